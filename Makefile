@@ -1,0 +1,94 @@
+# Needs GNU make and Python 3.11 or newer. `make PYTHON=/path/to/python3` chooses the interpreter.
+PYTHON ?= python3
+
+VENV := .venv
+BENCH := .venv-bench
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+
+PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# hatchling first, at its tested version, because pip would take the newest for an isolated build.
+INSTALL = $(@D)/bin/python $(PIP) hatchling && $(@D)/bin/python $(PIP) --no-build-isolation
+
+# Each worker loads numba and SciPy and compiles what the cache lacks: many would cost more than they bring;
+# worksteal gives each a run of neighbouring tests, which share kernels.
+PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+DIGITS := --layers 100 --activation relu --epochs 30 --optimizer adam --seed 0 --plot demo/digits.png
+MOONS := --layers 16,16 --activation tanh --epochs 100 --optimizer adam --seed 0 --plot demo/moons.png
+
+MAKEFLAGS += --no-builtin-rules
+.NOTPARALLEL:
+.PHONY: help demo demo-digits demo-moons warmup doctor test test-nojit test-boundscheck test-every-float32 \
+	lint format bench build clean FORCE
+
+help: ## list the targets (what plain make does)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: demo-digits demo-moons ## watch networks learn: handwritten digits, then two moons; pictures in demo/
+
+demo-digits: $(RUN) ## the first demo alone: ten handwritten digits, accuracy and curves
+	@mkdir -p demo
+	$(VENV)/bin/python -m modnet train digits $(DIGITS)
+
+demo-moons: $(RUN) ## the second demo alone: two moons and the frontier between them
+	@mkdir -p demo
+	$(VENV)/bin/python -m modnet train moons $(MOONS)
+
+warmup: $(RUN) ## compile the kernels into the cache now, so that nothing waits later
+	$(VENV)/bin/python -m modnet warmup
+
+doctor: $(RUN) ## versions, BLAS, threads, cache and advice
+	$(VENV)/bin/python -m modnet doctor
+
+test: $(DEV) ## the test suite
+	$(PYTEST)
+
+test-nojit: $(DEV) ## the suite in plain Python (NUMBA_DISABLE_JIT=1), without its slow tests
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not needs_jit"
+
+test-boundscheck: $(DEV) ## the suite with every array index checked (NUMBA_BOUNDSCHECK=1)
+	NUMBA_BOUNDSCHECK=1 $(PYTEST)
+
+test-every-float32: $(DEV) ## the math functions on every float32 there is (slow)
+	$(VENV)/bin/python -m pytest tests/slow/every_float32.py
+
+lint: $(DEV) ## ruff and mypy
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m mypy
+
+format: $(DEV) ## mend what ruff can mend safely; the hand alignment of kernels stays
+	$(VENV)/bin/python -m ruff check --fix .
+
+# A core type or cache size forced on OpenBLAS from outside would measure another machine than this one.
+bench: $(BENCH)/.run ## time modnet against PyTorch and JAX, in an environment of their own
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python benchmarks/run.py
+
+build: $(RUN) ## the source archive, and the wheel made from it, in dist/
+	rm -rf dist
+	$(VENV)/bin/python -m hatchling build --target sdist
+	$(VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation \
+		--wheel-dir dist dist/*.tar.gz
+
+clean: ## remove all that make has made, environments included
+	rm -rf $(VENV) $(BENCH) .hypothesis .mypy_cache .pytest_cache .ruff_cache build demo dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Runs every time, and changes the file's date only when it has made the environment anew.
+$(VENV)/.made $(BENCH)/.made: FORCE
+	@.ci/venv $(@D) "$(PYTHON)"
+
+$(RUN): $(VENV)/.made pyproject.toml constraints.txt
+	@echo "modnet: installing modnet and what it needs to run into $(@D)"
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(DEV): $(RUN)
+	@echo "modnet: installing the tools of development into $(@D)"
+	@$(INSTALL) --editable ".[dev]"
+	@touch $@
+
+$(BENCH)/.run: $(BENCH)/.made pyproject.toml constraints.txt benchmarks/requirements.txt
+	@echo "modnet: installing modnet, PyTorch and JAX into $(@D)"
+	@$(INSTALL) --requirement benchmarks/requirements.txt --editable .
+	@touch $@

@@ -1,0 +1,500 @@
+"""What a kernel is: the signatures all modules, losses and optimizers share, how one is compiled, kept and called by address.
+
+A *kernel* is a numba function that does one operation of one module. All kernels of a kind have the same signature, so
+their addresses can stand in an array and a compiled loop can call whatever module comes next (`modnet.table`). With T the
+element type, float32 or float64, vectors and matrices C-contiguous:
+
+    forward   (x, out,                params, state, sizes, hyper)      out = f(x)
+    gradient  (x, out, delta, grad,   params, state, sizes, hyper)      grad += dL/dparams
+    backward  (x, out, delta, dx,     params, state, sizes, hyper)      dx = dL/dx
+    cost      (y, yhat, cost,         sizes, hyper)                     cost[i] = the loss of example i
+    slope     (y, yhat, delta,        sizes, hyper)                     delta = dcost/dyhat
+    hits      (y, yhat, hit,          sizes, hyper)                     hit[i] = 1 where the prediction is right, else 0
+    step      (params, grad, state, hyper)                              one move of an optimizer
+
+    x, out, delta, dx, y, yhat   T (batch, features)     one row an example, whatever its shape outside
+    params, grad                 T (n,)                  the module's slice of the network's flat vectors
+    state                        T (n,)                  what a module or an optimizer keeps: running means, moments
+    cost, hit                    T (batch,)
+    sizes                        int64 (n,)              sizes of the input and whole-number settings
+    hyper                        float64 (n,)            other settings, read at each call; they may be changed between calls
+
+Outside the kernels the folder of compiled code is the other subject of this file: see `cache_folder`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils, config, serialize
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+JIT_DISABLED = bool(config.DISABLE_JIT)
+
+# contract: multiply and add in one instruction; reassoc: sums may be reordered, so that they vectorise. The flags that let
+# the compiler assume there is no NaN or infinity are never used: a NaN must come out. With the default error model a loop
+# that divides checks every divisor and is five times slower.
+JIT_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+
+#: For functions called from kernels: compiled into their caller.
+inline = numba.njit(**JIT_OPTIONS)
+
+
+def _signatures(element: types.Float) -> dict[str, types.Type]:
+    vector, matrix = element[::1], element[:, ::1]
+    sizes, hyper = types.int64[::1], types.float64[::1]
+    module = (vector, vector, sizes, hyper)
+    return {
+        "forward": types.void(matrix, matrix, *module),
+        "gradient": types.void(matrix, matrix, matrix, vector, *module),
+        "backward": types.void(matrix, matrix, matrix, matrix, *module),
+        "cost": types.void(matrix, matrix, vector, sizes, hyper),
+        "slope": types.void(matrix, matrix, matrix, sizes, hyper),
+        "hits": types.void(matrix, matrix, vector, sizes, hyper),
+        "step": types.void(vector, vector, vector, hyper),
+    }
+
+
+_ELEMENTS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
+SIGNATURES = {dtype: _signatures(element) for dtype, element in _ELEMENTS.items()}
+_python_kernels: list[Callable[..., None]] = []
+
+
+class Compiled:
+    """A numba function with one fixed signature for float32 and one for float64, kept in the cache.
+
+    Parameters
+    ----------
+    function : the Python function.
+    signature : from a numba element type to the signature.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: Callable[[types.Type], Any]) -> None:
+        self.function = function
+        self._signature = signature
+        self._addresses: dict[np.dtype[Any], int] = {}
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        #: The function as Python calls it.
+        self.call: Any
+        if JIT_DISABLED:
+            self.call = _quiet(function)
+        else:
+            self.call = numba.njit(**JIT_OPTIONS)(function)
+            self.call._cache = _KernelCache(function)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.call(*arguments)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.function.__module__}.{self.function.__qualname__}>"
+
+    def compile(self, dtype: Any) -> None:
+        """Compile for an element type, or load from the cache. Nothing is done where that has happened already."""
+        if not JIT_DISABLED:
+            self.call.compile(self._signature(_ELEMENTS[np.dtype(dtype)]).args)
+
+    def address(self, dtype: Any) -> int:
+        """Where the machine code for this element type lies, in this process."""
+        dtype = np.dtype(dtype)
+        found = self._addresses.get(dtype)
+        if found is None:
+            if JIT_DISABLED:
+                _python_kernels.append(self.function)
+                found = len(_python_kernels)
+            else:
+                self.compile(dtype)
+                arguments = self._signature(_ELEMENTS[dtype]).args
+                compiled = self.call.overloads[arguments]
+                found = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+            self._addresses[dtype] = found
+        return found
+
+    # A kernel is found again by its name, like any function.
+    def __reduce__(self) -> Any:
+        return _find, (self.function.__module__, self.function.__qualname__)
+
+
+def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Without compilation, overflow and division by zero are as silent as in compiled code."""
+
+    def call(*arguments: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*arguments)
+
+    return call
+
+
+def _find(module: str, qualname: str) -> Any:
+    found: Any = sys.modules[module] if module in sys.modules else __import__(module, fromlist=["_"])
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def kernel(kind: str) -> Callable[[Callable[..., None]], Compiled]:
+    """Decorator: make a function the kernel of one operation.
+
+    Parameters
+    ----------
+    kind : "forward", "gradient", "backward", "cost", "slope", "hits" or "step".
+    """
+    if kind not in SIGNATURES[np.dtype(np.float64)]:
+        raise ValueError(f"kernel: kind is {kind!r}, expected one of {', '.join(SIGNATURES[np.dtype(np.float64)])}")
+    return lambda function: Compiled(function, lambda element: SIGNATURES[np.dtype(str(element))][kind])
+
+
+def _caller(kind: str) -> Any:
+    """Make ``call(address, arguments...)``: calls a kernel of this kind by address, from compiled code."""
+    if JIT_DISABLED:
+        return lambda address, *arguments: _python_kernels[address - 1](*arguments)
+
+    @intrinsic
+    def call(typingctx: Any, address: Any, *arguments: Any) -> Any:
+        element = arguments[0][0].dtype if isinstance(arguments[0], types.BaseTuple) else arguments[0].dtype
+        given = tuple(arguments[0]) if isinstance(arguments[0], types.BaseTuple) else arguments
+        signature = SIGNATURES[np.dtype(str(element))][kind]
+        if given != signature.args:
+            raise TypeError(f"a {kind} kernel takes {signature.args}, got {given}")
+
+        def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
+            function = context.call_conv.get_function_type(types.void, signature.args)
+            pointer = builder.inttoptr(values[0], function.as_pointer())
+            status, _result = context.call_conv.call_function(
+                builder, pointer, types.void, signature.args, cgutils.unpack_tuple(builder, values[1])
+            )
+            with cgutils.if_unlikely(builder, status.is_error):
+                context.call_conv.return_status_propagate(builder, status)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.StarArgTuple(given)), codegen
+
+    return call
+
+
+call_forward, call_gradient, call_backward = _caller("forward"), _caller("gradient"), _caller("backward")
+call_cost, call_slope, call_hits = _caller("cost"), _caller("slope"), _caller("hits")
+call_step = _caller("step")
+
+
+_python_arrays: dict[int, np.ndarray] = {}
+
+
+def address_of(array: np.ndarray) -> int:
+    """Where a float64 vector lies. Whoever keeps the address keeps the array alive."""
+    if JIT_DISABLED:
+        _python_arrays[array.ctypes.data] = array
+    return array.ctypes.data
+
+
+def _borrowed(context, builder, kind, data, shape):
+    """An array structure over memory that somebody else keeps: it counts no references, and costs nothing to make."""
+    word = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
+    strides = [word] if len(shape) == 1 else [builder.mul(shape[1], word), word]
+    array = context.make_array(kind)(context, builder)
+    populate_array(
+        array,
+        data=builder.bitcast(data, array.data.type),
+        shape=shape,
+        strides=strides,
+        itemsize=word,
+        meminfo=None,
+    )
+    return array._getvalue()
+
+
+@intrinsic
+def array_at(typingctx, address, size):
+    """The float64 vector at an address, from compiled code: modules keep their settings in arrays of their own."""
+
+    def codegen(context, builder, _, values):
+        data = builder.inttoptr(values[0], ir.DoubleType().as_pointer())
+        return _borrowed(context, builder, types.float64[::1], data, [values[1]])
+
+    return types.float64[::1](types.int64, types.int64), codegen
+
+
+@intrinsic
+def vector_at(typingctx, flat, start, size):
+    """``flat[start : start + size]`` without the bookkeeping of a slice. The flat array must outlive it."""
+    kind = flat.dtype[::1]
+
+    def codegen(context, builder, _, values):
+        data = context.make_array(flat)(context, builder, values[0]).data
+        return _borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2]])
+
+    return kind(flat, types.int64, types.int64), codegen
+
+
+@intrinsic
+def matrix_at(typingctx, flat, start, rows, columns):
+    """``flat[start : start + rows * columns].reshape(rows, columns)``, in the same way."""
+    kind = flat.dtype[:, ::1]
+
+    def codegen(context, builder, _, values):
+        data = context.make_array(flat)(context, builder, values[0]).data
+        return _borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2], values[3]])
+
+    return kind(flat, types.int64, types.int64, types.int64), codegen
+
+
+if JIT_DISABLED:
+
+    def array_at(address, size):
+        return _python_arrays[int(address)][:size]
+
+    def vector_at(flat, start, size):
+        return flat.reshape(-1)[start : start + size]
+
+    def matrix_at(flat, start, rows, columns):
+        return flat.reshape(-1)[start : start + rows * columns].reshape(rows, columns)
+
+
+# --- matrix products -------------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def _gemm(typingctx, a, a_transposed, b, b_transposed, out, add):
+    """BLAS gemm on C-contiguous matrices: out = a @ b, or out += a @ b, each of a and b as it lies or transposed.
+
+    np.dot can only overwrite; a gradient is added to, and for a large layer the sum would cost another pass over it. BLAS
+    counts columns first: it is asked for out.T = b.T @ a.T, which is the same memory.
+    """
+    signature = types.void(a, types.boolean, b, types.boolean, out, types.boolean)
+    element = a.dtype
+
+    def codegen(context, builder, _, values):
+        word, byte = ir.IntType(64), ir.IntType(8)
+        pointer = byte.as_pointer()
+        gemm = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(
+                ir.IntType(32),
+                [byte, byte, byte, word, word, word, pointer, pointer, word, pointer, word, pointer, pointer, word],
+            ),
+            "numba_xxgemm",
+        )
+        real = context.get_value_type(element)
+        matrices = [
+            context.make_array(kind)(context, builder, value)
+            for kind, value in ((a, values[0]), (b, values[2]), (out, values[4]))
+        ]
+        (a_rows, a_columns), (_, b_columns), (n, m) = (
+            cgutils.unpack_tuple(builder, matrix.shape) for matrix in matrices
+        )
+        k = builder.select(values[1], a_rows, a_columns)
+        one = cgutils.alloca_once_value(builder, ir.Constant(real, 1.0))
+        beta = cgutils.alloca_once_value(
+            builder, builder.select(values[5], ir.Constant(real, 1.0), ir.Constant(real, 0.0))
+        )
+
+        def letter(transposed):
+            return builder.select(transposed, byte(ord("t")), byte(ord("n")))
+
+        a_data, b_data, out_data, one, beta = (
+            builder.bitcast(value, pointer) for value in (*(matrix.data for matrix in matrices), one, beta)
+        )
+        kind = byte(ord("s" if element == types.float32 else "d"))
+        builder.call(
+            gemm,
+            [kind, letter(values[3]), letter(values[1]), m, n, k, one, b_data, b_columns, a_data, a_columns, beta]
+            + [out_data, m],
+        )  # fmt: skip
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+if JIT_DISABLED:
+
+    def _gemm(a, a_transposed, b, b_transposed, out, add):
+        result = (a.T if a_transposed else a) @ (b.T if b_transposed else b)
+        out[...] = out + result if add else result
+
+
+@inline
+def matmul(a, b, out, add):
+    """out (n, m) = a (n, k) @ b (k, m); out += with `add`."""
+    _gemm(a, False, b, False, out, add)
+
+
+@inline
+def matmul_tn(a, b, out, add):
+    """out (n, m) = a.T @ b, with a (k, n) and b (k, m); out += with `add`."""
+    _gemm(a, True, b, False, out, add)
+
+
+@inline
+def matmul_nt(a, b, out, add):
+    """out (n, m) = a @ b.T, with a (n, k) and b (m, k); out += with `add`."""
+    _gemm(a, False, b, True, out, add)
+
+
+# --- the cache -------------------------------------------------------------------------------------------------------
+
+_DAYS_UNUSED = 30  # a folder of another version of the library, older than this, is removed
+
+
+def library_key() -> str:
+    """A hash of every source file of the library: after any edit, no compiled code is reused."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _candidates() -> list[Path]:
+    chosen = os.environ.get("MODNET_CACHE_DIR")
+    if chosen:
+        return [Path(chosen)]
+    if sys.platform == "win32":
+        home = os.environ.get("LOCALAPPDATA", "")
+    elif sys.platform == "darwin":
+        home = os.path.join(os.path.expanduser("~"), "Library", "Caches")
+    else:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return [Path(home) / "modnet"] * bool(home) + [Path(tempfile.gettempdir()) / f"modnet-{user}"]
+
+
+def _usable(folder: Path) -> bool:
+    """Whether kernels may be written to, or read from, this folder. Code is loaded from it: nobody else may own it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        pass
+    try:
+        owner = folder.stat().st_uid
+    except OSError:
+        return False
+    if os.environ.get("MODNET_CACHE_DIR"):
+        return True
+    return os.access(folder, os.W_OK) and (not hasattr(os, "getuid") or owner == os.getuid())
+
+
+_folder: list[Path | None] = []
+
+
+def cache_folder() -> Path | None:
+    """The folder of compiled kernels of this version of the library, or None where none can be had.
+
+    It lies in ``$MODNET_CACHE_DIR`` if that is set (a read-only one is read), else in the user's cache folder, else in the
+    folder for temporary files. Its name holds the hash of the library's sources and the versions of Python, numba, LLVM and
+    the processor, so that code compiled for anything else is never loaded. Each kernel and element type is a file of its
+    own, written whole and then renamed: several processes can fill it at once.
+    """
+    if not _folder:
+        found = next((base for base in _candidates() if _usable(base)), None)
+        if found is not None:
+            processor = hashlib.sha256(
+                repr((llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten())).encode()
+            ).hexdigest()[:8]
+            version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{numba.__version__}-{processor}"
+            switches = f"{config.OPT}{config.BOUNDSCHECK or 0}{int(config.ENABLE_AVX)}{config.CPU_NAME or ''}"
+            settings = hashlib.sha256(switches.encode()).hexdigest()[:4]
+            _remove_old(found)
+            found = found / f"{library_key()}-{version}-{settings}"
+        _folder.append(found)
+    return _folder[0]
+
+
+def _remove_old(base: Path) -> None:
+    limit = time.time() - 86400 * _DAYS_UNUSED
+    try:
+        for folder in base.iterdir():
+            if folder.is_dir() and "-numba" in folder.name and folder.stat().st_mtime < limit:
+                for file in folder.glob("*.kernel"):
+                    file.unlink(missing_ok=True)
+                folder.rmdir()
+    except OSError:
+        pass
+
+
+class _KernelCache(_Cache):
+    """numba's cache interface over one file for each function and signature.
+
+    numba's own cache is keyed by the file of the function alone, so it goes stale when a helper in another file changes,
+    and keeps an index that two processes can leave pointing at each other's code. It also refuses to be made at all where
+    nothing can be written.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    @property
+    def cache_path(self) -> str:
+        return str(cache_folder())
+
+    def _path(self, signature: Any) -> Path | None:
+        folder = cache_folder()
+        if folder is None:
+            return None
+        function = self._function
+        parts = [function.__module__, function.__qualname__, repr(signature)]
+        parts += [_identity(cell.cell_contents) for cell in function.__closure__ or ()]
+        if not function.__module__.startswith("modnet."):
+            parts.append(_source(function))
+        name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+        return folder / f"{function.__name__.strip('<>')}-{name}.kernel"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        path = self._path(sig)
+        if path is None:
+            return None
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        if content[:32] != hashlib.sha256(content[32:]).digest():
+            return None
+        target_context.refresh()
+        return CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        path = self._path(sig)
+        if path is None:
+            return
+        content = serialize.dumps(data._reduce())
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+                file.write(hashlib.sha256(content).digest() + content)
+            os.replace(file.name, path)
+        except OSError:  # read-only or full: the kernel works, it is only not kept
+            pass
+
+    def enable(self) -> None: ...
+
+    def disable(self) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+def _identity(value: Any) -> str:
+    function = getattr(value, "py_func", value)
+    if callable(function) and hasattr(function, "__qualname__"):
+        return f"{function.__module__}.{function.__qualname__}"
+    return repr(value)
+
+
+def _source(function: Callable[..., Any]) -> str:
+    try:
+        return Path(function.__code__.co_filename).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return repr((function.__code__.co_code, function.__code__.co_consts, function.__code__.co_names))

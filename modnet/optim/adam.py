@@ -1,0 +1,70 @@
+"""Adam: a step of about lr for every parameter, whatever the size of its gradient.
+
+p parameters, g gradient, m and v its decayed mean and mean square, t the count of steps; b1, b2 the decays.
+
+(1)  g = g + w p                                  w the weight decay
+(2)  m = b1 m + (1 - b1) g
+     v = b2 v + (1 - b2) g^2
+(3)  p = p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+
+The divisions by 1 - b^t undo that m and v begin at zero.
+
+Reference: D. Kingma and J. Ba, Adam: a method for stochastic optimization, ICLR 2015.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modnet.arrays import real
+from modnet.kernels import kernel
+from modnet.optim.optimizer import Optimizer
+
+
+@kernel("step")
+def step(params, grad, moments, settings):
+    # params, grad (n,), moments m then v (2 n,), settings lr, steps, clip, beta1, beta2, eps, weight decay
+    settings[1] += 1
+    n, t = params.size, settings[1]
+    real = params.dtype.type
+    one, beta1, beta2 = real(1.0), real(settings[3]), real(settings[4])
+    rate = real(settings[0] / (1 - settings[3] ** t))
+    root, eps, decay = real(np.sqrt(1 - settings[4] ** t)), real(settings[5]), real(settings[6])
+    m, v = moments[:n], moments[n:]
+    for i in range(n):
+        g = grad[i] + decay * params[i]
+        m[i] = beta1 * m[i] + (one - beta1) * g
+        v[i] = beta2 * v[i] + (one - beta2) * g * g
+        params[i] -= rate * m[i] / (np.sqrt(v[i]) / root + eps)
+
+
+class Adam(Optimizer):
+    """Adam.
+
+    Parameters
+    ----------
+    lr : the learning rate, positive.
+    beta1, beta2 : from 0 up to 1, the decays of the mean and of the mean square.
+    eps : added to the divisor, positive.
+    weight_decay : added to the gradient as weight_decay * parameter, not negative.
+    clip_norm : the largest norm of the gradient, or None.
+    """
+
+    step_kernel = step
+    moment_count = 2
+
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        b1, b2 = (
+            real(b, "Adam", name, "from 0 up to 1", lambda v: 0 <= v < 1) for b, name in ((beta1, "beta1"), (beta2, "beta2"))
+        )
+        own = real(eps, "Adam", "eps", "a positive number", lambda v: v > 0)
+        decay = real(weight_decay, "Adam", "weight_decay", "a number that is not negative", lambda v: v >= 0)
+        super().__init__(lr, (b1, b2, own, decay), clip_norm)
