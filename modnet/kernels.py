@@ -101,6 +101,7 @@ class Compiled:
             self.call._cache = _KernelCache(function)
 
     def __call__(self, *arguments: Any) -> Any:
+        """Run it from Python, compiled at the first call for each element type."""
         return self.call(*arguments)
 
     def __repr__(self) -> str:
