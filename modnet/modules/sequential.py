@@ -409,7 +409,7 @@ class Sequential(Module):
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  [{i}] {_indent(module)}" for i, module in enumerate(self._modules))
-        return f"Sequential({lines}\n)" if lines else "Sequential()"
+        return f"{type(self).__name__}({lines}\n)" if lines else f"{type(self).__name__}()"
 
     def __str__(self) -> str:
         return repr(self)
