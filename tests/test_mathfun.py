@@ -98,7 +98,7 @@ def sample(name, dtype):
     else:
         wide = every_exponent(dtype, 3 if JIT else 2, seed=22)
         wide = wide if JIT else wide[::9]
-        count = 4_000 // scale
+        count = 2_000 // scale
     low, high = (-104, 89) if dtype is np.float32 else (-746, 710)
     x = np.concatenate([
         wide,
@@ -117,6 +117,12 @@ def neighbours(x, count):
     integer = np.int32 if x.dtype == np.float32 else np.int64
     steps = np.arange(-count, count + 1, dtype=integer) * (1 if x > 0 else -1)
     return (x.view(integer) + steps).view(x.dtype)
+
+
+def places(x):
+    """The place of each number among all of its format: one apart for neighbours."""
+    bits = x.view(np.int32 if x.dtype == np.float32 else np.int64)
+    return np.where(bits < 0, np.iinfo(bits.dtype).min - bits, bits)
 
 
 def errors_float32(name, x, got):
@@ -213,7 +219,7 @@ def test_subnormals_are_not_flushed_to_zero(name, dtype):
 def test_results_become_subnormal_before_they_become_zero(name, dtype):
     info = np.finfo(dtype)
     smallest = float(info.minexp - info.nmant) * LN2
-    x = np.linspace(smallest + 0.1, float(info.minexp) * LN2, 50).astype(dtype)
+    x = np.linspace(smallest + 0.1, float(info.minexp) * LN2 - 0.1, 50).astype(dtype)
     got = apply(name, x)
     assert (got > 0).all()
     assert (got < info.tiny).all()
@@ -234,16 +240,11 @@ def test_the_last_finite_result_is_finite(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_step_down_of_more_than_an_ulp_at_a_joint(name, dtype):
-    integer = np.int32 if dtype is np.float32 else np.int64
     count = 2000 if JIT else 20
-    for joint in JOINTS[name]:
-        if name.startswith("log") and dtype(joint) < np.finfo(dtype).tiny:
-            continue
-        x = np.sort(neighbours(dtype(joint), count))
-        steps = np.diff(apply(name, x).view(integer))
-        # The bits of negative numbers grow as the numbers fall.
-        steps = steps if getattr(math, name, special.expit)(joint) > 0 else -steps
-        assert steps.min() >= -1, f"{name} near {joint!r}"
+    for joint in map(dtype, JOINTS[name]):
+        if joint:
+            results = apply(name, np.sort(neighbours(joint, count)))
+            assert np.diff(places(results)).min() >= -1, f"{name} near {joint!r}"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -289,18 +290,16 @@ def test_a_loop_over_an_array_is_vectorised(name, dtype):
     signature = next(s for s in KERNELS[name].signatures if s[0].dtype.bitwidth == 8 * np.dtype(dtype).itemsize)
     code = KERNELS[name].inspect_llvm(signature)
     element = "float" if dtype is np.float32 else "double"
-    lanes = [int(n) for n in re.findall(rf"= fmul contract <(\d+) x {element}>", code)]
-    alone = re.findall(rf"= fmul contract {element} ", code)
-    assert lanes, f"{name}: {len(alone)} multiplications in {dtype.__name__}, none of them of a vector"
-    # Every multiplication of the function is in the vector loop; integers must be no wider than the elements.
-    assert len(lanes) >= len(alone)
-    assert not re.search(rf"= (add|sub|shl|ashr)[a-z ]* <{min(lanes)} x i{128 if element == 'double' else 64}>", code)
+    vector, lone = (len(re.findall(rf"= fmul contract {kind} ", code)) for kind in (rf"<\d+ x {element}>", element))
+    assert vector, f"{name}: {lone} multiplications of one {element}, none of a vector of them"
+    # No part of the loop goes one by one, or in integers wider than the numbers.
+    assert not re.search(r"extractelement <\d+ x (float|double|i32|i64)>", code)
+    if dtype is np.float32:
+        assert not re.search(r"<\d+ x (i64|double)>", code)
 
 
-def test_every_function_works_in_plain_python_too():
-    """The same file with numba's compiler switched off, as a process of its own, on the fast tests."""
-    if not JIT:
-        pytest.skip("this is plain Python already")
+@pytest.mark.needs_jit
+def test_every_function_works_with_the_compiler_switched_off():
     code = (
         "import numpy as np\n"
         "from modnet import mathfun\n"
