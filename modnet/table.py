@@ -97,6 +97,7 @@ class Table:
         self.columns = int(places[-1])
         self.result = int(places[result])
         self.params, self.grad, self.state = storage.params, storage.grad, storage.state
+        self.source = storage.params  # `astype` replaces it: the table is then out of date
         if self.params.dtype != dtype:  # a network without parameters takes the type of its input
             self.params, self.grad, self.state = (v.astype(dtype) for v in (self.params, self.grad, self.state))
         self.rows = np.zeros(len(program.rows), ROW)

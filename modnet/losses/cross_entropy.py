@@ -174,7 +174,7 @@ class CrossEntropy(ClassLoss):
         return float(self._hyper[0])
 
     def __repr__(self) -> str:
-        return f"CrossEntropy(label_smoothing={self.label_smoothing:g})" if self.label_smoothing else "CrossEntropy()"
+        return f"{type(self).__name__}({f'label_smoothing={self.label_smoothing:g}' if self.label_smoothing else ''})"
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
