@@ -110,6 +110,18 @@ def layouts(array):
     }
 
 
+def placements(arrays, gaps=range(40)):
+    """Copies of arrays of one type side by side in one piece of memory, so many numbers apart, for each of the gaps."""
+    memory = np.zeros(sum(array.size + max(gaps) for array in arrays), arrays[0].dtype)
+    for gap in gaps:
+        at, placed = 0, []
+        for array in arrays:
+            placed.append(memory[at : at + array.size].reshape(array.shape))
+            placed[-1][...] = array
+            at += array.size + gap
+        yield placed
+
+
 def network_state(net):
     """Copies of all numbers of a network: what a failing call must leave alone."""
     return [net._storage.params.copy(), net._storage.grad.copy(), net._storage.state.copy()]

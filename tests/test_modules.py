@@ -9,7 +9,7 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers import assert_derivative, example_input, layouts, on_smooth_input, prepared
+from helpers import assert_derivative, example_input, layouts, on_smooth_input, placements, prepared
 from scipy import special
 
 import modnet
@@ -282,6 +282,27 @@ def test_a_nan_comes_out_of_its_own_example_and_of_no_other(kind, index):
     out = module.forward(x)
     assert np.isnan(out[0]).any()
     np.testing.assert_allclose(out[1:], clean[1:], rtol=1e-12)
+
+
+@pytest.mark.needs_jit
+@every_example
+def test_results_do_not_depend_on_where_arrays_lie(kind, index):
+    module, x, delta = case(kind, index)
+    if not isinstance(module, KernelModule) or not has_derivative(x):
+        pytest.skip("has no kernels of its own")
+    plan = module._take(x)[1]
+    flat = [array.reshape(len(x), -1) for array in (x, module.forward(x), delta)]
+    rest = (*module._flat(x.dtype), plan.sizes, module._hyper)
+    found = set()
+    # A loop on arrays so near each other that they might overlap is not vectorised, and may then add up in another order.
+    for near, out, near_delta, dx, grad in placements([*flat, flat[0], module.gradient]):
+        out[:], dx[:], grad[:] = 0, 0, 0
+        module.forward_kernel.call(near, out, *rest)
+        module.backward_kernel.call(near, out, near_delta, dx, *rest)
+        if grad.size:
+            module.gradient_kernel.call(near, out, near_delta, grad, *rest)
+        found.add((out.tobytes(), dx.tobytes(), grad.tobytes()))
+    assert len(found) == 1
 
 
 # As an object
