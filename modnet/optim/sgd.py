@@ -92,7 +92,7 @@ class SGD(Optimizer):
         ]
 
     def __repr__(self) -> str:
-        m, nesterov, decay = self._initial[OWN : OWN + 3]
+        m, nesterov, decay = self._initial[OWN : OWN + 3].tolist()  # a list is not repeated by a numpy bool
         parts = [f"lr={self.lr:g}"] + [f"momentum={m:g}"] * (m > 0) + ["nesterov=True"] * (nesterov > 0)
         return f"SGD({', '.join(parts + [f'weight_decay={decay:g}'] * (decay > 0))})"
 
