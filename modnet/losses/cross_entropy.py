@@ -99,6 +99,8 @@ def cross_entropy_slope(y, z, delta, sizes, hyper):
             total = z.dtype.type(0.0)
             for j in range(classes):
                 p[j] = exp(scores[j] - top)
+            # A loop that also stored would be vectorised or not by where z and delta lie, and so add up in another order.
+            for j in range(classes):
                 total += p[j]
             if labels and smoothing == 0:
                 for j in range(classes):

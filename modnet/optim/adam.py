@@ -68,3 +68,7 @@ class Adam(Optimizer):
         own = real(eps, "Adam", "eps", "a positive number", lambda v: v > 0)
         decay = real(weight_decay, "Adam", "weight_decay", "a number that is not negative", lambda v: v >= 0)
         super().__init__(lr, (b1, b2, own, decay), clip_norm)
+
+    @classmethod
+    def examples(cls) -> list[Optimizer]:
+        return [cls(0.01), cls(0.02, beta1=0.8, beta2=0.9, eps=1e-4, weight_decay=0.1, clip_norm=0.5)]

@@ -118,6 +118,11 @@ class Optimizer:
         """The group of a network whose parameters are one flat vector: what the compiled epoch works on."""
         return self._groups[0] if len(self._groups) == 1 and isinstance(self._groups[0], _Flat) else None
 
+    @classmethod
+    def examples(cls) -> list[Optimizer]:
+        """Optimizers with settings chosen to matter: what every check of the library runs on."""
+        return [cls(lr=0.01)]
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(lr={self.lr:g})"
 

@@ -82,8 +82,17 @@ class SGD(Optimizer):
     def plain(self) -> bool:
         return self._simple and self.clip_norm is None
 
+    @classmethod
+    def examples(cls) -> list[Optimizer]:
+        return [
+            cls(0.05),
+            cls(0.02, momentum=0.9),
+            cls(0.02, momentum=0.8, nesterov=True, weight_decay=0.1),
+            cls(0.05, weight_decay=0.1, clip_norm=0.5),
+        ]
+
     def __repr__(self) -> str:
-        m, nesterov, decay = self._initial[OWN : OWN + 3]
+        m, nesterov, decay = self._initial[OWN : OWN + 3].tolist()  # a list is not repeated by a numpy bool
         parts = [f"lr={self.lr:g}"] + [f"momentum={m:g}"] * (m > 0) + ["nesterov=True"] * (nesterov > 0)
         return f"SGD({', '.join(parts + [f'weight_decay={decay:g}'] * (decay > 0))})"
 
