@@ -745,8 +745,7 @@ def _drawing(
 
     with rc_context(_STYLE):
         if ax is None:
-            figure = new_figure((columns * size[0], rows * size[1]))
-            axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+            figure, axes = new_figure((columns * size[0], rows * size[1]), columns, rows)
         else:
             axes = list(np.ravel(ax))
             if not axes or not all(hasattr(a, "plot") and hasattr(a, "figure") for a in axes):
@@ -759,8 +758,17 @@ def _drawing(
             save(figure, path)
 
 
-def new_figure(size: tuple[float, float]) -> Figure:
-    """Make a figure of a size in inches: pyplot's where that is in use and has windows, else a plain one."""
+def new_figure(size: tuple[float, float], columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """Make a figure of a size in inches with axes in the library's style, row by row."""
+    from matplotlib import rc_context
+
+    with rc_context(_STYLE):
+        figure = _empty_figure(size)
+        return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def _empty_figure(size: tuple[float, float]) -> Figure:
+    """A figure of pyplot's where that is in use and has windows, else a plain one."""
     from matplotlib.figure import Figure
 
     pyplot = sys.modules.get("matplotlib.pyplot")
