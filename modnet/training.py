@@ -40,7 +40,8 @@ class History:
     ----------
     loss : the mean of weight * cost over the training examples, as they were met during the epoch.
     validation_loss : the same over the validation examples at the end of the epoch; empty without them.
-    metrics : lists by name. "accuracy" and "validation_accuracy", shares from 0 to 1, where the loss is one of classes.
+    metrics : lists by name. "accuracy" and "validation_accuracy", shares from 0 to 1, where the loss is one of classes; "lr",
+        the learning rate at the start of each epoch, where it follows a schedule.
     epochs : how many epochs were completed.
     best_epoch : with patience, the epoch, from 1, whose parameters the network has now; else None.
     stopped_because : why training ended, in words.
@@ -186,7 +187,8 @@ def fit(
     net : a `Sequential`, or any module with parameters.
     X : (n, ...), finite numbers. y : (n, ...), what the loss takes: for classes, integers 0 to C - 1.
     loss : its gradient is averaged over each batch, a short last batch divided by its own size.
-    optimizer : it keeps its moments from an earlier `fit` of the same network; `optimizer.attach(net)` forgets them.
+    optimizer : it keeps its moments from an earlier `fit` of the same network; `optimizer.attach(net)` forgets them. Its
+        schedule, if it has one, is told the loss of every epoch: of validation if there is one.
     epochs : passes over the data. batch_size : examples a step; None for all at once.
     validation : a share of the data, drawn by rng and not trained on, or a pair (X, y).
     shuffle : whether each epoch takes the examples in a new random order.
@@ -298,6 +300,7 @@ def _run(
             training.epoch = epoch
             if seed is not None:
                 shuffle_order.call(order, seed)
+            rate = training.optimizer.lr
             done = runner.epoch(order, bar)
             if runner.diverged or not done:
                 break
@@ -311,6 +314,9 @@ def _run(
                 history.validation_loss.append(figures.pop("validation_loss"))
             for name, value in figures.items():
                 history.metrics.setdefault(name, []).append(value)
+            if training.optimizer.schedule is not None:
+                history.metrics.setdefault("lr", []).append(rate)
+            training.optimizer.epoch_end((history.validation_loss or history.loss)[-1])
             if patience is not None:
                 if history.validation_loss[-1] < best:
                     best, best_at, kept = history.validation_loss[-1], epoch, _keep(net)
@@ -405,7 +411,7 @@ class _CompiledRunner(_Runner):
 
     def epoch(self, order: np.ndarray, bar: _Bar) -> bool:
         table, loss, group, training = self.table, self.training.loss, self.group, self.training
-        rates = np.full(self.batches, training.optimizer.lr)
+        rates = training.optimizer.rates(self.batches)
         self.totals[:] = 0
         at = 0
         table.seen_batch = 0  # the walk uses the workspace
@@ -418,7 +424,8 @@ class _CompiledRunner(_Runner):
                 table.values, table.deltas, table.scratch, table.capacity, table.result, table.features,
                 table.params, table.grad, table.state, table.sizes,
                 self.loss_addresses, self.loss_sizes, loss._hyper, self.cost,
-                self.step_address, group.moments, group.settings, rates, self.previous, self.totals,
+                self.step_address, group.moments, group.settings.reshape(-1), group.pieces, group.factors, rates,
+                self.previous, self.totals,
             )  # fmt: skip
             now = time.perf_counter()
             if done:
@@ -483,21 +490,13 @@ class _PythonRunner(_Runner):
                 self._take_back(previous)
                 self._diverge(b, total)
                 return False
-            delta = np.array(loss.backward(y, yhat))
-            if delta.shape != np.shape(yhat):
-                raise ValueError(
-                    f"{_name(loss)}: backward returned shape {delta.shape}, expected {np.shape(yhat)}, that of yhat"
-                )
             self.totals[0] += total
             if self.hits is not None:
                 self.totals[1] += float(np.sum(self.hits(y, yhat)))
-            if delta.dtype not in (np.float32, np.float64):
-                delta = delta.astype(np.float64)
-            scale.call(delta.reshape(len(x), -1), self.data.weights, examples)
-            net.zero_grad()
-            net.backward_update_gradient(x, delta)
+            if not optimizer.needs_cost:
+                self._backward(x, y, yhat, examples)
             previous = _keep(net)
-            optimizer.step()
+            optimizer.step(self._cost(x, y, examples))
             training.step += 1
             for watcher in self.batch_watchers:
                 watcher.on_batch_end(training)
@@ -510,6 +509,22 @@ class _PythonRunner(_Runner):
             self._diverge(self.batches - 1, np.nan)
             return False
         return True
+
+    def _backward(self, x: Any, y: Any, yhat: Any, examples: np.ndarray) -> None:
+        net, loss = self.training.net, self.training.loss
+        delta = np.array(loss.backward(y, yhat))
+        if delta.shape != np.shape(yhat):
+            raise ValueError(f"{_name(loss)}: backward returned shape {delta.shape}, expected {np.shape(yhat)}, that of yhat")
+        if delta.dtype not in (np.float32, np.float64):
+            delta = delta.astype(np.float64)
+        scale.call(delta.reshape(len(x), -1), self.data.weights, examples)
+        net.zero_grad()
+        net.backward_update_gradient(x, delta)
+
+    def _cost(self, x: Any, y: Any, examples: np.ndarray) -> Callable[[], float]:
+        """The cost of a batch as a function, for an optimizer that tries parameters out."""
+        net, loss = self.training.net, self.training.loss
+        return lambda: self._total(loss.forward(y, net.forward(x)), examples) / len(x)
 
     def _total(self, costs: Any, examples: np.ndarray) -> float:
         array = np.asarray(costs)
