@@ -2,7 +2,19 @@
 
 from modnet import losses, modules, optim
 from modnet.loss import Loss
-from modnet.losses import BCE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, Perceptron
+from modnet.losses import (
+    BCE,
+    MAE,
+    MSE,
+    NLL,
+    BCEWithLogits,
+    CrossEntropy,
+    Hinge,
+    Huber,
+    KLDivergence,
+    MultiMargin,
+    Perceptron,
+)
 from modnet.module import Module
 from modnet.modules import (
     Flatten,
@@ -17,11 +29,13 @@ from modnet.modules import (
     Tanh,
 )
 from modnet.training import Callback, History, Training, TrainingWarning, fit, predict
+from modnet.weights import balanced_weights
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BCE",
+    "MAE",
     "MSE",
     "NLL",
     "BCEWithLogits",
@@ -30,12 +44,15 @@ __all__ = [
     "Flatten",
     "Hinge",
     "History",
+    "Huber",
     "Identity",
+    "KLDivergence",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "Loss",
     "Module",
+    "MultiMargin",
     "Perceptron",
     "ReLU",
     "Sequential",
@@ -44,6 +61,7 @@ __all__ = [
     "Tanh",
     "Training",
     "TrainingWarning",
+    "balanced_weights",
     "fit",
     "losses",
     "modules",

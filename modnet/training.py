@@ -40,7 +40,8 @@ class History:
     ----------
     loss : the mean of weight * cost over the training examples, as they were met during the epoch.
     validation_loss : the same over the validation examples at the end of the epoch; empty without them.
-    metrics : lists by name. "accuracy" and "validation_accuracy", shares from 0 to 1, where the loss is one of classes.
+    metrics : lists by name. "accuracy" and "validation_accuracy", shares from 0 to 1, where the loss is one of classes; "lr",
+        the learning rate at the start of each epoch, where it follows a schedule.
     epochs : how many epochs were completed.
     best_epoch : with patience, the epoch, from 1, whose parameters the network has now; else None.
     stopped_because : why training ended, in words.
@@ -200,7 +201,8 @@ def fit(
     net : a `Sequential`, or any module with parameters.
     X : (n, ...), finite numbers. y : (n, ...), what the loss takes: for classes, integers 0 to C - 1.
     loss : its gradient is averaged over each batch, a short last batch divided by its own size.
-    optimizer : it keeps its moments from an earlier `fit` of the same network; `optimizer.attach(net)` forgets them.
+    optimizer : it keeps its moments from an earlier `fit` of the same network; `optimizer.attach(net)` forgets them. Its
+        schedule, if it has one, is told the loss of every epoch: of validation if there is one.
     epochs : passes over the data. batch_size : examples a step; None for all at once.
     validation : a share of the data, drawn by rng and not trained on, or a pair (X, y).
     shuffle : whether each epoch takes the examples in a new random order.
@@ -363,6 +365,7 @@ def _run(
             training.epoch = epoch
             if seed is not None:
                 shuffle_order.call(order, seed)
+            rate = training.optimizer.lr
             done = runner.epoch(order, bar)
             if runner.diverged or not done:
                 break
@@ -377,6 +380,9 @@ def _run(
             for name, value in figures.items():
                 history.metrics.setdefault(name, []).append(value)
             recorded = epoch
+            if training.optimizer.schedule is not None:
+                history.metrics.setdefault("lr", []).append(rate)
+            training.optimizer.epoch_end((history.validation_loss or history.loss)[-1])
             if patience is not None:
                 if history.validation_loss[-1] < best:
                     best, best_at, kept = history.validation_loss[-1], epoch, _keep(net)
@@ -478,7 +484,7 @@ class _CompiledRunner(_Runner):
         group = training.optimizer.flat_group()
         group.check()  # a callback may have changed the network
         self.previous_state[:] = table.state
-        rates = np.full(self.batches, training.optimizer.lr)
+        rates = training.optimizer.rates(self.batches)
         self.totals[:] = 0
         at = 0
         table.seen_batch = 0  # the walk uses the workspace
@@ -490,7 +496,8 @@ class _CompiledRunner(_Runner):
                 table.values, table.deltas, table.scratch, table.capacity, table.result, table.features,
                 table.params, table.grad, table.state, table.sizes,
                 self.loss_addresses, self.data.sizes, loss._hyper, self.cost,
-                self.step_address, group.moments, group.settings, rates, self.previous, self.totals,
+                self.step_address, group.moments, group.settings.reshape(-1), group.pieces, group.factors, rates,
+                self.previous, self.totals,
             )  # fmt: skip
             now = time.perf_counter()
             if done:
@@ -568,21 +575,13 @@ class _PythonRunner(_Runner):
                 self.take_back()
                 self._diverge(b, total)
                 return False
-            delta = np.array(loss.backward(y, yhat), order="C")
-            if delta.shape != np.shape(yhat):
-                raise ValueError(
-                    f"{_name(loss)}: backward returned shape {delta.shape}, expected {np.shape(yhat)}, that of yhat"
-                )
             self.totals[0] += total
             if self.hits is not None:
                 self.totals[1] += float(np.sum(self.hits(y, yhat)))
-            if delta.dtype not in (np.float32, np.float64):
-                delta = delta.astype(np.float64)
-            scale.call(delta.reshape(len(x), -1), self.data.weights, examples)
-            net.zero_grad()
-            net.backward_update_gradient(x, delta)
+            if not optimizer.needs_cost:
+                self._backward(x, y, yhat, examples)
             self.previous = _keep(net)
-            optimizer.step()
+            optimizer.step(self._cost(x, y, weights))
             training.step += 1
             for watcher in self.batch_watchers:
                 watcher.on_batch_end(training)
@@ -599,6 +598,22 @@ class _PythonRunner(_Runner):
     def take_back(self) -> None:
         if self.previous is not None and not _is_finite(self.training.net):
             _put_back(self.previous)
+
+    def _backward(self, x: Any, y: Any, yhat: Any, examples: np.ndarray) -> None:
+        net, loss = self.training.net, self.training.loss
+        delta = np.array(loss.backward(y, yhat), order="C")
+        if delta.shape != np.shape(yhat):
+            raise ValueError(f"{_name(loss)}: backward returned shape {delta.shape}, expected {np.shape(yhat)}, that of yhat")
+        if delta.dtype not in (np.float32, np.float64):
+            delta = delta.astype(np.float64)
+        scale.call(delta.reshape(len(x), -1), self.data.weights, examples)
+        net.zero_grad()
+        net.backward_update_gradient(x, delta)
+
+    def _cost(self, x: Any, y: Any, weights: np.ndarray) -> Callable[[], float]:
+        """The cost of a batch as a function, for an optimizer that tries parameters out."""
+        net, loss = self.training.net, self.training.loss
+        return lambda: self._total(loss.forward(y, net.forward(x)), len(x), weights) / len(x)
 
     def _total(self, costs: Any, count: int, weights: np.ndarray) -> float:
         array = np.asarray(costs)
