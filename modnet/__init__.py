@@ -5,6 +5,8 @@ from modnet.loss import Loss
 from modnet.losses import BCE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, Perceptron
 from modnet.module import Module
 from modnet.modules import (
+    Conv1D,
+    Conv2D,
     Flatten,
     Identity,
     LeakyReLU,
@@ -26,6 +28,8 @@ __all__ = [
     "NLL",
     "BCEWithLogits",
     "Callback",
+    "Conv1D",
+    "Conv2D",
     "CrossEntropy",
     "Flatten",
     "Hinge",
