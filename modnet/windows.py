@@ -32,6 +32,7 @@ from modnet.tiles import product
 
 _ROOM = 32768  # numbers in a block's buffer: 128 kB in float32
 _PLACES = 1024  # windows in a block: 8 kB of places
+_FEW = 32  # windows for which W is worth reading, when it is larger than a block
 
 
 # --- geometry, in Python -----------------------------------------------------------------------------------------------
@@ -237,13 +238,14 @@ def spread(delta, W, bias, dx, sizes):
     """Equation (5), plus a bias (channels,) or nothing: delta (batch, oh * ow * m), W (K * m,), dx as x in `correlate`."""
     height, width, channels, kh, kw, sh, sw, ph, pw, oh, ow, m = geometry(sizes)
     batch, K = dx.shape[0], kh * kw * channels
-    examples, rows = _block(_ROOM // K, batch, oh, ow)
+    examples, rows = _block(max(_FEW, _ROOM // K), batch, oh, ow)
     most = examples * rows * ow
     windows = np.empty((most, K), dx.dtype)
     turned = np.empty((m, K), dx.dtype)
-    for q in range(K):
+    for first in range(0, K, 16):  # a cache line of each row at a time
         for j in range(m):
-            turned[j, q] = W[q * m + j]
+            for q in range(first, min(first + 16, K)):
+                turned[j, q] = W[q * m + j]
     starts, steps = np.arange(most) * m, np.arange(m)
     for first in range(0, batch, examples):
         some = min(examples, batch - first)
@@ -282,7 +284,14 @@ def _add_back(windows, row, dx, e, a, rows, sizes):
 def sum_rows(delta, total):
     """total (m,) += the rows of delta, seen as (rows, m)."""
     m = total.size
-    for i in range(delta.size // m if m else 0):
-        row = vector_at(delta, i * m, m)
-        for j in range(m):
-            total[j] += row[j]
+    if m == 0:
+        return
+    rows = max(1, 256 // m)  # so many at a time: long vectors, and sums that do not wait for each other
+    n = rows * m
+    sums = np.zeros(n, delta.dtype)
+    for at in range(0, delta.size, n):
+        part = vector_at(delta, at, min(n, delta.size - at))
+        for q in range(part.size):
+            sums[q] += part[q]
+    for q in range(n):
+        total[q % m] += sums[q]
