@@ -17,6 +17,8 @@ from modnet.losses import (
 )
 from modnet.module import Module
 from modnet.modules import (
+    Conv1D,
+    Conv2D,
     Flatten,
     Identity,
     LeakyReLU,
@@ -40,6 +42,8 @@ __all__ = [
     "NLL",
     "BCEWithLogits",
     "Callback",
+    "Conv1D",
+    "Conv2D",
     "CrossEntropy",
     "Flatten",
     "Hinge",
