@@ -28,7 +28,6 @@ from __future__ import annotations
 from typing import Any
 
 import llvmlite.binding
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -41,7 +40,7 @@ _WIDE = bool(_FEATURES.get("avx512f", False))
 #: Bytes of a vector register.
 VECTOR_BYTES = 64 if _WIDE else 32
 #: Rows of a tile: with two registers a row, the register file holds them and what they are multiplied by.
-ROWS = 8 if _WIDE else 4
+ROWS = 8 if _WIDE else 6
 DEPTH = 256  # steps of q before the next tile: as many rows of b, two registers wide, stay in the first-level cache
 
 _INT, _INT32 = ir.IntType(64), ir.IntType(32)

@@ -21,7 +21,7 @@ a large one, is chosen so that what it needs, numbers in a buffer or places in a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,24 @@ _PLACES = 1024  # windows in a block: 8 kB of places
 _FEW = 32  # windows for which W is worth reading, when it is larger than a block
 
 
-# --- geometry, in Python -----------------------------------------------------------------------------------------------
+class Geometry(NamedTuple):
+    """The sizes that the kernels of windows are given."""
+
+    height: int
+    width: int
+    chan: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    ph: int
+    pw: int
+    oh: int
+    ow: int
+    chan_out: int
+
+
+# --- shapes, in Python -------------------------------------------------------------------------------------------------
 
 
 class Windowed(KernelModule):
@@ -85,9 +102,9 @@ class Windowed(KernelModule):
         if len(input_shape) == self.axes + 1 and channels in (None, input_shape[-1]):
             return input_shape[0], input_shape[1] if self.axes == 2 else 1
         advice = ": the channels are the last axis, X[..., None] adds one" if len(input_shape) == self.axes else ""
-        raise ShapeError(self, input_shape, self._layout(channels) + advice)
+        raise ShapeError(self, input_shape, self.layout(channels) + advice)
 
-    def _layout(self, channels: int | None, lengths: Any = ()) -> str:
+    def layout(self, channels: int | None, lengths: Any = ()) -> str:
         names = ("length",) if self.axes == 1 else ("height", "width")
         named = [f"{name} of {least} or more" for name, least in zip(names, lengths)] or names
         return f"(batch, {', '.join(named)}, {channels or 'channels'})"
@@ -98,17 +115,17 @@ class Windowed(KernelModule):
         settings = list(zip(*self.window))
         if any(length + 2 * p < k for length, (k, _, p) in zip(image, settings)):
             least = [max(1, k - 2 * p) for k, _, p in settings]
-            raise ShapeError(self, input_shape, self._layout(channels, least) + ", so that a window fits in")
+            raise ShapeError(self, input_shape, self.layout(channels, least) + ", so that a window fits in")
         return tuple((length + 2 * p - k) // s + 1 for length, (k, s, p) in zip(image, settings))
 
     def as_output(self, counts: Shape, channels: int) -> Shape:
         """The shape of an output with so many rows and columns."""
         return (*counts[: self.axes], channels)
 
-    def geometry(self, image: Shape, channels: int, counts: Shape, out_channels: int) -> Shape:
-        """The sizes for the kernels, in the order of `geometry` below."""
+    def geometry(self, image: Shape, chan: int, counts: Shape, chan_out: int) -> Geometry:
+        """The sizes for the kernels."""
         k_size, stride, padding = self.window
-        return *image, channels, *k_size, *stride, *padding, *counts, out_channels
+        return Geometry(*image, chan, *k_size, *stride, *padding, *counts, chan_out)
 
     def described(self, first: str, stride: Any) -> str:
         """The constructor's call: `first`, and the settings; stride and padding where they are not the default."""
@@ -129,155 +146,156 @@ class Windowed(KernelModule):
 
 @inline
 def geometry(sizes):
-    """Height, width, channels, window, stride, padding (rows then columns), out height and width, out channels."""
-    return (
-        sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8], sizes[9],
-        sizes[10], sizes[11],
+    """The sizes with their names."""
+    return Geometry(
+        sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5],
+        sizes[6], sizes[7], sizes[8], sizes[9], sizes[10], sizes[11],
     )  # fmt: skip
 
 
 @inline
-def _block(windows, batch, oh, ow):
+def _block(windows, batch, g):
     """About so many windows: of how many examples, and of how many rows of windows of each."""
-    if windows >= oh * ow:
-        return min(batch, windows // (oh * ow)), oh
-    return 1, max(1, windows // ow)
+    if windows >= g.oh * g.ow:
+        return min(batch, windows // (g.oh * g.ow)), g.oh
+    return 1, max(1, windows // g.ow)
 
 
 @inline
-def _lists(sizes, examples, rows):
+def _lists(g, examples, rows):
     """Where the windows of a block begin, and the steps from there to each number of a window.
 
-    Examples are a whole image apart; with padding, as far as the rows that the block needs.
+    Examples are a whole image apart; with padding, as far as the rows that the block sees.
     """
-    height, width, channels, kh, kw, sh, sw, ph, pw, oh, ow, m = geometry(sizes)
-    wide = width + 2 * pw
-    image = (height if ph == 0 and pw == 0 else (rows - 1) * sh + kh) * wide * channels
-    starts, steps = np.empty(examples * rows * ow, np.int64), np.empty(kh * kw * channels, np.int64)
+    wide = (g.width + 2 * g.pw) * g.chan
+    high = (rows - 1) * g.sh + g.kh if g.ph > 0 or g.pw > 0 else g.height
+    starts, steps = np.empty(examples * rows * g.ow, np.int64), np.empty(g.kh * g.kw * g.chan, np.int64)
     o = 0
     for e in range(examples):
         for a in range(rows):
-            for b in range(ow):
-                starts[o] = e * image + (a * sh * wide + b * sw) * channels
+            for b in range(g.ow):
+                starts[o] = (e * high + a * g.sh) * wide + b * g.sw * g.chan
                 o += 1
     q = 0
-    for t in range(kh):
-        for along in range(kw * channels):
-            steps[q] = t * wide * channels + along
+    for t in range(g.kh):
+        for along in range(g.kw * g.chan):
+            steps[q] = t * wide + along
             q += 1
     return starts, steps
 
 
 @inline
-def _pad(x, first, examples, a, rows, sizes, padded):
-    """Copy what a block sees of some examples between the zeros of `padded`, whose left and right columns stay zero."""
-    height, width, channels, kh, kw, sh, sw, ph, pw, oh, ow, m = geometry(sizes)
-    wide = width + 2 * pw
-    seen = (rows - 1) * sh + kh
-    n = width * channels
+def _room_for_padding(g, examples, rows, like):
+    """Zeros for the examples of a block between their padding, or nothing where there is none."""
+    pads = g.ph > 0 or g.pw > 0
+    return np.zeros((examples if pads else 0, ((rows - 1) * g.sh + g.kh) * (g.width + 2 * g.pw) * g.chan), like.dtype)
+
+
+@inline
+def _seen(x, first, examples, a, rows, g, padded):
+    """The array in which a block sees its examples, and where the first of its windows begins.
+
+    That is x itself or, where there is padding, a copy between the zeros of `padded`, whose left and right columns stay zero.
+    """
+    if padded.shape[0] == 0:
+        return x, (first * g.height + a * g.sh) * g.width * g.chan
+    seen, n = (rows - 1) * g.sh + g.kh, g.width * g.chan
     for e in range(examples):
         for r in range(seen):
-            i = a * sh + r - ph
-            target = vector_at(padded, ((e * seen + r) * wide + pw) * channels, n)
-            if 0 <= i < height:
-                source = vector_at(x, ((first + e) * height + i) * n, n)
-                for q in range(n):
-                    target[q] = source[q]
-            else:
-                for q in range(n):
-                    target[q] = 0
+            i = a * g.sh - g.ph + r
+            target = vector_at(padded, ((e * seen + r) * (g.width + 2 * g.pw) + g.pw) * g.chan, n)
+            inside = 0 <= i < g.height
+            source = vector_at(x, ((first + e) * g.height + i) * n if inside else 0, n)
+            for q in range(n):
+                target[q] = source[q] if inside else x.dtype.type(0.0)
+    return padded, 0
+
+
+@inline
+def _fill_rows(flat, start, rows, value):
+    """Rows of flat from `start` on, each `value`, or 0 where value is empty."""
+    for r in range(rows):
+        row = vector_at(flat, start + r * value.size, value.size)
+        for j in range(value.size):
+            row[j] = value[j]
 
 
 @inline
 def correlate(x, W, bias, out, sizes):
-    """Equation (3): x (batch, height * width * channels), W (K * m,), bias (m,) or nothing, out (batch, oh * ow * m)."""
-    height, width, channels, kh, kw, sh, sw, ph, pw, oh, ow, m = geometry(sizes)
-    batch, pads = x.shape[0], ph > 0 or pw > 0
-    examples, rows = _block(min(_PLACES, _ROOM // (sh * sw * channels)), batch, oh, ow)
-    starts, steps = _lists(sizes, examples, rows)
-    padded = np.zeros((examples if pads else 0, ((rows - 1) * sh + kh) * (width + 2 * pw) * channels), x.dtype)
+    """Equation (3): x (batch, height * width * chan), W (K * m,), bias (m,) or nothing, out (batch, oh * ow * m)."""
+    g = geometry(sizes)
+    batch, m = x.shape[0], g.chan_out
+    examples, rows = _block(min(_PLACES, _ROOM // (g.sh * g.sw * g.chan)), batch, g)
+    starts, steps = _lists(g, examples, rows)
+    padded = _room_for_padding(g, examples, rows, x)
     for first in range(0, batch, examples):
         some = min(examples, batch - first)
-        for a in range(0, oh, rows):
-            here = min(rows, oh - a)
-            n, to = some * here * ow, (first * oh + a) * ow * m
-            if bias.size:
-                for o in range(n):
-                    row = vector_at(out, to + o * m, m)
-                    for j in range(m):
-                        row[j] = bias[j]
-            source, at = x, (first * height + a * sh) * width * channels
-            if pads:
-                _pad(x, first, some, a, here, sizes, padded)
-                source, at = padded, 0
+        for a in range(0, g.oh, rows):
+            here = min(rows, g.oh - a)
+            n, to = some * here * g.ow, (first * g.oh + a) * g.ow * m
+            if bias.size > 0:
+                _fill_rows(out, to, n, bias)
+            source, at = _seen(x, first, some, a, here, g, padded)
             product(source, at, starts[:n], steps, W, 0, out, to, m, bias.size > 0)
 
 
 @inline
 def correlate_gradient(x, delta, dW, sizes):
-    """Equation (4): x (batch, height * width * channels), delta (batch, oh * ow * m), dW (K * m,)."""
-    height, width, channels, kh, kw, sh, sw, ph, pw, oh, ow, m = geometry(sizes)
-    batch, pads = x.shape[0], ph > 0 or pw > 0
-    examples, rows = _block(min(_PLACES, _ROOM // (sh * sw * channels)), batch, oh, ow)
-    starts, steps = _lists(sizes, examples, rows)
-    padded = np.zeros((examples if pads else 0, ((rows - 1) * sh + kh) * (width + 2 * pw) * channels), x.dtype)
+    """Equation (4): x (batch, height * width * chan), delta (batch, oh * ow * m), dW (K * m,)."""
+    g = geometry(sizes)
+    batch, m = x.shape[0], g.chan_out
+    examples, rows = _block(min(_PLACES, _ROOM // (g.sh * g.sw * g.chan)), batch, g)
+    starts, steps = _lists(g, examples, rows)
+    padded = _room_for_padding(g, examples, rows, x)
     for first in range(0, batch, examples):
         some = min(examples, batch - first)
-        for a in range(0, oh, rows):
-            here = min(rows, oh - a)
-            source, at = x, (first * height + a * sh) * width * channels
-            if pads:
-                _pad(x, first, some, a, here, sizes, padded)
-                source, at = padded, 0
-            n, to = some * here * ow, (first * oh + a) * ow * m
+        for a in range(0, g.oh, rows):
+            here = min(rows, g.oh - a)
+            n, to = some * here * g.ow, (first * g.oh + a) * g.ow * m
+            source, at = _seen(x, first, some, a, here, g, padded)
             product(source, at, steps, starts[:n], delta, to, dW, 0, m, True)
 
 
 @inline
 def spread(delta, W, bias, dx, sizes):
-    """Equation (5), plus a bias (channels,) or nothing: delta (batch, oh * ow * m), W (K * m,), dx as x in `correlate`."""
-    height, width, channels, kh, kw, sh, sw, ph, pw, oh, ow, m = geometry(sizes)
-    batch, K = dx.shape[0], kh * kw * channels
-    examples, rows = _block(max(_FEW, _ROOM // K), batch, oh, ow)
-    most = examples * rows * ow
-    windows = np.empty((most, K), dx.dtype)
+    """Equation (5), plus a bias (chan,) or nothing: delta (batch, oh * ow * m), W (K * m,), dx as x in `correlate`."""
+    g = geometry(sizes)
+    batch, m, K = dx.shape[0], g.chan_out, g.kh * g.kw * g.chan
+    examples, rows = _block(max(_FEW, _ROOM // K), batch, g)
+    windows = np.empty((examples * rows * g.ow, K), dx.dtype)
     turned = np.empty((m, K), dx.dtype)
-    for first in range(0, K, 16):  # a cache line of each row at a time
+    for q in range(0, K, 16):  # a cache line of each row at a time
         for j in range(m):
-            for q in range(first, min(first + 16, K)):
-                turned[j, q] = W[q * m + j]
-    starts, steps = np.arange(most) * m, np.arange(m)
+            for t in range(q, min(q + 16, K)):
+                turned[j, t] = W[t * m + j]
+    starts, steps = np.arange(windows.shape[0]) * m, np.arange(m)
+    base = bias if bias.size > 0 else np.zeros(g.chan, dx.dtype)
     for first in range(0, batch, examples):
         some = min(examples, batch - first)
-        for e in range(first, first + some):
-            for pixel in range(height * width):
-                target = vector_at(dx, (e * height * width + pixel) * channels, channels)
-                for c in range(channels):
-                    target[c] = bias[c] if bias.size else dx.dtype.type(0.0)
-        for a in range(0, oh, rows):
-            here = min(rows, oh - a)
-            n = some * here * ow
-            product(delta, (first * oh + a) * ow * m, starts[:n], steps, turned, 0, windows, 0, K, False)
-            for e in range(some):
-                _add_back(windows, e * here * ow, dx, first + e, a, here, sizes)
+        _fill_rows(dx, first * dx.shape[1], some * g.height * g.width, base)
+        for a in range(0, g.oh, rows):
+            here = min(rows, g.oh - a)
+            n = some * here * g.ow
+            product(delta, (first * g.oh + a) * g.ow * m, starts[:n], steps, turned, 0, windows, 0, K, False)
+            _add_back(windows, some, dx, first, a, here, g)
 
 
 @inline
-def _add_back(windows, row, dx, e, a, rows, sizes):
-    """Add the windows of some rows of an example, from `row` of the matrix on, to the pixels they saw."""
-    height, width, channels, kh, kw, sh, sw, ph, pw, oh, ow, m = geometry(sizes)
-    K = kh * kw * channels
-    for r in range(rows):
-        i = (a + r) * sh - ph
-        for b in range(ow):
-            j = b * sw - pw
-            left, right = max(0, -j), min(kw, width - j)
-            n = (right - left) * channels
-            for t in range(max(0, -i), min(kh, height - i)):
-                target = vector_at(dx, ((e * height + i + t) * width + j + left) * channels, n)
-                source = vector_at(windows, (row + r * ow + b) * K + (t * kw + left) * channels, n)
-                for q in range(n):
-                    target[q] += source[q]
+def _add_back(windows, examples, dx, first, a, rows, g):
+    """Add the windows of a block, which begins with row a of an example, to the pixels they saw."""
+    along = g.kw * g.chan
+    o = 0
+    for e in range(first, first + examples):
+        for i in range(a * g.sh - g.ph, (a + rows) * g.sh - g.ph, g.sh):
+            for j in range(-g.pw, g.ow * g.sw - g.pw, g.sw):
+                left, right = max(0, -j), min(g.kw, g.width - j)
+                n = (right - left) * g.chan
+                for t in range(max(0, -i), min(g.kh, g.height - i)):
+                    target = vector_at(dx, ((e * g.height + i + t) * g.width + j + left) * g.chan, n)
+                    source = vector_at(windows, (o * g.kh + t) * along + left * g.chan, n)
+                    for q in range(n):
+                        target[q] += source[q]
+                o += 1
 
 
 @inline

@@ -36,19 +36,20 @@ from modnet.arrays import whole
 from modnet.initializers import initialize
 from modnet.kernels import inline, kernel, vector_at
 from modnet.module import Shape, View
-from modnet.windows import Windowed, correlate, correlate_gradient, spread, sum_rows
+from modnet.windows import Windowed, correlate, correlate_gradient, geometry, spread, sum_rows
 
 
 @inline
 def _split(params, sizes):
     """W (K * chan_out,) and b (chan_out,) or nothing; K = kh kw chan_in numbers are in a window."""
-    weights = sizes[3] * sizes[4] * sizes[2] * sizes[11]
+    g = geometry(sizes)
+    weights = g.kh * g.kw * g.chan * g.chan_out
     return vector_at(params, 0, weights), vector_at(params, weights, params.size - weights)
 
 
 @kernel("forward")
 def forward(x, out, params, state, sizes, hyper):
-    # x (batch, height * width * chan_in), out (batch, out height * out width * chan_out); sizes as `windows.geometry`
+    # x (batch, height * width * chan_in), out (batch, out height * out width * chan_out); sizes a `Geometry`
     W, b = _split(params, sizes)
     correlate(x, W, b, out, sizes)
 
