@@ -20,7 +20,7 @@ import numpy as np
 from modnet.arrays import as_batch, as_numbers, generator, real, require_finite, whole
 from modnet.loss import KernelLoss, Loss
 from modnet.module import KernelModule
-from modnet.modules.sequential import Sequential
+from modnet.modules.container import Container
 from modnet.optim.optimizer import Optimizer, as_optimizer
 from modnet.table import scale, walk_costs, walk_epoch
 from modnet.table import shuffle as shuffle_order
@@ -157,7 +157,7 @@ class _Data:
 
 
 def _input_type(net: Any, X: np.ndarray) -> np.dtype[Any] | None:
-    if isinstance(net, Sequential | KernelModule) and net._storage.params.size:
+    if isinstance(net, Container | KernelModule) and net._storage.params.size:
         return net.dtype
     return None
 
@@ -593,7 +593,7 @@ def _watched() -> bool:
 
 def _has_table(net: Any, loss: Any, optimizer: Optimizer) -> bool:
     return (
-        isinstance(net, Sequential)
+        isinstance(net, Container)
         and net.compiled
         and net.parameters.size > 0
         and net.parameters.size == net._storage.params.size
@@ -638,9 +638,9 @@ def _name(value: Any) -> str:
 
 def _modules(net: Any) -> list[Any]:
     """The network, its containers and its leaves."""
-    if not isinstance(net, Sequential):
+    if not isinstance(net, Container):
         return [net]
-    return [net, *net._containers(), *{id(m): m for m in net.leaves()}.values()]
+    return [net, *net.containers(), *{id(m): m for m in net.leaves()}.values()]
 
 
 def _modes(net: Any) -> list[tuple[Any, bool]]:
@@ -649,7 +649,7 @@ def _modes(net: Any) -> list[tuple[Any, bool]]:
 
 def _restore_modes(modes: list[tuple[Any, bool]]) -> None:
     for module, training in reversed(modes):
-        if module.training != training and not isinstance(module, Sequential):
+        if module.training != training and not isinstance(module, Container):
             module.train() if training else module.eval()
         module.training = training
 
@@ -663,9 +663,9 @@ def _set_training(net: Any, training: bool) -> None:
 def _keep(net: Any) -> list[tuple[Any, Any]]:
     """Copies of all parameters and states, to be put back."""
     kept: list[tuple[Any, Any]] = []
-    if isinstance(net, Sequential | KernelModule):
+    if isinstance(net, Container | KernelModule):
         kept += [(array, array.copy()) for array in (net._storage.params, net._storage.state)]
-    for module in net._strangers if isinstance(net, Sequential) else [] if isinstance(net, KernelModule) else [net]:
+    for module in net._strangers if isinstance(net, Container) else [] if isinstance(net, KernelModule) else [net]:
         # A plain class may rebind its arrays, and may keep any of its numbers where it likes.
         kept.append((module, copy.deepcopy(vars(module))))
     return kept
@@ -682,9 +682,9 @@ def _put_back(kept: list[tuple[Any, Any]]) -> None:
 
 def _is_finite(net: Any) -> bool:
     arrays: list[Any] = []
-    if isinstance(net, Sequential | KernelModule):
+    if isinstance(net, Container | KernelModule):
         arrays.append(net._storage.params)
-    for module in net._strangers if isinstance(net, Sequential) else [] if isinstance(net, KernelModule) else [net]:
+    for module in net._strangers if isinstance(net, Container) else [] if isinstance(net, KernelModule) else [net]:
         held = getattr(module, "_parameters", None)
         arrays += list(held.values()) if isinstance(held, dict) else [] if held is None else [held]
     return all(bool(np.isfinite(array).all()) for array in arrays)

@@ -14,7 +14,7 @@ import numpy as np
 from modnet.arrays import real
 from modnet.kernels import Compiled
 from modnet.module import KernelModule
-from modnet.modules.sequential import Sequential
+from modnet.modules.container import Container
 from modnet.table import clip
 
 LR, STEPS, CLIP, OWN = 0, 1, 2, 3  # places in settings
@@ -82,7 +82,7 @@ class Optimizer:
             raise TypeError(f"{self}: attach got {net!r}, expected a network")
         self.net = net
         self._groups = []
-        if isinstance(net, Sequential):
+        if isinstance(net, Container):
             if net.parameters.size:
                 self._groups.append(_Flat(self, net))
             self._groups.extend(_Plain(self, module) for module in net._strangers)
