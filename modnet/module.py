@@ -269,7 +269,7 @@ class KernelModule(Module):
         output = program.slot(prod(shape))
         program.row(self, slot, output, self.sizes(input_shape))
         if may_object(self):
-            program.checks.append((tuple(program.path), self, tuple(input_shape)))
+            program.checks.append((program.place, self, tuple(input_shape)))
         return output, shape
 
     def objection(self, x: np.ndarray, batch: int, input_shape: Shape, training: bool) -> str:

@@ -62,14 +62,24 @@ class Program:
     """A network written down as rows, in the making.
 
     A module's ``add_rows`` calls `row` for each operation and says in which slot its output is.
+
+    Parameters
+    ----------
+    features : of the network's input. root : the network's name in errors.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, root: str = "Sequential") -> None:
+        self.root = root
         self.features = [features]  # of each slot
         self.trains = [False]  # whether parameters stand before it
         self.rows: list[tuple[Any, Kernels, int, int, tuple[int, ...]]] = []
         self.path: list[int] = []  # the place in the network of the module that is being written down
-        self.checks: list[tuple[tuple[int, ...], Any, tuple[int, ...]]] = []  # places, modules that may object, input shapes
+        self.checks: list[tuple[str, Any, tuple[int, ...]]] = []  # modules that may object: place, module, input shape
+
+    @property
+    def place(self) -> str:
+        """Where the module that is being written down stands, for errors."""
+        return self.root + "".join(f"[{i}]" for i in self.path)
 
     def slot(self, features: int) -> int:
         """A new slot of so many columns."""

@@ -234,6 +234,10 @@ def fit(
         order = source.permutation(data.n)
         held_out, data = data.part(np.sort(order[:count])), data.part(np.sort(order[count:]))
     size = data.n if batch_size is None else min(whole(batch_size, "fit", "batch_size"), data.n)
+    if isinstance(net, Container):
+        net.check_data(data.X, data.n % size or size, True, "fit: ")
+        if held_out is not None:
+            net.check_data(held_out.X, held_out.n % size or size, False, "fit: validation: ")
     if optimizer.net is not net or not optimizer._groups:
         optimizer.attach(net)
     for group in optimizer._groups:

@@ -366,6 +366,10 @@ class Container(Module):
         """Add gradients, if asked, and return dL/dinput, if asked."""
         raise NotImplementedError(f"{type(self).__name__} has no _walk_backward")
 
+    def name_at(self, place: str) -> str:
+        """How errors call this container, where its place ends in an index."""
+        return f"{place} {type(self).__name__}" if place.endswith("]") else place
+
     # The compiled walk.
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -378,7 +382,7 @@ class Container(Module):
         key = (input_shape, dtype)
         found = self._tables.get(key)
         if found is None:
-            program = Program(prod(input_shape))
+            program = Program(prod(input_shape), type(self).__name__)
             slot, shape = self.add_rows(program, 0, input_shape)
             found = Table(program, slot, self._storage, dtype), shape
             while len(self._tables) >= _KEPT_TABLES:
@@ -401,11 +405,10 @@ class Container(Module):
         self._check(self.table(x.shape[1:], x.dtype)[0], x.reshape(len(x), -1), batch, training, who)
 
     def _check(self, table: Table, x: np.ndarray, batch: int, training: bool | None, who: str = "") -> None:
-        for path, module, shape in table.checks:
+        for place, module, shape in table.checks:
             why = module.objection(x, batch, shape, module.training if training is None else training)
             if why:
-                place = "".join(f"[{i}]" for i in path)
-                raise ValueError(f"{who}{type(self).__name__}{place} {module}: {why}")
+                raise ValueError(f"{who}{place} {module}: {why}")
 
     def _take(self, X: Any) -> tuple[np.ndarray, Table, Shape]:
         x = as_batch(X, self._element_type(), type(self).__name__)
@@ -593,6 +596,17 @@ def has_kernels(module: Any) -> bool:
         getattr(kind, name) is getattr(KernelModule, name)
         for name in ("forward", "backward_update_gradient", "backward_delta")
     )
+
+
+def require_companions(net: Any, who: str) -> None:
+    """ValueError where a module uses parameters of another that is not in the network, and so would not be trained."""
+    leaves = _leaves(net)
+    for module in leaves:
+        for companion in module.companions if isinstance(module, KernelModule) else ():
+            if not any(leaf is companion for leaf in leaves):
+                raise ValueError(
+                    f"{who}: {module} has its weight from {companion}, which stands outside this network, expected both in it"
+                )
 
 
 def may_train(module: Any) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from modnet.arrays import real
 from modnet.kernels import Compiled
 from modnet.module import KernelModule
-from modnet.modules.container import Container
+from modnet.modules.container import Container, require_companions
 from modnet.table import clip
 
 LR, STEPS, CLIP, OWN = 0, 1, 2, 3  # places in settings
@@ -80,6 +80,7 @@ class Optimizer:
         """Take charge of a network's parameters, forgetting earlier steps. Returns the optimizer."""
         if isinstance(net, type) or not callable(getattr(net, "forward", None)):
             raise TypeError(f"{self}: attach got {net!r}, expected a network")
+        require_companions(net, str(self))
         self.net = net
         self._groups = []
         if isinstance(net, Container):
