@@ -8,6 +8,7 @@ meet the contract: they describe shapes and name three kernels, and checking, al
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -183,9 +184,10 @@ class Setting:
 class _Plan:
     """What a module does with one input shape: kept, since it is asked for at every call."""
 
-    __slots__ = ("features", "input_shape", "output_features", "output_shape", "sizes")
+    __slots__ = ("features", "input_shape", "objects", "output_features", "output_shape", "sizes")
 
     def __init__(self, module: KernelModule, input_shape: Shape) -> None:
+        self.objects = may_object(module)
         self.input_shape = input_shape
         self.output_shape = module.output_shape(input_shape)
         self.features = prod(input_shape)
@@ -209,12 +211,15 @@ class KernelModule(Module):
 
     forward_kernel: Compiled
     gradient_kernel: Compiled | None = None
-    backward_kernel: Compiled
+    #: None where the input is not one to differentiate by.
+    backward_kernel: Compiled | None
     #: Whether the gradient or backward kernel reads the output of forward.
     uses_output = False
     #: Whether forward draws or uses batch statistics in training. ``_hyper[0]`` is then the mode: 0 evaluation, 1 training,
     #: 2 training, but drawing what was drawn last and keeping no statistics, for a forward that only repeats one.
     draws = False
+    #: Whether it may stand at one place only, because what it keeps of the last forward is of one place.
+    stands_once = False
     #: Features of the last axis taken and given, where the constructor fixes them: checked when a network is built.
     in_features: int | None = None
     out_features: int | None = None
@@ -240,7 +245,7 @@ class KernelModule(Module):
         self._hyper = np.array(list(hyper), np.float64)
         self._storage = Storage(self.parameter_count, self.state_count)
         self._at = {"params": 0, "grad": 0, "state": 0}
-        self._root: Any = None  # a weak reference to the outermost network it stands in
+        self._owners: tuple[Any, ...] = ()  # weak references to the networks it stands in, the outermost first
         self._plans: _Plan | None = None
 
     # The description of the operation.
@@ -263,7 +268,26 @@ class KernelModule(Module):
         shape = self.output_shape(input_shape)
         output = program.slot(prod(shape))
         program.row(self, slot, output, self.sizes(input_shape))
+        if may_object(self):
+            program.checks.append((program.place, self, tuple(input_shape)))
         return output, shape
+
+    def objection(self, x: np.ndarray, batch: int, input_shape: Shape, training: bool) -> str:
+        """Why an input cannot be taken though its shape is right, in words; empty where it can.
+
+        Parameters
+        ----------
+        x : (n, features), the input where the module is the first to read it, else that of the network.
+        batch : the least number of examples that come at once.
+        input_shape : of one example, without the batch.
+        training : whether the module is in training mode then.
+        """
+        return ""
+
+    @property
+    def companions(self) -> tuple[KernelModule, ...]:
+        """Modules whose parameters it uses beside its own: they must stand in the same network for it to be trained."""
+        return ()
 
     # The contract.
 
@@ -276,16 +300,14 @@ class KernelModule(Module):
             return
         x, plan = self._take(input)
         d = self._take_delta(delta, x, plan)
-        out = self._forward(x, plan) if self.uses_output else d
-        assert self.gradient_kernel is not None
-        self.gradient_kernel.call(x, out, d, self._slice("grad"), *self._flat(x.dtype), plan.sizes, self._hyper)
+        self._add_gradient(x, self._output(x, plan) if self.uses_output else d, d, plan)
 
     def backward_delta(self, input: Any, delta: Any) -> np.ndarray:
+        if self.backward_kernel is None:
+            raise ValueError(f"{self}: {NO_DERIVATIVE}")
         x, plan = self._take(input)
         d = self._take_delta(delta, x, plan)
-        out = self._forward(x, plan) if self.uses_output else d
-        dx = np.empty_like(x)
-        self.backward_kernel.call(x, out, d, dx, *self._flat(x.dtype), plan.sizes, self._hyper)
+        dx = self._backward(x, self._output(x, plan) if self.uses_output else d, d, plan)
         return dx.reshape(len(x), *plan.input_shape)
 
     def zero_grad(self) -> None:
@@ -304,7 +326,12 @@ class KernelModule(Module):
             except ShapeError as error:
                 error.batch = len(x)
                 raise error from None
-        return x.reshape(len(x), plan.features), plan
+        matrix = x.reshape(len(x), plan.features)
+        if plan.objects:
+            why = self.objection(matrix, len(x), plan.input_shape, self.training)
+            if why:
+                raise ValueError(f"{self}: {why}")
+        return matrix, plan
 
     def _take_delta(self, delta: Any, x: np.ndarray, plan: _Plan) -> np.ndarray:
         d = as_batch(delta, x.dtype, self, "delta")
@@ -317,6 +344,23 @@ class KernelModule(Module):
         out = np.empty((len(x), plan.output_features), x.dtype)
         self.forward_kernel.call(x, out, *self._flat(x.dtype), plan.sizes, self._hyper)
         return out
+
+    def _output(self, x: np.ndarray, plan: _Plan) -> np.ndarray:
+        """What forward gave for x, once more."""
+        if not self.draws:
+            return self._forward(x, plan)
+        with repeating([self]):
+            return self._forward(x, plan)
+
+    def _add_gradient(self, x: np.ndarray, out: np.ndarray, delta: np.ndarray, plan: _Plan) -> None:
+        assert self.gradient_kernel is not None
+        self.gradient_kernel.call(x, out, delta, self._slice("grad"), *self._flat(x.dtype), plan.sizes, self._hyper)
+
+    def _backward(self, x: np.ndarray, out: np.ndarray, delta: np.ndarray, plan: _Plan) -> np.ndarray:
+        assert self.backward_kernel is not None
+        dx = np.empty_like(x)
+        self.backward_kernel.call(x, out, delta, dx, *self._flat(x.dtype), plan.sizes, self._hyper)
+        return dx
 
     def _flat(self, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
         if not self.parameter_count and not self.state_count:
@@ -395,11 +439,70 @@ class KernelModule(Module):
 
     def root(self) -> Any:
         """The outermost network the module stands in, or None."""
-        return None if self._root is None else self._root()
+        return first_alive(self._owners)
 
     def leaves(self) -> Iterator[Any]:
         """The modules that hold parameters of their own: this one."""
         yield self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plans": None, "_root": None}
+        return {**self.__dict__, "_plans": None, "_owners": ()}
+
+
+#: What is wrong with asking for the derivative by an input of whole numbers.
+NO_DERIVATIVE = (
+    "backward_delta is asked for, but its input is whole numbers, which have no derivative; "
+    "expected backward_update_gradient alone"
+)
+
+
+def may_object(module: KernelModule) -> bool:
+    """Whether inputs of the right shape may still be refused: see `KernelModule.objection`."""
+    return type(module).objection is not KernelModule.objection
+
+
+class ModeModule(KernelModule):
+    """A module that does one thing in training and another in evaluation. ``_hyper[0]`` is the mode: see `draws`.
+
+    Parameters
+    ----------
+    parameters, state : as for `KernelModule`.
+    hyper : what the kernels read after the mode.
+    """
+
+    draws = True
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Shape] | None = None,
+        state: Mapping[str, Shape] | None = None,
+        hyper: Iterable[float] = (),
+    ) -> None:
+        super().__init__(parameters, state, [1.0, *hyper])
+
+    @property
+    def training(self) -> bool:
+        """Whether it is in training mode."""
+        return bool(self._hyper[0] != 0)
+
+    @training.setter
+    def training(self, value: bool) -> None:
+        self._hyper[0] = 1.0 if value else 0.0
+
+
+@contextmanager
+def repeating(modules: Iterable[Any]) -> Iterator[None]:
+    """Within it, modules that are in training draw what they drew last, and keep no statistics."""
+    changed = [m._hyper for m in modules if isinstance(m, KernelModule) and m.draws and m._hyper[0] == 1]
+    for hyper in changed:
+        hyper[0] = 2
+    try:
+        yield
+    finally:
+        for hyper in changed:
+            hyper[0] = 1
+
+
+def first_alive(references: Iterable[Any]) -> Any:
+    """The first object that still exists of those that weak references are to, or None."""
+    return next((found for reference in references if (found := reference()) is not None), None)

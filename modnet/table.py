@@ -55,16 +55,31 @@ ROW = np.dtype(
 )  # fmt: skip
 
 
+Kernels = tuple[Compiled, Compiled | None, Compiled | None]
+
+
 class Program:
     """A network written down as rows, in the making.
 
     A module's ``add_rows`` calls `row` for each operation and says in which slot its output is.
+
+    Parameters
+    ----------
+    features : of the network's input. root : the network's name in errors.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, root: str = "Sequential") -> None:
+        self.root = root
         self.features = [features]  # of each slot
         self.trains = [False]  # whether parameters stand before it
-        self.rows: list[tuple[Any, int, int, tuple[int, ...]]] = []
+        self.rows: list[tuple[Any, Kernels, int, int, tuple[int, ...]]] = []
+        self.path: list[int] = []  # the place in the network of the module that is being written down
+        self.checks: list[tuple[str, Any, tuple[int, ...]]] = []  # modules that may object: place, module, input shape
+
+    @property
+    def place(self) -> str:
+        """Where the module that is being written down stands, for errors."""
+        return self.root + "".join(f"[{i}]" for i in self.path)
 
     def slot(self, features: int) -> int:
         """A new slot of so many columns."""
@@ -72,9 +87,16 @@ class Program:
         self.trains.append(False)
         return len(self.features) - 1
 
-    def row(self, module: Any, input: int, output: int, sizes: tuple[int, ...]) -> None:
-        """An operation by the kernels of `module`, from a slot to a slot."""
-        self.rows.append((module, input, output, sizes))
+    def row(
+        self, module: Any, input: int, output: int, sizes: tuple[int, ...], kernels: Kernels | None = None
+    ) -> None:
+        """An operation on the parameters of `module`, from a slot to a slot: by the module's own kernels or by others.
+
+        Kernels are forward, gradient and backward. Several rows may write to one slot, each to columns of its own or adding
+        to what is there.
+        """
+        kernels = kernels or (module.forward_kernel, module.gradient_kernel, module.backward_kernel)
+        self.rows.append((module, kernels, input, output, sizes))
         self.trains[output] = self.trains[output] or self.trains[input] or module.parameter_count > 0
 
 
@@ -101,14 +123,13 @@ class Table:
         if self.params.dtype != dtype:  # a network without parameters takes the type of its input
             self.params, self.grad, self.state = (v.astype(dtype) for v in (self.params, self.grad, self.state))
         self.rows = np.zeros(len(program.rows), ROW)
-        self.modules = [module for module, _, _, _ in program.rows]  # keeps alive what the rows point to
+        self.modules = [module for module, *_ in program.rows]  # keeps alive what the rows point to
+        self.checks = program.checks
         all_sizes: list[int] = []
-        for r, (module, source, target, sizes) in enumerate(program.rows):
+        for r, (module, kernels, source, target, sizes) in enumerate(program.rows):
             row = self.rows[r]
-            row["forward"] = module.forward_kernel.address(dtype)
-            row["backward"] = module.backward_kernel.address(dtype)
-            if module.parameter_count:
-                row["gradient"] = module.gradient_kernel.address(dtype)
+            for name, kernel in zip(("forward", "gradient", "backward"), kernels):
+                row[name] = 0 if kernel is None else kernel.address(dtype)
             for part in ("params", "state"):
                 start, end = module.place(part)
                 row[part], row[part + "_size"] = start, end - start
@@ -121,11 +142,11 @@ class Table:
             row["trains"] = program.trains[source]
         written: set[int] = set()
         for r in reversed(range(len(program.rows))):
-            source = program.rows[r][1]
+            source = program.rows[r][2]
             self.rows[r]["adds"] = source in written
             written.add(source)
         self.sizes = np.array(all_sizes, np.int64)
-        self.widest = max((program.features[source] for _, source, _, _ in program.rows), default=0)
+        self.widest = max((program.features[source] for _, _, source, _, _ in program.rows), default=0)
         self.seen = np.zeros(self.params.size + self.state.size, dtype)
         self.seen_hyper = np.zeros(int(self.rows["hyper_size"].sum()), np.float64)
         self.seen_batch = 0

@@ -20,7 +20,7 @@ import numpy as np
 from modnet.arrays import as_batch, as_numbers, generator, real, require_finite, said, whole
 from modnet.loss import KernelLoss, Loss
 from modnet.module import KernelModule, ShapeError
-from modnet.modules.sequential import Sequential
+from modnet.modules.container import Container
 from modnet.optim.optimizer import STEPS, Optimizer, as_optimizer
 from modnet.table import scale, walk_costs, walk_epoch
 from modnet.table import shuffle as shuffle_order
@@ -172,7 +172,7 @@ class _Data:
 
 
 def _input_type(net: Any, X: np.ndarray) -> np.dtype[Any] | None:
-    if isinstance(net, Sequential | KernelModule) and net._storage.params.size:
+    if isinstance(net, Container | KernelModule) and net._storage.params.size:
         return net.dtype
     return None
 
@@ -256,6 +256,11 @@ def fit(
             raise ValueError(f"fit: validation takes {share} of {data.n} examples, expected some left to train on")
     size = data.n if batch_size is None else whole(batch_size, "fit", "batch_size")
     _prepare(net, loss, size, [data] if held_out is None else [data, held_out])
+    if isinstance(net, Container):
+        trained = data.n - share
+        net.check_data(data.X, trained % size or min(size, trained), True, "fit: ")
+        if held_out is not None:
+            net.check_data(held_out.X, held_out.n % size or min(size, held_out.n), False, "fit: validation: ")
     _attach(optimizer, net)
 
     if share:
@@ -310,7 +315,7 @@ def _output(net: Any, x: np.ndarray) -> np.ndarray:
 def _prepare(net: Any, loss: Any, size: int, parts: list[_Data]) -> None:
     """Refuse examples that the network or the loss does not take, and bring targets into the form of the loss's kernels."""
     data = parts[0]
-    if isinstance(net, Sequential) and net.compiled:
+    if isinstance(net, Container) and net.compiled:
         try:
             table, shape = net.table(data.X.shape[1:], data.X.dtype)
         except ShapeError as error:
@@ -693,7 +698,7 @@ def _watched() -> bool:
 
 def _has_table(net: Any, loss: Any, optimizer: Optimizer) -> bool:
     return (
-        isinstance(net, Sequential)
+        isinstance(net, Container)
         and net.compiled
         and net.parameters.size > 0
         and net.parameters.size == net._storage.params.size
@@ -738,9 +743,9 @@ def _name(value: Any) -> str:
 
 def _modules(net: Any) -> list[Any]:
     """The network, its containers and its leaves."""
-    if not isinstance(net, Sequential):
+    if not isinstance(net, Container):
         return [net]
-    return [net, *net._containers(), *{id(m): m for m in net.leaves()}.values()]
+    return [net, *net.containers(), *{id(m): m for m in net.leaves()}.values()]
 
 
 def _modes(net: Any) -> list[tuple[Any, bool]]:
@@ -749,7 +754,7 @@ def _modes(net: Any) -> list[tuple[Any, bool]]:
 
 def _restore_modes(modes: list[tuple[Any, bool]]) -> None:
     for module, training in reversed(modes):
-        if module.training != training and not isinstance(module, Sequential):
+        if module.training != training and not isinstance(module, Container):
             module.train() if training else module.eval()
         module.training = training
 
@@ -779,10 +784,10 @@ def _keep(net: Any) -> list[tuple[Any, Any]]:
         elif isinstance(value, tuple):
             for item in value:
                 visit(item)
-        elif isinstance(value, Sequential | KernelModule):
+        elif isinstance(value, Container | KernelModule):
             visit(value._storage.params)
             visit(value._storage.state)
-            for module in value._strangers if isinstance(value, Sequential) else ():
+            for module in value._strangers if isinstance(value, Container) else ():
                 visit(module)
         elif _is_plain(value):
             visit(vars(value))
@@ -818,8 +823,8 @@ def _is_finite(net: Any) -> bool:
         if isinstance(value, np.ndarray):
             return not counts or value.dtype.kind != "f" or bool(np.isfinite(value).all())
         seen.add(id(value))
-        if isinstance(value, Sequential | KernelModule):
-            strangers = value._strangers if isinstance(value, Sequential) else []
+        if isinstance(value, Container | KernelModule):
+            strangers = value._strangers if isinstance(value, Container) else []
             return all(visit(a, True) for a in (value._storage.params, value._storage.state, *strangers))
         if _is_plain(value):
             # What else a plain class keeps may be NaN for reasons of its own.

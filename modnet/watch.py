@@ -16,6 +16,7 @@ import numpy as np
 
 from modnet.arrays import as_batch, whole
 from modnet.module import KernelModule
+from modnet.modules.container import Container
 from modnet.modules.sequential import Sequential
 from modnet.training import Callback, Training
 
@@ -49,7 +50,7 @@ def activations(net: Any, X: Any) -> list[Step]:
     [('[0]', (1, 3)), ('[1]', (1, 3))]
     """
     with _untouched(net):
-        return _walk(net, as_batch(X, net.dtype if isinstance(net, Sequential) else None, "activations", "X"))
+        return _walk(net, as_batch(X, net.dtype if isinstance(net, Container) else None, "activations", "X"))
 
 
 def _walk(net: Any, x: Any) -> list[Step]:
@@ -147,7 +148,7 @@ def locate_nan(net: Any, X: Any, y: Any = None, loss: Any = None) -> str | None:
     >>> locate_nan(net, [[1.0, 2.0]])
     '[1] Linear(3 -> 1): its parameters hold nan (1 of 4 values)'
     """
-    x = as_batch(X, net.dtype if isinstance(net, Sequential) else None, "locate_nan", "X")
+    x = as_batch(X, net.dtype if isinstance(net, Container) else None, "locate_nan", "X")
     with _untouched(net), np.errstate(all="ignore"):
         return _first_bad(net, x, y, loss)
 

@@ -1,9 +1,14 @@
-"""Flatten and Identity: modules that change no number.
+"""Flatten, Reshape, Transpose and Identity: modules that change no number.
 
+Identity, Flatten, Reshape
 (1)  out = x, seen in another shape
 (3)  dL/dx = delta, seen in the shape of x
 
 In a network they are no row of the table at all: what comes after reads the same numbers.
+
+Transpose, with a an example's axes in their new order
+(1)  out[i][k] = x[i][k'] where k'[a[d]] = k[d]         the axis d of out is the axis a[d] of x
+(3)  dL/dx[i][k'] = delta[i][k]                         every number of x is in one place of out
 """
 
 from __future__ import annotations
@@ -11,20 +16,11 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from modnet.kernels import kernel
-from modnet.module import KernelModule, Shape
+import numpy as np
 
-
-@kernel("forward")
-def copy_forward(x, out, params, state, sizes, hyper):
-    # x, out (batch, features)
-    out[:, :] = x
-
-
-@kernel("backward")
-def copy_backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out = x
-    dx[:, :] = delta
+from modnet.kernels import inline, kernel
+from modnet.module import KernelModule, Shape, ShapeError
+from modnet.modules.wiring import copy_backward, copy_forward
 
 
 class _SameNumbers(KernelModule):
@@ -72,3 +68,142 @@ class Flatten(_SameNumbers):
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(), (4, 3)), (cls(), (1, 5, 1)), (cls(), (3, 2, 4, 2))]
+
+
+class Reshape(_SameNumbers):
+    """An example's numbers in another shape, in their order, the last axis running fastest; the batch axis stays.
+
+    Parameters
+    ----------
+    shape : sizes of the new axes of an example. One may be -1: it is what the others leave.
+
+    Shape
+    -----
+    (batch, ...) -> (batch, *shape), of as many numbers
+
+    Example
+    -------
+    >>> Reshape(2, -1).forward([[1.0, 2.0, 3.0, 4.0]])
+    array([[[1., 2.],
+            [3., 4.]]])
+    """
+
+    def __init__(self, *shape: int) -> None:
+        sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+        for size in sizes:
+            if isinstance(size, bool) or not isinstance(size, int | np.integer):
+                raise TypeError(f"Reshape: shape is {sizes}, expected whole numbers")
+            if size < 1 and size != -1:
+                raise ValueError(f"Reshape: shape is {sizes}, expected sizes of at least 1, or -1 for one that is left open")
+        if sum(size == -1 for size in sizes) > 1:
+            raise ValueError(f"Reshape: shape is {sizes}, expected -1 at most once")
+        super().__init__()
+        self.shape: Shape = tuple(int(size) for size in sizes)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        known = prod(size for size in self.shape if size != -1)
+        numbers = prod(input_shape)
+        if numbers % known if -1 in self.shape else numbers != known:
+            raise ShapeError(self, input_shape, f"{'a multiple of ' if -1 in self.shape else ''}{known} numbers an example")
+        return tuple(numbers // known if size == -1 else size for size in self.shape)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Any, Shape]]:
+        return [(cls(2, 3), (4, 6)), (cls(3, -1), (2, 2, 6)), (cls(-1), (1, 5)), (cls(4, 1, 2), (3, 2, 2, 2)), (cls(), (2, 1))]
+
+    def __repr__(self) -> str:
+        return f"Reshape({', '.join(map(str, self.shape))})"
+
+
+@inline
+def _start(row, sizes):
+    """Where in x the first number of a row of out's last axis lies."""
+    axes = sizes.size // 2
+    at = 0
+    for d in range(axes - 2, -1, -1):
+        at += (row % sizes[d]) * sizes[axes + d]
+        row //= sizes[d]
+    return at
+
+
+@kernel("forward")
+def transpose_forward(x, out, params, state, sizes, hyper):
+    # x, out (batch, features), sizes the shape of out and how far apart in x neighbours of each of its axes are
+    n, step = sizes[sizes.size // 2 - 1], sizes[sizes.size - 1]
+    for row in range(x.shape[1] // n):
+        start = _start(row, sizes)
+        for i in range(x.shape[0]):
+            for j in range(n):
+                out[i, row * n + j] = x[i, start + j * step]
+
+
+@kernel("backward")
+def transpose_backward(x, out, delta, dx, params, state, sizes, hyper):
+    # out[i, row * n + j] = x[i, start + j * step]
+    n, step = sizes[sizes.size // 2 - 1], sizes[sizes.size - 1]
+    for row in range(dx.shape[1] // n):
+        start = _start(row, sizes)
+        for i in range(dx.shape[0]):
+            for j in range(n):
+                dx[i, start + j * step] = delta[i, row * n + j]
+
+
+class Transpose(KernelModule):
+    """An example's axes in another order; the batch axis stays in front.
+
+    Parameters
+    ----------
+    axes : the axes of one example, from 0, in their new order. ``Transpose(1, 0)`` exchanges rows and columns. Without any,
+        all axes are reversed.
+
+    Shape
+    -----
+    (batch, ...) -> (batch, ...): axis d of the result is axis axes[d] of the input
+
+    Example
+    -------
+    >>> Transpose(1, 0).forward([[[1.0, 2.0], [3.0, 4.0]]])
+    array([[[1., 3.],
+            [2., 4.]]])
+    """
+
+    forward_kernel, backward_kernel = transpose_forward, transpose_backward
+
+    def __init__(self, *axes: int) -> None:
+        order = tuple(axes[0]) if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
+        for axis in order:
+            if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
+                raise TypeError(f"Transpose: axes are {order}, expected whole numbers")
+        if sorted(order) != list(range(len(order))):
+            raise ValueError(
+                f"Transpose: axes are {order}, expected each of 0 to {len(order) - 1} once: the axes of one example"
+            )
+        super().__init__()
+        self.axes: Shape = tuple(int(axis) for axis in order)
+
+    def _order(self, input_shape: Shape) -> Shape:
+        if self.axes and len(input_shape) != len(self.axes):
+            raise ShapeError(self, input_shape, f"{len(self.axes)} axes after the batch")
+        return self.axes or tuple(range(len(input_shape) - 1, -1, -1))
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return tuple(input_shape[axis] for axis in self._order(input_shape))
+
+    def sizes(self, input_shape: Shape) -> Shape:
+        order = self._order(input_shape)
+        steps = [prod(input_shape[axis + 1 :]) for axis in order]
+        return (*(input_shape[axis] for axis in order), *steps) if order else (1, 1)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Any, Shape]]:
+        return [
+            (cls(1, 0), (4, 2, 3)),
+            (cls(2, 0, 1), (2, 3, 4, 5)),
+            (cls(0, 2, 1), (1, 2, 3, 2)),
+            (cls(), (3, 2, 3, 1)),
+            (cls(3, 1, 0, 2), (2, 2, 3, 2, 4)),
+            (cls(), (5,)),
+        ]
+
+    def __repr__(self) -> str:
+        return f"Transpose({', '.join(map(str, self.axes))})"

@@ -19,7 +19,7 @@ import numpy as np
 from modnet.arrays import real
 from modnet.kernels import Compiled
 from modnet.module import KernelModule
-from modnet.modules.sequential import Sequential
+from modnet.modules.container import Container, require_companions
 from modnet.optim.schedules import Schedule
 from modnet.table import clip
 
@@ -127,9 +127,10 @@ class Optimizer:
         """
         if isinstance(net, type) or not callable(getattr(net, "forward", None)):
             raise TypeError(f"{self}: attach got {net!r}, expected a network")
+        require_companions(net, str(self))
         factors = self._factors(net, rates or {})
         groups: list[_Flat | _Plain] = []
-        if isinstance(net, Sequential):
+        if isinstance(net, Container):
             if net.parameters.size:
                 groups.append(_Flat(self, net, factors))
             groups.extend(_Plain(self, module, factors.get(id(module), 1.0)) for module in net._strangers)
@@ -152,7 +153,7 @@ class Optimizer:
         for key, value in rates.items():
             module = key
             if isinstance(key, int | np.integer) and not isinstance(key, bool):
-                count = len(net) if isinstance(net, Sequential) else 0
+                count = len(net) if isinstance(net, Container) else 0
                 if not -count <= key < count:
                     raise ValueError(f"{self}: rates has the place {key}, expected one of the network's {count} modules")
                 module = net[int(key)]

@@ -1,0 +1,58 @@
+"""Summary: a network as a table for people, of places, modules, shapes and numbers of parameters."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+#: Place, module, output shape, number of parameters.
+Row = tuple[str, str, str, int]
+
+
+class Summary:
+    """What a network's `summary` shows: printed as a table, and as HTML in a notebook.
+
+    Parameters
+    ----------
+    rows : a row a module. dtype : the element type of the network.
+    """
+
+    head = ("place", "module", "output shape", "parameters")
+
+    def __init__(self, rows: list[Row], dtype: Any) -> None:
+        self.rows, self.dtype = rows, dtype
+        self.total = sum(count for *_, count in rows)
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        return [(place, name, shape, f"{count:,}") for place, name, shape, count in self.rows]
+
+    @property
+    def _foot(self) -> str:
+        plural = "" if self.total == 1 else "s"
+        return f"{self.total:,} parameter{plural}, {self.dtype}"
+
+    def __str__(self) -> str:
+        cells = [self.head, *self._cells()]
+        wide = [max(len(row[c]) for row in cells) for c in range(4)]
+        lines = [
+            "  ".join(cell.rjust(w) if c == 3 else cell.ljust(w) for c, (cell, w) in enumerate(zip(row, wide, strict=True)))
+            for row in cells
+        ]
+        return "\n".join([lines[0], "  ".join("-" * w for w in wide), *lines[1:], self._foot])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in self.head)
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f"<td style='text-align:{'right' if c == 3 else 'left'}'>{html.escape(cell)}</td>"
+                for c, cell in enumerate(row)
+            )
+            + "</tr>"
+            for row in self._cells()
+        )
+        foot = f"<tr><td colspan='4'>{html.escape(self._foot)}</td></tr>"
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}{foot}</tbody></table>"
