@@ -66,6 +66,7 @@ class Sequential(Module):
         self._modules: list[Any] = list(modules)
         self._root: Any = None  # a weak reference to the outermost network it stands in
         self._keep: Any = None  # of a slice: the network it is a slice of
+        self._slices: weakref.WeakSet[Sequential] = weakref.WeakSet()
         self._adopt()
 
     # The chain.
@@ -73,6 +74,8 @@ class Sequential(Module):
     def append(self, module: Any) -> Sequential:
         """Add a module at the end. Returns the network. Its flat vectors are laid out anew: take views again."""
         _require_module(module, len(self._modules))
+        if self._keep is not None:
+            raise ValueError("Sequential: it is a slice of a network, expected append on the network itself")
         root = self.root() or self
         self._modules.append(module)
         try:
@@ -93,9 +96,11 @@ class Sequential(Module):
         if isinstance(index, slice):
             part = Sequential.__new__(Sequential)
             part._modules = self._modules[index]
-            part._root = weakref.ref(self.root() or self)
-            part._keep = self.root() or self
+            part._root = None
+            part._keep = self
+            part._slices = weakref.WeakSet()
             part._reset(self._storage)
+            self._slices.add(part)
             return part
         return self._modules[index]
 
@@ -109,6 +114,8 @@ class Sequential(Module):
 
     def root(self) -> Any:
         """The outermost network this one stands in, or None."""
+        if self._keep is not None:
+            return self._keep.root() or self._keep
         return None if self._root is None else self._root()
 
     # One flat vector.
@@ -161,6 +168,8 @@ class Sequential(Module):
         leaves = _unique(self.leaves())
         self._foreign = [m for m in leaves if not has_kernels(m)]
         self._strangers = [m for m in leaves if not isinstance(m, KernelModule)]
+        for part in self._slices:
+            part._reset(storage)
 
     def _find_range(self) -> tuple[int, int] | None:
         """Where the parameters lie in the storage, if in one piece that is this network's alone."""
@@ -428,12 +437,13 @@ class Sequential(Module):
         ]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_tables": {}, "_last": None, "_root": None}
+        return {**self.__dict__, "_tables": {}, "_last": None, "_root": None, "_slices": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._slices = weakref.WeakSet()
         if self._keep is not None:
-            self._root = weakref.ref(state["_keep"])
+            self._keep._slices.add(self)
             return
         for module in (*self.leaves(), *self._containers()):
             if isinstance(module, KernelModule | Sequential) and module._storage is self._storage:
