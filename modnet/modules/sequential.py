@@ -76,6 +76,10 @@ class Sequential(Module):
         _require_module(module, len(self._modules))
         if self._keep is not None:
             raise ValueError("Sequential: it is a slice of a network, expected append on the network itself")
+        if isinstance(module, Sequential) and (module is self or self in module._containers()):
+            raise ValueError(
+                f"Sequential[{len(self)}]: got a network in which this one stands, expected a module that does not hold it"
+            )
         root = self.root() or self
         self._modules.append(module)
         try:
