@@ -240,7 +240,7 @@ class KernelModule(Module):
         self._hyper = np.array(list(hyper), np.float64)
         self._storage = Storage(self.parameter_count, self.state_count)
         self._at = {"params": 0, "grad": 0, "state": 0}
-        self._root: Any = None  # a weak reference to the outermost network it stands in
+        self._owners: tuple[Any, ...] = ()  # weak references to the networks it stands in, the outermost first
         self._plans: _Plan | None = None
 
     # The description of the operation.
@@ -395,11 +395,16 @@ class KernelModule(Module):
 
     def root(self) -> Any:
         """The outermost network the module stands in, or None."""
-        return None if self._root is None else self._root()
+        return first_alive(self._owners)
 
     def leaves(self) -> Iterator[Any]:
         """The modules that hold parameters of their own: this one."""
         yield self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plans": None, "_root": None}
+        return {**self.__dict__, "_plans": None, "_owners": ()}
+
+
+def first_alive(references: Iterable[Any]) -> Any:
+    """The first object that still exists of those that weak references are to, or None."""
+    return next((found for reference in references if (found := reference()) is not None), None)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from modnet.arrays import as_batch, float_type
-from modnet.module import KernelModule, Module, Shape, ShapeError, Storage
+from modnet.module import KernelModule, Module, Shape, ShapeError, Storage, first_alive
 from modnet.table import Program, Table
 
 _KEPT_TABLES = 8
@@ -64,7 +64,7 @@ class Sequential(Module):
         for i, module in enumerate(modules):
             _require_module(module, i)
         self._modules: list[Any] = list(modules)
-        self._root: Any = None  # a weak reference to the outermost network it stands in
+        self._owners: tuple[Any, ...] = ()  # weak references to the networks it stands in, the outermost first
         self._keep: Any = None  # of a slice: the network it is a slice of
         self._slices: weakref.WeakSet[Sequential] = weakref.WeakSet()
         self._adopt()
@@ -100,7 +100,7 @@ class Sequential(Module):
         if isinstance(index, slice):
             part = Sequential.__new__(Sequential)
             part._modules = self._modules[index]
-            part._root = None
+            part._owners = ()
             part._keep = self
             part._slices = weakref.WeakSet()
             part._reset(self._storage)
@@ -120,7 +120,7 @@ class Sequential(Module):
         """The outermost network this one stands in, or None."""
         if self._keep is not None:
             return self._keep.root() or self._keep
-        return None if self._root is None else self._root()
+        return first_alive(self._owners)
 
     # One flat vector.
 
@@ -134,11 +134,13 @@ class Sequential(Module):
                 owner = module.root()
                 if owner is not None and owner is not self and owner not in inner:
                     place = next(i for i, m in enumerate(self._modules) if module in _leaves(m))
-                    raise ValueError(
-                        f"Sequential[{place}] {module}: it stands in another network already, "
-                        "expected a module of its own; copy.deepcopy makes one"
-                    )
+                    raise _taken(f"Sequential[{place}] {module}: it")
                 own[id(module)] = module
+        for i, module in enumerate(self._modules):
+            for container in (module, *module._containers()) if isinstance(module, Sequential) else ():
+                owner = container.root()
+                if owner is not None and owner is not self and owner not in inner:
+                    raise _taken(f"Sequential[{i}]: the network there")
         types = {m.dtype for m in own.values()}
         if len(types) > 1:
             names = " and ".join(sorted(str(t) for t in types))
@@ -150,13 +152,24 @@ class Sequential(Module):
         params = state = 0
         for module in own.values():
             module.move_to(storage, params, state)
-            module._root = weakref.ref(self)
             params += module.parameter_count
             state += module.state_count
         for container in inner:
-            container._root = weakref.ref(self)
             container._reset(storage)
         self._reset(storage)
+        self._own()
+
+    def _own(self) -> None:
+        """Note in all that holds a piece of the storage which networks it stands in: an inner one may outlive this one."""
+        inner = list(self._containers())
+        held: dict[int, tuple[Any, list[Any]]] = {}
+        for network in (self, *inner):
+            reference = weakref.ref(network)
+            for module in {id(m): m for m in (*network.leaves(), *network._containers())}.values():
+                if isinstance(module, KernelModule | Sequential) and module._storage is self._storage:
+                    held.setdefault(id(module), (module, []))[1].append(reference)
+        for module, references in held.values():
+            module._owners = tuple(references)
 
     def _containers(self) -> Iterator[Any]:
         for module in self._modules:
@@ -242,6 +255,7 @@ class Sequential(Module):
         chosen = float_type(dtype, "Sequential")
         if self.root() is not None:
             raise ValueError("Sequential: it stands in a network, expected astype on the outermost network")
+        self._adopt()  # the storage may be that of a larger network that is gone, and shared with other parts of it
         self._storage.convert(chosen)
         for network in (self, *self._containers()):
             network._reset(self._storage)
@@ -441,7 +455,7 @@ class Sequential(Module):
         ]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_tables": {}, "_last": None, "_root": None, "_slices": None}
+        return {**self.__dict__, "_tables": {}, "_last": None, "_owners": (), "_slices": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -449,12 +463,10 @@ class Sequential(Module):
         if self._keep is not None:
             self._keep._slices.add(self)
             return
-        for module in (*self.leaves(), *self._containers()):
-            if isinstance(module, KernelModule | Sequential) and module._storage is self._storage:
-                module._root = weakref.ref(self)
-                if isinstance(module, Sequential):
-                    module._reset(self._storage)
+        for container in self._containers():
+            container._reset(self._storage)
         self._reset(self._storage)
+        self._own()
 
 
 class Summary:
@@ -565,6 +577,10 @@ def has_kernels(module: Any) -> bool:
         getattr(kind, name) is getattr(KernelModule, name)
         for name in ("forward", "backward_update_gradient", "backward_delta")
     )
+
+
+def _taken(what: str) -> ValueError:
+    return ValueError(f"{what} stands in another network already, expected a module of its own; copy.deepcopy makes one")
 
 
 def _require_module(module: Any, place: int) -> None:
