@@ -108,6 +108,10 @@ class Sequential(Module):
             return part
         return self._modules[index]
 
+    def __copy__(self) -> Sequential:
+        part: Sequential = self[:]
+        return part
+
     def leaves(self) -> Iterator[Any]:
         """All modules that are not containers, in order, each as often as it stands here."""
         for module in self._modules:
