@@ -435,7 +435,7 @@ class Sequential(Module):
         ----------
         input_shape : of one example, without the batch: an int or a tuple. Output shapes are left out without it.
         """
-        shape = (input_shape,) if isinstance(input_shape, int) else input_shape
+        shape = (input_shape,) if isinstance(input_shape, int | np.integer) else input_shape
         return Summary(self, None if shape is None else tuple(shape))
 
     def __repr__(self) -> str:
