@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from modnet.arrays import as_batch, float_type
-from modnet.module import KernelModule, Module, Shape, ShapeError, Storage, first_alive
+from modnet.module import KernelModule, Module, Shape, ShapeError, Storage, first_alive, held_numbers
 from modnet.table import Program, Table
 
 _KEPT_TABLES = 8
@@ -410,21 +410,22 @@ class Sequential(Module):
         x = as_batch(input, self._storage.dtype, "Sequential")
         if self._last is not None:
             values, snapshot = self._last
-            same = x.shape == values[0].shape and np.array_equal(x, values[0])
-            if same and all(np.array_equal(a, b) for a, b in zip(snapshot, self._snapshot(), strict=True)):
-                found: list[Any] = values
-                return found
+            if x.shape == values[0].shape and np.array_equal(x, values[0]):
+                now = self._snapshot()
+                if len(now) == len(snapshot) and all(map(np.array_equal, now, snapshot)):
+                    found: list[Any] = values
+                    return found
         return self._walk_forward(x)
 
     def _snapshot(self) -> list[np.ndarray]:
-        """Copies of all arrays that outputs may depend on: parameters, settings and what plain classes hold."""
-        arrays = [self._storage.params.copy(), self._storage.state.copy()]
+        """Copies of all numbers that outputs may depend on: parameters, settings and what plain classes hold."""
+        found = [self._storage.params, self._storage.state]
         for module in _unique(self.leaves()):
-            for name, value in vars(module).items():
-                held = value.values() if isinstance(value, dict) else [value]
-                if "grad" not in name:
-                    arrays.extend(v.copy() for v in held if isinstance(v, np.ndarray))
-        return arrays
+            if isinstance(module, KernelModule):
+                found.append(module._hyper)
+            else:
+                found.extend(value for _, value in held_numbers(module))
+        return [np.array(value) for value in found]
 
     # For people.
 
