@@ -17,7 +17,7 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 def float_type(dtype: Any, who: Any = "modnet") -> np.dtype[Any]:
     """float32 or float64 as a numpy dtype; anything else is a ValueError."""
     try:
-        found = np.dtype(dtype)
+        found = None if dtype is None else np.dtype(dtype)  # numpy's own meaning of None is float64
     except TypeError:
         found = None
     if found not in FLOATS:
