@@ -278,7 +278,7 @@ def test_a_nan_comes_out_of_its_own_example_and_of_no_other(kind, index):
     clean = module.forward(x)
     # Where the output depends on the input at all: a window that does not fit may leave some of it out.
     at = int(np.argmax(np.abs(module.backward_delta(x, delta)[0])))
-    x[0].flat[at] = np.nan
+    x.reshape(len(x), -1)[0, at] = np.nan
     out = module.forward(x)
     assert np.isnan(out[0]).any()
     np.testing.assert_allclose(out[1:], clean[1:], rtol=1e-12)
