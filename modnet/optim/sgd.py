@@ -83,7 +83,7 @@ class SGD(Optimizer):
         return self._simple and self.clip_norm is None
 
     def __repr__(self) -> str:
-        m, nesterov, decay = self._initial[OWN : OWN + 3]
+        m, nesterov, decay = self._initial[OWN : OWN + 3].tolist()
         parts = [f"lr={self.lr:g}"] + [f"momentum={m:g}"] * (m > 0) + ["nesterov=True"] * (nesterov > 0)
         return f"SGD({', '.join(parts + [f'weight_decay={decay:g}'] * (decay > 0))})"
 
