@@ -513,15 +513,16 @@ class _CompiledRunner(_Runner):
                 return False
             at = end
             bar.moved(at, now)
-        if not np.isfinite(table.params).all():
+        if not (np.isfinite(table.params).all() and np.isfinite(table.state).all()):
             self._lost(self.batches - 1)
             return False
         return True
 
     def _lost(self, batch: int) -> None:
-        """The loss is not finite, or the parameters after the last batch are not."""
+        """The loss is not finite, or after the last batch the parameters or the statistics are not."""
         count = min(self.size, self.data.n - batch * self.size)
-        value = sum(self.cost[:count].tolist())
+        with np.errstate(all="ignore"):
+            value = float(np.sum(self.cost[:count], dtype=np.float64))
         self.take_back()
         self._diverge(batch, value if not np.isfinite(value) else np.nan)
 
@@ -564,12 +565,14 @@ class _PythonRunner(_Runner):
         hits = getattr(training.loss, "hits", None)
         self.hits: Any = hits if getattr(training.loss, "hits_kernel", None) is not None else None
         self.counts_hits = self.hits is not None
+        self.begun: Any = None
         self.previous: Any = None
 
     def epoch(self, order: np.ndarray, bar: _Bar) -> bool:
         training = self.training
         net, loss, optimizer = training.net, training.loss, training.optimizer
         self.totals[:] = 0
+        self.begun = _keep(net)
         for b in range(self.batches):
             examples = order[b * self.size : (b + 1) * self.size]
             x, y = self.data.X[examples], self.data.y[examples]
@@ -603,6 +606,8 @@ class _PythonRunner(_Runner):
     def take_back(self) -> None:
         if self.previous is not None and not _is_finite(self.training.net):
             _put_back(self.previous)
+        if not _is_finite(self.training.net):  # statistics may have burst before the loss did
+            _put_back([(a, b) for a, b in self.begun or [] if isinstance(a, np.ndarray) and not np.isfinite(a).all()])
 
     def _backward(self, x: Any, y: Any, yhat: Any, examples: np.ndarray) -> None:
         net, loss = self.training.net, self.training.loss
@@ -627,8 +632,8 @@ class _PythonRunner(_Runner):
                 f"{_name(self.training.loss)}: forward returned shape {array.shape}, expected ({count},), "
                 "the cost of each example"
             )
-        # One after the other, as the compiled walk does: the same sum to the bit.
-        return float(sum((array * weights if weights.size else array).tolist()))
+        with np.errstate(all="ignore"):
+            return float(np.sum(array * weights if weights.size else array, dtype=np.float64))
 
     def validate(self) -> np.ndarray:
         assert self.held_out is not None
