@@ -63,6 +63,8 @@ class Format(NamedTuple):
     mantissa: Any  # bits of the mantissa: 2^k is the bits of 1 plus k << mantissa
     scale: Any  # 2^mantissa
     rounder: Any  # 1.5 * 2^mantissa
+    sign: Any  # the place of the sign's bit
+    magnitude: Any  # all bits but it
     smallest: Any  # the smallest normal number
     largest: Any
     lift: Any  # 2^64 or 2^512: between the exponents in use and the ends of their range
@@ -96,6 +98,8 @@ def _format(dtype: type[np.floating[Any]], **derived: Any) -> Format:
     }  # fmt: skip
     return Format(
         mantissa=integer(info.nmant),
+        sign=integer(info.bits - 1),
+        magnitude=np.iinfo(integer).max,
         **{name: dtype(value) for name, value in known.items()},
         **{name: tuple(map(dtype, v)) if isinstance(v, tuple) else dtype(v) for name, v in derived.items()},
     )
@@ -509,6 +513,29 @@ def erf(x: Scalar) -> Scalar:
     return _plain("erf", _erf, x)
 
 
+def _order(bits, like, f):
+    """An integer that grows with the number of these bits; of that integer, the bits of the number.
+
+    Bits of positive numbers grow with them already. Those of negative ones, whose sign is the integer's too, fall: their
+    others are turned over.
+    """
+    return _narrow(bits ^ ((bits >> f.sign) & f.magnitude), like)
+
+
+def _largest(x, i, f):
+    """LLVM may take integers in another order, and so sixteen at once; numbers it may not, for fear of a NaN."""
+    top = _order(_bits(x[i, 0]), x[i, 0], f)
+    for j in range(x.shape[1]):
+        key = _order(_bits(x[i, j]), x[i, j], f)
+        top = key if key > top else top
+    return _from_bits(_order(top, x[i, 0], f), x[i, 0])
+
+
+def largest(x: Any, i: int) -> Any:
+    """The largest of row i of a matrix; a number of the row or NaN where it has a NaN."""
+    return _largest(x, i, FLOAT32 if x.dtype == np.float32 else FLOAT64)
+
+
 def _plain(name: str, core: Callable[..., Any], x: Scalar) -> Scalar:
     """What a call from Python does: the same text, run by Python. Overflow and NaN are results here, not warnings."""
     if not isinstance(x, (np.float32, float)):
@@ -537,5 +564,12 @@ for _public, _core in (
 ):  # fmt: skip
     register_jitable(**JIT)(_core)
     _compile(_public, _core)
-for _shared in (_split_exp, _exponent, _log_of, _signed):
+for _shared in (_split_exp, _exponent, _log_of, _signed, _order, _largest):
     register_jitable(**JIT)(_shared)
+
+
+@overload(largest, jit_options=JIT)
+def _compiled_largest(x, i):
+    if x.dtype == types.float32:
+        return lambda x, i: _largest(x, i, FLOAT32)
+    return lambda x, i: _largest(x, i, FLOAT64)
