@@ -35,7 +35,8 @@ Figures = dict[str, Any]
 
 def environment(threads: int, cache: Path | str | None = None) -> dict[str, str]:
     """The children's environment: so many threads for each library, the processor as it is, and a cache of kernels."""
-    found = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    left_out = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
+    found = {k: v for k, v in os.environ.items() if k not in left_out}
     number = str(threads)
     found |= {name: number for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
     # XLA's pool of threads has NPROC threads; Eigen's products are to use none of them where there is one.

@@ -155,7 +155,7 @@ class ClassLoss(KernelLoss):
             raise ValueError(
                 f"{self}: y holds the label {wrong}, expected 0 to {classes - 1}, one for each of the {classes} columns of yhat"
             )
-        return raw.astype(dtype).reshape(len(raw), -1), _sizes(classes, 1)
+        return raw.astype(dtype, order="C").reshape(len(raw), -1), _sizes(classes, 1)
 
     def _labels_or_rows(self, y: Any) -> np.ndarray:
         try:

@@ -71,6 +71,8 @@ class Format(NamedTuple):
     mantissa: Any  # bits of the mantissa: 2^k is the bits of 1 plus k << mantissa
     scale: Any  # 2^mantissa
     rounder: Any  # 1.5 * 2^mantissa
+    sign: Any  # the place of the sign's bit
+    magnitude: Any  # all bits but it
     smallest: Any  # the smallest normal number
     lift: Any  # 2^64 or 2^512: between the exponents in use and the ends of their range
     lower: Any  # 1 / lift
@@ -104,7 +106,8 @@ def _format(dtype: type[np.floating[Any]], **derived: Any) -> Format:
     }  # fmt: skip
     for name, value in constants.items():
         constants[name] = tuple(map(dtype, value)) if isinstance(value, tuple) else dtype(value)
-    return Format(mantissa=integer(info.nmant), **constants)
+    signs: dict[str, Any] = {"sign": integer(info.bits - 1), "magnitude": np.iinfo(integer).max}
+    return Format(mantissa=integer(info.nmant), **signs, **constants)
 
 
 FLOAT32 = _format(
@@ -504,6 +507,29 @@ def erf(x: Scalar) -> Scalar:
     return _plain("erf", _erf, x)
 
 
+def _order(bits, like, f):
+    """An integer that grows with the number of these bits; of that integer, the bits of the number.
+
+    Bits of positive numbers grow with them already. Those of negative ones, whose sign is the integer's too, fall: their
+    others are turned over.
+    """
+    return _narrow(bits ^ ((bits >> f.sign) & f.magnitude), like)
+
+
+def _largest(x, i, f):
+    """LLVM may take integers in another order, and so sixteen at once; numbers it may not, for fear of a NaN."""
+    top = _order(_bits(x[i, 0]), x[i, 0], f)
+    for j in range(x.shape[1]):
+        key = _order(_bits(x[i, j]), x[i, j], f)
+        top = key if key > top else top
+    return _from_bits(_order(top, x[i, 0], f), x[i, 0])
+
+
+def largest(x: Any, i: int) -> Any:
+    """The largest of row i of a matrix; a number of the row or NaN where it has a NaN."""
+    return _largest(x, i, FLOAT32 if x.dtype == np.float32 else FLOAT64)
+
+
 def _plain(name: str, core: Callable[..., Any], x: Scalar) -> Scalar:
     """What a call from Python does: the same text, run by Python. Overflow is a result, not a warning."""
     if not isinstance(x, (np.float32, float)):
@@ -533,5 +559,12 @@ for _public, _core in (
 ):  # fmt: skip
     register_jitable(**JIT)(_core)
     _compile(_public, _core)
-for _shared in (_polynomial, _split_exp, _exponent, _log_of, _signed):
+for _shared in (_polynomial, _split_exp, _exponent, _log_of, _signed, _order, _largest):
     register_jitable(**JIT)(_shared)
+
+
+@overload(largest, jit_options=JIT)
+def _compiled_largest(x, i):
+    if x.dtype == types.float32:
+        return lambda x, i: _largest(x, i, FLOAT32)
+    return lambda x, i: _largest(x, i, FLOAT64)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modnet.arrays import real
-from modnet.kernels import Compiled, inline, kernel
+from modnet.kernels import Compiled, flat, inline, kernel
 from modnet.mathfun import erf, exp, expm1, log1p
 from modnet.mathfun import sigmoid as sigmoid_function
 from modnet.mathfun import tanh as tanh_function
@@ -35,7 +35,7 @@ def elementwise(f: Callable[..., Any], slope: Callable[..., Any]) -> tuple[Compi
         zero, one = x.dtype.type(0.0), x.dtype.type(1.0)
         a = x.dtype.type(hyper[0] if hyper.size > 0 else 0.0)
         b = x.dtype.type(hyper[1] if hyper.size > 1 else 0.0)
-        x, out = x.reshape(x.size), out.reshape(x.size)
+        x, out = flat(x), flat(out)
         for i in range(x.size):
             out[i] = f(x[i], zero, one, a, b)
 
@@ -45,7 +45,7 @@ def elementwise(f: Callable[..., Any], slope: Callable[..., Any]) -> tuple[Compi
         zero, one = x.dtype.type(0.0), x.dtype.type(1.0)
         a = x.dtype.type(hyper[0] if hyper.size > 0 else 0.0)
         b = x.dtype.type(hyper[1] if hyper.size > 1 else 0.0)
-        x, out, delta, dx = x.reshape(x.size), out.reshape(x.size), delta.reshape(x.size), dx.reshape(x.size)
+        x, out, delta, dx = flat(x), flat(out), flat(delta), flat(dx)
         for i in range(x.size):
             dx[i] = delta[i] * slope(x[i], out[i], zero, one, a, b)
 

@@ -18,37 +18,35 @@ from typing import Any
 
 from modnet.arrays import whole
 from modnet.initializers import initialize
-from modnet.kernels import inline, kernel, matmul, matmul_nt, matmul_tn
+from modnet.kernels import in_rows, inline, kernel, matmul, matmul_nt, matmul_tn, matrix_at, vector_at
 from modnet.module import KernelModule, Shape, ShapeError, View
 
 
 @inline
 def _split(params, n, m):
-    return params[: n * m].reshape(n, m), params[n * m :]
+    return matrix_at(params, 0, n, m), vector_at(params, n * m, params.size - n * m)
 
 
 @kernel("forward")
 def forward(x, out, params, state, sizes, hyper):
     # x (batch, rows * n), out (batch, rows * m), params W (n, m) then b (m,) or nothing
     n, m = sizes[0], sizes[1]
-    rows = x.size // n
     W, b = _split(params, n, m)
-    out = out.reshape(rows, m)
-    for i in range(rows if b.size else 0):
+    x, out = in_rows(x, n), in_rows(out, m)
+    for i in range(x.shape[0] if b.size else 0):
         for j in range(m):
             out[i, j] = b[j]
-    matmul(x.reshape(rows, n), W, out, b.size > 0)
+    matmul(x, W, out, b.size > 0)
 
 
 @kernel("gradient")
 def gradient(x, out, delta, grad, params, state, sizes, hyper):
     # out = x W + b
     n, m = sizes[0], sizes[1]
-    rows = x.size // n
     dW, db = _split(grad, n, m)
-    delta = delta.reshape(rows, m)
-    matmul_tn(x.reshape(rows, n), delta, dW, True)
-    for i in range(rows if db.size else 0):
+    x, delta = in_rows(x, n), in_rows(delta, m)
+    matmul_tn(x, delta, dW, True)
+    for i in range(x.shape[0] if db.size else 0):
         for j in range(m):
             db[j] += delta[i, j]
 
@@ -57,9 +55,8 @@ def gradient(x, out, delta, grad, params, state, sizes, hyper):
 def backward(x, out, delta, dx, params, state, sizes, hyper):
     # out = x W + b
     n, m = sizes[0], sizes[1]
-    rows = x.size // n
     W, _ = _split(params, n, m)
-    matmul_nt(delta.reshape(rows, m), W, dx.reshape(rows, n), False)
+    matmul_nt(in_rows(delta, m), W, in_rows(dx, n), False)
 
 
 class Linear(KernelModule):
