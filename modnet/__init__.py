@@ -1,6 +1,7 @@
 """modnet: neural-network modules whose backpropagation is written by hand, layer by layer."""
 
-from modnet import losses, modules, optim
+from modnet import initializers, losses, modules, optim
+from modnet.initializers import SymmetryWarning
 from modnet.loss import Loss
 from modnet.losses import (
     BCE,
@@ -58,11 +59,13 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "SymmetryWarning",
     "Tanh",
     "Training",
     "TrainingWarning",
     "balanced_weights",
     "fit",
+    "initializers",
     "losses",
     "modules",
     "optim",

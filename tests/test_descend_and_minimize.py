@@ -375,7 +375,7 @@ def test_a_cost_that_is_not_finite_at_the_start_is_refused():
     X, y = line()
     net = Linear(3, 1, rng=0)
     net.parameters[0] = math.inf
-    with pytest.raises(ValueError, match=r"minimize: the cost is (inf|nan) at the present parameters, expected a finite number"):
+    with pytest.raises(ValueError, match=r"minimize: the cost is (inf|nan) at the present parameters, expected a finite"):
         minimize(net, MSE(), X, y)
 
 
