@@ -1,6 +1,7 @@
 """modnet: neural-network modules whose backpropagation is written by hand, layer by layer."""
 
-from modnet import losses, modules, optim
+from modnet import initializers, losses, modules, optim
+from modnet.initializers import SymmetryWarning
 from modnet.loss import Loss
 from modnet.losses import (
     BCE,
@@ -117,6 +118,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Softsign",
+    "SymmetryWarning",
     "Tanh",
     "Threshold",
     "Tied",
@@ -125,6 +127,7 @@ __all__ = [
     "Transpose",
     "balanced_weights",
     "fit",
+    "initializers",
     "losses",
     "modules",
     "optim",

@@ -66,7 +66,8 @@ class Linear(KernelModule):
     ----------
     in_features, out_features : sizes of the last axis, before and after.
     bias : whether b is added.
-    init : how the parameters are drawn: "uniform" is U(-1/sqrt(in), 1/sqrt(in)), weight and bias both.
+    init : how the parameters are drawn: "uniform" is U(-1/sqrt(in), 1/sqrt(in)), weight and bias both. Others set the bias to
+        zero: "xavier_uniform", "he_normal" and so on, a number or a function (shape, rng) -> array; see `modnet.initializers`.
     rng : int, numpy.random.Generator or None.
 
     Attributes

@@ -5,6 +5,8 @@ from modnet.optim.adagrad import Adagrad
 from modnet.optim.adam import Adam
 from modnet.optim.adamax import Adamax
 from modnet.optim.adamw import AdamW
+from modnet.optim.descent import descend
+from modnet.optim.full_batch import minimize
 from modnet.optim.nadam import NAdam
 from modnet.optim.optimizer import Optimizer
 from modnet.optim.random_search import RandomSearch
@@ -38,4 +40,6 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "Warmup",
+    "descend",
+    "minimize",
 ]

@@ -159,11 +159,11 @@ class Optimizer:
                 module = net[int(key)]
             own = [leaf for leaf in leaves(module) if id(leaf) in inside]
             if not own:
-                raise ValueError(f"{self}: rates has {key!r}, expected a module of the network, or its place")
-            factor = real(value, str(self), f"rates[{key!r}]", "a factor that is not negative", lambda v: v >= 0)
+                raise ValueError(f"{self}: rates has {_called(key)}, expected a module of the network, or its place")
+            factor = real(value, str(self), f"rates[{_called(key)}]", "a factor that is not negative", lambda v: v >= 0)
             holders = {id(leaf): factor for leaf in own if _has_parameters(leaf)}
             if not holders:
-                raise ValueError(f"{self}: rates has {module}, which has no parameters, expected a module with some")
+                raise ValueError(f"{self}: rates has {_called(module)}, which has no parameters, expected a module with some")
             found.update(holders)
         return found
 
@@ -252,6 +252,12 @@ def _has_parameters(module: Any) -> bool:
     if isinstance(module, KernelModule):
         return module.parameter_count > 0
     return getattr(module, "_parameters", None) is not None
+
+
+def _called(module: Any) -> str:
+    """A module in one line."""
+    text = repr(module)
+    return type(module).__name__ if "\n" in text else text
 
 
 def _pieces(net: Any, factors: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
