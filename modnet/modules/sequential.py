@@ -353,9 +353,12 @@ class Sequential(Module):
             self._tables[key] = found
         return found
 
+    def _wanted_type(self) -> np.dtype[Any] | None:
+        """That of the parameters; a network without any takes the type of its input."""
+        return self._storage.dtype if self._storage.params.size else None
+
     def _take(self, X: Any) -> tuple[np.ndarray, Table, Shape]:
-        dtype = self._storage.dtype if self._storage.params.size else None
-        x = as_batch(X, dtype, "Sequential")
+        x = as_batch(X, self._wanted_type(), "Sequential")
         try:
             table, shape = self.table(x.shape[1:], x.dtype)
         except ShapeError as error:
@@ -378,7 +381,7 @@ class Sequential(Module):
     # The same walk in Python, for networks with a module that has no kernels.
 
     def _walk_forward(self, X: Any) -> list[Any]:
-        values: list[Any] = [np.array(as_batch(X, self._storage.dtype, "Sequential"))]
+        values: list[Any] = [np.array(as_batch(X, self._wanted_type(), "Sequential"))]
         for i, module in enumerate(self._modules):
             with _place_of(self, i, "forward", values[-1]):
                 out = module.forward(values[-1])
@@ -388,7 +391,7 @@ class Sequential(Module):
 
     def _walk_backward(self, input: Any, delta: Any, gradient: bool, wants_dx: bool) -> Any:
         values = self._values_for(input)
-        d = as_batch(delta, self._storage.dtype, "Sequential", "delta")
+        d = as_batch(delta, self._wanted_type(), "Sequential", "delta")
         if d.shape != values[-1].shape:
             raise ValueError(f"Sequential: delta has shape {d.shape}, expected {values[-1].shape}, that of the output")
         for i in range(len(self._modules) - 1, -1, -1):
@@ -407,7 +410,7 @@ class Sequential(Module):
 
     def _values_for(self, input: Any) -> list[Any]:
         """The inputs of all modules, and the output: those of the last forward where nothing has changed since."""
-        x = as_batch(input, self._storage.dtype, "Sequential")
+        x = as_batch(input, self._wanted_type(), "Sequential")
         if self._last is not None:
             values, snapshot = self._last
             if x.shape == values[0].shape and np.array_equal(x, values[0]):
@@ -436,7 +439,7 @@ class Sequential(Module):
         ----------
         input_shape : of one example, without the batch: an int or a tuple. Output shapes are left out without it.
         """
-        shape = (input_shape,) if isinstance(input_shape, int | np.integer) else input_shape
+        shape = (int(input_shape),) if isinstance(input_shape, int | np.integer) else input_shape
         return Summary(self, None if shape is None else tuple(shape))
 
     def __repr__(self) -> str:
