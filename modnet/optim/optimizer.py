@@ -109,7 +109,7 @@ class Optimizer:
             clip.call(self._groups[0].grad, limit)
             return
         pieces = [g for group in self._groups for g in group.gradients()]
-        norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in pieces)))
+        norm = float(np.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in pieces)))
         if norm > limit:
             for g in pieces:
                 g *= limit / norm
@@ -179,7 +179,8 @@ class _Plain:
         for key, param, grad in self._pairs():
             where = f"{name}._parameters" + ("" if key is None else f"[{key!r}]")
             if not isinstance(param, np.ndarray) or param.dtype.kind != "f":
-                raise TypeError(f"{self.optimizer}: {where} is {type(param).__name__}, expected an array of floats")
+                came = f"an array of {param.dtype}" if isinstance(param, np.ndarray) else type(param).__name__
+                raise TypeError(f"{self.optimizer}: {where} is {came}, expected an array of floats")
             if np.shape(grad) != param.shape:
                 raise ValueError(
                     f"{self.optimizer}: {where} has shape {param.shape} and its gradient {np.shape(grad)}, expected the same"
@@ -198,7 +199,13 @@ class _Plain:
         return self.optimizer.plain and callable(getattr(self.module, "update_parameters", None))
 
     def gradients(self) -> list[np.ndarray]:
-        return [np.asarray(grad) for _, _, grad in self._pairs()]
+        for key, param, grad in self._pairs():
+            if not isinstance(grad, np.ndarray):  # a number, or a list: it could not be scaled in place
+                if key is None:
+                    self.module._gradient = np.array(grad, param.dtype)
+                else:
+                    self.module._gradient[key] = np.array(grad, param.dtype)
+        return [grad for _, _, grad in self._pairs()]
 
     def step(self) -> None:
         # Only now has there been a gradient that would move what is hidden: `fit` checks before its first backward too.
