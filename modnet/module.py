@@ -101,6 +101,34 @@ class Module:
         return f"{type(self).__name__}()"
 
 
+def held_numbers(value: Any, name: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
+    """All numbers and arrays that a plain class holds, at any depth, gradients apart; each with the attribute it is in.
+
+    Lists, dicts and other objects in its attributes are looked through, and the library's own modules: what its outputs may
+    depend on, and what its update_parameters may move.
+    """
+    seen = set() if seen is None else seen
+    if isinstance(value, np.ndarray | int | float | np.number):
+        yield name, value
+        return
+    if id(value) in seen or isinstance(value, type):
+        return
+    seen.add(id(value))
+    if isinstance(value, list | tuple):
+        inside: Iterable[tuple[Any, Any]] = enumerate(value)
+    elif isinstance(value, dict):
+        inside = value.items()
+    elif hasattr(value, "_storage") and hasattr(value, "leaves"):  # one of the library's: it holds much that is not its own
+        storage = value._storage
+        others = [leaf for leaf in value.leaves() if leaf is not value]
+        inside = enumerate([storage.params, storage.state, getattr(value, "_hyper", None), *others])
+    else:
+        inside = getattr(value, "__dict__", {}).items()
+    for key, part in inside:
+        if not (isinstance(key, str) and "grad" in key):
+            yield from held_numbers(part, name or str(key), seen)
+
+
 class ShapeError(ValueError):
     """An input's shape is not one that a module takes.
 

@@ -136,9 +136,8 @@ def assert_unchanged(net, before):
 # Training paths
 
 
-@pytest.fixture
-def paths(monkeypatch):
-    """The names of the paths that trainings took, one for each epoch: "compiled" or "python"."""
+def watch_paths(monkeypatch):
+    """A list that fills with the paths trainings take, one word for each epoch: "compiled" or "python"."""
     taken = []
     for name, kind in (("compiled", modnet.training._CompiledRunner), ("python", modnet.training._PythonRunner)):
 

@@ -16,6 +16,7 @@ import modnet
 from modnet import Identity, LeakyReLU, Linear, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from modnet.discovery import all_modules
 from modnet.module import KernelModule, Module
+from modnet.modules.container import Container
 
 MODULES = all_modules()
 CASES = [pytest.param(kind, i, id=f"{kind.__name__}-{i}") for kind in MODULES for i in range(len(kind.examples()))]

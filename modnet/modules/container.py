@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from modnet.arrays import as_batch, float_type
-from modnet.module import NO_DERIVATIVE, KernelModule, Module, Shape, ShapeError, Storage, first_alive, repeating
+from modnet.module import NO_DERIVATIVE, KernelModule, Module, Shape, ShapeError, Storage, first_alive, held_numbers, repeating
 from modnet.modules.summary import Row, Summary
 from modnet.table import Program, Table
 
@@ -482,25 +482,25 @@ class Container(Module):
         x = as_batch(input, self._element_type(), type(self).__name__)
         if self._last is not None:
             values, snapshot = self._last
-            same = x.shape == values[0].shape and x.dtype == values[0].dtype and np.array_equal(x, values[0])
-            if same and all(np.array_equal(a, b) for a, b in zip(snapshot, self._snapshot(), strict=True)):
-                found: list[Any] = values
-                return found
+            if x.shape == values[0].shape and x.dtype == values[0].dtype and np.array_equal(x, values[0]):
+                now = self._snapshot()
+                if len(now) == len(snapshot) and all(map(np.array_equal, now, snapshot)):
+                    found: list[Any] = values
+                    return found
         with repeating(self.leaves()):
             values = self._walk_forward(np.array(x))
         self._last = values, self._snapshot()
         return values
 
     def _snapshot(self) -> list[np.ndarray]:
-        """Copies of all arrays that outputs may depend on: parameters, settings and what plain classes hold."""
-        arrays = [self._storage.params.copy(), self._storage.state.copy()]
+        """Copies of all numbers that outputs may depend on: parameters, settings and what plain classes hold."""
+        found = [self._storage.params, self._storage.state, *(companion.parameters for _, companion in self._apart)]
         for module in _unique(self.leaves()):
-            for name, value in vars(module).items():
-                held = value.values() if isinstance(value, dict) else [value]
-                if "grad" not in name:
-                    arrays.extend(v.copy() for v in held if isinstance(v, np.ndarray))
-        arrays.extend(companion.parameters.copy() for _, companion in self._apart)
-        return arrays
+            if isinstance(module, KernelModule):
+                found.append(module._hyper)
+            else:
+                found.extend(value for _, value in held_numbers(module))
+        return [np.array(value) for value in found]
 
     def _forward_of(self, i: int, x: Any) -> Any:
         """The output of one module for x."""

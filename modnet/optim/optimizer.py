@@ -18,7 +18,7 @@ import numpy as np
 
 from modnet.arrays import real
 from modnet.kernels import Compiled
-from modnet.module import KernelModule
+from modnet.module import KernelModule, held_numbers
 from modnet.modules.container import Container, require_companions
 from modnet.optim.schedules import Schedule
 from modnet.table import clip
@@ -214,7 +214,7 @@ class Optimizer:
             clip.call(self._groups[0].grad, self._groups[0].pieces, limit)
             return
         slopes = [g for group in self._groups for g in group.gradients()]
-        norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in slopes)))
+        norm = float(np.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in slopes)))
         if norm > limit:
             for g in slopes:
                 g *= limit / norm
@@ -319,7 +319,7 @@ class _Plain:
         self.optimizer, self.module, self.factor = optimizer, module, factor
         self.settings = optimizer._initial.copy()
         self.moments: dict[Any, np.ndarray] = {}
-        self.examined = False
+        self.examined = self.informed = False
 
     def _pairs(self) -> list[tuple[Any, np.ndarray, np.ndarray]]:
         params, grads = getattr(self.module, "_parameters", None), getattr(self.module, "_gradient", None)
@@ -336,12 +336,13 @@ class _Plain:
         for key, param, grad in self._pairs():
             where = f"{name}._parameters" + ("" if key is None else f"[{key!r}]")
             if not isinstance(param, np.ndarray) or param.dtype.kind != "f":
-                raise TypeError(f"{self.optimizer}: {where} is {type(param).__name__}, expected an array of floats")
+                came = f"an array of {param.dtype}" if isinstance(param, np.ndarray) else type(param).__name__
+                raise TypeError(f"{self.optimizer}: {where} is {came}, expected an array of floats")
             if np.shape(grad) != param.shape:
                 raise ValueError(
                     f"{self.optimizer}: {where} has shape {param.shape} and its gradient {np.shape(grad)}, expected the same"
                 )
-        if not self.examined and self._pairs():
+        if not self.examined:
             hidden = _moved_beside_parameters(self.module)
             if hidden:
                 raise TypeError(
@@ -349,19 +350,29 @@ class _Plain:
                     "see; put it in _parameters (a dict of arrays will do), or train with SGD(lr), which calls "
                     "update_parameters"
                 )
-            self.examined = True
+            self.informed = hidden is not None
 
     def _left_to_module(self) -> bool:
         return self.optimizer.plain and callable(getattr(self.module, "update_parameters", None))
 
     def gradients(self) -> list[np.ndarray]:
-        return [np.asarray(grad) for _, _, grad in self._pairs()] if self.factor else []
+        if not self.factor:
+            return []
+        for key, param, grad in self._pairs():
+            if not isinstance(grad, np.ndarray):  # a number, or a list: it could not be scaled in place
+                if key is None:
+                    self.module._gradient = np.array(grad, param.dtype)
+                else:
+                    self.module._gradient[key] = np.array(grad, param.dtype)
+        return [grad for _, _, grad in self._pairs()]
 
     def moving(self) -> list[tuple[np.ndarray, float]]:
         """The arrays that a step may write to, with their factors."""
         return [(param, self.factor) for _, param, _ in self._pairs()] if self.factor else []
 
     def step(self, rate: float) -> None:
+        # Only now has there been a gradient that would move what is hidden: `fit` checks before its first backward too.
+        self.examined = self.informed
         after = self.settings.copy()
         after[LR], after[STEPS] = rate * self.factor, after[STEPS] + 1
         if self.factor and self._left_to_module():
@@ -380,24 +391,36 @@ class _Plain:
         self.settings = after
 
 
-def _moved_beside_parameters(module: Any) -> list[str]:
-    """The arrays other than ``_parameters`` that a plain module's own update_parameters moves, found by trying a copy."""
+def _moved_beside_parameters(module: Any) -> list[str] | None:
+    """The attributes other than ``_parameters`` whose numbers a plain module's own update_parameters moves.
+
+    Found by trying a copy; None where that tells nothing yet, as before the first backward.
+    """
     if not callable(getattr(module, "update_parameters", None)):
         return []
-    trial = copy.deepcopy(module)
-    before = {name: value.copy() for name, value in vars(trial).items() if isinstance(value, np.ndarray)}
     try:
+        trial = copy.deepcopy(module)
+        before = _floats_beside_parameters(trial)
         trial.update_parameters(1.0)
+        after = _floats_beside_parameters(trial)
     except Exception:  # whatever a stranger's code raises, it is not this check that should report it
-        return []
-    known = {id(value) for value in (trial._parameters, trial._gradient)}
-    return [
-        name
-        for name, old in before.items()
-        if name not in ("_parameters", "_gradient")
-        and id(vars(trial).get(name)) not in known
-        and not np.array_equal(old, vars(trial).get(name), equal_nan=True)
-    ]
+        return None
+    moved = [key for key, old in before.items() if key in after and not np.array_equal(old, after[key], equal_nan=True)]
+    return list(dict.fromkeys(name for name, _ in moved))
+
+
+def _floats_beside_parameters(module: Any) -> dict[tuple[str, int], np.ndarray]:
+    """Copies of a plain module's floating-point numbers, without ``_parameters`` and other names for its memory."""
+    params = getattr(module, "_parameters", None)
+    known = [v for v in (params.values() if isinstance(params, dict) else [params]) if isinstance(v, np.ndarray)]
+    found: dict[tuple[str, int], np.ndarray] = {}
+    count: dict[str, int] = {}
+    for name, value in held_numbers(module):
+        if name != "_parameters" and np.asarray(value).dtype.kind == "f":
+            place = count[name] = count.get(name, -1) + 1
+            if not any(np.shares_memory(value, array) for array in known):
+                found[name, place] = np.array(value)
+    return found
 
 
 def as_optimizer(value: Any) -> Optimizer:
