@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return int(status)
     except UsageError as error:
-        options.parser.error(str(error))
+        return _refuse(options.parser, str(error))
     except KeyboardInterrupt:
         print("\nmodnet: interrupted", file=sys.stderr)
         return 130
@@ -69,6 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has left, as `head` does. What Python would still write at its end goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _refuse(parser: _Parser, message: str) -> NoReturn:
+    parser.error(message)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,8 +136,9 @@ def _add_train(commands: Any) -> None:
     names = optimizer_names()
     add("--optimizer", type=_one_of(names), default=names["adam"], metavar="NAME", help=f"{', '.join(names)} (default: adam)")
     add("--lr", type=_number("a positive number", lambda v: v > 0), metavar="RATE",
-        help="learning rate (default: the optimizer's own; 0.1 for sgd)")  # fmt: skip
-    add("--momentum", type=_number("a number from 0 up to 1", lambda v: 0 <= v < 1), metavar="M", help="for optimizers with one")
+        help="learning rate (default: 0.1 for sgd, 0.01 or the optimizer's own for others)")  # fmt: skip
+    add("--momentum", type=_number("a number from 0 up to 1", lambda v: 0 <= v < 1), metavar="M",
+        help="for optimizers that have one")  # fmt: skip
     add("--weight-decay", type=_number("a number of at least 0", lambda v: v >= 0), metavar="W",
         help="pull parameters to 0, for optimizers that can")  # fmt: skip
     add("--epochs", type=_whole(1), metavar="N", help="passes over the data (default: as many as make 2000 steps, 30 to 1000)")

@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ from modnet.losses import MSE, CrossEntropy
 from modnet.modules import Linear, Sequential
 from modnet.modules.activations import Activation
 from modnet.optim.optimizer import Optimizer
-from modnet.training import History, Training, TrainingWarning, fit, predict
+from modnet.training import Callback, History, Training, TrainingWarning, fit, predict
 
 #: What `python -m modnet demo` trains. The flags were chosen on validation data, over several seeds.
 DEMOS = {
-    "digits": "--layers 100 --activation relu --epochs 30 --optimizer adam --seed 0",
-    "moons": "--layers 16,16 --activation tanh --epochs 100 --optimizer adam --seed 0",
+    "digits": "--layers 300 --activation relu --epochs 30 --optimizer adam --lr 0.01 --seed 0",
+    "moons": "--layers 16,16 --activation tanh --epochs 100 --optimizer adam --lr 0.01 --seed 0",
 }
 
 _FEW = 20  # of fewer examples none are set aside unless asked for
@@ -88,8 +89,7 @@ def list_datasets(name: str | None = None) -> int:
     wide = [max(len(row[c]) for row in rows) for c in range(4)]
     indent = " " * (sum(wide) + 8)
     for row in rows:
-        start = "  ".join(cell.rjust(w) if c in (1, 2) else cell.ljust(w) for c, (cell, w) in enumerate(zip(row, wide)))
-        print(textwrap.fill(f"{start}  {row[4]}", max(width, len(indent) + 30), subsequent_indent=indent))
+        print(textwrap.fill(f"{_row(row[:4], wide, (1, 2))}  {row[4]}", max(width, len(indent) + 30), subsequent_indent=indent))
     return 0
 
 
@@ -213,8 +213,10 @@ def _optimizer(options: argparse.Namespace) -> Optimizer:
     for name, value in given.items():
         if value is not None and name not in known:
             raise UsageError(f"argument --{name.replace('_', '-')}: {kind.__name__} has none, expected another --optimizer")
-    if options.lr is None and "lr" in _needs(kind):
-        given["lr"] = 0.1
+    if options.lr is None and "lr" in known:
+        own = known["lr"].default
+        # Networks and data as small as these bear longer steps than the libraries' defaults, which suit large ones.
+        given["lr"] = 0.1 if own is inspect.Parameter.empty else max(0.01, own)
     chosen: Optimizer = kind(**{name: value for name, value in given.items() if value is not None})
     return chosen
 
@@ -263,7 +265,7 @@ def train(options: argparse.Namespace) -> int:
     source = np.random.default_rng(options.seed)
     ends = [table.X.shape[1], *sizes, classes or 1]
     chain: list[Any] = []
-    for n, m in zip(ends[:-1], ends[1:], strict=True):
+    for n, m in pairwise(ends):
         chain += [Linear(n, m, rng=source), options.activation()]
     net = Sequential(*chain[:-1]).astype(options.dtype)
     scaled = _Scaled(net, table.X[first], None if classes else table.y[first], options.scale)
@@ -307,8 +309,9 @@ def train(options: argparse.Namespace) -> int:
         guess = scaled.forward(table.X[rows[tested]]).argmax(axis=1)
         print(f"\n{_confusion(table.y[rows[tested]], guess, table.class_names or (), parts[tested].name)}")
     if options.plot and history.epochs:
-        title = f"{_short_name(options.data)}: {' - '.join(map(str, ends))}, {parts[tested].name} {last}"
-        _draw(options.plot, title, history, scaled, table, rows[tested], parts[tested].name)
+        units = " → ".join(map(str, ends))
+        title = f"{_short_name(options.data)}: {units}, {last} on {len(rows[tested])} {parts[tested].name} examples"
+        _draw(options.plot, title, history, scaled, table, rows[tested])
     seconds = time.perf_counter() - began
     say(f"\n{history.epochs} epochs in {watch.seconds:.2f} s, {seconds:.1f} s in all" + _ending(history))
     if options.plot:
@@ -330,8 +333,8 @@ def _is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-class _Watch:
-    """A callback: the time that training took without compilation, and a line of figures now and then."""
+class _Watch(Callback):
+    """The time that the epochs took, without compilation before them, and a line of figures now and then."""
 
     def __init__(self, epochs: int, talks: bool) -> None:
         self.epochs, self.talks = epochs, talks
@@ -342,7 +345,12 @@ class _Watch:
         """From the first epoch to the last."""
         return self.ended - self.began
 
-    def __call__(self, training: Training) -> None:
+    def on_fit_begin(self, training: Training) -> None:
+        """Start the clock."""
+        self.began = self.ended = time.perf_counter()
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Read the clock, and print."""
         self.ended = time.perf_counter()
         epoch = training.epoch
         if not self.talks or not (epoch in (1, self.epochs) or epoch % max(1, self.epochs // _REPORTS) == 0):
@@ -414,10 +422,12 @@ def _figures(
         lines.append([part.name, f"{len(r):,}", *cells])
     head = ["", "examples", "loss", "accuracy"] if table.class_names is not None else ["", "examples", "RMSE", "R2"]
     wide = [max(len(line[c]) for line in (head, *lines)) for c in range(4)]
-    text = "\n".join(
-        "  ".join(cell.rjust(w) if c else cell.ljust(w) for c, (cell, w) in enumerate(zip(line, wide))) for line in (head, *lines)
-    )
-    return text, last
+    return "\n".join(_row(line, wide, (1, 2, 3)) for line in (head, *lines)), last
+
+
+def _row(cells: Sequence[str], wide: Sequence[int], numbers: Sequence[int]) -> str:
+    """A line of a table, numbers to the right."""
+    return "  ".join(cell.rjust(w) if c in numbers else cell.ljust(w) for c, (cell, w) in enumerate(zip(cells, wide)))
 
 
 def _confusion(y: np.ndarray, yhat: np.ndarray, names: Sequence[str], part: str) -> str:
@@ -431,13 +441,14 @@ def _confusion(y: np.ndarray, yhat: np.ndarray, names: Sequence[str], part: str)
     left = max(len(name) for name in short) + 1
     head = f"Wrong on the {part} data: {wrong} of {len(y)}"
     if left + cell * len(names) <= max(80, shutil.get_terminal_size().columns):
-        lines = [f"{head}. Rows are the true classes, columns the predicted.", "", " " * left + "".join(n.rjust(cell) for n in short)]
+        lines = [f"{head}. Rows are the true classes, columns the predicted.", ""]
+        lines.append(" " * left + "".join(name.rjust(cell) for name in short))
         for i, name in enumerate(short):
             lines.append(name.rjust(left) + "".join((str(count) if count else ".").rjust(cell) for count in table[i]))
         return "\n".join(lines)
-    mistakes = [(int(table[i, j]), i, j) for i, j in np.argwhere(table > 0) if i != j]
-    lines = [f"{head}" + (f". Of {len(mistakes)} kinds of mistakes the most frequent:" if mistakes else ".")]
-    lines += [f"  {count} x {names[i]} taken for {names[j]}" for count, i, j in sorted(mistakes, key=lambda m: (-m[0], m[1:]))[:10]]
+    mistakes = sorted((-int(table[i, j]), i, j) for i, j in np.argwhere(table > 0) if i != j)
+    lines = [head + (f". Of {len(mistakes)} kinds of mistakes the most frequent:" if mistakes else ".")]
+    lines += [f"  {-count} x {names[i]} taken for {names[j]}" for count, i, j in mistakes[:10]]
     return "\n".join(lines)
 
 
@@ -447,9 +458,7 @@ def _ending(history: History) -> str:
     return ""
 
 
-def _draw(
-    path: str, title: str, history: History, net: _Scaled, table: Table, rows: np.ndarray, part: str
-) -> None:
+def _draw(path: str, title: str, history: History, net: _Scaled, table: Table, rows: np.ndarray) -> None:
     """Curves, and beside them what the network has learned."""
     from modnet import plotting
 
@@ -462,6 +471,7 @@ def _draw(
         plotting.frontier(
             net, X, y, ax=last, class_names=table.class_names, feature_names=table.feature_names, task=table.task
         )
+        last.set_aspect("auto")
     elif table.class_names is not None:
         plotting.confusion(y, net.forward(X), table.class_names, ax=last)
     else:

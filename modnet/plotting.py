@@ -268,11 +268,11 @@ def _classes(y: np.ndarray, out: np.ndarray, n: int, names: Sequence[str] | None
             truth, values = values.astype(int)[truth], np.arange(columns)
         elif values.dtype.kind in "if" and np.isin(values, (-1, 1)).all() and columns == 2:
             truth, values = (values[truth] > 0).astype(int), np.array([-1, 1])
-    said = "class " if values.dtype.kind in "biuf" else ""
-    named = [f"{said}{v}" for v in values.tolist()] if names is None else [str(v) for v in names]
+    named = [str(v) for v in (values.tolist() if names is None else names)]
     if len(named) < int(truth.max()) + 1:
         raise ValueError(f"frontier: there are {len(named)} class names, expected {columns}")
-    named += [f"class {i}" for i in range(len(named), columns)]
+    named += [str(i) for i in range(len(named), columns)]
+    named = [f"class {name}" if name.lstrip("-").isdigit() else name for name in named]
     probability = _one_column(out[:, 0], truth, n) if out.shape[1] == 1 else _columns(out)
     best = np.sort(probability, axis=1)
     # What a class has more than the best of the others: its region is where that is above 0.
@@ -744,6 +744,7 @@ def _drawing(
     from matplotlib import rc_context
 
     with rc_context(_STYLE):
+        figure: Any
         if ax is None:
             figure, axes = new_figure((columns * size[0], rows * size[1]), columns, rows)
         else:
@@ -751,7 +752,7 @@ def _drawing(
             if not axes or not all(hasattr(a, "plot") and hasattr(a, "figure") for a in axes):
                 raise TypeError(f"modnet.plotting: ax is {_short(ax)}, expected matplotlib Axes")
             figure = axes[0].figure
-            while hasattr(figure, "figure") and figure.figure is not figure:  # out of sub-figures
+            while getattr(figure, "figure", figure) is not figure:  # out of sub-figures
                 figure = figure.figure
         yield figure, axes
         if path is not None:
