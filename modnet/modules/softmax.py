@@ -23,34 +23,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from modnet.kernels import kernel
+import numpy as np
+
+from modnet.kernels import flat, in_rows, kernel
 from modnet.mathfun import exp, log
 from modnet.module import KernelModule, Shape, ShapeError
+from modnet.rows import exp_rows, sum_row
 
 
 @kernel("forward")
 def softmax_forward(x, out, params, state, sizes, hyper):
     # x, out (batch, rows * n)
     n = sizes[0]
-    x, out = x.reshape(x.size // n, n), out.reshape(x.size // n, n)
+    x, out = in_rows(x, n), in_rows(out, n)
+    exp_rows(x, out, np.empty(x.shape[0], x.dtype))
     for i in range(x.shape[0]):
-        top = x[i].max()
-        total = x.dtype.type(0.0)
+        share = x.dtype.type(1.0) / sum_row(out, i)
         for j in range(n):
-            out[i, j] = exp(x[i, j] - top)
-            total += out[i, j]
-        for j in range(n):
-            out[i, j] /= total
+            out[i, j] *= share
 
 
 @kernel("backward")
 def softmax_backward(x, out, delta, dx, params, state, sizes, hyper):
     # out[j] = exp(x[j] - top) / sum of exp(x - top)
     n = sizes[0]
-    rows = x.size // n
-    out, delta, dx = out.reshape(rows, n), delta.reshape(rows, n), dx.reshape(rows, n)
-    for i in range(rows):
-        mean = x.dtype.type(0.0)
+    out, delta, dx = in_rows(out, n), in_rows(delta, n), in_rows(dx, n)
+    for i in range(out.shape[0]):
+        mean = out.dtype.type(0.0)
         for j in range(n):
             mean += delta[i, j] * out[i, j]
         for j in range(n):
@@ -61,29 +60,31 @@ def softmax_backward(x, out, delta, dx, params, state, sizes, hyper):
 def log_softmax_forward(x, out, params, state, sizes, hyper):
     # x, out (batch, rows * n)
     n = sizes[0]
-    x, out = x.reshape(x.size // n, n), out.reshape(x.size // n, n)
-    for i in range(x.shape[0]):
-        top = x[i].max()
-        total = x.dtype.type(0.0)
+    x, out = in_rows(x, n), in_rows(out, n)
+    rows = x.shape[0]
+    top, rest = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
+    exp_rows(x, out, top)
+    for i in range(rows):
+        rest[i] = sum_row(out, i)
+    for i in range(rows):
+        rest[i] = log(rest[i])
+    for i in range(rows):
         for j in range(n):
-            total += exp(x[i, j] - top)
-        normaliser = log(total)
-        for j in range(n):
-            out[i, j] = (x[i, j] - top) - normaliser
+            out[i, j] = (x[i, j] - top[i]) - rest[i]
 
 
 @kernel("backward")
 def log_softmax_backward(x, out, delta, dx, params, state, sizes, hyper):
     # out[j] = x[j] - top - log(sum of exp(x - top))
     n = sizes[0]
-    rows = x.size // n
-    out, delta, dx = out.reshape(rows, n), delta.reshape(rows, n), dx.reshape(rows, n)
-    for i in range(rows):
-        total = x.dtype.type(0.0)
+    flat_out, flat_dx = flat(out), flat(dx)
+    for i in range(flat_dx.size):
+        flat_dx[i] = exp(flat_out[i])
+    delta, dx = in_rows(delta, n), in_rows(dx, n)
+    for i in range(dx.shape[0]):
+        total = sum_row(delta, i)
         for j in range(n):
-            total += delta[i, j]
-        for j in range(n):
-            dx[i, j] = delta[i, j] - exp(out[i, j]) * total
+            dx[i, j] = delta[i, j] - dx[i, j] * total
 
 
 class _OverLastAxis(KernelModule):
