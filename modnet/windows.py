@@ -1,22 +1,27 @@
-"""Windows that slide over a signal or an image: their geometry, and the three operations of a convolution.
+"""Windows that slide over a signal or an image: their shapes, and the three products of a convolution.
 
-x is an image (height, width, channels); a signal (length, channels) is one of width 1. A window of kh by kw pixels moves by sh
-rows and sw columns, over an image with ph rows and pw columns of zeros on each side:
+x is an image (height, width, chan); a signal (length, chan) is one of width 1. A window of kh by kw pixels moves down by sh
+and to the right by sw, over an image with ph rows and pw columns of zeros on each side:
 
-(1)  out height = (height + 2 ph - kh) // sh + 1, the width alike; what is left over at the right and below is in no window
-(2)  window (a, b) sees at its place (t, u) the pixel (a sh + t - ph, b sw + u - pw)
+(1)  there are oh = (height + 2 ph - kh) // sh + 1 by ow = (width + 2 pw - kw) // sw + 1 windows; what is left over below and
+     at the right is in none
+(2)  window (a, b) has at its place (t, u) the pixel (a sh + t - ph, b sw + u - pw)
 
-One window has K = kh kw channels numbers, ordered (t, u, channel) as memory is: row by row, the channels of a pixel side by side. The
-matrix of windows has a row a window and K columns. A convolution is three products with it, W (K, m), out and delta a row a window:
+A window holds K = kh kw chan numbers, in the order (t, u, channel) of memory: row by row, the channels of a pixel side by
+side. The matrix of windows has a row for each, (oh ow, K). A convolution to m channels is three products with it; W is (K, m),
+and out and delta have a row for each window, (oh ow, m):
 
-(3)  out = windows W + b                 `correlate`
-(4)  dW += windows^T delta               `correlate_gradient`
-(5)  dx = the rows of delta W^T, each added back to the pixels of its window          `spread`
+(3)  out = windows W + b                                                       `correlate`
+(4)  dW += windows^T delta                                                     `correlate_gradient`
+(5)  dx = the rows of delta W^T, each added back to the pixels of its window   `spread`
 
-In (3) and (4) the matrix of windows is never made: its element in row (a, b), column (t, u, c) lies at a step of row (a, b) plus a
-step of column (t, u, c), so that two lists say where all of it is (`modnet.tiles`). Where there is padding the images of a block are
-copied between zeros first. In (5) the product is made in blocks, and added up. A block, of several small images or a few rows of
-a large one, is chosen so that what it needs, numbers in a buffer or places in a list, stays in the second-level cache.
+In (3) and (4) the matrix of windows is never made. Its number in row (a, b) and column (t, u, c) lies in x at
+(a sh width + b sw) chan, a place that depends on the row alone, plus (t width + u) chan + c, a step that depends on the column
+alone: two lists say where all of it is, and `modnet.tiles` multiplies by it. Where there is padding, images are copied
+between zeros first. In (5) the product is made, and added up.
+
+All is done in blocks of windows, some small images or a few rows of a large one, so that what is copied or made for a block
+stays in the second-level cache.
 """
 
 from __future__ import annotations
@@ -30,9 +35,9 @@ from modnet.kernels import inline, vector_at
 from modnet.module import KernelModule, Shape, ShapeError
 from modnet.tiles import product
 
-_ROOM = 32768  # numbers in a block's buffer: 128 kB in float32
+_ROOM = 32768  # numbers copied or made for a block: 128 kB in float32
 _PLACES = 1024  # windows in a block: 8 kB of places
-_FEW = 32  # windows for which W is worth reading, when it is larger than a block
+_FEW = 32  # windows in a block where that takes more room, since W is read once a block
 
 
 class Geometry(NamedTuple):
@@ -105,6 +110,7 @@ class Windowed(KernelModule):
         raise ShapeError(self, input_shape, self.layout(channels) + advice)
 
     def layout(self, channels: int | None, lengths: Any = ()) -> str:
+        """The shape expected of an input, in words; lengths are the least ones."""
         names = ("length",) if self.axes == 1 else ("height", "width")
         named = [f"{name} of {least} or more" for name, least in zip(names, lengths)] or names
         return f"(batch, {', '.join(named)}, {channels or 'channels'})"
@@ -124,8 +130,8 @@ class Windowed(KernelModule):
 
     def geometry(self, image: Shape, chan: int, counts: Shape, chan_out: int) -> Geometry:
         """The sizes for the kernels."""
-        k_size, stride, padding = self.window
-        return Geometry(*image, chan, *k_size, *stride, *padding, *counts, chan_out)
+        (kh, kw), (sh, sw), (ph, pw) = self.window
+        return Geometry(image[0], image[1], chan, kh, kw, sh, sw, ph, pw, counts[0], counts[1], chan_out)
 
     def described(self, first: str, stride: Any) -> str:
         """The constructor's call: `first`, and the settings; stride and padding where they are not the default."""
@@ -213,7 +219,7 @@ def _seen(x, first, examples, a, rows, g, padded):
 
 @inline
 def _fill_rows(flat, start, rows, value):
-    """Rows of flat from `start` on, each `value`, or 0 where value is empty."""
+    """Set so many rows of flat memory, from `start` on, to `value`."""
     for r in range(rows):
         row = vector_at(flat, start + r * value.size, value.size)
         for j in range(value.size):
@@ -311,5 +317,6 @@ def sum_rows(delta, total):
         part = vector_at(delta, at, min(n, delta.size - at))
         for q in range(part.size):
             sums[q] += part[q]
-    for q in range(n):
-        total[q % m] += sums[q]
+    for row in range(rows):
+        for j in range(m):
+            total[j] += sums[row * m + j]

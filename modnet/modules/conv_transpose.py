@@ -1,22 +1,21 @@
 """ConvTranspose1D and ConvTranspose2D: every number writes a small window of weights, and where windows overlap they add up.
 
-This is a convolution run backwards: what was its backward_delta is the forward here, and its forward is the backward_delta. Where a
-convolution of stride 2 halves a signal, this doubles it again. One axis, to begin with. x (batch, length, chan_in), W (k, chan_out,
-chan_in), b (chan_out,), s the stride, p the padding; out and delta = dL/dout (batch, out length, chan_out), out length =
-(length - 1) s + k - 2 p. For one example:
+It is a convolution run backwards: what is (3) of a convolution is (1) here, and the reverse. Where a convolution of stride 2
+halves a signal, this one doubles it again. One axis, to begin with. x (batch, length, chan_in), W (k, chan_out, chan_in),
+b (chan_out,), s the stride, p the padding; out and delta = dL/dout (batch, out length, chan_out) and 0 outside the signal, with
+out length = (length - 1) s + k - 2 p. For one example:
 
 (1)  out[i, m] = sum over o, t with o s + t - p = i, and over c, of x[o, c] W[t, m, c], plus b[m]
-     x[o] writes W, times itself, to the k places from o s - p on. What would be written to the p places before the first and after the
-     last is cut off: padding makes the output shorter, as it made that of the convolution longer.
-(2)  dL/dW[t, m, c] = sum over o of delta[o s + t - p, m] x[o, c]          delta[i] = 0 outside the signal
-     The weight went to place o s + t - p from every x[o], with the factor x[o, c]. Over the batch these add up.
+     x[o] writes the weights, x[o] times, to the k places from o s - p on. What is written to the p places before the first and
+     after the last is cut off: padding shortens this output, as it lengthens that of a convolution.
+(2)  dL/dW[t, m, c] = sum over o of delta[o s + t - p, m] x[o, c]
+     The weight went to place o s + t - p for every x[o], with that factor. Over the batch these add up.
      dL/db[m] = sum over i of delta[i, m]
 (3)  dL/dx[o, c] = sum over t, m of delta[o s + t - p, m] W[t, m, c]
-     x[o] is in the k places it wrote to: a window of delta, and a convolution.
+     x[o] went to the k places from o s - p on: a window of delta, so that this is a convolution of delta.
 
-With the axes of the weight in this order W is the weight of that convolution, from chan_out channels to chan_in. On an image there are
-a row and a column wherever there is a length. The three operations are those of `modnet.windows`, where it is said how they are
-computed.
+With its axes in this order, W is the weight of that convolution, from chan_out channels to chan_in. On an image there are a row
+and a column wherever there is a length here. The three operations are those of `modnet.windows`, in other roles.
 
 Reference: M. Zeiler and others, Deconvolutional networks, CVPR 2010.
 """
@@ -92,7 +91,7 @@ class _ConvTranspose(Windowed):
         image = self.image(input_shape, self.in_features)
         lengths = tuple((length - 1) * s + k - 2 * p for length, k, s, p in zip(image, *self.window))
         if min(lengths) < 1:
-            least = [max(1, -((k - 1 - 2 * p) // s) + 1) for k, s, p in zip(*self.window)]
+            least = [max(1, 1 - (k - 1 - 2 * p) // s) for k, s, p in zip(*self.window)]
             raise ShapeError(
                 self, input_shape, self.layout(self.in_features, least) + ", so that padding leaves something of the output"
             )
