@@ -234,10 +234,9 @@ def fit(
         order = source.permutation(data.n)
         held_out, data = data.part(np.sort(order[:count])), data.part(np.sort(order[count:]))
     size = data.n if batch_size is None else min(whole(batch_size, "fit", "batch_size"), data.n)
-    if isinstance(net, Container):
-        net.check_data(data.X, data.n % size or size, True, "fit: ")
-        if held_out is not None:
-            net.check_data(held_out.X, held_out.n % size or size, False, "fit: validation: ")
+    _require_takes(net, data, size, True, "fit: ")
+    if held_out is not None:
+        _require_takes(net, held_out, size, False, "fit: validation: ")
     if optimizer.net is not net or not optimizer._groups:
         optimizer.attach(net)
     for group in optimizer._groups:
@@ -416,6 +415,7 @@ class _CompiledRunner(_Runner):
         while at < self.batches:
             started = time.perf_counter()
             wanted = 1 if not self.seconds_a_batch else max(1, int(_SLICE / self.seconds_a_batch))
+            state = table.state.copy()
             end = min(self.batches, at + wanted)
             done = walk_epoch.call(
                 table.rows, self.x, self.y, self.data.weights, order, at, end, self.size, self.batch_y,
@@ -430,6 +430,7 @@ class _CompiledRunner(_Runner):
             training.step += done
             if done < end - at:
                 self._lost(at + done)
+                _keep_finite(table.state, state)
                 return False
             at = end
             bar.moved(at, now)
@@ -481,10 +482,12 @@ class _PythonRunner(_Runner):
         for b in range(self.batches):
             examples = order[b * self.size : (b + 1) * self.size]
             x, y = self.data.X[examples], self.data.y[examples]
+            state = _state(net).copy()
             yhat = net.forward(x)
             total = self._total(loss.forward(y, yhat), examples)
             if not np.isfinite(total):
                 self._take_back(previous)
+                _keep_finite(_state(net), state)
                 self._diverge(b, total)
                 return False
             delta = np.array(loss.backward(y, yhat))
@@ -628,6 +631,17 @@ def _require_net(net: Any) -> None:
         raise TypeError(f"fit: net is {name}, expected a network such as Sequential(...)")
 
 
+def _require_takes(net: Any, data: _Data, size: int, training: bool, who: str) -> None:
+    """Refuse examples or batches that a module will not take, before the first is trained on."""
+    least = data.n % size or size
+    if isinstance(net, Container):
+        net.check_data(data.X, least, training, who)
+    elif isinstance(net, KernelModule):
+        why = net.objection(data.X, least, data.X.shape[1:], training)
+        if why:
+            raise ValueError(f"{who}{net}: {why}")
+
+
 def _as_callback(value: Any) -> Callback:
     if isinstance(value, Callback):
         return value
@@ -673,6 +687,17 @@ def _keep(net: Any) -> list[tuple[Any, Any]]:
         # A plain class may rebind its arrays, and may keep any of its numbers where it likes.
         kept.append((module, copy.deepcopy(vars(module))))
     return kept
+
+
+def _state(net: Any) -> np.ndarray:
+    """What the network's modules keep but do not train, such as running statistics."""
+    return net._storage.state if isinstance(net, Container | KernelModule) else np.empty(0)
+
+
+def _keep_finite(state: np.ndarray, before: np.ndarray) -> None:
+    """Put a state back that has become infinite or NaN."""
+    if not np.isfinite(state).all():
+        state[:] = before
 
 
 def _put_back(kept: list[tuple[Any, Any]]) -> None:

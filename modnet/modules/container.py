@@ -598,7 +598,7 @@ def has_kernels(module: Any) -> bool:
     )
 
 
-def require_companions(net: Any, who: str) -> None:
+def require_companions(net: Any, who: Any) -> None:
     """ValueError where a module uses parameters of another that is not in the network, and so would not be trained."""
     leaves = _leaves(net)
     for module in leaves:

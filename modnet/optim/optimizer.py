@@ -80,7 +80,7 @@ class Optimizer:
         """Take charge of a network's parameters, forgetting earlier steps. Returns the optimizer."""
         if isinstance(net, type) or not callable(getattr(net, "forward", None)):
             raise TypeError(f"{self}: attach got {net!r}, expected a network")
-        require_companions(net, str(self))
+        require_companions(net, self)
         self.net = net
         self._groups = []
         if isinstance(net, Container):
