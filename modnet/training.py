@@ -256,11 +256,9 @@ def fit(
             raise ValueError(f"fit: validation takes {share} of {data.n} examples, expected some left to train on")
     size = data.n if batch_size is None else whole(batch_size, "fit", "batch_size")
     _prepare(net, loss, size, [data] if held_out is None else [data, held_out])
-    if isinstance(net, Container):
-        trained = data.n - share
-        net.check_data(data.X, trained % size or min(size, trained), True, "fit: ")
-        if held_out is not None:
-            net.check_data(held_out.X, held_out.n % size or min(size, held_out.n), False, "fit: validation: ")
+    _require_takes(net, data, data.n - share, size, True, "fit: ")
+    if held_out is not None:
+        _require_takes(net, held_out, held_out.n, size, False, "fit: validation: ")
     _attach(optimizer, net)
 
     if share:
@@ -732,6 +730,17 @@ def _require_net(net: Any, who: str) -> None:
     if isinstance(net, type) or not callable(getattr(net, "forward", None)):
         name = net.__name__ if isinstance(net, type) else said(net)
         raise TypeError(f"{who}: net is {name}, expected a network such as Sequential(...)")
+
+
+def _require_takes(net: Any, data: _Data, count: int, size: int, training: bool, who: str) -> None:
+    """Refuse examples, or batches of `count` of them, that a module will not take, before the first is trained on."""
+    least = count % size or min(size, count)
+    if isinstance(net, Container):
+        net.check_data(data.X, least, training, who)
+    elif isinstance(net, KernelModule):
+        why = net.objection(data.X, least, data.X.shape[1:], training)
+        if why:
+            raise ValueError(f"{who}{net}: {why}")
 
 
 def _as_callback(value: Any) -> Callback:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modnet.arrays import real
-from modnet.kernels import Compiled, flat, inline, kernel
+from modnet.kernels import Compiled, flat, inline_always, kernel
 from modnet.mathfun import erf, exp, expm1, log1p
 from modnet.mathfun import sigmoid as sigmoid_function
 from modnet.mathfun import tanh as tanh_function
@@ -28,7 +28,7 @@ from modnet.module import KernelModule, Setting, Shape
 
 def elementwise(f: Callable[..., Any], slope: Callable[..., Any]) -> tuple[Compiled, Compiled]:
     """The forward and backward kernels of out = f(x, zero, one, a, b), with f' = slope(x, out, zero, one, a, b)."""
-    f, slope = inline(f), inline(slope)
+    f, slope = inline_always(f), inline_always(slope)
 
     @kernel("forward")
     def forward(x, out, params, state, sizes, hyper):
@@ -56,7 +56,6 @@ class Activation(KernelModule):
     """What elementwise modules share: any shape in, the same shape out."""
 
     keeps_features = True
-    uses_output = True
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -75,6 +74,7 @@ class Tanh(Activation):
     array([[0.]])
     """
 
+    uses_output = True
     forward_kernel, backward_kernel = elementwise(
         lambda x, zero, one, a, b: tanh_function(x),
         lambda x, out, zero, one, a, b: one - out * out,
@@ -94,6 +94,7 @@ class Sigmoid(Activation):
     array([[0.5]])
     """
 
+    uses_output = True
     forward_kernel, backward_kernel = elementwise(
         lambda x, zero, one, a, b: sigmoid_function(x),
         lambda x, out, zero, one, a, b: out * (one - out),
@@ -227,7 +228,7 @@ class SELU(Activation):
         super().__init__(hyper=[1.6732632423543772848170429916717, 1.0507009873554804934193349852946])
 
 
-@inline
+@inline_always
 def _normal_share(x, one, a):
     """The probability that a number of N(0, 1) is below x; a is 1 / sqrt(2)."""
     return (one + erf(x * a)) / (one + one)
@@ -278,13 +279,14 @@ class SiLU(Activation):
     array([[0.    , 0.7311]])
     """
 
+    uses_output = True
     forward_kernel, backward_kernel = elementwise(
         lambda x, zero, one, a, b: x * sigmoid_function(x),
         lambda x, out, zero, one, a, b: sigmoid_function(x) + out * sigmoid_function(-x),
     )
 
 
-@inline
+@inline_always
 def _softplus(x, zero, beta):
     """log(1 + exp(beta x)) / beta = max(x, 0) + log(1 + exp(-beta |x|)) / beta: no exponential exceeds 1."""
     return (zero if x < zero else x) + log1p(exp(-beta * abs(x))) / beta
@@ -351,7 +353,7 @@ class Softsign(Activation):
     )
 
 
-@inline
+@inline_always
 def _mish_slope(x, zero, one):
     """t + x (1 - t^2) s(x): the derivative of softplus is the sigmoid s."""
     t = tanh_function(_softplus(x, zero, one))
@@ -469,6 +471,7 @@ class Radial(Activation):
     array([[1.    , 0.3679]])
     """
 
+    uses_output = True
     forward_kernel, backward_kernel = elementwise(
         lambda x, zero, one, a, b: exp(-x * x),
         lambda x, out, zero, one, a, b: -(x + x) * out,

@@ -632,7 +632,7 @@ def _taken(what: str) -> ValueError:
     return ValueError(f"{what} stands in another network already, expected a module of its own; copy.deepcopy makes one")
 
 
-def require_companions(net: Any, who: str) -> None:
+def require_companions(net: Any, who: Any) -> None:
     """ValueError where a module uses parameters of another that is not in the network, and so would not be trained."""
     leaves = _leaves(net)
     for module in leaves:

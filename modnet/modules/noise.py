@@ -31,8 +31,8 @@ from typing import Any
 import numpy as np
 
 from modnet.arrays import generator, real
-from modnet.kernels import inline, kernel
-from modnet.mathfun import log
+from modnet.kernels import inline, inline_always, kernel
+from modnet.mathfun import _polynomial, log
 from modnet.module import ModeModule, Shape
 from modnet.modules.wiring import copy, copy_backward
 
@@ -41,7 +41,7 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-@inline
+@inline_always
 def _mix(z):
     z = (z ^ (z >> np.uint64(30))) * _FIRST
     z = (z ^ (z >> np.uint64(27))) * _SECOND
@@ -55,7 +55,7 @@ def _start(hyper):
     return _mix(_mix(key) + np.uint64(hyper[NUMBER]) * _STEP)
 
 
-@inline
+@inline_always
 def _bits(start, i):
     """53 random bits for element i, as an integer."""
     return _mix(start + np.uint64(i) * _STEP) >> np.uint64(11)
@@ -97,12 +97,26 @@ def dropout_backward(x, out, delta, dx, params, state, sizes, hyper):
         _apply_mask(delta, dx, hyper)
 
 
-@inline
+# The power series of sin(2 pi s), the highest power first. For |s| <= 1/4 the next term is below 2e-18.
+_SINE = tuple((-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(10, -1, -1))
+
+
+@inline_always
+def _cosine(v):
+    """cos(2 pi v) for v in [0, 1], as sin(2 pi s) with s from -1/4 to 1/4.
+
+    A call of math.cos would keep the loop from being vectorised, 24 ns a number in place of 2.
+    """
+    s = abs(v - 0.5) - 0.25
+    return s * _polynomial(s * s, _SINE)
+
+
+@inline_always
 def _normal(start, i):
     """A number of N(0, 1) for element i: sqrt(-2 log u) cos(2 pi v), with u in (0, 1] and v in [0, 1), multiples of 2^-53."""
     u = (np.float64(_bits(start, 2 * i)) + 1.0) * 2.0**-53
     v = np.float64(_bits(start, 2 * i + 1)) * 2.0**-53
-    return math.sqrt(-2.0 * log(u)) * math.cos(2.0 * math.pi * v)
+    return math.sqrt(-2.0 * log(u)) * _cosine(v)
 
 
 @kernel("forward")

@@ -211,7 +211,7 @@ def _over_features(x, eps):
     """mean and r of one row x (n,)."""
     mean = 0.0
     for j in range(x.size):
-        mean += x[j]
+        mean += np.float64(x[j])
     mean /= x.size
     var = 0.0
     for j in range(x.size):

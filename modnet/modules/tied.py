@@ -91,8 +91,8 @@ class Tied(KernelModule):
 
     Attributes
     ----------
-    linear : the other Linear. bias (in,), zero at first, bias_gradient : views that can be written to, where `in` is the
-        other's number of inputs.
+    linear : the other Linear.
+    weight (out, in), that of the other, transposed; bias (in,), zero at first; bias_gradient : views that can be written to.
 
     Shape
     -----
@@ -120,6 +120,11 @@ class Tied(KernelModule):
         self.in_features: int = linear.out_features
         self.out_features: int = linear.in_features
         self._storage.convert(linear.dtype)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """The other's weight transposed, (out, in): a view of it, which can be written to."""
+        return self.linear.weight.T
 
     @property
     def companions(self) -> tuple[KernelModule, ...]:

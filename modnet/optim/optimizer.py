@@ -127,7 +127,7 @@ class Optimizer:
         """
         if isinstance(net, type) or not callable(getattr(net, "forward", None)):
             raise TypeError(f"{self}: attach got {net!r}, expected a network")
-        require_companions(net, str(self))
+        require_companions(net, self)
         factors = self._factors(net, rates or {})
         groups: list[_Flat | _Plain] = []
         if isinstance(net, Container):
