@@ -29,6 +29,8 @@ from modnet.modules import (
     Softmax,
     Tanh,
 )
+from modnet.pretraining import pretrain, pretrain_rbm
+from modnet.restarts import Restarts, restart
 from modnet.training import Callback, History, Training, TrainingWarning, fit, predict
 from modnet.weights import balanced_weights
 
@@ -56,6 +58,7 @@ __all__ = [
     "MultiMargin",
     "Perceptron",
     "ReLU",
+    "Restarts",
     "Sequential",
     "Sigmoid",
     "Softmax",
@@ -70,4 +73,7 @@ __all__ = [
     "modules",
     "optim",
     "predict",
+    "pretrain",
+    "pretrain_rbm",
+    "restart",
 ]
