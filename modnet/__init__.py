@@ -60,6 +60,8 @@ from modnet.modules import (
     Tied,
     Transpose,
 )
+from modnet.pretraining import pretrain, pretrain_rbm
+from modnet.restarts import Restarts, restart
 from modnet.training import Callback, History, Training, TrainingWarning, fit, predict
 from modnet.weights import balanced_weights
 
@@ -112,6 +114,7 @@ __all__ = [
     "ReLU",
     "Reshape",
     "Residual",
+    "Restarts",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -132,4 +135,7 @@ __all__ = [
     "modules",
     "optim",
     "predict",
+    "pretrain",
+    "pretrain_rbm",
+    "restart",
 ]
