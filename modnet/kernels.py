@@ -25,6 +25,7 @@ Outside the kernels the folder of compiled code is the other subject of this fil
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import pickle
@@ -32,6 +33,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,9 @@ from numba import types
 from numba.core import cgutils, config, serialize
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
-from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
+from numba.core.errors import TypingError
+from numba.core.runtime import rtsys
+from numba.extending import get_cython_function_address, intrinsic
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
@@ -92,13 +95,15 @@ class Compiled:
         self._addresses: dict[np.dtype[Any], int] = {}
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
-        #: The function as Python calls it.
-        self.call: Any
+
+    @cached_property
+    def call(self) -> Any:
+        """The function as Python calls it; made when first asked for, since most programs use few of the kernels."""
         if JIT_DISABLED:
-            self.call = _quiet(function)
-        else:
-            self.call = numba.njit(**JIT_OPTIONS)(function)
-            self.call._cache = _KernelCache(function)
+            return _quiet(self.function)
+        found = numba.njit(**JIT_OPTIONS)(self.function)
+        found._cache = _KernelCache(self.function)
+        return found
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it from Python, compiled at the first call for each element type."""
@@ -110,6 +115,7 @@ class Compiled:
     def compile(self, dtype: Any) -> None:
         """Compile for an element type, or load from the cache. Nothing is done where that has happened already."""
         if not JIT_DISABLED:
+            _provide_gemm()
             self.call.compile(self._signature(_ELEMENTS[np.dtype(dtype)]).args)
 
     def address(self, dtype: Any) -> int:
@@ -207,6 +213,8 @@ def address_of(array: np.ndarray) -> int:
 
 def _borrowed(context, builder, kind, data, shape):
     """An array structure over memory that somebody else keeps: it counts no references, and costs nothing to make."""
+    from numba.np.arrayobj import populate_array  # 50 ms, and only compiling needs it
+
     word = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
     strides = [word] if len(shape) == 1 else [builder.mul(shape[1], word), word]
     array = context.make_array(kind)(context, builder)
@@ -219,6 +227,11 @@ def _borrowed(context, builder, kind, data, shape):
         meminfo=None,
     )
     return array._getvalue()
+
+
+def _require_contiguous(kind):
+    if kind.layout != "C":
+        raise TypingError(f"a kernel is given {kind}, expected a C-contiguous array")
 
 
 @intrinsic
@@ -235,6 +248,7 @@ def array_at(typingctx, address, size):
 @intrinsic
 def vector_at(typingctx, flat, start, size):
     """``flat[start : start + size]`` without the bookkeeping of a slice. The flat array must outlive it."""
+    _require_contiguous(flat)
     kind = flat.dtype[::1]
 
     def codegen(context, builder, _, values):
@@ -247,6 +261,7 @@ def vector_at(typingctx, flat, start, size):
 @intrinsic
 def matrix_at(typingctx, flat, start, rows, columns):
     """``flat[start : start + rows * columns].reshape(rows, columns)``, in the same way."""
+    _require_contiguous(flat)
     kind = flat.dtype[:, ::1]
 
     def codegen(context, builder, _, values):
@@ -254,6 +269,18 @@ def matrix_at(typingctx, flat, start, rows, columns):
         return _borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2], values[3]])
 
     return kind(flat, types.int64, types.int64, types.int64), codegen
+
+
+@inline
+def flat(x):
+    """All of a C-contiguous array as a vector; `x.reshape(-1)` would be a call into numba's runtime, of 40 ns."""
+    return vector_at(x, 0, x.size)
+
+
+@inline
+def in_rows(x, n):
+    """All of a C-contiguous array as a matrix of rows of n."""
+    return matrix_at(x, 0, x.size // n, n)
 
 
 if JIT_DISABLED:
@@ -265,27 +292,44 @@ if JIT_DISABLED:
 # --- matrix products -------------------------------------------------------------------------------------------------
 
 
+@cache
+def _provide_gemm() -> None:
+    """Give compiled code, which knows them by name, the addresses of BLAS's sgemm and dgemm.
+
+    They are those of the BLAS that numpy has loaded already. Where numpy's cannot be reached, or has other names, SciPy's are
+    taken, at the price of SciPy's import, 0.1 to 0.2 s.
+    """
+    try:
+        library = ctypes.CDLL(sys.modules["numpy._core._multiarray_umath"].__file__)
+    except (KeyError, OSError, TypeError):
+        library = None
+    for letter in "sd":
+        names = (f"scipy_{letter}gemm_64_", f"{letter}gemm_64_", f"scipy_{letter}gemm_", f"{letter}gemm_")
+        name = next((name for name in names if hasattr(library, name)), None)
+        if name is not None:
+            address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+        else:
+            address = get_cython_function_address("scipy.linalg.cython_blas", f"{letter}gemm")
+        llvmlite.binding.add_symbol(f"modnet_{letter}gemm", address)
+
+
 @intrinsic
 def _gemm(typingctx, a, a_transposed, b, b_transposed, out, add):
     """BLAS gemm on C-contiguous matrices: out = a @ b, or out += a @ b, each of a and b as it lies or transposed.
 
     np.dot can only overwrite; a gradient is added to, and for a large layer the sum would cost another pass over it. BLAS
-    counts columns first: it is asked for out.T = b.T @ a.T, which is the same memory.
+    counts columns first: it is asked for out.T = b.T @ a.T, which is the same memory. It takes everything by address; sizes
+    lie in 64 bits, of which a BLAS with sizes of 32 bits reads the low half.
     """
     signature = types.void(a, types.boolean, b, types.boolean, out, types.boolean)
     element = a.dtype
 
     def codegen(context, builder, _, values):
-        word, byte = ir.IntType(64), ir.IntType(8)
+        _provide_gemm()
+        byte = ir.IntType(8)
         pointer = byte.as_pointer()
-        gemm = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(
-                ir.IntType(32),
-                [byte, byte, byte, word, word, word, pointer, pointer, word, pointer, word, pointer, pointer, word],
-            ),
-            "numba_xxgemm",
-        )
+        name = "modnet_sgemm" if element == types.float32 else "modnet_dgemm"
+        gemm = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [pointer] * 13), name)
         real = context.get_value_type(element)
         matrices = [
             context.make_array(kind)(context, builder, value)
@@ -295,25 +339,21 @@ def _gemm(typingctx, a, a_transposed, b, b_transposed, out, add):
             cgutils.unpack_tuple(builder, matrix.shape) for matrix in matrices
         )
         k = builder.select(values[1], a_rows, a_columns)
-        one = cgutils.alloca_once_value(builder, ir.Constant(real, 1.0))
-        beta = cgutils.alloca_once_value(
-            builder, builder.select(values[5], ir.Constant(real, 1.0), ir.Constant(real, 0.0))
-        )
+        beta = builder.select(values[5], ir.Constant(real, 1.0), ir.Constant(real, 0.0))
 
         def letter(transposed):
             return builder.select(transposed, byte(ord("t")), byte(ord("n")))
 
-        a_data, b_data, out_data, one, beta = (
-            builder.bitcast(value, pointer) for value in (*(matrix.data for matrix in matrices), one, beta)
-        )
-        kind = byte(ord("s" if element == types.float32 else "d"))
-        builder.call(
-            gemm,
-            [
-                kind, letter(values[3]), letter(values[1]), m, n, k,
-                one, b_data, b_columns, a_data, a_columns, beta, out_data, m,
-            ],
+        a_data, b_data, out_data = (builder.bitcast(matrix.data, pointer) for matrix in matrices)
+        b_letter, a_letter, m, n, k, one, b_columns, a_columns, beta = (
+            builder.bitcast(cgutils.alloca_once_value(builder, value), pointer)
+            for value in (
+                letter(values[3]), letter(values[1]), m, n, k, ir.Constant(real, 1.0), b_columns, a_columns, beta
+            )
         )  # fmt: skip
+        builder.call(
+            gemm, [b_letter, a_letter, m, n, k, one, b_data, b_columns, a_data, a_columns, beta, out_data, m]
+        )
         return context.get_dummy_value()
 
     return signature, codegen
@@ -459,7 +499,12 @@ class _KernelCache(_Cache):
             return None
         if content[:32] != hashlib.sha256(content[32:]).digest():
             return None
-        target_context.refresh()
+        if self._function.__module__.startswith("modnet."):
+            # All that the machine code of the library's kernels refers to. A whole refresh, which makes everything known that
+            # might be compiled, takes 0.1 s.
+            rtsys.initialize(target_context)
+        else:
+            target_context.refresh()
         return CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
 
     def save_overload(self, sig: Any, data: Any) -> None:
