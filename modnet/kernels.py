@@ -499,6 +499,7 @@ class _KernelCache(_Cache):
             return None
         if content[:32] != hashlib.sha256(content[32:]).digest():
             return None
+        _provide_gemm()  # machine code that calls it finds it by name
         if self._function.__module__.startswith("modnet."):
             # All that the machine code of the library's kernels refers to. A whole refresh, which makes everything known that
             # might be compiled, takes 0.1 s.
