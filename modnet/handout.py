@@ -229,13 +229,16 @@ class Optim:
         return f"Optim(eps={self.eps:g})"
 
 
+_MSE = MSELoss()
+
+
 def SGD(
     net: Any,
     X: Any,
     y: Any,
     batch_size: int,
     iterations: int,
-    loss: Any = None,
+    loss: Any = _MSE,
     eps: float = 1e-3,
     rng: int | np.random.Generator | None = None,
 ) -> list[float]:
@@ -245,7 +248,7 @@ def SGD(
 
     Parameters
     ----------
-    net, loss : as for `Optim`; MSELoss() unless given.
+    net, loss : as for `Optim`.
     X : (n, ...). y : (n, ...), what the cost takes.
     batch_size : examples a step; the last batch of a pass may be shorter.
     iterations : passes over the data.
@@ -260,7 +263,6 @@ def SGD(
     -----
     TrainingWarning : where Ctrl-C, or a cost that is NaN or infinite, ended it early; see `modnet.fit`.
     """
-    loss = MSELoss() if loss is None else loss
     _require(net, "SGD: net", "a network", "forward", "zero_grad", "backward_update_gradient", "update_parameters")
     _require(loss, "SGD: loss", "a cost such as MSELoss()", "forward", "backward")
     whole(batch_size, "SGD", "batch_size")

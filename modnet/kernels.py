@@ -29,12 +29,14 @@ import ctypes
 import hashlib
 import os
 import pickle
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 import llvmlite.binding
@@ -58,8 +60,6 @@ JIT_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath"
 
 #: For functions called from kernels: compiled into their caller.
 inline = numba.njit(**JIT_OPTIONS)
-#: The same, for a loop that is to be vectorised: a call would prevent it, and LLVM leaves longer functions calls.
-inline_always = numba.njit(**JIT_OPTIONS, forceinline=True)
 
 
 def _signatures(element: types.Float) -> dict[str, types.Type]:
@@ -117,6 +117,7 @@ class Compiled:
     def compile(self, dtype: Any) -> None:
         """Compile for an element type, or load from the cache. Nothing is done where that has happened already."""
         if not JIT_DISABLED:
+            _provide_gemm()
             self.call.compile(self._signature(_ELEMENTS[np.dtype(dtype)]).args)
 
     def address(self, dtype: Any) -> int:
@@ -400,10 +401,14 @@ def library_key() -> str:
     return digest.hexdigest()[:16]
 
 
+#: Taken at import: the files may have changed by the time the first kernel is compiled from what was imported.
+_KEY = library_key()
+
+
 def _candidates() -> list[Path]:
     chosen = os.environ.get("MODNET_CACHE_DIR")
     if chosen:
-        return [Path(chosen)]
+        return [Path(chosen).absolute()]
     if sys.platform == "win32":
         home = os.environ.get("LOCALAPPDATA", "")
     elif sys.platform == "darwin":
@@ -411,13 +416,18 @@ def _candidates() -> list[Path]:
     else:
         home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    return [Path(home) / "modnet"] * bool(home) + [Path(tempfile.gettempdir()) / f"modnet-{user}"]
+    # A user without a home has it at "~", which would be a folder of that name wherever the program runs.
+    found = [Path(home) / "modnet"] if os.path.isabs(home) else []
+    with contextlib.suppress(OSError):  # there is no temporary folder where nothing is writable
+        found.append(Path(tempfile.gettempdir()) / f"modnet-{user}")
+    return found
 
 
 def _usable(folder: Path) -> bool:
     """Whether kernels may be written to, or read from, this folder. Code is loaded from it: nobody else may own it."""
     with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # One that was asked for may be there for others too.
+        folder.mkdir(parents=True, exist_ok=True, mode=0o777 if os.environ.get("MODNET_CACHE_DIR") else 0o700)
     try:
         owner = folder.stat().st_uid
     except OSError:
@@ -427,6 +437,10 @@ def _usable(folder: Path) -> bool:
     return os.access(folder, os.W_OK) and (not hasattr(os, "getuid") or owner == os.getuid())
 
 
+#: Settings of numba that change the code it makes.
+_SWITCHES = (
+    "OPT", "BOUNDSCHECK", "ENABLE_AVX", "CPU_NAME", "CPU_FEATURES", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT",
+)  # fmt: skip
 _folder: list[Path | None] = []
 
 
@@ -445,22 +459,23 @@ def cache_folder() -> Path | None:
                 repr((llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten())).encode()
             ).hexdigest()[:8]
             version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{numba.__version__}-{processor}"
-            switches = f"{config.OPT}{config.BOUNDSCHECK or 0}{int(config.ENABLE_AVX)}{config.CPU_NAME or ''}"
-            settings = hashlib.sha256(switches.encode()).hexdigest()[:4]
-            _remove_old(found)
-            found = found / f"{library_key()}-{version}-{settings}"
+            switches = [getattr(config, name, None) for name in _SWITCHES] + [llvmlite.__version__]
+            settings = hashlib.sha256(repr(switches).encode()).hexdigest()[:8]
+            base, found = found, found / f"{_KEY}-{version}-{settings}"
+            _remove_old(base, found)
         _folder.append(found)
     return _folder[0]
 
 
-def _remove_old(base: Path) -> None:
+def _remove_old(base: Path, current: Path) -> None:
+    """Remove folders unused for long; the time of one is that of its last use."""
     limit = time.time() - 86400 * _DAYS_UNUSED
     with contextlib.suppress(OSError):
-        for folder in base.iterdir():
-            if folder.is_dir() and "-numba" in folder.name and folder.stat().st_mtime < limit:
-                for file in folder.glob("*.kernel"):
-                    file.unlink(missing_ok=True)
-                folder.rmdir()
+        os.utime(current)
+    with contextlib.suppress(OSError):
+        for folder in list(base.iterdir()):
+            if "-numba" in folder.name and folder != current and folder.stat().st_mtime < limit:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class _KernelCache(_Cache):
@@ -473,6 +488,7 @@ class _KernelCache(_Cache):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
+        self._of_library = False
 
     @property
     def cache_path(self) -> str:
@@ -482,13 +498,11 @@ class _KernelCache(_Cache):
         folder = cache_folder()
         if folder is None:
             return None
-        function = self._function
-        parts = [function.__module__, function.__qualname__, repr(signature)]
-        parts += [_identity(cell.cell_contents) for cell in function.__closure__ or ()]
-        if not function.__module__.startswith("modnet."):
-            parts.append(_source(function))
+        modules: dict[int, str] = {}
+        parts = [repr(signature), *_content(self._function, modules)]
+        self._of_library = all(name.startswith("modnet.") for name in modules.values())
         name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-        return folder / f"{function.__name__.strip('<>')}-{name}.kernel"
+        return folder / f"{self._function.__name__.strip('<>')}-{name}.kernel"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         path = self._path(sig)
@@ -500,8 +514,8 @@ class _KernelCache(_Cache):
             return None
         if content[:32] != hashlib.sha256(content[32:]).digest():
             return None
-        _provide_gemm()
-        if self._function.__module__.startswith("modnet."):
+        _provide_gemm()  # machine code that calls it finds it by name
+        if self._of_library:
             # All that the machine code of the library's kernels refers to. A whole refresh, which makes everything known that
             # might be compiled, takes 0.1 s.
             rtsys.initialize(target_context)
@@ -514,11 +528,15 @@ class _KernelCache(_Cache):
         if path is None:
             return
         content = serialize.dumps(data._reduce())
+        part = path.with_name(f"{path.stem}-{os.urandom(8).hex()}.part")
         with contextlib.suppress(OSError):  # read-only or full: the kernel works, it is only not kept
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-                file.write(hashlib.sha256(content).digest() + content)
-            os.replace(file.name, path)
+            try:
+                part.write_bytes(hashlib.sha256(content).digest() + content)
+                os.replace(part, path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
 
     def enable(self) -> None:
         """Nothing to do: files come and go by themselves."""
@@ -530,23 +548,49 @@ class _KernelCache(_Cache):
         """Nothing to do: files come and go by themselves."""
 
 
-def _identity(value: Any) -> str:
-    """What tells one closed-over value from another: of functions their code, since all lambdas have one name."""
-    function = getattr(value, "py_func", value)
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return repr(value)
-    inner = [_identity(cell.cell_contents) for cell in function.__closure__ or ()]
-    return repr((function.__module__, function.__qualname__, list(code.co_positions()), *_instructions(code), inner))
+def _content(function: Callable[..., Any], seen: dict[int, str]) -> Iterator[str]:
+    """All that makes a compiled function what it is, apart from the library, which the folder's name stands for.
+
+    That is its code; outside the library also its file, and the functions and constants it reads, wherever they come from.
+    seen gathers the modules of all functions that are part of it.
+    """
+    if id(function) in seen:
+        return
+    seen[id(function)] = function.__module__
+    code = function.__code__
+    yield repr((function.__module__, function.__qualname__, list(code.co_positions()), *_instructions(code)))
+    for cell in function.__closure__ or ():
+        yield from _value(cell.cell_contents, seen)
+    if not function.__module__.startswith("modnet."):
+        with contextlib.suppress(OSError, UnicodeDecodeError):  # a console has no file
+            yield Path(code.co_filename).read_text(encoding="utf-8")
+        names = sorted(_names(code))
+        for name in names:
+            value = function.__globals__.get(name)
+            for part in [getattr(value, n, None) for n in names] if isinstance(value, ModuleType) else [value]:
+                if not isinstance(part, FunctionType):  # compiled code calls compiled functions only
+                    yield from _value(part, seen)
+
+
+def _value(value: Any, seen: dict[int, str]) -> Iterator[str]:
+    """What a function may have compiled in: another function, an array, a constant."""
+    function = value.function if isinstance(value, Compiled) else getattr(value, "py_func", value)
+    if isinstance(function, FunctionType):
+        yield from _content(function, seen)
+    elif isinstance(value, np.ndarray):
+        yield repr((value.shape, value.dtype, value.tobytes()))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _value(item, seen)
+    elif isinstance(value, bool | int | float | complex | str | bytes | None | np.generic | np.dtype | type | types.Type):
+        yield repr(value)
+
+
+def _names(code: Any) -> set[str]:
+    inner = [_names(c) for c in code.co_consts if hasattr(c, "co_code")]
+    return set(code.co_names).union(*inner)
 
 
 def _instructions(code: Any) -> tuple[Any, ...]:
     constants = [_instructions(c) if hasattr(c, "co_code") else repr(c) for c in code.co_consts]
     return code.co_code, code.co_names, code.co_varnames, constants
-
-
-def _source(function: Callable[..., Any]) -> str:
-    try:
-        return Path(function.__code__.co_filename).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):  # typed into a console
-        return _identity(function)

@@ -337,7 +337,7 @@ def _attach(optimizer: Optimizer, net: Any) -> None:
             optimizer.attach(net)
         for group in optimizer._groups:
             group.check()
-    except (ValueError, TypeError):
+    except BaseException:
         optimizer.net, optimizer._groups = before
         raise
 

@@ -1031,7 +1031,7 @@ X = np.random.default_rng(0).normal(size=(100_000, 2))
 for n, held, batch, at, more in (
     (50, 50, 10, 2, []), (100_000, 10, 1, 0, []), (50, 100_000, 1, 0, []), (50, 50, 10, 2, [Batches()]),
 ):
-    net = Sequential(Linear(2, 400, rng=0), Tanh(), Linear(400, 400, rng=0), Tanh(), Linear(400, 1, rng=0)).eval()
+    net = Sequential(Linear(2, 200, rng=0), Tanh(), Linear(200, 200, rng=0), Tanh(), Linear(200, 1, rng=0)).eval()
     x, h = X[:n], X[:held]
     history = fit(net, x, x[:, :1], loss=MSE(), optimizer=Adam(1e-4), epochs=10**9, batch_size=batch,
                   validation=(h, h[:, :1]), callbacks=[CtrlC(at), *more])

@@ -1,0 +1,71 @@
+"""What `import modnet` brings into a program, and what comes only when it is used."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import modnet
+
+CODE = """
+import json, sys
+import numpy, numba
+
+given = set(sys.modules)
+OURS = {"modnet", "numba", "numpy", "llvmlite"}
+
+def others():
+    "Modules that have come since, of no package that import modnet may bring."
+    names = {name for name in set(sys.modules) - given if name.split(".")[0] not in OURS | sys.stdlib_module_names}
+    return sorted(name for name in names if not name.startswith("_"))
+
+import modnet
+stages = {"import": others()}
+
+from modnet import datasets, handout
+X, y = datasets.load("xor")
+handout.gen_arti(nbex=4)
+handout.make_grid(X)
+stages["data"] = others()
+
+net = modnet.Sequential(modnet.Linear(2, 2, rng=0), modnet.Tanh(), modnet.Linear(2, 2, rng=1))
+modnet.fit(net, X, y, loss=modnet.CrossEntropy(), optimizer=modnet.optim.Adam(), epochs=2)
+modnet.predict(net, X)
+net.backward(X, net.forward(X))
+print(net.summary(2), file=sys.stderr)
+stages["training"] = sorted({name.split(".")[0] for name in others()})
+print(json.dumps(stages))
+"""
+
+
+@pytest.fixture(scope="module")
+def stages():
+    """The modules of other packages that are there after each stage of a small program."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(modnet.__file__).parent.parent)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CODE], capture_output=True, text=True, timeout=120, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_importing_modnet_brings_numpy_and_numba_alone(stages):
+    assert stages["import"] == []
+
+
+def test_the_handout_and_data_made_here_bring_nothing_more(stages):
+    assert stages["data"] == []
+
+
+def test_training_brings_no_pictures_no_bar_and_no_scikit_learn(stages):
+    # Compiled code may reach BLAS through SciPy.
+    assert set(stages["training"]) <= {"scipy"}
+
+
+def test_every_public_name_is_there():
+    assert sorted(set(modnet.__all__)) == sorted(modnet.__all__)
+    for name in modnet.__all__:
+        assert getattr(modnet, name, None) is not None
