@@ -49,8 +49,6 @@ def _subclasses(package: ModuleType, base: type[Base]) -> list[type[Base]]:
 
 def _writes(kind: type[Any], method: str, contract: type[Any], general: type[Any], kernel: str) -> bool:
     """Whether a class does its operation, rather than being a base that leaves it to others."""
-    if not hasattr(kind, "examples"):
-        return False
     written = getattr(kind, method)
     if written is getattr(general, method):
         return hasattr(kind, kernel)

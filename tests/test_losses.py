@@ -244,7 +244,7 @@ def test_labels_and_their_one_hot_rows_cost_the_same(kind):
 
 @every_class_loss
 def test_labels_must_be_integers_from_zero_to_the_number_of_classes(kind):
-    name, yhat = repr(kind()), np.zeros((3, 2))
+    name, yhat = kind.__name__ + "()", np.zeros((3, 2))
     assert message(ValueError, kind().forward, [0, 1, 2], yhat) == (
         f"{name}: y holds the label 2, expected 0 to 1, one for each of the 2 columns of yhat"
     )
@@ -266,7 +266,7 @@ def test_labels_must_be_integers_from_zero_to_the_number_of_classes(kind):
 
 @every_class_loss
 def test_labels_must_be_one_for_each_row_of_scores(kind):
-    name = repr(kind())
+    name = kind.__name__ + "()"
     assert message(ValueError, kind().forward, [[0], [1]], np.zeros((2, 3))) == (
         f"{name}: y has shape (2, 1) and yhat (2, 3), expected labels (2,) or rows (2, 3); flatten y with y[..., 0]"
     )
@@ -294,7 +294,7 @@ def test_y_and_yhat_must_have_one_shape(kind):
 
 @pytest.mark.parametrize("kind", [BCE, BCEWithLogits], ids=lambda kind: kind.__name__)
 def test_binary_targets_lie_between_zero_and_one(kind):
-    name, yhat = repr(kind()), [0.5, 0.5]
+    name, yhat = kind.__name__ + "()", [0.5, 0.5]
     assert message(ValueError, kind().forward, [-1, 1], yhat) == f"{name}: y holds -1, expected labels 0 and 1, or between"
     assert message(ValueError, kind().backward, [0, 1.5], yhat) == f"{name}: y holds 1.5, expected labels 0 and 1, or between"
     assert kind().forward([0.25, 1], yhat).shape == (2,)
@@ -302,7 +302,7 @@ def test_binary_targets_lie_between_zero_and_one(kind):
 
 @pytest.mark.parametrize("kind", [Hinge, Perceptron], ids=lambda kind: kind.__name__)
 def test_sides_are_minus_one_and_one(kind):
-    name, yhat = repr(kind()), [0.5, 0.5]
+    name, yhat = kind.__name__ + "()", [0.5, 0.5]
     assert message(ValueError, kind().forward, [0, 1], yhat) == (
         f"{name}: y holds 0, expected labels -1 and 1; from 0 and 1, take 2 * y - 1"
     )

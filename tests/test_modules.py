@@ -278,7 +278,7 @@ def test_a_nan_comes_out_of_its_own_example_and_of_no_other(kind, index):
     clean = module.forward(x)
     # Where the output depends on the input at all: a window that does not fit may leave some of it out.
     at = int(np.argmax(np.abs(module.backward_delta(x, delta)[0])))
-    x.reshape(len(x), -1)[0, at] = np.nan
+    x[0].flat[at] = np.nan
     out = module.forward(x)
     assert np.isnan(out[0]).any()
     np.testing.assert_allclose(out[1:], clean[1:], rtol=1e-12)
@@ -288,8 +288,8 @@ def test_a_nan_comes_out_of_its_own_example_and_of_no_other(kind, index):
 @every_example
 def test_results_do_not_depend_on_where_arrays_lie(kind, index):
     module, x, delta = case(kind, index)
-    if not isinstance(module, KernelModule) or module.companions or not has_derivative(x):
-        pytest.skip("is not one row of kernels")
+    if not isinstance(module, KernelModule) or not has_derivative(x):
+        pytest.skip("has no kernels of its own")
     plan = module._take(x)[1]
     flat = [array.reshape(len(x), -1) for array in (x, module.forward(x), delta)]
     rest = (*module._flat(x.dtype), plan.sizes, module._hyper)
@@ -315,7 +315,7 @@ def test_repr_says_the_class_in_one_line(kind, index):
     assert text.startswith(kind.__name__ + "(")
     assert text.endswith(")")
     assert " at 0x" not in text
-    assert "\n" not in text or issubclass(kind, Container), "a container has a line for each module"
+    assert "\n" not in text or kind.__name__ == "Sequential"
 
 
 @every_example
