@@ -158,7 +158,10 @@ class ClassLoss(KernelLoss):
         return raw.astype(dtype).reshape(len(raw), -1), _sizes(classes, 1)
 
     def _labels_or_rows(self, y: Any) -> np.ndarray:
-        array = np.asarray(y)
+        try:
+            array = np.asarray(y)
+        except ValueError:
+            return as_numbers(y, self, "y")  # which says what is wrong with it
         if array.dtype.kind in "UST" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel())):
             raise TypeError(
                 f"{self}: y holds text such as {array.ravel()[0]!r}, expected integers 0 to C-1; "
