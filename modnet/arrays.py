@@ -20,7 +20,7 @@ def float_type(dtype: Any, who: Any = "modnet") -> np.dtype[Any]:
         found = None if dtype is None else np.dtype(dtype)  # numpy's own meaning of None is float64
     except TypeError:
         found = None
-    if found not in FLOATS:
+    if found is None or found not in FLOATS:  # None equals float64, too
         raise ValueError(f"{who}: dtype is {dtype!r}, expected float32 or float64")
     return found
 

@@ -12,8 +12,9 @@ def message(error, call, *args, **options):
     """The text of the error that a call must raise: one line, raised in Python by the library itself."""
     with pytest.raises(error) as raised:
         call(*args, **options)
-    # numba's errors derive from ValueError or TypeError in places: the class must be the very one.
+    # An error of numba's may derive from the one expected, and one of numpy's may be of the same class.
     assert type(raised.value) is error or type(raised.value).__module__.startswith("modnet.")
+    assert raised.traceback[-1].frame.f_globals["__name__"].startswith("modnet")
     text = str(raised.value)
     assert "\n" not in text
     return text
