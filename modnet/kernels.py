@@ -213,11 +213,11 @@ def address_of(array: np.ndarray) -> int:
     return array.ctypes.data
 
 
-def _borrowed(context, builder, kind, data, shape):
+def borrowed(context, builder, kind, data, shape):
     """An array structure over memory that somebody else keeps: it counts no references, and costs nothing to make."""
     from numba.np.arrayobj import populate_array  # 50 ms, and only compiling needs it
 
-    word = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
+    word = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
     strides = [word] if len(shape) == 1 else [builder.mul(shape[1], word), word]
     array = context.make_array(kind)(context, builder)
     populate_array(
@@ -242,9 +242,21 @@ def array_at(typingctx, address, size):
 
     def codegen(context, builder, _, values):
         data = builder.inttoptr(values[0], ir.DoubleType().as_pointer())
-        return _borrowed(context, builder, types.float64[::1], data, [values[1]])
+        return borrowed(context, builder, types.float64[::1], data, [values[1]])
 
     return types.float64[::1](types.int64, types.int64), codegen
+
+
+@intrinsic
+def vector_like(typingctx, address, size, like):
+    """The vector at an address, of the element type of the array `like`."""
+    kind = like.dtype[::1]
+
+    def codegen(context, builder, _, values):
+        data = builder.inttoptr(values[0], context.get_data_type(kind.dtype).as_pointer())
+        return borrowed(context, builder, kind, data, [values[1]])
+
+    return kind(types.int64, types.int64, like), codegen
 
 
 @intrinsic
@@ -255,7 +267,7 @@ def vector_at(typingctx, flat, start, size):
 
     def codegen(context, builder, _, values):
         data = context.make_array(flat)(context, builder, values[0]).data
-        return _borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2]])
+        return borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2]])
 
     return kind(flat, types.int64, types.int64), codegen
 
@@ -268,7 +280,7 @@ def matrix_at(typingctx, flat, start, rows, columns):
 
     def codegen(context, builder, _, values):
         data = context.make_array(flat)(context, builder, values[0]).data
-        return _borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2], values[3]])
+        return borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2], values[3]])
 
     return kind(flat, types.int64, types.int64, types.int64), codegen
 

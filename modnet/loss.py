@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from modnet.arrays import as_batch, as_numbers
-from modnet.kernels import Compiled
+from modnet.kernels import Compiled, flat
 
 Shape = tuple[int, ...]
 
@@ -83,9 +84,9 @@ class KernelLoss(Loss):
 
     def backward(self, y: Any, yhat: Any) -> np.ndarray:
         prediction, target, sizes = self._take(y, yhat)
-        delta = np.empty_like(prediction)
+        delta = np.empty(prediction.shape, prediction.dtype)
         self.slope_kernel.call(target, prediction, delta, sizes, self._hyper)
-        return delta.reshape(np.shape(yhat))
+        return delta if prediction is yhat else delta.reshape(np.shape(yhat))
 
     def hits(self, y: Any, yhat: Any) -> np.ndarray | None:
         """1 for each example that is predicted right, else 0, (batch,); None where the loss is not one of classes."""
@@ -105,7 +106,7 @@ class KernelLoss(Loss):
     def _take(self, y: Any, yhat: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         prediction = as_batch(yhat, None, self, "yhat")
         target, sizes = self.targets(y, prediction.shape, prediction.dtype)
-        return prediction.reshape(len(prediction), -1), target, sizes
+        return prediction if prediction.ndim == 2 else prediction.reshape(len(prediction), -1), target, sizes
 
     def _same_shape(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         array = as_batch(y, dtype, self, "y")
@@ -118,6 +119,23 @@ class KernelLoss(Loss):
 
 
 _NO_SIZES = np.empty(0, np.int64)
+
+
+_INTEGER = np.dtype(np.int64)
+
+
+def _read_labels(labels, classes, target):
+    """Copy labels (n,) to target, of n elements; the place of the first that is none of 0 to classes - 1, or -1."""
+    target = flat(target)
+    for i in range(labels.size):
+        if labels[i] < 0 or labels[i] >= classes:
+            return i
+        target[i] = labels[i]
+    return -1
+
+
+# numpy's min, max and astype take 3 us for a batch of 32, of the 15 of a whole step from Python; this takes 0.4.
+read_labels = Compiled(_read_labels, lambda element: types.int64(types.int64[::1], types.int64, element[:, ::1]))
 
 
 class ClassLoss(KernelLoss):
@@ -149,13 +167,15 @@ class ClassLoss(KernelLoss):
                 f"{self}: y holds {raw.dtype} labels, expected integers 0 to {classes - 1}; "
                 "convert whole numbers with y.astype(int)"
             )
-        low, high = int(raw.min()), int(raw.max())
-        if low < 0 or high >= classes:
-            wrong = low if low < 0 else high
+        labels = raw if raw.dtype is _INTEGER and raw.flags.carray else np.require(raw, _INTEGER, ["C", "A", "W"])
+        target = np.empty((len(raw), raw.size // len(raw)), dtype)
+        wrong = read_labels.call(labels if labels.ndim == 1 else labels.reshape(-1), classes, target)
+        if wrong >= 0:
             raise ValueError(
-                f"{self}: y holds the label {wrong}, expected 0 to {classes - 1}, one for each of the {classes} columns of yhat"
+                f"{self}: y holds the label {int(raw.reshape(-1)[wrong])}, expected 0 to {classes - 1}, "
+                f"one for each of the {classes} columns of yhat"
             )
-        return raw.astype(dtype, order="C").reshape(len(raw), -1), _sizes(classes, 1)
+        return target, _sizes(classes, 1)
 
     def _labels_or_rows(self, y: Any) -> np.ndarray:
         try:

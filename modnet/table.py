@@ -21,11 +21,14 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
+from numba.extending import intrinsic
 
 from modnet.kernels import (
+    JIT_DISABLED,
     Compiled,
     address_of,
     array_at,
+    borrowed,
     call_backward,
     call_cost,
     call_forward,
@@ -36,6 +39,7 @@ from modnet.kernels import (
     inline,
     matrix_at,
     vector_at,
+    vector_like,
 )
 
 #: One row of the table. Places are where a piece of a flat vector begins; those of slots are counted in columns.
@@ -152,6 +156,23 @@ class Table:
         self.seen_batch = 0
         self.capacity = 0
         self.values = self.deltas = self.scratch = np.empty(0, dtype)
+        self.nothing = np.empty((0, 0), dtype)
+        self.memory = self._memory()
+
+    def _memory(self) -> Any:
+        """Where the arrays lie that `walk_forward` and `walk_backward` work on, as `_arrays` reads it.
+
+        Python pays 0.1 us or more for each array that it hands to compiled code, so these two, which a loop written by hand
+        calls at each step, are handed one that tells of the others.
+        """
+        arrays = (
+            self.rows, self.sizes, self.seen_hyper, self.values, self.deltas, self.scratch,
+            self.params, self.grad, self.state, self.seen,
+        )  # fmt: skip
+        if JIT_DISABLED:
+            return *arrays, self.capacity, self.result
+        places = [word for array in arrays for word in (array.ctypes.data, array.size)]
+        return np.array([*places, self.capacity, self.result], np.int64)
 
     def reserve(self, batch: int) -> None:
         """Make the workspace large enough for a batch."""
@@ -161,47 +182,40 @@ class Table:
             self.scratch = np.empty(batch * self.widest if self.rows["adds"].any() else 0, self.dtype)
             self.capacity = batch
             self.seen_batch = 0
+            self.memory = self._memory()
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """x (batch, features) -> a new array (batch, features of the result)."""
         batch = len(x)
-        self.reserve(batch)
+        if batch > self.capacity:
+            self.reserve(batch)
         out = np.empty((batch, self.features), self.dtype)
-        walk_forward.call(
-            self.rows, x, out, self.result, self.values, self.capacity,
-            self.params, self.state, self.sizes, self.seen, self.seen_hyper,
-        )  # fmt: skip
+        walk_forward.call(self.memory, x, out)
         self.seen_batch = batch
         return out
 
     def backward(self, x: np.ndarray, delta: np.ndarray, gradient: bool, wants_dx: bool) -> np.ndarray:
         """From delta = dL/dresult add to the gradient, if asked, and return dL/dx, if asked, else an empty array."""
         batch = len(x)
-        self.reserve(batch)
-        dx = np.empty(x.shape if wants_dx else (0, 0), self.dtype)
-        walk_backward.call(
-            self.rows, x, delta, self.result, dx, wants_dx, gradient, self.seen_batch == batch,
-            self.values, self.deltas, self.scratch, self.capacity,
-            self.params, self.grad, self.state, self.sizes, self.seen, self.seen_hyper,
-        )  # fmt: skip
+        if batch > self.capacity:
+            self.reserve(batch)
+        dx = np.empty(x.shape, self.dtype) if wants_dx else self.nothing
+        walk_backward.call(self.memory, x, delta, dx, int(wants_dx), int(gradient), int(self.seen_batch == batch))
         self.seen_batch = batch
         return dx
 
 
+_ROWS = numba.from_dtype(ROW)[::1]
+
+
 def _signatures(element: types.Float) -> dict[str, Any]:
-    rows, integer, flag = numba.from_dtype(ROW)[::1], types.int64, types.boolean
+    rows, integer = _ROWS, types.int64
     vector, matrix = element[::1], element[:, ::1]
     integers, floats = types.int64[::1], types.float64[::1]
     loss = (integers, integers, floats, vector)  # addresses, sizes, hyper, cost
-    seen = (vector, floats)
     return {
-        "walk_forward": types.void(
-            rows, matrix, matrix, integer, vector, integer, vector, vector, integers, *seen
-        ),
-        "walk_backward": types.void(
-            rows, matrix, matrix, integer, matrix, flag, flag, flag,
-            vector, vector, vector, integer, vector, vector, vector, integers, *seen,
-        ),
+        "walk_forward": types.void(integers, matrix, matrix),
+        "walk_backward": types.void(integers, matrix, matrix, matrix, integer, integer, integer),
         "walk_epoch": integer(
             rows, matrix, matrix, floats, integers, integer, integer, integer, matrix,
             vector, vector, vector, integer, integer, integer, vector, vector, vector, integers,
@@ -223,6 +237,44 @@ def _compiled(function: Callable[..., Any]) -> Compiled:
 
 
 # --- the walks -------------------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def _rows_at(typingctx, address, size):
+    """The rows of a table at an address."""
+
+    def codegen(context, builder, _, values):
+        data = builder.inttoptr(values[0], context.get_data_type(_ROWS.dtype).as_pointer())
+        return borrowed(context, builder, _ROWS, data, [values[1]])
+
+    return _ROWS(types.int64, types.int64), codegen
+
+
+@inline
+def _arrays(memory, like):
+    """What `Table._memory` tells of, with the element type of the array `like` for that of the network."""
+    return (
+        _rows_at(memory[0], memory[1]),
+        vector_like(memory[2], memory[3], memory),  # sizes
+        array_at(memory[4], memory[5]),  # seen_hyper
+        vector_like(memory[6], memory[7], like),  # values
+        vector_like(memory[8], memory[9], like),  # deltas
+        vector_like(memory[10], memory[11], like),  # scratch
+        vector_like(memory[12], memory[13], like),  # params
+        vector_like(memory[14], memory[15], like),  # grad
+        vector_like(memory[16], memory[17], like),  # state
+        vector_like(memory[18], memory[19], like),  # seen
+        memory[20],  # capacity
+        memory[21],  # result
+    )
+
+
+def _python_arrays(memory, like):
+    return memory
+
+
+if JIT_DISABLED:
+    _arrays = _python_arrays
 
 
 @inline
@@ -326,8 +378,9 @@ def _set_mode(rows, old, new):
 
 
 @_compiled
-def walk_forward(rows, x, out, result, values, capacity, params, state, sizes, seen, seen_hyper):
-    """Fill the workspace from x and copy the slot at column `result` to out."""
+def walk_forward(memory, x, out):
+    """Fill the workspace from x and copy the slot at column `result` to out. memory is a `Table.memory`."""
+    rows, sizes, seen_hyper, values, _, _, params, _, state, seen, capacity, result = _arrays(memory, x)
     batch = x.shape[0]
     _copy_rows(x, 0, batch, _slot(values, 0, capacity, batch, x.shape[1]))
     _forward(rows, batch, values, capacity, params, state, sizes)
@@ -336,15 +389,13 @@ def walk_forward(rows, x, out, result, values, capacity, params, state, sizes, s
 
 
 @_compiled
-def walk_backward(
-    rows, x, delta, result, dx, wants_dx, wants_gradient, filled,
-    values, deltas, scratch, capacity, params, grad, state, sizes, seen, seen_hyper,
-):  # fmt: skip
-    """Walk up from delta, the derivative by the slot at column `result`.
+def walk_backward(memory, x, delta, dx, wants_dx, wants_gradient, filled):
+    """Walk up from delta, the derivative by the slot at column `result`. memory is a `Table.memory`, flags are 0 or 1.
 
     Where the workspace is not that of a forward on an equal x with these parameters, forward comes first. Modules that draw
     then draw what they drew last.
     """
+    rows, sizes, seen_hyper, values, deltas, scratch, params, grad, state, seen, capacity, result = _arrays(memory, x)
     batch = x.shape[0]
     flat_x = matrix_at(x, 0, 1, x.size)[0]
     if not (filled and _equal(flat_x, values) and _remembered(rows, params, state, seen, seen_hyper)):
