@@ -119,7 +119,7 @@ class Windowed(KernelModule):
         """Equation (1): rows and columns of windows; a `ShapeError` where not one fits."""
         image = self.image(input_shape, channels)
         settings = list(zip(*self.window))
-        if any(length + 2 * p < k for length, (k, _, p) in zip(image, settings)):
+        if any(length < 1 or length + 2 * p < k for length, (k, _, p) in zip(image, settings)):
             least = [max(1, k - 2 * p) for k, _, p in settings]
             raise ShapeError(self, input_shape, self.layout(channels, least) + ", so that a window fits in")
         return tuple((length + 2 * p - k) // s + 1 for length, (k, s, p) in zip(image, settings))
@@ -148,6 +148,14 @@ class Windowed(KernelModule):
 
 
 # --- in kernels --------------------------------------------------------------------------------------------------------
+
+
+# Arrays are flat from here on: each function is compiled once for each type of number.
+
+
+@inline
+def _flat(matrix):
+    return vector_at(matrix, 0, matrix.size)
 
 
 @inline
@@ -194,7 +202,7 @@ def _lists(g, examples, rows):
 def _room_for_padding(g, examples, rows, like):
     """Zeros for the examples of a block between their padding, or nothing where there is none."""
     pads = g.ph > 0 or g.pw > 0
-    return np.zeros((examples if pads else 0, ((rows - 1) * g.sh + g.kh) * (g.width + 2 * g.pw) * g.chan), like.dtype)
+    return np.zeros(examples * ((rows - 1) * g.sh + g.kh) * (g.width + 2 * g.pw) * g.chan if pads else 0, like.dtype)
 
 
 @inline
@@ -203,7 +211,7 @@ def _seen(x, first, examples, a, rows, g, padded):
 
     That is x itself or, where there is padding, a copy between the zeros of `padded`, whose left and right columns stay zero.
     """
-    if padded.shape[0] == 0:
+    if padded.size == 0:
         return x, (first * g.height + a * g.sh) * g.width * g.chan
     seen, n = (rows - 1) * g.sh + g.kh, g.width * g.chan
     for e in range(examples):
@@ -231,6 +239,7 @@ def correlate(x, W, bias, out, sizes):
     """Equation (3): x (batch, height * width * chan), W (K * m,), bias (m,) or nothing, out (batch, oh * ow * m)."""
     g = geometry(sizes)
     batch, m = x.shape[0], g.chan_out
+    x, out = _flat(x), _flat(out)
     examples, rows = _block(min(_PLACES, _ROOM // (g.sh * g.sw * g.chan)), batch, g)
     starts, steps = _lists(g, examples, rows)
     padded = _room_for_padding(g, examples, rows, x)
@@ -242,7 +251,7 @@ def correlate(x, W, bias, out, sizes):
             if bias.size > 0:
                 _fill_rows(out, to, n, bias)
             source, at = _seen(x, first, some, a, here, g, padded)
-            product(source, at, starts[:n], steps, W, 0, out, to, m, bias.size > 0)
+            product(source, at, vector_at(starts, 0, n), steps, W, 0, out, to, m, bias.size > 0)
 
 
 @inline
@@ -250,6 +259,7 @@ def correlate_gradient(x, delta, dW, sizes):
     """Equation (4): x (batch, height * width * chan), delta (batch, oh * ow * m), dW (K * m,)."""
     g = geometry(sizes)
     batch, m = x.shape[0], g.chan_out
+    x, delta = _flat(x), _flat(delta)
     examples, rows = _block(min(_PLACES, _ROOM // (g.sh * g.sw * g.chan)), batch, g)
     starts, steps = _lists(g, examples, rows)
     padded = _room_for_padding(g, examples, rows, x)
@@ -259,7 +269,7 @@ def correlate_gradient(x, delta, dW, sizes):
             here = min(rows, g.oh - a)
             n, to = some * here * g.ow, (first * g.oh + a) * g.ow * m
             source, at = _seen(x, first, some, a, here, g, padded)
-            product(source, at, steps, starts[:n], delta, to, dW, 0, m, True)
+            product(source, at, steps, vector_at(starts, 0, n), delta, to, dW, 0, m, True)
 
 
 @inline
@@ -267,22 +277,26 @@ def spread(delta, W, bias, dx, sizes):
     """Equation (5), plus a bias (chan,) or nothing: delta (batch, oh * ow * m), W (K * m,), dx as x in `correlate`."""
     g = geometry(sizes)
     batch, m, K = dx.shape[0], g.chan_out, g.kh * g.kw * g.chan
+    delta, dx = _flat(delta), _flat(dx)
     examples, rows = _block(max(_FEW, _ROOM // K), batch, g)
-    windows = np.empty((examples * rows * g.ow, K), dx.dtype)
-    turned = np.empty((m, K), dx.dtype)
+    starts, steps = np.empty(examples * rows * g.ow, np.int64), np.empty(m, np.int64)
+    windows, turned = np.empty(starts.size * K, dx.dtype), np.empty(m * K, dx.dtype)
     for q in range(0, K, 16):  # a cache line of each row at a time
         for j in range(m):
             for t in range(q, min(q + 16, K)):
-                turned[j, t] = W[t * m + j]
-    starts, steps = np.arange(windows.shape[0]) * m, np.arange(m)
+                turned[j * K + t] = W[t * m + j]
+    for o in range(starts.size):
+        starts[o] = o * m
+    for j in range(m):
+        steps[j] = j
     base = bias if bias.size > 0 else np.zeros(g.chan, dx.dtype)
     for first in range(0, batch, examples):
         some = min(examples, batch - first)
-        _fill_rows(dx, first * dx.shape[1], some * g.height * g.width, base)
+        _fill_rows(dx, first * g.height * g.width * g.chan, some * g.height * g.width, base)
         for a in range(0, g.oh, rows):
             here = min(rows, g.oh - a)
             n = some * here * g.ow
-            product(delta, (first * g.oh + a) * g.ow * m, starts[:n], steps, turned, 0, windows, 0, K, False)
+            product(delta, (first * g.oh + a) * g.ow * m, vector_at(starts, 0, n), steps, turned, 0, windows, 0, K, False)
             _add_back(windows, some, dx, first, a, here, g)
 
 
@@ -307,7 +321,7 @@ def _add_back(windows, examples, dx, first, a, rows, g):
 @inline
 def sum_rows(delta, total):
     """total (m,) += the rows of delta, seen as (rows, m)."""
-    m = total.size
+    delta, m = _flat(delta), total.size
     if m == 0:
         return
     rows = max(1, 256 // m)  # so many at a time: long vectors, and sums that do not wait for each other

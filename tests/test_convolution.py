@@ -329,7 +329,7 @@ def reference_network():
 def small_image_network():
     return [
         Conv2D(3, 1, 4, padding=1, rng=0), ReLU(), MaxPool2D(2), Conv2D((2, 3), 4, 6, stride=2, rng=1),
-        ConvTranspose2D(3, 6, 2, stride=2, padding=1, rng=2), Flatten(), Linear(12, 3, rng=3),
+        ConvTranspose2D(3, 6, 2, stride=2, padding=1, rng=2), Flatten(), Linear(18, 3, rng=3),
     ]  # fmt: skip
 
 
@@ -427,8 +427,13 @@ REFUSED = [
     (ConvTranspose2D(3, 4, 2), (5, 8, 8, 3), "(batch, height, width, 4)"),
     (Conv1D(5, 1, 2), (5, 4, 1), "(batch, length of 5 or more, 1), so that a window fits in"),
     (Conv1D(5, 1, 2, padding=1), (5, 2, 1), "(batch, length of 3 or more, 1), so that a window fits in"),
+    (Conv1D(2, 1, 2, padding=4), (5, 0, 1), "(batch, length of 1 or more, 1), so that a window fits in"),
     (
         Conv2D((2, 5), 1, 2), (5, 4, 4, 1), "(batch, height of 2 or more, width of 5 or more, 1), so that a window fits in",
+    ),
+    (
+        ConvTranspose1D(3, 1, 2), (5, 0, 1),
+        "(batch, length of 1 or more, 1), so that padding leaves something of the output",
     ),
     (
         ConvTranspose1D(3, 1, 2, stride=2, padding=3), (5, 2, 1),

@@ -90,7 +90,7 @@ class _ConvTranspose(Windowed):
     def output_shape(self, input_shape: Shape) -> Shape:
         image = self.image(input_shape, self.in_features)
         lengths = tuple((length - 1) * s + k - 2 * p for length, k, s, p in zip(image, *self.window))
-        if min(lengths) < 1:
+        if min(*image, *lengths) < 1:
             least = [max(1, 1 - (k - 1 - 2 * p) // s) for k, s, p in zip(*self.window)]
             raise ShapeError(
                 self, input_shape, self.layout(self.in_features, least) + ", so that padding leaves something of the output"

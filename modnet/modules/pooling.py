@@ -279,9 +279,10 @@ class _GlobalPool(KernelModule):
     keeps_features = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) < 2:
-            advice = ": the channels are the last axis, X[..., None] adds one" if input_shape else ""
-            raise ShapeError(self, input_shape, "(batch, ..., channels), with at least one axis between" + advice)
+        if len(input_shape) < 2 or prod(input_shape[:-1]) == 0:
+            advice = ": the channels are the last axis, X[..., None] adds one" if len(input_shape) == 1 else ""
+            expected = "(batch, ..., channels), with at least one axis between and none of length 0"
+            raise ShapeError(self, input_shape, expected + advice)
         return input_shape[-1:]
 
     def sizes(self, input_shape: Shape) -> Shape:
