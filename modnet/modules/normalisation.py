@@ -34,31 +34,28 @@ from modnet.module import KernelModule, ModeModule, Setting, Shape, ShapeError, 
 
 
 @inline
-def _over_rows(x, state, hyper, mean, r):
-    """Fill mean and r (n,) from the rows of x, or in evaluation from the running ones; keep statistics in training."""
+def _over_rows(x, state, hyper, mean, var, r):
+    """Fill mean, var and r (n,): those of the rows of x, or in evaluation the running ones."""
     rows, n = x.shape
     if hyper[0] == 0:
         for j in range(n):
-            mean[j], r[j] = state[j], 1.0 / math.sqrt(state[n + j] + hyper[2])
-        return
-    var = np.zeros(n)
-    for j in range(n):
-        mean[j] = 0.0
-    for i in range(rows):
+            mean[j], var[j] = state[j], state[n + j]
+    else:
         for j in range(n):
-            mean[j] += x[i, j]
-    for j in range(n):
-        mean[j] /= rows
-    for i in range(rows):
+            mean[j] = var[j] = 0.0
+        for i in range(rows):
+            for j in range(n):
+                mean[j] += x[i, j]
         for j in range(n):
-            d = x[i, j] - mean[j]
-            var[j] += d * d
-    for j in range(n):
-        r[j] = 1.0 / math.sqrt(var[j] / rows + hyper[2])
-    if hyper[0] == 1:
+            mean[j] /= rows
+        for i in range(rows):
+            for j in range(n):
+                d = x[i, j] - mean[j]
+                var[j] += d * d
         for j in range(n):
-            state[j] += hyper[1] * (mean[j] - state[j])
-            state[n + j] += hyper[1] * (var[j] / (rows - 1) - state[n + j])
+            var[j] /= rows
+    for j in range(n):
+        r[j] = 1.0 / math.sqrt(var[j] + hyper[2])
 
 
 @kernel("forward")
@@ -66,11 +63,16 @@ def batch_forward(x, out, params, state, sizes, hyper):
     # x, out (batch, lead * n), params w then b (n,), state the running mean and variance (n,), hyper mode, momentum, eps
     n = sizes[0]
     x, out = x.reshape(x.size // n, n), out.reshape(x.size // n, n)
-    mean, r = np.empty(n), np.empty(n)
-    _over_rows(x, state, hyper, mean, r)
+    mean, var, r = np.empty(n), np.empty(n), np.empty(n)
+    _over_rows(x, state, hyper, mean, var, r)
     for i in range(x.shape[0]):
         for j in range(n):
             out[i, j] = (x[i, j] - mean[j]) * r[j] * params[j] + params[n + j]
+    if hyper[0] == 1:
+        rows, momentum = x.shape[0], hyper[1]
+        for j in range(n):
+            state[j] += momentum * (mean[j] - state[j])
+            state[n + j] += momentum * (var[j] * rows / (rows - 1) - state[n + j])
 
 
 @kernel("gradient")
@@ -78,8 +80,8 @@ def batch_gradient(x, out, delta, grad, params, state, sizes, hyper):
     # out = h w + b, h = (x - mean) r
     n = sizes[0]
     x, delta = x.reshape(x.size // n, n), delta.reshape(x.size // n, n)
-    mean, r = np.empty(n), np.empty(n)
-    _over_rows(x, state, hyper, mean, r)
+    mean, var, r = np.empty(n), np.empty(n), np.empty(n)
+    _over_rows(x, state, hyper, mean, var, r)
     dw, db = np.zeros(n), np.zeros(n)
     for i in range(x.shape[0]):
         for j in range(n):
@@ -96,8 +98,8 @@ def batch_backward(x, out, delta, dx, params, state, sizes, hyper):
     n = sizes[0]
     rows = x.size // n
     x, delta, dx = x.reshape(rows, n), delta.reshape(rows, n), dx.reshape(rows, n)
-    mean, r = np.empty(n), np.empty(n)
-    _over_rows(x, state, hyper, mean, r)
+    mean, var, r = np.empty(n), np.empty(n), np.empty(n)
+    _over_rows(x, state, hyper, mean, var, r)
     mean_g, mean_gh = np.zeros(n), np.zeros(n)
     if hyper[0] != 0:
         for i in range(rows):
