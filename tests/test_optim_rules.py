@@ -17,8 +17,10 @@ from modnet.optim import (
     NAdam,
     Optimizer,
     RandomSearch,
+    ReduceOnPlateau,
     RMSprop,
     Rprop,
+    Warmup,
 )
 
 KINDS = [SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, NAdam, RMSprop, Rprop]
@@ -274,6 +276,79 @@ def test_a_pickle_keeps_the_settings_and_drops_the_network(optimizer):
     assert repr(again) == repr(optimizer)
     assert again.net is None
     assert again.steps == 0
+
+
+SEARCH = pytest.param(RandomSearch(0.1, rng=3), id="RandomSearch")
+
+
+@pytest.mark.parametrize("optimizer", [*CASES, SEARCH])
+@pytest.mark.parametrize("path", ["compiled", "python"])
+def test_forget_is_attach_with_the_same_rates(optimizer, path):
+    start, mine = network(), copy.deepcopy(optimizer)
+    mine.attach(start, {0: 0.5, 2: 0.0})
+    trained(mine, path, start)
+    again = network()
+    start.parameters[:] = again.parameters
+    mine.forget()
+    assert mine.steps == mine.epochs == 0
+    if isinstance(mine, RandomSearch):
+        mine._generator = np.random.default_rng(3)
+    found, _ = trained(mine, path, start)
+    expected, _ = trained(copy.deepcopy(optimizer).attach(again, {0: 0.5, 2: 0.0}), path, again)
+    assert np.array_equal(found, expected)
+
+
+PLATEAU, WARMUP = ReduceOnPlateau(0.05, factor=0.5, patience=0, threshold=0.2), Warmup(9, then=0.05)
+SCHEDULED = [kind(schedule) for kind in (SGD, Adam) for schedule in (PLATEAU, WARMUP)] + [RandomSearch(PLATEAU, rng=1)]
+
+
+@pytest.mark.parametrize("optimizer", [*CASES, SEARCH, *(pytest.param(o, id=str(o)) for o in SCHEDULED)])
+@pytest.mark.parametrize("path", ["compiled", "python"])
+def test_a_training_goes_on_from_the_state_of_another(optimizer, path):
+    options, whole, first, second = {"shuffle": False, "epochs": 3}, network(), network(), network()
+    mine, half, other = (copy.deepcopy(optimizer) for _ in range(3))
+    trained(mine, path, whole, **options)
+    trained(mine, path, whole, **options)
+    trained(half, path, first, **options)
+    kept = pickle.loads(pickle.dumps(half.state()))
+    trained(half, path, first, **options)  # what is kept is a copy
+    trained(other, path, second, **options)
+    resumed = copy.deepcopy(optimizer).attach(second)
+    resumed.restore(kept)
+    trained(resumed, path, second, **options)
+    assert np.array_equal(second.parameters, whole.parameters)
+    assert (resumed.steps, resumed.epochs) == (mine.steps, mine.epochs) == (24, 6)
+
+
+def test_the_state_of_plain_classes_is_kept_too():
+    layer = Linear(3, 4, rng=0)
+    gradient = slope(layer.parameters, 0)
+    results = []
+    for resumes in (False, True):
+        module = Plain(layer.parameters)
+        optimizer = Adam(0.1).attach(module)
+        for step in range(4):
+            if resumes and step == 2:
+                kept = optimizer.state()
+                optimizer = Adam(0.1).attach(module)
+                optimizer.restore(kept)
+            module._gradient = {"a": gradient[:9].reshape(3, 3), "b": gradient[9:]}
+            optimizer.step()
+        results.append(np.concatenate([v.ravel() for v in module._parameters.values()]))
+    assert np.array_equal(*results)
+
+
+@pytest.mark.parametrize("other", [Linear(3, 5, rng=0), Plain(np.zeros(16)), Sequential(Tanh())], ids=str)
+def test_the_state_of_another_network_is_refused_and_changes_nothing(other):
+    state, layer = Adam(0.1).attach(other).state(), Linear(3, 4, rng=0)
+    optimizer = Adam(0.1).attach(layer)
+    layer.gradient[:] = 1.0
+    optimizer.step()
+    before = optimizer.flat_group().moments.copy()
+    with pytest.raises(ValueError, match=r"^Adam\(lr=0.1\): restore got the (state|moments) of another"):
+        optimizer.restore(state)
+    assert np.array_equal(optimizer.flat_group().moments, before)
+    assert optimizer.steps == 1
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,38 @@ class Optimizer:
             for g in slopes:
                 g *= limit / norm
 
+    def forget(self) -> None:
+        """Begin again with the network and the rates it has: no steps, no epochs, no moments."""
+        for group in self._groups:
+            group.forget()
+        self.epochs = 0
+        if self._schedule is not None:
+            self._memory = self._schedule.begin()
+
+    def state(self) -> dict[str, Any]:
+        """What later steps depend on, apart from the optimizer's arguments: copies, to be kept and given to `restore`."""
+        groups = [{"settings": group.settings.copy(), "moments": copy.deepcopy(group.moments)} for group in self._groups]
+        return {"lr": float(self._initial[LR]), "epochs": self.epochs, "memory": self._memory.copy(), "groups": groups}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken, from an optimizer with the same arguments, attached to such a network.
+
+        Parameters
+        ----------
+        state : what `state` returned.
+        """
+        found, mine = ([group["settings"].shape for group in s["groups"]] for s in (state, self.state()))
+        if found != mine or len(state["memory"]) != len(self._memory):
+            raise ValueError(f"{self}: restore got the state of another optimizer or network; attach the network first")
+        for group, kept in zip(self._groups, state["groups"]):
+            moments, own = kept["moments"], group.moments
+            if isinstance(moments, dict) != isinstance(own, dict) or (not isinstance(own, dict) and moments.shape != own.shape):
+                raise ValueError(f"{self}: restore got the moments of another network, expected those of one built alike")
+        for group, kept in zip(self._groups, state["groups"]):
+            group.settings[...] = kept["settings"]
+            group.moments = copy.deepcopy(kept["moments"])
+        self._initial[LR], self.epochs, self._memory = state["lr"], state["epochs"], state["memory"].copy()
+
     def flat_group(self) -> Any:
         """The group of a network whose parameters are one flat vector: what the compiled epoch works on."""
         return self._groups[0] if len(self._groups) == 1 and isinstance(self._groups[0], _Flat) else None
@@ -294,6 +326,10 @@ class _Flat:
                 "expected optimizer.attach(net) again"
             )
 
+    def forget(self) -> None:
+        self.moments[:] = 0
+        self.settings[:] = self.optimizer._initial
+
     def gradients(self) -> list[np.ndarray]:
         return [self.grad[a : a + size] for a, size in self.pieces.reshape(-1, 2)]
 
@@ -354,6 +390,10 @@ class _Plain:
 
     def _left_to_module(self) -> bool:
         return self.optimizer.plain and callable(getattr(self.module, "update_parameters", None))
+
+    def forget(self) -> None:
+        self.moments = {}
+        self.settings[:] = self.optimizer._initial
 
     def gradients(self) -> list[np.ndarray]:
         if not self.factor:

@@ -62,6 +62,18 @@ class RandomSearch(Optimizer):
         self.kept = 0
         return self
 
+    def forget(self) -> None:
+        super().forget()
+        self.kept = 0
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "generator": self._generator.bit_generator.state, "kept": self.kept}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        self._generator.bit_generator.state = state["generator"]
+        self.kept = state["kept"]
+
     def step(self, cost: Callable[[], float] | None = None) -> None:
         if not callable(cost):
             raise TypeError(f"{self}: step came with {cost!r}, expected step(cost), a function that returns the present cost")
