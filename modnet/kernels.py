@@ -60,6 +60,8 @@ JIT_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath"
 
 #: For functions called from kernels: compiled into their caller.
 inline = numba.njit(**JIT_OPTIONS)
+#: The same, for a loop that is to be vectorised: a call would prevent it, and LLVM leaves longer functions calls.
+inline_always = numba.njit(**JIT_OPTIONS, forceinline=True)
 
 
 def _signatures(element: types.Float) -> dict[str, types.Type]:
