@@ -382,9 +382,9 @@ def _run(
                 history.validation_loss.append(figures.pop("validation_loss"))
             for name, value in figures.items():
                 history.metrics.setdefault(name, []).append(value)
-            recorded = epoch
             if training.optimizer.schedule is not None:
                 history.metrics.setdefault("lr", []).append(rate)
+            recorded = epoch
             training.optimizer.epoch_end((history.validation_loss or history.loss)[-1])
             if patience is not None:
                 if history.validation_loss[-1] < best:
