@@ -445,7 +445,7 @@ def walk_epoch(
         call_cost(loss[0], batch_y, out, batch_cost, loss_sizes, loss_hyper)
         total = 0.0
         for i in range(batch):
-            total += batch_cost[i] * (weights[examples[i]] if weights.size > 0 else 1.0)
+            total += np.float64(batch_cost[i]) * (weights[examples[i]] if weights.size > 0 else 1.0)
         if not np.isfinite(total):
             return b - first
         totals[0] += total
@@ -489,7 +489,7 @@ def walk_costs(
         batch_cost = vector_at(cost, 0, batch)
         call_cost(loss[0], y, out, batch_cost, loss_sizes, loss_hyper)
         for i in range(batch):
-            totals[0] += batch_cost[i] * (weights[at + i] if weights.size > 0 else 1.0)
+            totals[0] += np.float64(batch_cost[i]) * (weights[at + i] if weights.size > 0 else 1.0)
         if loss[2] != 0:
             call_hits(loss[2], y, out, batch_cost, loss_sizes, loss_hyper)
             for i in range(batch):

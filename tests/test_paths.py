@@ -66,9 +66,20 @@ def assert_paths_agree(monkeypatch, net, X, y, loss, optimizer, rtol=0.0, compil
 def network_around(kind, index, rng):
     """A network with one of a module's examples between two others, so that its delta counts too, and an input."""
     module, shape = kind.examples()[index]
-    X = example_input(module, (N, *shape[1:]), rng)
-    net = Sequential([Linear(shape[-1], shape[-1], rng=1)] * (X.dtype.kind == "f") + [module])
-    return net.append(Linear(net.forward(X).shape[-1], 2, rng=2)), X
+    front = list(getattr(module, "companions", ()))  # what it shares parameters with; its output fits
+    if front:
+        X = rng.normal(size=(N, *shape[1:-1], front[0].in_features))
+    else:
+        X = example_input(module, (N, *shape[1:]), rng)
+        if X.dtype.kind == "f" and X.ndim > 1:
+            front = [Linear(shape[-1], shape[-1], rng=1)]
+    net = Sequential(*front, module)
+    features = net.forward(X).shape[1:]
+    if features:
+        net.append(Linear(features[-1], 2, rng=2))
+    if not net.parameters.size:
+        pytest.skip("takes and gives one number an example: no layer with parameters stands beside it")
+    return net, X
 
 
 @pytest.mark.parametrize(("kind", "index"), cases(all_modules()))

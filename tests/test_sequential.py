@@ -864,6 +864,8 @@ def written_as_ours(net):
 @pytest.mark.parametrize("linear", [linear for linear in LINEARS if linear is not BiasBeside])
 @pytest.mark.parametrize(("kind", "index"), OPTIMIZERS)
 def test_an_optimizer_moves_students_parameters_as_it_moves_ours(kind, index, linear):
+    if getattr(kind, "needs_cost", False):
+        pytest.skip("draws its moves array by array")
     x, y = data(n=6)
     theirs = mixed(linear)
     twin = written_as_ours(theirs)
