@@ -145,10 +145,14 @@ def minimize(
     try:
         if hasattr(net, "eval"):
             net.eval()
-        problem.history.append(problem.cost(start))
+        with_gradient = chosen in _WITH_GRADIENT
+        if with_gradient:
+            problem.history.append(problem.cost_and_gradient(start)[0])
+            numbers._check()  # now that a gradient shows what a plain class moves
+        else:
+            problem.history.append(problem.cost(start))
         if not np.isfinite(problem.history[0]):
             raise ValueError(f"minimize: the cost is {problem.history[0]} at the present parameters, expected a finite number")
-        with_gradient = chosen in _WITH_GRADIENT
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Unknown solver options", optimize.OptimizeWarning)
             try:
