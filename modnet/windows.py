@@ -41,7 +41,7 @@ _FEW = 32  # windows in a block where that takes more room, since W is read once
 
 
 class Geometry(NamedTuple):
-    """The sizes that the kernels of windows are given: x, the window, its steps, the padding, how many windows; channels of out."""
+    """The sizes for kernels: of x, of the window, its stride, the padding; how many windows, and the channels of out."""
 
     height: int
     width: int
