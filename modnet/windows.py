@@ -41,7 +41,7 @@ _FEW = 32  # windows in a block where that takes more room, since W is read once
 
 
 class Geometry(NamedTuple):
-    """The sizes that the kernels of windows are given."""
+    """The sizes for kernels: of x, of the window, its stride, the padding; how many windows, and the channels of out."""
 
     height: int
     width: int
@@ -68,7 +68,8 @@ class Windowed(KernelModule):
     Parameters
     ----------
     k_size, stride, padding : in 1-D an int, in 2-D an int or a pair, rows then columns.
-    channels : the last two axes of the weight, or nothing for none. bias : the size of the bias, 0 for none.
+    channels : the last two axes of the weight, or nothing where there is none.
+    bias : the size of the bias, 0 where there is none.
 
     Attributes
     ----------

@@ -93,7 +93,7 @@ class _Conv(Windowed):
         init: Any = "uniform",
     ) -> None:
         who = type(self).__name__
-        n, m = whole(chan_in, who, "chan_in"), whole(chan_out, who, "chan_out")
+        self.chan_in, self.chan_out = n, m = whole(chan_in, who, "chan_in"), whole(chan_out, who, "chan_out")
         super().__init__(k_size, stride, padding, (n, m), m if bias else 0)
         self.in_features: int = n
         self.out_features: int = m
