@@ -245,9 +245,7 @@ class Container(Module):
         """All parameter arrays, named by place: ``{"0.weight": ..., "0.bias": ..., "2.weight": ...}``."""
         found = {}
         for i, module in enumerate(self._modules):
-            named = getattr(module, "named_parameters", None)
-            arrays = named() if named is not None else Module.named_parameters(module)
-            found.update({f"{i}.{name}": array for name, array in arrays.items()})
+            found.update({f"{i}.{name}": array for name, array in _arrays(module).items()})
         return found
 
     @property
@@ -664,9 +662,15 @@ def _name(module: Any) -> str:
     return repr(module) if has_repr else type(module).__name__
 
 
+def _arrays(module: Any) -> dict[str, np.ndarray]:
+    """The parameter arrays of a module by name; a plain class may have none, and no word for them."""
+    if hasattr(module, "named_parameters"):
+        return dict(module.named_parameters())
+    return {} if getattr(module, "_parameters", None) is None else Module.named_parameters(module)
+
+
 def _count(module: Any) -> int:
-    named = module.named_parameters() if hasattr(module, "named_parameters") else Module.named_parameters(module)
-    return sum(int(np.size(array)) for array in named.values())
+    return sum(int(np.size(array)) for array in _arrays(module).values())
 
 
 def _indent(module: Any) -> str:

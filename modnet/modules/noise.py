@@ -112,10 +112,9 @@ def _cosine(v):
 
 
 @inline_always
-def _normal(start, i):
-    """A number of N(0, 1) for element i: sqrt(-2 log u) cos(2 pi v), with u in (0, 1] and v in [0, 1), multiples of 2^-53."""
-    u = (np.float64(_bits(start, 2 * i)) + 1.0) * 2.0**-53
-    v = np.float64(_bits(start, 2 * i + 1)) * 2.0**-53
+def _normal(a, b):
+    """A number of N(0, 1) from two of 53 random bits: sqrt(-2 log u) cos(2 pi v), u in (0, 1], v in [0, 1)."""
+    u, v = (np.float64(a) + 1.0) * 2.0**-53, np.float64(b) * 2.0**-53
     return math.sqrt(-2.0 * log(u)) * _cosine(v)
 
 
@@ -129,7 +128,7 @@ def noise_forward(x, out, params, state, sizes, hyper):
     start, sigma = _start(hyper), hyper[AMOUNT]
     x, out = x.reshape(x.size), out.reshape(x.size)
     for i in range(x.size):
-        out[i] = x[i] + x.dtype.type(sigma * _normal(start, i))
+        out[i] = x[i] + x.dtype.type(sigma * _normal(_bits(start, 2 * i), _bits(start, 2 * i + 1)))
 
 
 class _Noise(ModeModule):
