@@ -110,26 +110,31 @@ def usable_cpus() -> int:
 
 
 def _blas(advice: list[str]) -> list[tuple[str, str]]:
-    import scipy.linalg.cython_blas  # noqa: F401  it is the library that compiled kernels call
+    import scipy.linalg  # noqa: F401  numpy and SciPy may each have a BLAS of their own
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-    rows = []
+    rows, cores, most = [], set(), 0
     for found in threadpool_info():
-        if found["user_api"] != "blas":
-            continue
-        path = Path(found["filepath"])
-        whose = "numpy's" if "numpy" in str(path.parent.name) else "the kernels'" if "scipy" in path.parent.name else "shared"
-        core, threads = found.get("architecture", ""), found["num_threads"]
-        parts = [f"{found['internal_api']} {found['version'] or ''}".strip(), *[f"for {core}"] * bool(core)]
-        parts += [f"{threads} thread{'s' * (threads > 1)}", f"in {path}"]
-        rows.append((whose, ", ".join(parts)))
-        if whose != "numpy's":
-            _advise_core(core, advice)
-            if threads > usable_cpus():
-                advice.append(
-                    f"BLAS uses {threads} threads where {usable_cpus()} processors may be used, so they wait for each other: "
-                    f"set OPENBLAS_NUM_THREADS={usable_cpus()} (MKL_NUM_THREADS for MKL), or less"
-                )
+        if found["user_api"] == "blas":
+            path = Path(found["filepath"])
+            whose = "numpy's" if "numpy" in path.parent.name else "SciPy's" if "scipy" in path.parent.name else "shared"
+            core, threads = found.get("architecture", ""), found["num_threads"]
+            parts = [f"{found['internal_api']} {found['version'] or ''}".strip(), *[f"for {core}"] * bool(core)]
+            rows.append((whose, ", ".join([*parts, f"{threads} thread{'s' * (threads > 1)}", f"in {path}"])))
+            cores.add(core)
+            most = max(most, threads)
+    for core in sorted(cores):
+        _advise_core(core, advice)
+    if most > usable_cpus():
+        advice.append(
+            f"BLAS uses {most} threads where {usable_cpus()} processors may be used, so that they wait for each other: "
+            f"set OPENBLAS_NUM_THREADS={usable_cpus()} (MKL_NUM_THREADS for MKL), or less"
+        )
+    elif most > 1:
+        advice.append(
+            f"BLAS uses {most} threads for small matrices too: for layers of up to about 1000 units with 32 examples a step, "
+            "OPENBLAS_NUM_THREADS=1 is faster, most of all on a busy machine; python -m modnet train sees to it by itself"
+        )
     return rows or [("none", "that threadpoolctl knows; on a Mac it is Apple's Accelerate")]
 
 
