@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -217,18 +216,18 @@ def _megabytes(size: float) -> str:
 
 
 def kernels() -> list[Compiled]:
-    """Return every kernel of the library's modules, losses and optimizers, and the walks that call them."""
-    names = ["modnet.table"]
+    """Return every kernel there is: those of modules, losses and optimizers, and the walks that call them."""
     for package in (modnet.modules, modnet.losses, modnet.optim):
-        names += [package.__name__ + "." + found.name for found in pkgutil.iter_modules(package.__path__)]
-    found: dict[int, Compiled] = {}
-    for name in names:
-        for value in vars(importlib.import_module(name)).values():
-            inside: list[Any] = [value]
-            if isinstance(value, type):
-                inside = [held for kind in value.__mro__ for held in vars(kind).values()]
-            found.update({id(held): held for held in inside if isinstance(held, Compiled)})
-    return list(found.values())
+        for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            importlib.import_module(found.name)
+    kernels: dict[int, Compiled] = {}
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("modnet."):
+            for value in vars(module).values():
+                classes = value.__mro__ if isinstance(value, type) else ()
+                held = [value, *(part for kind in classes for part in vars(kind).values())]
+                kernels.update({id(part): part for part in held if isinstance(part, Compiled)})
+    return list(kernels.values())
 
 
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> int:
