@@ -30,6 +30,8 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
+        if message.endswith("required: DATA"):
+            message = "there is no DATA, expected a data set or a CSV file before the options, as in: train digits --epochs 30"
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
@@ -56,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # the names of classes may have letters that a terminal has not
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     try:
         status = options.run(options)
         sys.stdout.flush()
@@ -81,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"modnet {modnet.__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     _add_train(commands)
 
     datasets = _command(commands, "datasets", _datasets, "list the data sets that have a name, or say more about one")

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from modnet import datasets, modules, optim
+from modnet import datasets, optim
 from modnet.datasets import Table
 from modnet.kernels import cache_folder
 from modnet.losses import MSE, CrossEntropy
 from modnet.modules import Linear, Sequential
-from modnet.modules.activations import Activation
 from modnet.optim.optimizer import Optimizer
+from modnet.plotting import elementwise, shorten
 from modnet.training import Callback, History, Training, TrainingWarning, fit, predict
 
 #: What `python -m modnet demo` trains. The flags were chosen on validation data, over several seeds.
@@ -36,6 +36,7 @@ DEMOS = {
 
 _FEW = 20  # of fewer examples none are set aside unless asked for
 _STEPS = 2000  # the optimizer's, unless a number of epochs is given
+_ONE_THREAD = 2**24  # multiplications in a matrix product up to which BLAS is given one thread
 _REPORTS = 10  # lines of progress where nobody watches a bar
 
 
@@ -51,8 +52,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 def activation_names() -> dict[str, type]:
     """Return the elementwise activations of the library by lower-case name."""
-    kinds = {name.lower(): getattr(modules, name) for name in sorted(modules.__all__)}
-    return {name: kind for name, kind in kinds.items() if issubclass(kind, Activation) or kind is modules.Identity}
+    return {name.lower(): kind for name, kind in elementwise().items()}
 
 
 def optimizer_names() -> dict[str, type]:
@@ -84,13 +84,18 @@ def list_datasets(name: str | None = None) -> int:
     rows = []
     for record in map(datasets.info, datasets.names()):
         kind = "regression" if record.classes is None else f"{record.classes} classes"
-        rows.append((record.name, f"{record.n}", f"{record.features}", kind, record.text.partition(". ")[0].rstrip(".")))
+        rows.append((record.name, f"{record.n}", f"{record.features}", kind, _sentence(record.text)))
     rows.insert(0, ("name", "examples", "inputs", "target", "what it is"))
     wide = [max(len(row[c]) for row in rows) for c in range(4)]
     indent = " " * (sum(wide) + 8)
     for row in rows:
         print(textwrap.fill(f"{_row(row[:4], wide, (1, 2))}  {row[4]}", max(width, len(indent) + 30), subsequent_indent=indent))
     return 0
+
+
+def _sentence(text: str) -> str:
+    """The first sentence, without its full stop: those after it are for people who call `load`."""
+    return text.partition(". ")[0].rstrip(".")
 
 
 def _read(name: str, task: str | None) -> Table:
@@ -165,10 +170,13 @@ class _Scaled:
     def __init__(self, net: Sequential, X: np.ndarray, y: np.ndarray | None, how: str) -> None:
         self.net = net
         self.mean, self.scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
-        if how == "standard" or (how == "auto" and not _is_small(X)):
-            self.mean, self.scale = X.mean(axis=0), X.std(axis=0)
-            self.scale[self.scale <= 1e-12 * np.abs(X).max(axis=0)] = 1.0  # a constant column
-        self.y_mean, self.y_scale = (0.0, 1.0) if y is None else (float(y.mean()), float(y.std()))
+        self.y_mean, self.y_scale = 0.0, 1.0
+        with np.errstate(over="ignore"):  # where numbers are so large that this overflows, _check_size says so
+            if how == "standard" or (how == "auto" and not _is_small(X)):
+                self.mean, self.scale = X.mean(axis=0), X.std(axis=0)
+                self.scale[self.scale <= 1e-12 * np.abs(X).max(axis=0)] = 1.0  # a constant column
+            if y is not None:
+                self.y_mean, self.y_scale = float(y.mean()), float(y.std()) or 1.0
 
     @property
     def scales(self) -> bool:
@@ -185,7 +193,10 @@ class _Scaled:
 
     def forward(self, X: Any) -> np.ndarray:
         """Scores of the classes, or predictions in the data's unit."""
-        return np.asarray(self.y_mean + self.y_scale * predict(self.net, self.inputs(np.asarray(X))).astype(np.float64))
+        out = predict(self.net, self.inputs(np.asarray(X)))
+        if self.y_scale == 1 and self.y_mean == 0:
+            return np.asarray(out)  # in the network's type, for which the kernels of the loss are compiled
+        return np.asarray(self.y_mean + self.y_scale * out.astype(np.float64))
 
 
 def _is_small(X: np.ndarray) -> bool:
@@ -269,6 +280,7 @@ def train(options: argparse.Namespace) -> int:
         chain += [Linear(n, m, rng=source), options.activation()]
     net = Sequential(*chain[:-1]).astype(options.dtype)
     scaled = _Scaled(net, table.X[first], None if classes else table.y[first], options.scale)
+    _check_size(options.data, table, scaled, np.finfo(options.dtype))
     parts = [
         _Part(name, scaled.inputs(table.X[r]), table.y[r] if classes else scaled.targets(table.y[r]))
         for name, r in zip(("training", "validation", "test"), rows, strict=True)
@@ -286,13 +298,14 @@ def train(options: argparse.Namespace) -> int:
     say(_line(options.data, table))
     say(_plan(rows, stratified, options, scaled, table.X[first]))
     say(f"\n{net.summary(table.X.shape[1])}\n")
-    say(f"{loss}, {optimizer}, {epochs} epochs of {steps} step{'s' * (steps > 1)} with {size} examples")
+    say(f"{loss}, {optimizer}, {_count(epochs, 'epoch')} of {_count(steps, 'step')} with {_count(size, 'example')}")
     folder = cache_folder()
     if folder is None or not any(folder.glob("*.kernel")):
         say("The kernels are being compiled; " + ("this happens once." if folder else "no folder can be had to keep them in."))
 
     watch = _Watch(epochs, not options.quiet and not _is_terminal())
-    with warnings.catch_warnings(record=True) as caught:
+    largest = size * max(n * m for n, m in pairwise(ends))
+    with _threads(1 if largest <= _ONE_THREAD else None), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TrainingWarning)
         history = fit(
             net, training.X, training.y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=size, rng=source,
@@ -310,16 +323,27 @@ def train(options: argparse.Namespace) -> int:
         print(f"\n{_confusion(table.y[rows[tested]], guess, table.class_names or (), parts[tested].name)}")
     if options.plot and history.epochs:
         units = " → ".join(map(str, ends))
-        title = f"{_short_name(options.data)}: {units}, {last} on {len(rows[tested])} {parts[tested].name} examples"
+        title = f"{_short_name(options.data)}: {units}, {last} on {_count(len(rows[tested]), f'{parts[tested].name} example')}"
         _draw(options.plot, title, history, scaled, table, rows[tested])
     seconds = time.perf_counter() - began
-    say(f"\n{history.epochs} epochs in {watch.seconds:.2f} s, {seconds:.1f} s in all" + _ending(history))
+    say(f"\n{_count(history.epochs, 'epoch')} in {watch.seconds:.2f} s, {seconds:.1f} s in all" + _ending(history))
     if options.plot:
         saved = f"the picture is in {options.plot}" if history.epochs else "no epoch was completed: there is no picture"
         say(saved[0].upper() + saved[1:])
     if history.stopped_because.startswith("diverged"):
         return 1
     return 130 if history.stopped_because.startswith("interrupted") else 0
+
+
+def _threads(count: int | None) -> Any:
+    """Context: the BLAS libraries loaded so far use so many threads, or as many as they do anyway.
+
+    They share small products among all processors as well, and then wait for them: where two processors had other work
+    to do too, training 64-1000-10 with 32 examples a step took 4 to 20 times as long with two threads as with one.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    return threadpool_limits(count, user_api="blas")
 
 
 def _check_target(name: str, table: Table) -> None:
@@ -331,6 +355,19 @@ def _check_target(name: str, table: Table) -> None:
 
 def _is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _check_size(name: str, table: Table, scaled: _Scaled, kind: Any) -> None:
+    """Refuse numbers that the network's type cannot hold."""
+    with np.errstate(over="ignore"):
+        wide = np.abs(scaled.inputs(table.X)).max(axis=0)
+    good = np.isfinite(scaled.scale) & (wide < 1e-3 * kind.max)
+    if not good.all():
+        column = int(np.argmin(good))
+        largest = np.abs(table.X[:, column]).max()
+        raise UsageError(f"{name}: column {table.feature_names[column]!r} has values up to {largest:g}, expected smaller ones")
+    if not (np.isfinite(scaled.y_scale) and np.isfinite(scaled.y_mean)):
+        raise UsageError(f"{name}: the target has values up to {np.abs(table.y).max():g}, expected smaller ones")
 
 
 class _Watch(Callback):
@@ -365,6 +402,10 @@ class _Watch(Callback):
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _short_name(name: str) -> str:
     return name if name in datasets.names() else Path(name).name
 
@@ -376,9 +417,9 @@ def _line(name: str, table: Table) -> str:
     if table.class_names is not None:
         listed = ", ".join(table.class_names[:12]) + (", ..." if len(table.class_names) > 12 else "")
         kinds = f"{len(table.class_names)} classes ({listed})"
-    text = f"{_short_name(name)}: {n} examples of {features} input{'s' * (features > 1)}, {kinds}."
+    text = f"{_short_name(name)}: {_count(n, 'example')} of {_count(features, 'input')}, {kinds}."
     if name in datasets.names():
-        text += f" {datasets.info(name).text}"
+        text += f" {_sentence(datasets.info(name).text)}."
     return textwrap.fill(text, min(shutil.get_terminal_size().columns, 100))
 
 
@@ -436,7 +477,7 @@ def _confusion(y: np.ndarray, yhat: np.ndarray, names: Sequence[str], part: str)
 
     table = confusion_matrix(y, yhat, labels=np.arange(len(names)))
     wrong = int(table.sum() - np.trace(table))
-    short = [name if len(name) <= 14 else f"{name[:12]}.." for name in names]
+    short = [shorten(name) for name in names]
     cell = max(3, len(str(table.max())), *(len(name) for name in short)) + 1
     left = max(len(name) for name in short) + 1
     head = f"Wrong on the {part} data: {wrong} of {len(y)}"

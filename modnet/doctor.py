@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -110,26 +109,31 @@ def usable_cpus() -> int:
 
 
 def _blas(advice: list[str]) -> list[tuple[str, str]]:
-    import scipy.linalg.cython_blas  # noqa: F401  it is the library that compiled kernels call
+    import scipy.linalg  # noqa: F401  numpy and SciPy may each have a BLAS of their own
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-    rows = []
+    rows, cores, most = [], set(), 0
     for found in threadpool_info():
-        if found["user_api"] != "blas":
-            continue
-        path = Path(found["filepath"])
-        whose = "numpy's" if "numpy" in str(path.parent.name) else "the kernels'" if "scipy" in path.parent.name else "shared"
-        core, threads = found.get("architecture", ""), found["num_threads"]
-        parts = [f"{found['internal_api']} {found['version'] or ''}".strip(), *[f"for {core}"] * bool(core)]
-        parts += [f"{threads} thread{'s' * (threads > 1)}", f"in {path}"]
-        rows.append((whose, ", ".join(parts)))
-        if whose != "numpy's":
-            _advise_core(core, advice)
-            if threads > usable_cpus():
-                advice.append(
-                    f"BLAS uses {threads} threads where {usable_cpus()} processors may be used, so they wait for each other: "
-                    f"set OPENBLAS_NUM_THREADS={usable_cpus()} (MKL_NUM_THREADS for MKL), or less"
-                )
+        if found["user_api"] == "blas":
+            path = Path(found["filepath"])
+            whose = "numpy's" if "numpy" in path.parent.name else "SciPy's" if "scipy" in path.parent.name else "shared"
+            core, threads = found.get("architecture", ""), found["num_threads"]
+            parts = [f"{found['internal_api']} {found['version'] or ''}".strip(), *[f"for {core}"] * bool(core)]
+            rows.append((whose, ", ".join([*parts, f"{threads} thread{'s' * (threads > 1)}", f"in {path}"])))
+            cores.add(core)
+            most = max(most, threads)
+    for core in sorted(cores):
+        _advise_core(core, advice)
+    if most > usable_cpus():
+        advice.append(
+            f"BLAS uses {most} threads where {usable_cpus()} processors may be used, so that they wait for each other: "
+            f"set OPENBLAS_NUM_THREADS={usable_cpus()} (MKL_NUM_THREADS for MKL), or less"
+        )
+    elif most > 1:
+        advice.append(
+            f"BLAS uses {most} threads for small matrices too: for layers of up to about 1000 units with 32 examples a step, "
+            "OPENBLAS_NUM_THREADS=1 is faster, most of all on a busy machine; python -m modnet train sees to it by itself"
+        )
     return rows or [("none", "that threadpoolctl knows; on a Mac it is Apple's Accelerate")]
 
 
@@ -212,18 +216,18 @@ def _megabytes(size: float) -> str:
 
 
 def kernels() -> list[Compiled]:
-    """Return every kernel of the library's modules, losses and optimizers, and the walks that call them."""
-    names = ["modnet.table"]
+    """Return every kernel there is: those of modules, losses and optimizers, and the walks that call them."""
     for package in (modnet.modules, modnet.losses, modnet.optim):
-        names += [package.__name__ + "." + found.name for found in pkgutil.iter_modules(package.__path__)]
-    found: dict[int, Compiled] = {}
-    for name in names:
-        for value in vars(importlib.import_module(name)).values():
-            inside: list[Any] = [value]
-            if isinstance(value, type):
-                inside = [held for kind in value.__mro__ for held in vars(kind).values()]
-            found.update({id(held): held for held in inside if isinstance(held, Compiled)})
-    return list(found.values())
+        for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            importlib.import_module(found.name)
+    kernels: dict[int, Compiled] = {}
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("modnet."):
+            for value in vars(module).values():
+                classes = value.__mro__ if isinstance(value, type) else ()
+                held = [value, *(part for kind in classes for part in vars(kind).values())]
+                kernels.update({id(part): part for part in held if isinstance(part, Compiled)})
+    return list(kernels.values())
 
 
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> int:

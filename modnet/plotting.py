@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -139,7 +139,7 @@ def _curves(ax: Axes, name: str, training: list[float], held_out: list[float], b
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if values.max() < 2000 * values.min() else (1.0,)))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_minor_locator(NullLocator())
-    ax.set_xlim(1 - 0.02 * len(epochs), 1.02 * len(epochs))
+    ax.set_xlim(1 - 0.02 * len(epochs), 1.02 * len(epochs) if len(epochs) > 1 else 2)
     ax.set_xlabel("epoch")
     ax.set_ylabel(name.replace("_", " ") + (" (log scale)" if ax.get_yscale() == "log" else ""))
     _whole_ticks(ax)
@@ -507,7 +507,7 @@ def confusion(
             for i, j in np.argwhere(table > 0):
                 ink = "white" if strength[i, j, 0] > 0.62 else _INK
                 axis.text(j, i, f"{table[i, j]:,}", ha="center", va="center", fontsize=size, color=ink)
-            short = [name if len(name) <= 14 else f"{name[:13]}…" for name in names]
+            short = [shorten(name, "…") for name in names]
             turn = 0 if max(map(len, short)) * count <= 44 else 45 if count <= 10 else 90
             small = float(np.clip(150 / count, 6, 9))
             axis.set_xticks(range(count), short, rotation=turn, ha="right" if turn == 45 else "center", fontsize=small)
@@ -606,7 +606,7 @@ def activations(*modules: Any, low: float = -4.0, high: float = 4.0, path: Path 
     return figure
 
 
-def elementwise() -> dict[str, Callable[..., Any]]:
+def elementwise() -> dict[str, type]:
     """Return the library's elementwise activations by name, found among its public modules."""
     from modnet import modules
     from modnet.modules.activations import Activation
@@ -615,7 +615,7 @@ def elementwise() -> dict[str, Callable[..., Any]]:
     return {
         name: kind
         for name, kind in sorted(found.items())
-        if kind is modules.Identity or (isinstance(kind, type) and issubclass(kind, Activation))
+        if name in ("Identity", "PReLU") or (isinstance(kind, type) and issubclass(kind, Activation))
     }
 
 
@@ -790,6 +790,11 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     if ending not in known:
         raise ValueError(f"modnet.plotting: path is {os.fspath(path)!r}, expected an ending of {', '.join(sorted(known))}")
     figure.savefig(path, dpi=_DOTS, bbox_inches="tight", pad_inches=0.12)
+
+
+def shorten(name: str, dots: str = "..") -> str:
+    """Return a name of a class at most 14 letters long: its beginning and its end, where names differ."""
+    return name if len(name) <= 14 else f"{name[: 8 - len(dots)]}{dots}{name[-6:]}"
 
 
 def _short(value: object) -> str:
