@@ -406,7 +406,7 @@ def _run(
             _restore_modes(modes)
     if runner.diverged:
         history.stopped_because = "diverged: " + runner.diverged
-        _begin_anew(training.optimizer)
+        training.optimizer.forget()
     if kept is not None:
         _put_back(kept)
         history.best_epoch = best_at
@@ -851,14 +851,6 @@ def _is_finite(net: Any) -> bool:
         return True
 
     return visit(net, True)
-
-
-def _begin_anew(optimizer: Optimizer) -> None:
-    """Forget the moments, which a diverging loss has spoilt, and the count of steps."""
-    for group in optimizer._groups:
-        for moments in group.moments.values() if isinstance(group.moments, dict) else [group.moments]:
-            moments[...] = 0
-        group.settings[..., STEPS] = 0
 
 
 __all__ = ["Callback", "History", "Training", "TrainingWarning", "fit", "predict"]
