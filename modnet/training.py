@@ -21,7 +21,7 @@ from modnet.arrays import as_batch, as_numbers, generator, real, require_finite,
 from modnet.loss import KernelLoss, Loss
 from modnet.module import KernelModule, ShapeError
 from modnet.modules.container import Container
-from modnet.optim.optimizer import STEPS, Optimizer, as_optimizer
+from modnet.optim.optimizer import Optimizer, as_optimizer
 from modnet.table import scale, walk_costs, walk_epoch
 from modnet.table import shuffle as shuffle_order
 
