@@ -15,8 +15,8 @@ What hangs over the right edge is masked. Below the last row the tile computes t
 to the same place, which takes less time than a smaller tile for what is left.
 
 BLAS cannot read rows that overlap, and is slow where a matrix is narrow, as most of these are: the table in
-`modnet.modules.conv` says what this gains, from two to five times. The plain reference is `plain_product`, which also runs
-where nothing is compiled.
+`modnet.modules.conv` says what this gains, two to three times. The plain reference is `plain_product`, which also runs where
+nothing is compiled.
 
 Source: K. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 34 (2008), for the tiles;
 M. Dukhan, The indirect convolution algorithm, arXiv:1907.02129 (2019), for reading through a list.

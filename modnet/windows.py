@@ -298,11 +298,11 @@ def spread(delta, W, bias, dx, sizes):
             here = min(rows, g.oh - a)
             n = some * here * g.ow
             product(delta, (first * g.oh + a) * g.ow * m, vector_at(starts, 0, n), steps, turned, 0, windows, 0, K, False)
-            _add_back(windows, some, dx, first, a, here, g)
+            add_back(windows, some, dx, first, a, here, g)
 
 
 @inline
-def _add_back(windows, examples, dx, first, a, rows, g):
+def add_back(windows, examples, dx, first, a, rows, g):
     """Add the windows of a block, which begins with row a of an example, to the pixels they saw."""
     along = g.kw * g.chan
     o = 0
