@@ -119,7 +119,7 @@ def loss_problem(kind, index, rng):
 def test_every_loss_trains_alike_on_both_paths(monkeypatch, kind, index):
     loss, net, X, y = loss_problem(kind, index, np.random.default_rng(index))
     before = net.parameters.copy()
-    history = assert_paths_agree(monkeypatch, net, X, y, loss, SGD(0.1), validation=0.25)
+    history = assert_paths_agree(monkeypatch, net, X, y, loss, SGD(0.1), validation=0.4)  # 5 train, in 3 and 2
     assert ("accuracy" in history.metrics) == (loss.hits_kernel is not None)
     assert (net.parameters != before).any()
 
