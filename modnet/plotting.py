@@ -283,8 +283,9 @@ def _classes(y: np.ndarray, out: np.ndarray, n: int, names: Sequence[str] | None
 def _one_column(score: np.ndarray, truth: np.ndarray, n: int) -> np.ndarray:
     """Probabilities (.., 2) from one column: probabilities, or scores, which are above 0 for the second class."""
     right = [int(((score[:n] > threshold) == truth).sum()) for threshold in (0.0, 0.5)]
-    within = bool(score.min() >= 0 and score.max() <= 1)
-    if right[1] > right[0] or (right[1] == right[0] and within):
+    # Scores as far above 0 as below are never this near to the labels 0 and 1.
+    near = float(np.mean((score[:n] - truth) ** 2)) < 0.25
+    if right[1] > right[0] or (right[1] == right[0] and near):
         second = np.clip(score, 0.0, 1.0)
     else:
         second = 0.5 + 0.5 * np.tanh(0.5 * score)
@@ -591,9 +592,10 @@ def activations(*modules: Any, low: float = -4.0, high: float = 4.0, path: Path 
     rows = -(-len(chosen) // columns)
     with _drawing(None, path, (2.7, 2.5), columns, rows) as (figure, axes):
         for axis, module in zip(axes, chosen, strict=False):
-            out, slope = np.asarray(module.forward(x)), np.asarray(module.backward_delta(x, np.ones_like(x)))
-            if out.shape != x.shape or slope.shape != x.shape:
+            out = np.asarray(module.forward(x))
+            if out.shape != x.shape:
                 raise ValueError(f"activations: {module} gives shape {out.shape} for {x.shape}, expected the same")
+            slope = np.asarray(module.backward_delta(x, np.ones_like(x)))
             for values, color, dashes, label in ((out, BLUE, "-", "f"), (slope, VERMILION, (0, (5, 1.2)), "f′")):
                 # A line is not drawn across a jump.
                 jump = np.abs(np.diff(values[:, 0], prepend=values[0, 0])) > 0.2
@@ -667,9 +669,12 @@ def error_surface(
         raise ValueError(f"error_surface: net is {_short(net)}, expected a network with two parameters or more")
     whole(resolution, "error_surface", "resolution", 2)
     middle = here.astype(np.float64)
-    way = None if trajectory is None else np.asarray(trajectory, np.float64) - middle
-    if way is not None and (way.ndim != 2 or way.shape[1] != middle.size):
-        raise ValueError(f"error_surface: trajectory has shape {way.shape}, expected (steps, {middle.size})")
+    way = None
+    if trajectory is not None:
+        way = np.asarray(trajectory, np.float64)
+        if way.ndim != 2 or way.shape[1] != middle.size or not len(way):
+            raise ValueError(f"error_surface: trajectory has shape {way.shape}, expected (steps, {middle.size})")
+        way = way - middle
     axes_of_map, labels = _directions(directions, way, middle.size, generator(rng, "error_surface"))
     # The pseudo-inverse gives places on the map for directions that are neither of length one nor at right angles.
     flat = None if way is None else way @ np.linalg.pinv(axes_of_map)
