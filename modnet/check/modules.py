@@ -310,8 +310,178 @@ def _direction(q: Question, operation: str) -> Finding:
 
 
 def _examine_gradient(subject: Subject, x: np.ndarray, report: Report, reference: Any) -> None:
+    where = f"{subject.name}.backward_update_gradient"
     parameters = subject.parameters(subject.fresh())
-    if not parameters:
+    out, delta = subject.out, _draw_delta(subject.out, 3)
+    questions = {name: _ask_parameter(subject, where, x, out, delta, name, array.shape) for name, array in parameters.items()}
+    # Arrays that forward does not depend on are not parameters, unless they are kept as such.
+    questions = {n: q for n, q in questions.items() if n.startswith("_parameters") or np.abs(q.truth).max(initial=0.0) > 1e-9}
+    if not questions:
         report.verdict("backward_update_gradient", right=None, remark="no parameters")
         return
-    report.verdict("backward_update_gradient", right=None)
+    findings = _accumulation(subject, where, x, delta)
+    first = {} if findings else _gradients(subject, x, delta)
+    error = 0.0
+    for name, question in questions.items():
+        if findings:
+            break
+        got = _matching_gradient(name, question, first)
+        label = "" if name == "_parameters" else f" of {name}"
+        if got is None:
+            shapes = [a.shape for a in first.values()]
+            if name.startswith("_parameters") and shapes and question.shape not in shapes:
+                turned = question.shape[::-1] in shapes
+                findings.append(
+                    Finding(
+                        "shape", where, f"the gradient{label} has shape {shapes[0]}, expected {question.shape}, that of the parameters.",
+                        "input.T @ delta, not delta.T @ input" if turned else "the gradient has one number for each parameter",
+                    )
+                )  # fmt: skip
+            else:
+                findings.append(_missing(subject, where, name, question))
+            continue
+        question.answer(got)
+        error = max(error, question.error)
+        if not question.right:
+            findings.append(next(f for f in _guesses_for_gradient(subject, question, name, label) if f is not None))
+    report.verdict("backward_update_gradient", None if findings else error, right=not findings,
+                   remark=findings[0].kind if findings else "")  # fmt: skip
+    report.findings += findings[:1] if findings and findings[0].kind in ("overwrites", "double-counts", "never-zeroed") else findings
+
+
+def _ask_parameter(
+    subject: Subject, where: str, x: np.ndarray, out: np.ndarray, delta: np.ndarray, name: str, shape: tuple[int, ...]
+) -> Question:
+    module = subject.fresh()
+    array = subject.parameters(module)[name]
+    start = array.astype(np.float64)
+    entries = _entries(array.size)
+
+    def f(values: np.ndarray) -> np.ndarray:
+        array[...] = values
+        return subject.forward(x, module).ravel()
+
+    found = derivative(f, start, entries, _precision(subject))
+    return Question(where, x, out, delta, found, entries, shape, _tolerance(subject))
+
+
+def _gradients(subject: Subject, x: np.ndarray, delta: np.ndarray, times: int = 1, zero: bool = True) -> dict[str, np.ndarray]:
+    """Every array that may be a gradient after so many calls on a fresh copy whose gradients were set to zero."""
+    module = subject.fresh()
+    if zero and callable(getattr(module, "zero_grad", None)):
+        call("zero_grad", module.zero_grad)
+    for _ in range(times):
+        call("forward", module.forward, x.copy())
+        call("backward_update_gradient", module.backward_update_gradient, x.copy(), delta.copy())
+    return _gradient_arrays(subject, module)
+
+
+def _gradient_arrays(subject: Subject, module: Any) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    held = getattr(module, "_gradient", None)
+    if isinstance(held, dict):
+        found.update({f"_parameters[{k!r}]": np.array(v, float) for k, v in held.items() if v is not None})
+    elif held is not None:
+        found["_parameters"] = np.array(held, float)
+    known = subject.parameters(module)
+    for name, value in ({} if hasattr(module, "_pieces") else vars(module)).items():
+        if name not in ("_gradient", "_parameters") and name not in known:
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                found[name] = value.astype(float)
+            elif isinstance(value, dict):
+                found.update({f"{name}[{k!r}]": np.array(v, float) for k, v in value.items() if isinstance(v, np.ndarray)})
+    return found
+
+
+def _matching_gradient(name: str, question: Question, found: dict[str, np.ndarray]) -> np.ndarray | None:
+    """The gradient that belongs to a parameter: by name, else by being right, else by shape and a likely name."""
+    if name.startswith("_parameters"):
+        got = found.get(name)
+        return got if got is not None and got.shape == question.shape else None
+    likely = []
+    for other, array in found.items():
+        if array.shape == question.shape or array.size == int(np.prod(question.shape)):
+            question.answer(array)
+            if question.right:
+                return array
+            if "grad" in other.lower() or other.lower().startswith(("d_", "_d", "d")):
+                likely.append(array)
+    return likely[0] if len(likely) == 1 else None
+
+
+def _missing(subject: Subject, where: str, name: str, question: Question) -> Finding:
+    return Finding(
+        "missing-parameter",
+        where,
+        f"{name} changes the output, but gets no gradient.",
+        f"add its gradient too: for a bias added to every row it is delta.sum(axis=0); {name} never learns without",
+    )
+
+
+def _accumulation(subject: Subject, where: str, x: np.ndarray, delta: np.ndarray) -> list[Finding]:
+    """Does a second call add, and does zero_grad leave zeros?"""
+    once, twice = _gradients(subject, x, delta), _gradients(subject, x, delta, times=2)
+    for name, first in once.items():
+        second = twice.get(name)
+        if second is None or second.shape != first.shape or not first.any() or not np.isfinite(first).all():
+            continue
+        if not (name.startswith("_parameters") or "grad" in name.lower()):
+            continue
+        if np.allclose(second, first, rtol=1e-9):
+            return [
+                Finding(
+                    "overwrites", where, "a second call leaves the gradient as after the first: it is set, where it must be added to.",
+                    "self._gradient += ..., not self._gradient = ...",
+                )
+            ]  # fmt: skip
+        if not np.allclose(second, 2 * first, rtol=1e-6, atol=1e-9 * float(np.abs(first).max())):
+            ratio = float((second.ravel() @ first.ravel()) / (first.ravel() @ first.ravel()))
+            return [
+                Finding(
+                    "double-counts", where, f"after a second call the gradient is {ratio:.4g} times that of the first, expected 2 times.",
+                    "add what belongs to this call only: self._gradient += new, where new does not contain self._gradient",
+                )
+            ]  # fmt: skip
+    module = subject.fresh()
+    if callable(getattr(module, "zero_grad", None)):
+        call("zero_grad", module.zero_grad)
+        call("forward", module.forward, x.copy())
+        call("backward_update_gradient", module.backward_update_gradient, x.copy(), delta.copy())
+        call("zero_grad", module.zero_grad)
+        for name, array in _gradient_arrays(subject, module).items():
+            is_gradient = name.startswith("_parameters") or "grad" in name.lower()
+            if is_gradient and name in once and once[name].any() and array.any():
+                return [
+                    Finding(
+                        "never-zeroed", f"{subject.name}.zero_grad", f"after zero_grad {name.replace('_parameters', '_gradient')} is not zero.",
+                        "set every gradient to zeros of its parameter's shape",
+                    )
+                ]  # fmt: skip
+    return []
+
+
+def _guesses_for_gradient(subject: Subject, q: Question, name: str, label: str) -> Iterator[Finding | None]:
+    operation = f"the gradient{label}"
+    if not q.got.any():
+        yield _missing(subject, q.where, name, q)
+    if q.is_like(-q.truth):
+        yield q.finding("sign", f"{operation} has the wrong sign.", "the sign; update_parameters subtracts it")
+    yield _scaled(q, len(q.x), operation)
+    if q.whole and len(q.shape) == 2 and q.shape[0] == q.shape[1] and q.is_like(q.truth.reshape(q.shape).T):
+        yield q.finding("transposed", f"{operation} has the right numbers, with axes swapped.", "input.T @ delta, not delta.T @ input")
+    if q.whole and len(q.shape) >= 3:
+        truth = q.truth.reshape(q.shape)
+        for axes in ((0,), (0, 1)):
+            if q.is_like(np.flip(truth, axes)):
+                yield q.finding("flipped-kernel", f"{operation} is that of the window read backwards.",
+                                "weight k belongs to position start + k of the input, in forward and here")  # fmt: skip
+    batch = len(q.x)
+    if batch > 1:
+        by_example = (q.jacobian.reshape(len(q.entries), batch, -1) * q.delta.reshape(1, batch, -1)).sum(axis=2)
+        for b, text in ((batch - 1, "last"), (0, "first")):
+            if q.is_like(by_example[:, b]):
+                yield q.finding("overwrites", f"{operation} is that of the {text} example of the batch alone.",
+                                "sum over all examples; in a loop over them add with +=")  # fmt: skip
+    if q.is_like(q.jacobian.sum(axis=1)):
+        yield q.finding("ignores-delta", f"{operation} does not depend on delta.", "multiply by delta before summing over the batch")
+    yield _direction(q, operation)
