@@ -51,7 +51,7 @@ test-boundscheck: $(DEV) ## the suite with every array index checked (NUMBA_BOUN
 	NUMBA_BOUNDSCHECK=1 $(PYTEST)
 
 test-every-float32: $(DEV) ## the math functions on every float32 there is (slow)
-	$(VENV)/bin/python -m pytest tests/slow/every_float32.py
+	$(VENV)/bin/python tests/slow/every_float32.py
 
 lint: $(DEV) ## ruff and mypy
 	$(VENV)/bin/python -m ruff check .

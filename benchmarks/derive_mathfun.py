@@ -1,21 +1,23 @@
 """Derive every constant of modnet/mathfun.py: `python benchmarks/derive_mathfun.py`.
 
-Prints, for float32 and float64, the names and values that stand in `FLOAT32` and `FLOAT64` there, and beside each
-polynomial the largest error that it alone would cause, in units of 2**-24 (float32) or 2**-53 (float64), half the
-spacing of the numbers just above 1. With `--check` it prints nothing but the differences, and exits 1 if there are any.
-It takes about half a minute and needs mpmath.
+Prints, for float32 and float64, the names and values that stand in `FLOAT32` and `FLOAT64` there, and beside
+each polynomial the largest error that it alone would cause, in units of 2**-24 (float32) or 2**-53 (float64),
+half the spacing of the numbers just above 1. With `--check` it prints nothing but the differences, and exits
+1 if there are any. It takes about 20 seconds and needs mpmath.
 
 How the coefficients are found.
-(1) A polynomial of degree n whose weighted error reaches +e, -e, +e, ... at n + 2 points and is nowhere larger is
-    the best there is (Chebyshev's alternation theorem).
-(2) Remez: guess the n + 2 points; solve the linear system "the error alternates there" for the n + 1 coefficients
-    and e; move each point to the largest error of its sign nearby; repeat until nothing is larger than e.
+(1) A polynomial of degree n whose weighted error reaches +e, -e, +e, ... at n + 2 points and is nowhere
+    larger is the best there is (Chebyshev's alternation theorem).
+(2) Remez: guess the n + 2 points; solve the linear system "the error alternates there" for the n + 1
+    coefficients and e; move each point to the largest error of its sign nearby; repeat until nothing is
+    larger than e.
 (3) The weight turns the polynomial's error into a relative error of the function it serves.
-(4) Rounding the coefficients to the format spoils (1). So the coefficient of the lowest power, which matters most, is
-    rounded first, the others are fitted again around it, then the next one is rounded, and so on.
+(4) Rounding the coefficients to the format spoils (1). So the coefficient of the lowest power, which matters
+    most, is rounded first, the others are fitted again around it, then the next one is rounded, and so on.
 
-Source: E. Remez, "Sur la determination des polynomes d'approximation de degre donnee", 1934; for (4) the idea, not the
-method, of N. Brisebarre and S. Chevillard, "Efficient polynomial L-infinity approximations", ARITH 2007.
+Source: E. Remez, "Sur la determination des polynomes d'approximation de degre donnee", 1934; for (4) the
+idea, not the method, of N. Brisebarre and S. Chevillard, "Efficient polynomial L-infinity approximations",
+ARITH 2007.
 """
 
 import argparse
@@ -63,7 +65,7 @@ def alternation(error: list[Any], count: int) -> list[int]:
 
 
 def remez(grid: list[Any], target: list[Any], weight: list[Any], degree: int) -> list[Any]:
-    """Coefficients, lowest power first, of the minimax polynomial of weight * (target - polynomial) on the grid."""
+    """Coefficients, lowest power first, that make weight * (target - polynomial) smallest on the grid."""
     unknowns = degree + 2
     points = [len(grid) * (2 * r + 1) // (2 * unknowns) for r in range(unknowns)]
     coefficients: list[Any] = []
@@ -86,7 +88,7 @@ def remez(grid: list[Any], target: list[Any], weight: list[Any], degree: int) ->
 
 
 def fit(what: Fit, degree: int, dtype: type[np.floating[Any]]) -> tuple[list[Any], Any]:
-    """Coefficients in `dtype`, lowest power first, and the largest weighted error of the polynomial with them."""
+    """Coefficients in `dtype`, lowest power first, and the largest weighted error with them."""
     count = GRID_PER_UNKNOWN * (degree + 2)
     middle, half = (what.low + what.high) / 2, (what.high - what.low) / 2
     # Points crowded at the ends, as the extrema of the error are.
@@ -125,8 +127,8 @@ def first_integer(holds: Callable[[int], bool], step: int) -> int:
 
 
 def fits(erf_top: int) -> dict[str, Fit]:
-    """What each polynomial of mathfun.py approximates. The numbering of the equations is that of mathfun.py."""
-    exp, expm1, log, log1p = mpmath.exp, mpmath.expm1, mpmath.log, mpmath.log1p
+    """What each polynomial of mathfun.py approximates, and what its error is worth."""
+    expm1, log, log1p = mpmath.expm1, mpmath.log, mpmath.log1p
     tanh, erf, erfc, root = mpmath.tanh, mpmath.erf, mpmath.erfc, mpmath.sqrt
     half_ln2 = log(2) / 2
     border = tanh_border()
@@ -159,6 +161,7 @@ def fits(erf_top: int) -> dict[str, Fit]:
     }
 
 
+# The lowest that keep the error under 0.25 in the units printed.
 DEGREES = {
     np.float32: {"exp": 4, "log": 7, "tanh": 4, "erf_near": 6, "erf_far": 6},
     np.float64: {"exp": 9, "log": 18, "tanh": 9, "erf_near": 11, "erf_far": 17},
@@ -199,7 +202,7 @@ def constants(dtype: type[np.floating[Any]]) -> tuple[dict[str, Any], dict[str, 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="derive the constants of modnet/mathfun.py")
-    parser.add_argument("--check", action="store_true", help="compare with modnet/mathfun.py instead of printing")
+    parser.add_argument("--check", action="store_true", help="compare with mathfun.py, print differences")
     check = parser.parse_args().check
     mp.dps = 50
     different = 0

@@ -2,14 +2,36 @@
 
 from modnet import losses, modules, optim
 from modnet.loss import Loss
-from modnet.losses import BCE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, Perceptron
+from modnet.losses import (
+    BCE,
+    MAE,
+    MSE,
+    NLL,
+    BCEWithLogits,
+    CrossEntropy,
+    Hinge,
+    Huber,
+    KLDivergence,
+    MultiMargin,
+    Perceptron,
+)
 from modnet.module import Module
 from modnet.modules import (
+    AvgPool1D,
+    AvgPool2D,
+    Conv1D,
+    Conv2D,
+    ConvTranspose1D,
+    ConvTranspose2D,
     Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
     Identity,
     LeakyReLU,
     Linear,
     LogSoftmax,
+    MaxPool1D,
+    MaxPool2D,
     ReLU,
     Sequential,
     Sigmoid,
@@ -17,25 +39,40 @@ from modnet.modules import (
     Tanh,
 )
 from modnet.training import Callback, History, Training, TrainingWarning, fit, predict
+from modnet.weights import balanced_weights
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BCE",
+    "MAE",
     "MSE",
     "NLL",
+    "AvgPool1D",
+    "AvgPool2D",
     "BCEWithLogits",
     "Callback",
+    "Conv1D",
+    "Conv2D",
+    "ConvTranspose1D",
+    "ConvTranspose2D",
     "CrossEntropy",
     "Flatten",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
     "Hinge",
     "History",
+    "Huber",
     "Identity",
+    "KLDivergence",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "Loss",
+    "MaxPool1D",
+    "MaxPool2D",
     "Module",
+    "MultiMargin",
     "Perceptron",
     "ReLU",
     "Sequential",
@@ -44,6 +81,7 @@ __all__ = [
     "Tanh",
     "Training",
     "TrainingWarning",
+    "balanced_weights",
     "fit",
     "losses",
     "modules",

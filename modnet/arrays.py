@@ -78,10 +78,16 @@ def require_finite(array: np.ndarray, who: Any, name: str) -> None:
         raise ValueError(f"{who}: {name}[{place}] is {array[where]}, expected finite numbers")
 
 
+def said(value: Any) -> str:
+    """A value as an error message shows it: its repr, in one line and not too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def whole(value: Any, who: str, name: str, minimum: int = 1) -> int:
     """An int of at least minimum, else a ValueError or TypeError."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{who}: {name} is {value!r}, expected a whole number")
+        raise TypeError(f"{who}: {name} is {said(value)}, expected a whole number")
     if value < minimum:
         raise ValueError(f"{who}: {name} is {value}, expected at least {minimum}")
     return int(value)
@@ -90,7 +96,7 @@ def whole(value: Any, who: str, name: str, minimum: int = 1) -> int:
 def real(value: Any, who: str, name: str, expected: str = "a finite number", valid: Any = None) -> float:
     """A finite float for which valid(value) holds, else a ValueError or TypeError that says what was expected."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{who}: {name} is {value!r}, expected {expected}")
+        raise TypeError(f"{who}: {name} is {said(value)}, expected {expected}")
     if not np.isfinite(value) or (valid is not None and not valid(value)):
         raise ValueError(f"{who}: {name} is {value}, expected {expected}")
     return float(value)
@@ -101,5 +107,5 @@ def generator(rng: int | np.random.Generator | None, who: str = "modnet") -> np.
     if rng is None or isinstance(rng, np.random.Generator):
         return np.random.default_rng(rng)
     if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
-        raise TypeError(f"{who}: rng is {rng!r}, expected an int, a numpy.random.Generator or None")
+        raise TypeError(f"{who}: rng is {said(rng)}, expected an int, a numpy.random.Generator or None")
     return np.random.default_rng(int(rng))

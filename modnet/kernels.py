@@ -24,6 +24,7 @@ Outside the kernels the folder of compiled code is the other subject of this fil
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pickle
@@ -100,6 +101,7 @@ class Compiled:
             self.call._cache = _KernelCache(function)
 
     def __call__(self, *arguments: Any) -> Any:
+        """Run it from Python, compiled at the first call for each element type."""
         return self.call(*arguments)
 
     def __repr__(self) -> str:
@@ -255,15 +257,9 @@ def matrix_at(typingctx, flat, start, rows, columns):
 
 
 if JIT_DISABLED:
-
-    def array_at(address, size):
-        return _python_arrays[int(address)][:size]
-
-    def vector_at(flat, start, size):
-        return flat.reshape(-1)[start : start + size]
-
-    def matrix_at(flat, start, rows, columns):
-        return flat.reshape(-1)[start : start + rows * columns].reshape(rows, columns)
+    array_at = lambda address, size: _python_arrays[int(address)][:size]
+    vector_at = lambda flat, start, size: flat.reshape(-1)[start : start + size]
+    matrix_at = lambda flat, start, rows, columns: vector_at(flat, start, rows * columns).reshape(rows, columns)
 
 
 # --- matrix products -------------------------------------------------------------------------------------------------
@@ -313,19 +309,23 @@ def _gemm(typingctx, a, a_transposed, b, b_transposed, out, add):
         kind = byte(ord("s" if element == types.float32 else "d"))
         builder.call(
             gemm,
-            [kind, letter(values[3]), letter(values[1]), m, n, k, one, b_data, b_columns, a_data, a_columns, beta]
-            + [out_data, m],
+            [
+                kind, letter(values[3]), letter(values[1]), m, n, k,
+                one, b_data, b_columns, a_data, a_columns, beta, out_data, m,
+            ],
         )  # fmt: skip
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-if JIT_DISABLED:
+def _python_gemm(a, a_transposed, b, b_transposed, out, add):
+    result = (a.T if a_transposed else a) @ (b.T if b_transposed else b)
+    out[...] = out + result if add else result
 
-    def _gemm(a, a_transposed, b, b_transposed, out, add):
-        result = (a.T if a_transposed else a) @ (b.T if b_transposed else b)
-        out[...] = out + result if add else result
+
+if JIT_DISABLED:
+    _gemm = _python_gemm
 
 
 @inline
@@ -375,10 +375,8 @@ def _candidates() -> list[Path]:
 
 def _usable(folder: Path) -> bool:
     """Whether kernels may be written to, or read from, this folder. Code is loaded from it: nobody else may own it."""
-    try:
+    with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError:
-        pass
     try:
         owner = folder.stat().st_uid
     except OSError:
@@ -416,14 +414,12 @@ def cache_folder() -> Path | None:
 
 def _remove_old(base: Path) -> None:
     limit = time.time() - 86400 * _DAYS_UNUSED
-    try:
+    with contextlib.suppress(OSError):
         for folder in base.iterdir():
             if folder.is_dir() and "-numba" in folder.name and folder.stat().st_mtime < limit:
                 for file in folder.glob("*.kernel"):
                     file.unlink(missing_ok=True)
                 folder.rmdir()
-    except OSError:
-        pass
 
 
 class _KernelCache(_Cache):
@@ -471,30 +467,39 @@ class _KernelCache(_Cache):
         if path is None:
             return
         content = serialize.dumps(data._reduce())
-        try:
+        with contextlib.suppress(OSError):  # read-only or full: the kernel works, it is only not kept
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
                 file.write(hashlib.sha256(content).digest() + content)
             os.replace(file.name, path)
-        except OSError:  # read-only or full: the kernel works, it is only not kept
-            pass
 
-    def enable(self) -> None: ...
+    def enable(self) -> None:
+        """Nothing to do: files come and go by themselves."""
 
-    def disable(self) -> None: ...
+    def disable(self) -> None:
+        """Nothing to do: files come and go by themselves."""
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        """Nothing to do: files come and go by themselves."""
 
 
 def _identity(value: Any) -> str:
+    """What tells one closed-over value from another: of functions their code, since all lambdas have one name."""
     function = getattr(value, "py_func", value)
-    if callable(function) and hasattr(function, "__qualname__"):
-        return f"{function.__module__}.{function.__qualname__}"
-    return repr(value)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return repr(value)
+    inner = [_identity(cell.cell_contents) for cell in function.__closure__ or ()]
+    return repr((function.__module__, function.__qualname__, list(code.co_positions()), *_instructions(code), inner))
+
+
+def _instructions(code: Any) -> tuple[Any, ...]:
+    constants = [_instructions(c) if hasattr(c, "co_code") else repr(c) for c in code.co_consts]
+    return code.co_code, code.co_names, code.co_varnames, constants
 
 
 def _source(function: Callable[..., Any]) -> str:
     try:
         return Path(function.__code__.co_filename).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return repr((function.__code__.co_code, function.__code__.co_consts, function.__code__.co_names))
+    except (OSError, UnicodeDecodeError):  # typed into a console
+        return _identity(function)

@@ -158,10 +158,15 @@ class ClassLoss(KernelLoss):
         return raw.astype(dtype).reshape(len(raw), -1), _sizes(classes, 1)
 
     def _labels_or_rows(self, y: Any) -> np.ndarray:
-        array = np.asarray(y)
-        if array.dtype.kind in "UST" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel())):
+        try:
+            array = np.asarray(y)
+        except ValueError:  # rows of different lengths
+            return as_numbers(y, self, "y")
+        if array.size and (
+            array.dtype.kind in "UST" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()))
+        ):
             raise TypeError(
-                f"{self}: y holds text such as {array.ravel()[0]!r}, expected integers 0 to C-1; "
+                f"{self}: y holds text such as {array.ravel().tolist()[0]!r}, expected integers 0 to C-1; "
                 "number the classes with classes, y = np.unique(y, return_inverse=True)"
             )
         return as_numbers(y, self, "y")

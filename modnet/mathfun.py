@@ -1,33 +1,42 @@
 """exp, expm1, log, log1p, tanh, sigmoid and erf for kernels: one number at a time, and sixteen in effect.
 
-A kernel writes `for i in range(n): out[i] = exp(x[i])`. The functions of the C library would make that n calls. These
-have no calls, no branches, no tables: a fixed row of additions, multiplications and choices between two computed
-values. So LLVM does the row on a whole vector register at once, which is 16 float32 or 8 float64 with AVX-512.
-Nanoseconds an element, 4096 elements, one core with AVX-512, numpy's function (SciPy's for sigmoid and erf) beside:
+A kernel writes `for i in range(n): out[i] = exp(x[i])`. The functions of the C library would make that n
+calls. These have no calls, no branches, no tables: a fixed row of additions, multiplications and choices
+between two computed values. So LLVM does the row on a whole vector register at once, which is 16 float32 or 8
+float64 with AVX-512. Nanoseconds an element, 4096 elements, one core with AVX-512, numpy's function (SciPy's
+for sigmoid and erf) beside:
 
-@TABLE@
+             exp   expm1  log    log1p  tanh   sigmoid  erf
+    float32  0.19  0.19   0.24   0.28   0.27   0.23     0.32
+    numpy    0.39  0.29   0.31   0.32   0.24   2.47     7.24
+    float64  0.42  0.44   0.67   0.75   0.70   0.53     1.04
+    numpy    0.59  0.79   0.55   0.63   0.81   3.70     6.68
 
 How each works is told beside it; all stand on three facts.
 
-(1) A floating-point number is s * m * 2^e, and its bits are those of s, e and m side by side, e plus a constant. So
-    adding k to the bits of e multiplies by 2^k, and reading them gives the integer part of log2. `_bits` and
-    `_from_bits` see the same 32 or 64 bits as a number or as an integer.
-(2) Numbers from 2^23 to 2^24 (float64: 2^52 to 2^53) are integers: there is no bit left for a fraction. So adding
-    `rounder` = 1.5 * 2^23 rounds to the nearest integer, and leaves that integer in the low bits of the sum.
-(3) On a short interval a polynomial of low degree is as good as the function. Its coefficients are the ones whose
-    largest error is smallest; `benchmarks/derive_mathfun.py` finds them, and every other constant here.
+(1) A floating-point number is s * m * 2^e, and its bits are those of s, e and m side by side, e plus a
+    constant. So adding k to the bits of e multiplies by 2^k, and reading them gives the integer part of log2.
+    `_bits` and `_from_bits` see the same 32 or 64 bits as a number or as an integer.
+(2) Numbers from 2^23 to 2^24 (float64: 2^52 to 2^53) are integers: there is no bit left for a fraction. So
+    adding `rounder` = 1.5 * 2^23 rounds to the nearest integer, and leaves that integer in the low bits of
+    the sum.
+(3) On a short interval a polynomial of low degree is as good as the function. Its coefficients are the ones
+    whose largest error is smallest; `benchmarks/derive_mathfun.py` finds them, and every other constant here.
 
-One text serves both formats: its constants come in `f`, which is FLOAT32 or FLOAT64, because a number written out in
-the text, 0.5 say, is a float64 to numba and would make all that touches it float64.
+One text serves both formats: its constants come in `f`, which is FLOAT32 or FLOAT64, because a number written
+out in the text, 0.5 say, is a float64 to numba and would make all that touches it float64.
 
-Two habits keep a NaN a NaN, as every comparison with one is False: `top if x > top else x` lets it through where
-`x if x < top else top` would not; and the last choice of a function falls to a side where x is.
+One habit keeps a NaN a NaN. Every comparison with it is False, so where one chooses the result, what follows
+`else` is always something that x has gone through, or NaN itself: `top if x > top else x` lets it pass where
+`x if x < top else top` would make a number of it.
 
-Errors are in ulp, the distance between neighbouring numbers of the format at the true result. For float32 they are the
-largest over all 2^32 numbers, found by `make test-every-float32`; for float64 over two million random ones.
+Errors are in ulp, the distance between neighbouring numbers of the format at the true result. Those stated
+are the largest found, with a fused multiply-add and without: in float32 over all 2^32 numbers (`make
+test-every-float32`), in float64 over eight million random ones of all sizes (360 thousand for erf).
 
-Sources: the reductions of exp and log are those of P. T. P. Tang, ACM TOMS 15 (1989) and 16 (1990), without tables;
-the error of 1 + x in log1p is D. Knuth's two-sum, TAOCP 2, 4.2.2.
+Sources: W. J. Cody and W. Waite, Software Manual for the Elementary Functions (1980), for ln 2 in two parts
+and for the reductions; D. E. Knuth, The Art of Computer Programming 2, 4.2.2, for the exact error of a sum in
+log1p.
 """
 
 from collections.abc import Callable
@@ -35,18 +44,17 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numba import types
-from numba.core import cgutils
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, overload, register_jitable
+from numba.extending import overload, register_jitable
 
 Scalar = TypeVar("Scalar", float, np.float32)
 
 JIT: dict[str, Any] = {
-    # Without it a division is preceded by a test for zero that raises, and nothing is vectorised.
+    # Without it each division tests for zero, and raises; tanh and sigmoid are not vectorised.
     "error_model": "numpy",
     # a * b + c may be one instruction with one rounding. Nothing here needs it, nothing here is hurt by it.
     "fastmath": {"contract"},
-    # A call left in a loop stops its vectorisation, and LLVM finds the longer functions too long to inline.
+    # A call left in a loop stops its vectorisation, and LLVM finds float64 log too long to inline unasked.
     "forceinline": True,
 }
 
@@ -64,7 +72,6 @@ class Format(NamedTuple):
     scale: Any  # 2^mantissa
     rounder: Any  # 1.5 * 2^mantissa
     smallest: Any  # the smallest normal number
-    largest: Any
     lift: Any  # 2^64 or 2^512: between the exponents in use and the ends of their range
     lower: Any  # 1 / lift
     log2e: Any
@@ -90,15 +97,14 @@ def _format(dtype: type[np.floating[Any]], **derived: Any) -> Format:
     info = np.finfo(dtype)
     integer = np.int32 if dtype is np.float32 else np.int64
     lift = 2.0 ** (64 if dtype is np.float32 else 512)
-    known = {
-        "zero": 0, "half": 0.5, "one": 1, "two": 2, "inf": np.inf, "nan": np.nan, "scale": 2.0**info.nmant, "rounder": 1.5 * 2.0**info.nmant,
-        "smallest": info.tiny, "largest": info.max, "lift": lift, "lower": 1 / lift,
+    constants: dict[str, Any] = {
+        "zero": 0, "half": 0.5, "one": 1, "two": 2, "inf": np.inf, "nan": np.nan,
+        "scale": 2.0**info.nmant, "rounder": 1.5 * 2.0**info.nmant, "smallest": info.smallest_normal,
+        "lift": lift, "lower": 1 / lift, **derived,
     }  # fmt: skip
-    return Format(
-        mantissa=integer(info.nmant),
-        **{name: dtype(value) for name, value in known.items()},
-        **{name: tuple(map(dtype, v)) if isinstance(v, tuple) else dtype(v) for name, v in derived.items()},
-    )
+    for name, value in constants.items():
+        constants[name] = tuple(map(dtype, value)) if isinstance(value, tuple) else dtype(value)
+    return Format(mantissa=integer(info.nmant), **constants)
 
 
 FLOAT32 = _format(
@@ -276,7 +282,7 @@ def _compiled_from_bits(bits, like):
 
 
 def _narrow(bits, like):
-    """Cut an integer back to the width of `like`: numba adds two int32 as int64, which would halve the lanes."""
+    """Cut an integer to the width of `like`: numba adds two int32 as int64, which would halve the lanes."""
     return np.int32(bits) if like.dtype == np.float32 else np.int64(bits)
 
 
@@ -288,46 +294,31 @@ def _compiled_narrow(bits, like):
 
 
 def _polynomial(x, coefficients):
-    """Horner's rule, the highest power first: one multiplication and one addition a coefficient."""
-    total = coefficients[0]
-    for coefficient in coefficients[1:]:
-        total = total * x + coefficient
-    return total
+    """Horner's rule, the highest power first, for the even powers and the odd ones apart: E(x^2) + x O(x^2).
 
-
-@overload(_polynomial, jit_options=JIT)
-def _compiled_polynomial(x, coefficients):
-    return lambda x, coefficients: _unrolled(x, coefficients)
-
-
-@intrinsic
-def _unrolled(typingctx, x, coefficients):
-    """The loop of `_polynomial` written out.
-
-    LLVM unrolls it up to ten coefficients or so; where it does not, the loop around is not vectorised, and float64 log
-    takes 10 ns in place of @LOG64@.
+    A step of Horner's waits for the one before; these two chains wait for nothing but themselves, which in
+    float64 takes erf from 1.6 to 1.1 ns. LLVM writes each loop out, as it does with loops over ten constants
+    or fewer.
     """
-
-    def codegen(context, builder, signature, arguments):
-        x, coefficients = arguments
-        total, *rest = cgutils.unpack_tuple(builder, coefficients)
-        for coefficient in rest:
-            product = builder.fmul(total, x, flags=("contract",))
-            total = builder.fadd(product, coefficient, flags=("contract",))
-        return total
-
-    return x(x, coefficients), codegen
+    square = x * x
+    first, second = coefficients[0], coefficients[1]
+    for coefficient in coefficients[2::2]:
+        first = first * square + coefficient
+    for coefficient in coefficients[3::2]:
+        second = second * square + coefficient
+    return first * x + second if len(coefficients) % 2 == 0 else second * x + first
 
 
 def _split_exp(x, f):
     """What exp(x) is made of: high, tail and field, where exp(x) = 2^k * (1 + high + tail).
 
     (1) k = x / ln 2 rounded, x = k ln 2 + r: |r| <= ln 2 / 2, and exp(x) = 2^k exp(r).
-    (2) k ln2_high is exact, and so is high = x - k ln2_high: the two are neighbours. So r = high - k ln2_low is as
-        good as x is, though most of x has cancelled.
-    (3) expm1(r) = r + r^2 P(r) = high + tail: kept in two parts, because the small one has nearly all of the error.
-    (4) field is k << mantissa: what to add to the bits of a number to multiply it by 2^k. The bits of `rounder` that
-        come with k's all leave at the left.
+    (2) k ln2_high is exact, and so is high = x - k ln2_high: the two are neighbours. So r = high - k ln2_low
+        is as good as x is, though most of x has cancelled.
+    (3) expm1(r) = r + r^2 P(r) = high + tail: kept in two parts, because the small one has nearly all of the
+        error.
+    (4) field is k << mantissa: what to add to the bits of a number to multiply it by 2^k. The bits of
+        `rounder` that come with k's all leave at the left.
     """
     shifted = x * f.log2e + f.rounder
     k = shifted - f.rounder
@@ -340,8 +331,9 @@ def _split_exp(x, f):
 def _exp(x, f):
     """(1) 2^k (1 + high + tail), as `_split_exp` says.
 
-    (2) Where the result is subnormal or close to overflow, 2^k is no number of the format. So it is multiplied in two
-        steps, the first with an exponent that is in the middle of the range, the second the one that rounds.
+    (2) Where the result is subnormal or close to overflow, 2^k is no number of the format. So it is
+        multiplied by 2^k lift (or lower), well inside the range, and then by lower (or lift): the last step
+        alone rounds or overflows.
     """
     x = f.exp_top if x > f.exp_top else x
     x = f.exp_bottom if x < f.exp_bottom else x
@@ -352,17 +344,18 @@ def _exp(x, f):
 
 
 def exp(x: Scalar) -> Scalar:
-    """e^x, within @exp32@ ulp in float32 and @exp64@ in float64. Subnormal results are not flushed to 0."""
+    """e^x, within 0.96 ulp in float32 and 0.91 in float64. Subnormal results are not flushed to 0."""
     return _plain("exp", _exp, x)
 
 
 def _expm1(x, f):
     """(1) expm1(x) = 2^k (1 + expm1(r)) - 1 = 2^k ((high + (1 - 2^-k)) + tail).
 
-    (2) The order of the sum is what keeps it accurate: for k = 0 the middle is exactly high = x, for k = 1 and -1,
-        where x and the constant cancel in part, the sum of these two is still exact or nearly so.
-    (3) 2^128 is no float32, but 2^127 is, and at 128 this makes of 2^-127 a harmless 0: half the factor, twice the
-        rest. Both are exact, subnormals included.
+    (2) The order of the sum is what keeps it accurate. For k = 0 the inner sum is exactly x; for k = 1 and
+        -1, where the two cancel in part, it is exact or nearly so; and tail, which has the errors, is small.
+    (3) k may be 128, and 2^128 is no float32. So the factor is 2^(k - 1) and the rest is doubled, which is
+        exact. In the same way 2^-k is half of 2^(1 - k), whose bits at k = 128 are those of 0: right enough
+        beside 1.
     (4) -0 + (1 - 1) is +0, so 0 is its own result.
     """
     y = f.exp_top if x > f.exp_top else x
@@ -375,14 +368,15 @@ def _expm1(x, f):
 
 
 def expm1(x: Scalar) -> Scalar:
-    """e^x - 1, within @expm132@ ulp in float32 and @expm164@ in float64, however small x is."""
+    """e^x - 1, within 1.45 ulp in float32 and 1.31 in float64, however small x is."""
     return _plain("expm1", _expm1, x)
 
 
 def _exponent(u, f):
     """The integer k with u = m 2^k, sqrt(1/2) <= m < sqrt(2), for a normal u > 0.
 
-    Between two powers of 2 bits grow as numbers do: so how often bits(u) is a whole exponent above bits(sqrt(1/2)) is k.
+    The bits of positive numbers grow as the numbers do, so k is how many whole exponents u's are above
+    sqrt(1/2)'s.
     """
     return _narrow(_bits(u) - _bits(f.root_half), u) >> f.mantissa
 
@@ -390,9 +384,10 @@ def _exponent(u, f):
 def _log_of(k, d, f):
     """(1) log(2^k (1 + d)) = k ln 2 + log1p(d) = k ln 2 + d - d^2/2 + d^3 P(d).
 
-    (2) k is an integer and is made a number by fact (2) of the module, in reverse.
-    (3) Summed from the smallest up: k ln2_high is exact, and d nearly, so the rounding of the last two sums is nearly
-        all the error there is. For k = -1 the two cancel, down to ln(2) / 2: the error of d counts twice, still.
+    (2) k comes as an integer and is made a number by fact (2) of the module read backwards.
+    (3) Summed from the smallest up, the rounding of the last two sums is nearly all the error there is:
+        k ln2_high is exact, and log1p(d) is at most ln(2) / 2, which where k is not 0 the result exceeds, so
+        nothing is amplified.
     """
     k = _from_bits(_bits(f.rounder) + k, d) - f.rounder
     square = d * d
@@ -415,15 +410,15 @@ def _log(x, f):
 
 
 def log(x: Scalar) -> Scalar:
-    """The natural logarithm, within @log32@ ulp in float32 and @log64@ in float64; -inf at 0, NaN below."""
+    """The natural logarithm, within 0.91 ulp in float32 and 0.88 in float64; -inf at 0, NaN below."""
     return _plain("log", _log, x)
 
 
 def _log1p(x, f):
-    """(1) u = 1 + x is rounded, and for a small x that loses most of it: u + lost = 1 + x, with lost exact (two-sum).
+    """(1) u = 1 + x is rounded, and a small x is lost in it. But what is lost is known: u + lost = 1 + x.
 
     (2) u = m 2^k, so 1 + x = 2^k (1 + d) with d = (m - 1) + lost 2^-k. For k = 0 this d is x itself.
-    (3) 2^-k is half of 2^(1 - k), because for the largest k of all the first is subnormal.
+    (3) k may be 128 here too: 2^-k as in expm1.
     (4) The ends as for log, and 0 is its own result, to keep its sign.
     """
     u = f.one + x
@@ -439,7 +434,7 @@ def _log1p(x, f):
 
 
 def log1p(x: Scalar) -> Scalar:
-    """log(1 + x), within @log1p32@ ulp in float32 and @log1p64@ in float64, however small x is; -inf at -1, NaN below."""
+    """log(1 + x), within 1.48 ulp in float32 and 1.36 in float64, however small; -inf at -1, NaN below."""
     return _plain("log1p", _log1p, x)
 
 
@@ -465,15 +460,15 @@ def _tanh(x, f):
 
 
 def tanh(x: Scalar) -> Scalar:
-    """The hyperbolic tangent, within @tanh32@ ulp in float32 and @tanh64@ in float64."""
+    """The hyperbolic tangent, within 1.45 ulp in float32 and 1.42 in float64."""
     return _plain("tanh", _tanh, x)
 
 
 def _sigmoid(x, f):
     """(1) e = exp(-|x|) <= 1 never overflows, and with t = e / (1 + e) sigmoid(x) is 1 - t for x >= 0.
 
-    (2) For x < 0 it is t, written e (1 - t): t's own errors then enter at no more than half their size, where e / (1 + e)
-        has 2.3 ulp in float32.
+    (2) For x < 0 it is t, which is also e (1 - t). Then t's own errors count half or less; t itself is 2.3
+        ulp off at worst in float32.
     """
     a = -abs(x)
     a = f.exp_bottom if a < f.exp_bottom else a
@@ -485,7 +480,7 @@ def _sigmoid(x, f):
 
 
 def sigmoid(x: Scalar) -> Scalar:
-    """1 / (1 + e^-x), within @sigmoid32@ ulp in float32 and @sigmoid64@ in float64, subnormal results included."""
+    """1 / (1 + e^-x), within 1.84 ulp in float32 and 1.73 in float64, subnormal results included."""
     return _plain("sigmoid", _sigmoid, x)
 
 
@@ -493,8 +488,8 @@ def _erf(x, f):
     """(1) erf is odd: a = |x|, and the sign comes back last.
 
     (2) For a < 1: a + a P(z), z = a^2; P(0) = 2 / sqrt(pi) - 1.
-    (3) Above: 1 - exp(-g(a)), g(a) = -log(erfc(a)), which is nearly a^2 and so a gentle polynomial. What is taken away
-        is at most erfc(1) = 0.16, and so are its errors.
+    (3) Above: 1 - exp(-g(a)), g(a) = -log(erfc(a)), which is nearly a^2 and so a gentle polynomial. What is
+        taken away is at most erfc(1) = 0.16, and so are its errors.
     """
     a = abs(x)
     near = a + a * _polynomial(a * a, f.erf_near)
@@ -505,12 +500,12 @@ def _erf(x, f):
 
 
 def erf(x: Scalar) -> Scalar:
-    """The error function, within @erf32@ ulp in float32 and @erf64@ in float64."""
+    """The error function, within 1.36 ulp in float32 and 1.29 in float64."""
     return _plain("erf", _erf, x)
 
 
 def _plain(name: str, core: Callable[..., Any], x: Scalar) -> Scalar:
-    """What a call from Python does: the same text, run by Python. Overflow and NaN are results here, not warnings."""
+    """What a call from Python does: the same text, run by Python. Overflow is a result, not a warning."""
     if not isinstance(x, (np.float32, float)):
         raise TypeError(f"{name}: x is of type {type(x).__name__}, expected a float32 or float64 scalar")
     with np.errstate(all="ignore"):
@@ -533,9 +528,10 @@ def _compile(public: Callable[..., Any], core: Callable[..., Any]) -> None:
 
 
 for _public, _core in (
-    (exp, _exp), (expm1, _expm1), (log, _log), (log1p, _log1p), (tanh, _tanh), (sigmoid, _sigmoid), (erf, _erf),
+    (exp, _exp), (expm1, _expm1), (log, _log), (log1p, _log1p),
+    (tanh, _tanh), (sigmoid, _sigmoid), (erf, _erf),
 ):  # fmt: skip
     register_jitable(**JIT)(_core)
     _compile(_public, _core)
-for _shared in (_split_exp, _exponent, _log_of, _signed):
+for _shared in (_polynomial, _split_exp, _exponent, _log_of, _signed):
     register_jitable(**JIT)(_shared)

@@ -97,6 +97,7 @@ class Table:
         self.columns = int(places[-1])
         self.result = int(places[result])
         self.params, self.grad, self.state = storage.params, storage.grad, storage.state
+        self.source = storage.params  # `astype` replaces it: the table is then out of date
         if self.params.dtype != dtype:  # a network without parameters takes the type of its input
             self.params, self.grad, self.state = (v.astype(dtype) for v in (self.params, self.grad, self.state))
         self.rows = np.zeros(len(program.rows), ROW)
@@ -183,14 +184,14 @@ def _signatures(element: types.Float) -> dict[str, Any]:
         "walk_epoch": integer(
             rows, matrix, matrix, floats, integers, integer, integer, integer, matrix,
             vector, vector, vector, integer, integer, integer, vector, vector, vector, integers,
-            *loss, integer, vector, floats, floats, vector, floats,
+            *loss, integer, vector, floats, integers, floats, floats, vector, floats,
         ),
         "walk_costs": types.void(
             rows, matrix, matrix, floats, integer, vector, integer, integer, integer, vector, vector, integers,
             *loss, floats,
         ),
         "scale": types.void(matrix, floats, integers),
-        "clip": types.void(vector, types.float64),
+        "clip": types.void(vector, integers, types.float64),
         "shuffle": types.void(integers, types.uint64[::1]),
     }  # fmt: skip
 
@@ -343,16 +344,19 @@ def walk_backward(
 def walk_epoch(
     rows, data, targets, weights, order, first, last, batch_size, y,
     values, deltas, scratch, capacity, result, features, params, grad, state, sizes,
-    loss, loss_sizes, loss_hyper, cost, step, moments, settings, rates, previous, totals,
+    loss, loss_sizes, loss_hyper, cost, step, moments, settings, pieces, factors, rates, previous, totals,
 ):  # fmt: skip
     """Train on batches `first` to `last` of an epoch; return the number of batches done.
 
     order (n,) says which examples of data (n, features) and targets (n, columns) come when; weights is (n,), or empty for
-    weights of one. loss holds the addresses of cost, slope and hits (0 for none); rates (batches,) the learning rate of each
-    step. totals gathers the sum of weighted costs and the sum of hits. A batch whose cost is not finite ends the walk before
-    its step, and so does nothing to the parameters; previous holds them as they were one step earlier.
+    weights of one. loss holds the addresses of cost, slope and hits (0 for none). The optimizer moves the parameters piece by
+    piece: pieces (2 k,) has where each begins and its size, factors (k,) what its learning rate is multiplied by, settings
+    (k * width,) its own settings; rates (batches,) is the learning rate of each step. totals gathers the sum of weighted costs
+    and the sum of hits. A batch whose cost is not finite ends the walk before its step, and so does nothing to the
+    parameters; previous holds them as they were one step earlier.
     """
     n = order.shape[0]
+    moment_count, width = moments.size // max(1, params.size), settings.size // max(1, factors.size)
     for b in range(first, last):
         at = b * batch_size
         batch = min(batch_size, n - at)
@@ -384,9 +388,16 @@ def walk_epoch(
             grad[i] = 0
         _backward(rows, batch, False, True, values, deltas, scratch, capacity, params, grad, state, sizes)
         _copy(params, previous)
-        settings[0] = rates[b]
-        _clip(grad, settings[2])
-        call_step(step, params, grad, moments, settings)
+        _clip(grad, pieces, settings[2])
+        if factors.size == 0:
+            settings[1] += 1
+        for k in range(factors.size):
+            start, size, own = pieces[2 * k], pieces[2 * k + 1], vector_at(settings, k * width, width)
+            own[0] = rates[b] * factors[k]
+            call_step(
+                step, vector_at(params, start, size), vector_at(grad, start, size),
+                vector_at(moments, moment_count * start, moment_count * size), own,
+            )  # fmt: skip
     return last - first
 
 
@@ -429,23 +440,27 @@ def scale(delta, weights, examples):
 
 
 @inline
-def _clip(grad, limit):
+def _clip(grad, pieces, limit):
     if limit <= 0:
         return
     squares = 0.0
-    for i in range(grad.size):
-        squares += np.float64(grad[i]) * np.float64(grad[i])
+    for k in range(0, pieces.size, 2):
+        part = vector_at(grad, pieces[k], pieces[k + 1])
+        for i in range(part.size):
+            squares += np.float64(part[i]) * np.float64(part[i])
     norm = np.sqrt(squares)
     if norm > limit:
         factor = grad.dtype.type(limit / norm)
-        for i in range(grad.size):
-            grad[i] *= factor
+        for k in range(0, pieces.size, 2):
+            part = vector_at(grad, pieces[k], pieces[k + 1])
+            for i in range(part.size):
+                part[i] *= factor
 
 
 @_compiled
-def clip(grad, limit):
-    """Scale the gradient down to norm `limit` where it is longer; 0 for no limit."""
-    _clip(grad, limit)
+def clip(grad, pieces, limit):
+    """Scale the gradient, in pieces (2 k,) of starts and sizes, down to norm `limit` where it is longer; 0 for no limit."""
+    _clip(grad, pieces, limit)
 
 
 @inline

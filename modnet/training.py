@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import as_batch, as_numbers, generator, real, require_finite, whole
+from modnet.arrays import as_batch, as_numbers, generator, real, require_finite, said, whole
 from modnet.loss import KernelLoss, Loss
-from modnet.module import KernelModule
+from modnet.module import KernelModule, ShapeError
 from modnet.modules.sequential import Sequential
-from modnet.optim.optimizer import Optimizer, as_optimizer
+from modnet.optim.optimizer import STEPS, Optimizer, as_optimizer
 from modnet.table import scale, walk_costs, walk_epoch
 from modnet.table import shuffle as shuffle_order
 
@@ -40,7 +40,8 @@ class History:
     ----------
     loss : the mean of weight * cost over the training examples, as they were met during the epoch.
     validation_loss : the same over the validation examples at the end of the epoch; empty without them.
-    metrics : lists by name. "accuracy" and "validation_accuracy", shares from 0 to 1, where the loss is one of classes.
+    metrics : lists by name. "accuracy" and "validation_accuracy", shares from 0 to 1, where the loss is one of classes; "lr",
+        the learning rate at the start of each epoch, where it follows a schedule.
     epochs : how many epochs were completed.
     best_epoch : with patience, the epoch, from 1, whose parameters the network has now; else None.
     stopped_because : why training ended, in words.
@@ -63,6 +64,11 @@ class History:
         from modnet.plotting import history
 
         return history(self, path=path)
+
+    def _cut(self, epochs: int) -> None:
+        """Forget what was written of an epoch that was interrupted."""
+        for values in (self.loss, self.validation_loss, *self.metrics.values()):
+            del values[epochs:]
 
     def last(self) -> dict[str, float]:
         """The figures of the last epoch, by name."""
@@ -119,22 +125,30 @@ class Training:
         self.stop_reason = ""
 
     def stop(self, reason: str = "a callback stopped it") -> None:
-        """End the training after this epoch; after this batch where called at its end."""
-        self.stop_reason = reason
+        """End the training after this epoch; after this batch where called at its end; before any in `on_fit_begin`."""
+        self.stop_reason = str(reason) or "a callback stopped it"
 
 
 class _Data:
-    """Examples with targets and weights, checked, in the forms both paths take."""
+    """Examples with targets and weights, checked, in the forms both paths take.
 
-    def __init__(self, who: str, net: Any, loss: Any, X: Any, y: Any, weight: Any) -> None:
+    X and y are arrays; targets and sizes are what the kernels of a loss take, where it has some.
+    """
+
+    def __init__(self, who: str, net: Any, X: Any, y: Any, weight: Any) -> None:
         raw = as_numbers(X, who, "X")
         self.X = as_batch(raw, _input_type(net, raw), who, "X")
         require_finite(self.X, who, "X")
         self.n = len(self.X)
-        self.y: Any = y if isinstance(y, np.ndarray) else np.asarray(y)
+        try:
+            self.y: Any = np.asarray(y)
+        except ValueError:
+            self.y = as_numbers(y, who, "y")
         if self.y.ndim == 0 or len(self.y) != self.n:
-            came = "a single value" if self.y.ndim == 0 else f"{len(self.y)}"
+            came = f"{len(self.y)}" if self.y.ndim else "is None" if y is None else "is a single value"
             raise ValueError(f"{who}: X has {self.n} examples and y {came}, expected as many")
+        self.targets: np.ndarray = np.empty(0)
+        self.sizes: np.ndarray = np.empty(0)
         if self.y.dtype.kind == "f":
             require_finite(self.y, who, "y")
         self.weights = np.empty(0)
@@ -152,6 +166,7 @@ class _Data:
         """Some of the examples."""
         found = copy.copy(self)
         found.X, found.y, found.n = self.X[rows], self.y[rows], len(rows)
+        found.targets = self.targets[rows] if self.targets.size else self.targets
         found.weights = self.weights[rows] if self.weights.size else self.weights
         return found
 
@@ -186,7 +201,8 @@ def fit(
     net : a `Sequential`, or any module with parameters.
     X : (n, ...), finite numbers. y : (n, ...), what the loss takes: for classes, integers 0 to C - 1.
     loss : its gradient is averaged over each batch, a short last batch divided by its own size.
-    optimizer : it keeps its moments from an earlier `fit` of the same network; `optimizer.attach(net)` forgets them.
+    optimizer : it keeps its moments from an earlier `fit` of the same network; `optimizer.attach(net)` forgets them. Its
+        schedule, if it has one, is told the loss of every epoch: of validation if there is one.
     epochs : passes over the data. batch_size : examples a step; None for all at once.
     validation : a share of the data, drawn by rng and not trained on, or a pair (X, y).
     shuffle : whether each epoch takes the examples in a new random order.
@@ -201,46 +217,53 @@ def fit(
     history : `History`. The network is in training mode during `fit`, in evaluation mode for validation, and afterwards in the
         mode it came in.
 
+    Raises
+    ------
+    ValueError, TypeError : where something given does not fit; nothing has changed then.
+
     Warns
     -----
     TrainingWarning : where Ctrl-C, or a loss that is NaN or infinite, ended the training. The network then has the last finite
-        parameters.
+        parameters, and after such a loss the optimizer begins anew.
     """
     optimizer = as_optimizer(optimizer)
     _require_loss(loss)
-    _require_net(net)
+    _require_net(net, "fit")
     whole(epochs, "fit", "epochs")
     source = generator(rng, "fit")
     if patience is not None:
         whole(patience, "fit", "patience")
         if validation is None:
             raise ValueError("fit: patience without validation, expected validation data: a share such as 0.2, or (X, y)")
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(f"fit: callbacks is {said(callbacks)}, expected a list of functions or Callback objects")
     watchers = [_as_callback(c) for c in callbacks]
-    data = _Data("fit", net, loss, X, y, sample_weight)
+    data = _Data("fit", net, X, y, sample_weight)
     held_out: _Data | None = None
+    share = 0
     if isinstance(validation, tuple | list):
         if len(validation) != 2:
             raise ValueError(f"fit: validation has {len(validation)} parts, expected a pair (X, y)")
-        held_out = _Data("fit: validation", net, loss, *validation, None)
+        held_out = _Data("fit: validation", net, *validation, None)
         if held_out.X.shape[1:] != data.X.shape[1:]:
             raise ValueError(
                 f"fit: validation X has shape {held_out.X.shape} and X {data.X.shape}, expected equal but for the batch"
             )
     elif validation is not None:
-        share = real(validation, "fit", "validation", "a share between 0 and 1, or a pair (X, y)", lambda v: 0 < v < 1)
-        count = max(1, round(share * data.n))
-        if count >= data.n:
-            raise ValueError(f"fit: validation takes {count} of {data.n} examples, expected some left to train on")
-        order = source.permutation(data.n)
-        held_out, data = data.part(np.sort(order[:count])), data.part(np.sort(order[count:]))
-    size = data.n if batch_size is None else min(whole(batch_size, "fit", "batch_size"), data.n)
-    if optimizer.net is not net or not optimizer._groups:
-        optimizer.attach(net)
-    for group in optimizer._groups:
-        group.check()
+        portion = real(validation, "fit", "validation", "a share between 0 and 1, or a pair (X, y)", lambda v: 0 < v < 1)
+        share = max(1, round(portion * data.n))
+        if share >= data.n:
+            raise ValueError(f"fit: validation takes {share} of {data.n} examples, expected some left to train on")
+    size = data.n if batch_size is None else whole(batch_size, "fit", "batch_size")
+    _prepare(net, loss, size, [data] if held_out is None else [data, held_out])
+    _attach(optimizer, net)
 
+    if share:
+        order = source.permutation(data.n)
+        held_out, data = data.part(np.sort(order[:share])), data.part(np.sort(order[share:]))
+    size = min(size, data.n)
     training = Training(net, loss, optimizer, epochs)
-    watches_batches = any(type(w).on_batch_end is not Callback.on_batch_end for w in watchers)
+    watches_batches = any(getattr(w.on_batch_end, "__func__", None) is not Callback.on_batch_end for w in watchers)
     runner: _Runner
     if not watches_batches and _has_table(net, loss, optimizer):
         runner = _CompiledRunner(training, data, held_out, size)
@@ -263,16 +286,57 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
     -------
     out : (n, ...). The network's mode is as before.
     """
-    _require_net(net)
+    _require_net(net, "predict")
     raw = as_numbers(X, "predict", "X")
     x = as_batch(raw, _input_type(net, raw), "predict", "X")
     size = 1024 if batch_size is None else whole(batch_size, "predict", "batch_size")
     before = _modes(net)
-    _set_training(net, False)
     try:
-        return np.concatenate([np.asarray(net.forward(x[i : i + size])) for i in range(0, len(x), size)])
+        _set_training(net, False)
+        return np.concatenate([_output(net, x[i : i + size]) for i in range(0, len(x), size)])
     finally:
         _restore_modes(before)
+
+
+def _output(net: Any, x: np.ndarray) -> np.ndarray:
+    """The network's output, which is to have a row an example."""
+    out = net.forward(x)
+    if out is None or np.ndim(out) == 0 or len(out) != len(x):
+        came = "None" if out is None else f"shape {np.shape(out)}"
+        raise ValueError(f"{_name(net)}: forward returned {came}, expected an array ({len(x)}, ...)")
+    return np.asarray(out)
+
+
+def _prepare(net: Any, loss: Any, size: int, parts: list[_Data]) -> None:
+    """Refuse examples that the network or the loss does not take, and bring targets into the form of the loss's kernels."""
+    data = parts[0]
+    if isinstance(net, Sequential) and net.compiled:
+        try:
+            table, shape = net.table(data.X.shape[1:], data.X.dtype)
+        except ShapeError as error:
+            error.batch = data.n
+            raise error from None
+        dtype = table.dtype
+    else:
+        # Only a forward tells what a plain class gives: one batch, in evaluation mode, which leaves statistics alone.
+        yhat = predict(net, data.X[:size], size)
+        shape, dtype = yhat.shape[1:], np.dtype(np.float32 if yhat.dtype == np.float32 else np.float64)
+    if _has_kernels(loss):
+        for part in parts:
+            part.targets, part.sizes = loss.targets(part.y, (part.n, *shape), dtype)
+
+
+def _attach(optimizer: Optimizer, net: Any) -> None:
+    """Give the optimizer the network, where it has not got it already; where it refuses, it stays as it was."""
+    before = optimizer.net, optimizer._groups
+    try:
+        if optimizer.net is not net or not optimizer._groups:
+            optimizer.attach(net)
+        for group in optimizer._groups:
+            group.check()
+    except (ValueError, TypeError):
+        optimizer.net, optimizer._groups = before
+        raise
 
 
 # --- the loop over epochs --------------------------------------------------------------------------------------------
@@ -288,16 +352,20 @@ def _run(
 ) -> None:
     history, net = training.history, training.net
     best, best_at, kept = np.inf, 0, None
+    recorded = 0
     modes = _modes(net)
-    _set_training(net, True)
     order = np.arange(runner.data.n)
     try:
+        _set_training(net, True)
         for watcher in watchers:
             watcher.on_fit_begin(training)
         for epoch in range(1, training.epochs + 1):
+            if training.stop_reason:
+                break
             training.epoch = epoch
             if seed is not None:
                 shuffle_order.call(order, seed)
+            rate = training.optimizer.lr
             done = runner.epoch(order, bar)
             if runner.diverged or not done:
                 break
@@ -311,6 +379,10 @@ def _run(
                 history.validation_loss.append(figures.pop("validation_loss"))
             for name, value in figures.items():
                 history.metrics.setdefault(name, []).append(value)
+            recorded = epoch
+            if training.optimizer.schedule is not None:
+                history.metrics.setdefault("lr", []).append(rate)
+            training.optimizer.epoch_end((history.validation_loss or history.loss)[-1])
             if patience is not None:
                 if history.validation_loss[-1] < best:
                     best, best_at, kept = history.validation_loss[-1], epoch, _keep(net)
@@ -319,16 +391,19 @@ def _run(
             for watcher in watchers:
                 watcher.on_epoch_end(training)
             bar.epoch_done()
-            if training.stop_reason:
-                break
         history.stopped_because = training.stop_reason or f"all {training.epochs} epochs done"
     except KeyboardInterrupt:
         history.stopped_because = f"interrupted in epoch {training.epoch}"
+        history._cut(recorded)
+        runner.take_back()
     finally:
-        bar.close()
-        _restore_modes(modes)
+        try:
+            bar.close()
+        finally:
+            _restore_modes(modes)
     if runner.diverged:
         history.stopped_because = "diverged: " + runner.diverged
+        _begin_anew(training.optimizer)
     if kept is not None:
         _put_back(kept)
         history.best_epoch = best_at
@@ -358,6 +433,10 @@ class _Runner:
         """Sums over the validation examples: weighted costs, hits."""
         raise NotImplementedError
 
+    def take_back(self) -> None:
+        """Where parameters or statistics are NaN or infinite, put back the last that were not."""
+        raise NotImplementedError
+
     def figures(self) -> dict[str, float]:
         """The figures of the epoch that has just ended."""
         found = {"loss": float(self.totals[0]) / self.data.n}
@@ -381,22 +460,19 @@ class _CompiledRunner(_Runner):
     def __init__(self, training: Training, data: _Data, held_out: _Data | None, size: int) -> None:
         super().__init__(training, data, held_out, size)
         net, loss, optimizer = training.net, training.loss, training.optimizer
-        self.table, shape = net.table(data.X.shape[1:], data.X.dtype)
+        self.table, _ = net.table(data.X.shape[1:], data.X.dtype)
         dtype = self.table.dtype
-        self.x = data.X.reshape(data.n, -1)
-        self.y, self.loss_sizes = loss.targets(data.y, (data.n, *shape), dtype)
+        self.x, self.y = data.X.reshape(data.n, -1), data.targets
         if held_out is not None:
-            self.held_x = held_out.X.reshape(held_out.n, -1)
-            self.held_y, _ = loss.targets(held_out.y, (held_out.n, *shape), dtype)
+            self.held_x, self.held_y = held_out.X.reshape(held_out.n, -1), held_out.targets
         self.counts_hits = loss.hits_kernel is not None
         kernels = (loss.cost_kernel, loss.slope_kernel, loss.hits_kernel)
         self.loss_addresses = np.array([0 if k is None else k.address(dtype) for k in kernels])
-        self.group = optimizer.flat_group()
         self.step_address = optimizer.step_kernel.address(dtype)
         self.table.reserve(size)
         self.batch_y = np.empty((size, self.y.shape[1]), dtype)
         self.cost = np.empty(size, dtype)
-        self.previous = self.table.params.copy()
+        self.previous, self.previous_state = self.table.params.copy(), self.table.state.copy()
         self.draws = bool(self.table.rows["draws"].any())
         self.seconds_a_batch = 0.0
         walk_epoch.compile(dtype)
@@ -404,21 +480,24 @@ class _CompiledRunner(_Runner):
             walk_costs.compile(dtype)
 
     def epoch(self, order: np.ndarray, bar: _Bar) -> bool:
-        table, loss, group, training = self.table, self.training.loss, self.group, self.training
-        rates = np.full(self.batches, training.optimizer.lr)
+        table, loss, training = self.table, self.training.loss, self.training
+        group = training.optimizer.flat_group()
+        group.check()  # a callback may have changed the network
+        self.previous_state[:] = table.state
+        rates = training.optimizer.rates(self.batches)
         self.totals[:] = 0
         at = 0
         table.seen_batch = 0  # the walk uses the workspace
         while at < self.batches:
             started = time.perf_counter()
-            wanted = 1 if not self.seconds_a_batch else max(1, int(_SLICE / self.seconds_a_batch))
-            end = min(self.batches, at + wanted)
+            end = min(self.batches, at + self._batches_a_slice())
             done = walk_epoch.call(
                 table.rows, self.x, self.y, self.data.weights, order, at, end, self.size, self.batch_y,
                 table.values, table.deltas, table.scratch, table.capacity, table.result, table.features,
                 table.params, table.grad, table.state, table.sizes,
-                self.loss_addresses, self.loss_sizes, loss._hyper, self.cost,
-                self.step_address, group.moments, group.settings, rates, self.previous, self.totals,
+                self.loss_addresses, self.data.sizes, loss._hyper, self.cost,
+                self.step_address, group.moments, group.settings.reshape(-1), group.pieces, group.factors, rates,
+                self.previous, self.totals,
             )  # fmt: skip
             now = time.perf_counter()
             if done:
@@ -429,32 +508,44 @@ class _CompiledRunner(_Runner):
                 return False
             at = end
             bar.moved(at, now)
-        if not np.isfinite(table.params.sum()) and not np.isfinite(table.params).all():
+        if not np.isfinite(table.params).all():
             self._lost(self.batches - 1)
             return False
         return True
 
     def _lost(self, batch: int) -> None:
-        """The loss is not finite. Where the last step made the parameters so, take it back."""
+        """The loss is not finite, or the parameters after the last batch are not."""
         count = min(self.size, self.data.n - batch * self.size)
-        value = float(np.sum(self.cost[:count], dtype=np.float64))
-        if not np.isfinite(self.table.params).all():
-            self.table.params[:] = self.previous
+        value = sum(self.cost[:count].tolist())
+        self.take_back()
         self._diverge(batch, value if not np.isfinite(value) else np.nan)
+
+    def take_back(self) -> None:
+        table = self.table
+        for array, previous in ((table.params, self.previous), (table.state, self.previous_state)):
+            if not np.isfinite(array).all():
+                array[:] = previous
 
     def validate(self) -> np.ndarray:
         assert self.held_out is not None
         table, loss, totals = self.table, self.training.loss, np.zeros(2)
         if self.draws:
             _set_training(self.training.net, False)
-        walk_costs.call(
-            table.rows, self.held_x, self.held_y, self.held_out.weights, self.size,
-            table.values, table.capacity, table.result, table.features, table.params, table.state, table.sizes,
-            self.loss_addresses, self.loss_sizes, loss._hyper, self.cost, totals,
-        )  # fmt: skip
+        weights, rows = self.held_out.weights, self.size * self._batches_a_slice()
+        for at in range(0, self.held_out.n, rows):
+            part = slice(at, at + rows)
+            walk_costs.call(
+                table.rows, self.held_x[part], self.held_y[part], weights[part], self.size,
+                table.values, table.capacity, table.result, table.features, table.params, table.state, table.sizes,
+                self.loss_addresses, self.held_out.sizes, loss._hyper, self.cost, totals,
+            )  # fmt: skip
         if self.draws:
             _set_training(self.training.net, True)
         return totals
+
+    def _batches_a_slice(self) -> int:
+        """How many batches a walk may take before it comes back to Python; one before the first is timed."""
+        return max(1, int(_SLICE / self.seconds_a_batch)) if self.seconds_a_batch else 1
 
 
 class _PythonRunner(_Runner):
@@ -468,72 +559,81 @@ class _PythonRunner(_Runner):
         hits = getattr(training.loss, "hits", None)
         self.hits: Any = hits if getattr(training.loss, "hits_kernel", None) is not None else None
         self.counts_hits = self.hits is not None
+        self.previous: Any = None
 
     def epoch(self, order: np.ndarray, bar: _Bar) -> bool:
         training = self.training
         net, loss, optimizer = training.net, training.loss, training.optimizer
         self.totals[:] = 0
-        previous = None
         for b in range(self.batches):
             examples = order[b * self.size : (b + 1) * self.size]
             x, y = self.data.X[examples], self.data.y[examples]
             yhat = net.forward(x)
-            total = self._total(loss.forward(y, yhat), examples)
+            weights = self.data.weights[examples] if self.data.weights.size else self.data.weights
+            total = self._total(loss.forward(y, yhat), len(x), weights)
             if not np.isfinite(total):
-                self._take_back(previous)
+                self.take_back()
                 self._diverge(b, total)
                 return False
-            delta = np.array(loss.backward(y, yhat))
-            if delta.shape != np.shape(yhat):
-                raise ValueError(
-                    f"{_name(loss)}: backward returned shape {delta.shape}, expected {np.shape(yhat)}, that of yhat"
-                )
             self.totals[0] += total
             if self.hits is not None:
                 self.totals[1] += float(np.sum(self.hits(y, yhat)))
-            if delta.dtype not in (np.float32, np.float64):
-                delta = delta.astype(np.float64)
-            scale.call(delta.reshape(len(x), -1), self.data.weights, examples)
-            net.zero_grad()
-            net.backward_update_gradient(x, delta)
-            previous = _keep(net)
-            optimizer.step()
+            if not optimizer.needs_cost:
+                self._backward(x, y, yhat, examples)
+            self.previous = _keep(net)
+            optimizer.step(self._cost(x, y, weights))
             training.step += 1
             for watcher in self.batch_watchers:
                 watcher.on_batch_end(training)
             bar.moved(b + 1, time.perf_counter())
-            if training.stop_reason and self.batch_watchers:
+            if training.stop_reason:
                 self.totals *= self.data.n / min((b + 1) * self.size, self.data.n)
                 break
         if not _is_finite(net):
-            self._take_back(previous)
+            self.take_back()
             self._diverge(self.batches - 1, np.nan)
             return False
         return True
 
-    def _total(self, costs: Any, examples: np.ndarray) -> float:
+    def take_back(self) -> None:
+        if self.previous is not None and not _is_finite(self.training.net):
+            _put_back(self.previous)
+
+    def _backward(self, x: Any, y: Any, yhat: Any, examples: np.ndarray) -> None:
+        net, loss = self.training.net, self.training.loss
+        delta = np.array(loss.backward(y, yhat), order="C")
+        if delta.shape != np.shape(yhat):
+            raise ValueError(f"{_name(loss)}: backward returned shape {delta.shape}, expected {np.shape(yhat)}, that of yhat")
+        if delta.dtype not in (np.float32, np.float64):
+            delta = delta.astype(np.float64)
+        scale.call(delta.reshape(len(x), -1), self.data.weights, examples)
+        net.zero_grad()
+        net.backward_update_gradient(x, delta)
+
+    def _cost(self, x: Any, y: Any, weights: np.ndarray) -> Callable[[], float]:
+        """The cost of a batch as a function, for an optimizer that tries parameters out."""
+        net, loss = self.training.net, self.training.loss
+        return lambda: self._total(loss.forward(y, net.forward(x)), len(x), weights) / len(x)
+
+    def _total(self, costs: Any, count: int, weights: np.ndarray) -> float:
         array = np.asarray(costs)
-        if array.shape != (len(examples),):
+        if array.shape != (count,):
             raise ValueError(
-                f"{_name(self.training.loss)}: forward returned shape {array.shape}, expected ({len(examples)},), "
+                f"{_name(self.training.loss)}: forward returned shape {array.shape}, expected ({count},), "
                 "the cost of each example"
             )
-        weights = self.data.weights
-        return float(sum((array * weights[examples] if weights.size else array).tolist()))
-
-    def _take_back(self, previous: Any) -> None:
-        if previous is not None and not _is_finite(self.training.net):
-            _put_back(previous)
+        # One after the other, as the compiled walk does: the same sum to the bit.
+        return float(sum((array * weights if weights.size else array).tolist()))
 
     def validate(self) -> np.ndarray:
         assert self.held_out is not None
         net, loss, held, totals = self.training.net, self.training.loss, self.held_out, np.zeros(2)
         _set_training(net, False)
         for at in range(0, held.n, self.size):
-            x, y = held.X[at : at + self.size], held.y[at : at + self.size]
+            part = slice(at, at + self.size)
+            x, y = held.X[part], held.y[part]
             yhat = net.forward(x)
-            costs = np.asarray(loss.forward(y, yhat))
-            totals[0] += float(np.sum(costs * held.weights[at : at + self.size] if held.weights.size else costs))
+            totals[0] += self._total(loss.forward(y, yhat), len(x), held.weights[part])
             if self.hits is not None:
                 totals[1] += float(np.sum(self.hits(y, yhat)))
         _set_training(net, True)
@@ -614,21 +714,21 @@ def _has_kernels(loss: Any) -> bool:
 
 def _require_loss(loss: Any) -> None:
     if isinstance(loss, type) or not (callable(getattr(loss, "forward", None)) and callable(getattr(loss, "backward", None))):
-        name = loss.__name__ if isinstance(loss, type) else repr(loss)
+        name = loss.__name__ if isinstance(loss, type) else said(loss)
         raise TypeError(f"fit: loss is {name}, expected a loss object such as CrossEntropy()")
 
 
-def _require_net(net: Any) -> None:
+def _require_net(net: Any, who: str) -> None:
     if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-        name = net.__name__ if isinstance(net, type) else repr(net)
-        raise TypeError(f"fit: net is {name}, expected a network such as Sequential(...)")
+        name = net.__name__ if isinstance(net, type) else said(net)
+        raise TypeError(f"{who}: net is {name}, expected a network such as Sequential(...)")
 
 
 def _as_callback(value: Any) -> Callback:
     if isinstance(value, Callback):
         return value
     if isinstance(value, type) or not callable(value):
-        raise TypeError(f"fit: a callback is {value!r}, expected a function of the training, or a Callback object")
+        raise TypeError(f"fit: a callback is {said(value)}, expected a function of the training, or a Callback object")
     return _FunctionCallback(value)
 
 
@@ -661,33 +761,85 @@ def _set_training(net: Any, training: bool) -> None:
 
 
 def _keep(net: Any) -> list[tuple[Any, Any]]:
-    """Copies of all parameters and states, to be put back."""
+    """Copies of all numbers that a step may change, to be put back."""
     kept: list[tuple[Any, Any]] = []
-    if isinstance(net, Sequential | KernelModule):
-        kept += [(array, array.copy()) for array in (net._storage.params, net._storage.state)]
-    for module in net._strangers if isinstance(net, Sequential) else [] if isinstance(net, KernelModule) else [net]:
-        # A plain class may rebind its arrays, and may keep any of its numbers where it likes.
-        kept.append((module, copy.deepcopy(vars(module))))
+    seen: set[int] = set()
+
+    def visit(value: Any) -> None:
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        if isinstance(value, np.ndarray):
+            if value.flags.writeable:
+                kept.append((value, value.copy()))
+        elif isinstance(value, dict | list):
+            kept.append((value, copy.copy(value)))
+            for item in list(value.values() if isinstance(value, dict) else value):
+                visit(item)
+        elif isinstance(value, tuple):
+            for item in value:
+                visit(item)
+        elif isinstance(value, Sequential | KernelModule):
+            visit(value._storage.params)
+            visit(value._storage.state)
+            for module in value._strangers if isinstance(value, Sequential) else ():
+                visit(module)
+        elif _is_plain(value):
+            visit(vars(value))
+
+    visit(net)
     return kept
 
 
 def _put_back(kept: list[tuple[Any, Any]]) -> None:
+    """Give arrays their numbers back, and to plain objects, lists and dicts what they held: the same objects, not copies."""
     for target, value in kept:
         if isinstance(target, np.ndarray):
             target[...] = value
+        elif isinstance(target, list):
+            target[:] = value
         else:
-            vars(target).clear()
-            vars(target).update(value)
+            target.clear()
+            target.update(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether this is a module of somebody's own, whose attributes may be anything."""
+    return hasattr(value, "__dict__") and not isinstance(value, type) and callable(getattr(value, "forward", None))
 
 
 def _is_finite(net: Any) -> bool:
-    arrays: list[Any] = []
-    if isinstance(net, Sequential | KernelModule):
-        arrays.append(net._storage.params)
-    for module in net._strangers if isinstance(net, Sequential) else [] if isinstance(net, KernelModule) else [net]:
-        held = getattr(module, "_parameters", None)
-        arrays += list(held.values()) if isinstance(held, dict) else [] if held is None else [held]
-    return all(bool(np.isfinite(array).all()) for array in arrays)
+    """Whether all parameters are finite, and so the statistics a module keeps."""
+    seen: set[int] = set()
+
+    def visit(value: Any, counts: bool) -> bool:
+        if id(value) in seen:
+            return True
+        if isinstance(value, np.ndarray):
+            return not counts or value.dtype.kind != "f" or bool(np.isfinite(value).all())
+        seen.add(id(value))
+        if isinstance(value, Sequential | KernelModule):
+            strangers = value._strangers if isinstance(value, Sequential) else []
+            return all(visit(a, True) for a in (value._storage.params, value._storage.state, *strangers))
+        if _is_plain(value):
+            # What else a plain class keeps may be NaN for reasons of its own.
+            return all(
+                visit(held, name == "_parameters" or ("bias" in name and "grad" not in name))
+                for name, held in vars(value).items()
+            )
+        if isinstance(value, dict | list | tuple):
+            return all(visit(held, counts) for held in (value.values() if isinstance(value, dict) else value))
+        return True
+
+    return visit(net, True)
+
+
+def _begin_anew(optimizer: Optimizer) -> None:
+    """Forget the moments, which a diverging loss has spoilt, and the count of steps."""
+    for group in optimizer._groups:
+        for moments in group.moments.values() if isinstance(group.moments, dict) else [group.moments]:
+            moments[...] = 0
+        group.settings[..., STEPS] = 0
 
 
 __all__ = ["Callback", "History", "Training", "TrainingWarning", "fit", "predict"]

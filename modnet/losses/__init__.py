@@ -2,7 +2,23 @@
 
 from modnet.losses.binary import BCE, BCEWithLogits
 from modnet.losses.cross_entropy import NLL, CrossEntropy
+from modnet.losses.divergence import KLDivergence
+from modnet.losses.huber import Huber
+from modnet.losses.mae import MAE
 from modnet.losses.margin import Hinge, Perceptron
 from modnet.losses.mse import MSE
+from modnet.losses.multi_margin import MultiMargin
 
-__all__ = ["BCE", "MSE", "NLL", "BCEWithLogits", "CrossEntropy", "Hinge", "Perceptron"]
+__all__ = [
+    "BCE",
+    "MAE",
+    "MSE",
+    "NLL",
+    "BCEWithLogits",
+    "CrossEntropy",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "MultiMargin",
+    "Perceptron",
+]

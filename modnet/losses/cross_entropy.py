@@ -99,6 +99,8 @@ def cross_entropy_slope(y, z, delta, sizes, hyper):
             total = z.dtype.type(0.0)
             for j in range(classes):
                 p[j] = exp(scores[j] - top)
+            # A loop that also stored would be vectorised or not by where z and delta lie, and so add up in another order.
+            for j in range(classes):
                 total += p[j]
             if labels and smoothing == 0:
                 for j in range(classes):
@@ -174,7 +176,7 @@ class CrossEntropy(ClassLoss):
         return float(self._hyper[0])
 
     def __repr__(self) -> str:
-        return f"CrossEntropy(label_smoothing={self.label_smoothing:g})" if self.label_smoothing else "CrossEntropy()"
+        return f"{type(self).__name__}({f'label_smoothing={self.label_smoothing:g}' if self.label_smoothing else ''})"
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:

@@ -159,8 +159,13 @@ class Sequential(Module):
         self._last: Any = None
         self._range = self._find_range()
         leaves = _unique(self.leaves())
-        self._foreign = [m for m in leaves if not has_kernels(m)]
+        self._foreign = [m for m in (*leaves, *self._containers()) if not has_kernels(m)]
         self._strangers = [m for m in leaves if not isinstance(m, KernelModule)]
+
+    def _follow(self) -> None:
+        """Of a slice: take the storage that `append` has given the network since."""
+        if self._keep is not None and self._keep._storage is not self._storage:
+            self._reset(self._keep._storage)
 
     def _find_range(self) -> tuple[int, int] | None:
         """Where the parameters lie in the storage, if in one piece that is this network's alone."""
@@ -173,7 +178,7 @@ class Sequential(Module):
     @property
     def compiled(self) -> bool:
         """Whether every module has kernels, so that the walks are compiled."""
-        return not self._foreign
+        return not self._foreign and has_kernels(self)
 
     @property
     def parameters(self) -> np.ndarray:
@@ -186,6 +191,7 @@ class Sequential(Module):
         return self._flat("grad")
 
     def _flat(self, part: str) -> np.ndarray:
+        self._follow()
         if self._range is None:
             raise ValueError(
                 "Sequential: it shares modules with the rest of the network it stands in, so its parameters are not one "
@@ -222,6 +228,7 @@ class Sequential(Module):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The element type of the network, float32 or float64."""
+        self._follow()
         return self._storage.dtype
 
     def astype(self, dtype: Any) -> Sequential:
@@ -310,19 +317,21 @@ class Sequential(Module):
 
     def table(self, input_shape: Shape, dtype: np.dtype[Any] | None = None) -> tuple[Table, Shape]:
         """The table for one example's input shape, and the shape of one example's output."""
+        self._follow()
         dtype = dtype or self._storage.dtype
         key = (input_shape, dtype)
         found = self._tables.get(key)
-        if found is None:
+        if found is None or found[0].source is not self._storage.params:
             program = Program(prod(input_shape))
             slot, shape = self.add_rows(program, 0, input_shape)
             found = Table(program, slot, self._storage, dtype), shape
-            while len(self._tables) >= _KEPT_TABLES:
+            while len(self._tables) >= _KEPT_TABLES and key not in self._tables:
                 del self._tables[next(iter(self._tables))]
             self._tables[key] = found
         return found
 
     def _take(self, X: Any) -> tuple[np.ndarray, Table, Shape]:
+        self._follow()
         dtype = self._storage.dtype if self._storage.params.size else None
         x = as_batch(X, dtype, "Sequential")
         try:
@@ -364,7 +373,7 @@ class Sequential(Module):
             module, x = self._modules[i], values[i]
             needs_delta = i > 0 or wants_dx
             with _place_of(self, i, "backward", x):
-                if gradient and needs_delta and isinstance(module, Sequential):
+                if gradient and needs_delta and isinstance(module, Sequential) and has_kernels(module):
                     before = module.backward(x, d)
                 else:
                     if gradient:
@@ -409,7 +418,7 @@ class Sequential(Module):
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  [{i}] {_indent(module)}" for i, module in enumerate(self._modules))
-        return f"Sequential({lines}\n)" if lines else "Sequential()"
+        return f"{type(self).__name__}({lines}\n)" if lines else f"{type(self).__name__}()"
 
     def __str__(self) -> str:
         return repr(self)
@@ -545,11 +554,15 @@ def _unique(modules: Iterator[Any]) -> list[Any]:
 
 
 def has_kernels(module: Any) -> bool:
-    """Whether a table may run a module: the library's own, unless a subclass has written one of its operations anew."""
-    kind = type(module)
-    return isinstance(module, KernelModule) and all(
-        getattr(kind, name) is getattr(KernelModule, name)
-        for name in ("forward", "backward_update_gradient", "backward_delta")
+    """Whether a table may run a module: the library's own, unless a subclass has written one of its operations anew.
+
+    A `Sequential` is looked at by itself here, without its modules.
+    """
+    kind, base = type(module), Sequential if isinstance(module, Sequential) else KernelModule
+    return isinstance(module, base) and all(
+        getattr(kind, name) is getattr(base, name)
+        for name in ("forward", "backward_update_gradient", "backward_delta", "backward")
+        if hasattr(base, name)
     )
 
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.arrays import real
 from modnet.kernels import kernel
-from modnet.optim.optimizer import Optimizer
+from modnet.optim.optimizer import Number, Optimizer, decay_rate, not_negative, positive
+from modnet.optim.schedules import Schedule
 
 
 @kernel("step")
@@ -43,7 +43,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    lr : the learning rate, positive.
+    lr : the learning rate, positive, or a schedule.
     beta1, beta2 : from 0 up to 1, the decays of the mean and of the mean square.
     eps : added to the divisor, positive.
     weight_decay : added to the gradient as weight_decay * parameter, not negative.
@@ -52,19 +52,21 @@ class Adam(Optimizer):
 
     step_kernel = step
     moment_count = 2
+    beta1, beta2, eps, weight_decay = Number(3), Number(4), Number(5), Number(6)
 
     def __init__(
         self,
-        lr: float = 1e-3,
+        lr: float | Schedule = 1e-3,
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        b1, b2 = (
-            real(b, "Adam", name, "from 0 up to 1", lambda v: 0 <= v < 1) for b, name in ((beta1, "beta1"), (beta2, "beta2"))
-        )
-        own = real(eps, "Adam", "eps", "a positive number", lambda v: v > 0)
-        decay = real(weight_decay, "Adam", "weight_decay", "a number that is not negative", lambda v: v >= 0)
-        super().__init__(lr, (b1, b2, own, decay), clip_norm)
+        b1, b2 = decay_rate(beta1, "Adam", "beta1"), decay_rate(beta2, "Adam", "beta2")
+        own = b1, b2, positive(eps, "Adam", "eps"), not_negative(weight_decay, "Adam", "weight_decay")
+        super().__init__(lr, own, clip_norm)
+
+    @classmethod
+    def examples(cls) -> list[Optimizer]:
+        return [cls(0.01), cls(0.02, beta1=0.8, beta2=0.9, eps=1e-4, weight_decay=0.1, clip_norm=0.5)]

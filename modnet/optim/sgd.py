@@ -14,9 +14,9 @@ initialization and momentum in deep learning, ICML 2013.
 
 from __future__ import annotations
 
-from modnet.arrays import real
 from modnet.kernels import Compiled, kernel
-from modnet.optim.optimizer import OWN, Optimizer
+from modnet.optim.optimizer import Number, Optimizer, decay_rate, not_negative
+from modnet.optim.schedules import Schedule
 
 
 @kernel("step")
@@ -51,23 +51,24 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    lr : the learning rate, positive.
+    lr : the learning rate, positive, or a schedule.
     momentum : from 0 up to 1: how much of the velocity is kept.
     nesterov : whether the step looks ahead; it needs momentum.
     weight_decay : how strongly parameters are pulled to zero, not negative.
     clip_norm : the largest norm of the gradient, or None.
     """
 
+    momentum, weight_decay = Number(3), Number(5)
+
     def __init__(
         self,
-        lr: float,
+        lr: float | Schedule,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        m = real(momentum, "SGD", "momentum", "from 0 up to 1", lambda v: 0 <= v < 1)
-        decay = real(weight_decay, "SGD", "weight_decay", "a number that is not negative", lambda v: v >= 0)
+        m, decay = decay_rate(momentum, "SGD", "momentum"), not_negative(weight_decay, "SGD", "weight_decay")
         if nesterov and m == 0:
             raise ValueError("SGD: nesterov without momentum, expected momentum above 0")
         super().__init__(lr, (m, float(bool(nesterov)), decay), clip_norm)
@@ -82,8 +83,16 @@ class SGD(Optimizer):
     def plain(self) -> bool:
         return self._simple and self.clip_norm is None
 
-    def __repr__(self) -> str:
-        m, nesterov, decay = self._initial[OWN : OWN + 3]
-        parts = [f"lr={self.lr:g}"] + [f"momentum={m:g}"] * (m > 0) + ["nesterov=True"] * (nesterov > 0)
-        return f"SGD({', '.join(parts + [f'weight_decay={decay:g}'] * (decay > 0))})"
+    @property
+    def nesterov(self) -> bool:
+        """Whether the step looks ahead."""
+        return bool(self._initial[4])
 
+    @classmethod
+    def examples(cls) -> list[Optimizer]:
+        return [
+            cls(0.05),
+            cls(0.02, momentum=0.9),
+            cls(0.02, momentum=0.8, nesterov=True, weight_decay=0.1),
+            cls(0.05, weight_decay=0.1, clip_norm=0.5),
+        ]

@@ -1,9 +1,9 @@
-"""Every function of modnet.mathfun on every float32 there is: `python tests/slow/every_float32.py [function ...]`.
+"""modnet.mathfun on every float32 there is: `python tests/slow/every_float32.py [function ...]`.
 
-Prints each function's worst error in ulp and where it is, and exits with 1 when one is over the bound, a NaN is missing
-or too many, an infinity comes where the true result, rounded, is finite (or the reverse), or a zero has the wrong sign.
-The reference is the float64 function of numpy or SciPy, wrong itself by 1e-8 of a float32 ulp or so. All cores are
-used; two of them take three minutes. pytest can run it too.
+Prints each function's worst error in ulp and where it is, and exits with 1 when one is over the bound, a NaN
+is missing or too many, an infinity comes where the true result, rounded, is finite (or the reverse), or a
+zero has the wrong sign. The reference is the float64 function of numpy or SciPy, wrong itself by 1e-8 of a
+float32 ulp or so. All cores are used; two of them take three minutes. pytest can run it too.
 """
 
 import argparse
@@ -34,7 +34,7 @@ ROUNDS_TO_INFINITY = 2.0**128 - 2.0**103
 
 
 class Worst(NamedTuple):
-    """The largest error found so far: in ulp (infinite for a wrong special value), the bits of x, both results."""
+    """An error in ulp (infinite for a wrong special value), the bits of its x, and both results."""
 
     error: float
     bits: int

@@ -1,0 +1,20 @@
+"""Who takes part in the training: a class for each, in a file for each library, imported in a process of its own."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+CONTESTANTS = {
+    "modnet fit": ("with_modnet", "Fit"),
+    "modnet loop": ("with_modnet", "Loop"),
+    "PyTorch": ("with_torch", "Eager"),
+    "JAX": ("with_jax", "Scan"),
+    "scikit-learn": ("with_sklearn", "MLP"),
+}
+
+
+def find(name: str) -> Any:
+    """The class of a contestant; its library is imported now."""
+    file, kind = CONTESTANTS[name]
+    return getattr(importlib.import_module(f"contestants.{file}"), kind)

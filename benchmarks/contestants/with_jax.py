@@ -1,0 +1,77 @@
+"""JAX: an epoch is one compiled function, which shuffles, and scans over the batches; optax; arguments donated.
+
+Whether the permutation is drawn inside the compiled function or by numpy and handed in is the variant.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jax import lax
+from jax import numpy as jnp
+from tasks import MOMENTUM, Contestant, Task
+
+
+class Scan(Contestant):
+    variants = ("numpy's permutation", "permutation inside")
+
+    def __init__(self, task: Task, X: np.ndarray, y: np.ndarray, first: list[np.ndarray], variant: str) -> None:
+        self.task, self.first, self.variant = task, first, variant
+        self.X, self.y = jnp.asarray(X), jnp.asarray(y.astype(np.int32))
+        self.optimizer = optax.adam(task.lr) if task.optimizer == "adam" else optax.sgd(task.lr, momentum=MOMENTUM)
+        self.rng, self.key = np.random.default_rng(3), jax.random.key(3)
+        activation = {"relu": jax.nn.relu, "tanh": jnp.tanh}[task.activation]
+
+        def loss(params: list[Any], x: Any, y: Any) -> Any:
+            for i in range(0, len(params), 2):
+                x = x @ params[i] + params[i + 1]
+                if i < len(params) - 2:
+                    x = activation(x)
+            return optax.softmax_cross_entropy_with_integer_labels(x, y).mean()
+
+        def step(carry: Any, batch: Any) -> Any:
+            params, state = carry
+            value, gradient = jax.value_and_grad(loss)(params, *batch)
+            updates, state = self.optimizer.update(gradient, state, params)
+            return (optax.apply_updates(params, updates), state), value
+
+        def epoch(carry: Any, X: Any, y: Any, order: Any) -> Any:
+            X, y = X[order], y[order]
+            whole = task.examples // task.batch
+            cut = whole * task.batch
+            batches = X[:cut].reshape(whole, task.batch, -1), y[:cut].reshape(whole, task.batch)
+            carry, losses = lax.scan(step, carry, batches)
+            if cut < task.examples:
+                carry, _ = step(carry, (X[cut:], y[cut:]))
+            return carry, losses.mean()
+
+        def shuffled(carry: Any, X: Any, y: Any, key: Any) -> Any:
+            key, own = jax.random.split(key)
+            return *epoch(carry, X, y, jax.random.permutation(own, task.examples)), key
+
+        self.epoch = partial(jax.jit, donate_argnums=0)(epoch)
+        self.shuffled = partial(jax.jit, donate_argnums=(0, 3))(shuffled)
+        self.reset()
+
+    def reset(self) -> None:
+        params = [jnp.array(p) for p in self.first]
+        self.carry = params, self.optimizer.init(params)
+
+    def train(self, epochs: int) -> None:
+        for _ in range(epochs):
+            if self.variant == "permutation inside":
+                self.carry, _, self.key = self.shuffled(self.carry, self.X, self.y, self.key)
+            else:
+                order = self.rng.permutation(self.task.examples).astype(np.int32)
+                self.carry, _ = self.epoch(self.carry, self.X, self.y, order)
+        jax.block_until_ready(self.carry)
+
+    def follow(self, order: np.ndarray) -> None:
+        self.carry, _ = self.epoch(self.carry, self.X, self.y, order.astype(np.int32))
+
+    def parameters(self) -> list[np.ndarray]:
+        return [np.asarray(p) for p in self.carry[0]]

@@ -1,0 +1,68 @@
+"""modnet, in its two uses: `fit`, and a loop written by hand on the public names."""
+
+from __future__ import annotations
+
+import numpy as np
+from tasks import MOMENTUM, Contestant, Task
+
+import modnet
+from modnet import CrossEntropy, Linear, ReLU, Sequential, Tanh
+from modnet.optim import SGD, Adam
+
+
+class _Network(Contestant):
+    def __init__(self, task: Task, X: np.ndarray, y: np.ndarray, first: list[np.ndarray], variant: str) -> None:
+        self.task, self.X, self.y, self.first = task, X, y, first
+        activation = {"relu": ReLU, "tanh": Tanh}[task.activation]
+        modules = []
+        for n, m in zip(task.sizes, task.sizes[1:]):
+            modules += [Linear(n, m), activation()]
+        self.net = Sequential(modules[:-1]).astype("float32")
+        self.loss = CrossEntropy()
+        self.optimizer = Adam(task.lr) if task.optimizer == "adam" else SGD(task.lr, MOMENTUM)
+        self.rng = np.random.default_rng(3)
+        self.reset()
+
+    def reset(self) -> None:
+        for i, array in enumerate(self.net.named_parameters().values()):
+            array[...] = self.first[i]
+        self.optimizer.attach(self.net)
+
+    def parameters(self) -> list[np.ndarray]:
+        return list(self.net.named_parameters().values())
+
+
+class Fit(_Network):
+    """`modnet.fit`: the compiled epoch."""
+
+    def train(self, epochs: int) -> None:
+        self._fit(self.X, self.y, epochs, shuffle=True)
+
+    def follow(self, order: np.ndarray) -> None:
+        self._fit(self.X[order], self.y[order], 1, shuffle=False)
+
+    def _fit(self, X: np.ndarray, y: np.ndarray, epochs: int, shuffle: bool) -> None:
+        modnet.fit(
+            self.net, X, y, loss=self.loss, optimizer=self.optimizer, epochs=epochs, batch_size=self.task.batch,
+            shuffle=shuffle, rng=self.rng, progress=False,
+        )  # fmt: skip
+
+
+class Loop(_Network):
+    """The five calls of a step, from Python."""
+
+    def train(self, epochs: int) -> None:
+        for _ in range(epochs):
+            self.follow(self.rng.permutation(self.task.examples))
+
+    def follow(self, order: np.ndarray) -> None:
+        net, loss, optimizer, size = self.net, self.loss, self.optimizer, self.task.batch
+        X, y = self.X[order], self.y[order]
+        for start in range(0, len(X), size):
+            x, truth = X[start : start + size], y[start : start + size]
+            net.zero_grad()
+            yhat = net.forward(x)
+            delta = loss.backward(truth, yhat)
+            delta /= len(x)
+            net.backward_update_gradient(x, delta)
+            optimizer.step()

@@ -1,0 +1,256 @@
+"""The command line: ``python -m modnet`` train, datasets, demo, doctor, warmup.
+
+Here are the words of the command line and what is wrong with them; what the commands do is in `modnet.commands` and
+`modnet.doctor`. scikit-learn and matplotlib are imported by the commands that need them, when they do.
+
+The exit status is 0 where all went well, 1 where the work failed, 2 where the command line or the data it names was wrong,
+and 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import modnet
+from modnet.commands import UsageError, activation_names, nearest, optimizer_names
+
+_TRAIN_EXAMPLES = """\
+examples:
+  python -m modnet train digits --layers 100 --epochs 30 --plot digits.png
+  python -m modnet train moons --layers 16,16 --activation tanh --lr 0.01 --plot moons.png
+  python -m modnet train fruit.csv --layers 20 --optimizer sgd --lr 0.05 --momentum 0.9
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the name of the program; those of the process unless given.
+
+    Returns
+    -------
+    int
+        The exit status.
+
+    Raises
+    ------
+    SystemExit
+        Where the command line is wrong (2), and after ``--help`` and ``--version`` (0).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # the names of classes may have letters that a terminal has not
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        status = options.run(options)
+        sys.stdout.flush()
+        return int(status)
+    except UsageError as error:
+        options.parser.error(str(error))
+    except KeyboardInterrupt:
+        print("\nmodnet: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has left, as `head` does. What Python would still write at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_program(), description="Neural networks with hand-written backpropagation: train one, look at one.",
+        allow_abbrev=False,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"modnet {modnet.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_train(commands)
+
+    datasets = _command(commands, "datasets", _datasets, "list the data sets that have a name, or say more about one")
+    datasets.add_argument("name", nargs="?", metavar="NAME", help="one of them")
+
+    demo = _command(commands, "demo", _demo, "train on handwritten digits, then on two moons, with pictures")
+    demo.add_argument("which", nargs="*", metavar="NAME", help="digits or moons (default: both)")
+    demo.add_argument("--folder", default="demo", help="where pictures go; it is made if missing (default: %(default)s)")
+
+    _command(commands, "doctor", _doctor, "show versions, processor, BLAS, threads and kernel cache, with advice")
+
+    warmup = _command(commands, "warmup", _warmup, "compile all kernels into the cache now, so that nothing waits later")
+    warmup.add_argument("--dtype", choices=("float32", "float64", "both"), default="both", help="(default: %(default)s)")
+    return parser
+
+
+def _program() -> str:
+    name = os.path.basename(sys.argv[0] or "")
+    return "modnet" if name in ("modnet", "modnet.exe") else "python -m modnet"
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str, **options: Any
+) -> _Parser:
+    parser: _Parser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False, **options
+    )
+    parser.set_defaults(run=run, parser=parser)
+    return parser
+
+
+def _add_train(commands: Any) -> None:
+    train = _command(
+        commands, "train", _train, "train a network on a data set and report how good it is",
+        epilog=_TRAIN_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = train.add_argument
+    add("data", metavar="DATA", help="a name that `datasets` lists, or a CSV file whose last column is the target")
+
+    group = train.add_argument_group("the network")
+    add = group.add_argument
+    add("--layers", nargs="+", default=["100"], metavar="SIZE",
+        help="sizes of the hidden layers: 100, or 100,50, or 100 50; none for a linear network (default: 100)")  # fmt: skip
+    names = activation_names()
+    add("--activation", type=_one_of(names), default=names["relu"], metavar="NAME",
+        help=f"between layers: {', '.join(names)} (default: relu)")  # fmt: skip
+    add("--dtype", choices=("float32", "float64"), default="float32",
+        help="type of the numbers; float32 is about twice as fast (default: %(default)s)")  # fmt: skip
+
+    group = train.add_argument_group("training")
+    add = group.add_argument
+    names = optimizer_names()
+    add("--optimizer", type=_one_of(names), default=names["adam"], metavar="NAME", help=f"{', '.join(names)} (default: adam)")
+    add("--lr", type=_number("a positive number", lambda v: v > 0), metavar="RATE",
+        help="learning rate (default: the optimizer's own; 0.1 for sgd)")  # fmt: skip
+    add("--momentum", type=_number("a number from 0 up to 1", lambda v: 0 <= v < 1), metavar="M", help="for optimizers with one")
+    add("--weight-decay", type=_number("a number of at least 0", lambda v: v >= 0), metavar="W",
+        help="pull parameters to 0, for optimizers that can")  # fmt: skip
+    add("--epochs", type=_whole(1), metavar="N", help="passes over the data (default: as many as make 2000 steps, 30 to 1000)")
+    add("--batch-size", type=_batch_size, default=32, metavar="N", help="examples a step, or all (default: %(default)s)")
+    add("--patience", type=_whole(1), metavar="N",
+        help="stop after N epochs without a lower validation loss, and take the best parameters")  # fmt: skip
+    add("--seed", type=_whole(0, 2**32 - 1), default=0, metavar="N",
+        help="of the split, the first parameters and the order of examples (default: %(default)s)")  # fmt: skip
+
+    group = train.add_argument_group("data")
+    add = group.add_argument
+    share = _number("a share from 0 up to 1, such as 0.2", lambda v: 0 <= v < 1)
+    add("--test-share", type=share, metavar="SHARE",
+        help="of the examples, set aside for the last figures (default: 0.2; none of fewer than 20)")  # fmt: skip
+    add("--validation", type=share, metavar="SHARE",
+        help="of the examples, watched during training (default: 0.1; none of fewer than 20)")  # fmt: skip
+    add("--scale", choices=("auto", "standard", "none"), default="auto",
+        help="standard: inputs of mean 0 and standard deviation 1 on the training examples; "
+        "auto: unless they lie in -1 to 1 already (default: %(default)s)")  # fmt: skip
+    add("--task", choices=("classification", "regression"), help="of a CSV file (default: as its target looks)")
+
+    group = train.add_argument_group("output")
+    add = group.add_argument
+    add("--plot", metavar="FILE", help="save curves, and what the network has learned, as .png, .pdf, .svg, ...")
+    add("--quiet", action="store_true", help="print the last figures only")
+
+
+# --- arguments -------------------------------------------------------------------------------------------------------
+
+
+def _one_of(choices: dict[str, Any]) -> Callable[[str], Any]:
+    """A type that takes a name in any writing: leaky-relu, LeakyReLU, leaky_relu."""
+
+    def parse(text: str) -> Any:
+        name = text.lower().replace("-", "").replace("_", "")
+        if name not in choices:
+            raise argparse.ArgumentTypeError(f"it is {text!r}, expected one of {', '.join(choices)}{nearest(name, choices)}")
+        return choices[name]
+
+    return parse
+
+
+def _number(expected: str, valid: Callable[[float], bool]) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not (abs(value) < float("inf") and valid(value)):
+            raise argparse.ArgumentTypeError(f"it is {text!r}, expected {expected}")
+        return value
+
+    return parse
+
+
+def _whole(low: int, high: int = 10**9) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.strip().lstrip("+").isascii() and text.strip().lstrip("+").isdigit() and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"it is {text!r}, expected a whole number from {low}")
+        return int(text)
+
+    return parse
+
+
+def _batch_size(text: str) -> int | None:
+    if text.lower() == "all":
+        return None
+    try:
+        return _whole(1)(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"it is {text!r}, expected a whole number from 1, or all") from None
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def _train(options: argparse.Namespace) -> int:
+    from modnet.commands import train
+
+    return train(options)
+
+
+def _datasets(options: argparse.Namespace) -> int:
+    from modnet.commands import list_datasets
+
+    return list_datasets(options.name)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from modnet.commands import DEMOS
+
+    wrong = [name for name in options.which if name not in DEMOS]
+    if wrong:
+        raise UsageError(f"there is no demo {wrong[0]!r}, expected {' or '.join(DEMOS)}")
+    try:
+        os.makedirs(options.folder, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--folder: {options.folder}: {error.strerror}, expected a folder, or room to make one") from None
+    status = 0
+    for name in options.which or DEMOS:
+        line = ["train", name, *DEMOS[name].split(), "--plot", os.path.join(options.folder, f"{name}.png")]
+        print("\n" * (name != (options.which or list(DEMOS))[0]) + f"$ {_program()} {' '.join(line)}", flush=True)
+        status = status or main(line)
+    return status
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from modnet.doctor import doctor
+
+    return doctor()
+
+
+def _warmup(options: argparse.Namespace) -> int:
+    from modnet.doctor import warmup
+
+    return warmup(("float32", "float64") if options.dtype == "both" else (options.dtype,))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2 @@
+def doctor(): return 0
+def warmup(d): return 0

@@ -1,0 +1,80 @@
+"""Huber's loss: a square near the truth, a straight line far from it.
+
+y, yhat (batch, ...), e = yhat - y; d > 0 is where the one becomes the other. Sums run over all features of an example.
+
+(1)  cost = sum of e^2 / 2 where |e| <= d, else d (|e| - d / 2)
+(2)  dcost/dyhat = e where |e| <= d, else d sign(e): e held between -d and d
+
+Both pieces and their slopes meet at |e| = d. With a large d this is half of the squared error, with a small one d times the
+absolute error.
+
+Reference: P. Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 35 (1964).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from modnet.arrays import real
+from modnet.kernels import kernel
+from modnet.loss import KernelLoss
+
+
+@kernel("cost")
+def cost(y, yhat, cost, sizes, hyper):
+    # y, yhat (batch, features), cost (batch,)
+    d, half = yhat.dtype.type(hyper[0]), yhat.dtype.type(0.5)
+    for i in range(yhat.shape[0]):
+        total = yhat.dtype.type(0.0)
+        for j in range(yhat.shape[1]):
+            e = abs(yhat[i, j] - y[i, j])
+            total += d * (e - half * d) if e > d else half * e * e
+        cost[i] = total
+
+
+@kernel("slope")
+def slope(y, yhat, delta, sizes, hyper):
+    # cost = sum of e^2 / 2 or d (|e| - d / 2)
+    d = yhat.dtype.type(hyper[0])
+    for i in range(yhat.shape[0]):
+        for j in range(yhat.shape[1]):
+            e = yhat[i, j] - y[i, j]
+            delta[i, j] = d if e > d else -d if e < -d else e
+
+
+class Huber(KernelLoss):
+    """Squared where the error is small, absolute where it is large, summed over the features of an example.
+
+    Parameters
+    ----------
+    delta : positive: the error beyond which the cost is a straight line.
+
+    Shape
+    -----
+    y, yhat : (batch,), (batch, features) or more axes, the same for both. forward -> (batch,), backward -> like yhat.
+
+    Example
+    -------
+    >>> Huber(delta=1.0).forward([0.0, 0.0], [0.5, 3.0])
+    array([0.125, 2.5  ])
+    """
+
+    cost_kernel, slope_kernel = cost, slope
+
+    def __init__(self, delta: float = 1.0) -> None:
+        super().__init__([real(delta, "Huber", "delta", "a positive number", lambda v: v > 0)])
+
+    @property
+    def delta(self) -> float:
+        """The error beyond which the cost is a straight line."""
+        return float(self._hyper[0])
+
+    def __repr__(self) -> str:
+        return f"Huber(delta={self.delta:g})"
+
+    @classmethod
+    def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
+        found = super().examples()
+        return found + [(cls(delta=0.3), y, yhat) for _, y, yhat in found[::2]]
