@@ -21,7 +21,8 @@ class Finding:
     message : what is wrong, in a sentence.
     hint : what to look at and what it most likely should be.
     error : the largest difference from the truth, relative to the largest true value; None where no numbers were compared.
-    index, analytic, numeric : the worst entry, what was returned there, and the truth by finite differences.
+    index, analytic, numeric : the worst entry, what was returned there, and the truth.
+    truth : where the truth comes from, in words. line : the line to look at, as "line 12: return ...", where one is suspected.
     """
 
     kind: str
@@ -32,25 +33,30 @@ class Finding:
     index: tuple[int, ...] | None = None
     analytic: float | None = None
     numeric: float | None = None
+    truth: str = "finite differences give"
+    line: str = ""
 
     def figures(self) -> str:
         """The worst entry in words; empty where no numbers were compared."""
         if self.index is None or self.analytic is None or self.numeric is None:
             return ""
         place = ", ".join(map(str, self.index))
-        return f"worst at [{place}]: returned {self.analytic:.6g}, finite differences give {self.numeric:.6g}"
+        return f"worst at [{place}]: returned {self.analytic:.6g}, {self.truth} {self.numeric:.6g}"
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain values, for JSON."""
         return {
             "kind": self.kind, "where": self.where, "message": self.message, "hint": self.hint, "error": self.error,
             "index": None if self.index is None else list(self.index), "analytic": self.analytic, "numeric": self.numeric,
+            "line": self.line,
         }  # fmt: skip
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.kind}", *_wrap(self.message)]
         if self.figures():
             lines += _wrap(self.figures())
+        if self.line:
+            lines += _wrap("Your " + self.line)
         if self.hint:
             lines += _wrap("Look at: " + self.hint)
         return "\n".join(lines)
@@ -125,6 +131,7 @@ class Report:
         findings = "".join(
             f"<li><b>{html.escape(f.where)}: {html.escape(f.kind)}</b><br>{html.escape(f.message)}"
             + (f"<br><code>{html.escape(f.figures())}</code>" if f.figures() else "")
+            + (f"<br>Your <code>{html.escape(f.line)}</code>" if f.line else "")
             + (f"<br><i>Look at:</i> {html.escape(f.hint)}" if f.hint else "")
             + "</li>"
             for f in self.findings
