@@ -95,7 +95,7 @@ def _forward(subject: Subject, name: str) -> bool | None:
     subject.examine()
     module = subject.fresh()
     views = module.named_parameters() if hasattr(module, "_pieces") else parameters(module)
-    wanted = [w for w in known.definition(name, subject.x, subject.out, views, vars(module)) if w.shape == subject.out.shape]
+    wanted = [w for w in known.definition(name, subject.x, subject.out, views, known.options_of(module)) if w.shape == subject.out.shape]
     return None if not wanted else any(np.allclose(w, subject.out, rtol=1e-4, atol=1e-5) for w in wanted)
 
 

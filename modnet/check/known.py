@@ -84,7 +84,7 @@ def plain_name(kind: type | str) -> str:
 
 def definition(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> Candidates:
     """What a module of this name may give for x, with these parameters and these numbers among its attributes."""
-    numbers = [v for v in options.values() if isinstance(v, int | float) and not isinstance(v, bool)]
+    numbers = [float(v) for v in options.values() if isinstance(v, int | float | np.number) and not isinstance(v, bool)]
     if name in FUNCTIONS:
         yield FUNCTIONS[name](x)
         if name == "gelu":
@@ -98,7 +98,7 @@ def definition(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.nda
     elif name == "linear":
         yield from _linear(x, out, held)
     elif name in _WINDOWED:
-        yield from _windowed(name, x, out, held, numbers)
+        yield from _windowed(name, x, out, held, options)
 
 
 def _linear(x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray]) -> Candidates:
@@ -118,43 +118,35 @@ def _linear(x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray]) -> Cand
             yield x @ W[: n * m].reshape(n, m) + (W[n * m :] if W.size > n * m else 0)
 
 
-def _windows(x: np.ndarray, k: tuple[int, ...], s: tuple[int, ...], p: int) -> np.ndarray:
-    """(batch, *positions, *window, chan)"""
-    axes = tuple(range(1, 1 + len(k)))
-    if p:
-        x = np.pad(x, [(0, 0), *[(p, p)] * len(k), (0, 0)])
-    seen = np.lib.stride_tricks.sliding_window_view(x, k, axes)
-    seen = seen[(slice(None), *(slice(None, None, step) for step in s))]
-    return np.moveaxis(seen, 1 + len(k), -1)
-
-
-def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], numbers: list[Any]) -> Candidates:
+def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> Candidates:
     dims = 1 if name.endswith("1d") else 2
     if x.ndim != dims + 2 or out.ndim != dims + 2:
         return
-    W = next((a for a in held.values() if a.ndim == dims + 2 and a.shape[-2:] == (x.shape[-1], out.shape[-1])), None)
-    if name.startswith("conv") and W is None:
-        return
-    bias = next((b.reshape(-1) for b in held.values() if b is not W and b.size == out.shape[-1]), 0) if name.startswith("conv") else 0
-    length, given = x.shape[1], out.shape[1]
-    sizes = [W.shape[0]] if W is not None and name.startswith("conv") else range(1, length + 1)
-    whole = [int(v) for v in numbers if v == int(v)]
-    for k, s in itertools.product(sizes, range(1, length + 1)):
-        for p in {0, *(v for v in whole if 0 < v < k)}:
-            if (length + 2 * p - k) // s + 1 != given or (k not in whole and len(whole) > 1 and W is None) or k > length:
-                continue
-            window = (k,) * dims if W is None or not name.startswith("conv") else W.shape[:dims]
-            try:
-                seen = _windows(x, window, (s,) * dims, p)
-            except ValueError:
-                continue
-            inner = tuple(range(1 + dims, 1 + 2 * dims))
-            if name.startswith("max"):
-                yield seen.max(axis=inner)
-            elif name.startswith("avg"):
-                yield seen.mean(axis=inner)
-            elif W is not None:
-                yield np.tensordot(seen, W, (list(range(1 + dims, 2 + 2 * dims)), list(range(dims + 1)))) + bias
+    W = None
+    if name.startswith("conv"):
+        W = next((a for a in held.values() if a.ndim == dims + 2 and a.shape[-2:] == (x.shape[-1], out.shape[-1])), None)
+        if W is None:
+            return
+    bias = next((b.reshape(-1) for b in held.values() if b is not W and b.size == out.shape[-1]), 0) if W is not None else 0
+    whole = {int(v) for v in options.values() if isinstance(v, int) and not isinstance(v, bool) and v > 0}
+    padding = next((v for key, v in options.items() if "pad" in key.lower() and isinstance(v, int | tuple)), 0)
+    sides = padding if isinstance(padding, tuple) else (padding,) * dims
+    empty = -np.inf if name.startswith("max") else 0.0
+    padded = np.pad(x, [(0, 0), *[(p, p) for p in sides], (0, 0)], constant_values=empty)
+    axes: list[list[tuple[int, int]]] = []
+    for axis in range(dims):
+        length, given = padded.shape[1 + axis], out.shape[1 + axis]
+        sizes = [W.shape[axis]] if W is not None else [k for k in range(1, length + 1) if k in whole or not whole]
+        axes.append([(k, s) for k in sizes for s in range(1, length + 1) if k <= length and (length - k) // s + 1 == given])
+    inner = tuple(range(1 + dims, 1 + 2 * dims))
+    for chosen in itertools.islice(itertools.product(*axes), 200):
+        seen = np.lib.stride_tricks.sliding_window_view(padded, tuple(k for k, _ in chosen), tuple(range(1, 1 + dims)))
+        seen = seen[(slice(None), *(slice(None, None, s) for _, s in chosen))]
+        seen = np.moveaxis(seen, 1 + dims, -1)  # (batch, *positions, *window, chan)
+        if W is not None:
+            yield np.tensordot(seen, W, (list(range(1 + dims, 2 + 2 * dims)), list(range(dims + 1)))) + bias
+        else:
+            yield seen.max(axis=inner) if name.startswith("max") else seen.mean(axis=inner)
 
 
 # --- building --------------------------------------------------------------------------------------------------------
@@ -195,6 +187,13 @@ def roles(make: Callable[..., Any]) -> dict[str, str] | None:
         elif parameter.default is parameter.empty:
             return None
     return found
+
+
+def options_of(module: Any) -> dict[str, Any]:
+    """The numbers among a module's attributes, by name."""
+    found = dict(getattr(module, "__dict__", {}))
+    found.update({f"_hyper[{i}]": float(v) for i, v in enumerate(found.get("_hyper", ()))})
+    return {k: v for k, v in found.items() if isinstance(v, int | float | np.number | tuple)}
 
 
 def build(make: Callable[..., Any], **sizes: Any) -> Any:

@@ -10,7 +10,7 @@ from modnet.check.numeric import Derivative
 from modnet.check.report import Finding, worst
 
 ALIKE = 1e-4  # how closely, relative to the largest value, a guess must match to be the diagnosis
-_ENTRIES = 240  # numbers of the input, or of one parameter array, that are varied one by one
+_ENTRIES, _SAMPLE = 128, 32  # up to so many numbers are varied one by one; of more, so many, and all of them along directions
 
 
 class Question:
@@ -85,7 +85,7 @@ def chosen_entries(size: int) -> np.ndarray:
     """Which entries are varied one by one: all of a few, a fixed sample of many."""
     if size <= _ENTRIES:
         return np.arange(size)
-    return np.sort(np.random.default_rng(1).choice(size, _ENTRIES, replace=False))
+    return np.sort(np.random.default_rng(1).choice(size, _SAMPLE, replace=False))
 
 
 def draw_delta(out: np.ndarray, seed: int) -> np.ndarray:
