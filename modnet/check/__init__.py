@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
 from modnet.check.report import CheckFailed, Finding, Report
 
@@ -18,4 +19,4 @@ def assert_gradients(module: Any, input: Any, **options: Any) -> None:
     check_module(module, input, **options).raise_if_failed()
 
 
-__all__ = ["CheckFailed", "Finding", "Report", "assert_gradients", "check_module"]
+__all__ = ["CheckFailed", "Finding", "Report", "assert_gradients", "check_loss", "check_module"]

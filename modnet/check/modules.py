@@ -86,6 +86,11 @@ class _Examination:
         seen: set[str] = set()
         kept: list[Finding] = []
         for finding in self.report.findings:
+            writes = [f.where for f in kept if f.kind == "mutates"]
+            if (finding.kind == "mutates" and any(w.endswith(".forward") for w in writes)) or (
+                finding.kind == "integer-input" and finding.where in writes
+            ):
+                continue
             key = finding.kind if finding.kind in _SHARED else f"{finding.kind} {finding.where} {finding.message}"
             if key not in seen:
                 kept.append(finding)
@@ -136,7 +141,8 @@ class _Examination:
         if wrong is not None:
             if self.shapes is None and x.dtype.kind == "f":
                 self.shapes = geometry.examine(subject, self.make, name)
-                wrong = geometry.forward_finding(self.shapes, subject) or wrong
+                by_shape = geometry.forward_finding(self.shapes, subject)
+                wrong = by_shape if by_shape is not None and by_shape.kind != "direction" else wrong
             wrong.line = wrong.line or subject.quote("forward", _RETURN)
             self.add("forward", *found, wrong)
             self.waiting()

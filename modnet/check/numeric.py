@@ -81,7 +81,8 @@ def _one(
     value = (4 * near - far) / 3
     size = np.maximum(np.abs(at), np.maximum(np.abs(up), np.abs(down)))
     noise = 8 * precision * np.maximum(size, 1e-300) / h
-    bar = np.abs(value - near) * 0.1 + noise
+    # In float32 the step is so wide that a kink may lie within it and not be seen otherwise.
+    bar = np.abs(value - near) * (0.1 if precision <= EPS else 5.0) + noise
     # A smooth function's one-sided slopes differ by about h f''; at a kink by something that does not shrink with h.
     jump = np.abs((up - at) - (at - down)) / h
     suspicious = jump > 1e-6 * np.maximum(np.abs(value), 1e-3) + 100 * noise

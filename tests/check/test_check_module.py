@@ -72,12 +72,12 @@ def test_a_reference_is_the_definition_of_forward():
 
 
 def test_a_failed_check_raises_with_the_report_as_its_text():
-    class Identity(Softmax):
+    class Unfinished(Softmax):
         def backward_delta(self, input, delta):
             return delta
 
     with pytest.raises(CheckFailed, match="delta as it came"):
-        assert_gradients(Identity(), LINE)
+        assert_gradients(Unfinished(), LINE)
 
 
 def test_a_finding_quotes_the_students_line():
