@@ -6,6 +6,7 @@ from typing import Any
 
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
+from modnet.check.networks import check_network, check_training
 from modnet.check.report import CheckFailed, Finding, Report
 
 
@@ -19,4 +20,4 @@ def assert_gradients(module: Any, input: Any, **options: Any) -> None:
     check_module(module, input, **options).raise_if_failed()
 
 
-__all__ = ["CheckFailed", "Finding", "Report", "assert_gradients", "check_loss", "check_module"]
+__all__ = ["CheckFailed", "Finding", "Report", "assert_gradients", "check_loss", "check_module", "check_network", "check_training"]
