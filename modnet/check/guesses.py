@@ -142,6 +142,7 @@ def _of_windows(subject: Subject, q: Question) -> Guesses:
             ordered = gives[:, order]
             chosen = ordered[np.arange(len(ordered)), np.argmax(np.abs(ordered) > 1e-9, axis=1)]
             if q.is_like(chosen):
+                q.line = subject.quote("backward_delta", r"\]\s*=[^=]", r"^return") or q.line
                 yield overlap(q, which)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 _HERE = str(Path(__file__).parent)
+_LIBRARY = str(Path(__file__).parents[1])
 
 
 class Misbehaviour(Exception):
@@ -54,7 +55,9 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
         raise Misbehaviour("not-implemented", f"{name} raises NotImplementedError") from error
     except Exception as error:  # a stranger's code may raise anything
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_HERE)]
-        own = next((f for f in reversed(frames) if "site-packages" not in f.filename), None)
+        others = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith("<")]
+        # The student's line, where there is one, rather than that of ours which it called wrongly.
+        own = next((f for f in reversed(others) if not f.filename.startswith(_LIBRARY)), others[-1] if others else None)
         line = "" if own is None else f"line {own.lineno}: {own.line}" if own.line else f"line {own.lineno}"
         text = " ".join(str(error).split())
         raise Misbehaviour("crash", f"{name} raises {type(error).__name__}: {text}", line) from error
