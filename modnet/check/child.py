@@ -83,6 +83,10 @@ def take(path: Path, namespace: dict[str, Any]) -> list[str]:
     return problems
 
 
+#: Names that a hand-in's file may have too, but that the library's own imports mean otherwise.
+_NOT_THEIRS = {*sys.stdlib_module_names, "numpy", "numba", "scipy", "sklearn", "matplotlib", "modnet"}
+
+
 class _Folder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports files of one folder by their definitions alone."""
 
@@ -90,6 +94,8 @@ class _Folder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.folder = folder
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if name.split(".")[0] in _NOT_THEIRS:
+            return None
         base = self.folder.joinpath(*name.split("."))
         for file in (base.with_suffix(".py"), base / "__init__.py"):
             if file.is_file():
@@ -110,7 +116,7 @@ class _Folder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def load(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The namespace of a file's definitions, and what could not be defined."""
     sys.meta_path.insert(0, _Folder(path.parent))
-    name = path.stem
+    name = path.stem if path.stem not in sys.modules and path.stem not in _NOT_THEIRS else f"hand_in_{path.stem}"
     module = types.ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module
@@ -120,9 +126,9 @@ def load(path: Path) -> tuple[dict[str, Any], list[str]]:
 # --- classes ---------------------------------------------------------------------------------------------------------
 
 
-def classes(namespace: dict[str, Any], path: Path) -> dict[str, list[type]]:
+def classes(namespace: dict[str, Any]) -> dict[str, list[type]]:
     """The classes that a file defines, by what they look like: modules, losses, networks, optims."""
-    own = [v for v in namespace.values() if isinstance(v, type) and v.__module__ == path.stem]
+    own = [v for v in namespace.values() if isinstance(v, type) and v.__module__ == namespace["__name__"]]
     own = list(dict.fromkeys(own))
     bases = {base for cls in own for base in cls.__mro__[1:]}
     found: dict[str, list[type]] = {"modules": [], "losses": [], "networks": [], "optims": []}
@@ -300,7 +306,7 @@ def check_all(path: Path, options: argparse.Namespace, write: Callable[[dict[str
     from modnet.handout import MSELoss
 
     namespace, problems = load(path)
-    found = classes(namespace, path)
+    found = classes(namespace)
     total = sum(map(len, found.values()))
     for problem in problems:
         write({"file": str(path), "problem": problem})
