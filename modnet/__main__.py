@@ -1,4 +1,4 @@
-"""The command line: ``python -m modnet`` train, datasets, demo, doctor, warmup.
+"""The command line: ``python -m modnet`` train, check, datasets, demo, doctor, warmup.
 
 Here are the words of the command line and what is wrong with them; what the commands do is in `modnet.commands` and
 `modnet.doctor`. scikit-learn and matplotlib are imported by the commands that need them, when they do.
@@ -23,6 +23,13 @@ examples:
   python -m modnet train digits --layers 100 --epochs 30 --plot digits.png
   python -m modnet train moons --layers 16,16 --activation tanh --lr 0.01 --plot moons.png
   python -m modnet train fruit.csv --layers 20 --optimizer sgd --lr 0.05 --momentum 0.9
+"""
+
+_CHECK_EXAMPLES = """\
+examples:
+  python -m modnet check modules.py
+  python -m modnet check modules.py --class Conv1D --make "Conv1D(3, 2, 4, 2)"
+  python -m modnet check hand_ins --jobs 2 --html report.html
 """
 
 
@@ -88,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"modnet {modnet.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     _add_train(commands)
+    _add_check(commands)
 
     datasets = _command(commands, "datasets", _datasets, "list the data sets that have a name, or say more about one")
     datasets.add_argument("name", nargs="?", metavar="NAME", help="one of them")
@@ -171,6 +179,24 @@ def _add_train(commands: Any) -> None:
     add("--quiet", action="store_true", help="print the last figures only")
 
 
+def _add_check(commands: Any) -> None:
+    check = _command(
+        commands, "check", _check, "check the modules and losses in a student's file, and say what is wrong with them",
+        epilog=_CHECK_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = check.add_argument
+    add("path", metavar="FILE", help="a .py file, or a folder of hand-ins: files, or a folder for each student")
+    add("--class", dest="only", action="append", default=[], metavar="NAME", help="check this class only; may be repeated")
+    add("--loss", action="append", default=[], metavar="NAME", help="check this loss only; may be repeated")
+    add("--make", default="", metavar="CALL", help='how to build a module, such as "Conv1D(3, 2, 4, 2)"')
+    add("--shape", type=_shape, metavar="N,N", help="of the input for --make or --class, batch first, such as 4,8,2")
+    add("--timeout", type=_number("a positive number", lambda v: v > 0), default=60.0, metavar="SECONDS",
+        help="for each file (default: %(default)g)")  # fmt: skip
+    add("--jobs", type=_whole(1), default=1, metavar="N", help="hand-ins checked at the same time (default: %(default)s)")
+    add("--json", action="store_true", help="print everything as JSON")
+    add("--html", metavar="FILE", help="write a page with the table and all reports")
+
+
 # --- arguments -------------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +234,11 @@ def _whole(low: int, high: int = 10**9) -> Callable[[str], int]:
     return parse
 
 
+def _shape(text: str) -> list[int]:
+    parse = _whole(1)
+    return [parse(part) for part in text.split(",")]
+
+
 def _batch_size(text: str) -> int | None:
     if text.lower() == "all":
         return None
@@ -224,6 +255,12 @@ def _train(options: argparse.Namespace) -> int:
     from modnet.commands import train
 
     return train(options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from modnet.check.command import run
+
+    return run(options)
 
 
 def _datasets(options: argparse.Namespace) -> int:

@@ -1,0 +1,23 @@
+"""Gradient checking that says what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modnet.check.losses import check_loss
+from modnet.check.modules import check_module
+from modnet.check.networks import check_network, check_training
+from modnet.check.report import CheckFailed, Finding, Report
+
+
+def assert_gradients(module: Any, input: Any, **options: Any) -> None:
+    """`check_module` as a test: `CheckFailed`, an AssertionError whose text is the report, where something is wrong.
+
+    Parameters
+    ----------
+    module, input : as for `check_module`. options : its further ones.
+    """
+    check_module(module, input, **options).raise_if_failed()
+
+
+__all__ = ["CheckFailed", "Finding", "Report", "assert_gradients", "check_loss", "check_module", "check_network", "check_training"]

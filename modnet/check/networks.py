@@ -1,0 +1,471 @@
+"""check_network and check_training: each layer at its own input, then the chain, then a few steps.
+
+A network that is wrong is most often right in its chain and wrong in one layer; so layers come first, each at the input that the
+network's own forward gives it. What is left is how they are put together, and how they are moved.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from modnet.check.losses import check_loss
+from modnet.check.modules import check_module
+from modnet.check.numeric import EPS, along, derivative
+from modnet.check.question import Question, chosen_entries
+from modnet.check.report import Finding, Report
+from modnet.check.subject import Misbehaviour, call, copied, gradients, looks_trained, parameters, quote, same_draws
+
+_STEPS = 5
+
+
+def layers_of(net: Any) -> list[Any]:
+    """The layers of a network: by iteration, by indexing, in a list attribute, else in attributes; a lone module is its own."""
+    for get in (_by_iteration, _by_index, _by_list, _by_attributes):
+        found = get(net)
+        if found:
+            return [leaf for layer in found for leaf in (layers_of(layer) if layer is not net else [layer])]
+    return [net]
+
+
+def _is_layer(value: Any) -> bool:
+    return callable(getattr(value, "forward", None)) and not isinstance(value, type)
+
+
+def _by_iteration(net: Any) -> list[Any]:
+    if not callable(getattr(net, "__iter__", None)):
+        return []
+    try:
+        found = list(net)
+    except Exception:  # a stranger's iterator
+        return []
+    return found if found and all(map(_is_layer, found)) else []
+
+
+def _by_index(net: Any) -> list[Any]:
+    if not (callable(getattr(net, "__getitem__", None)) and callable(getattr(net, "__len__", None))):
+        return []
+    try:
+        found = [net[i] for i in range(len(net))]
+    except Exception:  # a stranger's container
+        return []
+    return found if found and all(map(_is_layer, found)) else []
+
+
+def _by_list(net: Any) -> list[Any]:
+    for value in getattr(net, "__dict__", {}).values():
+        if isinstance(value, list | tuple) and value and all(map(_is_layer, value)):
+            return list(value)
+    return []
+
+
+def _by_attributes(net: Any) -> list[Any]:
+    values = getattr(net, "__dict__", {}).values()
+    return [v for v in values if _is_layer(v) and callable(getattr(v, "backward_delta", None))]
+
+
+def _label(i: int, layer: Any) -> str:
+    return f"layer {i} {type(layer).__name__}"
+
+
+def _recorded(net: Any, X: np.ndarray) -> tuple[np.ndarray, list[np.ndarray | None]]:
+    """The network's output, and the input each layer gets."""
+    twin = copied(net)
+    layers = layers_of(twin)
+    seen: list[np.ndarray | None] = [None] * len(layers)
+    if layers and all(hasattr(layer, "_pieces") for layer in layers) and hasattr(twin, "_modules"):
+        # The library's own network runs as a table, which calls no layer; its layers are in order.
+        x = X
+        for i, layer in enumerate(layers):
+            seen[i] = np.array(x)
+            x = call("forward", layer.forward, x)
+        return np.asarray(x), seen
+    for i, layer in enumerate(layers):
+        original = layer.forward
+
+        def record(x: Any, i: int = i, original: Callable[[Any], Any] = original) -> Any:
+            if seen[i] is None:
+                seen[i] = np.array(x)
+            return original(x)
+
+        try:
+            layer.forward = record
+        except AttributeError:
+            continue
+    out = call(f"{type(net).__name__}.forward", twin.forward, X.copy())
+    if out is None:
+        raise Misbehaviour("not-implemented", f"{type(net).__name__}.forward returns None")
+    return np.asarray(out), seen
+
+
+def check_network(net: Any, loss: Any, X: Any, y: Any) -> Report:
+    """Check a network: each of its layers at its own input, the loss at its output, then the chain as a whole.
+
+    Parameters
+    ----------
+    net : ours, or a student's: its layers are found through iteration, indexing, or a list attribute. It is left as it is.
+    loss : ours, or any object with forward(y, yhat) and backward(y, yhat).
+    X : (batch, ...). y : (batch, ...), as the loss takes it. A few examples are enough.
+
+    Returns
+    -------
+    report : see `Report`. The first cause alone: what is wrong in a layer is not said again about the chain.
+    """
+    name = type(net).__name__
+    X, y = np.array(X), np.array(y)
+    X = X if X.dtype.kind == "f" else X.astype(np.float64)
+    report = Report(f"{name} of {len(layers_of(net))} layers, with {type(loss).__name__}, on {len(X)} examples")
+    try:
+        with np.errstate(all="ignore"):
+            out, seen = _recorded(net, X)
+            _layers(report, net, seen)
+            inner = check_loss(loss, y, out)
+            _take(report, type(loss).__name__, inner)
+            if report.ok:
+                _chain(report, net, loss, X, y, seen)
+            else:
+                report.verdict("the chain", right=None, remark="layers and loss first")
+    except Misbehaviour as problem:
+        report.findings.append(Finding(problem.kind, name, problem.message + ".", _CRASH, line=problem.line))
+        report.verdict("the chain", right=False, remark=problem.kind)
+    return report
+
+
+_CRASH = "the shapes on that line; python's own traceback shows how it got there"
+
+
+def _take(report: Report, label: str, inner: Report) -> None:
+    for finding in inner.findings:
+        finding.where = finding.where if label in finding.where else f"{label}: {finding.where}"
+    report.findings += inner.findings
+    kinds = ", ".join(dict.fromkeys(f.kind for f in inner.findings))
+    report.verdict(label, right=inner.ok, remark=kinds)
+
+
+def _layers(report: Report, net: Any, seen: list[np.ndarray | None]) -> None:
+    known: dict[tuple[type, str], bool] = {}
+    for i, (layer, x) in enumerate(zip(layers_of(net), seen, strict=True)):
+        label = _label(i, layer)
+        if x is None:
+            report.findings.append(
+                Finding("forward", label, f"forward of {type(net).__name__} never calls this layer.", "the loop over the layers: does it reach them all?",
+                        line=quote(type(net), "forward", r"\bfor\b", r"forward"))  # fmt: skip
+            )
+            report.verdict(label, right=False, remark="forward")
+            continue
+        inner = check_module(layer, x)
+        # The same mistake of the same class is one mistake.
+        fresh = [f for f in inner.findings if (type(layer), f.kind) not in known]
+        known.update({(type(layer), f.kind): True for f in inner.findings})
+        again = bool(inner.findings) and not fresh
+        inner.findings = fresh
+        _take(report, label, inner)
+        if again:
+            report.verdicts[-1] = (label, "wrong", "as above")
+
+
+# --- the chain -------------------------------------------------------------------------------------------------------
+
+
+def _backward(net: Any, X: np.ndarray, delta: np.ndarray) -> Any:
+    """Let a network do its backward, in the ways students write it."""
+    name = type(net).__name__
+    if callable(getattr(net, "backward_update_gradient", None)):
+        return call(f"{name}.backward_update_gradient", net.backward_update_gradient, X.copy(), delta.copy())
+    method = getattr(net, "backward", None)
+    if not callable(method):
+        raise Misbehaviour("not-implemented", f"{name} has no backward_update_gradient(input, delta)")
+    takes = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
+    return call(f"{name}.backward", method, *((X.copy(), delta.copy()) if len(takes) == 2 else (delta.copy(),)))
+
+
+def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, seen: list[np.ndarray | None]) -> None:
+    name = type(net).__name__
+    twin = copied(net)
+    yhat = call(f"{name}.forward", twin.forward, X.copy())
+    delta = np.asarray(loss.backward(y, np.asarray(yhat)))
+    if callable(getattr(twin, "zero_grad", None)):
+        call(f"{name}.zero_grad", twin.zero_grad)
+    if any(np.any(g) for layer in layers_of(twin) for n, g in gradients(layer).items() if "_parameters" in n or "grad" in n):
+        report.findings.append(Finding("never-zeroed", f"{name}.zero_grad", "after zero_grad of the network some layer's gradient is not zero.",
+                                       "call zero_grad of every layer", line=quote(type(net), "zero_grad", r"\w")))  # fmt: skip
+        report.verdict("the chain", right=False, remark="never-zeroed")
+        return
+    given = X.copy()
+    _backward(twin, X, delta)
+    if not np.array_equal(given, X):
+        raise Misbehaviour("mutates", f"{name} writes into its input")
+    probe = copied(net)
+    layers, done = layers_of(probe), layers_of(twin)
+    precision = float(np.finfo(np.float32).eps) if X.dtype == np.float32 or any(
+        a.dtype == np.float32 for layer in layers for a in parameters(layer).values()) else EPS  # fmt: skip
+    error, where = 0.0, f"{name}.backward_update_gradient"
+    line = quote(type(net), "backward_update_gradient", r"backward_update_gradient", r"for") or quote(type(net), "backward", r"backward")
+    for i in reversed(range(len(layers))):
+        answers = gradients(done[i])
+        for key, array in parameters(layers[i]).items():
+            if not looks_trained(key):
+                continue
+
+            def f(values: np.ndarray, array: np.ndarray = array) -> np.ndarray:
+                array[...] = values
+                with same_draws():
+                    return np.asarray(loss.forward(y, np.asarray(probe.forward(X.copy()))), np.float64).ravel()
+
+            start, entries = array.copy(), chosen_entries(array.size)
+            found = derivative(f, start.astype(np.float64), entries, precision)
+            array[...] = start
+            q = Question(where, X, np.ones(len(X)), np.ones(found.value.shape[1]), found, entries, array.shape, 1e-5 if precision == EPS else 5e-3)
+            q.line = line
+            fits = [g for n, g in answers.items() if g.size == array.size and (n == key or "_parameters" not in n)]
+            if key in answers and answers[key].size == array.size:
+                fits = [answers[key]]
+            if not fits:
+                continue
+            for got in fits:
+                q.answer(got)
+                if q.right:
+                    break
+            error = max(error, q.error if q.right else 0.0)
+            if not q.right:
+                report.findings.append(_guess_chain(q, net, loss, X, y, i, key, seen))
+                report.verdict("the chain", right=False, remark=report.findings[-1].kind)
+                return
+    report.verdict("the chain", error)
+
+
+def _guess_chain(q: Question, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, i: int, key: str, seen: list[np.ndarray | None]) -> Finding:
+    """Every layer is right alone: what has the network given to this one?"""
+    layers = layers_of(copied(net))
+    label = _label(i, layers[i])
+    if not q.got.any():
+        return q.finding("missing-parameter", f"{label} gets no gradient from the network's backward.",
+                         "the loop over the layers, from the last to the first: does it reach this one?")  # fmt: skip
+    power = float(q.truth @ q.truth)
+    factor = float(q.got @ q.truth) / power if power else 0.0
+    if factor and q.is_like(factor * q.truth):
+        kind = "sign" if abs(factor + 1) < 1e-4 else "double-counts" if abs(factor - 2) < 1e-4 else "scale"
+        return q.finding(kind, f"the gradient of {label} is {factor:.6g} times the truth.",
+                         "the network's backward: is delta changed, or backward_update_gradient called, twice on the way?")  # fmt: skip
+    # What each layer should get, from the layers themselves.
+    delta = np.asarray(loss.backward(y, np.asarray(copied(net).forward(X.copy()))))
+    deltas: dict[int, np.ndarray] = {}
+    try:
+        for j in reversed(range(len(layers))):
+            deltas[j] = delta
+            delta = np.asarray(layers[j].backward_delta(np.array(seen[j]), delta.copy()))
+    except Exception:  # layers that are no chain
+        deltas = {}
+    for j in range(len(layers) + 1):
+        given = np.array(seen[j]) if j < len(layers) and seen[j] is not None else np.asarray(copied(net).forward(X.copy()))
+        for k, d in deltas.items():
+            if (j, k) == (i, i):
+                continue
+            layer = copied(layers_of(net)[i])
+            try:
+                layer.zero_grad()
+                layer.backward_update_gradient(given.copy(), d.copy())
+            except Exception:  # shapes that do not fit: not this
+                continue
+            got = gradients(layer).get(key)
+            if got is not None and got.size == int(np.prod(q.shape)) and q.is_like(got):
+                if k == i:
+                    place = "its own output" if j == i + 1 else f"the input of layer {j}"
+                    return q.finding("at-output", f"{label} is given {place} where it needs its own input.",
+                                     "keep the input of every layer in forward: inputs[i] goes to layer i, inputs[i + 1] is its output")  # fmt: skip
+                return q.finding("identity" if k > i else "direction", f"{label} is given the delta of layer {k}.",
+                                 "delta = layer.backward_delta(input of that layer, delta), after its backward_update_gradient and before "
+                                 "the layer below")  # fmt: skip
+    norms = float(np.linalg.norm(q.got)), float(np.linalg.norm(q.truth))
+    cosine = float(q.got @ q.truth) / (norms[0] * norms[1] or 1.0)
+    return q.finding("direction", f"the gradient of {label} is wrong in the network, though the layer is right alone: cosine {cosine:.3g}, "
+                     f"ratio of lengths {norms[0] / (norms[1] or 1.0):.3g}.", "what the network's backward gives this layer: its own input, and the "
+                     "delta that the layer above returned")  # fmt: skip
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any) -> Report:
+    """Check a few training steps: do all layers move, against the gradient, by the rate, from gradients that are reset?
+
+    Parameters
+    ----------
+    net, loss : as for `check_network`. They are left as they are: steps are taken on copies.
+    optimizer : a student's Optim, an object with step(batch_x, batch_y) that holds net; or one of `modnet.optim`.
+    X, y : a batch.
+
+    Returns
+    -------
+    report : see `Report`.
+    """
+    X, y = np.array(X), np.array(y)
+    X = X if X.dtype.kind == "f" else X.astype(np.float64)
+    name = type(optimizer).__name__
+    report = Report(f"{name} on {type(net).__name__} with {type(loss).__name__}, {_STEPS} steps on {len(X)} examples")
+    try:
+        with np.errstate(all="ignore"):
+            finding = _train(report, _Training(net, loss, optimizer, X, y), name)
+    except Misbehaviour as problem:
+        finding = Finding(problem.kind, f"{name}.step", problem.message + ".", _CRASH, line=problem.line)
+    if finding is not None:
+        report.findings.append(finding)
+        report.verdict("a step", right=False, remark=finding.kind)
+    return report
+
+
+class _Training:
+    """A network, its loss and its optimizer together, to be copied together."""
+
+    def __init__(self, net: Any, loss: Any, optimizer: Any, X: np.ndarray, y: np.ndarray) -> None:
+        self.net, self.loss, self.optimizer, self.X, self.y = net, loss, optimizer, X, y
+        self.ours = hasattr(optimizer, "attach")
+
+    def copy(self) -> _Training:
+        memo: dict[int, Any] = {id(self.X): self.X, id(self.y): self.y}
+        if self.ours:
+            twin = _Training(copied(self.net), self.loss, copy.deepcopy(self.optimizer), self.X, self.y)
+            twin.optimizer.attach(twin.net)
+            return twin
+        try:
+            parts = copy.deepcopy([self.net, self.loss, self.optimizer], memo)
+        except Exception as error:
+            raise Misbehaviour("crash", f"{type(self.optimizer).__name__} can't be copied: {error}") from error
+        return _Training(*parts, self.X, self.y)
+
+    def step(self) -> None:
+        if self.ours:
+            yhat = call("forward", self.net.forward, self.X)
+            delta = np.asarray(self.loss.backward(self.y, yhat)) / len(self.X)
+            call("zero_grad", self.net.zero_grad)
+            _backward(self.net, self.X, delta)
+            call("step", self.optimizer.step)
+            return
+        method = getattr(self.optimizer, "step", None)
+        if not callable(method):
+            raise Misbehaviour("not-implemented", f"{type(self.optimizer).__name__} has no step(batch_x, batch_y)")
+        call(f"{type(self.optimizer).__name__}.step", method, self.X.copy(), self.y.copy())
+
+    def numbers(self) -> dict[tuple[int, str], np.ndarray]:
+        found = {}
+        for i, layer in enumerate(layers_of(self.net)):
+            found.update({(i, key): array.copy() for key, array in parameters(layer).items() if looks_trained(key)})
+        return found
+
+    def cost(self) -> float:
+        with same_draws():
+            return float(np.mean(self.loss.forward(self.y, np.asarray(copied(self.net).forward(self.X.copy())))))
+
+    def moved(self, before: dict[tuple[int, str], np.ndarray]) -> dict[tuple[int, str], np.ndarray]:
+        after = self.numbers()
+        return {place: after[place] - array for place, array in before.items() if place in after and after[place].shape == array.shape}
+
+    def slope(self, place: tuple[int, str], v: np.ndarray) -> float:
+        """The derivative of the cost as one parameter array moves along v."""
+        twin = self.copy()
+        array = parameters(layers_of(twin.net)[place[0]])[place[1]]
+
+        def f(values: np.ndarray) -> np.ndarray:
+            array[...] = values
+            return np.asarray(twin.cost())
+
+        precision = EPS if array.dtype == np.float64 else float(np.finfo(np.float32).eps)
+        return float(along(f, array.astype(np.float64), v, precision))
+
+
+def _rates(optimizer: Any) -> list[str]:
+    if hasattr(optimizer, "attach"):
+        return ["lr"]
+    return [name for name, value in vars(optimizer).items() if isinstance(value, float) and value > 0]
+
+
+def _train(report: Report, start: _Training, name: str) -> Finding | None:
+    where = f"{name}.step"
+    line = "" if start.ours else quote(type(start.optimizer), "step", r"update_parameters|step")
+    first = start.copy()
+    before, cost = first.numbers(), first.cost()
+    first.step()
+    moved = first.moved(before)
+    if not moved:
+        report.verdict("a step", right=None, remark="no parameters")
+        return None
+    rng = np.random.default_rng(4)
+    still = [place for place, move in moved.items() if not move.any()
+             and abs(start.slope(place, rng.choice([-1.0, 1.0], move.shape))) > 1e-9]  # fmt: skip
+    if len(still) == len(moved):
+        return Finding("layer-not-trained", where, "after a step no parameter has moved.",
+                       "step: forward, loss.backward, net.zero_grad, net.backward_update_gradient, then net.update_parameters(self.eps)", line=line)  # fmt: skip
+    if still:
+        i, key = still[0]
+        layer = layers_of(start.net)[i]
+        return Finding("layer-not-trained", f"{where}: {_label(i, layer)}", f"after a step {key} of {_label(i, layer)} has not moved, though its gradient is not zero.",
+                       "the network's update_parameters must call that of every layer, and the layer's must move every parameter",
+                       line=quote(type(start.net), "update_parameters", r"for", r"update"))  # fmt: skip
+    # Along the move the cost must fall.
+    slope = sum(start.slope(place, move / (float(np.abs(move).max()) or 1.0)) * (float(np.abs(move).max()) or 1.0) for place, move in moved.items())
+    if slope > 0:
+        return Finding("sign", where, "a step goes up: along it the cost grows.", "parameters -= rate * gradient; and delta is loss.backward(y, yhat), y first", line=line)
+    rates = _rates(start.optimizer)
+    if rates and not any(_obeys(start, rate, before, moved) for rate in rates):
+        text = " and ".join(f"{rate} = {getattr(start.optimizer, rate):g}" for rate in rates)
+        return Finding("lr-ignored", where, f"half the rate gives the same step ({text}).",
+                       f"net.update_parameters(self.{rates[0]}): without the argument the default 1e-3 is taken", line=line)  # fmt: skip
+    if not start.ours:
+        kept = _not_reset(first)
+        if kept is not None:
+            return Finding("never-zeroed", where, "gradients of the last step are still in the next one's: they are not set to zero in between.",
+                           "self.net.zero_grad() before backward_update_gradient, in every step; and the network's zero_grad calls every layer's",
+                           line=line)  # fmt: skip
+    falling = _falls(start, 1.0, rates)
+    if falling is None or falling < cost:
+        report.verdict("a step", remark=f"the cost falls from {cost:.4g} to {falling:.4g}" if falling is not None else "")
+        return None
+    if rates and (shorter := _falls(start, 0.01, rates)) is not None and shorter < cost:
+        return Finding("scale", where, f"the cost grows from {cost:.4g} to {falling:.4g} in {_STEPS} steps; with a hundredth of the rate it falls.",
+                       "a smaller rate; and delta divided by the size of the batch, once: delta = loss.backward(y, yhat) / len(y)", line=line)  # fmt: skip
+    return Finding("direction", where, f"the cost does not fall: {cost:.4g}, after {_STEPS} steps {falling:.4g}.",
+                   "check_network on the same data says whether the gradient is right", line=line)  # fmt: skip
+
+
+def _obeys(start: _Training, rate: str, before: dict[tuple[int, str], np.ndarray], moved: dict[tuple[int, str], np.ndarray]) -> bool:
+    twin = start.copy()
+    setattr(twin.optimizer, rate, getattr(start.optimizer, rate) * 0.5)
+    twin.step()
+    halved = twin.moved(before)
+    return any(not np.allclose(halved[place], move, rtol=1e-4, atol=0) for place, move in moved.items() if place in halved)
+
+
+def _not_reset(first: _Training) -> bool | None:
+    """Does zeroing all gradients by hand before the second step change it?"""
+    plain, cleaned = first.copy(), first.copy()
+    for layer in layers_of(cleaned.net):
+        if callable(getattr(layer, "zero_grad", None)):
+            call("zero_grad", layer.zero_grad)
+        for array in _gradient_arrays(layer):
+            array[...] = 0
+    before = plain.numbers()
+    plain.step()
+    cleaned.step()
+    a, b = plain.moved(before), cleaned.moved(before)
+    same = all(np.allclose(a[place], b[place], rtol=1e-6, atol=1e-12 + 1e-7 * float(np.abs(a[place]).max(initial=0.0))) for place in a if place in b)
+    return None if same else True
+
+
+def _gradient_arrays(layer: Any) -> list[np.ndarray]:
+    held = getattr(layer, "_gradient", None)
+    found = list(held.values()) if isinstance(held, dict) else list(held) if isinstance(held, list) else [held]
+    found += [value for name, value in getattr(layer, "__dict__", {}).items() if "grad" in name.lower() and name != "_gradient"]
+    return [array for array in found if isinstance(array, np.ndarray)]
+
+
+def _falls(start: _Training, factor: float, rates: list[str]) -> float | None:
+    twin = start.copy()
+    for rate in rates if factor != 1 else []:
+        setattr(twin.optimizer, rate, getattr(twin.optimizer, rate) * factor)
+    for _ in range(_STEPS):
+        twin.step()
+    return twin.cost()

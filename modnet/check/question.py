@@ -1,0 +1,95 @@
+"""One operation of a module, asked at one input: what it answered, what is true, and whether the two agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from modnet.check.numeric import Derivative
+from modnet.check.report import Finding, worst
+
+ALIKE = 1e-4  # how closely, relative to the largest value, a guess must match to be the diagnosis
+_ENTRIES, _SAMPLE = 128, 32  # up to so many numbers are varied one by one; of more, so many, and all of them along directions
+
+
+class Question:
+    """What was asked and answered.
+
+    Attributes
+    ----------
+    where : the operation. x (batch, ...), out (batch, ...), delta like out.
+    entries : flat indices into what the derivative is by, of the given shape. jacobian (entries, outputs).
+    truth, low, high : at the entries, the derivative and the admissible interval. got : what the module returned there.
+    """
+
+    def __init__(self, where: str, x: np.ndarray, out: np.ndarray, delta: np.ndarray, found: Derivative, entries: np.ndarray,
+                 shape: tuple[int, ...], tolerance: float) -> None:  # fmt: skip
+        self.where, self.x, self.out, self.delta = where, x, out, delta
+        self.jacobian, self.entries, self.shape = found.value, entries, shape
+        flat = delta.ravel()
+        plus, minus = np.maximum(flat, 0), np.minimum(flat, 0)
+        self.truth = found.value @ flat
+        margin = tolerance * max(float(np.abs(self.truth).max(initial=0.0)), 1e-8)
+        self.low = found.low @ plus + found.high @ minus - margin
+        self.high = found.high @ plus + found.low @ minus + margin
+        self.got = np.empty(0)
+        self.line = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every entry was varied."""
+        return len(self.entries) == int(np.prod(self.shape))
+
+    def answer(self, got: np.ndarray) -> None:
+        """Take what the module returned."""
+        self.got = got.ravel()[self.entries]
+
+    @property
+    def excess(self) -> np.ndarray:
+        """How far each entry is outside what is admissible."""
+        with np.errstate(invalid="ignore"):
+            found = np.maximum(np.maximum(self.low - self.got, self.got - self.high), 0)
+        return np.where(np.isnan(self.got), np.inf, found)
+
+    @property
+    def right(self) -> bool:
+        """Whether all entries are admissible."""
+        return not (self.excess > 0).any()
+
+    @property
+    def error(self) -> float:
+        """The largest excess, relative to the largest true value."""
+        scale = float(np.abs(self.truth).max(initial=0.0)) or 1.0
+        return float(self.excess.max(initial=0.0)) / scale
+
+    def is_like(self, guess: Any) -> bool:
+        """Whether the answer is this guess."""
+        values = np.asarray(guess, dtype=float).ravel()
+        if values.size == int(np.prod(self.shape)) and values.shape != self.got.shape:
+            values = values[self.entries]
+        if values.shape != self.got.shape or not np.isfinite(values).all() or not np.isfinite(self.got).all():
+            return False
+        scale = max(float(np.abs(values).max(initial=0.0)), 1e-12)
+        return bool(np.abs(self.got - values).max(initial=0.0) <= ALIKE * scale)
+
+    def finding(self, kind: str, message: str, hint: str = "", line: str = "") -> Finding:
+        """A finding about this operation, with its worst entry."""
+        full = np.zeros((3, int(np.prod(self.shape))))
+        full[:, self.entries] = self.excess, self.got, self.truth
+        excess, got, truth = full.reshape(3, *(self.shape or (1,)))
+        return Finding(kind, self.where, message, hint, line=line or self.line, **worst(got, truth, excess))
+
+
+def chosen_entries(size: int) -> np.ndarray:
+    """Which entries are varied one by one: all of a few, a fixed sample of many."""
+    if size <= _ENTRIES:
+        return np.arange(size)
+    return np.sort(np.random.default_rng(1).choice(size, _SAMPLE, replace=False))
+
+
+def draw_delta(out: np.ndarray, seed: int) -> np.ndarray:
+    """Numbers away from zero, of the output's shape."""
+    rng = np.random.default_rng(seed)
+    found: np.ndarray = rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1.0, 1.0], out.shape)
+    return found

@@ -1,0 +1,156 @@
+"""What a check found: findings, and the report that shows them."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Finding:
+    """One thing that is wrong.
+
+    Attributes
+    ----------
+    kind : the name of the mistake, such as "diagonal" or "overwrites".
+    where : the operation, such as "MySoftmax.backward_delta".
+    message : what is wrong, in a sentence.
+    hint : what to look at and what it most likely should be.
+    error : the largest difference from the truth, relative to the largest true value; None where no numbers were compared.
+    index, analytic, numeric : the worst entry, what was returned there, and the truth.
+    truth : where the truth comes from, in words. line : the line to look at, as "line 12: return ...", where one is suspected.
+    """
+
+    kind: str
+    where: str
+    message: str
+    hint: str = ""
+    error: float | None = None
+    index: tuple[int, ...] | None = None
+    analytic: float | None = None
+    numeric: float | None = None
+    truth: str = "finite differences give"
+    line: str = ""
+
+    def figures(self) -> str:
+        """The worst entry in words; empty where no numbers were compared."""
+        if self.index is None or self.analytic is None or self.numeric is None:
+            return ""
+        place = ", ".join(map(str, self.index))
+        return f"worst at [{place}]: returned {self.analytic:.6g}, {self.truth} {self.numeric:.6g}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as plain values, for JSON."""
+        return {
+            "kind": self.kind, "where": self.where, "message": self.message, "hint": self.hint, "error": self.error,
+            "index": None if self.index is None else list(self.index), "analytic": self.analytic, "numeric": self.numeric,
+            "line": self.line,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.kind}", *_wrap(self.message)]
+        if self.figures():
+            lines += _wrap(self.figures())
+        if self.line:
+            lines += _wrap("Your " + self.line)
+        if self.hint:
+            lines += _wrap("Look at: " + self.hint)
+        return "\n".join(lines)
+
+
+class CheckFailed(AssertionError):
+    """A check found something wrong; its text is the report."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+class Report:
+    """The result of a check.
+
+    Attributes
+    ----------
+    subject : what was checked, in words.
+    findings : the causes, the first one first.
+    verdicts : (operation, "right" or "wrong" or "not checked", a remark), in order.
+
+    `print` it in a terminal; a notebook shows it as HTML.
+    """
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.findings: list[Finding] = []
+        self.verdicts: list[tuple[str, str, str]] = []
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def raise_if_failed(self) -> None:
+        """`CheckFailed`, an AssertionError with this report as its text, where something was found."""
+        if self.findings:
+            raise CheckFailed(self)
+
+    def verdict(self, operation: str, error: float | None = None, remark: str = "", right: bool | None = True) -> None:
+        """Add a row to the table of operations; right is None where it was not checked."""
+        word = "not checked" if right is None else "right" if right else "wrong"
+        self.verdicts.append((operation, word, remark or ("" if error is None else f"relative error {error:.1e}")))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values, for JSON."""
+        return {
+            "subject": self.subject,
+            "ok": self.ok,
+            "verdicts": [dict(zip(("operation", "verdict", "remark"), row, strict=True)) for row in self.verdicts],
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+    def __str__(self) -> str:
+        count = len(self.findings)
+        head = f"{self.subject}: " + ("all right" if self.ok else f"{count} finding{'s' * (count > 1)}")
+        wide = [max((len(row[c]) for row in self.verdicts), default=0) for c in range(2)]
+        table = [f"  {a.ljust(wide[0])}  {b.ljust(wide[1])}  {c}".rstrip() for a, b, c in self.verdicts]
+        blocks = [f"\n{i}. " + str(finding) for i, finding in enumerate(self.findings, 1)]
+        return "\n".join([head, *table, *blocks])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        colour = {"right": "#1a7f37", "wrong": "#b42318", "not checked": "#666666"}
+        rows = "".join(
+            f"<tr><td>{html.escape(a)}</td><td style='color:{colour[b]}'>{b}</td><td>{html.escape(c)}</td></tr>"
+            for a, b, c in self.verdicts
+        )
+        findings = "".join(
+            f"<li><b>{html.escape(f.where)}: {html.escape(f.kind)}</b><br>{html.escape(f.message)}"
+            + (f"<br><code>{html.escape(f.figures())}</code>" if f.figures() else "")
+            + (f"<br>Your <code>{html.escape(f.line)}</code>" if f.line else "")
+            + (f"<br><i>Look at:</i> {html.escape(f.hint)}" if f.hint else "")
+            + "</li>"
+            for f in self.findings
+        )
+        verdict = "all right" if self.ok else f"{len(self.findings)} to look at"
+        return f"<div><b>{html.escape(self.subject)}</b>: {verdict}<table>{rows}</table><ol>{findings}</ol></div>"
+
+
+def worst(analytic: np.ndarray, numeric: np.ndarray, excess: np.ndarray) -> dict[str, Any]:
+    """The entry where the excess over what is admissible is largest, in the words of a `Finding`."""
+    at = np.unravel_index(int(np.argmax(np.where(np.isfinite(excess), excess, np.inf))), excess.shape)
+    scale = float(np.max(np.abs(numeric), initial=0.0)) or 1.0
+    return {
+        "error": float(excess[at]) / scale,
+        "index": tuple(int(i) for i in at),
+        "analytic": float(analytic[at]),
+        "numeric": float(numeric[at]),
+    }
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, 110, initial_indent="   ", subsequent_indent="   ")

@@ -1,0 +1,196 @@
+"""python -m modnet check on hand-ins that print, plot, loop, exit or can't be imported; and the pytest plugin."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from modnet.__main__ import main
+
+RIGHT = """
+import numpy as np
+
+class Module:
+    def forward(self, X):
+        pass
+    def backward_delta(self, input, delta):
+        pass
+
+class TanH(Module):
+    def forward(self, X):
+        return np.tanh(X)
+    def backward_delta(self, input, delta):
+        return delta * (1 - np.tanh(input) ** 2)
+"""
+WRONG = """
+class Sigmoide(TanH):
+    def forward(self, X):
+        return 1 / (1 + np.exp(-X))
+    def backward_delta(self, input, delta):
+        return delta * input * (1 - input)
+
+class MSELoss:
+    def forward(self, y, yhat):
+        return ((y - yhat) ** 2).sum(axis=1)
+    def backward(self, y, yhat):
+        return 2 * (y - yhat)
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text, name="projet.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def check(*arguments):
+    return main(["check", *map(str, arguments)])
+
+
+def test_a_right_file_has_one_line_a_class_and_status_0(file, capsys):
+    assert check(file(RIGHT)) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["TanH", "ok"]
+
+
+def test_a_wrong_file_has_findings_and_status_1(file, capsys):
+    assert check(file(RIGHT + WRONG)) == 1
+    out = capsys.readouterr().out
+    assert "Sigmoide  at-output (backward_delta)" in out
+    assert "MSELoss   sign (backward)" in out
+    assert "return delta * input * (1 - input)" in out
+
+
+def test_a_class_a_loss_and_a_call_can_be_chosen(file, capsys):
+    path = file(RIGHT + WRONG + "\nclass Power(Module):\n    def __init__(self, n, unit):\n        self.n = n\n"
+                "    def forward(self, X):\n        return X ** self.n\n"
+                "    def backward_delta(self, input, delta):\n        return self.n * delta\n")  # fmt: skip
+    assert check(path, "--class", "TanH") == 0
+    assert check(path, "--loss", "MSELoss") == 1
+    capsys.readouterr()
+    assert check(path, "--class", "Power", "--make", "Power(3, 'm')", "--shape", "2,3") == 1
+    assert capsys.readouterr().out.startswith("Power  direction (backward_delta)")
+
+
+def test_an_unknown_class_is_refused_with_those_there_are(file, capsys):
+    with pytest.raises(SystemExit) as ended:
+        check(file(RIGHT), "--class", "Tahn")
+    assert ended.value.code == 2
+    assert "has no class Tahn" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        check(tmp_path / "none.py")
+    assert ended.value.code == 2
+    assert "no such file or folder" in capsys.readouterr().err
+
+
+def test_printing_plotting_asking_training_and_exiting_at_import_are_survived(file, capsys):
+    text = (
+        "print('hello')\nimport matplotlib.pyplot as plt\nplt.plot([1]); plt.show()\nname = input('who? ')\n"
+        + RIGHT + "\nfor i in range(10**12):\n    pass\nwhile True:\n    pass\nimport sys\nsys.exit(3)\n"
+    )  # fmt: skip
+    started = time.monotonic()
+    assert check(file(text)) == 0
+    assert "hello" not in capsys.readouterr().out
+    assert time.monotonic() - started < 60
+
+
+def test_what_cannot_be_imported_is_said_and_the_rest_is_checked(file, capsys):
+    file("raise RuntimeError('no')\n", "broken.py")
+    assert check(file("import not_installed_anywhere\nfrom helpers_of_mine import x\n" + RIGHT)) == 0
+    out = capsys.readouterr().out
+    assert "ModuleNotFoundError" in out
+    assert "TanH  ok" in out
+
+
+def test_a_syntax_error_is_said_with_its_line(file, capsys):
+    assert check(file("import numpy as np\nclass A\n    pass\n")) == 1
+    assert "line 2" in capsys.readouterr().out
+
+
+def test_a_class_that_never_ends_is_stopped(file, capsys):
+    loop = "\nclass Loop(TanH):\n    def forward(self, X):\n        while True:\n            pass\n"
+    assert check(file(RIGHT + loop), "--timeout", "8") == 1
+    out = capsys.readouterr().out
+    assert "TanH  ok" in out
+    assert "the check of Loop did not end: it took more than 8 seconds" in out
+
+
+def test_json_and_html_hold_every_finding(file, tmp_path, capsys):
+    page = tmp_path / "report.html"
+    assert check(file(RIGHT + WRONG), "--json", "--html", page) == 1
+    (found,) = json.loads(capsys.readouterr().out)
+    kinds = {c["name"]: [f["kind"] for f in c["findings"]] for c in found["classes"]}
+    assert kinds == {"TanH": [], "Sigmoide": ["at-output"], "MSELoss": ["sign"]}
+    assert "at-output" in page.read_text(encoding="utf-8")
+
+
+def test_a_folder_gives_a_table_of_students_by_modules(file, tmp_path, capsys):
+    file(RIGHT, "class/alice/modules.py")
+    file(RIGHT + WRONG, "class/bob/project.py")
+    file("import numpy as np\nfrom helper import Module\n" + RIGHT[RIGHT.index("class TanH") :], "class/carol/main.py")
+    file("class Module:\n    pass\nraise SystemExit\n", "class/carol/helper.py")
+    file("import os\nos._exit(0)\n", "class/dave.py")
+    assert check(tmp_path / "class", "--jobs", "2") == 1
+    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert lines["alice"] == ["alice", "ok", "-", "-"]
+    assert lines["bob"] == ["bob", "ok", "sign", "at-output"]
+    assert lines["carol"] == ["carol", "ok", "-", "-"]
+    assert lines["dave:"][1:] == "no module or loss was found".split()
+
+
+def test_networks_and_optimizers_of_the_file_are_checked(file, capsys):
+    text = RIGHT + """
+class Sequentiel:
+    def __init__(self, *modules):
+        self.modules = modules
+    def zero_grad(self):
+        for m in self.modules: m.zero_grad()
+    def forward(self, X):
+        self.seen = [X]
+        for m in self.modules: self.seen.append(m.forward(self.seen[-1]))
+        return self.seen[-1]
+    def update_parameters(self, eps=1e-3):
+        for m in self.modules: m.update_parameters(eps)
+    def backward_update_gradient(self, input, delta):
+        for m, x in zip(self.modules[::-1], self.seen[-2::-1]):
+            m.backward_update_gradient(x, delta)
+            delta = m.backward_delta(x, delta)
+
+class Optim:
+    def __init__(self, net, loss, eps):
+        self.net, self.loss, self.eps = net, loss, eps
+    def step(self, x, y):
+        out = self.net.forward(x)
+        self.net.backward_update_gradient(x, self.loss.backward(y, out) / len(y))
+        self.net.update_parameters(self.eps)
+"""
+    text = text.replace("class TanH(Module):", "class TanH(Module):\n    def zero_grad(self): pass\n    def update_parameters(self, s): pass\n"
+                        "    def backward_update_gradient(self, i, d): pass")  # fmt: skip
+    assert check(file(text)) == 1
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[:3]]
+    assert lines == [["TanH", "ok"], ["Sequentiel", "ok"], ["Optim", "never-zeroed", "(step)"]]
+
+
+def test_pytest_shows_the_report_in_place_of_a_traceback(file):
+    path = file(
+        "import numpy as np\nfrom modnet.check import assert_gradients\n"
+        "class Sigmoide:\n    def forward(self, X):\n        return 1 / (1 + np.exp(-X))\n"
+        "    def backward_delta(self, input, delta):\n        return delta\n"
+        "def test_sigmoide():\n    assert_gradients(Sigmoide(), (4, 3))\n",
+        "test_mine.py",
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "modnet.check.pytest_plugin", "-q", "--rootdir", str(path.parent), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "1. Sigmoide.backward_delta: identity" in done.stdout
+    assert "test_mine.py:9: CheckFailed" in done.stdout
+    assert "raise_if_failed" not in done.stdout

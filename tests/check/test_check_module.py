@@ -1,0 +1,105 @@
+"""The checker, checked by mutation: right modules pass, and each mistake is found and named."""
+
+import numpy as np
+import pytest
+
+from modnet.check import CheckFailed, assert_gradients, check_module
+from modnet.discovery import all_modules
+from corpus import BROKEN, CORRECT, LINE, Softmax
+
+KINDS = (
+    "shape not-implemented crash forward sign scale transposed flipped-kernel identity ignores-delta diagonal at-output overwrites "
+    "double-counts never-zeroed stateful mutates saturates integer-input ties overlap stride channel-mix batch-coupled "
+    "missing-parameter symmetric-init layer-not-trained lr-ignored direction"
+).split()
+
+
+def test_the_corpus_has_several_classes_of_every_kind():
+    counts = {kind: sum(entry[0] == kind for entry in BROKEN) for kind in KINDS}
+    assert min(counts.values()) >= 3, counts
+    assert len(BROKEN) >= 100
+    assert len(CORRECT) >= 30
+
+
+def test_every_broken_class_is_detected_and_nearly_all_are_named_by_the_first_finding():
+    missed, misnamed = [], []
+    for kind, cls, make, input in BROKEN:
+        report = check_module(make(), input)
+        label = getattr(cls, "label", cls.__name__)
+        if report.ok:
+            missed.append(label)
+        elif report.findings[0].kind != kind:
+            misnamed.append(f"{label}: {[f.kind for f in report.findings]}\n{report}")
+    assert not missed, missed
+    assert len(misnamed) <= 0.05 * len(BROKEN), "\n\n".join(misnamed)
+
+
+def test_one_mistake_gives_one_finding():
+    several = []
+    for _, cls, make, input in BROKEN:
+        report = check_module(make(), input)
+        if len(report.findings) > 1:
+            several.append(f"{getattr(cls, 'label', cls.__name__)}: {[f'{f.where} {f.kind}' for f in report.findings]}")
+    assert len(several) <= 0.05 * len(BROKEN), "\n".join(several)
+
+
+@pytest.mark.parametrize(("cls", "make", "input"), CORRECT, ids=[f"{i}-{entry[0].__name__}" for i, entry in enumerate(CORRECT)])
+def test_right_classes_in_students_styles_give_no_finding(cls, make, input):
+    check_module(make(), input).raise_if_failed()
+
+
+@pytest.mark.parametrize("kind", all_modules(), ids=lambda kind: kind.__name__)
+def test_modules_of_the_library_give_no_finding(kind):
+    for module, shape in kind.examples():
+        example = getattr(module, "example_input", None)
+        assert_gradients(module, shape if example is None else example(shape, np.random.default_rng(0)))
+
+
+def test_the_module_is_left_as_it_was():
+    for _, make, input in CORRECT:
+        module = make()
+        before = repr(vars(module))
+        check_module(module, input)
+        assert repr(vars(module)) == before
+
+
+def test_a_reference_is_the_definition_of_forward():
+    cube = next(make for cls, make, _ in CORRECT if cls.__name__ == "Cube")()
+    assert check_module(cube, LINE, reference=lambda X: X**3 - X).ok
+    report = check_module(cube, LINE, reference=lambda X: X**3 + X)
+    assert [f.kind for f in report.findings] == ["forward"]
+    assert "reference" in report.findings[0].message
+
+
+def test_a_failed_check_raises_with_the_report_as_its_text():
+    class Unfinished(Softmax):
+        def backward_delta(self, input, delta):
+            return delta
+
+    with pytest.raises(CheckFailed, match="delta as it came"):
+        assert_gradients(Unfinished(), LINE)
+
+
+def test_a_finding_quotes_the_students_line():
+    class Softmax2(Softmax):
+        def backward_delta(self, input, delta):
+            s = self.forward(input)
+            return delta * s * (1 - s)
+
+    finding = check_module(Softmax2(), LINE).findings[0]
+    assert finding.kind == "diagonal"
+    assert "return delta * s * (1 - s)" in finding.line
+    assert "Your line" in str(finding)
+
+
+def test_a_class_in_place_of_an_object_is_refused():
+    with pytest.raises(TypeError, match="check_module: module is the class Softmax"):
+        check_module(Softmax, LINE)
+
+
+def test_float32_modules_of_the_library_give_no_finding():
+    for kind in all_modules():
+        for module, shape in kind.examples():
+            if hasattr(module, "example_input"):
+                continue
+            check_module(module.astype("float32"), shape).raise_if_failed()

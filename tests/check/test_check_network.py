@@ -1,0 +1,296 @@
+"""check_network and check_training on students' own networks and optimizers, right and broken, and on the library's."""
+
+import copy
+
+import numpy as np
+import pytest
+from corpus import Lineaire, Linear, Sigmoide, Softmax, TanH
+from test_check_loss import CrossEntropieLoss, MSELoss
+
+import modnet
+from modnet.check import check_network, check_training
+
+rng = np.random.default_rng(2)
+X = rng.normal(size=(6, 3))
+Y = rng.normal(size=(6, 2))
+LABELS = np.array([0, 1, 1, 0, 1, 0])
+
+
+class Sequentiel:
+    """A list, iterated backwards."""
+
+    def __init__(self, *modules):
+        self.modules = list(modules)
+
+    def zero_grad(self):
+        for m in self.modules:
+            m.zero_grad()
+
+    def forward(self, X):
+        self.inputs = [X]
+        for m in self.modules:
+            self.inputs.append(m.forward(self.inputs[-1]))
+        return self.inputs[-1]
+
+    def update_parameters(self, gradient_step=1e-3):
+        for m in self.modules:
+            m.update_parameters(gradient_step)
+
+    def backward_update_gradient(self, input, delta):
+        for m, x in zip(self.modules[::-1], self.inputs[-2::-1]):
+            m.backward_update_gradient(x, delta)
+            delta = m.backward_delta(x, delta)
+
+
+class Iterated(Sequentiel):
+    """Iteration alone, and a backward of one argument."""
+
+    def __init__(self, *modules):
+        self.chain = {"modules": tuple(modules)}
+
+    modules = property(lambda self: self.chain["modules"])
+
+    def __iter__(self):
+        return iter(self.modules)
+
+    def backward(self, delta):
+        Sequentiel.backward_update_gradient(self, None, delta)
+
+    backward_update_gradient = None
+
+
+class Indexed(Sequentiel):
+    def __init__(self, *modules):
+        self.chain = {"modules": tuple(modules)}
+
+    modules = property(lambda self: self.chain["modules"])
+
+    def __len__(self):
+        return len(self.modules)
+
+    def __getitem__(self, i):
+        return self.modules[i]
+
+
+class Attributes:
+    """Two layers by name."""
+
+    def __init__(self, first, middle, last):
+        self.first, self.middle, self.last = first, middle, last
+
+    def zero_grad(self):
+        self.first.zero_grad()
+        self.last.zero_grad()
+
+    def forward(self, X):
+        self.a = self.first.forward(X)
+        self.b = self.middle.forward(self.a)
+        return self.last.forward(self.b)
+
+    def update_parameters(self, gradient_step=1e-3):
+        self.first.update_parameters(gradient_step)
+        self.last.update_parameters(gradient_step)
+
+    def backward_update_gradient(self, X, delta):
+        self.last.backward_update_gradient(self.b, delta)
+        delta = self.middle.backward_delta(self.a, self.last.backward_delta(self.b, delta))
+        self.first.backward_update_gradient(X, delta)
+
+
+def layers(first=Lineaire, middle=TanH, last=Linear):
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(3)  # noqa: NPY002
+    try:
+        return first(3, 4), middle(), last(4, 2)
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+class Optim:
+    def __init__(self, net, loss, eps=0.01):
+        self.net, self.loss, self.eps = net, loss, eps
+
+    def step(self, batch_x, batch_y):
+        yhat = self.net.forward(batch_x)
+        cost = self.loss.forward(batch_y, yhat).mean()
+        self.net.zero_grad()
+        self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(yhat))
+        self.net.update_parameters(self.eps)
+        return cost
+
+
+@pytest.mark.parametrize("kind", [Sequentiel, Iterated, Indexed, Attributes])
+@pytest.mark.parametrize("middle", [TanH, Sigmoide, Softmax])
+def test_right_networks_of_students_give_no_finding(kind, middle):
+    check_network(kind(*layers(middle=middle)), MSELoss(), X, Y).raise_if_failed()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_networks_of_the_library_give_no_finding(dtype):
+    net = modnet.Sequential(modnet.Linear(3, 5, rng=0), modnet.ReLU(), modnet.Linear(5, 2, rng=1)).astype(dtype)
+    check_network(net, modnet.CrossEntropy(), X.astype(dtype), LABELS).raise_if_failed()
+    for optimizer in (modnet.optim.SGD(0.1), modnet.optim.Adam(0.01)):
+        check_training(net, modnet.CrossEntropy(), optimizer, X.astype(dtype), LABELS).raise_if_failed()
+
+
+def test_a_network_of_students_layers_and_ours_gives_no_finding():
+    net = modnet.Sequential(modnet.Linear(3, 4, rng=0), TanH(), Linear(4, 2))
+    check_network(net, modnet.MSE(), X, Y).raise_if_failed()
+
+
+def test_a_wrong_layer_is_named_once_and_with_its_place():
+    class Broken(TanH):
+        def backward_delta(self, input, delta):
+            return delta
+
+    report = check_network(Sequentiel(*layers(middle=Broken)), MSELoss(), X, Y)
+    assert [f.kind for f in report.findings] == ["identity"]
+    assert report.findings[0].where.startswith("layer 1 Broken")
+
+
+def test_a_wrong_loss_is_named_once():
+    class Wrong(CrossEntropieLoss):
+        def backward(self, y, yhat):
+            return y - yhat
+
+    report = check_network(Sequentiel(*layers()), Wrong(), X, np.eye(2)[LABELS])
+    assert len(report.findings) == 1
+
+
+def chain(**methods):
+    return type("Sequentiel", (Sequentiel,), methods)
+
+
+def with_outputs(self, input, delta):
+    for m, x, out in zip(self.modules[::-1], self.inputs[-2::-1], self.inputs[::-1]):
+        m.backward_update_gradient(out if out.shape == x.shape else x, delta)
+        delta = m.backward_delta(x, delta)
+
+
+def same_delta(self, input, delta):
+    for m, x in zip(self.modules[::-1], self.inputs[-2::-1]):
+        m.backward_update_gradient(x, delta)
+
+
+def skips_first(self, input, delta):
+    for m, x in list(zip(self.modules[::-1], self.inputs[-2::-1]))[:-1]:
+        m.backward_update_gradient(x, delta)
+        delta = m.backward_delta(x, delta)
+
+
+def twice(self, input, delta):
+    for m, x in zip(self.modules[::-1], self.inputs[-2::-1]):
+        m.backward_update_gradient(x, delta)
+        m.backward_update_gradient(x, delta)
+        delta = m.backward_delta(x, delta)
+
+
+def divides(self, input, delta):
+    Sequentiel.backward_update_gradient(self, input, delta / len(delta))
+
+
+def square():
+    np.random.seed(5)  # noqa: NPY002
+    return Linear(3, 3), TanH(), Linear(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [("at-output", with_outputs), ("identity", same_delta), ("missing-parameter", skips_first), ("double-counts", twice), ("scale", divides)],
+)
+def test_a_wrong_chain_of_right_layers_is_named(kind, method):
+    net = chain(backward_update_gradient=method)(*square())
+    report = check_network(net, MSELoss(), X, rng.normal(size=(6, 3)))
+    assert [f.kind for f in report.findings] == [kind], str(report)
+
+
+def test_a_layer_that_forward_leaves_out_is_named():
+    def forward(self, X):
+        self.inputs = [X]
+        for m in self.modules[:-1]:
+            self.inputs.append(m.forward(self.inputs[-1]))
+        return self.inputs[-1]
+
+    report = check_network(chain(forward=forward)(*square()), MSELoss(), X, rng.normal(size=(6, 3)))
+    assert report.findings[0].where.startswith("layer 2")
+
+
+# Training
+
+
+def optim(**methods):
+    return type("Optim", (Optim,), methods)
+
+
+def no_zero(self, batch_x, batch_y):
+    yhat = self.net.forward(batch_x)
+    self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(yhat))
+    self.net.update_parameters(self.eps)
+
+
+def no_rate(self, batch_x, batch_y):
+    yhat = self.net.forward(batch_x)
+    self.net.zero_grad()
+    self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(yhat))
+    self.net.update_parameters()
+
+
+def no_update(self, batch_x, batch_y):
+    yhat = self.net.forward(batch_x)
+    self.net.zero_grad()
+    self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(yhat))
+
+
+def upwards(self, batch_x, batch_y):
+    yhat = self.net.forward(batch_x)
+    self.net.zero_grad()
+    self.net.backward_update_gradient(batch_x, self.loss.backward(yhat, batch_y) / len(yhat))
+    self.net.update_parameters(self.eps)
+
+
+def misspelt(self, batch_x, batch_y):
+    self.network.forward(batch_x)
+
+
+@pytest.mark.parametrize("kind", [Sequentiel, Indexed, Attributes])
+def test_right_optimizers_of_students_give_no_finding(kind):
+    net, loss = kind(*layers()), MSELoss()
+    check_training(net, loss, Optim(net, loss), X, Y).raise_if_failed()
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [("never-zeroed", no_zero), ("lr-ignored", no_rate), ("layer-not-trained", no_update), ("sign", upwards), ("crash", misspelt)],
+)
+def test_a_wrong_step_is_named(kind, step):
+    net, loss = Sequentiel(*layers()), MSELoss()
+    report = check_training(net, loss, optim(step=step)(net, loss), X, Y)
+    assert [f.kind for f in report.findings] == [kind], str(report)
+
+
+def test_a_layer_that_update_parameters_leaves_out_is_named():
+    def update_parameters(self, gradient_step=1e-3):
+        for m in self.modules[1:]:
+            m.update_parameters(gradient_step)
+
+    net, loss = chain(update_parameters=update_parameters)(*layers()), MSELoss()
+    report = check_training(net, loss, Optim(net, loss), X, Y)
+    assert report.findings[0].kind == "layer-not-trained"
+    assert "layer 0 Lineaire" in report.findings[0].where
+
+
+def test_a_rate_that_is_too_large_is_told_from_a_wrong_gradient():
+    net, loss = Sequentiel(*layers()), MSELoss()
+    report = check_training(net, loss, Optim(net, loss, eps=30.0), X, Y)
+    assert [f.kind for f in report.findings] == ["scale"]
+    assert "hundredth of the rate" in report.findings[0].message
+
+
+def test_a_network_is_left_as_it_was():
+    net, loss = Sequentiel(*layers()), MSELoss()
+    before = copy.deepcopy([m._parameters if hasattr(m, "_parameters") else m.W for m in net.modules])
+    check_network(net, loss, X, Y)
+    check_training(net, loss, Optim(net, loss), X, Y)
+    after = [m._parameters if hasattr(m, "_parameters") else m.W for m in net.modules]
+    for a, b in zip(after, before):
+        np.testing.assert_array_equal(a, b)
