@@ -17,7 +17,6 @@ OPTIMIZERS = all_optimizers()
 CASES = [pytest.param(kind, i, id=f"{kind.__name__}-{i}") for kind in OPTIMIZERS for i in range(len(kind.examples()))]
 
 
-
 def looks_at_the_cost(optimizer):
     return getattr(optimizer, "needs_cost", False)
 
