@@ -44,7 +44,7 @@ MOMENTUM = 0.9
 TASKS = {
     "moons": Task("moons", (2, 16, 16, 2), "relu", "adam", 1e-3, 32, 1024, 40),
     "digits": Task("digits", (64, 100, 10), "relu", "adam", 1e-3, 32, 1797, 10),
-    "large": Task("large", (784, 512, 512, 10), "relu", "sgd", 1e-2, 256, 4096, 1),
+    "large": Task("large", (784, 512, 512, 10), "relu", "sgd", 3e-2, 256, 4096, 3),
 }
 # For the first fit only: one architecture, and then another with another activation.
 FIRST = {
@@ -68,7 +68,8 @@ def data(task: Task) -> tuple[np.ndarray, np.ndarray]:
         X, y = load_digits(return_X_y=True)
         X = X / 16
     else:
-        X, y = rng.normal(size=(task.examples, task.sizes[0])), rng.integers(0, task.sizes[-1], task.examples)
+        X = rng.normal(size=(task.examples, task.sizes[0]))
+        y = np.argmax(X @ rng.normal(size=(task.sizes[0], task.sizes[-1])), 1)
     return np.ascontiguousarray(X, np.float32), y.astype(np.int64)
 
 
