@@ -75,14 +75,14 @@ for i in (0, 2, 5, 10):
 left.plot(ends, slope * ends + constant, color="C3", label=f"after {iterations}")
 left.set(xlabel="x", ylabel="y", title="The line finds its place")
 left.legend()
-for step in (0.003, 0.03, 0.35, 0.73):
+for step in (0.003, 0.03, 0.35, 0.68):
     middle.semilogy(descend(step, 60)[0], label=f"step {step:g}")
 middle.set(xlabel="steps", ylabel="mean cost", title="Small steps are slow, large ones bounce")
 middle.legend()
 slopes, constants = np.meshgrid(np.linspace(-1.2, 7, 80), np.linspace(-4, 2, 80))
 surface = ((slopes[..., None] * x + constants[..., None] - y[:, 0]) ** 2).mean(axis=-1)
 right.contour(slopes, constants, np.log(surface), 14, cmap="Greys_r", linewidths=0.7)
-for step, color in ((0.73, "C3"), (0.03, "C1")):
+for step, color in ((0.68, "C3"), (0.03, "C1")):
     way = descend(step, 60)[1]
     right.plot(way[:, 0], way[:, 1], ".-", color=color, linewidth=1, label=f"step {step:g}")
 right.plot(*exact, "*", color="black", markersize=12)
