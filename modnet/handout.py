@@ -6,6 +6,8 @@ What is said here and not elsewhere in the library:
 
 - `Linear(input, output)` has no bias unless asked for, is drawn uniformly in (-1, 1), and keeps ``_parameters`` and
   ``_gradient`` as matrices (input, output).
+- `Conv1D(k_size, chan_in, chan_out, stride)` has no bias, is drawn in 0.1 * uniform(-1, 1), and keeps ``_parameters`` and
+  ``_gradient`` of shape (k_size, chan_in, chan_out).
 - What is random comes from numpy's global generator: ``np.random.seed(1)`` fixes a whole script.
 - `CELoss` is -yhat_y, `CrossEntropieLoss` is -yhat_y + log(sum of exp(yhat)), the one fused with `LogSoftmax`.
 - `Optim` and `SGD` divide the derivative of the costs by the size of the batch, as everything that trains does here. A loss
@@ -28,7 +30,7 @@ from modnet.arrays import as_batch, as_numbers, real, require_finite, whole
 from modnet.datasets import read_usps
 from modnet.loss import Loss
 from modnet.module import Module, Shape, View
-from modnet.modules import Flatten, LogSoftmax, ReLU, Softmax
+from modnet.modules import AvgPool1D, Flatten, LogSoftmax, MaxPool1D, ReLU, Softmax
 from modnet.training import fit
 
 # --- costs -----------------------------------------------------------------------------------------------------------
@@ -142,6 +144,56 @@ class Linear(modules.Linear):
         return f"Linear({self.in_features} -> {self.out_features}{', bias=True' if 'bias' in self._pieces['params'] else ''})"
 
 
+class Conv1D(modules.Conv1D):
+    """A window of weights slid along a signal (convolution), without a bias.
+
+    Parameters
+    ----------
+    k_size : length of the window.
+    chan_in, chan_out : channels of the signal (canaux), before and after.
+    stride : how far the window moves.
+
+    Attributes
+    ----------
+    _parameters, _gradient : W and its gradient, (k_size, chan_in, chan_out). parameters, gradient : the same, flat.
+
+    Shape
+    -----
+    (batch, length, chan_in) -> (batch, (length - k_size) // stride + 1, chan_out)
+
+    Digits of 256 pixels, (batch, 256), are signals of one channel as ``X[..., None]``.
+
+    Notes
+    -----
+    Drawn in (-0.1, 0.1) from numpy's global generator.
+
+    Example
+    -------
+    >>> layer = Conv1D(3, 1, 32)
+    >>> layer._parameters.shape, layer.forward([[[0.0]] * 256]).shape
+    ((3, 1, 32), (1, 254, 32))
+    """
+
+    _parameters = View("params", "weight")
+    _gradient = View("grad", "weight")
+
+    def __init__(self, k_size: int, chan_in: int, chan_out: int, stride: int = 1) -> None:
+        super().__init__(k_size, chan_in, chan_out, stride, bias=False, rng=0)
+        self._parameters = 0.1 * np.random.uniform(-1, 1, (self.k_size, self.in_features, self.out_features))
+
+    @classmethod
+    def examples(cls) -> list[tuple[Any, Shape]]:
+        """Layers with input shapes, for the library's checks."""
+        found: list[tuple[Any, Shape]] = [(cls(3, 1, 2), (2, 6, 1)), (cls(2, 3, 4, 2), (3, 7, 3)), (cls(4, 2, 3, 3), (1, 9, 2))]
+        rng = np.random.default_rng(0)
+        for module, _ in found:
+            module.parameters[:] = rng.uniform(-1, 1, module.parameters.size)
+        return found
+
+    def __repr__(self) -> str:
+        return self.described(f"{self.in_features} -> {self.out_features}", stride=1)
+
+
 class TanH(modules.Tanh):
     """The hyperbolic tangent, element by element.
 
@@ -188,6 +240,55 @@ class Sequentiel(modules.Sequential):
     def add(self, module: Any) -> Sequentiel:
         """Add a module at the end, as `append` does. Returns the network."""
         self.append(module)
+        return self
+
+
+class AutoEncodeur(Sequentiel):
+    """An encoder, then a decoder that is to give back what the encoder was given.
+
+    It is a network of two networks, trained like any other, with the data for both X and y:
+    ``SGD(net, X, X, 32, 50, BCELoss(), 0.1)``.
+
+    Parameters
+    ----------
+    encoder, decoder : each a `Sequentiel`, or a list of modules, or one module. For weights shared by both, `modnet.Tied`.
+
+    Attributes
+    ----------
+    encoder, decoder : the two networks.
+
+    Shape
+    -----
+    (batch, d) -> (batch, d), by way of codes (batch, k)
+
+    Example
+    -------
+    >>> net = AutoEncodeur([Linear(256, 10), TanH()], [Linear(10, 256), Sigmoide()])
+    >>> X = np.zeros((4, 256))
+    >>> net.code(X).shape, net.forward(X).shape
+    ((4, 10), (4, 256))
+    """
+
+    def __init__(self, encoder: Any, decoder: Any) -> None:
+        super().__init__(*(part if isinstance(part, modules.Sequential) else Sequentiel(part) for part in (encoder, decoder)))
+
+    @property
+    def encoder(self) -> Any:
+        """From the input to its code."""
+        return self[0]
+
+    @property
+    def decoder(self) -> Any:
+        """From a code to what the input was."""
+        return self[1]
+
+    def code(self, X: Any) -> Any:
+        """The codes of a batch: (batch, d) -> (batch, k)."""
+        return self.encoder.forward(X)
+
+    def append(self, module: Any) -> AutoEncodeur:
+        """Add a module at the end of the decoder. Returns the network."""
+        self.decoder.append(module)
         return self
 
 
@@ -445,14 +546,18 @@ def _axes() -> Any:
 
 __all__ = [
     "SGD",
+    "AutoEncodeur",
+    "AvgPool1D",
     "BCELoss",
     "CELoss",
+    "Conv1D",
     "CrossEntropieLoss",
     "Flatten",
     "Linear",
     "LogSoftmax",
     "Loss",
     "MSELoss",
+    "MaxPool1D",
     "Module",
     "Optim",
     "ReLU",
