@@ -14,9 +14,6 @@ INSTALL = $(@D)/bin/python $(PIP) hatchling && $(@D)/bin/python $(PIP) --no-buil
 # worksteal gives each a run of neighbouring tests, which share kernels.
 PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-DIGITS := --layers 100 --activation relu --epochs 30 --optimizer adam --seed 0 --plot demo/digits.png
-MOONS := --layers 16,16 --activation tanh --epochs 100 --optimizer adam --seed 0 --plot demo/moons.png
-
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons warmup doctor test test-nojit test-boundscheck test-every-float32 \
@@ -25,15 +22,15 @@ MAKEFLAGS += --no-builtin-rules
 help: ## list the targets (what plain make does)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: demo-digits demo-moons ## watch networks learn: handwritten digits, then two moons; pictures in demo/
+# Both in one process: importing the libraries takes longer than training.
+demo: $(RUN) ## watch networks learn: handwritten digits, then two moons; pictures in demo/
+	$(VENV)/bin/python -m modnet demo
 
 demo-digits: $(RUN) ## the first demo alone: ten handwritten digits, accuracy and curves
-	@mkdir -p demo
-	$(VENV)/bin/python -m modnet train digits $(DIGITS)
+	$(VENV)/bin/python -m modnet demo digits
 
 demo-moons: $(RUN) ## the second demo alone: two moons and the frontier between them
-	@mkdir -p demo
-	$(VENV)/bin/python -m modnet train moons $(MOONS)
+	$(VENV)/bin/python -m modnet demo moons
 
 warmup: $(RUN) ## compile the kernels into the cache now, so that nothing waits later
 	$(VENV)/bin/python -m modnet warmup
