@@ -113,7 +113,6 @@ class Compiled:
     def compile(self, dtype: Any) -> None:
         """Compile for an element type, or load from the cache. Nothing is done where that has happened already."""
         if not JIT_DISABLED:
-            _provide_gemm()
             self.call.compile(self._signature(_ELEMENTS[np.dtype(dtype)]).args)
 
     def address(self, dtype: Any) -> int:
@@ -517,6 +516,7 @@ class _KernelCache(_Cache):
             return None
         if content[:32] != hashlib.sha256(content[32:]).digest():
             return None
+        _provide_gemm()
         if self._function.__module__.startswith("modnet."):
             # All that the machine code of the library's kernels refers to. A whole refresh, which makes everything known that
             # might be compiled, takes 0.1 s.
