@@ -25,7 +25,7 @@ from modnet import CrossEntropy, Linear, ReLU, Sequential, fit
 from modnet.optim import Adam
 net = Sequential(Linear(2, 4, rng=0), ReLU(), Linear(4, 2, rng=1))
 fit(net, np.eye(2), np.arange(2), loss=CrossEntropy(), optimizer=Adam(0.1), epochs=2, rng=0, progress=False)
-print(*(name for name in ("scipy", "sklearn", "matplotlib", "tqdm", "numba.np.linalg") if name in sys.modules))
+print(*(name for name in ("scipy.linalg", "sklearn", "matplotlib", "tqdm", "numba.np.linalg") if name in sys.modules))
 """
 
 
