@@ -119,7 +119,6 @@ class Compiled:
     def compile(self, dtype: Any) -> None:
         """Compile for an element type, or load from the cache. Nothing is done where that has happened already."""
         if not JIT_DISABLED:
-            _provide_gemm()
             self.call.compile(self._signature(_ELEMENTS[np.dtype(dtype)]).args)
 
     def address(self, dtype: Any) -> int:
