@@ -2,16 +2,42 @@
 
 import numpy as np
 import pytest
+from corpus import BROKEN, CORRECT, LINE, Softmax
 
 from modnet.check import CheckFailed, assert_gradients, check_module
 from modnet.discovery import all_modules
-from corpus import BROKEN, CORRECT, LINE, Softmax
 
-KINDS = (
-    "shape not-implemented crash forward sign scale transposed flipped-kernel identity ignores-delta diagonal at-output overwrites "
-    "double-counts never-zeroed stateful mutates saturates integer-input ties overlap stride channel-mix batch-coupled "
-    "missing-parameter symmetric-init layer-not-trained lr-ignored direction"
-).split()
+KINDS = [
+    "shape",
+    "not-implemented",
+    "crash",
+    "forward",
+    "sign",
+    "scale",
+    "transposed",
+    "flipped-kernel",
+    "identity",
+    "ignores-delta",
+    "diagonal",
+    "at-output",
+    "overwrites",
+    "double-counts",
+    "never-zeroed",
+    "stateful",
+    "mutates",
+    "saturates",
+    "integer-input",
+    "ties",
+    "overlap",
+    "stride",
+    "channel-mix",
+    "batch-coupled",
+    "missing-parameter",
+    "symmetric-init",
+    "layer-not-trained",
+    "lr-ignored",
+    "direction",
+]
 
 
 def test_the_corpus_has_several_classes_of_every_kind():
