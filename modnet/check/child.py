@@ -366,11 +366,11 @@ def check_all(path: Path, options: argparse.Namespace, write: Callable[[dict[str
 
         examine("loss", cls.__name__, loss)
     for cls in found["networks"]:
-        examine(
-            "network",
-            cls.__name__,
-            lambda cls=cls: check_network(_network(cls, _right_layers(found, wrong)), MSELoss(), *_data()),
-        )  # type: ignore[misc]
+
+        def network(cls: type = cls) -> Report:
+            return check_network(_network(cls, _right_layers(found, wrong)), MSELoss(), *_data())
+
+        examine("network", cls.__name__, network)
     for cls in found["optims"]:
 
         def optim(cls: type = cls) -> Report:

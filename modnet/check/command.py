@@ -232,10 +232,14 @@ def _as_dict(handin: HandIn) -> dict[str, Any]:
     }
 
 
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2em;max-width:75em}table{border-collapse:collapse}"
-    "td,th{border:1px solid #ccc;padding:.2em .6em;text-align:left}.ok{color:#1a7f37}.wrong{color:#b42318}pre{background:#f6f6f6;padding:1em;overflow:auto}"
-)
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em; max-width: 75em }
+table { border-collapse: collapse }
+td, th { border: 1px solid #ccc; padding: .2em .6em; text-align: left }
+.ok { color: #1a7f37 }
+.wrong { color: #b42318 }
+pre { background: #f6f6f6; padding: 1em; overflow: auto }
+"""
 
 
 def as_html(handins: list[HandIn]) -> str:

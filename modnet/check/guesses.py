@@ -7,6 +7,7 @@ the diagnosis. Nothing is concluded from names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def for_delta(subject: Subject, q: Question) -> Guesses:
             yield q.finding(
                 "batch-coupled",
                 "the result for one example depends on the other examples of the batch.",
-                "a sum or maximum over one example needs its axis: axis=-1, keepdims=True; without, it runs over the whole batch",
+                "a sum or maximum over one example needs its axis: axis=-1, keepdims=True; else it runs over the batch",
             )
     if q.whole:
         yield from _of_jacobian(subject, q)
@@ -124,6 +125,10 @@ def _of_jacobian(subject: Subject, q: Question) -> Guesses:
                 return
 
 
+def _flat(subject: Subject, module: Any, x: np.ndarray) -> np.ndarray:
+    return subject.forward(x, module).ravel()
+
+
 def _of_windows(subject: Subject, q: Question) -> Guesses:
     """What only a window that slides over a signal can do wrong."""
     for name, array in parameters(subject.fresh()).items():
@@ -144,9 +149,7 @@ def _of_windows(subject: Subject, q: Question) -> Guesses:
             module = subject.fresh()
             parameters(module)[name][...] = other
             try:
-                at_other = derivative(
-                    lambda v, m=module: subject.forward(v, m).ravel(), q.x.astype(float), q.entries, precision(subject)
-                )  # type: ignore[misc]
+                at_other = derivative(partial(_flat, subject, module), q.x.astype(float), q.entries, precision(subject))
             except Misbehaviour:
                 continue
             if q.is_like(at_other.value @ q.delta.ravel()):
