@@ -20,4 +20,13 @@ def assert_gradients(module: Any, input: Any, **options: Any) -> None:
     check_module(module, input, **options).raise_if_failed()
 
 
-__all__ = ["CheckFailed", "Finding", "Report", "assert_gradients", "check_loss", "check_module", "check_network", "check_training"]
+__all__ = [
+    "CheckFailed",
+    "Finding",
+    "Report",
+    "assert_gradients",
+    "check_loss",
+    "check_module",
+    "check_network",
+    "check_training",
+]

@@ -99,7 +99,9 @@ class _Folder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         base = self.folder.joinpath(*name.split("."))
         for file in (base.with_suffix(".py"), base / "__init__.py"):
             if file.is_file():
-                return importlib.util.spec_from_file_location(name, file, loader=self, submodule_search_locations=[str(base)] if file.name == "__init__.py" else None)
+                return importlib.util.spec_from_file_location(
+                    name, file, loader=self, submodule_search_locations=[str(base)] if file.name == "__init__.py" else None
+                )
         if base.is_dir() and any(base.glob("*.py")):
             spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
             spec.submodule_search_locations = [str(base)]
@@ -175,8 +177,11 @@ def _takes_modules(cls: type) -> bool:
         return False
     word = re.sub("[^a-z]", "", cls.__name__.lower())
     names = {re.sub("[^a-z]", "", p.name.lower()) for p in given}
-    return any(p.kind is p.VAR_POSITIONAL for p in given) or word.startswith(("sequen", "network", "reseau")) or bool(
-        names & {"modules", "layers", "couches", "listmodules", "modulelist", "network", "net"})  # fmt: skip
+    return (
+        any(p.kind is p.VAR_POSITIONAL for p in given)
+        or word.startswith(("sequen", "network", "reseau"))
+        or bool(names & {"modules", "layers", "couches", "listmodules", "modulelist", "network", "net"})
+    )
 
 
 _SHAPES = {2: [(4, 3), (2, 8, 2), (2, 7, 7, 2), (2, 8, 1)], 3: [(2, 8, 2), (2, 7, 7, 2), (4, 3)]}
@@ -200,7 +205,9 @@ def build(cls: type) -> Any:
             return call(f"{cls.__name__}{arguments}", cls, *arguments)
         except Misbehaviour as problem:
             last = last or problem
-    raise last or Misbehaviour("crash", f"{cls.__name__} takes arguments that are not the handout's, give an example with --make")
+    raise last or Misbehaviour(
+        "crash", f"{cls.__name__} takes arguments that are not the handout's, give an example with --make"
+    )
 
 
 def input_for(module: Any) -> tuple[int, ...]:
@@ -241,7 +248,10 @@ def loss_data(loss: Any) -> tuple[np.ndarray, np.ndarray]:
         for y in (onehot, labels):
             cost = costs(y, probabilities)
             log_p = -np.log(probabilities[np.arange(4), labels])
-            if cost.size and (cost.shape == (4,) and np.allclose(cost, log_p, rtol=0.05) or cost.size == 1 and np.isclose(cost.sum(), [log_p.sum(), log_p.mean()], rtol=0.05).any()):
+            if cost.size and (
+                (cost.shape == (4,) and np.allclose(cost, log_p, rtol=0.05))
+                or (cost.size == 1 and np.isclose(cost.sum(), [log_p.sum(), log_p.mean()], rtol=0.05).any())
+            ):
                 return y, probabilities
         for y in (labels, onehot):
             cost = costs(y, scores)
@@ -285,7 +295,9 @@ def _network(cls: type, found: dict[str, list[type]]) -> Any:
 
 def _added(cls: type, layers: list[Any]) -> Any:
     net = cls()
-    add: Callable[[Any], Any] = next(getattr(net, n) for n in ("add", "append", "add_module", "ajouter", "insert") if hasattr(net, n))
+    add: Callable[[Any], Any] = next(
+        getattr(net, n) for n in ("add", "append", "add_module", "ajouter", "insert") if hasattr(net, n)
+    )
     for layer in layers:
         add(layer)
     return net
@@ -331,6 +343,7 @@ def check_all(path: Path, options: argparse.Namespace, write: Callable[[dict[str
         write({"file": str(path), "name": name, "kind": kind, "report": report.as_dict(), "text": str(report)})
 
     if options.make:
+
         def made() -> Report:
             module = call(options.make, lambda: eval(options.make, namespace))
             return check_module(module, _shape_given(options) or input_for(module))
@@ -346,14 +359,20 @@ def check_all(path: Path, options: argparse.Namespace, write: Callable[[dict[str
 
         examine("module", cls.__name__, module)
     for cls in found["losses"]:
+
         def loss(cls: type = cls) -> Report:
             made = call(f"{cls.__name__}()", cls)
             return check_loss(made, *loss_data(made))
 
         examine("loss", cls.__name__, loss)
     for cls in found["networks"]:
-        examine("network", cls.__name__, lambda cls=cls: check_network(_network(cls, _right_layers(found, wrong)), MSELoss(), *_data()))  # type: ignore[misc]
+
+        def network(cls: type = cls) -> Report:
+            return check_network(_network(cls, _right_layers(found, wrong)), MSELoss(), *_data())
+
+        examine("network", cls.__name__, network)
     for cls in found["optims"]:
+
         def optim(cls: type = cls) -> Report:
             networks = [n for n in found["networks"] if n.__name__ not in wrong]
             right = _right_layers(found, wrong)

@@ -1,7 +1,7 @@
 """``python -m modnet check``: a student's file, or a folder of hand-ins, checked class by class.
 
-Every hand-in is examined in a process of its own (`modnet.check.child`), with a time limit, without a display and without input;
-what it prints goes nowhere, and whatever happens to it, the others are not touched.
+Every hand-in is examined in a process of its own (`modnet.check.child`), with a time limit, without a display and without
+input; what it prints goes nowhere, and whatever happens to it, the others are not touched.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,10 @@ def run(options: argparse.Namespace) -> int:
     asked = {*options.only, *options.loss}
     if asked and not any(r["name"] in asked for h in handins for r in h.records):
         names = sorted({r["name"] for h in handins for r in h.records})
-        raise UsageError(f"{options.path} has no class {' or '.join(sorted(asked))}" + (f", expected one of {', '.join(names)}" if names else ""))
+        raise UsageError(
+            f"{options.path} has no class {' or '.join(sorted(asked))}"
+            + (f", expected one of {', '.join(names)}" if names else "")
+        )
     if options.html:
         try:
             Path(options.html).write_text(as_html(handins), encoding="utf-8")
@@ -83,7 +87,14 @@ def _examine(handin: HandIn, options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="modnet-check-") as scratch:
         out = Path(scratch) / "records"
         out.touch()
-        command = [sys.executable, "-m", "modnet.check.child", *map(str, [f.resolve() for f in handin.files]), "--out", str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "modnet.check.child",
+            *map(str, [f.resolve() for f in handin.files]),
+            "--out",
+            str(out),
+        ]
         for flag, values in (("--only", options.only), ("--loss", options.loss)):
             for value in values:
                 command += [flag, value]
@@ -92,12 +103,21 @@ def _examine(handin: HandIn, options: argparse.Namespace) -> None:
         if options.shape:
             command += ["--shape", *map(str, options.shape)]
         environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")} | {"MPLBACKEND": "Agg"}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+        environment["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+        )
         # A hand-in's file named as a module of the library or of Python must not be imported in its place.
         environment["PYTHONSAFEPATH"] = "1"
         errors = (Path(scratch) / "errors").open("w+b")
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=environment,
-                                 cwd=scratch, start_new_session=True)  # fmt: skip
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=environment,
+            cwd=scratch,
+            start_new_session=True,
+        )
         try:
             child.wait(options.timeout * max(1, len(handin.files)))
             ended = "it stopped" if child.returncode else ""
@@ -113,10 +133,8 @@ def _examine(handin: HandIn, options: argparse.Namespace) -> None:
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     """End the process and what it started, which are a session of their own."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     child.wait()
 
 
@@ -136,10 +154,21 @@ def _read(handin: HandIn, out: Path, ended: str) -> None:
     if not done:
         name = begun["begun"] if begun else handin.name
         message = f"the check of {name} did not end: {ended or 'its process stopped'}."
-        finding = {"kind": "crash", "where": name, "message": message, "hint": "a loop without end, or exit()?", "line": "", "error": None,
-                   "index": None, "analytic": None, "numeric": None}  # fmt: skip
+        finding = {
+            "kind": "crash",
+            "where": name,
+            "message": message,
+            "hint": "a loop without end, or exit()?",
+            "line": "",
+            "error": None,
+            "index": None,
+            "analytic": None,
+            "numeric": None,
+        }
         report = {"subject": name, "ok": False, "verdicts": [], "findings": [finding]}
-        handin.records.append({"name": name, "kind": begun["kind"] if begun else "file", "report": report, "text": f"{name}: {message}"})
+        handin.records.append(
+            {"name": name, "kind": begun["kind"] if begun else "file", "report": report, "text": f"{name}: {message}"}
+        )
 
 
 # --- what is shown ---------------------------------------------------------------------------------------------------
@@ -157,10 +186,15 @@ def as_text(handin: HandIn) -> str:
         if not record["report"]["ok"]:
             lines += ["", record["text"]]
     if not handin.records:
-        lines.append(f"{handin.files[0]}: no class with forward and backward_delta, nor a loss with forward and backward, was found")
+        lines.append(
+            f"{handin.files[0]}: no class with forward and backward_delta, nor a loss with forward and backward, was found"
+        )
     wrong = sum(not r["report"]["ok"] for r in handin.records)
     if handin.records:
-        lines += ["", f"{len(handin.records)} classes, {wrong} with findings" if wrong else f"{len(handin.records)} classes, all right"]
+        lines += [
+            "",
+            f"{len(handin.records)} classes, {wrong} with findings" if wrong else f"{len(handin.records)} classes, all right",
+        ]
     return "\n".join(lines)
 
 
@@ -190,15 +224,22 @@ def as_table(handins: list[HandIn]) -> str:
 
 def _as_dict(handin: HandIn) -> dict[str, Any]:
     return {
-        "name": handin.name, "ok": handin.ok, "files": [str(f) for f in handin.files], "problems": handin.problems,
+        "name": handin.name,
+        "ok": handin.ok,
+        "files": [str(f) for f in handin.files],
+        "problems": handin.problems,
         "classes": [{"name": r["name"], "kind": r["kind"], **r["report"]} for r in handin.records],
-    }  # fmt: skip
+    }
 
 
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2em;max-width:75em}table{border-collapse:collapse}td,th{border:1px solid #ccc;"
-    "padding:.2em .6em;text-align:left}.ok{color:#1a7f37}.wrong{color:#b42318}pre{background:#f6f6f6;padding:1em;overflow:auto}"
-)
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em; max-width: 75em }
+table { border-collapse: collapse }
+td, th { border: 1px solid #ccc; padding: .2em .6em; text-align: left }
+.ok { color: #1a7f37 }
+.wrong { color: #b42318 }
+pre { background: #f6f6f6; padding: 1em; overflow: auto }
+"""
 
 
 def as_html(handins: list[HandIn]) -> str:
@@ -208,14 +249,17 @@ def as_html(handins: list[HandIn]) -> str:
     body = []
     for handin in handins:
         verdicts = handin.verdicts()
-        cells = "".join(f"<td class='{'ok' if verdicts.get(c) == 'ok' else 'wrong' if c in verdicts else ''}'>{text(verdicts.get(c, ''))}</td>" for c in columns)
+        colours = {c: "ok" if verdicts.get(c) == "ok" else "wrong" if c in verdicts else "" for c in columns}
+        cells = "".join(f"<td class='{colours[c]}'>{text(verdicts.get(c, ''))}</td>" for c in columns)
         body.append(f"<tr><th><a href='#{text(handin.name)}'>{text(handin.name)}</a></th>{cells}</tr>")
     parts = []
     for handin in handins:
         reports = "".join(f"<pre>{text(r['text'])}</pre>" for r in handin.records if not r["report"]["ok"])
         problems = "".join(f"<li>{text(p)}</li>" for p in handin.problems)
         words = reports or ("<p class='ok'>all right</p>" if handin.ok else "<p class='wrong'>no module or loss was found</p>")
-        parts.append(f"<h2 id='{text(handin.name)}'>{text(handin.name)}</h2>{f'<ul>{problems}</ul>' if problems else ''}{words}")
+        parts.append(
+            f"<h2 id='{text(handin.name)}'>{text(handin.name)}</h2>{f'<ul>{problems}</ul>' if problems else ''}{words}"
+        )
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>modnet check</title><style>{_STYLE}</style>"
         f"<h1>modnet check</h1><table><tr><th></th>{head}</tr>{''.join(body)}</table>{''.join(parts)}</html>\n"

@@ -1,4 +1,4 @@
-"""A module with windows, built anew in several sizes: what does its mistake need to show?
+"""A module with windows, built anew in several sizes: to see what its mistake needs.
 
 One channel or several, windows that overlap or not, a stride of 1 or more. A mistake that shows only where windows overlap is
 one about overlap, however the code looks.
@@ -21,8 +21,13 @@ from modnet.check.subject import Misbehaviour, Subject, as_output, call, paramet
 _OPERATIONS = ("forward", "backward_delta", "backward_update_gradient")
 #: k_size, stride, chan_in, chan_out
 _SIZES = {
-    "plain": (1, 1, 1, 1), "stride": (2, 2, 1, 1), "gaps": (2, 3, 1, 1), "overlap": (3, 1, 1, 1), "channels": (2, 2, 2, 3), "all": (3, 2, 2, 3),
-}  # fmt: skip
+    "plain": (1, 1, 1, 1),
+    "stride": (2, 2, 1, 1),
+    "gaps": (2, 3, 1, 1),
+    "overlap": (3, 1, 1, 1),
+    "channels": (2, 2, 2, 3),
+    "all": (3, 2, 2, 3),
+}
 
 
 @dataclass
@@ -95,7 +100,11 @@ def _forward(subject: Subject, name: str) -> bool | None:
     subject.examine()
     module = subject.fresh()
     views = module.named_parameters() if hasattr(module, "_pieces") else parameters(module)
-    wanted = [w for w in known.definition(name, subject.x, subject.out, views, known.options_of(module)) if w.shape == subject.out.shape]
+    wanted = [
+        w
+        for w in known.definition(name, subject.x, subject.out, views, known.options_of(module))
+        if w.shape == subject.out.shape
+    ]
     return None if not wanted else any(np.allclose(w, subject.out, rtol=1e-4, atol=1e-5) for w in wanted)
 
 
@@ -146,12 +155,22 @@ def _agree(f: Callable[[np.ndarray], Any], x: np.ndarray, got: np.ndarray, subje
 
 
 _TEXT = {
-    "stride": ("stride", "is right for a stride of 1 and wrong for larger strides.", "window i starts at i * stride, in forward and here"),
-    "overlap": ("overlap", "is right where windows do not overlap and wrong where they do.",
-                "a position seen by several windows gets the sum of what they give: +=, not ="),
-    "channels": ("channel-mix", "is right for one channel and wrong for several.",
-                 "the order of axes: reshape does not swap axes, transpose does; flatten window and weights in the same order (k, chan_in)"),
-}  # fmt: skip
+    "stride": (
+        "stride",
+        "is right for a stride of 1 and wrong for larger strides.",
+        "window i starts at i * stride, in forward and here",
+    ),
+    "overlap": (
+        "overlap",
+        "is right where windows do not overlap and wrong where they do.",
+        "a position seen by several windows gets the sum of what they give: +=, not =",
+    ),
+    "channels": (
+        "channel-mix",
+        "is right for one channel and wrong for several.",
+        "the order of axes: reshape does not swap axes, transpose does; window and weights in the same order (k, chan_in)",
+    ),
+}
 
 
 def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Question | None = None) -> Finding | None:
@@ -177,9 +196,12 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
 
 def forward_finding(outcomes: Outcomes | None, subject: Subject) -> Finding | None:
     """The finding about forward, where it is wrong in some sizes only."""
-    if outcomes is not None and outcomes.cause("forward") == "any" and all(
-        problem.kind == "crash" for (_, operation), problem in outcomes.crashes.items() if operation == "forward"
-    ) and any(operation == "forward" for _, operation in outcomes.crashes):
+    if (
+        outcomes is not None
+        and outcomes.cause("forward") == "any"
+        and all(problem.kind == "crash" for (_, operation), problem in outcomes.crashes.items() if operation == "forward")
+        and any(operation == "forward" for _, operation in outcomes.crashes)
+    ):
         return None  # a size it does not take
     return finding(outcomes, "forward", subject)
 

@@ -1,7 +1,8 @@
 """What the modules of the course compute, written once more and independently, in plain numpy.
 
 A definition is a function (X, options) -> candidates: a student's layer may keep its weights in several layouts, and any
-that gives what the layer gives is its definition. Names are those of the course and their usual variants, in French and English.
+that gives what the layer gives is its definition. Names are those of the course and their usual variants, in French and
+English.
 """
 
 from __future__ import annotations
@@ -59,14 +60,38 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "flatten": lambda x: x.reshape(len(x), -1),
 }
 _ALIASES = {
-    "tangente": "tanh", "tangentehyperbolique": "tanh", "tanhyperbolique": "tanh", "hyperbolictangent": "tanh", "tanhlayer": "tanh",
-    "sigmoide": "sigmoid", "sigmoïde": "sigmoid", "logistic": "sigmoid", "logistique": "sigmoid",
-    "rectifiedlinearunit": "relu", "logsoftmaxlayer": "logsoftmax", "aplatir": "flatten", "swish": "silu", "identite": "identity",
-    "lineaire": "linear", "dense": "linear", "fullyconnected": "linear", "affine": "linear", "fc": "linear",
-    "conv1": "conv1d", "convolution1d": "conv1d", "maxpooling1d": "maxpool1d", "avgpooling1d": "avgpool1d", "averagepool1d": "avgpool1d",
-    "averagepooling1d": "avgpool1d", "meanpool1d": "avgpool1d", "moypool1d": "avgpool1d", "convolution2d": "conv2d",
-    "maxpooling2d": "maxpool2d", "avgpooling2d": "avgpool2d", "leaky": "leakyrelu",
-}  # fmt: skip
+    "tangente": "tanh",
+    "tangentehyperbolique": "tanh",
+    "tanhyperbolique": "tanh",
+    "hyperbolictangent": "tanh",
+    "tanhlayer": "tanh",
+    "sigmoide": "sigmoid",
+    "sigmoïde": "sigmoid",
+    "logistic": "sigmoid",
+    "logistique": "sigmoid",
+    "rectifiedlinearunit": "relu",
+    "logsoftmaxlayer": "logsoftmax",
+    "aplatir": "flatten",
+    "swish": "silu",
+    "identite": "identity",
+    "lineaire": "linear",
+    "dense": "linear",
+    "fullyconnected": "linear",
+    "affine": "linear",
+    "fc": "linear",
+    "conv1": "conv1d",
+    "convolution1d": "conv1d",
+    "maxpooling1d": "maxpool1d",
+    "avgpooling1d": "avgpool1d",
+    "averagepool1d": "avgpool1d",
+    "averagepooling1d": "avgpool1d",
+    "meanpool1d": "avgpool1d",
+    "moypool1d": "avgpool1d",
+    "convolution2d": "conv2d",
+    "maxpooling2d": "maxpool2d",
+    "avgpooling2d": "avgpool2d",
+    "leaky": "leakyrelu",
+}
 _WINDOWED = ("conv1d", "conv2d", "maxpool1d", "maxpool2d", "avgpool1d", "avgpool2d")
 _NAMES = {*FUNCTIONS, *_WINDOWED, "linear", "leakyrelu", "elu", "prelu", "dropout", "batchnorm", "layernorm"}
 
@@ -152,12 +177,64 @@ def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndar
 # --- building --------------------------------------------------------------------------------------------------------
 
 _ROLES = {
-    "k_size": ("ksize", "kernelsize", "kernel", "k", "filtersize", "windowsize", "taille", "taillenoyau", "noyau", "poolsize", "size"),
+    "k_size": (
+        "ksize",
+        "kernelsize",
+        "kernel",
+        "k",
+        "filtersize",
+        "windowsize",
+        "taille",
+        "taillenoyau",
+        "noyau",
+        "poolsize",
+        "size",
+    ),
     "chan_in": ("chanin", "inchannels", "channelsin", "cin", "inchan", "canauxentree", "inchannel", "channelin", "nin"),
-    "chan_out": ("chanout", "outchannels", "channelsout", "cout", "outchan", "canauxsortie", "outchannel", "channelout", "nbfilters", "nout"),
+    "chan_out": (
+        "chanout",
+        "outchannels",
+        "channelsout",
+        "cout",
+        "outchan",
+        "canauxsortie",
+        "outchannel",
+        "channelout",
+        "nbfilters",
+        "nout",
+    ),
     "stride": ("stride", "s", "pas", "strides", "step"),
-    "input": ("input", "inputsize", "infeatures", "indim", "inputdim", "n", "nin", "entree", "dimin", "in", "d", "nbin", "i", "din"),
-    "output": ("output", "outputsize", "outfeatures", "outdim", "outputdim", "m", "nout", "sortie", "dimout", "out", "nbout", "o", "dout"),
+    "input": (
+        "input",
+        "inputsize",
+        "infeatures",
+        "indim",
+        "inputdim",
+        "n",
+        "nin",
+        "entree",
+        "dimin",
+        "in",
+        "d",
+        "nbin",
+        "i",
+        "din",
+    ),
+    "output": (
+        "output",
+        "outputsize",
+        "outfeatures",
+        "outdim",
+        "outputdim",
+        "m",
+        "nout",
+        "sortie",
+        "dimout",
+        "out",
+        "nbout",
+        "o",
+        "dout",
+    ),
     "features": ("features", "dim", "nbfeatures", "numfeatures"),
 }
 

@@ -1,4 +1,4 @@
-"""check_loss: is the cost one number an example, and is backward its derivative, and if not, whose derivative is it?
+"""check_loss: whether the cost is one number an example, and backward its derivative; if not, whose derivative it is.
 
 The truth is finite differences of the loss's own forward by yhat. What backward returns is compared with it, then with the
 derivatives of the costs of the course.
@@ -26,8 +26,10 @@ Formula = Callable[[np.ndarray, np.ndarray], np.ndarray]
 DERIVATIVES: tuple[tuple[str, Formula], ...] = (
     ("the squared error, 2 (yhat - y)", lambda t, z: 2 * (z - t)),
     ("softmax and cross-entropy in one, softmax(yhat) - y: its forward takes scores", lambda t, z: _softmax(z) - t),
-    ("softmax and cross-entropy in one, taken by the scores before the softmax; of 1/2 (yhat - y)^2, too: yhat - y",
-     lambda t, z: z - t),
+    (
+        "softmax and cross-entropy in one, taken by the scores before the softmax; of 1/2 (yhat - y)^2, too: yhat - y",
+        lambda t, z: z - t,
+    ),
     ("-yhat_y, the cost of log-probabilities", lambda t, z: -t),
     ("-log yhat_y, the cost of probabilities: -y / yhat", lambda t, z: -t / z),
     ("sigmoid and binary cross-entropy in one, sigmoid(yhat) - y: its forward takes scores", lambda t, z: _sigmoid(z) - t),
@@ -36,7 +38,7 @@ DERIVATIVES: tuple[tuple[str, Formula], ...] = (
     ("the hinge loss max(0, 1 - y yhat)", lambda t, z: np.where(t * z < 1, -t, 0)),
     ("the perceptron's cost max(0, -y yhat)", lambda t, z: np.where(t * z < 0, -t, 0)),
     ("the mean squared error over the features", lambda t, z: 2 * (z - t) / z[0].size),
-)  # fmt: skip
+)
 
 
 def _rows(cost: np.ndarray) -> np.ndarray:
@@ -53,7 +55,16 @@ def _costs(name: str, t: np.ndarray, z: np.ndarray) -> Iterator[np.ndarray]:
     elif word in ("bce", "binarycrossentropy", "binarycrossentropie", "crossentropybinaire", "bcewithlogits"):
         yield _rows(-(t * np.maximum(np.log(z), -100) + (1 - t) * np.maximum(np.log1p(-z), -100)))
         yield _rows(np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z))))
-    elif word in ("ce", "crossentropy", "crossentropie", "entropiecroisee", "nll", "logsoftmaxce", "crossentropylogsoftmax", "celogsoftmax"):
+    elif word in (
+        "ce",
+        "crossentropy",
+        "crossentropie",
+        "entropiecroisee",
+        "nll",
+        "logsoftmaxce",
+        "crossentropylogsoftmax",
+        "celogsoftmax",
+    ):
         yield _rows(-t * z)
         yield _rows(-t * FUNCTIONS["logsoftmax"](z))
         with np.errstate(all="ignore"):
@@ -116,7 +127,11 @@ class _LossExamination:
                 self.report.findings += found
                 if found:
                     self.report.verdict(where, right=False, remark=found[0].kind)
-                if found and found[0].kind in ("shape", "crash", "not-implemented", "forward", "batch-coupled") and where == "forward":
+                if (
+                    found
+                    and found[0].kind in ("shape", "crash", "not-implemented", "forward", "batch-coupled")
+                    and where == "forward"
+                ):
                     self.report.verdict("backward", right=None, remark="forward first")
                     break
 
@@ -136,10 +151,19 @@ class _LossExamination:
                 per = next((c for c in self.definitions(yhat) if len(c)), None)
                 if per is not None:
                     total = float(per.sum())
-                    kind = "the sum" if np.isclose(float(array), total) else "the mean" if np.isclose(float(array), total / n) else ""
+                    kind = (
+                        "the sum"
+                        if np.isclose(float(array), total)
+                        else "the mean"
+                        if np.isclose(float(array), total / n)
+                        else ""
+                    )
                     advice = f": {kind} of all costs" if kind else ""
-            raise Misbehaviour("shape", f"forward returns {what}{advice}, expected shape ({n},), the cost of each example",
-                               quote(type(self.original), "forward", r"^return\b"))  # fmt: skip
+            raise Misbehaviour(
+                "shape",
+                f"forward returns {what}{advice}, expected shape ({n},), the cost of each example",
+                quote(type(self.original), "forward", r"^return\b"),
+            )
         return array.astype(np.float64)
 
     def definitions(self, yhat: np.ndarray) -> list[np.ndarray]:
@@ -165,7 +189,9 @@ class _LossExamination:
         for name, now, then in (("y", y, self.y), ("yhat", yhat, self.yhat)):
             if not np.array_equal(now, then, equal_nan=True):
                 line = quote(type(self.original), where, rf"\b{name}\b\s*(\[.*\])?\s*[-+*/]?=[^=]", r"[-+*/]=|\]\s*=[^=]")
-                return [Finding("mutates", "", f"{where} writes into {name}.", f"work on a copy: {name} = {name}.copy()", line=line)]
+                return [
+                    Finding("mutates", "", f"{where} writes into {name}.", f"work on a copy: {name} = {name}.copy()", line=line)
+                ]
         return []
 
     # --- forward
@@ -177,10 +203,16 @@ class _LossExamination:
             other = self.yhat.copy()
             other[1:] = other[1:][::-1] * 0.9 + 0.02
             if not np.isclose(self.forward(other)[0], cost[0], rtol=1e-6, equal_nan=True):
-                return [*found, Finding(
-                    "batch-coupled", "", "the cost of one example depends on the other examples of the batch.",
-                    "sums and means over one example need axis=1; without axis they run over the whole batch",
-                    line=quote(type(self.original), "forward", r"sum|mean|max|norm", r"^return"))]  # fmt: skip
+                return [
+                    *found,
+                    Finding(
+                        "batch-coupled",
+                        "",
+                        "the cost of one example depends on the other examples of the batch.",
+                        "sums and means over one example need axis=1; without axis they run over the whole batch",
+                        line=quote(type(self.original), "forward", r"sum|mean|max|norm", r"^return"),
+                    ),
+                ]
         wanted = self.definitions(self.yhat)
         finite = [w for w in wanted if np.isfinite(w).all()]
         tolerance = 1e-4 if self.single else 1e-6
@@ -191,10 +223,18 @@ class _LossExamination:
             if np.allclose(cost, factor * close, rtol=1e-5) and factor:
                 per = self.yhat[0].size
                 name = f"1/{per}, one over the number of features" if np.isclose(factor, 1 / per) else f"{factor:.6g}"
-                hint = f"it is {name}, times the definition" + (": a mean over features where the contract sums" if np.isclose(factor, 1 / per) else "")
+                hint = f"it is {name}, times the definition" + (
+                    ": a mean over features where the contract sums" if np.isclose(factor, 1 / per) else ""
+                )
             # A constant inside a logarithm that changes little is no other function.
             if not np.allclose(cost, close, rtol=1e-2, atol=1e-3):
-                finding = Finding("forward", "", f"the cost is not what {self.name} means.", hint, line=quote(type(self.original), "forward", r"^return"))
+                finding = Finding(
+                    "forward",
+                    "",
+                    f"the cost is not what {self.name} means.",
+                    hint,
+                    line=quote(type(self.original), "forward", r"^return"),
+                )
                 vars(finding).update(worst(cost, close, np.abs(cost - close)), truth="the definition gives")
                 return [*found, finding]
         found += self.saturation()
@@ -233,10 +273,19 @@ class _LossExamination:
                 hint = (
                     "log(0) is infinite, and 0 * inf is NaN: bound the logarithm, np.maximum(np.log(p), -100), or clip p"
                     if probabilities
-                    else "exp of a large number is infinite: subtract the row's maximum before exp, and add it back after the log"
+                    else "exp of a large number is infinite: subtract the row's maximum before exp, add it back after log"
                 )
-                return [Finding("saturates", "", f"forward gives {cost[at]:g} for {text}.", hint, index=(at,), analytic=float(cost[at]),
-                                line=quote(type(self.original), "forward", r"log|exp", r"^return"))]  # fmt: skip
+                return [
+                    Finding(
+                        "saturates",
+                        "",
+                        f"forward gives {cost[at]:g} for {text}.",
+                        hint,
+                        index=(at,),
+                        analytic=float(cost[at]),
+                        line=quote(type(self.original), "forward", r"log|exp", r"^return"),
+                    )
+                ]
         return []
 
     def integers(self, where: str, ask: Callable[..., np.ndarray]) -> list[Finding]:
@@ -254,16 +303,26 @@ class _LossExamination:
                 continue
             if not np.isfinite(wanted).all():
                 continue
-            hint = f"np.zeros_like({name}) and {name}.copy() have {name}'s type: start from np.zeros(yhat.shape), or np.asarray({name}, dtype=float)"
+            hint = f"np.zeros_like({name}) and {name}.copy() have {name}'s type: start from np.zeros(yhat.shape)"
             line = quote(type(self.original), where, r"zeros_like|copy\(\)|astype|[-+*/]=", r"=")
             try:
                 got = ask(yhat.astype(int) if name == "yhat" else yhat, y.astype(int) if name == "y" else y)
             except Misbehaviour as problem:
                 if isinstance(getattr(self.original, "_hyper", None), np.ndarray):
                     continue
-                return [Finding("integer-input", "", f"{problem.message}, where {name} holds integers.", hint, line=problem.line)]
+                return [
+                    Finding("integer-input", "", f"{problem.message}, where {name} holds integers.", hint, line=problem.line)
+                ]
             if got.shape != wanted.shape or not np.allclose(got, wanted, rtol=1e-5, atol=1e-6):
-                return [Finding("integer-input", "", f"{where} gives something else where {name} holds the same numbers as integers.", hint, line=line)]
+                return [
+                    Finding(
+                        "integer-input",
+                        "",
+                        f"{where} gives something else where {name} holds the same numbers as integers.",
+                        hint,
+                        line=line,
+                    )
+                ]
         return []
 
     # --- backward
@@ -272,7 +331,16 @@ class _LossExamination:
         entries = chosen_entries(yhat.size)
         precision = float(np.finfo(np.float32).eps) if self.single else EPS
         found = derivative(lambda z: self.forward(z), yhat.astype(np.float64), entries, precision)
-        q = Question(f"{self.name}.backward", yhat, self.cost, np.ones(len(yhat)), found, entries, yhat.shape, 2e-3 if self.single else 1e-6)
+        q = Question(
+            f"{self.name}.backward",
+            yhat,
+            self.cost,
+            np.ones(len(yhat)),
+            found,
+            entries,
+            yhat.shape,
+            2e-3 if self.single else 1e-6,
+        )
         q.line = quote(type(self.original), "backward", r"^return\b")
         return q
 
@@ -302,51 +370,80 @@ class _LossExamination:
     def guess(self, q: Question, name: str | None) -> Finding:
         n, features = len(self.yhat), self.yhat[0].size
         if not np.isfinite(q.got).all():
-            return q.finding("saturates", "backward gives NaN or infinity.", "a division by zero, or log(0): where yhat or y is 0, what does the formula give?")
+            return q.finding(
+                "saturates",
+                "backward gives NaN or infinity.",
+                "a division by zero, or log(0): where yhat or y is 0, what does the formula give?",
+            )
         if not q.got.any():
-            return q.finding("not-implemented", "backward returns only zeros.", "return the derivative of each example's cost by yhat")
+            return q.finding(
+                "not-implemented", "backward returns only zeros.", "return the derivative of each example's cost by yhat"
+            )
         if q.is_like(-q.truth):
-            return q.finding("sign", "backward has the wrong sign: it is minus the truth.",
-                             "the derivative is by yhat, the prediction, so of (y - yhat)^2 it is 2 (yhat - y); are y and yhat swapped?")  # fmt: skip
+            return q.finding(
+                "sign",
+                "backward has the wrong sign: it is minus the truth.",
+                "the derivative is by yhat, the prediction, so of (y - yhat)^2 it is 2 (yhat - y); are y and yhat swapped?",
+            )
         power = float(q.truth @ q.truth)
         factor = float(q.got @ q.truth) / power if power else 0.0
         if factor and len(q.truth) > 1 and q.is_like(factor * q.truth):
-            names = {1 / n: f"1/{n}, one over the size of the batch", n: f"{n}, the size of the batch", 2.0: "2", 0.5: "1/2",
-                     1 / features: f"1/{features}, one over the number of features", float(features): f"{features}, the number of features",
-                     1 / (n * features): f"1/{n * features}, one over all numbers of yhat"}  # fmt: skip
+            names = {
+                1 / n: f"1/{n}, one over the size of the batch",
+                n: f"{n}, the size of the batch",
+                2.0: "2",
+                0.5: "1/2",
+                1 / features: f"1/{features}, one over the number of features",
+                float(features): f"{features}, the number of features",
+                1 / (n * features): f"1/{n * features}, one over all numbers of yhat",
+            }
             text = next((t for value, t in names.items() if abs(abs(factor) - value) < 1e-4 * value), f"{abs(factor):.6g}")
             minus = "minus " if factor < 0 else ""
             hint = "the constant in front: the derivative of (yhat - y)^2 is 2 (yhat - y)"
             if n > 1 and (abs(abs(factor) - 1 / n) < 1e-6 or abs(abs(factor) - 1 / (n * features)) < 1e-6):
-                hint = "a mean over the batch: backward is the derivative of each example's own cost; whoever trains divides by the batch, once"
+                hint = "a mean over the batch: backward is for each example's own cost; whoever trains divides, once"
             return q.finding("scale", f"backward is right but for a factor: it is {minus}{text}, times the truth.", hint)
         if name is not None:
-            return q.finding("other-function", f"backward is the derivative of another function: {name}.",
-                             "forward and backward must belong together: either is right alone; change the one that is not what you want")  # fmt: skip
+            return q.finding(
+                "other-function",
+                f"backward is the derivative of another function: {name}.",
+                "forward and backward must belong together: either is right alone; change the one that is not what you want",
+            )
         if n > 1:
             other = self.yhat.copy()
             other[1:] = other[1:][::-1] * 0.9 + 0.02
             if not np.allclose(self.backward(other)[0], self.backward(self.yhat)[0], rtol=1e-9, atol=1e-12):
-                return q.finding("batch-coupled", "the derivative of one example's cost depends on the other examples.",
-                                 "sums over one example need axis=1, keepdims=True")  # fmt: skip
+                return q.finding(
+                    "batch-coupled",
+                    "the derivative of one example's cost depends on the other examples.",
+                    "sums over one example need axis=1, keepdims=True",
+                )
         for where, text in ((self.t == 0, "it is right where y is 0"), (self.t != 0, "it is right where y is not 0")):
             if where.shape == q.shape and where.any() and not (q.excess[where.ravel()[q.entries]] > 0).any():
-                return q.finding("direction", f"backward differs from the derivative of forward; {text}, wrong elsewhere.",
-                                 "the term of the formula that belongs to the other entries")  # fmt: skip
+                return q.finding(
+                    "direction",
+                    f"backward differs from the derivative of forward; {text}, wrong elsewhere.",
+                    "the term of the formula that belongs to the other entries",
+                )
         norms = float(np.linalg.norm(q.got)), float(np.linalg.norm(q.truth))
         cosine = float(q.got @ q.truth) / (norms[0] * norms[1]) if all(norms) else float("nan")
         return q.finding(
-            "direction", "backward differs from the derivative of forward, in none of the known ways: the cosine of the angle between them is "
+            "direction",
+            "backward differs from the derivative of forward, in none of the known ways: the cosine between them is "
             f"{cosine:.3g}, the ratio of their lengths {norms[0] / norms[1] if norms[1] else float('inf'):.3g}.",
             "derive the cost of one example by its yhat once more, and compare with the figures above",
-        )  # fmt: skip
+        )
 
     def eps(self) -> list[Finding]:
         """Do forward and backward guard against 0 by the same constant? It shows only at predictions near 0 and 1."""
         z = self.yhat
         if self.single or z.min() < 0 or z.max() > 1 or (not self.labels and self.t.shape != z.shape):
             return []
-        if self.takes_any_number() and bool(np.isfinite(self.forward(1e3 * (z + 1))).all()) and bool(np.isfinite(self.forward(-1e3 * (z + 1))).all()):
+        if (
+            self.takes_any_number()
+            and bool(np.isfinite(self.forward(1e3 * (z + 1))).all())
+            and bool(np.isfinite(self.forward(-1e3 * (z + 1))).all())
+        ):
             return []
         for small in (1e-4, 1e-6, 1e-8, 1e-10, 1e-11):
             p = np.where(self.t > 0.5, small, 0.3 if small > 1e-5 else 0.5)
@@ -357,17 +454,27 @@ class _LossExamination:
             truth, noise = q
             asked = self.t > 0.5
             with np.errstate(all="ignore"):
-                wrong = asked & (np.abs(got - truth) > 1e-3 * np.abs(truth) + noise) & (np.abs(truth) > noise) & np.isfinite(truth)
+                wrong = (
+                    asked & (np.abs(got - truth) > 1e-3 * np.abs(truth) + noise) & (np.abs(truth) > noise) & np.isfinite(truth)
+                )
             if wrong.any():
                 at = tuple(int(i) for i in np.argwhere(wrong)[0])
                 if not np.isfinite(got[at]):
                     return []
                 lines = [quote(type(self.original), m, r"eps|1e-|clip|maximum", r"^return") for m in ("backward", "forward")]
-                return [Finding(
-                    "eps", "", f"forward and backward use different constants against 0: they disagree where yhat is {small:g}.",
-                    "write log(yhat + eps) in forward and 1 / (yhat + eps) in backward with the same eps, or clip in both alike",
-                    error=float(abs(got[at] - truth[at]) / abs(truth[at])), index=at, analytic=float(got[at]), numeric=float(truth[at]),
-                    line=lines[0] or lines[1])]  # fmt: skip
+                return [
+                    Finding(
+                        "eps",
+                        "",
+                        f"forward and backward use different constants against 0: they disagree where yhat is {small:g}.",
+                        "log(yhat + eps) in forward goes with 1 / (yhat + eps) in backward, with the same eps; or clip in both",
+                        error=float(abs(got[at] - truth[at]) / abs(truth[at])),
+                        index=at,
+                        analytic=float(got[at]),
+                        numeric=float(truth[at]),
+                        line=lines[0] or lines[1],
+                    )
+                ]
         return []
 
     def _relative(self, p: np.ndarray, small: float) -> tuple[np.ndarray, float]:
@@ -377,6 +484,7 @@ class _LossExamination:
         rows = p.reshape(len(p), -1)
         size = 1.0
         for j in range(rows.shape[1]):
+
             def at(step: float, j: int = j) -> np.ndarray:
                 moved = rows.copy()
                 moved[:, j] += step
@@ -398,9 +506,16 @@ class _LossExamination:
             if not np.isfinite(got).all():
                 at = tuple(int(i) for i in np.argwhere(~np.isfinite(got))[0])
                 text = "probabilities of exactly 0 and 1" if abs(extreme).max() <= 1 else f"predictions of size {_BIG:g}"
-                return [Finding("saturates", "", f"backward gives {got[at]:g} for {text}, where forward is finite.",
-                                "bound the divisor: np.maximum(p * (1 - p), 1e-12); or subtract the row's maximum before exp",
-                                index=at, line=quote(type(self.original), "backward", r"/|exp|log", r"^return"))]  # fmt: skip
+                return [
+                    Finding(
+                        "saturates",
+                        "",
+                        f"backward gives {got[at]:g} for {text}, where forward is finite.",
+                        "bound the divisor: np.maximum(p * (1 - p), 1e-12); or subtract the row's maximum before exp",
+                        index=at,
+                        line=quote(type(self.original), "backward", r"/|exp|log", r"^return"),
+                    )
+                ]
         return []
 
 

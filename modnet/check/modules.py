@@ -1,4 +1,4 @@
-"""check_module: is each operation of a module what the contract says, and if not, which mistake is it?
+"""check_module: whether each operation of a module is what the contract says, and if not, which mistake it is.
 
 The truth about derivatives comes from finite differences of the module's own forward. What the module returns is compared
 with it; where they differ, every mistake on the list is *tried* (`modnet.check.guesses`), and a module whose constructor is
@@ -28,11 +28,7 @@ _SHARED = {"stateful", "overlap", "stride", "channel-mix", "integer-input", "sat
 
 
 def check_module(
-    module: Any,
-    input: Any,
-    *,
-    reference: Callable[[np.ndarray], Any] | None = None,
-    make: Callable[..., Any] | None = None,
+    module: Any, input: Any, *, reference: Callable[[np.ndarray], Any] | None = None, make: Callable[..., Any] | None = None
 ) -> Report:
     """Check forward, backward_delta, backward_update_gradient and update_parameters of a module.
 
@@ -54,7 +50,9 @@ def check_module(
     TypeError : where module is a class, or has no forward.
     """
     if isinstance(module, type) or not callable(getattr(module, "forward", None)):
-        got = f"the class {module.__name__}" if isinstance(module, type) else f"of type {type(module).__name__}, without forward"
+        got = (
+            f"the class {module.__name__}" if isinstance(module, type) else f"of type {type(module).__name__}, without forward"
+        )
         raise TypeError(f"check_module: module is {got}, expected an object with forward and backward_delta")
     return _Examination(module, input, reference, make).report
 
@@ -101,9 +99,10 @@ class _Examination:
         hint = {
             "not-implemented": f"write {where}" + ("" if where == _GRADIENT else ", and end it with return"),
             "shape": "the first axis counts examples; sum or reshape only over the other axes",
-            "crash": "the shapes on that line: print them; input is " + str(self.subject.x.shape)
+            "crash": "the shapes on that line: print them; input is "
+            + str(self.subject.x.shape)
             + (f", delta {self.subject.out.shape}" if where != "forward" else ""),
-        }.get(problem.kind, "")  # fmt: skip
+        }.get(problem.kind, "")
         self.add(where, Finding(problem.kind, "", problem.message + ".", hint, line=problem.line))
 
     def add(self, where: str, *found: Finding, remark: str = "", error: float | None = None) -> None:
@@ -130,8 +129,15 @@ class _Examination:
         call("forward", subject.fresh().forward, given)
         if not np.array_equal(given, x, equal_nan=True):
             argument = _argument(subject.original, "forward", 0)
-            found.append(Finding("mutates", "", "forward writes into its input.", "work on a copy: out = X.copy(), then write into out",
-                                 line=subject.quote("forward", _IN_PLACE.format(argument))))  # fmt: skip
+            found.append(
+                Finding(
+                    "mutates",
+                    "",
+                    "forward writes into its input.",
+                    "work on a copy: out = X.copy(), then write into out",
+                    line=subject.quote("forward", _IN_PLACE.format(argument)),
+                )
+            )
         candidates, name = self.definition(x, subject.out, subject.fresh())
         wrong = self.against_definition(candidates, x, subject.out) if candidates else None
         if wrong is None and x.dtype.kind == "f":
@@ -172,7 +178,7 @@ class _Examination:
             subject.x, self.by_numbers = subject.x.astype(np.float64), True
 
     def coupling(self) -> Finding | None:
-        """Does one example's result depend on the others?"""
+        """Whether one example's result depends on the others."""
         subject, x = self.subject, self.subject.x
         if len(x) < 2 or subject.random or x.dtype.kind != "f":
             return None
@@ -187,10 +193,13 @@ class _Examination:
             subject.batch_statistics = True
             return None
         finding = Finding(
-            "batch-coupled", "", "the result for one example depends on the other examples of the batch.",
-            "a sum, maximum or mean over one example needs its axis: .sum(axis=-1, keepdims=True); without axis it runs over the "
-            "whole batch, with axis=0 over the examples", line=subject.quote("forward", r"\.(sum|max|mean|min)\(|np\.(sum|max|mean|min)\("),
-        )  # fmt: skip
+            "batch-coupled",
+            "",
+            "the result for one example depends on the other examples of the batch.",
+            "a sum, maximum or mean over one example needs its axis: .sum(axis=-1, keepdims=True); without axis it runs over "
+            "the whole batch, with axis=0 over the examples",
+            line=subject.quote("forward", r"\.(sum|max|mean|min)\(|np\.(sum|max|mean|min)\("),
+        )
         if moved.shape == subject.out.shape:
             difference = np.abs(moved[:1] - subject.out[:1])
             vars(finding).update(worst(moved[:1], subject.out[:1], difference), truth="with other examples beside it, else")
@@ -203,7 +212,7 @@ class _Examination:
             wanted = as_output(call("reference", self.reference, x.copy()), "reference", len(x))
             return [wanted], name
         if hasattr(module, "_pieces"):
-            views = getattr(module, "named_parameters", dict)()
+            views: dict[str, np.ndarray] = module.named_parameters()
         else:
             views = parameters(module)
         with np.errstate(all="ignore"):
@@ -213,18 +222,29 @@ class _Examination:
         tolerance = 1e-6 if self.subject.dtype == np.float64 else 1e-4
         same = [c for c in candidates if c.shape == out.shape]
         for wanted in same:
-            if np.allclose(out, wanted, rtol=tolerance, atol=tolerance * max(1.0, float(np.abs(wanted).max(initial=0.0))), equal_nan=True):
+            if np.allclose(
+                out, wanted, rtol=tolerance, atol=tolerance * max(1.0, float(np.abs(wanted).max(initial=0.0))), equal_nan=True
+            ):
                 return None
         source = "the reference gives" if self.reference is not None else "the definition gives"
         if not same:
-            return Finding("shape", "", f"forward returns shape {out.shape}, {source} {candidates[0].shape}.", "the shape of the result",
-                           line=self.subject.quote("forward", _RETURN))  # fmt: skip
+            return Finding(
+                "shape",
+                "",
+                f"forward returns shape {out.shape}, {source} {candidates[0].shape}.",
+                "the shape of the result",
+                line=self.subject.quote("forward", _RETURN),
+            )
         wanted = min(same, key=lambda c: float(np.nan_to_num(np.abs(c - out), nan=1e300).sum()))
         difference = np.abs(out - wanted)
         if not np.isfinite(out).all() and np.isfinite(wanted).all():
             kind, message, hint = "saturates", "forward gives NaN or infinity where the definition is finite.", _SATURATES
         else:
-            kind, message, hint = "forward", f"forward is not what {source[:-6]} says.", "compute one small example by hand, and compare it with the figures above"
+            kind, message, hint = (
+                "forward",
+                f"forward is not what {source[:-6]} says.",
+                "compute one small example by hand, and compare it with the figures above",
+            )
             for name, function in known.FUNCTIONS.items():
                 with np.errstate(all="ignore"):
                     other = function(x.astype(float))
@@ -286,8 +306,15 @@ class _Examination:
                 bad = np.isnan(out)
             if bad.any():
                 at = tuple(int(i) for i in np.argwhere(bad)[0])
-                finding = Finding("saturates", "", f"forward gives {out[at]:g} for inputs of size {_BIG:g}.", _SATURATES, index=at,
-                                  analytic=float(out[at]), line=subject.quote("forward", r"np\.log\(.*np\.exp|exp\(", r"log\("))  # fmt: skip
+                finding = Finding(
+                    "saturates",
+                    "",
+                    f"forward gives {out[at]:g} for inputs of size {_BIG:g}.",
+                    _SATURATES,
+                    index=at,
+                    analytic=float(out[at]),
+                    line=subject.quote("forward", r"np\.log\(.*np\.exp|exp\(", r"log\("),
+                )
                 if wanted is not None:
                     finding.numeric, finding.truth = float(wanted[at]), "the definition gives"
                 return finding
@@ -323,9 +350,13 @@ class _Examination:
             got = ask()
         except Misbehaviour as problem:
             return Finding("integer-input", "", f"{problem.message}, with an input of integers.", hint, line=problem.line)
-        if got.shape == wanted.shape and np.allclose(got, wanted, rtol=1e-4, atol=1e-5 * max(1.0, float(np.abs(wanted).max(initial=0.0)))):
+        if got.shape == wanted.shape and np.allclose(
+            got, wanted, rtol=1e-4, atol=1e-5 * max(1.0, float(np.abs(wanted).max(initial=0.0)))
+        ):
             return None
-        finding = Finding("integer-input", "", f"{where} gives something else for the same numbers given as integers.", hint, line=lines)
+        finding = Finding(
+            "integer-input", "", f"{where} gives something else for the same numbers given as integers.", hint, line=lines
+        )
         if got.shape == wanted.shape:
             vars(finding).update(worst(got, wanted, np.abs(got - wanted)), truth="for floats it is")
         return finding
@@ -352,13 +383,23 @@ class _Examination:
             return True
         if got.shape != x.shape:
             hint = f"return dL/dinput, of the shape of input{x.shape}" if got.size != x.size else "reshape it to input.shape"
-            self.add(_DELTA, *found, Finding(
-                "shape", "", f"{_DELTA} returns shape {got.shape}, expected {x.shape}, that of the input.", hint,
-                line=subject.quote(_DELTA, _RETURN)))  # fmt: skip
+            self.add(
+                _DELTA,
+                *found,
+                Finding(
+                    "shape",
+                    "",
+                    f"{_DELTA} returns shape {got.shape}, expected {x.shape}, that of the input.",
+                    hint,
+                    line=subject.quote(_DELTA, _RETURN),
+                ),
+            )
             return True
         entries = chosen_entries(x.size)
         module = subject.fresh()
-        jacobian = derivative(lambda v: subject.forward(v, module).ravel(), x.astype(np.float64), entries, guesses.precision(subject))
+        jacobian = derivative(
+            lambda v: subject.forward(v, module).ravel(), x.astype(np.float64), entries, guesses.precision(subject)
+        )
         q = Question(f"{subject.name}.{_DELTA}", x, out, delta, jacobian, entries, x.shape, self.tolerance)
         q.line = subject.quote(_DELTA, _RETURN)
         q.answer(got)
@@ -393,9 +434,14 @@ class _Examination:
             v = rng.choice([-1.0, 1.0], at.shape) * rng.uniform(0.5, 1, at.shape) * 1e-2
             start, precision = at.astype(np.float64), guesses.precision(self.subject)
             wanted = float(along(lambda z: np.asarray(f(z)), start, v, precision))
-            if abs(wanted - float(along(lambda z: np.asarray(f(z)), start, 3 * v, precision)) / 3) > 1e-2 * tolerance * abs(wanted) + 1e-9:
+            if (
+                abs(wanted - float(along(lambda z: np.asarray(f(z)), start, 3 * v, precision)) / 3)
+                > 1e-2 * tolerance * abs(wanted) + 1e-9
+            ):
                 continue  # a kink near by
-            if not abs(float((got * v).sum()) - wanted) <= tolerance * max(float(np.linalg.norm(got)), 1e-6) * float(np.linalg.norm(v)):
+            if not abs(float((got * v).sum()) - wanted) <= tolerance * max(float(np.linalg.norm(got)), 1e-6) * float(
+                np.linalg.norm(v)
+            ):
                 return False
         return True
 
@@ -415,9 +461,13 @@ class _Examination:
         for i, (name, now, then) in enumerate((("input", given_x, subject.x), ("delta", given_delta, delta))):
             if not np.array_equal(now, then, equal_nan=True):
                 argument = _argument(subject.original, where, i)
-                return Finding("mutates", "", f"{where} writes into {name}: whoever uses it afterwards gets other numbers.",
-                               f"write {argument} = {argument} * ..., which makes a new array, not {argument} *= ...; or take {argument}.copy() first",
-                               line=subject.quote(where, _IN_PLACE.format(argument), rf"\b{argument}\b.*="))  # fmt: skip
+                return Finding(
+                    "mutates",
+                    "",
+                    f"{where} writes into {name}: whoever uses it afterwards gets other numbers.",
+                    f"write {argument} = {argument} * ..., a new array, not {argument} *= ...; or take {argument}.copy() first",
+                    line=subject.quote(where, _IN_PLACE.format(argument), rf"\b{argument}\b.*="),
+                )
         return None
 
     def remembers(self) -> bool:
@@ -431,12 +481,19 @@ class _Examination:
 
     def stateful_finding(self, where: str, remark: str) -> Finding:
         subject = self.subject
-        kept = sorted({name for name in vars(subject.fresh()) if name not in ("_parameters", "_gradient")}) if hasattr(subject.original, "__dict__") else []
+        kept = (
+            sorted({name for name in vars(subject.fresh()) if name not in ("_parameters", "_gradient")})
+            if hasattr(subject.original, "__dict__")
+            else []
+        )
         used = [line for name in kept if (line := subject.quote(where, rf"self\.{name}\b"))]
         return Finding(
-            "stateful", "", f"{where} answers for what was forwarded last, not for the input it is given{remark}.",
-            "use the argument input; what forward kept in self belongs to another batch by then", line=used[0] if used else "",
-        )  # fmt: skip
+            "stateful",
+            "",
+            f"{where} answers for what was forwarded last, not for the input it is given{remark}.",
+            "use the argument input; what forward kept in self belongs to another batch by then",
+            line=used[0] if used else "",
+        )
 
     def stateful_delta(self, delta: np.ndarray, got: np.ndarray) -> Finding | None:
         if self.remembers():
@@ -461,6 +518,7 @@ class _Examination:
         tied = rng.integers(0, 2, x.shape) + 0.37
         move = np.broadcast_to(rng.uniform(0.5, 1, (len(x), *(1,) * (x.ndim - 2), x.shape[-1] if x.ndim > 2 else 1)), x.shape)
         for where in (tied, np.full(x.shape, 0.37)):
+
             def f(t: float, at: np.ndarray = where) -> float:
                 return float((delta * subject.forward(at + t * move)).sum())
 
@@ -472,11 +530,15 @@ class _Examination:
             scale = float(np.abs(delta).sum())
             if smooth and not abs(got_there - wanted) <= (1e-3 if h < 1e-3 else 2e-2) * scale:
                 return Finding(
-                    "ties", "", "where several inputs are equal and largest, what they get of delta does not add up to delta.",
-                    "in a tie one of them takes all, the first as argmax gives it; a mask X == X.max() gives delta to each of them",
-                    index=(), analytic=got_there, numeric=wanted,
+                    "ties",
+                    "",
+                    "where several inputs are equal and largest, what they get of delta does not add up to delta.",
+                    "in a tie one takes all, the first as argmax gives it; a mask X == X.max() gives delta to each of them",
+                    index=(),
+                    analytic=got_there,
+                    numeric=wanted,
                     line=subject.quote(_DELTA, r"==|argmax|max\(", _RETURN),
-                )  # fmt: skip
+                )
         return None
 
     def other_shapes_delta(self, delta: np.ndarray, got: np.ndarray) -> Finding | None:
@@ -495,8 +557,13 @@ class _Examination:
                 continue
             if not np.isfinite(dx).all():
                 at = tuple(int(i) for i in np.argwhere(~np.isfinite(dx))[0])
-                return Finding("saturates", "", f"{_DELTA} gives {dx[at]:g} for inputs of size {_BIG:g}, where forward is finite.", _SATURATES,
-                               line=subject.quote(_DELTA, r"exp\(|log\(|cosh\(", _RETURN))  # fmt: skip
+                return Finding(
+                    "saturates",
+                    "",
+                    f"{_DELTA} gives {dx[at]:g} for inputs of size {_BIG:g}, where forward is finite.",
+                    _SATURATES,
+                    line=subject.quote(_DELTA, r"exp\(|log\(|cosh\(", _RETURN),
+                )
         return None
 
     def integer_delta(self, delta: np.ndarray, got: np.ndarray) -> Finding | None:
@@ -524,7 +591,9 @@ class _Examination:
             self.report.verdict(_GRADIENT, right=None, remark="no parameters")
             return False
         if not subject.has_gradient:
-            self.add(_GRADIENT, Finding("not-implemented", "", f"there is no {_GRADIENT}.", f"write {_GRADIENT}(self, input, delta)"))
+            self.add(
+                _GRADIENT, Finding("not-implemented", "", f"there is no {_GRADIENT}.", f"write {_GRADIENT}(self, input, delta)")
+            )
             return True
         mutated = [f for f in (self.mutated(_GRADIENT, delta),) if f is not None]
         try:
@@ -541,10 +610,11 @@ class _Examination:
         findings = self.accumulation(delta, first)
         error = 0.0
         got_all = {name: self.matching(name, q, first) for name, q in questions.items()}
-        if not findings and not any(got is not None and got.any() for got in got_all.values()):
-            if not any(a.any() for n, a in first.items() if "grad" in n.lower() or n.startswith("_parameters")):
-                findings.append(Finding("not-implemented", "", f"{_GRADIENT} leaves the gradient as it was.",
-                                        "self._gradient += input.T @ delta, or what belongs to this module; returning it is not enough"))  # fmt: skip
+        nothing = not any(got is not None and got.any() for got in got_all.values())
+        kept = any(a.any() for n, a in first.items() if "grad" in n.lower() or n.startswith("_parameters"))
+        if nothing and not kept and not findings:
+            hint = "self._gradient += input.T @ delta, or what belongs to this module; returning it is not enough"
+            findings.append(Finding("not-implemented", "", f"{_GRADIENT} leaves the gradient as it was.", hint))
         for name, q in questions.items():
             if findings:
                 break
@@ -604,7 +674,11 @@ class _Examination:
         size = int(np.prod(q.shape))
         if name in found and "_parameters" in name:
             got = found[name]
-            return got if got.shape == q.shape or (got.size == size and np.squeeze(got).shape == np.squeeze(np.empty(q.shape)).shape) else None
+            return (
+                got
+                if got.shape == q.shape or (got.size == size and np.squeeze(got).shape == np.squeeze(np.empty(q.shape)).shape)
+                else None
+            )
         likely = []
         for other, array in found.items():
             if array.size == size and "_parameters" not in other:
@@ -620,17 +694,37 @@ class _Examination:
         held = first.get(name)
         if held is not None and held.any() and held.shape != q.shape:
             turned = q.shape[::-1] == held.shape
-            return [Finding(
-                "shape", "", f"the gradient{label} has shape {held.shape}, expected {q.shape}, that of the parameters.",
-                "input.T @ delta, not delta.T @ input" if turned else "the gradient has one number for each parameter; sum over the batch",
-                line=q.line,
-            )]  # fmt: skip
+            return [
+                Finding(
+                    "shape",
+                    "",
+                    f"the gradient{label} has shape {held.shape}, expected {q.shape}, that of the parameters.",
+                    "input.T @ delta, not delta.T @ input"
+                    if turned
+                    else "the gradient has one number for each parameter; sum over the batch",
+                    line=q.line,
+                )
+            ]
         if held is not None and not held.any() and name == "_parameters" and len(first) == 1:
-            return [Finding("not-implemented", "", f"{_GRADIENT} leaves the gradient at zero.", "self._gradient += ...", line=q.line)]
+            return [
+                Finding(
+                    "not-implemented", "", f"{_GRADIENT} leaves the gradient at zero.", "self._gradient += ...", line=q.line
+                )
+            ]
         bias = np.abs(q.jacobian - self.jacobian_elsewhere(name, q)).max(initial=0.0) < 1e-6
-        own = "it is added to every row, so its gradient is delta.sum(axis=0)" if bias else "by the chain rule, its gradient is the sum over the batch of delta times what it multiplies"
-        return [Finding("missing-parameter", "", f"{name} changes the output, but gets no gradient: it never learns.",
-                        f"add it in {_GRADIENT}: {own}")]  # fmt: skip
+        own = (
+            "it is added to every row, so its gradient is delta.sum(axis=0)"
+            if bias
+            else "by the chain rule, its gradient is the sum over the batch of delta times what it multiplies"
+        )
+        return [
+            Finding(
+                "missing-parameter",
+                "",
+                f"{name} changes the output, but gets no gradient: it never learns.",
+                f"add it in {_GRADIENT}: {own}",
+            )
+        ]
 
     def jacobian_elsewhere(self, name: str, q: Question) -> np.ndarray:
         subject = self.subject
@@ -644,7 +738,7 @@ class _Examination:
         return derivative(f, array.astype(np.float64), q.entries, guesses.precision(subject)).value
 
     def accumulation(self, delta: np.ndarray, once: dict[str, np.ndarray]) -> list[Finding]:
-        """Does a second call add, and does zero_grad leave zeros?"""
+        """Whether a second call adds, and zero_grad leaves zeros."""
         subject, x = self.subject, self.subject.x
         try:
             twice = subject.gradients(x, delta, times=2)
@@ -659,32 +753,51 @@ class _Examination:
             own = name.replace("_parameters", "_gradient")
             if np.allclose(second, first, rtol=1e-9) and not subject.random:
                 attribute = own.split(".")[-1].split("[")[0]
-                return [Finding(
-                    "overwrites", "", f"a second call leaves {own} as after the first: it is set, where it must be added to.",
-                    f"self.{attribute} += ..., not self.{attribute} = ...: a network with a module used twice, or two losses, adds both up",
-                    line=subject.quote(_GRADIENT, rf"{attribute}.*[^-+*/=]=[^=]"),
-                )]  # fmt: skip
+                return [
+                    Finding(
+                        "overwrites",
+                        "",
+                        f"a second call leaves {own} as after the first: it is set, where it must be added to.",
+                        f"self.{attribute} += ..., not self.{attribute} = ...: a module used twice in a network adds both up",
+                        line=subject.quote(_GRADIENT, rf"{attribute}.*[^-+*/=]=[^=]"),
+                    )
+                ]
             if not np.allclose(second, 2 * first, rtol=1e-5, atol=1e-7 * float(np.abs(first).max())) and not subject.random:
                 ratio = float((second.ravel() @ first.ravel()) / (first.ravel() @ first.ravel()))
-                return [Finding(
-                    "double-counts", "", f"after a second call {own} is {ratio:.4g} times that of the first, expected 2 times.",
-                    "add what belongs to this call only: += new, where new does not contain the old gradient",
-                    line=subject.quote(_GRADIENT, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?="),
-                )]  # fmt: skip
+                return [
+                    Finding(
+                        "double-counts",
+                        "",
+                        f"after a second call {own} is {ratio:.4g} times that of the first, expected 2 times.",
+                        "add what belongs to this call only: += new, where new does not contain the old gradient",
+                        line=subject.quote(_GRADIENT, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?="),
+                    )
+                ]
         module = subject.fresh()
         if not callable(getattr(module, "zero_grad", None)):
-            return [Finding("never-zeroed", f"{subject.name}.zero_grad", "there is no zero_grad: gradients add up for ever.",
-                            "write zero_grad(self): self._gradient = np.zeros(self._parameters.shape)")]  # fmt: skip
+            return [
+                Finding(
+                    "never-zeroed",
+                    f"{subject.name}.zero_grad",
+                    "there is no zero_grad: gradients add up for ever.",
+                    "write zero_grad(self): self._gradient = np.zeros(self._parameters.shape)",
+                )
+            ]
         call("zero_grad", module.zero_grad)
         call("forward", module.forward, x.copy())
         call(_GRADIENT, module.backward_update_gradient, x.copy(), delta.copy())
         call("zero_grad", module.zero_grad)
         for name, array in gradients(module).items():
             if ("_parameters" in name or "grad" in name.lower()) and name in once and once[name].any() and array.any():
-                return [Finding(
-                    "never-zeroed", f"{subject.name}.zero_grad", f"after zero_grad {name.replace('_parameters', '_gradient')} is not zero.",
-                    "set every gradient to zeros of its parameter's shape", line=subject.quote("zero_grad", r"=", r"\w"),
-                )]  # fmt: skip
+                return [
+                    Finding(
+                        "never-zeroed",
+                        f"{subject.name}.zero_grad",
+                        f"after zero_grad {name.replace('_parameters', '_gradient')} is not zero.",
+                        "set every gradient to zeros of its parameter's shape",
+                        line=subject.quote("zero_grad", r"=", r"\w"),
+                    )
+                ]
         return []
 
     def stateful_gradient(self, delta: np.ndarray, first: dict[str, np.ndarray]) -> Finding | None:
@@ -694,7 +807,11 @@ class _Examination:
             try:
                 again = self.subject.gradients(self.subject.x, delta, before=before)
             except Misbehaviour as problem:
-                return self.stateful_finding(_GRADIENT, f" ({problem.message.split(' raises ')[-1]})") if problem.kind == "crash" else None
+                return (
+                    self.stateful_finding(_GRADIENT, f" ({problem.message.split(' raises ')[-1]})")
+                    if problem.kind == "crash"
+                    else None
+                )
             for name in self.answers:
                 a, b = first.get(name), again.get(name)
                 if a is not None and b is not None and (a.shape != b.shape or not np.allclose(a, b, rtol=1e-5, atol=1e-7)):
@@ -730,7 +847,7 @@ class _Examination:
         return False
 
     def update(self) -> Finding | None:
-        """Does update_parameters move each parameter by -step * gradient?"""
+        """Whether update_parameters moves each parameter by -step * gradient."""
         subject, x = self.subject, self.subject.x
         if not callable(getattr(subject.original, "update_parameters", None)) or hasattr(subject.original, "_storage"):
             return None
@@ -744,9 +861,20 @@ class _Examination:
             try:
                 call("update_parameters", module.update_parameters, step)
             except Misbehaviour as problem:
-                return Finding(problem.kind, f"{subject.name}.update_parameters", problem.message + ".",
-                               "self._parameters -= gradient_step * self._gradient", line=problem.line)  # fmt: skip
-            moves.append({name: array - before[name] for name, array in parameters(module).items() if name in before and array.shape == before[name].shape})
+                return Finding(
+                    problem.kind,
+                    f"{subject.name}.update_parameters",
+                    problem.message + ".",
+                    "self._parameters -= gradient_step * self._gradient",
+                    line=problem.line,
+                )
+            moves.append(
+                {
+                    name: array - before[name]
+                    for name, array in parameters(module).items()
+                    if name in before and array.shape == before[name].shape
+                }
+            )
         line = subject.quote("update_parameters", r"=")
         for name, gradient in self.answers.items():
             if name not in moves[0]:
@@ -755,24 +883,36 @@ class _Examination:
             where = f"{subject.name}.update_parameters"
             write = f"self.{name} -= gradient_step * its gradient"
             if not short.any() and not long.any():
-                return Finding("layer-not-trained", where, f"{name} does not move, though its gradient is not zero.", write, line=line)
+                return Finding(
+                    "layer-not-trained", where, f"{name} does not move, though its gradient is not zero.", write, line=line
+                )
             tolerance = 1e-6 if subject.dtype == np.float64 else 1e-3
-            if np.allclose(short, -0.1 * gradient, rtol=tolerance, atol=tolerance * float(np.abs(gradient).max())) and np.allclose(
-                long, -0.2 * gradient, rtol=tolerance, atol=tolerance * float(np.abs(gradient).max())
-            ):
+            if np.allclose(
+                short, -0.1 * gradient, rtol=tolerance, atol=tolerance * float(np.abs(gradient).max())
+            ) and np.allclose(long, -0.2 * gradient, rtol=tolerance, atol=tolerance * float(np.abs(gradient).max())):
                 continue
             if np.allclose(short, long, rtol=1e-6):
-                return Finding("lr-ignored", where, f"{name} moves by the same for gradient_step 0.1 and 0.2.", write, line=line)
+                return Finding(
+                    "lr-ignored", where, f"{name} moves by the same for gradient_step 0.1 and 0.2.", write, line=line
+                )
             if np.allclose(short, 0.1 * gradient, rtol=1e-5):
-                return Finding("sign", where, f"{name} moves along its gradient, where it must move against it.", write, line=line)
+                return Finding(
+                    "sign", where, f"{name} moves along its gradient, where it must move against it.", write, line=line
+                )
             ratio = float((short * gradient).sum() / (gradient * gradient).sum())
             if np.allclose(short, ratio * gradient, rtol=1e-5, atol=1e-9):
-                return Finding("scale", where, f"{name} moves by {ratio:.4g} times its gradient for gradient_step 0.1, expected -0.1 times.", write, line=line)
+                return Finding(
+                    "scale",
+                    where,
+                    f"{name} moves by {ratio:.4g} times its gradient for gradient_step 0.1, expected -0.1 times.",
+                    write,
+                    line=line,
+                )
             return Finding("direction", where, f"{name} does not move by -gradient_step times its gradient.", write, line=line)
         return None
 
     def symmetric(self) -> Finding | None:
-        """All weights equal, so that all units of a layer compute, and stay, the same?"""
+        """Whether all weights are equal, so that all units of a layer compute, and stay, the same."""
         subject = self.subject
         out_features = subject.out.shape[-1] if subject.out.ndim > 1 else 1
         module = copied(subject.original)
@@ -786,10 +926,13 @@ class _Examination:
         if np.ptp(out, axis=-1).max() > 1e-12 * max(1.0, float(np.abs(out).max())) or np.ptp(subject.x, axis=-1).max() == 0:
             return None
         return Finding(
-            "symmetric-init", f"{subject.name}.__init__", f"all numbers of {constant[0]} are equal at the start, so all units compute the same and, "
-            "getting the same gradient, stay the same.", "draw weights at random: np.random.uniform(-1, 1, (n, m)) / np.sqrt(n); a bias may start at 0",
+            "symmetric-init",
+            f"{subject.name}.__init__",
+            f"all numbers of {constant[0]} are equal at the start, so all units compute the same and, "
+            "getting the same gradient, stay the same.",
+            "draw weights at random: np.random.uniform(-1, 1, (n, m)) / np.sqrt(n); a bias may start at 0",
             line=subject.quote("__init__", r"np\.(zeros|ones|full)"),
-        )  # fmt: skip
+        )
 
 
 _SATURATES = (
@@ -807,7 +950,9 @@ def as_input(value: Any) -> np.ndarray:
         return x.reshape(value)
     x = np.array(value)
     if x.dtype.kind not in "fiub" or x.ndim == 0:
-        raise TypeError(f"check: input is {type(value).__name__} of {x.dtype}, expected an array of numbers (batch, ...), or a shape")
+        raise TypeError(
+            f"check: input is {type(value).__name__} of {x.dtype}, expected an array of numbers (batch, ...), or a shape"
+        )
     return x if x.dtype.kind in "iu" else x.astype(np.float64)
 
 

@@ -1,7 +1,7 @@
 """check_network and check_training: each layer at its own input, then the chain, then a few steps.
 
-A network that is wrong is most often right in its chain and wrong in one layer; so layers come first, each at the input that the
-network's own forward gives it. What is left is how they are put together, and how they are moved.
+A network that is wrong is most often right in its chain and wrong in one layer; so layers come first, each at the input that
+the network's own forward gives it. What is left is how they are put together, and how they are moved.
 """
 
 from __future__ import annotations
@@ -152,8 +152,13 @@ def _layers(report: Report, net: Any, seen: list[np.ndarray | None]) -> None:
         label = _label(i, layer)
         if x is None:
             report.findings.append(
-                Finding("forward", label, f"forward of {type(net).__name__} never calls this layer.", "the loop over the layers: does it reach them all?",
-                        line=quote(type(net), "forward", r"\bfor\b", r"forward"))  # fmt: skip
+                Finding(
+                    "forward",
+                    label,
+                    f"forward of {type(net).__name__} never calls this layer.",
+                    "the loop over the layers: does it reach them all?",
+                    line=quote(type(net), "forward", r"\bfor\b", r"forward"),
+                )
             )
             report.verdict(label, right=False, remark="forward")
             continue
@@ -191,8 +196,15 @@ def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, se
     if callable(getattr(twin, "zero_grad", None)):
         call(f"{name}.zero_grad", twin.zero_grad)
     if any(np.any(g) for layer in layers_of(twin) for n, g in gradients(layer).items() if "_parameters" in n or "grad" in n):
-        report.findings.append(Finding("never-zeroed", f"{name}.zero_grad", "after zero_grad of the network some layer's gradient is not zero.",
-                                       "call zero_grad of every layer", line=quote(type(net), "zero_grad", r"\w")))  # fmt: skip
+        report.findings.append(
+            Finding(
+                "never-zeroed",
+                f"{name}.zero_grad",
+                "after zero_grad of the network some layer's gradient is not zero.",
+                "call zero_grad of every layer",
+                line=quote(type(net), "zero_grad", r"\w"),
+            )
+        )
         report.verdict("the chain", right=False, remark="never-zeroed")
         return
     given = X.copy()
@@ -201,10 +213,15 @@ def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, se
         raise Misbehaviour("mutates", f"{name} writes into its input")
     probe = copied(net)
     layers, done = layers_of(probe), layers_of(twin)
-    precision = float(np.finfo(np.float32).eps) if X.dtype == np.float32 or any(
-        a.dtype == np.float32 for layer in layers for a in parameters(layer).values()) else EPS  # fmt: skip
+    precision = (
+        float(np.finfo(np.float32).eps)
+        if X.dtype == np.float32 or any(a.dtype == np.float32 for layer in layers for a in parameters(layer).values())
+        else EPS
+    )
     error, where = 0.0, f"{name}.backward_update_gradient"
-    line = quote(type(net), "backward_update_gradient", r"backward_update_gradient", r"for") or quote(type(net), "backward", r"backward")
+    line = quote(type(net), "backward_update_gradient", r"backward_update_gradient", r"for") or quote(
+        type(net), "backward", r"backward"
+    )
     for i in reversed(range(len(layers))):
         answers = gradients(done[i])
         for key, array in parameters(layers[i]).items():
@@ -219,7 +236,16 @@ def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, se
             start, entries = array.copy(), chosen_entries(array.size)
             found = derivative(f, start.astype(np.float64), entries, precision)
             array[...] = start
-            q = Question(where, X, np.ones(len(X)), np.ones(found.value.shape[1]), found, entries, array.shape, 1e-5 if precision == EPS else 5e-3)
+            q = Question(
+                where,
+                X,
+                np.ones(len(X)),
+                np.ones(found.value.shape[1]),
+                found,
+                entries,
+                array.shape,
+                1e-5 if precision == EPS else 5e-3,
+            )
             q.line = line
             fits = [g for n, g in answers.items() if g.size == array.size and (n == key or "_parameters" not in n)]
             if key in answers and answers[key].size == array.size:
@@ -238,19 +264,27 @@ def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, se
     report.verdict("the chain", error)
 
 
-def _guess_chain(q: Question, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, i: int, key: str, seen: list[np.ndarray | None]) -> Finding:
-    """Every layer is right alone: what has the network given to this one?"""
+def _guess_chain(
+    q: Question, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, i: int, key: str, seen: list[np.ndarray | None]
+) -> Finding:
+    """Every layer is right alone: find what the network has given to this one."""
     layers = layers_of(copied(net))
     label = _label(i, layers[i])
     if not q.got.any():
-        return q.finding("missing-parameter", f"{label} gets no gradient from the network's backward.",
-                         "the loop over the layers, from the last to the first: does it reach this one?")  # fmt: skip
+        return q.finding(
+            "missing-parameter",
+            f"{label} gets no gradient from the network's backward.",
+            "the loop over the layers, from the last to the first: does it reach this one?",
+        )
     power = float(q.truth @ q.truth)
     factor = float(q.got @ q.truth) / power if power else 0.0
     if factor and q.is_like(factor * q.truth):
         kind = "sign" if abs(factor + 1) < 1e-4 else "double-counts" if abs(factor - 2) < 1e-4 else "scale"
-        return q.finding(kind, f"the gradient of {label} is {factor:.6g} times the truth.",
-                         "the network's backward: is delta changed, or backward_update_gradient called, twice on the way?")  # fmt: skip
+        return q.finding(
+            kind,
+            f"the gradient of {label} is {factor:.6g} times the truth.",
+            "the network's backward: is delta changed, or backward_update_gradient called, twice on the way?",
+        )
     # What each layer should get, from the layers themselves.
     delta = np.asarray(loss.backward(y, np.asarray(copied(net).forward(X.copy()))))
     deltas: dict[int, np.ndarray] = {}
@@ -275,23 +309,32 @@ def _guess_chain(q: Question, net: Any, loss: Any, X: np.ndarray, y: np.ndarray,
             if got is not None and got.size == int(np.prod(q.shape)) and q.is_like(got):
                 if k == i:
                     place = "its own output" if j == i + 1 else f"the input of layer {j}"
-                    return q.finding("at-output", f"{label} is given {place} where it needs its own input.",
-                                     "keep the input of every layer in forward: inputs[i] goes to layer i, inputs[i + 1] is its output")  # fmt: skip
-                return q.finding("identity" if k > i else "direction", f"{label} is given the delta of layer {k}.",
-                                 "delta = layer.backward_delta(input of that layer, delta), after its backward_update_gradient and before "
-                                 "the layer below")  # fmt: skip
+                    return q.finding(
+                        "at-output",
+                        f"{label} is given {place} where it needs its own input.",
+                        "keep the input of every layer in forward: inputs[i] goes to layer i, inputs[i + 1] is its output",
+                    )
+                return q.finding(
+                    "identity" if k > i else "direction",
+                    f"{label} is given the delta of layer {k}.",
+                    "delta = layer.backward_delta(input of that layer, delta), after its backward_update_gradient and before "
+                    "the layer below",
+                )
     norms = float(np.linalg.norm(q.got)), float(np.linalg.norm(q.truth))
     cosine = float(q.got @ q.truth) / (norms[0] * norms[1] or 1.0)
-    return q.finding("direction", f"the gradient of {label} is wrong in the network, though the layer is right alone: cosine {cosine:.3g}, "
-                     f"ratio of lengths {norms[0] / (norms[1] or 1.0):.3g}.", "what the network's backward gives this layer: its own input, and the "
-                     "delta that the layer above returned")  # fmt: skip
+    return q.finding(
+        "direction",
+        f"the gradient of {label} is wrong in the network, though the layer is right alone: cosine {cosine:.3g}, "
+        f"ratio of lengths {norms[0] / (norms[1] or 1.0):.3g}.",
+        "what the network's backward gives this layer: its own input, and the delta that the layer above returned",
+    )
 
 
 # --- training --------------------------------------------------------------------------------------------------------
 
 
 def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any) -> Report:
-    """Check a few training steps: do all layers move, against the gradient, by the rate, from gradients that are reset?
+    """Check a few training steps: that all layers move, against the gradient, by the rate, from gradients that are reset.
 
     Parameters
     ----------
@@ -335,7 +378,8 @@ class _Training:
             parts = copy.deepcopy([self.net, self.loss, self.optimizer], memo)
         except Exception as error:
             raise Misbehaviour("crash", f"{type(self.optimizer).__name__} can't be copied: {error}") from error
-        return _Training(*parts, self.X, self.y)
+        net, loss, optimizer = parts
+        return _Training(net, loss, optimizer, self.X, self.y)
 
     def step(self) -> None:
         if self.ours:
@@ -362,7 +406,11 @@ class _Training:
 
     def moved(self, before: dict[tuple[int, str], np.ndarray]) -> dict[tuple[int, str], np.ndarray]:
         after = self.numbers()
-        return {place: after[place] - array for place, array in before.items() if place in after and after[place].shape == array.shape}
+        return {
+            place: after[place] - array
+            for place, array in before.items()
+            if place in after and after[place].shape == array.shape
+        }
 
     def slope(self, place: tuple[int, str], v: np.ndarray) -> float:
         """The derivative of the cost as one parameter array moves along v."""
@@ -394,44 +442,86 @@ def _train(report: Report, start: _Training, name: str) -> Finding | None:
         report.verdict("a step", right=None, remark="no parameters")
         return None
     rng = np.random.default_rng(4)
-    still = [place for place, move in moved.items() if not move.any()
-             and abs(start.slope(place, rng.choice([-1.0, 1.0], move.shape))) > 1e-9]  # fmt: skip
+    still = [
+        place
+        for place, move in moved.items()
+        if not move.any() and abs(start.slope(place, rng.choice([-1.0, 1.0], move.shape))) > 1e-9
+    ]
     if len(still) == len(moved):
-        return Finding("layer-not-trained", where, "after a step no parameter has moved.",
-                       "step: forward, loss.backward, net.zero_grad, net.backward_update_gradient, then net.update_parameters(self.eps)", line=line)  # fmt: skip
+        return Finding(
+            "layer-not-trained",
+            where,
+            "after a step no parameter has moved.",
+            "step: forward, loss.backward, net.zero_grad, net.backward_update_gradient, then net.update_parameters(self.eps)",
+            line=line,
+        )
     if still:
         i, key = still[0]
         layer = layers_of(start.net)[i]
-        return Finding("layer-not-trained", f"{where}: {_label(i, layer)}", f"after a step {key} of {_label(i, layer)} has not moved, though its gradient is not zero.",
-                       "the network's update_parameters must call that of every layer, and the layer's must move every parameter",
-                       line=quote(type(start.net), "update_parameters", r"for", r"update"))  # fmt: skip
+        return Finding(
+            "layer-not-trained",
+            f"{where}: {_label(i, layer)}",
+            f"after a step {key} of {_label(i, layer)} has not moved, though its gradient is not zero.",
+            "the network's update_parameters must call that of every layer, and the layer's must move every parameter",
+            line=quote(type(start.net), "update_parameters", r"for", r"update"),
+        )
     # Along the move the cost must fall.
-    slope = sum(start.slope(place, move / (float(np.abs(move).max()) or 1.0)) * (float(np.abs(move).max()) or 1.0) for place, move in moved.items())
+    slope = sum(
+        start.slope(place, move / (float(np.abs(move).max()) or 1.0)) * (float(np.abs(move).max()) or 1.0)
+        for place, move in moved.items()
+    )
     if slope > 0:
-        return Finding("sign", where, "a step goes up: along it the cost grows.", "parameters -= rate * gradient; and delta is loss.backward(y, yhat), y first", line=line)
+        return Finding(
+            "sign",
+            where,
+            "a step goes up: along it the cost grows.",
+            "parameters -= rate * gradient; and delta is loss.backward(y, yhat), y first",
+            line=line,
+        )
     rates = _rates(start.optimizer)
     if rates and not any(_obeys(start, rate, before, moved) for rate in rates):
         text = " and ".join(f"{rate} = {getattr(start.optimizer, rate):g}" for rate in rates)
-        return Finding("lr-ignored", where, f"half the rate gives the same step ({text}).",
-                       f"net.update_parameters(self.{rates[0]}): without the argument the default 1e-3 is taken", line=line)  # fmt: skip
+        return Finding(
+            "lr-ignored",
+            where,
+            f"half the rate gives the same step ({text}).",
+            f"net.update_parameters(self.{rates[0]}): without the argument the default 1e-3 is taken",
+            line=line,
+        )
     if not start.ours:
         kept = _not_reset(first)
         if kept is not None:
-            return Finding("never-zeroed", where, "gradients of the last step are still in the next one's: they are not set to zero in between.",
-                           "self.net.zero_grad() before backward_update_gradient, in every step; and the network's zero_grad calls every layer's",
-                           line=line)  # fmt: skip
+            return Finding(
+                "never-zeroed",
+                where,
+                "gradients of the last step are still in the next one's: they are not set to zero in between.",
+                "self.net.zero_grad() before backward_update_gradient, in every step; the network's calls every layer's",
+                line=line,
+            )
     falling = _falls(start, 1.0, rates)
     if falling is None or falling < cost:
         report.verdict("a step", remark=f"the cost falls from {cost:.4g} to {falling:.4g}" if falling is not None else "")
         return None
     if rates and (shorter := _falls(start, 0.01, rates)) is not None and shorter < cost:
-        return Finding("scale", where, f"the cost grows from {cost:.4g} to {falling:.4g} in {_STEPS} steps; with a hundredth of the rate it falls.",
-                       "a smaller rate; and delta divided by the size of the batch, once: delta = loss.backward(y, yhat) / len(y)", line=line)  # fmt: skip
-    return Finding("direction", where, f"the cost does not fall: {cost:.4g}, after {_STEPS} steps {falling:.4g}.",
-                   "check_network on the same data says whether the gradient is right", line=line)  # fmt: skip
+        return Finding(
+            "scale",
+            where,
+            f"the cost grows from {cost:.4g} to {falling:.4g} in {_STEPS} steps; with a hundredth of the rate it falls.",
+            "a smaller rate; and delta divided by the size of the batch, once: delta = loss.backward(y, yhat) / len(y)",
+            line=line,
+        )
+    return Finding(
+        "direction",
+        where,
+        f"the cost does not fall: {cost:.4g}, after {_STEPS} steps {falling:.4g}.",
+        "check_network on the same data says whether the gradient is right",
+        line=line,
+    )
 
 
-def _obeys(start: _Training, rate: str, before: dict[tuple[int, str], np.ndarray], moved: dict[tuple[int, str], np.ndarray]) -> bool:
+def _obeys(
+    start: _Training, rate: str, before: dict[tuple[int, str], np.ndarray], moved: dict[tuple[int, str], np.ndarray]
+) -> bool:
     twin = start.copy()
     setattr(twin.optimizer, rate, getattr(start.optimizer, rate) * 0.5)
     twin.step()
@@ -440,7 +530,7 @@ def _obeys(start: _Training, rate: str, before: dict[tuple[int, str], np.ndarray
 
 
 def _not_reset(first: _Training) -> bool | None:
-    """Does zeroing all gradients by hand before the second step change it?"""
+    """Whether zeroing all gradients by hand before the second step changes it."""
     plain, cleaned = first.copy(), first.copy()
     for layer in layers_of(cleaned.net):
         if callable(getattr(layer, "zero_grad", None)):
@@ -451,7 +541,11 @@ def _not_reset(first: _Training) -> bool | None:
     plain.step()
     cleaned.step()
     a, b = plain.moved(before), cleaned.moved(before)
-    same = all(np.allclose(a[place], b[place], rtol=1e-6, atol=1e-12 + 1e-7 * float(np.abs(a[place]).max(initial=0.0))) for place in a if place in b)
+    same = all(
+        np.allclose(a[place], b[place], rtol=1e-6, atol=1e-12 + 1e-7 * float(np.abs(a[place]).max(initial=0.0)))
+        for place in a
+        if place in b
+    )
     return None if same else True
 
 

@@ -56,7 +56,12 @@ def derivative(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, entries: np
 
 def along(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, direction: np.ndarray, precision: float = EPS) -> np.ndarray:
     """The derivative of f along a direction of x's shape, by (2)."""
-    h = (precision / EPS) ** 0.2 * _STEP * max(1.0, float(np.abs(x).max(initial=0.0))) / max(1.0, float(np.abs(direction).max()))
+    h = (
+        (precision / EPS) ** 0.2
+        * _STEP
+        * max(1.0, float(np.abs(x).max(initial=0.0)))
+        / max(1.0, float(np.abs(direction).max()))
+    )
     found: np.ndarray = (4 * _central(f, x, h * direction) / h - _central(f, x, 2 * h * direction) / (2 * h)) / 3
     return found
 

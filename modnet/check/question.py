@@ -23,8 +23,17 @@ class Question:
     truth, low, high : at the entries, the derivative and the admissible interval. got : what the module returned there.
     """
 
-    def __init__(self, where: str, x: np.ndarray, out: np.ndarray, delta: np.ndarray, found: Derivative, entries: np.ndarray,
-                 shape: tuple[int, ...], tolerance: float) -> None:  # fmt: skip
+    def __init__(
+        self,
+        where: str,
+        x: np.ndarray,
+        out: np.ndarray,
+        delta: np.ndarray,
+        found: Derivative,
+        entries: np.ndarray,
+        shape: tuple[int, ...],
+        tolerance: float,
+    ) -> None:
         self.where, self.x, self.out, self.delta = where, x, out, delta
         self.jacobian, self.entries, self.shape = found.value, entries, shape
         flat = delta.ravel()

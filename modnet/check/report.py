@@ -46,10 +46,16 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain values, for JSON."""
         return {
-            "kind": self.kind, "where": self.where, "message": self.message, "hint": self.hint, "error": self.error,
-            "index": None if self.index is None else list(self.index), "analytic": self.analytic, "numeric": self.numeric,
+            "kind": self.kind,
+            "where": self.where,
+            "message": self.message,
+            "hint": self.hint,
+            "error": self.error,
+            "index": None if self.index is None else list(self.index),
+            "analytic": self.analytic,
+            "numeric": self.numeric,
             "line": self.line,
-        }  # fmt: skip
+        }
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.kind}", *_wrap(self.message)]

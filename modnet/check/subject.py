@@ -75,7 +75,7 @@ class Subject:
     def __init__(self, module: Any, x: np.ndarray) -> None:
         self.original, self.x = module, x
         self.name = type(module).__name__
-        self.dtype = np.dtype(np.float64)
+        self.dtype: np.dtype[Any] = np.dtype(np.float64)
         self.random = self.batch_statistics = False
         self.out = np.empty(0)
         self._others: dict[str, np.ndarray] = {}
@@ -86,7 +86,10 @@ class Subject:
         given = self.x.copy()
         raw = call("forward", module.forward, given)
         self.out = as_output(raw, "forward", len(self.x))
-        kinds = [a.dtype for a in arrays(module, _PARAMETERS).values()] + [getattr(raw, "dtype", None), getattr(module, "dtype", None)]
+        kinds = [a.dtype for a in arrays(module, _PARAMETERS).values()] + [
+            getattr(raw, "dtype", None),
+            getattr(module, "dtype", None),
+        ]
         if any(kind in (np.float32, np.float16) for kind in kinds):
             self.dtype = np.dtype(np.float32)
         again = [as_output(call("forward", module.forward, self.x.copy()), "forward", len(self.x)) for _ in range(2)]
@@ -131,7 +134,9 @@ class Subject:
         answer = call("backward_delta", module.backward_delta, x.copy(), delta.copy())
         return as_output(answer, "backward_delta", len(x))
 
-    def gradients(self, x: np.ndarray, delta: np.ndarray, times: int = 1, before: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def gradients(
+        self, x: np.ndarray, delta: np.ndarray, times: int = 1, before: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Every array that may be a gradient after so many calls on a fresh copy whose gradients were set to zero."""
         module = self.fresh()
         if callable(getattr(module, "zero_grad", None)):
@@ -218,7 +223,9 @@ def _all_arrays(value: Any, seen: set[int], depth: int = 0) -> Iterator[np.ndarr
 # --- parameters and gradients ----------------------------------------------------------------------------------------
 
 _PARAMETERS, _GRADIENT = "_parameters", "_gradient"
-_KEPT = re.compile(r"grad|last|cache|input|output|saved|mask|running|moving|mean|var|std|veloc|moment|^_?(x|z|y|out|d[a-z]?)$", re.I)
+_KEPT = re.compile(
+    r"grad|last|cache|input|output|saved|mask|running|moving|mean|var|std|veloc|moment|^_?(x|z|y|out|d[a-z]?)$", re.I
+)
 _TRAINED = re.compile(r"bias|biais|weight|poids|param|theta|gamma|beta|filt|kernel|^_*[wb]\d*$|_[wb]$", re.I)
 
 

@@ -1,10 +1,10 @@
 """Modules as students write them: right ones in many styles, and ones broken in exactly one way.
 
-`BROKEN` holds (kind, class, a function that makes the object, input), `CORRECT` the same without a kind. No class derives from the
-library's; what a class leaves out it has from the plain bases below.
+`BROKEN` holds (kind, class, a function that makes the object, input), `CORRECT` the same without a kind. No class derives from
+the library's; what a class leaves out it has from the plain bases below.
 """
 
-# ruff: noqa: NPY002, E731
+# ruff: noqa: NPY002
 import numpy as np
 
 BROKEN, CORRECT = [], []
@@ -146,7 +146,9 @@ class LoopLinear(Linear):
     """Loops over examples."""
 
     def forward(self, X):
-        return np.array([[sum(x[i] * self._parameters[i, j] for i in range(len(x))) for j in range(self._parameters.shape[1])] for x in X])
+        return np.array(
+            [[sum(x[i] * self._parameters[i, j] for i in range(len(x))) for j in range(self._parameters.shape[1])] for x in X]
+        )
 
     def backward_update_gradient(self, input, delta):
         for x, d in zip(input, delta):
@@ -613,7 +615,12 @@ def add(self, g):
 linear("shape", backward_delta=lambda s, x, d: (d @ s._parameters.T).T)
 linear("shape", forward=lambda s, X: (X @ s._parameters).sum())
 variant("shape", TanH, LINE, backward_delta=lambda s, x, d: (d * (1 - np.tanh(x) ** 2)).sum(axis=1))
-linear("shape", backward_update_gradient=lambda s, x, d: setattr(s, "_gradient", s._gradient + (d.T @ x)) if s._gradient.shape == (2, 3) else setattr(s, "_gradient", d.T @ x))
+linear(
+    "shape",
+    backward_update_gradient=lambda s, x, d: (
+        setattr(s, "_gradient", s._gradient + (d.T @ x)) if s._gradient.shape == (2, 3) else setattr(s, "_gradient", d.T @ x)
+    ),
+)
 variant("shape", Flatten, CONV, backward_delta=lambda s, x, d: d)
 variant("shape", Softmax, LINE, backward_delta=lambda s, x, d: (d * s.forward(x)).sum(axis=1, keepdims=True))
 # not-implemented
@@ -643,7 +650,9 @@ variant("forward", ReLU, LINE, forward=lambda s, X: np.minimum(X, 0))
 variant("forward", ReLU, LINE, forward=lambda s, X: np.abs(X), backward_delta=lambda s, x, d: d * np.sign(x))
 variant("forward", LogSoftmax, LINE, forward=lambda s, X: X - np.log(np.exp(X).max(axis=1, keepdims=True)))
 pool("forward", forward=lambda s, X: np.stack([X[:, i : i + s.k_size].min(axis=1) for i in s.starts(X)], axis=1))
-pool("forward", base=AvgPool1D, forward=lambda s, X: np.stack([X[:, i : i + s.k_size].sum(axis=1) for i in s.starts(X)], axis=1))
+pool(
+    "forward", base=AvgPool1D, forward=lambda s, X: np.stack([X[:, i : i + s.k_size].sum(axis=1) for i in s.starts(X)], axis=1)
+)
 # sign
 variant("sign", TanH, LINE, backward_delta=lambda s, x, d: d * (np.tanh(x) ** 2 - 1))
 variant("sign", Sigmoide, LINE, backward_delta=lambda s, x, d: -d * s.forward(x) * (1 - s.forward(x)))
@@ -656,8 +665,14 @@ linear("scale", backward_update_gradient=lambda s, x, d: add(s, x.T @ d / len(x)
 linear("scale", backward_delta=lambda s, x, d: d @ s._parameters.T / len(x))
 linear("scale", backward_update_gradient=lambda s, x, d: add(s, 2 * x.T @ d))
 linear("scale", backward_delta=lambda s, x, d: 0.5 * d @ s._parameters.T)
-two("scale", backward_update_gradient=lambda s, x, d: [s.grad_W.__iadd__(x.T @ d), s.grad_b.__iadd__(d.mean(axis=0, keepdims=True))])
-dicts("scale", backward_update_gradient=lambda s, x, d: [s._gradient["W"].__iadd__(x.T @ d / len(x)), s._gradient["b"].__iadd__(d.sum(0))])
+two(
+    "scale",
+    backward_update_gradient=lambda s, x, d: [s.grad_W.__iadd__(x.T @ d), s.grad_b.__iadd__(d.mean(axis=0, keepdims=True))],
+)
+dicts(
+    "scale",
+    backward_update_gradient=lambda s, x, d: [s._gradient["W"].__iadd__(x.T @ d / len(x)), s._gradient["b"].__iadd__(d.sum(0))],
+)
 variant("scale", Sigmoide, LINE, backward_delta=lambda s, x, d: d * s.forward(x) * (1 - s.forward(x)) * x.shape[1])
 pool("scale", base=AvgPool1D, backward_delta=lambda s, x, d: AvgPool1D.backward_delta(s, x, d) * s.k_size)
 conv("scale", backward_update_gradient=lambda s, x, d: [Conv1D.backward_update_gradient(s, x, d / len(x))])
@@ -666,7 +681,13 @@ variant("transposed", Linear, SQUARE, (3, 3), backward_delta=lambda s, x, d: d @
 variant("transposed", Linear, SQUARE, (3, 3), backward_update_gradient=lambda s, x, d: add(s, d.T @ x))
 variant("transposed", DictLinear, (4, 3), (3, 3), backward_delta=lambda s, x, d: np.einsum("bj,ji->bi", d, s._parameters["W"]))
 variant("transposed", Lineaire, (5, 2), (2, 2), backward_delta=lambda s, x, d: d.dot(s.W))
-variant("transposed", LoopLinear, (4, 3), (3, 3), backward_update_gradient=lambda s, x, d: [add(s, np.outer(b, a)) for a, b in zip(x, d)])
+variant(
+    "transposed",
+    LoopLinear,
+    (4, 3),
+    (3, 3),
+    backward_update_gradient=lambda s, x, d: [add(s, np.outer(b, a)) for a, b in zip(x, d)],
+)
 # flipped-kernel
 conv("flipped-kernel", forward=lambda s, X: np.stack([np.tensordot(X[:, i * s.stride : i * s.stride + s.k_size][:, ::-1], s._parameters, ([1, 2], [0, 1])) for i in range(s.count(X))], 1),
      backward_delta=lambda s, x, d: flipped_delta(s, x, d))  # fmt: skip
@@ -700,7 +721,12 @@ linear("ignores-delta", backward_delta=lambda s, x, d: np.ones(d.shape) @ s._par
 linear("ignores-delta", backward_update_gradient=lambda s, x, d: add(s, x.T @ np.ones(d.shape)))
 # diagonal
 variant("diagonal", Softmax, LINE, backward_delta=lambda s, x, d: d * s.forward(x) * (1 - s.forward(x)))
-variant("diagonal", SoftmaxJacobian, (5, 4), backward_delta=lambda s, x, d: np.array([np.diag(r * (1 - r)) @ e for r, e in zip(s.forward(x), d)]))
+variant(
+    "diagonal",
+    SoftmaxJacobian,
+    (5, 4),
+    backward_delta=lambda s, x, d: np.array([r * (1 - r) * e for r, e in zip(s.forward(x), d)]),
+)
 variant("diagonal", LogSoftmax, LINE, backward_delta=lambda s, x, d: d * (1 - np.exp(s.forward(x))))
 variant("diagonal", Softmax, (2, 3, 4), forward=lambda s, X: np.exp(X - X.max(-1, keepdims=True)) / np.exp(X - X.max(-1, keepdims=True)).sum(-1, keepdims=True),
         backward_delta=lambda s, x, d: s.forward(x) * (1 - s.forward(x)) * d)  # fmt: skip
@@ -713,10 +739,19 @@ variant("at-output", Softmax, LINE, backward_delta=lambda s, x, d: x * (d - (d *
 variant("at-output", LogSoftmax, LINE, backward_delta=lambda s, x, d: d - np.exp(x) * d.sum(1, keepdims=True))
 # overwrites
 linear("overwrites", backward_update_gradient=lambda s, x, d: setattr(s, "_gradient", x.T @ d))
-two("overwrites", backward_update_gradient=lambda s, x, d: [setattr(s, "grad_W", x.T @ d), setattr(s, "grad_b", d.sum(0, keepdims=True))])
-two("overwrites", backward_update_gradient=lambda s, x, d: [s.grad_W.__iadd__(x.T @ d), setattr(s, "grad_b", d.sum(0, keepdims=True))])
+two(
+    "overwrites",
+    backward_update_gradient=lambda s, x, d: [setattr(s, "grad_W", x.T @ d), setattr(s, "grad_b", d.sum(0, keepdims=True))],
+)
+two(
+    "overwrites",
+    backward_update_gradient=lambda s, x, d: [s.grad_W.__iadd__(x.T @ d), setattr(s, "grad_b", d.sum(0, keepdims=True))],
+)
 dicts("overwrites", backward_update_gradient=lambda s, x, d: s._gradient.update(W=x.T @ d, b=d.sum(0)))
-linear("overwrites", backward_update_gradient=lambda s, x, d: s._gradient.__setitem__(slice(None), sum(np.outer(a, b) for a, b in zip(x, d))))
+linear(
+    "overwrites",
+    backward_update_gradient=lambda s, x, d: s._gradient.__setitem__(slice(None), sum(np.outer(a, b) for a, b in zip(x, d))),
+)
 
 
 def last_example(self, input, delta):
@@ -737,8 +772,19 @@ def last_window(self, input, delta):
 conv("overwrites", backward_update_gradient=last_window)
 # double-counts
 linear("double-counts", backward_update_gradient=lambda s, x, d: add(s, s._gradient + x.T @ d))
-two("double-counts", backward_update_gradient=lambda s, x, d: [s.grad_W.__iadd__(s.grad_W + x.T @ d), s.grad_b.__iadd__(d.sum(0, keepdims=True))])
-dicts("double-counts", backward_update_gradient=lambda s, x, d: s._gradient.update(W=2 * s._gradient["W"] + x.T @ d, b=s._gradient["b"] + d.sum(0)))
+two(
+    "double-counts",
+    backward_update_gradient=lambda s, x, d: [
+        s.grad_W.__iadd__(s.grad_W + x.T @ d),
+        s.grad_b.__iadd__(d.sum(0, keepdims=True)),
+    ],
+)
+dicts(
+    "double-counts",
+    backward_update_gradient=lambda s, x, d: s._gradient.update(
+        W=2 * s._gradient["W"] + x.T @ d, b=s._gradient["b"] + d.sum(0)
+    ),
+)
 
 
 def loop_adds(self, input, delta):
@@ -748,11 +794,27 @@ def loop_adds(self, input, delta):
 
 linear("double-counts", backward_update_gradient=loop_adds)
 # never-zeroed
-linear("never-zeroed", zero_grad=lambda s: setattr(s, "_gradient", getattr(s, "_gradient", None) if s._gradient is not None else np.zeros(s._parameters.shape)))
+linear(
+    "never-zeroed",
+    zero_grad=lambda s: setattr(
+        s, "_gradient", getattr(s, "_gradient", None) if s._gradient is not None else np.zeros(s._parameters.shape)
+    ),
+)
 two("never-zeroed", zero_grad=lambda s: s.grad_W.fill(0))
-dicts("never-zeroed", zero_grad=lambda s: s._gradient.setdefault("W", np.zeros_like(s._parameters["W"])) is s._gradient.setdefault("b", np.zeros_like(s._parameters["b"])))
+dicts(
+    "never-zeroed",
+    zero_grad=lambda s: (
+        s._gradient.setdefault("W", np.zeros_like(s._parameters["W"]))
+        is s._gradient.setdefault("b", np.zeros_like(s._parameters["b"]))
+    ),
+)
 two("never-zeroed", zero_grad=lambda s: None)
-conv("never-zeroed", zero_grad=lambda s: setattr(s, "_gradient", s._gradient[:0] if 0 else (np.zeros_like(s._parameters) if s._gradient is None else s._gradient * 0.5)))
+conv(
+    "never-zeroed",
+    zero_grad=lambda s: setattr(
+        s, "_gradient", s._gradient[:0] if 0 else (np.zeros_like(s._parameters) if s._gradient is None else s._gradient * 0.5)
+    ),
+)
 # stateful
 
 
@@ -793,7 +855,9 @@ def from_argmax(self, input, delta):
 variant("stateful", TanH, LINE, forward=keep_out, backward_delta=lambda s, x, d: d * (1 - s.out**2))
 linear("stateful", forward=keep_x, backward_update_gradient=lambda s, x, d: add(s, s.x.T @ d))
 variant("stateful", ReLU, LINE, forward=keep_mask, backward_delta=lambda s, x, d: d * s.mask)
-variant("stateful", Softmax, LINE, forward=keep_softmax, backward_delta=lambda s, x, d: s.s * (d - (d * s.s).sum(1, keepdims=True)))
+variant(
+    "stateful", Softmax, LINE, forward=keep_softmax, backward_delta=lambda s, x, d: s.s * (d - (d * s.s).sum(1, keepdims=True))
+)
 pool("stateful", forward=keep_argmax, backward_delta=from_argmax)
 # mutates
 
@@ -830,7 +894,14 @@ variant("mutates", TanH, LINE, backward_delta=times_tanh)
 linear("mutates", backward_update_gradient=spoil_input)
 # saturates
 variant("saturates", Softmax, LINE, forward=lambda s, X: np.exp(X) / np.exp(X).sum(1, keepdims=True))
-variant("saturates", LogSoftmax, LINE, forward=lambda s, X: np.log(np.exp(X - X.max(1, keepdims=True)) / np.exp(X - X.max(1, keepdims=True)).sum(1, keepdims=True)))
+variant(
+    "saturates",
+    LogSoftmax,
+    LINE,
+    forward=lambda s, X: np.log(
+        np.exp(X - X.max(1, keepdims=True)) / np.exp(X - X.max(1, keepdims=True)).sum(1, keepdims=True)
+    ),
+)
 variant("saturates", LogSoftmax, LINE, forward=lambda s, X: X - np.log(np.exp(X).sum(1, keepdims=True)))
 variant("saturates", TanH, LINE, forward=lambda s, X: (np.exp(X) - np.exp(-X)) / (np.exp(X) + np.exp(-X)))
 variant("saturates", Sigmoide, LINE, forward=lambda s, X: np.exp(X) / (1 + np.exp(X)))
@@ -956,7 +1027,9 @@ def no_stride_max(self, input, delta):
 
 
 def no_stride_forward(self, X):
-    return np.stack([np.tensordot(X[:, i : i + self.k_size], self._parameters, ([1, 2], [0, 1])) for i in range(self.count(X))], 1)
+    return np.stack(
+        [np.tensordot(X[:, i : i + self.k_size], self._parameters, ([1, 2], [0, 1])) for i in range(self.count(X))], 1
+    )
 
 
 for step in (1, 2):
@@ -980,7 +1053,9 @@ def mixed_delta(self, input, delta):
     dx = np.zeros(input.shape)
     W = self._parameters.reshape(self.chan_out, -1)
     for i in range(self.count(input)):
-        dx[:, i * self.stride : i * self.stride + self.k_size] += (delta[:, i] @ W).reshape(len(input), self.k_size, self.chan_in)
+        dx[:, i * self.stride : i * self.stride + self.k_size] += (delta[:, i] @ W).reshape(
+            len(input), self.k_size, self.chan_in
+        )
     return dx
 
 
@@ -998,7 +1073,14 @@ conv("channel-mix", backward_delta=mixed_delta)
 conv("channel-mix", cin=1, cout=1, shape=(2, 7, 1), backward_delta=mixed_delta)
 pool("channel-mix", backward_delta=first_channel_max)
 pool("channel-mix", stride=3, shape=(2, 9, 1), backward_delta=first_channel_max)
-conv("channel-mix", stride=1, cin=1, cout=2, shape=(2, 6, 1), forward=lambda s, X: mixed_rows(s, X) @ s._parameters.reshape(-1, s.chan_out))
+conv(
+    "channel-mix",
+    stride=1,
+    cin=1,
+    cout=2,
+    shape=(2, 6, 1),
+    forward=lambda s, X: mixed_rows(s, X) @ s._parameters.reshape(-1, s.chan_out),
+)
 # batch-coupled
 variant("batch-coupled", Softmax, LINE, forward=lambda s, X: np.exp(X - X.max()) / np.exp(X - X.max()).sum())
 variant("batch-coupled", Softmax, LINE, forward=lambda s, X: np.exp(X - X.max(0)) / np.exp(X - X.max(0)).sum(axis=0))
@@ -1024,10 +1106,16 @@ class ForgottenBias(Linear):
 # layer-not-trained, lr-ignored, and the other ways of update_parameters
 linear("layer-not-trained", update_parameters=lambda s, gradient_step=1e-3: None)
 two("layer-not-trained", update_parameters=lambda s, gradient_step=1e-3: s.W.__isub__(gradient_step * s.grad_W))
-dicts("layer-not-trained", update_parameters=lambda s, gradient_step=1e-3: [p - gradient_step * s._gradient[n] for n, p in s._parameters.items()])
+dicts(
+    "layer-not-trained",
+    update_parameters=lambda s, gradient_step=1e-3: [p - gradient_step * s._gradient[n] for n, p in s._parameters.items()],
+)
 linear("lr-ignored", update_parameters=lambda s, gradient_step=1e-3: s._parameters.__isub__(1e-3 * s._gradient))
 two("lr-ignored", update_parameters=lambda s, gradient_step=1e-3: [s.W.__isub__(s.grad_W), s.b.__isub__(s.grad_b)])
-dicts("lr-ignored", update_parameters=lambda s, gradient_step=1e-3: [s._parameters[n].__isub__(0.01 * g) for n, g in s._gradient.items()])
+dicts(
+    "lr-ignored",
+    update_parameters=lambda s, gradient_step=1e-3: [s._parameters[n].__isub__(0.01 * g) for n, g in s._gradient.items()],
+)
 linear("sign", update_parameters=lambda s, gradient_step=1e-3: s._parameters.__iadd__(gradient_step * s._gradient))
 # symmetric-init
 
@@ -1042,8 +1130,8 @@ def started(value):
 
 linear("symmetric-init", __init__=started(0.0))
 linear("symmetric-init", __init__=started(1.0))
-two("symmetric-init", __init__=lambda s, n, m: [Lineaire.__init__(s, n, m), s.W.fill(0.01)] and None)
-conv("symmetric-init", __init__=lambda s, *a: [Conv1D.__init__(s, *a), s._parameters.fill(0.1)] and None)
+two("symmetric-init", __init__=lambda s, n, m: (Lineaire.__init__(s, n, m), s.W.fill(0.01))[1])
+conv("symmetric-init", __init__=lambda s, *a: (Conv1D.__init__(s, *a), s._parameters.fill(0.1))[1])
 # direction
 variant("direction", TanH, LINE, backward_delta=lambda s, x, d: d * (1 - np.tanh(x)))
 variant("direction", Sigmoide, LINE, backward_delta=lambda s, x, d: d * s.forward(x) ** 2)

@@ -196,7 +196,13 @@ def square():
 
 @pytest.mark.parametrize(
     ("kind", "method"),
-    [("at-output", with_outputs), ("identity", same_delta), ("missing-parameter", skips_first), ("double-counts", twice), ("scale", divides)],
+    [
+        ("at-output", with_outputs),
+        ("identity", same_delta),
+        ("missing-parameter", skips_first),
+        ("double-counts", twice),
+        ("scale", divides),
+    ],
 )
 def test_a_wrong_chain_of_right_layers_is_named(kind, method):
     net = chain(backward_update_gradient=method)(*square())
@@ -260,7 +266,13 @@ def test_right_optimizers_of_students_give_no_finding(kind):
 
 @pytest.mark.parametrize(
     ("kind", "step"),
-    [("never-zeroed", no_zero), ("lr-ignored", no_rate), ("layer-not-trained", no_update), ("sign", upwards), ("crash", misspelt)],
+    [
+        ("never-zeroed", no_zero),
+        ("lr-ignored", no_rate),
+        ("layer-not-trained", no_update),
+        ("sign", upwards),
+        ("crash", misspelt),
+    ],
 )
 def test_a_wrong_step_is_named(kind, step):
     net, loss = Sequentiel(*layers()), MSELoss()
