@@ -16,7 +16,7 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --di
 
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
-.PHONY: help demo demo-digits demo-moons warmup doctor test test-nojit test-boundscheck test-every-float32 \
+.PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-every-float32 \
 	lint format bench build clean FORCE
 
 help: ## list the targets (what plain make does)
@@ -31,6 +31,9 @@ demo-digits: $(RUN) ## the first demo alone: ten handwritten digits, accuracy an
 
 demo-moons: $(RUN) ## the second demo alone: two moons and the frontier between them
 	$(VENV)/bin/python -m modnet demo moons
+
+examples: $(RUN) ## the seven parts of the course's project, one after the other; pictures in examples/out/
+	@set -e; for part in examples/handout/part*.py; do echo; echo "$$part"; $(VENV)/bin/python $$part; done
 
 warmup: $(RUN) ## compile the kernels into the cache now, so that nothing waits later
 	$(VENV)/bin/python -m modnet warmup
@@ -68,7 +71,7 @@ build: $(RUN) ## the source archive, and the wheel made from it, in dist/
 		--wheel-dir dist dist/*.tar.gz
 
 clean: ## remove all that make has made, environments included
-	rm -rf $(VENV) $(BENCH) .hypothesis .mypy_cache .pytest_cache .ruff_cache build demo dist
+	rm -rf $(VENV) $(BENCH) .hypothesis .mypy_cache .pytest_cache .ruff_cache build demo dist examples/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Runs every time, and changes the file's date only when it has made the environment anew.

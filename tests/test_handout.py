@@ -10,13 +10,17 @@ import modnet
 from modnet import handout
 from modnet.handout import (
     SGD,
+    AutoEncodeur,
+    AvgPool1D,
     BCELoss,
     CELoss,
+    Conv1D,
     CrossEntropieLoss,
     Flatten,
     Linear,
     LogSoftmax,
     Loss,
+    MaxPool1D,
     Module,
     MSELoss,
     Optim,
@@ -149,7 +153,7 @@ def message(error, call, *args, **options):
 def test_the_names_are_those_of_the_statement():
     promised = (
         "Loss Module MSELoss Linear TanH Sigmoide Sequentiel Optim SGD Softmax LogSoftmax CELoss CrossEntropieLoss BCELoss "
-        "Flatten ReLU gen_arti make_grid plot_data plot_frontiere load_usps"
+        "AutoEncodeur Conv1D MaxPool1D AvgPool1D Flatten ReLU gen_arti make_grid plot_data plot_frontiere load_usps"
     )
     assert set(promised.split()) <= set(handout.__all__)
     assert all(hasattr(handout, name) for name in handout.__all__)
@@ -160,6 +164,8 @@ def test_the_names_are_those_of_the_statement():
     [
         ("Linear", ["input", "output", "bias"]),
         ("Optim", ["net", "loss", "eps"]),
+        ("Conv1D", ["k_size", "chan_in", "chan_out", "stride"]),
+        ("AutoEncodeur", ["encoder", "decoder"]),
         ("SGD", ["net", "X", "y", "batch_size", "iterations", "loss", "eps", "rng"]),
         ("gen_arti", ["centerx", "centery", "sigma", "nbex", "data_type", "epsilon"]),
         ("make_grid", ["data", "xmin", "xmax", "ymin", "ymax", "step"]),
@@ -173,7 +179,8 @@ def test_arguments_have_the_statements_names_and_order(name, arguments):
 
 
 def test_modules_and_losses_are_of_the_base_classes():
-    for module in (Linear(2, 1), TanH(), Sigmoide(), Softmax(), LogSoftmax(), Flatten(), ReLU(), Sequentiel()):
+    plain = (Linear(2, 1), TanH(), Sigmoide(), Softmax(), LogSoftmax(), Flatten(), ReLU(), Sequentiel())
+    for module in (*plain, Conv1D(2, 1, 1), MaxPool1D(2, 2), AvgPool1D(2, 2), AutoEncodeur(TanH(), TanH())):
         assert isinstance(module, Module)
     for loss in (MSELoss(), CELoss(), CrossEntropieLoss(), BCELoss()):
         assert isinstance(loss, Loss)
@@ -305,6 +312,171 @@ def test_a_wrong_shape_is_named():
     net = Sequentiel(Linear(2, 3), TanH(), Linear(3, 1))
     said = message(ValueError, net.forward, np.ones((4, 3)))
     assert re.fullmatch(r"Sequenti(al|el)\[0\] Linear\(2 -> 3\): input has shape \(4, 3\), expected \(batch, 2\)", said)
+
+
+# Convolutions and pooling
+
+
+def naive_conv(x, W, stride):
+    """(batch, length, chan_in), (k_size, chan_in, chan_out) -> (batch, (length - k_size) // stride + 1, chan_out)."""
+    out = np.zeros((len(x), (x.shape[1] - len(W)) // stride + 1, W.shape[2]))
+    for b, o, t, c, m in np.ndindex(*out.shape[:2], *W.shape):
+        out[b, o, m] += x[b, o * stride + t, c] * W[t, c, m]
+    return out
+
+
+def naive_conv_gradients(x, W, delta, stride):
+    """dL/dW, summed over the batch, and dL/dx."""
+    dW, dx = np.zeros_like(W), np.zeros_like(x)
+    for b, o, t, c, m in np.ndindex(*delta.shape[:2], *W.shape):
+        dW[t, c, m] += x[b, o * stride + t, c] * delta[b, o, m]
+        dx[b, o * stride + t, c] += W[t, c, m] * delta[b, o, m]
+    return dW, dx
+
+
+def naive_max_pool(x, k_size, stride, delta=None):
+    """The largest of each window; or, given delta, dL/dx, the first of equals taking it all."""
+    count = (x.shape[1] - k_size) // stride + 1
+    out, dx = np.zeros((len(x), count, x.shape[2])), np.zeros_like(x)
+    for b, o, c in np.ndindex(*out.shape):
+        window = list(x[b, o * stride : o * stride + k_size, c])
+        out[b, o, c] = max(window)
+        if delta is not None:
+            dx[b, o * stride + window.index(max(window)), c] += delta[b, o, c]
+    return out if delta is None else dx
+
+
+def test_conv1d_is_a_tenth_of_uniform_from_numpys_global_generator():
+    np.random.seed(1)
+    first, second, after = Conv1D(3, 1, 32), Conv1D(5, 32, 4, 2), Linear(2, 3)
+    stream = np.random.RandomState(1)
+    assert np.array_equal(first._parameters, 0.1 * stream.uniform(-1, 1, (3, 1, 32)))
+    assert np.array_equal(second._parameters, 0.1 * stream.uniform(-1, 1, (5, 32, 4)))
+    assert np.array_equal(after._parameters, stream.uniform(-1, 1, (2, 3)))
+    assert first.bias is None
+    assert first.parameters.size == 3 * 32
+
+
+@pytest.mark.parametrize(("k_size", "chan_in", "chan_out", "stride", "length"), [
+    (3, 1, 32, 1, 16), (3, 2, 4, 2, 10), (2, 3, 2, 3, 9), (5, 2, 3, 1, 5), (1, 2, 2, 2, 4),
+])  # fmt: skip
+def test_conv1d_is_the_loops_with_parameters_of_the_statements_shape(k_size, chan_in, chan_out, stride, length):
+    np.random.seed(1)
+    layer, x = Conv1D(k_size, chan_in, chan_out, stride), numbers((3, length, chan_in))
+    W = 0.1 * np.random.RandomState(1).uniform(-1, 1, (k_size, chan_in, chan_out))
+    expected = naive_conv(x, W, stride)
+    assert expected.shape == (3, (length - k_size) // stride + 1, chan_out)
+    assert layer.forward(x) == pytest.approx(expected, rel=1e-12, abs=1e-14)
+    delta = numbers(expected.shape, 1)
+    dW, dx = naive_conv_gradients(x, W, delta, stride)
+    layer.zero_grad()
+    layer.backward_update_gradient(x, delta)
+    assert layer._parameters.shape == layer._gradient.shape == (k_size, chan_in, chan_out)
+    assert layer._gradient == pytest.approx(dW, rel=1e-10, abs=1e-12)
+    layer.backward_update_gradient(x, delta)
+    assert layer._gradient == pytest.approx(2 * dW, rel=1e-10, abs=1e-12)
+    assert layer.backward_delta(x, delta) == pytest.approx(dx, rel=1e-10, abs=1e-12)
+    layer.update_parameters(0.5)
+    assert layer._parameters == pytest.approx(W - dW, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_max_pool_gives_ties_to_the_first_and_average_pool_to_all(stride):
+    x = np.random.default_rng(0).integers(0, 2, (2, 9, 3)).astype(float)  # of zeros and ones: ties everywhere
+    pooled = naive_max_pool(x, 2, stride)
+    delta = numbers(pooled.shape, 1)
+    assert np.array_equal(MaxPool1D(2, stride).forward(x), pooled)
+    assert MaxPool1D(2, stride).backward_delta(x, delta) == pytest.approx(naive_max_pool(x, 2, stride, delta), rel=1e-12)
+    means = np.stack([x[:, o * stride : o * stride + 2].mean(axis=1) for o in range(pooled.shape[1])], axis=1)
+    assert AvgPool1D(2, stride).forward(x) == pytest.approx(means, rel=1e-12)
+    assert AvgPool1D(2, stride).backward_delta(x, delta) == pytest.approx(
+        slopes(lambda v: delta * AvgPool1D(2, stride).forward(v), x), abs=1e-8
+    )
+
+
+def test_a_step_of_the_reference_network_is_that_of_plain_numpy():
+    x, y = np.random.default_rng(0).integers(0, 3, (2, 256, 1)) / 2, np.array([3, 7])
+    np.random.seed(1)
+    net = Sequentiel(Conv1D(3, 1, 32), MaxPool1D(2, 2), Flatten(), Linear(4064, 100), ReLU(), Linear(100, 10))
+    stream = np.random.RandomState(1)
+    W1, W2, W3 = 0.1 * stream.uniform(-1, 1, (3, 1, 32)), stream.uniform(-1, 1, (4064, 100)), stream.uniform(-1, 1, (100, 10))
+
+    h1 = naive_conv(x, W1, 1)
+    h2 = naive_max_pool(h1, 2, 2).reshape(2, 4064)
+    h3 = h2 @ W2
+    h4 = np.maximum(h3, 0)
+    yhat = h4 @ W3
+    assert net.forward(x) == pytest.approx(yhat, rel=1e-10)
+    exp = np.exp(yhat - yhat.max(axis=1, keepdims=True))
+    softmax = exp / exp.sum(axis=1, keepdims=True)
+    cost = -np.log(softmax[[0, 1], y]).mean()
+    delta5 = (softmax - np.eye(10)[y]) / 2
+    delta3 = (delta5 @ W3.T) * (h3 > 0)
+    delta1 = naive_max_pool(h1, 2, 2, (delta3 @ W2.T).reshape(2, 127, 32))
+    dW1, _ = naive_conv_gradients(x, W1, delta1, 1)
+
+    assert Optim(net, CrossEntropieLoss(), 0.01).step(x, y) == pytest.approx(cost, rel=1e-9)
+    assert net[0]._parameters == pytest.approx(W1 - 0.01 * dW1, rel=1e-8, abs=1e-12)
+    assert net[3]._parameters == pytest.approx(W2 - 0.01 * h2.T @ delta3, rel=1e-8, abs=1e-12)
+    assert net[5]._parameters == pytest.approx(W3 - 0.01 * h4.T @ delta5, rel=1e-8, abs=1e-12)
+
+
+def test_digits_without_a_channel_are_named():
+    said = message(ValueError, Conv1D(3, 1, 32).forward, np.ones((4, 256)))
+    assert said.startswith("Conv1D(1 -> 32, k_size=3): input has shape (4, 256), expected (batch, length, 1)")
+
+
+# AutoEncodeur
+
+
+def test_an_auto_encoder_is_its_encoder_then_its_decoder():
+    down, up = Linear(6, 2, bias=True), Linear(2, 6, bias=True)
+    x = numbers((5, 6))
+    net = AutoEncodeur(Sequentiel(down, TanH()), [up, Sigmoide()])
+    code = np.tanh(x @ down._parameters + down.bias)
+    assert net.code(x) == pytest.approx(code, rel=1e-12)
+    assert net.decoder.forward(code) == pytest.approx(1 / (1 + np.exp(-(code @ up._parameters + up.bias))), rel=1e-12)
+    assert np.array_equal(net.forward(x), net.decoder.forward(net.code(x)))
+    assert net.add(TanH()) is net
+    assert len(net) == 2
+    assert net.forward(x) == pytest.approx(np.tanh(net.decoder[:2].forward(code)), rel=1e-12)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_an_auto_encoder_trains_as_the_same_modules_in_one_row(own):
+    x = np.random.default_rng(0).random((20, 6))
+    first, second = numbers((6, 2), 1), numbers((2, 6), 2)
+
+    def linear(W):
+        layer = StudentLinear(W) if own else Linear(*W.shape)
+        layer._parameters = W.copy()
+        return layer
+
+    row = [linear(first), TanH(), linear(second), Sigmoide()]
+    plain = Sequentiel(row)
+    costs = SGD(plain, x, x, 8, 15, BCELoss(), 0.3, rng=4)
+    parts = [linear(first), TanH()], [linear(second), Sigmoide()]
+    net = AutoEncodeur(*parts)
+    assert SGD(net, x, x, 8, 15, BCELoss(), 0.3, rng=4) == pytest.approx(costs, rel=1e-10)
+    assert costs[-1] < costs[0]
+    assert parts[0][0]._parameters == pytest.approx(row[0]._parameters, rel=1e-10)
+    assert net.code(x) == pytest.approx(np.tanh(x @ row[0]._parameters), rel=1e-10)
+    assert Optim(net, BCELoss(), 0.3).step(x, x) == pytest.approx(Optim(plain, BCELoss(), 0.3).step(x, x), rel=1e-10)
+    assert parts[1][0]._parameters == pytest.approx(row[2]._parameters, rel=1e-10)
+
+
+def test_a_tied_decoder_adds_to_the_gradient_of_the_encoder():
+    x = np.random.default_rng(0).random((4, 5))
+    layer = Linear(5, 2)
+    net = AutoEncodeur([layer, TanH()], [modnet.Tied(layer), Sigmoide()])
+    W = layer._parameters.copy()
+
+    def cost(W):
+        return ((1 / (1 + np.exp(-np.tanh(x @ W) @ W.T)) - x) ** 2).sum()
+
+    net.zero_grad()
+    net.backward_update_gradient(x, MSELoss().backward(x, net.forward(x)))
+    assert layer._gradient == pytest.approx(slopes(cost, W), abs=1e-7)
 
 
 # Sequentiel

@@ -35,7 +35,8 @@ print(f"the fused cost, on the scores themselves: {CrossEntropieLoss().forward([
 # once the largest score is taken out of the sum. The derivative becomes softmax - one-hot: a difference, no division.
 with np.errstate(over="ignore", invalid="ignore"):
     naive = np.exp(1000 * scores) / np.exp(1000 * scores).sum()
-print(f"scores a thousand times as large: by the formula {naive[0, 0]}, fused {CrossEntropieLoss().forward([0], 1000 * scores)[0]}")
+fused = CrossEntropieLoss().forward([0], 1000 * scores)[0]
+print(f"scores a thousand times as large: by the formula {naive[0, 0]}, fused {fused}")
 chained = LogSoftmax().backward_delta(scores, CELoss().backward([0], LogSoftmax().forward(scores)))
 apart = np.abs(chained - CrossEntropieLoss().backward([0], scores)).max()
 print(f"LogSoftmax then CELoss has the same derivative: they differ by {apart:.1e}")

@@ -30,9 +30,9 @@ def autoencoder(code=10):
     return AutoEncodeur(encoder, decoder)
 
 
-def trained(net, inputs=X, loss=None, epochs=epochs):
+def trained(net, inputs=X, target=X, loss=None, epochs=epochs):
     """Adam rather than SGD: in these networks gradients of the first layers are small, and it gives each weight its step."""
-    fit(net, inputs, X, loss=loss or BCELoss(), optimizer=Adam(lr=3e-3), epochs=epochs, batch_size=32, rng=1, progress=False)
+    fit(net, inputs, target, loss=loss or BCELoss(), optimizer=Adam(lr=3e-3), epochs=epochs, rng=1, progress=False)
     return net
 
 
@@ -98,11 +98,10 @@ def spoilt(X):
 
 
 many = np.concatenate([spoilt(X) for _ in range(4)])
-denoiser = autoencoder(30)
-fit(denoiser, many, np.tile(X, (4, 1)), loss=BCELoss(), optimizer=Adam(lr=2e-3), epochs=max(1, epochs // 3), rng=1, progress=False)
+denoiser = trained(autoencoder(30), many, np.tile(X, (4, 1)), epochs=max(1, epochs // 3))
 noisy = spoilt(X_test)
-plain = error(nets[30], noisy)
-print(f"spoilt digits: error {((noisy - X_test) ** 2).mean():.4f}, by the code of 30 {plain:.4f}, by the denoiser {error(denoiser, noisy):.4f}")
+plain, denoised = error(nets[30], noisy), error(denoiser, noisy)
+print(f"spoilt: error {((noisy - X_test) ** 2).mean():.4f}, by the code of 30 {plain:.4f}, by the denoiser {denoised:.4f}")
 rows = {"digits": X_test[shown], "spoilt": noisy[shown], "code of 30": predict(nets[30], noisy[shown])}
 page(rows | {"denoiser": predict(denoiser, noisy[shown])}, args.out / "part5_denoising.png", "Putting back what is gone")
 

@@ -38,7 +38,8 @@ layer.forward(few)  # the first call loads what is compiled
 start = time.perf_counter()
 out = layer.forward(few)
 fast = time.perf_counter() - start
-print(f"Conv1D on 20 digits: {fast * 1e3:.2f} ms, by loops {slow * 1e3:.0f} ms; they differ by {np.abs(out - expected).max():.1e}")
+apart = np.abs(out - expected).max()
+print(f"Conv1D on 20 digits: {fast * 1e3:.2f} ms, by loops {slow * 1e3:.0f} ms; they differ by {apart:.1e}")
 
 # A pooling window whose pixels are equal, as most are in the white of an image, has no derivative. The first of them takes it
 # all: given to each of the equals, it would count several times.
@@ -64,7 +65,7 @@ print(network(1).summary((256, 1)))
 
 # By the Optim of part 3, a few steps. It learns, but every weight has the same step, whatever its gradient is like.
 net, loss, order = network(1), CrossEntropieLoss(), np.random.default_rng(0)
-optim = Optim(net, loss, eps=0.01)
+optim = Optim(net, loss, eps=0.2)
 costs = []
 for _ in range(10 if args.quick else 200):
     batch = order.integers(0, len(X), 32)
@@ -72,21 +73,24 @@ for _ in range(10 if args.quick else 200):
 print(f"{len(costs)} steps of Optim: cost {np.mean(costs[:10]):.3f} to {np.mean(costs[-10:]):.3f}")
 
 # By Adam, whose rate falls to nothing along a cosine. The test is looked at for the curve alone: nothing is chosen by it,
-# neither the number of epochs nor the best of the starts. float32 is enough to train, and twice as fast.
+# neither the number of epochs nor the best of the starts. float32 is enough to train.
 epochs = 2 if args.quick else 25
 
 
 def train(net, X, X_test, seed):
     """Train, and return the share of right answers on the test after each epoch."""
     right = []
-    fit(
-        net.astype("float32"), X, y, loss=loss, optimizer=Adam(lr=CosineDecay(3e-3, over=epochs)), epochs=epochs, batch_size=32,
-        rng=seed, callbacks=[lambda training: right.append((predict(net, X_test).argmax(axis=1) == y_test).mean())], progress=False,
-    )  # fmt: skip
+
+    def note(training):
+        right.append((predict(net, X_test).argmax(axis=1) == y_test).mean())
+
+    optimizer = Adam(lr=CosineDecay(3e-3, over=epochs))
+    net.astype("float32")
+    fit(net, X, y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=32, rng=seed, callbacks=[note], progress=False)
     return right
 
 
-kinds = {"convolution": (network, signals, signals_test), "without": (dense, X, X_test)}
+kinds = {"convolution": (network, signals, signals_test), "dense": (dense, X, X_test)}
 curves, nets = {}, {}
 for name, (make, inputs, inputs_test) in kinds.items():
     for seed in range(1, 2 if args.quick else 4):
@@ -105,10 +109,12 @@ digit = signals_test[y_test == 5][:1]
 maps = net[0].forward(digit)[0]  # (254, 32): place by channel
 strongest = np.argsort(-np.abs(weights).max(axis=1))[:8]
 lines = np.zeros((8, 256))
-lines[:, 1:255] = np.maximum(maps[:, strongest].T, 0)  # each number at the middle of its window
+lines[:, 1:255] = maps[:, strongest].T  # each number at the middle of its window
+lines -= lines.min(axis=1, keepdims=True)
 lines /= np.maximum(lines.max(axis=1, keepdims=True), 1e-9)
-named = ["digit", *("  ".join(f"{w:+.1f}" for w in weights[c]) for c in strongest)]
-page({"": np.concatenate([digit[..., 0], lines])}, args.out / "part6_maps.png", "Where eight of its windows fit", named)
+named = ["digit", *("\n".join(f"{w:+.1f}" for w in weights[c]) for c in strongest)]
+title = "Where eight of its windows, three weights each, answer most"
+page({"": np.concatenate([digit[..., 0], lines])}, args.out / "part6_maps.png", title, named)
 
 guess = predict(net, signals_test).argmax(axis=1)
 wrong = np.flatnonzero(guess != y_test)[:12]

@@ -26,7 +26,8 @@ def options(description: str, digits: bool = False) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the pictures (examples/out)")
     parser.add_argument("--quick", action="store_true", help="a few steps on a few examples, to see that it runs")
     if digits:
-        parser.add_argument("--usps", nargs="+", type=Path, metavar="FILE", help="the course's digits: one file, or train and test")
+        usps = "the course's digits: one file, or one to learn from and one for the test"
+        parser.add_argument("--usps", nargs="+", type=Path, metavar="FILE", help=usps)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     threadpool_limits(1)  # matrices this small are not worth sharing among threads, which would wait for each other
