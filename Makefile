@@ -17,7 +17,7 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --di
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-every-float32 \
-	lint format bench build clean FORCE
+	lint format bench conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,9 @@ format: $(DEV) ## mend what ruff can mend safely; the hand alignment of kernels 
 bench: $(BENCH)/.run ## time modnet against PyTorch and JAX, in an environment of their own
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python benchmarks/run.py
 
+conformance: $(BENCH)/.run ## compare all modules, losses, optimizers and whole trainings with PyTorch's
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python -m pytest benchmarks/conformance
+
 build: $(RUN) ## the source archive, and the wheel made from it, in dist/
 	rm -rf dist
 	$(VENV)/bin/python -m hatchling build --target sdist
@@ -89,6 +92,6 @@ $(DEV): $(RUN)
 	@touch $@
 
 $(BENCH)/.run: $(BENCH)/.made pyproject.toml constraints.txt benchmarks/requirements.txt
-	@echo "modnet: installing modnet, PyTorch and JAX into $(@D)"
+	@echo "modnet: installing modnet, PyTorch, JAX and pytest into $(@D)"
 	@$(INSTALL) --requirement benchmarks/requirements.txt --editable .
 	@touch $@
