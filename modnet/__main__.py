@@ -129,7 +129,8 @@ def _command(
 def _add_train(commands: Any) -> None:
     train = _command(
         commands, "train", _train, "train a network on a data set and report how good it is",
-        usage=f"{_program()} train DATA [options]", epilog=_TRAIN_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=f"{_program()} train DATA [options]", epilog=_TRAIN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = train.add_argument
     add("data", metavar="DATA", help="a name that `datasets` lists, or a CSV file whose last column is the target")

@@ -11,7 +11,7 @@ import sys
 import textwrap
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -122,7 +122,7 @@ def _read(name: str, task: str | None) -> Table:
 
 @dataclass
 class _Part:
-    """Some of the examples, as the network takes them."""
+    """Some of the examples, in the data's own units."""
 
     name: str
     X: np.ndarray
@@ -165,17 +165,22 @@ def _split(table: Table, options: argparse.Namespace) -> tuple[list[np.ndarray],
 
 
 class _Scaled:
-    """A network with the scaling of its inputs and of its output around it: both are in the data's own units."""
+    """A network with the scaling of its inputs and of its output around it: both are in the data's own units.
 
-    def __init__(self, net: Sequential, X: np.ndarray, y: np.ndarray | None, how: str) -> None:
-        self.net = net
+    Parameters
+    ----------
+    net : the network. X, y : what it is trained on. task : what y is. how : "auto", "standard" or "none", for the inputs.
+    """
+
+    def __init__(self, net: Any, X: np.ndarray, y: np.ndarray, task: str, how: str) -> None:
+        self.net, self.regression = net, task == "regression"
         self.mean, self.scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
         self.y_mean, self.y_scale = 0.0, 1.0
         with np.errstate(over="ignore"):  # where numbers are so large that this overflows, _check_size says so
             if how == "standard" or (how == "auto" and not _is_small(X)):
                 self.mean, self.scale = X.mean(axis=0), X.std(axis=0)
                 self.scale[self.scale <= 1e-12 * np.abs(X).max(axis=0)] = 1.0  # a constant column
-            if y is not None:
+            if self.regression:
                 self.y_mean, self.y_scale = float(y.mean()), float(y.std()) or 1.0
 
     @property
@@ -188,15 +193,15 @@ class _Scaled:
         return np.asarray((X - self.mean) / self.scale)
 
     def targets(self, y: np.ndarray) -> np.ndarray:
-        """Numbers (n,) to predict, from the data's unit to the network's (n, 1)."""
-        return np.asarray((y - self.y_mean) / self.y_scale)[:, np.newaxis]
+        """Classes as they are; numbers (n,) to predict from the data's unit to the network's, (n, 1)."""
+        return np.asarray((y - self.y_mean) / self.y_scale)[:, np.newaxis] if self.regression else y
 
     def forward(self, X: Any) -> np.ndarray:
         """Scores of the classes, or predictions in the data's unit."""
         out = predict(self.net, self.inputs(np.asarray(X)))
-        if self.y_scale == 1 and self.y_mean == 0:
-            return np.asarray(out)  # in the network's type, for which the kernels of the loss are compiled
-        return np.asarray(self.y_mean + self.y_scale * out.astype(np.float64))
+        if self.regression:
+            return np.asarray(self.y_mean + self.y_scale * out.astype(np.float64))
+        return np.asarray(out)  # in the network's type, for which the kernels of the loss are compiled
 
 
 def _is_small(X: np.ndarray) -> bool:
@@ -268,71 +273,82 @@ def train(options: argparse.Namespace) -> int:
     table = _read(options.data, options.task)
     _check_target(options.data, table)
     rows, stratified = _split(table, options)
+    parts = [
+        _Part(name, table.X[r], table.y[r]) for name, r in zip(("training", "validation", "test"), rows, strict=True) if len(r)
+    ]
     if options.patience is not None and not len(rows[1]):
         raise UsageError("argument --patience: there are no validation data to watch, expected --validation above 0")
 
-    classes = None if table.class_names is None else len(table.class_names)
-    first = rows[0]
     source = np.random.default_rng(options.seed)
-    ends = [table.X.shape[1], *sizes, classes or 1]
+    ends = [table.X.shape[1], *sizes, len(table.class_names or ("the number",))]
     chain: list[Any] = []
     for n, m in pairwise(ends):
         chain += [Linear(n, m, rng=source), options.activation()]
     net = Sequential(*chain[:-1]).astype(options.dtype)
-    scaled = _Scaled(net, table.X[first], None if classes else table.y[first], options.scale)
+    scaled = _Scaled(net, parts[0].X, parts[0].y, table.task, options.scale)
     _check_size(options.data, table, scaled, np.finfo(options.dtype))
-    parts = [
-        _Part(name, scaled.inputs(table.X[r]), table.y[r] if classes else scaled.targets(table.y[r]))
-        for name, r in zip(("training", "validation", "test"), rows, strict=True)
-    ]
-    training, validation = parts[0], parts[1]
-    size = min(options.batch_size or len(first), len(first))
-    steps = -(-len(first) // size)
-    epochs = options.epochs or int(np.clip(-(-_STEPS // steps), 30, 1000))
-    loss = CrossEntropy() if classes else MSE()
+    loss = MSE() if scaled.regression else CrossEntropy()
 
     def say(text: str) -> None:
         if not options.quiet:
             print(text, flush=True)
 
     say(_line(options.data, table))
-    say(_plan(rows, stratified, options, scaled, table.X[first]))
+    say(_plan(parts, stratified, options, scaled))
     say(f"\n{net.summary(table.X.shape[1])}\n")
+    history, seconds = _fit(parts, scaled, loss, optimizer, source, options, say)
+
+    lines, last = _figures(parts, scaled, loss)
+    print(("" if options.quiet else "\n") + lines)
+    tested = parts[-1]
+    if table.class_names is not None:
+        guess = scaled.forward(tested.X).argmax(axis=1)
+        say(f"\n{_confusion(tested.y, guess, table.class_names, tested.name)}")
+    if options.plot and history.epochs:
+        title = f"{_short_name(options.data)}: {' → '.join(map(str, ends))}, {last}"
+        _draw(options.plot, f"{title} on {_count(len(tested.y), f'{tested.name} example')}", history, scaled, table, tested)
+    total = time.perf_counter() - began
+    say(f"\n{_count(history.epochs, 'epoch')} in {seconds:.2f} s, {total:.1f} s in all{_ending(history)}")
+    if options.plot:
+        say(f"The picture is in {options.plot}" if history.epochs else "No epoch was completed: there is no picture")
+    if history.stopped_because.startswith("diverged"):
+        return 1
+    return 130 if history.stopped_because.startswith("interrupted") else 0
+
+
+def _fit(
+    parts: list[_Part],
+    scaled: _Scaled,
+    loss: Any,
+    optimizer: Optimizer,
+    source: np.random.Generator,
+    options: argparse.Namespace,
+    say: Callable[[str], None],
+) -> tuple[History, float]:
+    """Train on the first part, and say how it goes; with the seconds it took once all kernels were there."""
+    n = len(parts[0].y)
+    size = min(options.batch_size or n, n)
+    steps = -(-n // size)
+    epochs = options.epochs or int(np.clip(-(-_STEPS // steps), 30, 1000))
     say(f"{loss}, {optimizer}, {_count(epochs, 'epoch')} of {_count(steps, 'step')} with {_count(size, 'example')}")
     folder = cache_folder()
     if folder is None or not any(folder.glob("*.kernel")):
         say("The kernels are being compiled; " + ("this happens once." if folder else "no folder can be had to keep them in."))
 
-    watch = _Watch(epochs, not options.quiet and not _is_terminal())
-    largest = size * max(n * m for n, m in pairwise(ends))
+    (X, y), *held_out = [(scaled.inputs(part.X), scaled.targets(part.y)) for part in parts if part.name != "test"]
+    largest = size * max(np.size(module.weight) for module in scaled.net if isinstance(module, Linear))
+    watched = _is_terminal()
+    watch = _Watch(epochs, (lambda text: None) if watched else say)
     with _threads(1 if largest <= _ONE_THREAD else None), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TrainingWarning)
         history = fit(
-            net, training.X, training.y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=size, rng=source,
-            validation=(validation.X, validation.y) if len(validation.X) else None, patience=options.patience,
-            callbacks=[watch], progress=not options.quiet and _is_terminal(),
+            scaled.net, X, y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=size, rng=source,
+            validation=held_out[0] if held_out else None, patience=options.patience,
+            callbacks=[watch], progress=watched and not options.quiet,
         )  # fmt: skip
     for warning in caught:
         print(f"modnet: {warning.message}", file=sys.stderr, flush=True)
-
-    table_of_figures, last = _figures(parts, rows, table, scaled, loss)
-    print(("" if options.quiet else "\n") + table_of_figures)
-    tested = next(i for i in (2, 1, 0) if len(rows[i]))
-    if classes and not options.quiet:
-        guess = scaled.forward(table.X[rows[tested]]).argmax(axis=1)
-        print(f"\n{_confusion(table.y[rows[tested]], guess, table.class_names or (), parts[tested].name)}")
-    if options.plot and history.epochs:
-        units = " → ".join(map(str, ends))
-        title = f"{_short_name(options.data)}: {units}, {last} on {_count(len(rows[tested]), f'{parts[tested].name} example')}"
-        _draw(options.plot, title, history, scaled, table, rows[tested])
-    seconds = time.perf_counter() - began
-    say(f"\n{_count(history.epochs, 'epoch')} in {watch.seconds:.2f} s, {seconds:.1f} s in all" + _ending(history))
-    if options.plot:
-        saved = f"the picture is in {options.plot}" if history.epochs else "no epoch was completed: there is no picture"
-        say(saved[0].upper() + saved[1:])
-    if history.stopped_because.startswith("diverged"):
-        return 1
-    return 130 if history.stopped_because.startswith("interrupted") else 0
+    return history, watch.seconds
 
 
 def _threads(count: int | None) -> Any:
@@ -373,8 +389,8 @@ def _check_size(name: str, table: Table, scaled: _Scaled, kind: Any) -> None:
 class _Watch(Callback):
     """The time that the epochs took, without compilation before them, and a line of figures now and then."""
 
-    def __init__(self, epochs: int, talks: bool) -> None:
-        self.epochs, self.talks = epochs, talks
+    def __init__(self, epochs: int, say: Callable[[str], None]) -> None:
+        self.epochs, self.say = epochs, say
         self.began = self.ended = time.perf_counter()
 
     @property
@@ -390,13 +406,13 @@ class _Watch(Callback):
         """Read the clock, and print."""
         self.ended = time.perf_counter()
         epoch = training.epoch
-        if not self.talks or not (epoch in (1, self.epochs) or epoch % max(1, self.epochs // _REPORTS) == 0):
+        if epoch not in (1, self.epochs) and epoch % max(1, self.epochs // _REPORTS):
             return
         figures = "   ".join(
             f"{name.replace('_', ' ')} {100 * value:5.1f} %" if "accuracy" in name else f"{name.replace('_', ' ')} {value:.4f}"
             for name, value in training.history.last().items()
         )
-        print(f"epoch {epoch:{len(str(self.epochs))}} of {self.epochs}   {figures}", flush=True)
+        self.say(f"epoch {epoch:{len(str(self.epochs))}} of {self.epochs}   {figures}")
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -423,47 +439,43 @@ def _line(name: str, table: Table) -> str:
     return textwrap.fill(text, min(shutil.get_terminal_size().columns, 100))
 
 
-def _plan(rows: list[np.ndarray], stratified: bool, options: argparse.Namespace, scaled: _Scaled, X: np.ndarray) -> str:
+def _plan(parts: list[_Part], stratified: bool, options: argparse.Namespace, scaled: _Scaled) -> str:
     """Which examples serve for what, and how the inputs are scaled."""
-    uses = [f"{len(r)} to {use}" for r, use in zip(rows, ("train on", "validate", "test"), strict=True) if len(r)]
-    if len(uses) == 1:
+    X = parts[0].X
+    if len(parts) == 1:
         why = f", as there are fewer than {_FEW}" if options.test_share is None and options.validation is None else ""
-        split = f"All {len(rows[0])} examples are trained on{why}: no figure below is of unseen data."
+        split = f"All {len(X)} examples are trained on{why}: no figure below is of unseen data."
     else:
-        kind = ", in the proportions of the classes" if stratified and scaled.y_scale == 1 and scaled.y_mean == 0 else ""
-        split = f"{', '.join(uses)}; drawn with seed {options.seed}{kind}."
+        uses = {"training": "train on", "validation": "validate", "test": "test"}
+        counts = ", ".join(f"{len(part.y)} to {uses[part.name]}" for part in parts)
+        kind = ", in the proportions of the classes" if stratified and not scaled.regression else ""
+        split = f"{counts}; drawn with seed {options.seed}{kind}."
     inputs = f"Inputs are taken as they are, from {X.min():.3g} to {X.max():.3g}"
     if scaled.scales:
         inputs = "Inputs are standardised by the mean and standard deviation of the training examples"
-    if scaled.y_scale != 1 or scaled.y_mean != 0:
-        inputs += ", and so is the target: a loss of 1 is that of always predicting the mean"
+    if scaled.regression:
+        inputs += f"{', and so is the target' if scaled.scales else '; the target is standardised'}: "
+        inputs += "a loss of 1 is that of always predicting the mean"
     return textwrap.fill(f"{split} {inputs}.", min(shutil.get_terminal_size().columns, 100))
 
 
-def _figures(
-    parts: list[_Part], rows: list[np.ndarray], table: Table, scaled: _Scaled, loss: Any
-) -> tuple[str, str]:
+def _figures(parts: list[_Part], scaled: _Scaled, loss: Any) -> tuple[str, str]:
     """The table of final figures, and the last of them in words."""
-    lines, last = [], ""
-    for part, r in zip(parts, rows, strict=True):
-        if not len(r):
-            continue
-        out = scaled.forward(table.X[r])
-        if table.class_names is not None:
-            right = 100 * float(np.mean(out.argmax(axis=1) == table.y[r]))
-            cells = [f"{loss(table.y[r], out):.4f}", f"{right:.1f} %"]
-            last = f"accuracy {right:.1f} %"
-        else:
+    lines, last = [["", "examples", *(("RMSE", "R2") if scaled.regression else ("loss", "accuracy"))]], ""
+    for part in parts:
+        out = scaled.forward(part.X)
+        if scaled.regression:
             from sklearn.metrics import r2_score, root_mean_squared_error
 
-            error = root_mean_squared_error(table.y[r], out[:, 0])
-            score = r2_score(table.y[r], out[:, 0]) if len(r) > 1 and np.ptp(table.y[r]) > 0 else None
-            cells = [f"{error:.4g}", "-" if score is None else f"{score:.3f}"]
-            last = f"RMSE {error:.4g}"
-        lines.append([part.name, f"{len(r):,}", *cells])
-    head = ["", "examples", "loss", "accuracy"] if table.class_names is not None else ["", "examples", "RMSE", "R2"]
-    wide = [max(len(line[c]) for line in (head, *lines)) for c in range(4)]
-    return "\n".join(_row(line, wide, (1, 2, 3)) for line in (head, *lines)), last
+            error = root_mean_squared_error(part.y, out[:, 0])
+            score = f"{r2_score(part.y, out[:, 0]):.3f}" if np.ptp(part.y) > 0 else "-"  # of equal numbers there is none
+            cells, last = [f"{error:.4g}", score], f"RMSE {error:.4g}"
+        else:
+            right = f"{100 * float(np.mean(out.argmax(axis=1) == part.y)):.1f} %"
+            cells, last = [f"{loss(part.y, out):.4f}", right], f"accuracy {right}"
+        lines.append([part.name, f"{len(part.y):,}", *cells])
+    wide = [max(len(line[c]) for line in lines) for c in range(4)]
+    return "\n".join(_row(line, wide, (1, 2, 3)) for line in lines), last
 
 
 def _row(cells: Sequence[str], wide: Sequence[int], numbers: Sequence[int]) -> str:
@@ -499,14 +511,14 @@ def _ending(history: History) -> str:
     return ""
 
 
-def _draw(path: str, title: str, history: History, net: _Scaled, table: Table, rows: np.ndarray) -> None:
+def _draw(path: str, title: str, history: History, net: _Scaled, table: Table, part: _Part) -> None:
     """Curves, and beside them what the network has learned."""
     from modnet import plotting
 
     curves = 1 + len([name for name in history.metrics if not name.startswith("validation_")])
     figure, axes = plotting.new_figure((4.6 * (curves + 1), 4.2), curves + 1)
     plotting.history(history, ax=axes[:curves])
-    X, y = table.X[rows], table.y[rows]
+    X, y = part.X, part.y
     last = axes[-1]
     if table.X.shape[1] <= 2:
         plotting.frontier(

@@ -261,7 +261,7 @@ def test_the_parts_of_a_split_are_disjoint_and_leave_nothing_out(name):
 def test_inputs_are_scaled_by_the_training_part_alone():
     X = np.random.default_rng(0).normal(5, 3, (40, 2))
     X[:, 1] = 4.0
-    scaled = commands._Scaled(None, X[:30], None, "auto")
+    scaled = commands._Scaled(None, X[:30], None, "classification", "auto")
     inputs = scaled.inputs(X)
     np.testing.assert_allclose(inputs[:30, 0].mean(), 0, atol=1e-12)
     np.testing.assert_allclose(inputs[:30, 0].std(), 1)
@@ -275,9 +275,8 @@ def test_inputs_are_scaled_by_the_training_part_alone():
 )
 def test_inputs_that_lie_in_minus_one_to_one_already_are_left_alone(name, scales):
     X = datasets.load(name)[0]
-    assert commands._Scaled(None, X, None, "auto").scales == scales
-    assert commands._Scaled(None, X, None, "standard").scales
-    assert not commands._Scaled(None, X, None, "none").scales
+    found = {how: commands._Scaled(None, X, None, "classification", how).scales for how in ("auto", "standard", "none")}
+    assert found == {"auto": scales, "standard": True, "none": False}
 
 
 # Pictures
@@ -312,10 +311,23 @@ def test_a_picture_that_cannot_be_saved_is_refused_before_training(capsys, tmp_p
     assert re.search(r"ends in '\.doc', expected one of .*\.pdf.*\.png.*\.svg", message)
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_leave_to_write_is_refused_before_training(capsys, tmp_path):
-    tmp_path.chmod(0o500)
+def test_a_place_without_leave_to_write_is_refused_before_training(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands.os, "access", lambda path, mode: path != tmp_path)
     assert "cannot be written to, expected another place" in refused(capsys, "train", "xor", "--plot", tmp_path / "p.png")
+
+
+def test_a_picture_that_fails_after_all_is_one_line(capsys, tmp_path, monkeypatch):
+    from modnet import plotting
+
+    def full(figure, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(plotting, "save", full)
+    status, out, err = run(capsys, "train", "xor", *QUICK, "--plot", tmp_path / "p.png")
+    assert status == 2
+    assert list(figures(out)) == ["training"]
+    assert err.endswith("No space left on device, expected a place to write to\n")
+    assert err.count("\n") == 1
 
 
 # What is refused
