@@ -325,9 +325,11 @@ def check_all(path: Path, options: argparse.Namespace, write: Callable[[dict[str
     if not total and not options.make:
         write({"file": str(path), "classes": 0})
     wrong: set[str] = set()
+    whole = any(_wanted("network", cls.__name__, options) for cls in found["networks"] + found["optims"])
 
     def examine(kind: str, name: str, ask: Callable[[], Report]) -> None:
-        if not _wanted(kind, name, options):
+        shown = _wanted(kind, name, options)
+        if not shown and not (kind == "module" and whole):  # a network is not judged with modules that are wrong
             return
         write({"file": str(path), "begun": name, "kind": kind})
         try:
@@ -340,6 +342,9 @@ def check_all(path: Path, options: argparse.Namespace, write: Callable[[dict[str
             report.findings.append(Finding("crash", name, f"the check itself stopped: {type(error).__name__}: {error}", ""))
         if not report.ok:
             wrong.add(name)
+        if not shown:
+            write({"file": str(path), "skipped": name})
+            return
         write({"file": str(path), "name": name, "kind": kind, "report": report.as_dict(), "text": str(report)})
 
     if options.make:
@@ -374,11 +379,16 @@ def check_all(path: Path, options: argparse.Namespace, write: Callable[[dict[str
     for cls in found["optims"]:
 
         def optim(cls: type = cls) -> Report:
-            networks = [n for n in found["networks"] if n.__name__ not in wrong]
-            right = _right_layers(found, wrong)
             from modnet.handout import Sequentiel
 
-            net, cost = (_network(networks[0], right) if networks else Sequentiel(*_layers(right))), MSELoss()
+            right = _right_layers(found, wrong)
+            broken = [n.__name__ for n in found["networks"] if n.__name__ in wrong]
+            if broken:  # its steps would be judged by a network that is wrong
+                report = Report(cls.__name__)
+                report.verdict("step", right=None, remark=f"{broken[0]} first")
+                return report
+            net = _network(found["networks"][0], right) if found["networks"] else Sequentiel(*_layers(right))
+            cost = MSELoss()
             made = call(f"{cls.__name__}(net, loss, eps)", lambda: cls(net, cost, 0.01))
             return check_training(net, cost, made, *_data())
 

@@ -39,7 +39,16 @@ class HandIn:
 
     def verdicts(self) -> dict[str, str]:
         """By class: "ok", or the kind of the first finding."""
-        return {r["name"]: "ok" if r["report"]["ok"] else r["report"]["findings"][0]["kind"] for r in self.records}
+        return {
+            r["name"]: _unless_skipped(r) if r["report"]["ok"] else r["report"]["findings"][0]["kind"] for r in self.records
+        }
+
+
+def _unless_skipped(record: dict[str, Any]) -> str:
+    """What to say where nothing was found."""
+    asked = record["report"]["verdicts"]
+    skipped = bool(asked) and all(row["verdict"] == "not checked" for row in asked)
+    return f"not checked: {asked[0]['remark']}" if skipped else "ok"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -146,8 +155,8 @@ def _read(handin: HandIn, out: Path, ended: str) -> None:
         if "report" in record:
             handin.records.append(record)
             begun = None
-        elif "begun" in record:
-            begun = record
+        elif "begun" in record or "skipped" in record:
+            begun = record if "begun" in record else None
         elif "problem" in record:
             handin.problems.append(record["problem"])
         done = done or "done" in record
@@ -181,7 +190,7 @@ def as_text(handin: HandIn) -> str:
     for record in handin.records:
         found = record["report"]["findings"]
         words = ", ".join(f"{f['kind']} ({f['where'].split('.')[-1]})" for f in found)
-        lines.append(f"{record['name'].ljust(wide)}  {'ok' if not found else words}")
+        lines.append(f"{record['name'].ljust(wide)}  {words or _unless_skipped(record)}")
     for record in handin.records:
         if not record["report"]["ok"]:
             lines += ["", record["text"]]

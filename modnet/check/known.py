@@ -134,7 +134,7 @@ def _linear(x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray]) -> Cand
         if W.shape == (m, n):
             forms.append(W.T)
         for form in forms:
-            for b in [*others, *([] if others else [np.zeros(m)])]:
+            for b in [*others, np.zeros(m)]:
                 yield x @ form + b
         if W.shape == (n + 1, m):
             yield x @ W[:-1] + W[-1]
@@ -152,7 +152,7 @@ def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndar
         W = next((a for a in held.values() if a.ndim == dims + 2 and a.shape[-2:] == (x.shape[-1], out.shape[-1])), None)
         if W is None:
             return
-    bias = next((b.reshape(-1) for b in held.values() if b is not W and b.size == out.shape[-1]), 0) if W is not None else 0
+    biases = [b.reshape(-1) for b in held.values() if W is not None and b is not W and b.size == out.shape[-1]]
     whole = {int(v) for v in options.values() if isinstance(v, int) and not isinstance(v, bool) and v > 0}
     padding = next((v for key, v in options.items() if "pad" in key.lower() and isinstance(v, int | tuple)), 0)
     sides = padding if isinstance(padding, tuple) else (padding,) * dims
@@ -169,7 +169,9 @@ def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndar
         seen = seen[(slice(None), *(slice(None, None, s) for _, s in chosen))]
         seen = np.moveaxis(seen, 1 + dims, -1)  # (batch, *positions, *window, chan)
         if W is not None:
-            yield np.tensordot(seen, W, (list(range(1 + dims, 2 + 2 * dims)), list(range(dims + 1)))) + bias
+            plain = np.tensordot(seen, W, (list(range(1 + dims, 2 + 2 * dims)), list(range(dims + 1))))
+            yield plain
+            yield from (plain + b for b in biases)
         else:
             yield seen.max(axis=inner) if name.startswith("max") else seen.mean(axis=inner)
 

@@ -145,7 +145,7 @@ class _LossExamination:
         array = np.asarray(cost)
         n = len(self.yhat)
         if array.shape != (n,):
-            what = f"{float(array):.6g}, one number for the whole batch," if array.ndim == 0 else f"shape {array.shape}"
+            what = f"{float(array):.6g}, one number for the whole batch" if array.ndim == 0 else f"shape {array.shape}"
             advice = ""
             if array.ndim == 0 and array.dtype.kind == "f":
                 per = next((c for c in self.definitions(yhat) if len(c)), None)
@@ -158,7 +158,7 @@ class _LossExamination:
                         if np.isclose(float(array), total / n)
                         else ""
                     )
-                    advice = f": {kind} of all costs" if kind else ""
+                    advice = f" ({kind} of all costs)" if kind else ""
             raise Misbehaviour(
                 "shape",
                 f"forward returns {what}{advice}, expected shape ({n},), the cost of each example",

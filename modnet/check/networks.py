@@ -130,12 +130,17 @@ def check_network(net: Any, loss: Any, X: Any, y: Any) -> Report:
             else:
                 report.verdict("the chain", right=None, remark="layers and loss first")
     except Misbehaviour as problem:
-        report.findings.append(Finding(problem.kind, name, problem.message + ".", _CRASH, line=problem.line))
+        report.findings.append(Finding(problem.kind, name, problem.message + ".", _hint(problem), line=problem.line))
         report.verdict("the chain", right=False, remark=problem.kind)
     return report
 
 
-_CRASH = "the shapes on that line; python's own traceback shows how it got there"
+def _hint(problem: Misbehaviour) -> str:
+    return {
+        "crash": "that line: print the shapes of what it is given, and compare them with what each layer takes",
+        "not-implemented": "write it; the handout's skeleton has its name and arguments",
+        "shape": "the first axis counts examples",
+    }.get(problem.kind, "")
 
 
 def _take(report: Report, label: str, inner: Report) -> None:
@@ -181,11 +186,12 @@ def _backward(net: Any, X: np.ndarray, delta: np.ndarray) -> Any:
     name = type(net).__name__
     if callable(getattr(net, "backward_update_gradient", None)):
         return call(f"{name}.backward_update_gradient", net.backward_update_gradient, X.copy(), delta.copy())
-    method = getattr(net, "backward", None)
+    # Some do both jobs in one method.
+    method = getattr(net, "backward", None) or getattr(net, "backward_delta", None)
     if not callable(method):
         raise Misbehaviour("not-implemented", f"{name} has no backward_update_gradient(input, delta)")
     takes = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
-    return call(f"{name}.backward", method, *((X.copy(), delta.copy()) if len(takes) == 2 else (delta.copy(),)))
+    return call(f"{name}.{method.__name__}", method, *((X.copy(), delta.copy()) if len(takes) == 2 else (delta.copy(),)))
 
 
 def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, seen: list[np.ndarray | None]) -> None:
@@ -247,15 +253,19 @@ def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, se
                 1e-5 if precision == EPS else 5e-3,
             )
             q.line = line
-            fits = [g for n, g in answers.items() if g.size == array.size and (n == key or "_parameters" not in n)]
-            if key in answers and answers[key].size == array.size:
-                fits = [answers[key]]
+            if "_parameters" in key:
+                fits = [g for n, g in answers.items() if n == key and g.size == array.size]
+            else:
+                fits = [g for n, g in answers.items() if n != key and "_parameters" not in n and g.size == array.size]
+                fits.sort(key=lambda g: not g.any())
             if not fits:
                 continue
             for got in fits:
                 q.answer(got)
                 if q.right:
                     break
+            else:
+                q.answer(fits[0])
             error = max(error, q.error if q.right else 0.0)
             if not q.right:
                 report.findings.append(_guess_chain(q, net, loss, X, y, i, key, seen))
@@ -305,8 +315,9 @@ def _guess_chain(
                 layer.backward_update_gradient(given.copy(), d.copy())
             except Exception:  # shapes that do not fit: not this
                 continue
-            got = gradients(layer).get(key)
-            if got is not None and got.size == int(np.prod(q.shape)) and q.is_like(got):
+            size = int(np.prod(q.shape))
+            named = {n: g for n, g in gradients(layer).items() if g.size == size and (n == key) == ("_parameters" in key)}
+            if any(q.is_like(g) for g in named.values()):
                 if k == i:
                     place = "its own output" if j == i + 1 else f"the input of layer {j}"
                     return q.finding(
@@ -354,7 +365,7 @@ def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any) -> Repor
         with np.errstate(all="ignore"):
             finding = _train(report, _Training(net, loss, optimizer, X, y), name)
     except Misbehaviour as problem:
-        finding = Finding(problem.kind, f"{name}.step", problem.message + ".", _CRASH, line=problem.line)
+        finding = Finding(problem.kind, f"{name}.step", problem.message + ".", _hint(problem), line=problem.line)
     if finding is not None:
         report.findings.append(finding)
         report.verdict("a step", right=False, remark=finding.kind)

@@ -265,12 +265,9 @@ def gradients(module: Any) -> dict[str, np.ndarray]:
     """Copies of the arrays that may be gradients; that of ``_parameters['W']`` has the same name."""
     found = {name.replace(_GRADIENT, _PARAMETERS): array for name, array in arrays(module, _GRADIENT).items()}
     if not hasattr(module, "_storage") and hasattr(module, "__dict__"):
-        known = parameters(module)
         for name, value in vars(module).items():
             if name not in (_PARAMETERS, _GRADIENT) and not _is_module(value):
-                extra: dict[str, np.ndarray] = {}
-                _collect(extra, name, value)
-                found.update({n: a for n, a in extra.items() if n not in known})
+                _collect(found, name, value)
     return {name: np.array(array, np.float64) for name, array in found.items()}
 
 

@@ -4,7 +4,7 @@
 the library's; what a class leaves out it has from the plain bases below.
 """
 
-# ruff: noqa: NPY002
+# ruff: noqa: E501, NPY002
 import numpy as np
 
 BROKEN, CORRECT = [], []
@@ -1138,3 +1138,62 @@ variant("direction", Sigmoide, LINE, backward_delta=lambda s, x, d: d * s.forwar
 variant("direction", Softmax, LINE, backward_delta=lambda s, x, d: s.forward(x) * d - (d * s.forward(x)).sum(1, keepdims=True))
 linear("direction", backward_update_gradient=lambda s, x, d: add(s, np.abs(x).T @ d))
 variant("direction", Cube, LINE, backward_delta=lambda s, x, d: (3 * x - 1) * d)
+
+
+@correct(LINE, 3, 2)
+class OtherNames(Lineaire):
+    """Gradients and a velocity under names of their own."""
+
+    def __init__(self, n, m):
+        self.W, self.b = np.random.randn(n, m), np.zeros(m)
+        self.derivee_W, self.derivee_b, self.vitesse = np.zeros((n, m)), np.zeros(m), np.zeros(m)
+
+    def zero_grad(self):
+        self.derivee_W[:], self.derivee_b[:] = 0, 0
+
+    def backward_update_gradient(self, input, delta):
+        self.derivee_W += input.T @ delta
+        self.derivee_b += delta.sum(axis=0)
+
+    def update_parameters(self, gradient_step=1e-3):
+        self.W -= gradient_step * self.derivee_W
+        self.b -= gradient_step * self.derivee_b
+
+
+@correct(LINE, 3, 2)
+class SquareOfLinear(Linear):
+    """Its own gradient needs forward, and it keeps what it does not use."""
+
+    def forward(self, X):
+        self.out = (X @ self._parameters) ** 2
+        return self.out
+
+    def backward_update_gradient(self, input, delta):
+        self._gradient += 2 * input.T @ (delta * (input @ self._parameters))
+
+    def backward_delta(self, input, delta):
+        return 2 * (delta * (input @ self._parameters)) @ self._parameters.T
+
+
+@correct(CONV, 3, 2, 4, 1)
+class ConvWithBias(Conv1D):
+    """A bias beside the weights."""
+
+    def __init__(self, k_size, chan_in, chan_out, stride=1):
+        super().__init__(k_size, chan_in, chan_out, stride)
+        self.bias, self.bias_gradient = np.zeros(chan_out), np.zeros(chan_out)
+
+    def zero_grad(self):
+        super().zero_grad()
+        self.bias_gradient = np.zeros(self.chan_out) if hasattr(self, "bias") else None
+
+    def forward(self, X):
+        return super().forward(X) + self.bias
+
+    def backward_update_gradient(self, input, delta):
+        super().backward_update_gradient(input, delta)
+        self.bias_gradient += delta.sum(axis=(0, 1))
+
+    def update_parameters(self, gradient_step=1e-3):
+        super().update_parameters(gradient_step)
+        self.bias = self.bias - gradient_step * self.bias_gradient

@@ -176,7 +176,8 @@ class Optim:
         self.net.update_parameters(self.eps)
 """
     )
-    idle = "\n    ".join(f"def {m}: pass" for m in ("zero_grad(self)", "update_parameters(self, s)", "backward_update_gradient(self, i, d)"))
+    signatures = ("zero_grad(self)", "update_parameters(self, s)", "backward_update_gradient(self, i, d)")
+    idle = "\n    ".join(f"def {signature}: pass" for signature in signatures)
     text = text.replace("class TanH(Module):", f"class TanH(Module):\n    {idle}")
     assert check(file(text)) == 1
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[:3]]
