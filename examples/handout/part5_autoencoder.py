@@ -77,8 +77,8 @@ print(f"purity of k-means with 10 groups: on pixels {purity(X):.3f}, on codes of
 def classify(Z, Z_test, count):
     np.random.seed(1)
     net = Sequentiel(layer(Z.shape[1], 10))
-    options = {"optimizer": Adam(lr=0.02), "epochs": 2 if args.quick else 150, "batch_size": 32, "rng": 1, "progress": False}
-    fit(net, Z[:count], y[:count], loss=CrossEntropieLoss(), **options)
+    settings = {"optimizer": Adam(lr=0.02), "epochs": 2 if args.quick else 150, "batch_size": 32, "rng": 1, "progress": False}
+    fit(net, Z[:count], y[:count], loss=CrossEntropieLoss(), **settings)
     return (predict(net, Z_test).argmax(axis=1) == y_test).mean()
 
 
