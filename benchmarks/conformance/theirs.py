@@ -1,6 +1,6 @@
 """Every module and loss of the library, said with PyTorch's functions: what the tests here compare with.
 
-`output` computes what a module computes, with autograd behind it. Weights are copied into `Copies`; arrays stay channels last
+`output` computes what a module computes, with autograd behind it. Weights are copied by `copied`; arrays stay channels last
 outside, and are turned for PyTorch's convolutions and pooling inside, where autograd turns the gradients back.
 """
 
