@@ -22,6 +22,7 @@ class Peer(NamedTuple):
     shape: tuple[int, ...]
     torch: str
     torch_shape: tuple[int, ...] = ()  # where it is another: PyTorch has channels first
+    whole: int = 0  # for an input of whole numbers, how many there are
 
 
 WIDE = (32, 100)
@@ -54,6 +55,9 @@ PEERS = {
     "Conv2D": Peer((3, 8, 16), IMAGE, "nn.Conv2d(8, 16, 3)", IMAGE_FIRST),
     "ConvTranspose1D": Peer((3, 8, 16), LONG, "nn.ConvTranspose1d(8, 16, 3)", LONG_FIRST),
     "ConvTranspose2D": Peer((3, 8, 16), IMAGE, "nn.ConvTranspose2d(8, 16, 3)", IMAGE_FIRST),
+    "Embedding": Peer((100, 32), (32, 20), "nn.Embedding(100, 32)", whole=100),
+    "GlobalAvgPool": Peer((), IMAGE, "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())", IMAGE_FIRST),
+    "GlobalMaxPool": Peer((), IMAGE, "nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())", IMAGE_FIRST),
     "MaxPool1D": Peer((2,), LONG, "nn.MaxPool1d(2)", LONG_FIRST),
     "AvgPool1D": Peer((2,), LONG, "nn.AvgPool1d(2)", LONG_FIRST),
     "MaxPool2D": Peer((2,), IMAGE, "nn.MaxPool2d(2)", IMAGE_FIRST),
@@ -84,8 +88,9 @@ def _described(name: str, kind: Any) -> tuple[str, str]:
     return repr(module) if len(repr(module)) < 40 else name, str(shape)
 
 
-def _numbers(shape: tuple[int, ...]) -> np.ndarray:
-    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+def _numbers(shape: tuple[int, ...], whole: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, whole, shape) if whole else rng.normal(size=shape).astype(np.float32)
 
 
 class Ours:
@@ -94,7 +99,8 @@ class Ours:
     def __init__(self, name: str) -> None:
         module, shape = _built(name, _kinds()[name])
         self.module = module.astype("float32").train()
-        self.x = _numbers(shape)
+        self.whole = PEERS[name].whole if name in PEERS else 0
+        self.x = _numbers(shape, self.whole)
         self.delta = _numbers(np.shape(self.module.forward(self.x)))
 
     def forward(self) -> None:
@@ -102,7 +108,8 @@ class Ours:
 
     def backward(self) -> None:
         self.module.backward_update_gradient(self.x, self.delta)
-        self.module.backward_delta(self.x, self.delta)
+        if not self.whole:
+            self.module.backward_delta(self.x, self.delta)
 
 
 class Theirs:
@@ -119,8 +126,10 @@ class Theirs:
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         self.grad: Callable[..., Any] = torch.autograd.grad
         self.module = eval(peer.torch, {"nn": nn})
-        self.x = torch.from_numpy(_numbers(peer.torch_shape or peer.shape)).requires_grad_()
-        self.wanted = (self.x, *self.module.parameters())
+        self.x = torch.from_numpy(_numbers(peer.torch_shape or peer.shape, peer.whole))
+        self.wanted = tuple(self.module.parameters())
+        if not peer.whole:
+            self.wanted = (self.x.requires_grad_(), *self.wanted)
         self.out = self.module(self.x)
         self.delta = torch.ones_like(self.out)
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import tasks
-from contestants import CONTESTANTS
+from contestants import CONTESTANTS, ON_REQUEST
 
 HERE = Path(__file__).parent
 SECTIONS = ("training", "first-fit", "script", "modules")
@@ -75,7 +75,7 @@ def available(names: Iterable[str]) -> list[str]:
     """The contestants whose library is installed here."""
     from importlib.util import find_spec
 
-    needs = {"PyTorch": "torch", "JAX": "optax", "scikit-learn": "sklearn"}
+    needs = {"PyTorch": "torch", "JAX": "optax", "scikit-learn": "sklearn", "torch.compile": "torch"}
     found = []
     for name in names:
         if name in needs and find_spec(needs[name]) is None:
@@ -138,7 +138,7 @@ def show_machine(names: list[str], env: dict[str, str], threads: int) -> Figures
     for name in ("system", "processor", "load", "threads"):
         print(f"{name:10} {found[name]}")
     for name in names:
-        if name == "modnet loop":
+        if name in ("modnet loop", "torch.compile"):
             continue
         worker = Worker("trainer", env, name=name)
         about = worker.ask("machine")
@@ -429,7 +429,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     options = parser.parse_args()
     chosen = options.only or SECTIONS
-    names = available(n for n in CONTESTANTS if not options.contestant or n in ("modnet fit", *options.contestant))
+    wanted = options.contestant or [name for name in CONTESTANTS if name not in ON_REQUEST]
+    names = available(name for name in CONTESTANTS if name in ("modnet fit", *wanted))
     os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (str(HERE.parent), os.environ.get("PYTHONPATH")) if p)
     env = environment(options.threads)
     started = time.perf_counter()

@@ -11,7 +11,10 @@ CONTESTANTS = {
     "PyTorch": ("with_torch", "Eager"),
     "JAX": ("with_jax", "Scan"),
     "scikit-learn": ("with_sklearn", "MLP"),
+    "torch.compile": ("with_torch", "Compiled"),
 }
+# It compiles for a minute, and takes longer for a step of a small network than eager PyTorch.
+ON_REQUEST = ("torch.compile",)
 
 
 def find(name: str) -> Any:

@@ -22,12 +22,16 @@ class Eager(Contestant):
         self.task, self.first, self.variant = task, first, variant
         self.X, self.y = torch.from_numpy(X), torch.from_numpy(y)
         self.activation = {"relu": torch.relu, "tanh": torch.tanh}[task.activation]
+        # PyTorch's weights are (out, in).
+        self.params = [torch.tensor(np.ascontiguousarray(p.T)).requires_grad_() for p in first]
+        self.loss = self.plain_loss
         torch.manual_seed(3)
         self.reset()
 
     def reset(self) -> None:
-        # PyTorch's weights are (out, in).
-        self.params = [torch.tensor(np.ascontiguousarray(p.T)).requires_grad_() for p in self.first]
+        with torch.no_grad():
+            for p, value in zip(self.params, self.first):
+                p.copy_(torch.from_numpy(value.T))
         form = {self.variant: True}
         if self.task.optimizer == "adam":
             self.optimizer = torch.optim.Adam(self.params, lr=self.task.lr, **form)
@@ -41,16 +45,30 @@ class Eager(Contestant):
     def follow(self, order: np.ndarray) -> None:
         self._epoch(torch.from_numpy(order))
 
+    def plain_loss(self, x: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        params = self.params
+        for i in range(0, len(params), 2):
+            x = functional.linear(x, params[i], params[i + 1])
+            if i < len(params) - 2:
+                x = self.activation(x)
+        return functional.cross_entropy(x, truth)
+
     def _epoch(self, order: torch.Tensor) -> None:
-        params, optimizer, size = self.params, self.optimizer, self.task.batch
+        optimizer, size = self.optimizer, self.task.batch
         for x, truth in zip(self.X.index_select(0, order).split(size), self.y.index_select(0, order).split(size)):
             optimizer.zero_grad(set_to_none=True)
-            for i in range(0, len(params), 2):
-                x = functional.linear(x, params[i], params[i + 1])
-                if i < len(params) - 2:
-                    x = self.activation(x)
-            functional.cross_entropy(x, truth).backward()
+            self.loss(x, truth).backward()
             optimizer.step()
 
     def parameters(self) -> list[np.ndarray]:
         return [p.detach().numpy().T for p in self.params]
+
+
+class Compiled(Eager):
+    """Forward and loss, and so backward, by torch.compile. It needs a C++ compiler."""
+
+    variants = ("fused",)
+
+    def __init__(self, task: Task, X: np.ndarray, y: np.ndarray, first: list[np.ndarray], variant: str) -> None:
+        super().__init__(task, X, y, first, variant)
+        self.loss = torch.compile(self.plain_loss)
