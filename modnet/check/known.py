@@ -114,6 +114,8 @@ def definition(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.nda
         yield FUNCTIONS[name](x)
         if name == "gelu":
             yield 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        if name == "softplus":
+            yield from (_softplus(b * x) / b for b in numbers if b > 0)
         if name == "silu":
             yield from (x * _sigmoid(b * x) for b in numbers)
     elif name == "leakyrelu":

@@ -65,7 +65,7 @@ class _Examination:
         self.subject = Subject(module, x)
         self.reference, self.make = reference, make
         self.report = Report(f"{self.subject.name} on an input of shape {x.shape}")
-        self.by_numbers = x.dtype.kind == "f"
+        self.by_numbers, self.drawn = x.dtype.kind == "f", isinstance(input, tuple)
         self.answers: dict[str, np.ndarray] = {}
         self.shapes: geometry.Outcomes | None = None
         for where, examine in (("forward", self.forward), (_DELTA, self.delta), (_GRADIENT, self.gradient), ("", self.rest)):
@@ -119,7 +119,8 @@ class _Examination:
         if x.dtype.kind in "iu":
             self.settle_integers()
             x = subject.x
-        subject.examine()
+        self.examine()
+        x = subject.x
         coupled = self.coupling()
         if coupled is not None:
             self.add("forward", coupled)
@@ -160,6 +161,24 @@ class _Examination:
             return False
         self.add("forward", *found, remark=found[0].kind if found else remark)
         return True
+
+    def examine(self) -> None:
+        """Look at the module; of a shape, one that takes no numbers gets small integers, as an embedding does."""
+        subject = self.subject
+        try:
+            subject.examine()
+        except Misbehaviour as problem:
+            drawn = subject.x
+            for count in (3, 2, 1) if self.drawn and problem.kind == "crash" else ():
+                subject.x = (np.arange(drawn.size) % count).reshape(drawn.shape)
+                try:
+                    subject.examine()
+                except Misbehaviour:
+                    continue
+                self.by_numbers = False
+                return
+            subject.x = drawn
+            raise
 
     def waiting(self) -> None:
         for where in (_DELTA, _GRADIENT):
@@ -481,6 +500,8 @@ class _Examination:
 
     def other_inputs(self) -> list[np.ndarray]:
         x = self.subject.x
+        if x.dtype.kind != "f":
+            return [x[::-1].copy(), x[:1].copy()]
         others = [x[::-1] * 0.7 + 0.13] if len(x) > 1 else [x * -0.6 + 0.23]
         return [others[0], x[:1] * 0.8 - 0.11] if len(x) > 1 else others
 
