@@ -41,7 +41,7 @@ class Finding:
         if self.index is None or self.analytic is None or self.numeric is None:
             return ""
         place = ", ".join(map(str, self.index))
-        return f"worst at [{place}]: returned {self.analytic:.6g}, {self.truth} {self.numeric:.6g}"
+        return f"{f'worst at [{place}]' if place else 'in all'}: returned {self.analytic:.6g}, {self.truth} {self.numeric:.6g}"
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain values, for JSON."""
