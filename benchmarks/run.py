@@ -29,7 +29,7 @@ import tasks
 from contestants import CONTESTANTS, ON_REQUEST
 
 HERE = Path(__file__).parent
-SECTIONS = ("training", "first-fit", "script", "modules")
+SECTIONS = ("training", "convolution", "first-fit", "script", "modules")
 Figures = dict[str, Any]
 
 
@@ -419,6 +419,12 @@ def modules(names: list[str], rounds: int, env: dict[str, str]) -> Figures:
     return found
 
 
+def convolution(rounds: int) -> None:
+    """Training steps of convolution networks: a program of its own, with one thread."""
+    print("\nConvolution networks, one thread\n", flush=True)
+    subprocess.run([sys.executable, str(HERE / "convolution.py"), str(rounds)], env=environment(1), check=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=SECTIONS, action="append", help="one part; may be given again for more")
@@ -437,6 +443,8 @@ def main() -> None:
     figures: Figures = {"machine": show_machine(names, env, options.threads)}
     if "training" in chosen:
         figures["training"] = training(names, options.task or tuple(tasks.TASKS), options.rounds or 9, env, options.threads)
+    if "convolution" in chosen:
+        convolution(options.rounds or 9)
     if "first-fit" in chosen:
         figures["first fit"] = first_fit(names, options.rounds or 5, options.threads)
     if "script" in chosen:

@@ -218,12 +218,17 @@ def test_a_rare_class_does_not_stop_the_split(capsys, csv):
 @pytest.mark.needs_jit
 def test_ctrl_c_ends_training_at_once_and_the_figures_come():
     command = [sys.executable, "-m", "modnet", "train", "xor", "--layers", "4", "--epochs", str(10**8)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            if line.startswith("epoch "):
-                process.send_signal(signal.SIGINT)
-                break
-        out, err = process.communicate(timeout=60)
+    # Where the suite itself runs in the background, its children would ignore the signal: a terminal's do not.
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **listening) as process:
+        try:
+            for line in process.stdout:
+                if line.startswith("epoch "):
+                    process.send_signal(signal.SIGINT)
+                    break
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert re.fullmatch(r"modnet: fit: interrupted in epoch \d+; the network has its last finite parameters\n", err)
     assert list(figures(out)) == ["training"]
