@@ -321,6 +321,7 @@ class Scaled(Activation):
 @pytest.mark.parametrize(("name", "value"), [("BOUNDSCHECK", 1), ("OPT", 0), ("CPU_NAME", "generic")])
 def test_code_made_under_other_settings_lies_apart(unknown, tmp_path, name, value):
     unknown.setenv("MODNET_CACHE_DIR", str(tmp_path))
+    unknown.setattr(config, "BOUNDSCHECK", None)  # as it is unless the suite runs with it
     usual = kernels.cache_folder()
     unknown.setattr(kernels, "_folder", [])
     unknown.setattr(config, name, value)
