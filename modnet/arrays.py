@@ -7,11 +7,31 @@ what was expected.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+
+
+def aligned(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Zeros, beginning at a multiple of 64 bytes, C-contiguous.
+
+    numpy begins an array at any multiple of 16 bytes. If it is not one of 32, every other load of a loop straddles two cache
+    lines: Adam's update of 5,000 float32 then takes twice as long, a whole step of training a sixth longer.
+    """
+    size = prod(shape) if isinstance(shape, tuple) else shape
+    room = np.zeros(size * np.dtype(dtype).itemsize + ALIGNMENT, np.uint8)
+    return np.ndarray(shape, dtype, room, -room.ctypes.data % ALIGNMENT)
+
+
+def aligned_copy(array: np.ndarray, dtype: Any = None) -> np.ndarray:
+    """A copy that begins at a multiple of 64 bytes, of another element type if one is given."""
+    copy = aligned(array.shape, array.dtype if dtype is None else dtype)
+    copy[...] = array
+    return copy
 
 
 def float_type(dtype: Any, who: Any = "modnet") -> np.dtype[Any]:

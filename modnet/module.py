@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import FLOATS, as_batch, float_type
+from modnet.arrays import FLOATS, aligned, aligned_copy, as_batch, float_type
 from modnet.kernels import Compiled
 
 Shape = tuple[int, ...]
@@ -151,12 +151,12 @@ class ShapeError(ValueError):
 
 
 class Storage:
-    """The flat vectors of one network, or of a module that stands alone: parameters, gradient and state."""
+    """The flat vectors of one network, or of a module that stands alone: parameters, gradient and state, each `aligned`."""
 
     def __init__(self, parameters: int, state: int, dtype: Any = np.float64) -> None:
-        self.params = np.zeros(parameters, dtype)
-        self.grad = np.zeros(parameters, dtype)
-        self.state = np.zeros(state, dtype)
+        self.params = aligned(parameters, dtype)
+        self.grad = aligned(parameters, dtype)
+        self.state = aligned(state, dtype)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -165,7 +165,11 @@ class Storage:
 
     def convert(self, dtype: np.dtype[Any]) -> None:
         """Take another element type, in place."""
-        self.params, self.grad, self.state = (v.astype(dtype) for v in (self.params, self.grad, self.state))
+        self.params, self.grad, self.state = (aligned_copy(v, dtype) for v in (self.params, self.grad, self.state))
+
+    def __setstate__(self, state: dict[str, np.ndarray]) -> None:
+        # copy and pickle leave the vectors where numpy puts them.
+        self.__dict__.update({name: aligned_copy(vector) for name, vector in state.items()})
 
 
 class View:

@@ -23,6 +23,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
+from modnet.arrays import aligned, aligned_copy
 from modnet.kernels import (
     JIT_DISABLED,
     Compiled,
@@ -125,7 +126,9 @@ class Table:
         self.params, self.grad, self.state = storage.params, storage.grad, storage.state
         self.source = storage.params  # `astype` replaces it: the table is then out of date
         if self.params.dtype != dtype:  # a network without parameters takes the type of its input
-            self.params, self.grad, self.state = (v.astype(dtype) for v in (self.params, self.grad, self.state))
+            self.params, self.grad, self.state = (
+                aligned_copy(v, dtype) for v in (self.params, self.grad, self.state)
+            )
         self.rows = np.zeros(len(program.rows), ROW)
         self.modules = [module for module, *_ in program.rows]  # keeps alive what the rows point to
         self.checks = program.checks
@@ -151,11 +154,11 @@ class Table:
             written.add(source)
         self.sizes = np.array(all_sizes, np.int64)
         self.widest = max((program.features[source] for _, _, source, _, _ in program.rows), default=0)
-        self.seen = np.zeros(self.params.size + self.state.size, dtype)
+        self.seen = aligned(self.params.size + self.state.size, dtype)
         self.seen_hyper = np.zeros(int(self.rows["hyper_size"].sum()), np.float64)
         self.seen_batch = 0
         self.capacity = 0
-        self.values = self.deltas = self.scratch = np.empty(0, dtype)
+        self.values = self.deltas = self.scratch = aligned(0, dtype)
         self.nothing = np.empty((0, 0), dtype)
         self.memory = self._memory()
 
@@ -177,9 +180,9 @@ class Table:
     def reserve(self, batch: int) -> None:
         """Make the workspace large enough for a batch."""
         if batch > self.capacity:
-            self.values = np.empty(batch * self.columns, self.dtype)
-            self.deltas = np.empty(batch * self.columns, self.dtype)
-            self.scratch = np.empty(batch * self.widest if self.rows["adds"].any() else 0, self.dtype)
+            self.values = aligned(batch * self.columns, self.dtype)
+            self.deltas = aligned(batch * self.columns, self.dtype)
+            self.scratch = aligned(batch * self.widest if self.rows["adds"].any() else 0, self.dtype)
             self.capacity = batch
             self.seen_batch = 0
             self.memory = self._memory()

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import as_batch, as_numbers, generator, real, require_finite, said, whole
+from modnet.arrays import aligned, aligned_copy, as_batch, as_numbers, generator, real, require_finite, said, whole
 from modnet.loss import KernelLoss, Loss
 from modnet.module import KernelModule, ShapeError
 from modnet.modules.container import Container
@@ -473,9 +473,9 @@ class _CompiledRunner(_Runner):
         self.loss_addresses = np.array([0 if k is None else k.address(dtype) for k in kernels])
         self.step_address = optimizer.step_kernel.address(dtype)
         self.table.reserve(size)
-        self.batch_y = np.empty((size, self.y.shape[1]), dtype)
-        self.cost = np.empty(size, dtype)
-        self.previous, self.previous_state = self.table.params.copy(), self.table.state.copy()
+        self.batch_y = aligned((size, self.y.shape[1]), dtype)
+        self.cost = aligned(size, dtype)
+        self.previous, self.previous_state = aligned_copy(self.table.params), aligned_copy(self.table.state)
         self.draws = bool(self.table.rows["draws"].any())
         self.seconds_a_batch = 0.0
         walk_epoch.compile(dtype)

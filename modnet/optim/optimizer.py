@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import real
+from modnet.arrays import aligned, real
 from modnet.kernels import Compiled
 from modnet.module import KernelModule, held_numbers
 from modnet.modules.container import Container, require_companions
@@ -248,7 +248,10 @@ class Optimizer:
                 raise ValueError(f"{self}: restore got the moments of another network, expected those of one built alike")
         for group, kept in zip(self._groups, state["groups"]):
             group.settings[...] = kept["settings"]
-            group.moments = copy.deepcopy(kept["moments"])
+            if isinstance(group.moments, dict):
+                group.moments = copy.deepcopy(kept["moments"])
+            else:
+                group.moments[...] = kept["moments"]  # in place: they stay aligned
         self._initial[LR], self.epochs, self._memory = state["lr"], state["epochs"], state["memory"].copy()
 
     def flat_group(self) -> Any:
@@ -314,7 +317,7 @@ class _Flat:
         self.storage = net._storage
         self.params, self.grad = net.parameters, net.gradient
         self.pieces, self.factors = _pieces(net, factors)
-        self.moments = np.zeros(optimizer.moment_count * self.params.size, self.params.dtype)
+        self.moments = aligned(optimizer.moment_count * self.params.size, self.params.dtype)
         #: A row for each piece. The first counts the steps where there is none.
         self.settings = np.tile(optimizer._initial, (max(1, len(self.factors)), 1))
         self.base = self.storage.params
@@ -423,7 +426,7 @@ class _Plain:
                 flat, slope = np.array(param, dtype).reshape(-1), np.array(grad, dtype).reshape(-1)
                 moments = self.moments.get(key)
                 if moments is None or moments.size != self.optimizer.moment_count * flat.size:
-                    moments = self.moments[key] = np.zeros(self.optimizer.moment_count * flat.size, dtype)
+                    moments = self.moments[key] = aligned(self.optimizer.moment_count * flat.size, dtype)
                 after = self.settings.copy()
                 after[LR] = rate * self.factor
                 self.optimizer.step_kernel.call(flat, slope, moments, after)
