@@ -261,13 +261,13 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> int:
         elif time.perf_counter() - shown > 5:
             shown = time.perf_counter()
             print(f"{done} of {len(work)} kernels", flush=True)
-        before = sum(kernel.call.stats.cache_misses.values())
+        before = sum(kernel.dispatcher.stats.cache_misses.values())
         kernel.compile(dtype)
-        compiled += sum(kernel.call.stats.cache_misses.values()) > before
+        compiled += sum(kernel.dispatcher.stats.cache_misses.values()) > before
     if progress is not None:
         progress.close()
     # A kernel without numbers of either type, such as that which shuffles, is one for both.
-    there = len(work) - compiled - sum(len(kernel.call.overloads) < len(dtypes) for kernel, _ in work[:: len(dtypes)])
+    there = len(work) - compiled - sum(len(kernel.dispatcher.overloads) < len(dtypes) for kernel, _ in work[:: len(dtypes)])
     seconds = time.perf_counter() - began
     print(f"{compiled} kernels compiled, {there} were there already, {seconds:.1f} s; they are in {folder}")
     if _count(folder) - kept < compiled:

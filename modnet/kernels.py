@@ -19,6 +19,10 @@ element type, float32 or float64, vectors and matrices C-contiguous:
     sizes                        int64 (n,)              sizes of the input and whole-number settings
     hyper                        float64 (n,)            other settings, read at each call; they may be changed between calls
 
+Python reaches all kernels of a kind through one compiled function, which takes the kernel's address before the arguments:
+`enter_forward` and so on. Kernels themselves are machine code alone, without the wrapper that unpacks Python's arguments: it
+would take longer to compile than most of them.
+
 Outside the kernels the folder of compiled code is the other subject of this file: see `cache_folder`.
 """
 
@@ -48,6 +52,7 @@ from numba.core import cgutils, config, serialize
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.errors import TypingError
+from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
 from numba.extending import get_cython_function_address, intrinsic
 
@@ -58,10 +63,33 @@ JIT_DISABLED = bool(config.DISABLE_JIT)
 # that divides checks every divisor and is five times slower.
 JIT_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
 
-#: For functions called from kernels: compiled into their caller.
-inline = numba.njit(**JIT_OPTIONS)
-#: The same, for a loop that is to be vectorised: a call would prevent it, and LLVM leaves longer functions calls.
-inline_always = numba.njit(**JIT_OPTIONS, forceinline=True)
+# What only compiled code calls needs no wrapper that takes Python's arguments, nor one for C. Each would be compiled too.
+_NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+class _WithoutWrappers(CPUDispatcher):
+    """A numba function that only compiled code can call compiled; a call from Python runs the text in Python."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.py_func(*arguments)  # numba would jump to the wrapper, which is not there
+
+
+def _for_compiled_code(function: Callable[..., Any], **options: Any) -> Any:
+    """The numba function of `function`, without wrappers."""
+    found = numba.njit(**JIT_OPTIONS, **_NO_WRAPPERS, **options)(function)
+    if not JIT_DISABLED:
+        found.__class__ = _WithoutWrappers
+    return found
+
+
+def inline(function: Callable[..., Any]) -> Any:
+    """Decorator, for functions called from kernels: compiled into their caller."""
+    return _for_compiled_code(function)
+
+
+def inline_always(function: Callable[..., Any]) -> Any:
+    """The same, for a loop that is to be vectorised: a call would prevent it, and LLVM leaves longer functions calls."""
+    return _for_compiled_code(function, forceinline=True)
 
 
 def _signatures(element: types.Float) -> dict[str, types.Type]:
@@ -101,13 +129,21 @@ class Compiled:
         self.__name__ = function.__name__
 
     @cached_property
-    def call(self) -> Any:
-        """The function as Python calls it; made when first asked for, since most programs use few of the kernels."""
-        if JIT_DISABLED:
-            return _quiet(self.function)
-        found = numba.njit(**JIT_OPTIONS)(self.function)
+    def dispatcher(self) -> Any:
+        """numba's function; made when first asked for, since most programs use few of the kernels."""
+        found = self._jit(self.function)
         found._cache = _KernelCache(self.function)
         return found
+
+    _jit = staticmethod(numba.njit(**JIT_OPTIONS))
+
+    @cached_property
+    def call(self) -> Any:
+        """The function as Python calls it."""
+        return _quiet(self.function) if JIT_DISABLED else self._call()
+
+    def _call(self) -> Any:
+        return self.dispatcher
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it from Python, compiled at the first call for each element type."""
@@ -119,7 +155,7 @@ class Compiled:
     def compile(self, dtype: Any) -> None:
         """Compile for an element type, or load from the cache. Nothing is done where that has happened already."""
         if not JIT_DISABLED:
-            self.call.compile(self._signature(_ELEMENTS[np.dtype(dtype)]).args)
+            self.dispatcher.compile(self._signature(_ELEMENTS[np.dtype(dtype)]).args)
 
     def address(self, dtype: Any) -> int:
         """Where the machine code for this element type lies, in this process."""
@@ -132,7 +168,7 @@ class Compiled:
             else:
                 self.compile(dtype)
                 arguments = self._signature(_ELEMENTS[dtype]).args
-                compiled = self.call.overloads[arguments]
+                compiled = self.dispatcher.overloads[arguments]
                 found = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
             self._addresses[dtype] = found
         return found
@@ -140,6 +176,32 @@ class Compiled:
     # A kernel is found again by its name, like any function.
     def __reduce__(self) -> Any:
         return _find, (self.function.__module__, self.function.__qualname__)
+
+
+class Kernel(Compiled):
+    """A kernel: compiled code calls it by its address, and so does Python, through the entry of its kind.
+
+    Parameters
+    ----------
+    function : the Python function.
+    kind : "forward", "gradient", "backward", "cost", "slope", "hits" or "step".
+    """
+
+    _jit = staticmethod(_for_compiled_code)
+
+    def __init__(self, function: Callable[..., None], kind: str) -> None:
+        super().__init__(function, lambda element: SIGNATURES[np.dtype(str(element))][kind])
+        self.kind = kind
+
+    def _call(self) -> Any:
+        enter, addresses = ENTRIES[self.kind].dispatcher, self._addresses
+
+        # The entry has the types of its arguments checked, so they are those of the code at the address.
+        def call(first: np.ndarray, *others: Any) -> None:
+            address = addresses.get(first.dtype)
+            enter(self.address(first.dtype) if address is None else address, first, *others)
+
+        return call
 
 
 def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -159,7 +221,7 @@ def _find(module: str, qualname: str) -> Any:
     return found
 
 
-def kernel(kind: str) -> Callable[[Callable[..., None]], Compiled]:
+def kernel(kind: str) -> Callable[[Callable[..., None]], Kernel]:
     """Decorator: make a function the kernel of one operation.
 
     Parameters
@@ -168,7 +230,7 @@ def kernel(kind: str) -> Callable[[Callable[..., None]], Compiled]:
     """
     if kind not in SIGNATURES[np.dtype(np.float64)]:
         raise ValueError(f"kernel: kind is {kind!r}, expected one of {', '.join(SIGNATURES[np.dtype(np.float64)])}")
-    return lambda function: Compiled(function, lambda element: SIGNATURES[np.dtype(str(element))][kind])
+    return lambda function: Kernel(function, kind)
 
 
 def _caller(kind: str) -> Any:
@@ -202,6 +264,63 @@ def _caller(kind: str) -> Any:
 call_forward, call_gradient, call_backward = _caller("forward"), _caller("gradient"), _caller("backward")
 call_cost, call_slope, call_hits = _caller("cost"), _caller("slope"), _caller("hits")
 call_step = _caller("step")
+
+
+def _entry(kind: str) -> Callable[[Callable[..., None]], Compiled]:
+    """Decorator: a function that Python calls with the address of a kernel of this kind and the kernel's arguments."""
+
+    def signature(element: types.Float) -> types.Type:
+        return types.void(types.int64, *SIGNATURES[np.dtype(str(element))][kind].args)
+
+    return lambda function: Compiled(function, signature)
+
+
+@_entry("forward")
+def enter_forward(address, x, out, params, state, sizes, hyper):
+    """Call the forward kernel at an address."""
+    call_forward(address, x, out, params, state, sizes, hyper)
+
+
+@_entry("gradient")
+def enter_gradient(address, x, out, delta, grad, params, state, sizes, hyper):
+    """Call the gradient kernel at an address."""
+    call_gradient(address, x, out, delta, grad, params, state, sizes, hyper)
+
+
+@_entry("backward")
+def enter_backward(address, x, out, delta, dx, params, state, sizes, hyper):
+    """Call the backward kernel at an address."""
+    call_backward(address, x, out, delta, dx, params, state, sizes, hyper)
+
+
+@_entry("cost")
+def enter_cost(address, y, yhat, cost, sizes, hyper):
+    """Call the cost kernel at an address."""
+    call_cost(address, y, yhat, cost, sizes, hyper)
+
+
+@_entry("slope")
+def enter_slope(address, y, yhat, delta, sizes, hyper):
+    """Call the slope kernel at an address."""
+    call_slope(address, y, yhat, delta, sizes, hyper)
+
+
+@_entry("hits")
+def enter_hits(address, y, yhat, hit, sizes, hyper):
+    """Call the hits kernel at an address."""
+    call_hits(address, y, yhat, hit, sizes, hyper)
+
+
+@_entry("step")
+def enter_step(address, params, grad, state, hyper):
+    """Call the step kernel at an address."""
+    call_step(address, params, grad, state, hyper)
+
+
+ENTRIES = {
+    "forward": enter_forward, "gradient": enter_gradient, "backward": enter_backward,
+    "cost": enter_cost, "slope": enter_slope, "hits": enter_hits, "step": enter_step,
+}  # fmt: skip
 
 
 _python_arrays: dict[int, np.ndarray] = {}

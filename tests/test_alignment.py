@@ -1,4 +1,4 @@
-"""Where numpy happens to put an array must not decide how fast a network trains: flat vectors begin at multiples of 64 bytes."""
+"""Flat vectors begin at multiples of 64 bytes: where numpy puts an array must not decide how fast a network trains."""
 
 import copy
 import pickle

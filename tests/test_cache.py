@@ -123,7 +123,7 @@ def test_processes_that_fill_a_folder_at_once_all_succeed_and_leave_whole_files(
         assert result["out"] == pytest.approx(expected(), rel=1e-12)
     assert max(result["compiled"] for (result,) in results) > 0
     found = files(folder)
-    assert len(found) == 3
+    assert len(found) == 4  # three kernels, and the entry of their kind
     assert {path.suffix for path in found} == {".kernel"}
     assert all(whole(content) for content in found.values())
 
@@ -141,7 +141,7 @@ def test_damaged_files_are_replaced(copied):
         content = path.read_bytes()
         flipped = bytes([content[100] ^ 1])
         path.write_bytes([content[: len(content) // 2], b"", content[:100] + flipped + content[101:]][i % 3])
-    assert len(found) == 3
+    assert len(found) == 4
     result = run(WORK, MODNET_CACHE_DIR=str(copied))
     assert result["compiled"] > 0
     assert result["out"] == pytest.approx(expected(), rel=1e-12)
@@ -411,7 +411,7 @@ found = {
     id(value): value for name, module in list(sys.modules.items()) if name.split(".")[0] == "modnet"
     for value in vars(module).values() if isinstance(value, Compiled)
 }
-report(kernels=len(found), overloads=sum(len(value.call.overloads) for value in found.values()))
+report(kernels=len(found), overloads=sum(len(value.dispatcher.overloads) for value in found.values()))
 """
     result = run(code, MODNET_CACHE_DIR=str(tmp_path / "cache"))
     assert result["compiled"] == result["overloads"] == 0
@@ -432,7 +432,7 @@ def train(*sizes, batch_size):
 
 def test_a_new_architecture_compiles_nothing():
     train(2, 3, 4, 1, batch_size=5)
-    loads = sum(sum(walk.call.stats.cache_hits.values()) for walk in walks())
+    loads = sum(sum(walk.dispatcher.stats.cache_hits.values()) for walk in walks())
     compiled = event.RecordingListener()
     event.register("numba:compile", compiled)
     try:
@@ -441,8 +441,8 @@ def test_a_new_architecture_compiles_nothing():
     finally:
         event.unregister("numba:compile", compiled)
     assert compiled.buffer == []
-    assert sum(sum(walk.call.stats.cache_hits.values()) for walk in walks()) == loads
-    assert [len(walk.call.overloads) for walk in walks()] == [len(walk.call.signatures) for walk in walks()]
+    assert sum(sum(walk.dispatcher.stats.cache_hits.values()) for walk in walks()) == loads
+    assert [len(walk.dispatcher.overloads) for walk in walks()] == [len(walk.dispatcher.signatures) for walk in walks()]
 
 
 def walks():

@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ from modnet import (
     fit,
     optim,
 )
+from modnet.kernels import JIT_OPTIONS
 from modnet.tiles import ROWS, plain_product, product
 
 CONVOLUTIONS = [pair for kind in (Conv1D, Conv2D) for pair in kind.examples()]
@@ -284,6 +286,11 @@ def test_blocks_and_tiles_fit_together(module, shape):
         one[tuple(place)] = 0.0
 
 
+@numba.njit(**JIT_OPTIONS)
+def compiled_product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
+    product(a, a_at, rows, columns, b, b_at, out, out_at, m, add)
+
+
 @given(
     n=st.integers(1, 3 * ROWS), k=st.one_of(st.integers(1, 40), st.integers(250, 600)), m=st.integers(1, 70),
     add=st.booleans(), single=st.booleans(), seed=st.integers(0, 2**32 - 1),
@@ -297,7 +304,7 @@ def test_a_product_through_lists_is_that_of_the_matrix_they_list(n, k, m, add, s
     out = rng.integers(-4, 5, n * m + 9).astype(dtype)
     expected = out.astype(np.float64)
     plain_product(a.astype(np.float64), 100, rows, columns, b.astype(np.float64), 3, expected, 5, m, add)
-    product(a, 100, rows, columns, b, 3, out, 5, m, add)
+    compiled_product(a, 100, rows, columns, b, 3, out, 5, m, add)
     # Whole numbers: exact in any order. What stands before and behind the result is compared too.
     np.testing.assert_array_equal(out, expected)
 
