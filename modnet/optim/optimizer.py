@@ -317,10 +317,16 @@ class _Flat:
         self.storage = net._storage
         self.params, self.grad = net.parameters, net.gradient
         self.pieces, self.factors = _pieces(net, factors)
-        self.moments = aligned(optimizer.moment_count * self.params.size, self.params.dtype)
+        count = optimizer.moment_count
+        self.moments = aligned(count * self.params.size, self.params.dtype)
         #: A row for each piece. The first counts the steps where there is none.
         self.settings = np.tile(optimizer._initial, (max(1, len(self.factors)), 1))
         self.base = self.storage.params
+        #: What the kernel takes for each piece: all are written in place, so the views stay good.
+        self.parts = [
+            (self.params[a : a + n], self.grad[a : a + n], self.moments[count * a : count * (a + n)], own)
+            for (a, n), own in zip(self.pieces.reshape(-1, 2), self.settings)
+        ]
 
     def check(self) -> None:
         if self.net._storage is not self.storage or self.storage.params is not self.base:
@@ -341,12 +347,10 @@ class _Flat:
         return [(self.params[a : a + n], f) for (a, n), f in zip(self.pieces.reshape(-1, 2), self.factors)]
 
     def step(self, rate: float) -> None:
-        count = self.optimizer.moment_count
-        for k, ((a, size), factor) in enumerate(zip(self.pieces.reshape(-1, 2), self.factors)):
-            own = self.settings[k]
-            own[LR] = rate * factor
-            part, moments = slice(a, a + size), self.moments[count * a : count * (a + size)]
-            self.optimizer.step_kernel.call(self.params[part], self.grad[part], moments, own)
+        kernel = self.optimizer.step_kernel
+        for part, factor in zip(self.parts, self.factors):
+            part[-1][LR] = rate * factor
+            kernel.call(*part)
         if not len(self.factors):
             self.settings[0, STEPS] += 1
 
