@@ -1,6 +1,9 @@
 # Needs GNU make and Python 3.11 or newer. `make PYTHON=/path/to/python3` chooses the interpreter.
 PYTHON ?= python3
 
+# What bench-check compares with: by default, all that is not committed yet is measured.
+BASE ?= HEAD
+
 VENV := .venv
 BENCH := .venv-bench
 RUN := $(VENV)/.run
@@ -17,7 +20,7 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --di
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-every-float32 \
-	lint format bench conformance build clean FORCE
+	lint format lines bench bench-check conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,9 +63,15 @@ lint: $(DEV) ## ruff and mypy
 format: $(DEV) ## mend what ruff can mend safely; the hand alignment of kernels stays
 	$(VENV)/bin/python -m ruff check --fix .
 
+lines: ## count the lines of code, by folder, and those of the core
+	@$(PYTHON) .ci/lines.py
+
 # A core type or cache size forced on OpenBLAS from outside would measure another machine than this one.
 bench: $(BENCH)/.run ## time modnet against PyTorch and JAX, in an environment of their own
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python benchmarks/run.py
+
+bench-check: $(RUN) ## whether training is slower than at a revision: make bench-check BASE=HEAD~1
+	$(VENV)/bin/python benchmarks/check.py $(BASE)
 
 conformance: $(BENCH)/.run ## compare all modules, losses, optimizers and whole trainings with PyTorch's
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python -m pytest benchmarks/conformance
