@@ -4,6 +4,10 @@ PYTHON ?= python3
 # What bench-check compares with: by default, all that is not committed yet is measured.
 BASE ?= HEAD
 
+# How long test-any-order goes on, and how many mutants mutation makes.
+SECONDS ?= 3600
+N ?= 300
+
 VENV := .venv
 BENCH := .venv-bench
 RUN := $(VENV)/.run
@@ -19,7 +23,7 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --di
 
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
-.PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-every-float32 \
+.PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-any-order mutation test-every-float32 \
 	lint format lines bench bench-check conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
@@ -52,6 +56,13 @@ test-nojit: $(DEV) ## the suite in plain Python (NUMBA_DISABLE_JIT=1), without i
 
 test-boundscheck: $(DEV) ## the suite with every array index checked (NUMBA_BOUNDSCHECK=1)
 	NUMBA_BOUNDSCHECK=1 $(PYTEST)
+
+test-any-order: $(DEV) ## public calls in any order for SECONDS=3600, each answer compared with a referee
+	$(VENV)/bin/python -X faulthandler tests/engine/any_order.py --seconds $(SECONDS) --log any_order.log
+
+mutation: $(DEV) ## change the library's code in N=300 ways and see whether the tests notice (slow)
+	$(VENV)/bin/python $(PIP) cosmic-ray
+	$(VENV)/bin/python .ci/mutate.py -n $(N)
 
 test-every-float32: $(DEV) ## the math functions on every float32 there is (slow)
 	$(VENV)/bin/python tests/slow/every_float32.py

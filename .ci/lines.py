@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "modnet"
-NOT_CORE = {"check/", "plotting.py", "datasets.py", "commands.py", "__main__.py", "doctor.py"}
+NOT_CORE = {"check/", "plotting/", "datasets/", "cli/", "__main__.py"}
 NO_CODE = {
     tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
     python benchmarks/convolution.py [rounds]
 
-All train the same network from the same parameters on the same batches in the same order: the cost, which is printed beside the
+All train the same network from the same parameters on the same batches in the same order: the loss, which is printed beside the
 times, is the same to seven digits after the first pass, and drifts apart by rounding in many. Each has Adam at its defaults
 and the memory layout it is at home with.
 """
@@ -43,11 +43,11 @@ class Workload:
 
 @dataclass
 class Contestant:
-    """One library with one network: `run` makes some training steps, `cost` is the mean cost over the data."""
+    """One library with one network: `run` makes some training steps, `mean_loss` is the mean loss over the data."""
 
     run: Callable[[], None]
     steps: int
-    cost: Callable[[], float]
+    mean_loss: Callable[[], float]
 
 
 WORKLOADS = {
@@ -137,11 +137,11 @@ def pytorch(work: Workload) -> Contestant:
             loss(net(images[at : at + batch]), labels[at : at + batch]).backward()
             adam.step()
 
-    def cost() -> float:
+    def mean_loss() -> float:
         with torch.no_grad():
             return float(loss(net(images), labels))
 
-    return Contestant(run, STEPS, cost)
+    return Contestant(run, STEPS, mean_loss)
 
 
 def jax(work: Workload) -> Contestant:
@@ -174,13 +174,13 @@ def jax(work: Workload) -> Contestant:
                 x = x.reshape(len(x), -1)
         return x
 
-    def cost(parameters, x, t):
+    def mean_loss(parameters, x, t):
         scores = jax.nn.log_softmax(apply(parameters, x))
         return -scores[jnp.arange(len(t)), t].mean()
 
     def step(state, x, t):
         parameters, m, v, count = state
-        slope = jax.grad(cost)(parameters, x, t)
+        slope = jax.grad(mean_loss)(parameters, x, t)
         count = count + 1
         m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, slope)
         v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, slope)
@@ -199,7 +199,7 @@ def jax(work: Workload) -> Contestant:
             state[0] = compiled(state[0], x, t)
         jax.block_until_ready(state[0])
 
-    return Contestant(run, STEPS, lambda: float(cost(state[0][0], jnp.array(X), jnp.array(y))))
+    return Contestant(run, STEPS, lambda: float(mean_loss(state[0][0], jnp.array(X), jnp.array(y))))
 
 
 def contestants() -> dict[str, dict[str, Callable[[], Contestant]]]:
@@ -218,7 +218,7 @@ def contestants() -> dict[str, dict[str, Callable[[], Contestant]]]:
 
 
 def compare(makers: dict[str, Callable[[], Contestant]], rounds: int) -> dict[str, tuple[float, float, float]]:
-    """Best and median seconds a step over rounds taken by turns, and the cost after them."""
+    """Best and median seconds a step over rounds taken by turns, and the loss after them."""
     running = {name: make() for name, make in makers.items()}
     seconds: dict[str, list[float]] = {name: [] for name in running}
     for _ in range(rounds + 1):
@@ -227,7 +227,7 @@ def compare(makers: dict[str, Callable[[], Contestant]], rounds: int) -> dict[st
             one.run()
             seconds[name].append((time.perf_counter() - start) / one.steps)
     # The first round compiles.
-    return {name: (min(s[1:]), statistics.median(s[1:]), running[name].cost()) for name, s in seconds.items()}
+    return {name: (min(s[1:]), statistics.median(s[1:]), running[name].mean_loss()) for name, s in seconds.items()}
 
 
 def main() -> None:
@@ -236,8 +236,8 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     for title, makers in contestants().items():
         print(f"{title}: ms a training step")
-        for name, (best, median, cost) in compare(makers, rounds).items():
-            print(f"  {name:16s} best {1e3 * best:6.3f}  median {1e3 * median:6.3f}  cost after {cost:.4f}")
+        for name, (best, median, mean_loss) in compare(makers, rounds).items():
+            print(f"  {name:16s} best {1e3 * best:6.3f}  median {1e3 * median:6.3f}  loss after {mean_loss:.4f}")
 
 
 if __name__ == "__main__":

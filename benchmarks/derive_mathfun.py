@@ -1,4 +1,4 @@
-"""Derive every constant of modnet/mathfun.py: `python benchmarks/derive_mathfun.py`.
+"""Derive every constant of modnet/kernels/mathfun.py: `python benchmarks/derive_mathfun.py`.
 
 Prints, for float32 and float64, the names and values that stand in `FLOAT32` and `FLOAT64` there, and beside
 each polynomial the largest error that it alone would cause, in units of 2**-24 (float32) or 2**-53 (float64),
@@ -201,7 +201,7 @@ def constants(dtype: type[np.floating[Any]]) -> tuple[dict[str, Any], dict[str, 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="derive the constants of modnet/mathfun.py")
+    parser = argparse.ArgumentParser(description="derive the constants of modnet/kernels/mathfun.py")
     parser.add_argument("--check", action="store_true", help="compare with mathfun.py, print differences")
     check = parser.parse_args().check
     mp.dps = 50
@@ -209,7 +209,7 @@ def main() -> int:
     for dtype in (np.float32, np.float64):
         found, errors = constants(dtype)
         if check:
-            from modnet import mathfun
+            from modnet.kernels import mathfun
 
             there = mathfun.FLOAT32 if dtype is np.float32 else mathfun.FLOAT64
             for name, value in found.items():

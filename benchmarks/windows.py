@@ -20,8 +20,10 @@ import numpy as np
 from convolution import ONE_THREAD
 
 from modnet import Conv2D
-from modnet.kernels import JIT_OPTIONS, matmul, matmul_nt, matmul_tn, matrix_at, vector_at
-from modnet.windows import add_back, geometry
+from modnet.engine.program import Binding
+from modnet.kernels import matmul, matmul_nt, matmul_tn, matrix_at, vector_at
+from modnet.kernels.compiled import JIT_OPTIONS, enter_backward, enter_forward, enter_gradient
+from modnet.kernels.windows import Geometry, add_back
 
 # batch, height, width, channels in, window, padding, channels out
 CASES = {
@@ -53,9 +55,8 @@ def copy_windows(x, e, a, rows, g, windows):
 
 
 @numba.njit(**JIT_OPTIONS)
-def by_blas(operation, x, other, weight, sizes):
+def by_blas(operation, x, other, weight, g):
     """1: other = windows W; 2: weight += windows^T other; 3: x = the rows of other W^T, added back. All but W are flat."""
-    g = geometry(sizes)
     K, m = weight.shape
     rows = max(1, min(g.oh, 32768 // (K * g.ow)))
     windows = np.empty(rows * g.ow * K, x.dtype)
@@ -88,10 +89,12 @@ def operations(case: tuple[int, ...]) -> dict[str, list[Callable[[], None]]]:
     shape = (height, width, chan_in)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(batch, height * width * chan_in)).astype("float32")
-    sizes, places = np.array(layer.sizes(shape), np.int64), layer.output_shape(shape)
+    sizes, places = Geometry(*layer.sizes(shape)), layer.output_shape(shape)
     delta = rng.normal(size=(batch, int(np.prod(places)))).astype("float32")
-    out, dx, dW = np.empty_like(delta), np.empty_like(x), np.zeros_like(layer.weight)
-    rest = (layer.parameters, np.empty(0, "float32"), sizes, np.empty(0))
+    bound = Binding(layer, shape, x.dtype)
+    forward, gradient, backward = map(bound.address, Conv2D.operations)
+    out, dx, dW = np.empty_like(delta), np.empty_like(x), layer.weight_gradient
+    rest = (bound.parameters, bound.state, bound.z, bound.s, 0)
     W = layer.weight.reshape(-1, chan_out)
     blas_out, blas_dx, blas_dW = np.empty(out.size, "float32"), np.empty(x.size, "float32"), np.zeros_like(W)
     images = torch.tensor(np.moveaxis(x.reshape(batch, *shape), -1, 1).copy())
@@ -99,9 +102,9 @@ def operations(case: tuple[int, ...]) -> dict[str, list[Callable[[], None]]]:
     weight = torch.tensor(layer.weight.transpose(3, 2, 0, 1).copy())
     found = {
         "modnet": [
-            lambda: layer.forward_kernel(x, out, *rest),
-            lambda: layer.gradient_kernel(x, out, delta, dW.reshape(-1), *rest),
-            lambda: layer.backward_kernel(x, out, delta, dx, *rest),
+            lambda: enter_forward.call(forward, x, out, *rest),
+            lambda: enter_gradient.call(gradient, x, out, delta, bound.gradient, *rest),
+            lambda: enter_backward.call(backward, x, out, delta, dx, *rest),
         ],
         "BLAS": [
             lambda: by_blas(1, x.reshape(-1), blas_out, W, sizes),

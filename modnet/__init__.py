@@ -1,5 +1,8 @@
 """modnet: neural-network modules whose backpropagation is written by hand, layer by layer."""
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from modnet import initializers, losses, modules, optim
 from modnet.initializers import SymmetryWarning
 from modnet.loss import Loss
@@ -60,12 +63,22 @@ from modnet.modules import (
     Tied,
     Transpose,
 )
-from modnet.pretraining import pretrain, pretrain_rbm
-from modnet.restarts import Restarts, restart
 from modnet.training import Callback, History, Training, TrainingWarning, fit, predict
-from modnet.weights import balanced_weights
+from modnet.training.pretraining import pretrain, pretrain_rbm
+from modnet.training.restarts import Restarts, restart
+from modnet.training.weights import balanced_weights
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+_SUBMODULES = ("check", "datasets", "discovery", "handout", "plotting", "training", "watch")
+
+
+def __getattr__(name: str) -> _Any:
+    """Submodules that are imported when they are first named."""
+    if name in _SUBMODULES:
+        return _import_module(f"modnet.{name}")
+    raise AttributeError(f"module 'modnet' has no attribute {name!r}")
+
 
 __all__ = [
     "BCE",

@@ -9,29 +9,29 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from modnet import losses, modules, optim
-from modnet.loss import KernelLoss, Loss
-from modnet.module import KernelModule, Module
+from modnet.loss import Loss
+from modnet.module import Module
 from modnet.optim import Optimizer
 
 Base = TypeVar("Base")
 
 
 def all_modules() -> list[type[Module]]:
-    """The classes of modules, in the order of their names: those with a forward of their own or a kernel for it."""
-    return [kind for kind in _subclasses(modules, Module) if _writes(kind, "forward", Module, KernelModule, "forward_kernel")]
+    """The classes of modules, in the order of their names: those that are all kernels, and containers."""
+    return [kind for kind in _subclasses(modules, Module) if kind.is_compiled or getattr(kind, "is_wired", False)]
 
 
 def all_losses() -> list[type[Loss]]:
-    """The classes of losses, in the order of their names: those with a forward of their own or a kernel for it."""
-    return [kind for kind in _subclasses(losses, Loss) if _writes(kind, "forward", Loss, KernelLoss, "cost_kernel")]
+    """The classes of losses, in the order of their names."""
+    return [kind for kind in _subclasses(losses, Loss) if kind.is_compiled]
 
 
 def all_optimizers() -> list[type[Optimizer]]:
-    """The classes of optimizers, in the order of their names: those with a step of their own or a kernel for it."""
-    return [kind for kind in _subclasses(optim, Optimizer) if _writes(kind, "step", Optimizer, Optimizer, "step_kernel")]
+    """The classes of optimizers, in the order of their names: those with a step of their own."""
+    return [kind for kind in _subclasses(optim, Optimizer) if kind.step is not Optimizer.step]
 
 
 def _subclasses(package: ModuleType, base: type[Base]) -> list[type[Base]]:
@@ -45,13 +45,3 @@ def _subclasses(package: ModuleType, base: type[Base]) -> list[type[Base]]:
             if written_here and issubclass(value, base) and value is not base and not name.startswith("_"):
                 found.append(value)
     return sorted(found, key=lambda kind: kind.__name__)
-
-
-def _writes(kind: type[Any], method: str, contract: type[Any], general: type[Any], kernel: str) -> bool:
-    """Whether a class does its operation, rather than being a base that leaves it to others."""
-    if not hasattr(kind, "examples"):
-        return False
-    written = getattr(kind, method)
-    if written is getattr(general, method):
-        return hasattr(kind, kernel)
-    return written is not getattr(contract, method)

@@ -2,7 +2,7 @@
 
     from modnet.handout import CrossEntropieLoss, Linear, Optim, SGD, Sequentiel, TanH
 
-What is said here and not elsewhere in the library:
+What is different from the rest of the library:
 
 - `Linear(input, output)` has no bias unless asked for, is drawn uniformly in (-1, 1), and keeps ``_parameters`` and
   ``_gradient`` as matrices (input, output).
@@ -10,7 +10,7 @@ What is said here and not elsewhere in the library:
   ``_gradient`` of shape (k_size, chan_in, chan_out).
 - What is random comes from numpy's global generator: ``np.random.seed(1)`` fixes a whole script.
 - `CELoss` is -yhat_y, `CrossEntropieLoss` is -yhat_y + log(sum of exp(yhat)), the one fused with `LogSoftmax`.
-- `Optim` and `SGD` divide the derivative of the costs by the size of the batch, as everything that trains does here. A loss
+- `Optim` and `SGD` divide the derivative of the losses by the size of the batch, as everything that trains does here. A loss
   never does: ``backward_update_gradient`` adds sums over the batch.
 
 `Module` and `Loss` are the library's own contract and serve as base classes, as any class below does. A plain class with
@@ -26,14 +26,14 @@ from typing import Any
 import numpy as np
 
 from modnet import losses, modules, optim
-from modnet.arrays import as_batch, as_numbers, real, require_finite, whole
 from modnet.datasets import read_usps
+from modnet.inputs import as_batch, as_numbers, real, require_finite, whole
 from modnet.loss import Loss
-from modnet.module import Module, Shape, View
+from modnet.module import Module, Shape
 from modnet.modules import AvgPool1D, Flatten, LogSoftmax, MaxPool1D, ReLU, Softmax
 from modnet.training import fit
 
-# --- costs -----------------------------------------------------------------------------------------------------------
+# --- losses ----------------------------------------------------------------------------------------------------------
 
 
 class MSELoss(losses.MSE):
@@ -98,6 +98,19 @@ class BCELoss(losses.BCE):
 # --- modules ---------------------------------------------------------------------------------------------------------
 
 
+class _Weight:
+    """``_parameters`` or ``_gradient`` of the statement's shape: the weight or its gradient, by another name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, module: Any, owner: Any = None) -> Any:
+        return self if module is None else getattr(module, self.name)
+
+    def __set__(self, module: Any, value: Any) -> None:
+        setattr(module, self.name, value)
+
+
 class Linear(modules.Linear):
     """(batch, input) -> (batch, output): X W, plus b if asked for.
 
@@ -123,8 +136,8 @@ class Linear(modules.Linear):
     (3, 2)
     """
 
-    _parameters = View("params", "weight")
-    _gradient = View("grad", "weight")
+    _parameters = _Weight("weight")
+    _gradient = _Weight("weight_gradient")
 
     def __init__(self, input: int, output: int, bias: bool = False) -> None:
         super().__init__(input, output, bias=bias, rng=0)
@@ -141,7 +154,7 @@ class Linear(modules.Linear):
         return found
 
     def __repr__(self) -> str:
-        return f"Linear({self.in_features} -> {self.out_features}{', bias=True' if 'bias' in self._pieces['params'] else ''})"
+        return f"Linear({self.in_features} -> {self.out_features}{'' if self.bias is None else ', bias=True'})"
 
 
 class Conv1D(modules.Conv1D):
@@ -174,8 +187,8 @@ class Conv1D(modules.Conv1D):
     ((3, 1, 32), (1, 254, 32))
     """
 
-    _parameters = View("params", "weight")
-    _gradient = View("grad", "weight")
+    _parameters = _Weight("weight")
+    _gradient = _Weight("weight_gradient")
 
     def __init__(self, k_size: int, chan_in: int, chan_out: int, stride: int = 1) -> None:
         super().__init__(k_size, chan_in, chan_out, stride, bias=False, rng=0)
@@ -228,7 +241,7 @@ class Sigmoide(modules.Sigmoid):
 class Sequentiel(modules.Sequential):
     """Modules one after the other: ``Sequentiel(a, b)``, ``Sequentiel([a, b])``, or one by one with `add`.
 
-    See `modnet.Sequential`, which it is. Ours and plain classes of yours may stand in it side by side.
+    It is a `modnet.Sequential`. Our modules and plain classes of yours can be mixed in it.
 
     Example
     -------
@@ -298,33 +311,33 @@ class Optim:
     Parameters
     ----------
     net : a module or a network, ours or yours.
-    loss : a cost, ours or yours.
+    loss : a loss, ours or yours.
     eps : the step, positive.
     """
 
     def __init__(self, net: Any, loss: Any, eps: float = 1e-3) -> None:
         _require(net, "Optim: net", "a network", "forward", "zero_grad", "backward_update_gradient", "update_parameters")
-        _require(loss, "Optim: loss", "a cost such as MSELoss()", "forward", "backward")
+        _require(loss, "Optim: loss", "a loss such as MSELoss()", "forward", "backward")
         self.net, self.loss, self.eps = net, loss, _positive(eps, "Optim")
 
     def step(self, batch_x: Any, batch_y: Any) -> float:
-        """Forward, backward, and one move of the parameters against the gradient of the batch's mean cost.
+        """Forward, backward, and one move of the parameters against the gradient of the batch's mean loss.
 
         Parameters
         ----------
-        batch_x : (batch, ...). batch_y : (batch, ...), what the cost takes.
+        batch_x : (batch, ...). batch_y : (batch, ...), what the loss takes.
 
         Returns
         -------
-        cost : the mean cost of the batch, before the move.
+        loss : the mean loss of the batch, before the move.
         """
         yhat = self.net.forward(batch_x)
-        cost = float(np.mean(self.loss.forward(batch_y, yhat)))
+        value = float(np.mean(self.loss.forward(batch_y, yhat)))
         delta = np.asarray(self.loss.backward(batch_y, yhat)) / len(yhat)
         self.net.zero_grad()
         self.net.backward_update_gradient(batch_x, delta)
         self.net.update_parameters(self.eps)
-        return cost
+        return value
 
     def __repr__(self) -> str:
         return f"Optim(eps={self.eps:g})"
@@ -345,12 +358,12 @@ def SGD(
 ) -> list[float]:
     """Stochastic gradient descent: passes over the data in batches, in a new random order each time.
 
-    The steps are those of `Optim`. Where every module and the cost are the library's, they run compiled.
+    The steps are those of `Optim`. If every module and the loss are the library's, they run compiled.
 
     Parameters
     ----------
     net, loss : as for `Optim`.
-    X : (n, ...). y : (n, ...), what the cost takes.
+    X : (n, ...). y : (n, ...), what the loss takes.
     batch_size : examples a step; the last batch of a pass may be shorter.
     iterations : passes over the data.
     eps : the step, positive.
@@ -358,14 +371,14 @@ def SGD(
 
     Returns
     -------
-    costs : the mean cost of each pass, while it went on.
+    losses : the mean loss of each pass, over its batches as they were trained on.
 
     Warns
     -----
-    TrainingWarning : where Ctrl-C, or a cost that is NaN or infinite, ended it early; see `modnet.fit`.
+    TrainingWarning : if Ctrl-C, or a loss that is NaN or infinite, ended it early; see `modnet.fit`.
     """
     _require(net, "SGD: net", "a network", "forward", "zero_grad", "backward_update_gradient", "update_parameters")
-    _require(loss, "SGD: loss", "a cost such as MSELoss()", "forward", "backward")
+    _require(loss, "SGD: loss", "a loss such as MSELoss()", "forward", "backward")
     whole(batch_size, "SGD", "batch_size")
     whole(iterations, "SGD", "iterations")
     return fit(
@@ -404,7 +417,7 @@ def gen_arti(
     centerx, centery : centre of a Gaussian; the others are its mirror images.
     sigma : the variance (not the standard deviation) of each coordinate of a Gaussian.
     nbex : the number of examples. Classes share them evenly, and so do the Gaussians of a class.
-    data_type : 0 two Gaussians, around (centerx, centery) for class 1 and opposite for class -1; 1 four of them, class 1 where
+    data_type : 0 two Gaussians, around (centerx, centery) for class 1 and opposite for class -1; 1 four of them, class 1 if
         both coordinates have the centre's signs or neither has (XOR); 2 a checkerboard of unit squares on [-4, 4].
     epsilon : the standard deviation of a noise on top, which does not change labels.
 
@@ -479,14 +492,16 @@ def plot_data(data: Any, labels: Any = None) -> Any:
     axes : matplotlib's. A legend comes with ``axes.legend()``.
     """
     points = _plane(data, "plot_data")
+    from modnet.plotting.figures import current_axes
+
     if labels is None:
-        axes = _axes()
+        axes = current_axes()
         axes.scatter(points[:, 0], points[:, 1], marker="x")
         return axes
     classes = np.asarray(labels)
     if classes.shape not in ((len(points),), (len(points), 1)):
         raise ValueError(f"plot_data: labels has shape {classes.shape}, expected ({len(points)},) or ({len(points)}, 1)")
-    axes = _axes()
+    axes = current_axes()
     classes = classes.reshape(-1)
     for i, name in enumerate(np.unique(classes)):
         of_class = points[classes == name]
@@ -515,7 +530,9 @@ def plot_frontiere(data: Any, f: Callable[[np.ndarray], Any], step: int = 20) ->
             f"plot_frontiere: f returned shape {values.shape}, expected ({len(grid)},) or ({len(grid)}, classes)"
         )
     require_finite(values, "plot_frontiere", "f(grid)")
-    axes = _axes()
+    from modnet.plotting.figures import current_axes
+
+    axes = current_axes()
     if values.size == len(grid) and values.dtype.kind == "f":
         scores = values.reshape(x.shape)
         far = float(np.abs(scores).max()) + 1
@@ -536,12 +553,6 @@ def _plane(data: Any, who: str) -> np.ndarray:
         raise ValueError(f"{who}: data has shape {points.shape}, expected (n, 2)")
     require_finite(points, who, "data")
     return points
-
-
-def _axes() -> Any:
-    from matplotlib import pyplot
-
-    return pyplot.gca()
 
 
 __all__ = [

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import generator
+from modnet.inputs import generator
 
 Shape = tuple[int, ...]
 Scheme = Callable[[Shape, int, int, np.random.Generator], np.ndarray]
@@ -69,7 +69,7 @@ def he_normal(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator)
 
 
 def orthogonal(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> np.ndarray:
-    """Orthonormal columns of the matrix (all but the last axis, last axis), or rows where there are fewer of them."""
+    """Orthonormal columns of the matrix (all but the last axis, last axis), or rows if there are fewer of them."""
     rows, columns = int(np.prod(shape[:-1])), shape[-1]
     q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
     q *= np.sign(np.diag(r))  # or Q would lean towards one side of the group
@@ -99,7 +99,7 @@ def initialize(module: Any, init: Any, rng: Any, fan_in: int, fan_out: int) -> N
 
     Warns
     -----
-    SymmetryWarning : where more than one weight is drawn and all are equal.
+    SymmetryWarning : if there is more than one weight and all are equal.
     """
     who = type(module).__name__
     init = next((name for name, scheme in SCHEMES.items() if scheme is init), init)
@@ -139,7 +139,7 @@ def _warn_of_symmetry(module: Any, value: float, units: int) -> None:
     if units > 1:
         meaning = f"its {units} units compute the same, get the same gradient and stay equal, so they are worth one"
     else:
-        meaning = "units of a layer before it that are equal stay equal; without a layer before it does no harm"
+        meaning = "equal units of the layer before it stay equal; without a layer before it, it does no harm"
     warnings.warn(
         f"{module}: all weights are {value:g} at the start; {meaning}. A random init such as 'uniform' makes them differ",
         SymmetryWarning,

@@ -1,27 +1,61 @@
-"""The contract of a loss, and the losses that have kernels.
+"""The contract of a loss, and how the library's own losses meet it.
 
-    forward(y, yhat)  -> (batch,)       the cost of each example
-    backward(y, yhat) -> like yhat      the derivative of each example's cost
+    forward(y, yhat)  -> (batch,)       the loss of each example
+    backward(y, yhat) -> like yhat      the derivative of each example's loss
     loss(y, yhat)     -> float          the mean of forward
 
 A loss never averages its gradient: whoever trains divides delta by the size of the batch.
+
+A class of your own, in plain numpy, overrides `forward` and `backward`. A loss of the library does the same, but each of the
+two is a kernel, written under `operation`:
+
+    class Squares(Loss):
+        scale = Setting("a positive number", lambda v: v > 0, default=1.0)
+
+        @operation
+        def forward(y, yhat, out, c):           # y, yhat (batch, columns), out (batch,): the loss of each example
+            for i in range(y.shape[0]):
+                out[i] = c.zero
+                for j in range(y.shape[1]):
+                    e = yhat[i, j] - y[i, j]
+                    out[i] += c.scale * e * e
+
+        @operation
+        def backward(y, yhat, delta, c):        # delta (batch, columns): d out[i] / d yhat[i, j]
+            for i in range(y.shape[0]):
+                for j in range(y.shape[1]):
+                    e = yhat[i, j] - y[i, j]
+                    delta[i, j] = c.scale * (e + e)
+
+A third one is optional, ``hits(y, yhat, out)``: out[i] is 1 if example i is predicted right, else 0. A loss declares each
+`Setting` as a module does: kernels read it as ``s.scale``, or as ``c.scale``, a number of y's element type. `Loss`,
+`Setting` and `operation` come from this file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 
-from modnet.arrays import as_batch, as_numbers
-from modnet.kernels import Compiled, flat
+from modnet.inputs import all_text, as_batch, as_targets
+from modnet.kernels import flat, in_rows
+from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss_backward
+from modnet.kernels.declare import Declares, Setting, Shape
+from modnet.kernels.memory import aligned
+from modnet.kernels.operation import Kind, Operation, operation
+from modnet.kernels.softmax_rows import first_largest, label_at
 
-Shape = tuple[int, ...]
+
+class Z(NamedTuple):
+    """Whole numbers that kernels of a loss take: a read-only record (1,), and its address."""
+
+    record: np.ndarray
+    address: int
 
 
-class Loss:
+class Loss(Declares):
     """What every loss does. A class of your own overrides `forward` and `backward`.
 
     Shape
@@ -29,73 +63,70 @@ class Loss:
     y : (batch, ...), the truth. yhat : (batch, ...), the prediction.
     """
 
+    #: Names of the whole numbers that depend on y and yhat, fields of z: see `row`.
+    row_sizes: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        found = [getattr(cls, name, None) for name in ("forward", "backward", "hits")]
+        #: forward, backward and hits; None for one that is not a kernel.
+        cls.operations = tuple(op if isinstance(op, Operation) else None for op in found)
+        #: Whether a compiled loop can do all that the loss does: nothing is overridden in Python.
+        cls.is_compiled = None not in cls.operations[:2] and (cls.operations[2] is not None or found[2] is Loss.hits)
+        cls._rows = {}
+
+    operations: tuple[Operation | None, ...] = (None, None, None)
+    is_compiled = False
+    _rows: dict[tuple[int, ...], Z]
+
+    def __init__(self) -> None:
+        self.setting_words()
+
+    # The contract.
+
     def forward(self, y: Any, yhat: Any) -> Any:
-        """The cost of each example, (batch,)."""
+        """The loss of each example, (batch,)."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def backward(self, y: Any, yhat: Any) -> Any:
-        """The derivative of each example's cost by its prediction, of yhat's shape."""
+        """The derivative of each example's loss with respect to its prediction, of yhat's shape."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
+    def hits(self, y: Any, yhat: Any) -> Any:
+        """1 for each example that is predicted right, else 0, (batch,); None if the loss has no notion of right."""
+        return None
+
     def __call__(self, y: Any, yhat: Any) -> float:
-        """The mean cost over the batch."""
+        """The mean loss over the batch."""
         return float(np.mean(self.forward(y, yhat)))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
+    # What a loss of the library says of itself.
 
-class KernelLoss(Loss):
-    """A loss of the library: it names its kernels and says what targets it takes.
-
-    Parameters
-    ----------
-    hyper : numbers the kernels read.
-    """
-
-    cost_kernel: Compiled
-    slope_kernel: Compiled
-    #: 1 where a prediction is right; None where that has no meaning.
-    hits_kernel: Compiled | None = None
-
-    def __init__(self, hyper: Iterable[float] = ()) -> None:
-        self._hyper = np.array(list(hyper), np.float64)
-
-    def targets(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Check y against the shape of yhat, and bring it into the form the kernels take.
+    def targets(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> tuple[np.ndarray, Z]:
+        """Check y against the shape of yhat, and bring it into the form that kernels take.
 
         Returns
         -------
         y : (batch, columns), of type dtype.
-        sizes : the whole numbers the kernels need.
+        z : the record of whole numbers that kernels take: see `row`.
         """
-        array = self._same_shape(y, yhat_shape, dtype)
+        self._require_columns(yhat_shape)
+        array = as_batch(y, dtype, self, "y")
+        if array.shape != yhat_shape:
+            advice = ""
+            if array.size == np.prod(yhat_shape):
+                advice = f"; reshape y with np.asarray(y).reshape({', '.join(map(str, (-1, *yhat_shape[1:])))})"
+            raise ValueError(f"{self}: y has shape {array.shape} and yhat {yhat_shape}, expected the same{advice}")
+        if array.ndim != 2:
+            array = array.reshape(len(array), -1)
         self.check_values(array)
-        return array, _NO_SIZES
+        return array, self.row()
 
     def check_values(self, y: np.ndarray) -> None:
-        """A ValueError where y (batch, columns) holds a value the loss has no meaning for."""
-
-    def forward(self, y: Any, yhat: Any) -> np.ndarray:
-        prediction, target, sizes = self._take(y, yhat)
-        cost = np.empty(len(prediction), prediction.dtype)
-        self.cost_kernel.call(target, prediction, cost, sizes, self._hyper)
-        return cost
-
-    def backward(self, y: Any, yhat: Any) -> np.ndarray:
-        prediction, target, sizes = self._take(y, yhat)
-        delta = np.empty(prediction.shape, prediction.dtype)
-        self.slope_kernel.call(target, prediction, delta, sizes, self._hyper)
-        return delta if prediction is yhat else delta.reshape(np.shape(yhat))
-
-    def hits(self, y: Any, yhat: Any) -> np.ndarray | None:
-        """1 for each example that is predicted right, else 0, (batch,); None where the loss is not one of classes."""
-        if self.hits_kernel is None:
-            return None
-        prediction, target, sizes = self._take(y, yhat)
-        hit = np.empty(len(prediction), prediction.dtype)
-        self.hits_kernel.call(target, prediction, hit, sizes, self._hyper)
-        return hit
+        """A ValueError if y (batch, columns) holds a value that has no meaning for the loss."""
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
@@ -103,69 +134,160 @@ class KernelLoss(Loss):
         rng = np.random.default_rng(0)
         return [(cls(), rng.normal(size=shape), rng.normal(size=shape)) for shape in ((4,), (1, 3), (5, 2), (3, 2, 2))]
 
-    def _take(self, y: Any, yhat: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        prediction = as_batch(yhat, None, self, "yhat")
-        target, sizes = self.targets(y, prediction.shape, prediction.dtype)
-        return prediction if prediction.ndim == 2 else prediction.reshape(len(prediction), -1), target, sizes
+    # Memory that kernels read.
 
-    def _same_shape(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-        array = as_batch(y, dtype, self, "y")
-        if array.shape != yhat_shape:
-            advice = ""
-            if array.size == np.prod(yhat_shape):
-                advice = f"; reshape y with y.reshape({', '.join(map(str, (-1, *yhat_shape[1:])))})"
-            raise ValueError(f"{self}: y has shape {array.shape} and yhat {yhat_shape}, expected the same{advice}")
-        return array.reshape(len(array), -1)
+    _kept_settings: tuple[np.ndarray, int] | None = None
+
+    def setting_words(self) -> np.ndarray:
+        if not type(self).layout.settings:
+            return _NO_SETTINGS[0]
+        return self._settings()[0]
+
+    def _settings(self) -> tuple[np.ndarray, int]:
+        """The words of the settings, and their address."""
+        found: Any = self._kept_settings
+        if found is None:
+            settings = type(self).layout.settings
+            if not settings:
+                return _NO_SETTINGS
+            words = aligned(len(settings), np.float64)
+            for i, setting in enumerate(settings.values()):
+                words.view(setting.dtype)[i] = setting.default
+            self._kept_settings = found = words, words.ctypes.data
+        return found
+
+    def row(self, *values: int) -> Z:
+        """The record z of a call: its fields are `row_sizes`, with these values."""
+        kind = type(self)
+        found = kind._rows.get(values)
+        if found is None:
+            record = np.zeros(1, kind.layout.z)
+            for name, value in zip(kind.row_sizes, values, strict=True):
+                record[name] = value
+            record.flags.writeable = False
+            # Kept, since making one takes as long as a small kernel.
+            found = kind._rows.setdefault(values, Z(record, record.ctypes.data))
+        return found
+
+    def _require_columns(self, yhat_shape: Shape) -> None:
+        if 0 in yhat_shape:
+            raise ValueError(f"{self}: yhat has shape {yhat_shape}, which holds no numbers, expected (batch, ...)")
+
+    def __setstate__(self, state: Any) -> None:
+        """A copy or a pickle has settings of its own, in aligned memory."""
+        own, slots = state if isinstance(state, tuple) else (state, None)
+        if own and "_hyper" in own:
+            raise ValueError(f"{type(self).__name__}: this pickle was made by modnet 0.1.0, which this version cannot read")
+        self.__dict__.update(own or {})
+        for name, value in (slots or {}).items():
+            setattr(self, name, value)
+        kept = self.__dict__.pop("_kept_settings", None)
+        if kept is not None:
+            self._settings()[0][:] = kept[0]
 
 
-_NO_SIZES = np.empty(0, np.int64)
+_words = aligned(1, np.float64)
+#: What kernels of a loss without settings are given.
+_NO_SETTINGS = _words, _words.ctypes.data
 
 
-_INTEGER = np.dtype(np.int64)
+# --- an operation, called as a method --------------------------------------------------------------------------------
+
+
+def _take(loss: Any, operation: Operation, y: Any, yhat: Any) -> tuple[np.ndarray, np.ndarray, Z, int]:
+    """The prediction and the target, checked; z; the address of the kernel."""
+    prediction = as_batch(yhat, None, loss, "yhat")
+    target, z = loss.targets(y, prediction.shape, prediction.dtype)
+    if prediction.ndim != 2:
+        prediction = prediction.reshape(len(prediction), -1)
+    return prediction, target, z, operation.address(type(loss), prediction.dtype)
+
+
+def _forward(operation: Operation) -> Any:
+    def forward(self: Any, y: Any, yhat: Any) -> np.ndarray:
+        prediction, target, z, address = _take(self, operation, y, yhat)
+        out = np.empty(len(prediction), prediction.dtype)
+        enter_loss.call(address, target, prediction, out, z.address, self._settings()[1])
+        return out
+
+    return forward
+
+
+def _backward(operation: Operation) -> Any:
+    def backward(self: Any, y: Any, yhat: Any) -> np.ndarray:
+        prediction, target, z, address = _take(self, operation, y, yhat)
+        delta = np.empty(prediction.shape, prediction.dtype)
+        enter_loss_backward.call(address, target, prediction, delta, z.address, self._settings()[1])
+        return delta if prediction is yhat else delta.reshape(np.shape(yhat))
+
+    return backward
+
+
+def _hits(operation: Operation) -> Any:
+    def hits(self: Any, y: Any, yhat: Any) -> np.ndarray:
+        prediction, target, z, address = _take(self, operation, y, yhat)
+        out = np.empty(len(prediction), prediction.dtype)
+        enter_hits.call(address, target, prediction, out, z.address, self._settings()[1])
+        return out
+
+    return hits
+
+
+Loss.kinds = {  # type: ignore[attr-defined]
+    "forward": Kind("loss_forward", _forward, Loss.forward),
+    "backward": Kind("loss_backward", _backward, Loss.backward),
+    "hits": Kind("hits", _hits, Loss.hits),
+}
+
+
+# --- losses over classes ---------------------------------------------------------------------------------------------
 
 
 def _read_labels(labels, classes, target):
-    """Copy labels (n,) to target, of n elements; the place of the first that is none of 0 to classes - 1, or -1."""
+    """Copy labels (n,) to target, of n elements; the place of the first that is not one of 0 to classes - 1, or -1."""
     target = flat(target)
     for i in range(labels.size):
-        if labels[i] < 0 or labels[i] >= classes:
+        label = labels[i]
+        if label < 0 or label >= classes:
             return i
-        target[i] = labels[i]
+        target[i] = label
     return -1
 
 
 # numpy's min, max and astype take 3 us for a batch of 32, of the 15 of a whole step from Python; this takes 0.4.
-read_labels = Compiled(_read_labels, lambda element: types.int64(types.int64[::1], types.int64, element[:, ::1]))
+read_labels = Compiled(_read_labels, lambda element: (types.int64[::1], types.int64, element[:, ::1]))
+_INTEGER = np.dtype(np.int64)
 
 
-class ClassLoss(KernelLoss):
+class ClassLoss(Loss):
     """A loss over classes: yhat (batch, ..., classes) has a score for each, y says which is true.
 
     y is integers 0 to classes - 1 of shape (batch, ...), or rows of probabilities (one-hot among them) of yhat's shape.
-    sizes holds the number of classes and 1 where y is labels.
+    Kernels get the number of classes as ``z.classes``, and in ``z.labels`` 1 if y is labels, 0 if it is rows.
     """
 
-    def targets(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
+    row_sizes = ("classes", "labels")
+
+    def targets(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> tuple[np.ndarray, Z]:
         if len(yhat_shape) < 2:
             raise ValueError(f"{self}: yhat has shape {yhat_shape}, expected (batch, ..., classes)")
+        self._require_columns(yhat_shape)
         classes = yhat_shape[-1]
         raw = y if type(y) is np.ndarray and y.dtype.kind in "iu" else self._labels_or_rows(y)
         if raw.shape == yhat_shape:
-            return as_batch(raw, dtype, self, "y").reshape(len(raw), -1), _sizes(classes, 0)
+            return as_batch(raw, dtype, self, "y").reshape(len(raw), -1), self.row(classes, 0)
         if raw.shape != yhat_shape[:-1]:
             advice = ""
             if raw.shape == (*yhat_shape[:-1], 1):
-                advice = "; flatten y with y[..., 0]"
+                advice = "; flatten y with np.asarray(y)[..., 0]"
             raise ValueError(
                 f"{self}: y has shape {raw.shape} and yhat {yhat_shape}, "
                 f"expected labels {yhat_shape[:-1]} or rows {yhat_shape}{advice}"
             )
-        if raw.size == 0:
-            raise ValueError(f"{self}: y has shape {raw.shape}: the batch is empty, expected at least one example")
         if raw.dtype.kind not in "iub":
             raise TypeError(
                 f"{self}: y holds {raw.dtype} labels, expected integers 0 to {classes - 1}; "
-                "convert whole numbers with y.astype(int)"
+                f"convert whole numbers with np.asarray(y).astype(int)"
             )
         labels = raw if raw.dtype is _INTEGER and raw.flags.carray else np.require(raw, _INTEGER, ["C", "A", "W"])
         target = np.empty((len(raw), raw.size // len(raw)), dtype)
@@ -175,21 +297,37 @@ class ClassLoss(KernelLoss):
                 f"{self}: y holds the label {int(raw.reshape(-1)[wrong])}, expected 0 to {classes - 1}, "
                 f"one for each of the {classes} columns of yhat"
             )
-        return target, _sizes(classes, 1)
+        return target, self.row(classes, 1)
 
     def _labels_or_rows(self, y: Any) -> np.ndarray:
-        try:
-            array = np.asarray(y)
-        except ValueError:  # rows of different lengths
-            return as_numbers(y, self, "y")
-        if array.size and (
-            array.dtype.kind in "UST" or (array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()))
-        ):
+        found = as_targets(y, self)
+        text = all_text(found)
+        if text is not None:
             raise TypeError(
-                f"{self}: y holds text such as {array.ravel().tolist()[0]!r}, expected integers 0 to C-1; "
+                f"{self}: y holds text such as {text!r}, expected integers 0 to C-1; "
                 "number the classes with classes, y = np.unique(y, return_inverse=True)"
             )
-        return as_numbers(y, self, "y")
+        return found
+
+    @operation
+    def hits(y, yhat, out, z):
+        # y (batch, positions) or (batch, positions * classes), yhat (batch, positions * classes), out (batch,)
+        # right if yhat is largest, at its first largest, where the truth is; the share of positions that are
+        classes, labels = z.classes, z.labels
+        y, scores = flat(y), in_rows(yhat, classes)
+        positions = scores.shape[0] // out.size
+        for i in range(out.size):
+            out[i] = 0
+        for r in range(scores.shape[0]):
+            truth = label_at(y, r, classes) if labels else first_largest(in_rows(y, classes), r)
+            ahead = 0 if truth >= 0 else 1
+            for j in range(truth):
+                ahead += not scores[r, j] < scores[r, truth]
+            for j in range(truth + 1, classes if truth >= 0 else 0):
+                ahead += not scores[r, j] <= scores[r, truth]
+            out[r // positions] += ahead == 0
+        for i in range(out.size):
+            out[i] /= positions
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
@@ -203,9 +341,10 @@ class ClassLoss(KernelLoss):
         ]
 
 
-_SIZES = {(classes, labels): np.array([classes, labels]) for classes in range(1, 33) for labels in (0, 1)}
+def __getattr__(name: str) -> Any:
+    if name == "KernelLoss":
+        raise ImportError("modnet.loss: KernelLoss is gone; a Loss writes its operations under @operation, see CONTRIBUTING.md")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _sizes(classes: int, labels: int) -> np.ndarray:
-    found = _SIZES.get((classes, labels))
-    return np.array([classes, labels]) if found is None else found
+__all__ = ["ClassLoss", "Loss", "Operation", "Setting", "operation"]

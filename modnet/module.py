@@ -1,31 +1,60 @@
-"""The contract of a module, and the modules that have kernels.
+"""The contract of a module, and how the library's own modules meet it.
 
 `Module` is the contract as it is taught: three operations, a parameter array and a gradient array. A class written in plain
-numpy with these names is a module, whether it derives from `Module` or not. `KernelModule` is how the library's own modules
-meet the contract: they describe shapes and name three kernels, and checking, allocating and calling are written here, once.
+numpy with these names is a module, whether it derives from `Module` or not.
+
+A module of the library is written in the same way, but each of its operations is a kernel: a function that numba compiles,
+on arrays with names. It declares its numbers, `Parameter`, `State`, `Setting` and `Size`, says what shape it gives
+(`output_shape`), and writes the three operations under `operation`. Checking, allocating and calling are here, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from modnet.arrays import FLOATS, aligned, aligned_copy, as_batch, float_type
-from modnet.kernels import Compiled
+from modnet.engine.program import Binding
+from modnet.engine.storage import Counts, Storage, has_storage, lay_out
+from modnet.inputs import FLOATS, as_batch, as_step, float_type
+from modnet.kernels.compiled import enter_backward, enter_forward, enter_gradient
+from modnet.kernels.declare import Declares, Parameter, Setting, Shape, ShapeError, Shared, Size, State, require_bool
+from modnet.kernels.operation import Kind, Operation, is_compiled, operation
 
-Shape = tuple[int, ...]
 _NOTHING = {dtype: np.empty(0, dtype) for dtype in FLOATS}
+_PART = {"parameters": "parameters", "gradient": "parameters", "state": "state"}
 
 
-class Module:
-    """What every module does: compute, and say how the cost changes with its parameters and with its input.
+class _Flat:
+    """``_parameters`` or ``_gradient``: a slice of the storage; for a class in plain numpy whatever it puts there."""
 
-    A class of your own overrides `forward` and `backward_delta`, and where it has parameters sets ``_parameters`` and
-    overrides `backward_update_gradient`.
+    def __init__(self, block: str) -> None:
+        self.block = block
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, module: Any, owner: Any = None) -> Any:
+        if module is None:
+            return None
+        if not has_storage(module):
+            return module.__dict__.get(self.name)
+        return module.block(self.block) if module.counts.parameters else None
+
+    def __set__(self, module: Any, value: Any) -> None:
+        if has_storage(module):
+            module.block(self.block)[:] = value
+        else:
+            module.__dict__[self.name] = value
+
+
+class Module(Declares):
+    """What every module does: compute, and say how the loss changes with its parameters and with its input.
+
+    A class of your own, in plain numpy, overrides `forward` and `backward_delta`, and if it has parameters sets
+    ``_parameters`` and overrides `backward_update_gradient`.
 
     Shape
     -----
@@ -33,9 +62,68 @@ class Module:
     delta : dL/d(output), of the output's shape.
     """
 
-    _parameters: Any = None
-    _gradient: Any = None
+    _parameters: Any = _Flat("parameters")
+    _gradient: Any = _Flat("gradient")
     training: bool = True
+    #: Whether each vector of the last axis is a row by itself: kernels get x (rows, n), not x (batch, features). A `Size` of
+    #: the last axis says the same.
+    over_last_axis = False
+    #: Whether the output is the input's numbers in another shape: a network then needs no row for it.
+    same_numbers = False
+    #: Whether the last axis has as many features after as before.
+    keeps_features = False
+    #: Names of the whole numbers that depend on the input, fields of z: see `sizes`.
+    row_sizes: tuple[str | tuple[str, int], ...] = ()
+    #: Set by an optimizer that was told to leave it alone: statistics stay, too, and normalise as in evaluation.
+    _frozen = False
+
+    def __init__(self, **present: bool) -> None:
+        kind = type(self)
+        if has_storage(self):
+            raise RuntimeError(f"{self}: __init__ was called a second time; make a new {kind.__name__}")
+        inherited = [op for base in kind.__mro__ for op in getattr(base, "operations", ())]
+        if not (any(inherited) or kind.layout.parameters or kind.layout.states or kind.layout.settings):
+            return
+        layout, who = kind.layout, kind.__name__
+        for name, value in present.items():
+            require_bool(value, who, name)
+        self._arrays: dict[str, dict[str, tuple[int, int, Shape]]] = {}
+        for part, arrays in (("parameters", layout.parameters), ("state", layout.states)):
+            at, pieces = 0, {}
+            for name, array in arrays.items():
+                if isinstance(array, Shared) or (array.optional and not present.get(name, True)):
+                    continue
+                shape = array.shape(self)
+                pieces[name] = at, at + prod(shape), shape
+                at += prod(shape)
+            self._arrays[part] = pieces
+        numbers, kept = (sum(prod(shape) for *_, shape in pieces.values()) for pieces in self._arrays.values())
+        self.counts = Counts(numbers, kept, len(layout.settings), int(kind.has_mode))
+        try:
+            self._storage, self._at = Storage(self.counts), Counts()
+        except (MemoryError, ValueError):  # numpy's own limit
+            raise ValueError(f"{who}: its {numbers + kept} numbers do not fit into memory") from None
+        self._bound: Any = None
+        self._programs: dict[Any, Any] = {}
+        for setting in layout.settings.values():
+            setting.write(self, setting.default)
+        for name, state in layout.states.items():
+            self.view("state", name)[...] = state.initial  # type: ignore[index]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.is_compiled = is_compiled(cls, OPERATIONS, Module)
+        found = [getattr(cls, name, None) for name in OPERATIONS]
+        #: Whether training and evaluation differ.
+        cls.has_mode = any(isinstance(op, Operation) and "draw" in op.names for op in found)
+        #: The three operations; None for one that is not a kernel.
+        cls.operations = tuple(op if isinstance(op, Operation) else None for op in found)
+
+    is_compiled = False
+    has_mode = False
+    operations: tuple[Operation | None, ...] = (None, None, None)
+
+    # The contract.
 
     def forward(self, X: Any) -> Any:
         """The output for a batch: (batch, ...) -> (batch, ...)."""
@@ -49,21 +137,29 @@ class Module:
 
     def backward_delta(self, input: Any, delta: Any) -> Any:
         """dL/dinput, of the input's shape, from delta = dL/doutput."""
+        if type(self).is_compiled:
+            raise ValueError(f"{self}: {NO_DERIVATIVE}")
         raise NotImplementedError(f"{type(self).__name__} has no backward_delta")
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        if self._parameters is not None:
-            if isinstance(self._parameters, dict):
-                self._gradient = {name: np.zeros_like(value) for name, value in self._parameters.items()}
-            else:
-                self._gradient = np.zeros_like(self._parameters)
+        if has_storage(self):
+            with self._storage.writing(self):
+                self.block("gradient")[:] = 0
+        elif isinstance(self._parameters, dict):
+            self._gradient = {name: np.zeros_like(value) for name, value in self._parameters.items()}
+        elif self._parameters is not None:
+            self._gradient = np.zeros_like(self._parameters)
 
     def update_parameters(self, gradient_step: float = 1e-3) -> None:
         """One step against the gradient: parameters -= gradient_step * gradient."""
-        if self._parameters is None or self._gradient is None:
+        if has_storage(self):
+            with self._storage.writing(self):
+                parameters = self.block("parameters")
+                parameters -= as_step(gradient_step, parameters.dtype, str(self)) * self.block("gradient")
+        elif self._parameters is None or self._gradient is None:
             return
-        if isinstance(self._parameters, dict):
+        elif isinstance(self._parameters, dict):
             for name, value in self._parameters.items():
                 value -= gradient_step * self._gradient[name]
         else:
@@ -71,16 +167,18 @@ class Module:
 
     @property
     def parameters(self) -> Any:
-        """The parameters: read access to ``_parameters``."""
-        return self._parameters
+        """The parameters, flat for a module of the library: a view that can be written to."""
+        return self._parameters if not has_storage(self) else self.block("parameters")
 
     @property
     def gradient(self) -> Any:
-        """The gradient: read access to ``_gradient``."""
-        return self._gradient
+        """The gradient, in the order of `parameters`."""
+        return self._gradient if not has_storage(self) else self.block("gradient")
 
     def named_parameters(self) -> dict[str, np.ndarray]:
         """The parameter arrays by name; they can be written in place."""
+        if has_storage(self):
+            return {name: cast(np.ndarray, self.view("parameters", name)) for name in self._arrays["parameters"]}
         if self._parameters is None:
             return {}
         if isinstance(self._parameters, dict):
@@ -90,451 +188,294 @@ class Module:
     def train(self) -> Module:
         """Training mode: noise is drawn, batch statistics are used. Returns the module."""
         self.training = True
+        self._put_into_evaluation = False
         return self
 
     def eval(self) -> Module:
-        """Evaluation mode: the same input gives the same output. Returns the module."""
+        """Evaluation mode: the same input gives the same output. `fit` leaves it so. Returns the module."""
         self.training = False
+        self._put_into_evaluation = True
         return self
+
+    #: Whether it was put into evaluation by itself, and not with the network around it.
+    _put_into_evaluation = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
-
-def held_numbers(value: Any, name: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
-    """All numbers and arrays that a plain class holds, at any depth, gradients apart; each with the attribute it is in.
-
-    Lists, dicts and other objects in its attributes are looked through, and the library's own modules: what its outputs may
-    depend on, and what its update_parameters may move.
-    """
-    seen = set() if seen is None else seen
-    if isinstance(value, np.ndarray | int | float | np.number):
-        yield name, value
-        return
-    if id(value) in seen or isinstance(value, type):
-        return
-    seen.add(id(value))
-    if isinstance(value, list | tuple):
-        inside: Iterable[tuple[Any, Any]] = enumerate(value)
-    elif isinstance(value, dict):
-        inside = value.items()
-    elif hasattr(value, "_storage") and hasattr(value, "leaves"):  # one of the library's: it holds much that is not its own
-        storage = value._storage
-        others = [leaf for leaf in value.leaves() if leaf is not value]
-        inside = enumerate([storage.params, storage.state, getattr(value, "_hyper", None), *others])
-    else:
-        inside = getattr(value, "__dict__", {}).items()
-    for key, part in inside:
-        if not (isinstance(key, str) and "grad" in key):
-            yield from held_numbers(part, name or str(key), seen)
-
-
-class ShapeError(ValueError):
-    """An input's shape is not one that a module takes.
-
-    Parameters
-    ----------
-    who : the module.
-    shape : of one example, without the batch.
-    expected : in words, such as "(batch, 5)".
-    """
-
-    def __init__(self, who: Any, shape: Shape, expected: str) -> None:
-        super().__init__(who, shape, expected)
-        self.who, self.shape, self.expected = str(who), tuple(shape), expected
-        self.batch: int | str = "batch"
-        self.place = ""
-
-    def __str__(self) -> str:
-        shape = ", ".join(map(str, (self.batch, *self.shape))) + ("," if not self.shape else "")
-        return f"{self.place}{self.who}: input has shape ({shape}), expected {self.expected}"
-
-
-class Storage:
-    """The flat vectors of one network, or of a module that stands alone: parameters, gradient and state, each `aligned`."""
-
-    def __init__(self, parameters: int, state: int, dtype: Any = np.float64) -> None:
-        self.params = aligned(parameters, dtype)
-        self.grad = aligned(parameters, dtype)
-        self.state = aligned(state, dtype)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32 or float64."""
-        return self.params.dtype
-
-    def convert(self, dtype: np.dtype[Any]) -> None:
-        """Take another element type, in place."""
-        self.params, self.grad, self.state = (aligned_copy(v, dtype) for v in (self.params, self.grad, self.state))
-
-    def __setstate__(self, state: dict[str, np.ndarray]) -> None:
-        # copy and pickle leave the vectors where numpy puts them.
-        self.__dict__.update({name: aligned_copy(vector) for name, vector in state.items()})
-
-
-class View:
-    """An attribute that is a named piece of a module's flat vector: reading gives a view, assigning writes into it.
-
-    Parameters
-    ----------
-    part : "params", "grad" or "state".
-    name : the piece, where it is not the attribute's own name.
-    """
-
-    def __init__(self, part: str = "params", name: str = "") -> None:
-        self.part, self.name = part, name
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = self.name or name
-
-    def __get__(self, module: Any, owner: Any = None) -> Any:
-        return self if module is None else module._view(self.part, self.name)
-
-    def __set__(self, module: Any, value: Any) -> None:
-        view = module._view(self.part, self.name)
-        if view is None:
-            raise ValueError(f"{module}: it was built without {self.name}, which cannot be set")
-        array = np.asarray(value)
-        if array.shape != view.shape:
-            raise ValueError(f"{module}: {self.name} is given shape {array.shape}, expected {view.shape}")
-        view[...] = array
-
-
-class Setting:
-    """An attribute that is a number the kernels read, one entry of ``_hyper``; it may be changed at any time."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-    def __get__(self, module: Any, owner: Any = None) -> Any:
-        return self if module is None else float(module._hyper[self.index])
-
-    def __set__(self, module: Any, value: float) -> None:
-        module._hyper[self.index] = value
-
-
-class _Plan:
-    """What a module does with one input shape: kept, since it is asked for at every call."""
-
-    __slots__ = ("features", "input_shape", "objects", "output_features", "output_shape", "sizes")
-
-    def __init__(self, module: KernelModule, input_shape: Shape) -> None:
-        self.objects = may_object(module)
-        self.input_shape = input_shape
-        self.output_shape = module.output_shape(input_shape)
-        self.features = prod(input_shape)
-        self.output_features = prod(self.output_shape)
-        self.sizes = np.array(module.sizes(input_shape), np.int64)
-
-
-class KernelModule(Module):
-    """A module of the library: it names three kernels and describes its shapes, and the contract follows.
-
-    A subclass calls ``super().__init__`` with its parameters and overrides `output_shape`, `sizes` and `examples` as far as
-    it needs to. Parameters lie in a flat vector, the module's own or, in a network, a slice of the network's; attributes
-    declared as `View` give them names and shapes.
-
-    Parameters
-    ----------
-    parameters : names and shapes of the parameters, in their order in the flat vector.
-    state : names and shapes of what is kept but not trained.
-    hyper : numbers the kernels read.
-    """
-
-    forward_kernel: Compiled
-    gradient_kernel: Compiled | None = None
-    #: None where the input is not one to differentiate by.
-    backward_kernel: Compiled | None
-    #: Whether the gradient or backward kernel reads the output of forward.
-    uses_output = False
-    #: Whether forward draws or uses batch statistics in training. ``_hyper[0]`` is then the mode: 0 evaluation, 1 training,
-    #: 2 training, but drawing what was drawn last and keeping no statistics, for a forward that only repeats one.
-    draws = False
-    #: Whether it may stand at one place only, because what it keeps of the last forward is of one place.
-    stands_once = False
-    #: Features of the last axis taken and given, where the constructor fixes them: checked when a network is built.
-    in_features: int | None = None
-    out_features: int | None = None
-    #: Whether the last axis has as many features after as before.
-    keeps_features = False
-
-    def __init__(
-        self,
-        parameters: Mapping[str, Shape] | None = None,
-        state: Mapping[str, Shape] | None = None,
-        hyper: Iterable[float] = (),
-    ) -> None:
-        self._pieces: dict[str, dict[str, tuple[int, int, Shape]]] = {}
-        for part, shapes in (("params", parameters or {}), ("state", state or {})):
-            at, pieces = 0, {}
-            for name, shape in shapes.items():
-                pieces[name] = (at, at + prod(shape), shape)
-                at += prod(shape)
-            self._pieces[part] = pieces
-        self._pieces["grad"] = self._pieces["params"]
-        self.parameter_count = sum(prod(shape) for shape in (parameters or {}).values())
-        self.state_count = sum(prod(shape) for shape in (state or {}).values())
-        self._hyper = np.array(list(hyper), np.float64)
-        self._storage = Storage(self.parameter_count, self.state_count)
-        self._at = {"params": 0, "grad": 0, "state": 0}
-        self._owners: tuple[Any, ...] = ()  # weak references to the networks it stands in, the outermost first
-        self._plans: _Plan | None = None
-
-    # The description of the operation.
+    # What a module of the library says of itself.
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of one example's output from that of its input; a `ShapeError` where the module does not take it."""
-        return tuple(input_shape)
+        """The shape of one example's output from that of its input; a `ShapeError` if the module does not take it."""
+        return self.last_axis(input_shape) if type(self).layout.input_size else tuple(input_shape)
 
-    def sizes(self, input_shape: Shape) -> tuple[int, ...]:
-        """The whole numbers the kernels need."""
+    def last_axis(self, input_shape: Shape) -> Shape:
+        """The output shape of a module that has a `Size` of the last axis; the other axes stay."""
+        layout = type(self).layout
+        taken = getattr(self, layout.input_size or "")
+        if not input_shape or input_shape[-1] != taken:
+            leading = "batch, ..., " if len(input_shape) > 1 else "batch, "
+            raise ShapeError(self, input_shape, f"({leading}{taken})", (taken,))
+        return (*input_shape[:-1], getattr(self, layout.output_size) if layout.output_size else taken)
+
+    def sizes(self, input_shape: Shape) -> tuple[Any, ...]:
+        """The whole numbers that kernels need of this input, in the order of `row_sizes`."""
         return ()
 
-    @classmethod
-    def examples(cls) -> list[tuple[Module, Shape]]:
-        """Modules with input shapes (batch included), chosen to matter: what every check of the library runs on."""
-        return [(cls(), (4, 3)), (cls(), (1, 5)), (cls(), (3, 2, 4))]
-
-    def add_rows(self, program: Any, slot: int, input_shape: Shape) -> tuple[int, Shape]:
-        """Write the module into a table: from the slot of its input to that of its output, with the output's shape."""
-        shape = self.output_shape(input_shape)
-        output = program.slot(prod(shape))
-        program.row(self, slot, output, self.sizes(input_shape))
-        if may_object(self):
-            program.checks.append((program.place, self, tuple(input_shape)))
-        return output, shape
-
-    def objection(self, x: np.ndarray, batch: int, input_shape: Shape, training: bool) -> str:
-        """Why an input cannot be taken though its shape is right, in words; empty where it can.
+    def why_refused(self, x: np.ndarray, batch: int, input_shape: Shape, training: bool) -> str:
+        """Why an input cannot be taken though its shape is right, in words; empty if it can.
 
         Parameters
         ----------
-        x : (n, features), the input where the module is the first to read it, else that of the network.
+        x : (n, features), the input of the module if it is the first to read it, else that of the network.
         batch : the least number of examples that come at once.
         input_shape : of one example, without the batch.
         training : whether the module is in training mode then.
         """
         return ""
 
+    @classmethod
+    def examples(cls) -> list[tuple[Module, Shape]]:
+        """Modules with input shapes (batch included), chosen to matter: what every check of the library runs on."""
+        return [(cls(), (4, 3)), (cls(), (1, 5)), (cls(), (3, 2, 4))]
+
     @property
-    def companions(self) -> tuple[KernelModule, ...]:
-        """Modules whose parameters it uses beside its own: they must stand in the same network for it to be trained."""
-        return ()
+    def features_taken(self) -> int | None:
+        """How many features of the last axis it takes, if its constructor fixes that."""
+        name = type(self).layout.input_size
+        return None if name is None else getattr(self, name)
 
-    # The contract.
+    @property
+    def features_given(self) -> int | None:
+        """How many features of the last axis it gives, if its constructor fixes that."""
+        name = type(self).layout.output_size
+        return None if name is None else getattr(self, name)
 
-    def forward(self, X: Any) -> np.ndarray:
-        x, plan = self._take(X)
-        return self._forward(x, plan).reshape(len(x), *plan.output_shape)
-
-    def backward_update_gradient(self, input: Any, delta: Any) -> None:
-        if not self.parameter_count:
-            return
-        x, plan = self._take(input)
-        d = self._take_delta(delta, x, plan)
-        self._add_gradient(x, self._output(x, plan) if self.uses_output else d, d, plan)
-
-    def backward_delta(self, input: Any, delta: Any) -> np.ndarray:
-        if self.backward_kernel is None:
-            raise ValueError(f"{self}: {NO_DERIVATIVE}")
-        x, plan = self._take(input)
-        d = self._take_delta(delta, x, plan)
-        dx = self._backward(x, self._output(x, plan) if self.uses_output else d, d, plan)
-        return dx.reshape(len(x), *plan.input_shape)
-
-    def zero_grad(self) -> None:
-        self._slice("grad")[:] = 0
-
-    def update_parameters(self, gradient_step: float = 1e-3) -> None:
-        params = self._slice("params")
-        params -= params.dtype.type(gradient_step) * self._slice("grad")
-
-    def _take(self, X: Any) -> tuple[np.ndarray, _Plan]:
-        x = as_batch(X, self._storage.dtype if self.parameter_count or self.state_count else None, self)
-        plan = self._plans
-        if plan is None or plan.input_shape != x.shape[1:]:
-            try:
-                plan = self._plans = _Plan(self, x.shape[1:])
-            except ShapeError as error:
-                error.batch = len(x)
-                raise error from None
-        matrix = x.reshape(len(x), plan.features)
-        if plan.objects:
-            why = self.objection(matrix, len(x), plan.input_shape, self.training)
-            if why:
-                raise ValueError(f"{self}: {why}")
-        return matrix, plan
-
-    def _take_delta(self, delta: Any, x: np.ndarray, plan: _Plan) -> np.ndarray:
-        d = as_batch(delta, x.dtype, self, "delta")
-        expected = (len(x), *plan.output_shape)
-        if d.shape != expected:
-            raise ValueError(f"{self}: delta has shape {d.shape}, expected {expected}, that of the output")
-        return d.reshape(len(x), plan.output_features)
-
-    def _forward(self, x: np.ndarray, plan: _Plan) -> np.ndarray:
-        out = np.empty((len(x), plan.output_features), x.dtype)
-        self.forward_kernel.call(x, out, *self._flat(x.dtype), plan.sizes, self._hyper)
-        return out
-
-    def _output(self, x: np.ndarray, plan: _Plan) -> np.ndarray:
-        """What forward gave for x, once more."""
-        if not self.draws:
-            return self._forward(x, plan)
-        with repeating([self]):
-            return self._forward(x, plan)
-
-    def _add_gradient(self, x: np.ndarray, out: np.ndarray, delta: np.ndarray, plan: _Plan) -> None:
-        assert self.gradient_kernel is not None
-        self.gradient_kernel.call(x, out, delta, self._slice("grad"), *self._flat(x.dtype), plan.sizes, self._hyper)
-
-    def _backward(self, x: np.ndarray, out: np.ndarray, delta: np.ndarray, plan: _Plan) -> np.ndarray:
-        assert self.backward_kernel is not None
-        dx = np.empty_like(x)
-        self.backward_kernel.call(x, out, delta, dx, *self._flat(x.dtype), plan.sizes, self._hyper)
-        return dx
-
-    def _flat(self, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
-        if not self.parameter_count and not self.state_count:
-            return _NOTHING[dtype], _NOTHING[dtype]
-        return self._slice("params"), self._slice("state")
+    @property
+    def shares_parameters_of(self) -> tuple[Module, ...]:
+        """Modules whose parameters it uses beside its own: they must be in the same network for it to be trained."""
+        shared = [p for p in type(self).layout.parameters.values() if isinstance(p, Shared)]
+        return tuple(getattr(self, parameter.module) for parameter in shared)
 
     # Storage.
 
-    def place(self, part: str) -> tuple[int, int]:
-        """Where the module's slice of a flat vector begins and ends."""
-        at = self._at[part]
-        return at, at + (self.state_count if part == "state" else self.parameter_count)
-
-    def move_to(self, storage: Storage, params: int, state: int) -> None:
-        """Take a slice of another storage, carrying the numbers over."""
-        old = {part: self._slice(part).copy() for part in ("params", "grad", "state")}
-        self._storage, self._at = storage, {"params": params, "grad": params, "state": state}
-        for part, numbers in old.items():
-            self._slice(part)[:] = numbers
-
-    def _slice(self, part: str) -> np.ndarray:
-        at, end = self.place(part)
-        found: np.ndarray = getattr(self._storage, part)[at:end]
+    def block(self, name: str) -> np.ndarray:
+        """The module's slice of a block: "parameters", "gradient" or "state"."""
+        at, count = self._at, self.counts
+        start, size = (at.state, count.state) if name == "state" else (at.parameters, count.parameters)
+        found: np.ndarray = getattr(self._storage, name)[start : start + size]
         return found
 
-    def _view(self, part: str, name: str) -> np.ndarray | None:
-        piece = self._pieces[part].get(name)
+    def view(self, block: str, name: str) -> np.ndarray | None:
+        """An array by its name, or None if the module was built without it."""
+        try:
+            piece = self._arrays[_PART[block]].get(name)
+        except AttributeError:
+            raise AttributeError(f"{type(self).__name__}: {name} is not there yet; {NO_INIT}") from None
         if piece is None:
             return None
-        at, end, shape = piece
-        return self._slice(part)[at:end].reshape(shape)
+        start, end, shape = piece
+        return self.block(block)[start:end].reshape(shape)
+
+    def setting_words(self) -> np.ndarray:
+        start = self._at.settings
+        return self._storage.settings[start : start + self.counts.settings]
 
     @property
-    def _parameters(self) -> np.ndarray | None:
-        return self._slice("params") if self.parameter_count else None
-
-    @_parameters.setter
-    def _parameters(self, value: Any) -> None:
-        self._slice("params")[:] = value
-
-    @property
-    def _gradient(self) -> np.ndarray | None:
-        return self._slice("grad") if self.parameter_count else None
-
-    @_gradient.setter
-    def _gradient(self, value: Any) -> None:
-        self._slice("grad")[:] = value
-
-    @property
-    def parameters(self) -> np.ndarray:
-        """The flat parameters, a view."""
-        return self._slice("params")
-
-    @property
-    def gradient(self) -> np.ndarray:
-        """The flat gradient, a view."""
-        return self._slice("grad")
-
-    def named_parameters(self) -> dict[str, np.ndarray]:
-        """The parameters by name, as views of their own shapes."""
-        found = {name: self._view("params", name) for name in self._pieces["params"]}
-        return {name: view for name, view in found.items() if view is not None}
+    def storage(self) -> Storage:
+        """Where the module's numbers lie."""
+        return self._storage
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The element type of the parameters."""
         return self._storage.dtype
 
-    def astype(self, dtype: Any) -> KernelModule:
+    def astype(self, dtype: Any) -> Any:
         """Convert the parameters to float32 or float64, in place. Returns the module."""
         chosen = float_type(dtype, self)
         if self.root() is not None:
-            raise ValueError(f"{self}: it stands in a network, expected astype on the network itself")
-        self._storage.convert(chosen)
+            raise ValueError(f"{self}: it belongs to a network; call astype on the network itself")
+        with self._storage.writing(self), Storage.laying_out:
+            lay_out([self], self.dtype)  # the storage may be that of a larger network that is gone
+            self._storage.convert(chosen, self)
         return self
 
     def root(self) -> Any:
-        """The outermost network the module stands in, or None."""
-        return first_alive(self._owners)
+        """The outermost network that the module belongs to, or None."""
+        return self._storage.owner_of(self) if has_storage(self) else None
 
     def leaves(self) -> Iterator[Any]:
         """The modules that hold parameters of their own: this one."""
         yield self
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plans": None, "_owners": ()}
+    @property
+    def owns_numbers(self) -> bool:
+        """Whether it has numbers that only one network can hold; the others can be shared by networks."""
+        count = self.counts
+        return bool(count.parameters or count.state or count.draws)
 
+    # Copies and pickles hold the module's own numbers, not its network's.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        if "_storage" in state:
+            del state["_storage"], state["_at"], state["_bound"], state["_programs"]
+            blocks = {name: self.block(name).copy() for name in ("parameters", "gradient", "state")}
+            last = int(self._storage.draws[1 + self._at.draws]) if self.counts.draws else 0
+            draws = int(self._storage.draws[0]) if self.counts.draws else 0
+            state["_kept"] = {**blocks, "settings": self.setting_words().copy(), "draws": (draws, last)}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_hyper" in state or "_pieces" in state:
+            raise ValueError(f"{type(self).__name__}: this pickle was made by modnet 0.1.0, which this version cannot read")
+        kept = state.pop("_kept", None) if "_kept" in state else None
+        self.__dict__.update(state)
+        if kept is not None:
+            self._storage, self._at, self._bound = Storage(self.counts, kept["parameters"].dtype), Counts(), None
+            self._programs = {}
+            for name in ("parameters", "gradient", "state", "settings"):
+                getattr(self._storage, name)[:] = kept[name]
+            self._storage.draws[: 1 + self.counts.draws] = kept["draws"][: 1 + self.counts.draws]
+
+
+#: The three operations of the contract.
+OPERATIONS = ("forward", "backward_update_gradient", "backward_delta")
+
+#: What a class made from one of the library's has forgotten.
+NO_INIT = "call super().__init__() in its __init__ first"
 
 #: What is wrong with asking for the derivative by an input of whole numbers.
 NO_DERIVATIVE = (
     "backward_delta is asked for, but its input is whole numbers, which have no derivative; "
-    "expected backward_update_gradient alone"
+    "call backward_update_gradient alone"
 )
 
 
-def may_object(module: KernelModule) -> bool:
-    """Whether inputs of the right shape may still be refused: see `KernelModule.objection`."""
-    return type(module).objection is not KernelModule.objection
+# --- an operation, called as a method --------------------------------------------------------------------------------
 
 
-class ModeModule(KernelModule):
-    """A module that does one thing in training and another in evaluation. ``_hyper[0]`` is the mode: see `draws`.
-
-    Parameters
-    ----------
-    parameters, state : as for `KernelModule`.
-    hyper : what the kernels read after the mode.
-    """
-
-    draws = True
-
-    def __init__(
-        self,
-        parameters: Mapping[str, Shape] | None = None,
-        state: Mapping[str, Shape] | None = None,
-        hyper: Iterable[float] = (),
-    ) -> None:
-        super().__init__(parameters, state, [1.0, *hyper])
-
-    @property
-    def training(self) -> bool:
-        """Whether it is in training mode."""
-        return bool(self._hyper[0] != 0)
-
-    @training.setter
-    def training(self, value: bool) -> None:
-        self._hyper[0] = 1.0 if value else 0.0
+def _take(module: Any, X: Any) -> tuple[np.ndarray, Any]:
+    """An input, checked, and how kernels see the module for its shape."""
+    if not has_storage(module):
+        raise RuntimeError(f"{type(module).__name__}: {NO_INIT}")
+    x = as_batch(X, module._storage.dtype if module.counts.parameters or module.counts.state else None, module)
+    bound = module._bound
+    if bound is None or not bound.serves(x):
+        try:
+            with Storage.laying_out:  # where its numbers lie is noted while nobody moves them
+                bound = Binding(module, x.shape[1:], x.dtype)
+        except ShapeError as error:
+            error.batch = len(x)
+            raise error from None
+        if (module.counts.parameters or module.counts.state) and bound.parameters.dtype != x.dtype:
+            return _take(module, X)  # another thread has just called astype
+        module._bound = bound
+    if bound.may_refuse:
+        why = module.why_refused(x.reshape(len(x), -1), len(x), bound.input_shape, module.training and not module._frozen)
+        if why:
+            raise ValueError(f"{module}: {why}")
+    return x, bound
 
 
-@contextmanager
-def repeating(modules: Iterable[Any]) -> Iterator[None]:
-    """Within it, modules that are in training draw what they drew last, and keep no statistics."""
-    changed = [m._hyper for m in modules if isinstance(m, KernelModule) and m.draws and m._hyper[0] == 1]
-    for hyper in changed:
-        hyper[0] = 2
-    try:
-        yield
-    finally:
-        for hyper in changed:
-            hyper[0] = 1
+def _take_delta(module: Any, delta: Any, x: np.ndarray, bound: Any) -> np.ndarray:
+    d = as_batch(delta, x.dtype, module, "delta")
+    expected = (len(x), *bound.output_shape)
+    if d.shape != expected:
+        raise ValueError(f"{module}: delta has shape {d.shape}, expected {expected}, that of the output")
+    return d.reshape(len(x) * bound.output_rows, bound.output_columns)
 
 
-def first_alive(references: Iterable[Any]) -> Any:
-    """The first object that still exists of those that weak references are to, or None."""
-    return next((found for reference in references if (found := reference()) is not None), None)
+def _last_draw(module: Any) -> int:
+    """The draw that repeats the last forward, or 0 in evaluation."""
+    if not type(module).has_mode or not module.training or module._frozen:
+        return 0
+    return -max(1, int(module._storage.draws[1 + module._at.draws]))
+
+
+def _forward(operation: Operation) -> Any:
+    def forward(self: Any, X: Any) -> np.ndarray:
+        x, bound = _take(self, X)
+        draw = 0
+        if type(self).has_mode and self.training and not self._frozen:
+            draw = self._storage.next_draw()
+            self._storage.draws[1 + self._at.draws] = abs(draw)
+        return _output(operation, x, bound, draw).reshape(len(x), *bound.output_shape)
+
+    return forward
+
+
+def _output(operation: Operation, x: np.ndarray, bound: Any, draw: int) -> np.ndarray:
+    out = np.empty((len(x) * bound.output_rows, bound.output_columns), x.dtype)
+    enter_forward.call(
+        bound.address(operation), _rows(x, bound), out, bound.parameters, bound.state, bound.z, bound.s, draw
+    )
+    return out
+
+
+def _rows(x: np.ndarray, bound: Any) -> np.ndarray:
+    """An input as kernels take it; -1 would fail for one without numbers."""
+    return x.reshape(len(x) * bound.input_rows, bound.columns)
+
+
+def _gradient(operation: Operation) -> Any:
+    def backward_update_gradient(self: Any, input: Any, delta: Any) -> None:
+        x, bound = _take(self, input)
+        d = _take_delta(self, delta, x, bound)
+        draw = _last_draw(self)
+        out = _again(self, operation, x, bound, draw, d)
+        with bound.writing(self):
+            enter_gradient.call(
+                bound.address(operation), _rows(x, bound), out, d, bound.gradient, bound.parameters, bound.state,
+                bound.z_gradient, bound.s, draw,
+            )  # fmt: skip
+
+    return backward_update_gradient
+
+
+def _delta(operation: Operation) -> Any:
+    def backward_delta(self: Any, input: Any, delta: Any) -> np.ndarray:
+        x, bound = _take(self, input)
+        d = _take_delta(self, delta, x, bound)
+        draw = _last_draw(self)
+        out = _again(self, operation, x, bound, draw, d)
+        dx = np.empty(x.shape, x.dtype)
+        enter_backward.call(
+            bound.address(operation), _rows(x, bound), out, d, _rows(dx, bound), bound.parameters, bound.state, bound.z,
+            bound.s, draw,
+        )  # fmt: skip
+        return dx
+
+    return backward_delta
+
+
+def _again(module: Any, operation: Operation, x: np.ndarray, bound: Any, draw: int, unused: np.ndarray) -> np.ndarray:
+    """What forward gave for x, computed once more if the operation reads it."""
+    if "out" not in operation.names:
+        return unused
+    return _output(type(module).operations[0] or _forward_of(type(module)), x, bound, draw)
+
+
+def _forward_of(kind: type) -> Operation:
+    """The kernel of forward that a class inherits, behind an override in Python."""
+    return next(op for base in kind.__mro__ if isinstance(op := vars(base).get("forward"), Operation))
+
+
+Module.kinds = {  # type: ignore[attr-defined]
+    "forward": Kind("forward", _forward, Module.forward),
+    "backward_update_gradient": Kind("backward_update_gradient", _gradient, Module.backward_update_gradient),
+    "backward_delta": Kind("backward_delta", _delta, Module.backward_delta),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("KernelModule", "ModeModule", "View"):
+        raise ImportError(
+            f"modnet.module: {name} is gone; a module now declares Parameter, State, Setting and Size, and writes its "
+            "operations under @operation, see CONTRIBUTING.md"
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = ["Module", "Operation", "Parameter", "Setting", "Shape", "ShapeError", "Size", "State", "operation"]

@@ -1,30 +1,35 @@
-"""Watching a network at work: what each module computes, how long it takes, where a NaN is born, where gradients vanish.
+"""Watching a network at work: what each module computes, how long it takes, where a NaN first appears, where gradients vanish.
 
-All of it is a walk over the modules in Python, one call of the contract at a time, so it sees plain numpy classes as well as
-the library's own modules. Nothing here changes a network: gradients, running statistics and draws are put back as they were.
+All of it reads the rows of the network's program, one at a time, so it is right for every way in which modules can be
+connected, and sees plain numpy classes as well as the library's own modules. Nothing here changes a network: gradients,
+running statistics, draws and what other people's modules keep are put back as they were.
 """
 
 from __future__ import annotations
 
-import copy
+import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.arrays import as_batch, whole
-from modnet.module import KernelModule
-from modnet.modules.container import Container
-from modnet.modules.sequential import Sequential
+from modnet.engine import run
+from modnet.engine.foreign import Foreign
+from modnet.engine.program import Value, is_ours, is_wired
+from modnet.engine.snapshot import Kept
+from modnet.inputs import as_batch, short_repr, whole
+from modnet.module import ShapeError
+from modnet.modules.container import Container, require_shared
 from modnet.training import Callback, Training
+from modnet.training.data import element_type
 
 
 class Step(NamedTuple):
     """One module in a walk through a network."""
 
-    place: str  #: where it stands, such as "[2]" or "[1][0]"
+    place: str  #: its place, such as "[2]" or "[1][0]"; empty for the network itself
     module: Any
     input: Any  #: what it was given, (batch, ...)
     output: Any  #: what it returned, (batch, ...)
@@ -32,15 +37,30 @@ class Step(NamedTuple):
     @property
     def name(self) -> str:
         """Place and module, as in error messages."""
-        return f"{self.place} {self.module if isinstance(self.module, KernelModule) else _kind(self.module)}"
+        return _name(self.place, self.module)
 
 
-def activations(net: Any, X: Any) -> list[Step]:
+class Steps(list[Step]):
+    """The steps of a walk, in order. `deltas` walks back through them."""
+
+    walk: _Walk
+
+    @property
+    def output(self) -> np.ndarray:
+        """What the network returned."""
+        return self.walk.output
+
+
+def activations(net: Any, X: Any) -> Steps:
     """The input and output of every module for a batch, in order; modules of nested networks one by one.
+
+    A `Residual`, a `Concat` or another container that connects the outputs of its modules has a step of its own after theirs,
+    so the last step's output is always the network's. In training mode modules draw what they will draw in the next forward,
+    and running statistics do not move.
 
     Parameters
     ----------
-    net : a network. X : (batch, ...).
+    net : a network. If it is a class that somebody else wrote, it is one step. X : (batch, ...).
 
     Example
     -------
@@ -49,32 +69,38 @@ def activations(net: Any, X: Any) -> list[Step]:
     >>> [(step.place, step.output.shape) for step in steps]
     [('[0]', (1, 3)), ('[1]', (1, 3))]
     """
-    with _untouched(net):
-        return _walk(net, as_batch(X, net.dtype if isinstance(net, Container) else None, "activations", "X"))
-
-
-def _walk(net: Any, x: Any) -> list[Step]:
-    steps = []
-    for place, module in _places(net):
-        out = module.forward(x)
-        steps.append(Step(place, module, x, out))
-        x = out
+    walk = _Walk(net, X, "activations")
+    with walk.leaving_no_trace():
+        steps = Steps(walk.forward(i) for i in range(len(walk.stops)))
+    steps.walk = walk
     return steps
 
 
-def deltas(steps: list[Step], delta: Any) -> list[Any]:
-    """dL/doutput of every step of a walk, in the walk's order, from delta = dL/d(output of the last)."""
-    found = [delta]
-    for step in reversed(steps[1:]):
-        found.append(step.module.backward_delta(step.input, found[-1]))
-    return found[::-1]
+def deltas(steps: Steps, delta: Any) -> list[Any]:
+    """dL/doutput of every step of a walk, in the walk's order.
+
+    Parameters
+    ----------
+    steps : what `activations` returned. delta : dL/d(output of the network), of its shape.
+    """
+    if not isinstance(steps, Steps):
+        raise TypeError(f"deltas: steps is of type {type(steps).__name__}, expected what activations returned")
+    walk = steps.walk
+    d = walk.as_delta(delta, "deltas")
+    walk.require_unchanged()
+    with walk.leaving_no_trace():
+        if walk.calls_others:  # what their forward keeps for the way back was put back as it was
+            walk = walk.again()
+        for _ in walk.backward(d):
+            pass
+    return [walk.delta(i).copy() for i in range(len(walk.stops))]
 
 
 class Profile:
     """How long forward, backward_update_gradient and backward_delta of every module take.
 
-    Each is called alone, so the times are those of a walk in Python, a few microseconds of overhead a call included; a compiled
-    walk has less. Compilation is not counted.
+    Each is called alone, so the times are those of calls from Python, a few microseconds of overhead each included; a compiled
+    walk has less. Compilation is not counted, and neither is what a `Residual` or a `Concat` does beside its modules.
 
     Parameters
     ----------
@@ -83,7 +109,8 @@ class Profile:
 
     Attributes
     ----------
-    rows : (place and module, forward, gradient, delta), times in seconds.
+    rows : (place and module, forward, gradient, delta), times in seconds. delta is 0 if the module reads the network's input,
+        whose delta is not needed.
 
     Example
     -------
@@ -95,24 +122,27 @@ class Profile:
 
     def __init__(self, net: Any, X: Any, repeats: int = 20) -> None:
         whole(repeats, "Profile", "repeats")
+        require_shared(net, "Profile")
         self.rows: list[tuple[str, float, float, float]] = []
         steps = activations(net, X)
         with _untouched(net):
-            for i, (_, module, x, output) in enumerate(steps):
-                delta = np.ones_like(output)
+            for step, stop in zip(steps, steps.walk.stops, strict=True):
+                if is_wired(step.module):
+                    continue
+                module, delta = step.module, np.ones_like(step.output)
                 getattr(module, "zero_grad", _nothing)()
                 self.rows.append(
                     (
-                        steps[i].name,
-                        _median_time(repeats, module.forward, x),
-                        _median_time(repeats, getattr(module, "backward_update_gradient", _nothing), x, delta),
-                        _median_time(repeats, module.backward_delta, x, delta) if i else 0.0,
+                        step.name,
+                        _median_time(repeats, module.forward, step.input),
+                        _median_time(repeats, getattr(module, "backward_update_gradient", _nothing), step.input, delta),
+                        0.0 if stop.is_first else _median_time(repeats, module.backward_delta, step.input, delta),
                     )
                 )
 
     @property
     def total(self) -> float:
-        """Seconds of one walk down and up."""
+        """Seconds of one walk forward and back."""
         return sum(sum(times) for _, *times in self.rows)
 
     def __str__(self) -> str:
@@ -131,7 +161,7 @@ class Profile:
 
 
 def locate_nan(net: Any, X: Any, y: Any = None, loss: Any = None) -> str | None:
-    """Where the first NaN or infinity of a step arises, in words; None where there is none.
+    """Where the first NaN or infinity of a training step appears, in words; None if all numbers are finite.
 
     The step is followed in its order: the input, then for each module its parameters and its output, then the loss, then the
     deltas from the last module to the first, each with the gradient.
@@ -148,49 +178,46 @@ def locate_nan(net: Any, X: Any, y: Any = None, loss: Any = None) -> str | None:
     >>> locate_nan(net, [[1.0, 2.0]])
     '[1] Linear(3 -> 1): its parameters hold nan (1 of 4 values)'
     """
-    x = as_batch(X, net.dtype if isinstance(net, Container) else None, "locate_nan", "X")
+    if loss is not None:
+        require_shared(net, "locate_nan")
+    walk = _Walk(net, X, "locate_nan")
     with _untouched(net), np.errstate(all="ignore"):
-        return _first_bad(net, x, y, loss)
+        return _bad_forward(walk) or (None if loss is None else _bad_backward(walk, y, loss))
 
 
-def _first_bad(net: Any, x: Any, y: Any, loss: Any) -> str | None:
-    if _bad(x):
-        return f"the input holds {_bad(x)}"
-    steps: list[Step] = []
-    for place, module in _places(net):
-        name = Step(place, module, x, None).name
-        for what, array in _parameters(module):
+def _bad_forward(walk: _Walk) -> str | None:
+    if _bad(walk.x):
+        return f"the input holds {_bad(walk.x)}"
+    for i, stop in enumerate(walk.stops):
+        for what, array in _parameters(stop.module):
             if _bad(array):
-                return f"{name}: its {what} hold {_bad(array)}"
-        out = module.forward(x)
-        if _bad(out):
-            return f"{name}: its output holds {_bad(out)}; its parameters are finite, and its input, from {_range(x)}"
-        steps.append(Step(place, module, x, out))
-        x = out
-    if loss is None:
-        return None
-    cost, delta = loss.forward(y, x), loss.backward(y, x)
-    for what, value in (("the cost", cost), ("its backward", delta)):
-        if _bad(value):
-            return f"{_kind(loss)}: {what} holds {_bad(value)}; the prediction is finite, from {_range(x)}"
-    for step in reversed(steps):
-        getattr(step.module, "zero_grad", _nothing)()
-        getattr(step.module, "backward_update_gradient", _nothing)(step.input, delta)
-        gradient = getattr(step.module, "_gradient", None)
-        for array in gradient.values() if isinstance(gradient, dict) else [gradient]:
-            if array is not None and _bad(array):
-                return f"{step.name}: its gradient holds {_bad(array)}; delta is finite, from {_range(delta)}"
-        if step is steps[0]:
-            break
-        before = step.module.backward_delta(step.input, delta)
-        if _bad(before):
-            return f"{step.name}: its backward_delta holds {_bad(before)}; delta is finite, from {_range(delta)}"
-        delta = before
+                return f"{stop.name}: its {what} hold {_bad(array)}"
+        step = walk.forward(i)
+        if _bad(step.output):
+            finite = f"its parameters are finite, and its input, from {_range(step.input)}"
+            if is_wired(stop.module):
+                finite = "the outputs of its modules are finite"
+            return f"{stop.name}: its output holds {_bad(step.output)}; {finite}"
+    return None
+
+
+def _bad_backward(walk: _Walk, y: Any, loss: Any) -> str | None:
+    yhat = walk.output
+    value, delta = loss.forward(y, yhat), loss.backward(y, yhat)
+    for what, numbers in (("forward", value), ("backward", delta)):
+        if _bad(numbers):
+            return f"{type(loss).__name__}: its {what} holds {_bad(numbers)}; the prediction is finite, from {_range(yhat)}"
+    for back in walk.backward(walk.as_delta(delta, "locate_nan"), gradient=True):
+        finite = f"delta is finite, from {_range(back.delta)}"
+        if _bad(back.gradient):
+            return f"{back.name}: its gradient holds {_bad(back.gradient)}; {finite}"
+        if back.dx is not None and _bad(back.dx):
+            return f"{back.name}: its backward_delta holds {_bad(back.dx)}; {finite}"
     return None
 
 
 class NaNLocator(Callback):
-    """Callback: when a training diverges, say which module it was, and print it.
+    """Callback: if a training diverges, find out which module it was, and print it.
 
     Parameters
     ----------
@@ -198,7 +225,7 @@ class NaNLocator(Callback):
 
     Attributes
     ----------
-    found : what `locate_nan` answered; None while nothing happened.
+    found : what `locate_nan` answered; None as long as nothing has happened.
     """
 
     def __init__(self, X: Any, y: Any) -> None:
@@ -206,7 +233,7 @@ class NaNLocator(Callback):
         self.found: str | None = None
 
     def on_fit_end(self, training: Training) -> None:
-        """Look for the cause where the training diverged."""
+        """Look for the cause if the training diverged."""
         if training.history.stopped_because.startswith("diverged"):
             self.found = locate_nan(training.net, self.X, self.y, training.loss) or (
                 "no module: this batch is finite with the parameters that were kept; the step after them was too long"
@@ -217,7 +244,7 @@ class NaNLocator(Callback):
 class Norms(Callback):
     """Callback: the norms of delta, gradient and update of every module, epoch by epoch.
 
-    A delta that shrinks from layer to layer on its way down is a vanishing gradient: `plot` shows it.
+    A delta that shrinks from layer to layer on its way to the input is a vanishing gradient: `plot` shows it.
 
     Parameters
     ----------
@@ -226,8 +253,8 @@ class Norms(Callback):
     Attributes
     ----------
     names : of the modules, by place.
-    delta : (epochs, modules), the norm of dL/doutput of each, of the mean cost of the batch.
-    gradient : (epochs, modules), the norm of dL/dparameters; 0 where a module has none.
+    delta : (epochs, modules), the norm of dL/doutput of each, of the mean loss of the batch.
+    gradient : (epochs, modules), the norm of dL/dparameters; 0 for a module without parameters.
     update : (epochs, modules), the norm of how far the parameters moved in the epoch.
     """
 
@@ -253,73 +280,227 @@ class Norms(Callback):
         return np.array(self._rows["update"])
 
     def on_fit_begin(self, training: Training) -> None:
-        """Remember where the parameters start."""
-        self.names = [f"{place} {_kind(module)}" for place, module in _places(training.net)]
+        """Remember the parameters at the start."""
+        stops = _Walk(training.net, self.X, "Norms").stops
+        self.names = [f"{stop.place} {type(stop.module).__name__}".strip() for stop in stops]
         self._rows = {"delta": [], "gradient": [], "update": []}
-        self._before = [_flat(module) for _, module in _places(training.net)]
+        self._before = [_flat(stop.module) for stop in stops]
 
     def on_epoch_end(self, training: Training) -> None:
         """Walk once over the batch and keep the norms."""
         net, loss = training.net, training.loss
-        steps = activations(net, self.X)
-        last = steps[-1].output
-        found = deltas(steps, np.asarray(loss.backward(self.y, last)) / len(last))
-        gradients = []
+        walk = _Walk(net, self.X, "Norms")
+        gradients = [0.0] * len(walk.stops)
         with _untouched(net):
-            for step, delta in zip(steps, found, strict=True):
-                getattr(step.module, "zero_grad", _nothing)()
-                getattr(step.module, "backward_update_gradient", _nothing)(step.input, delta)
-                gradients.append(_norm(_flat(step.module, "_gradient")))
-        after = [_flat(step.module) for step in steps]
-        self._rows["delta"].append([_norm(delta) for delta in found])
+            walk.forward(len(walk.stops) - 1)
+            delta = np.asarray(loss.backward(self.y, walk.output)) / len(walk.x)
+            for back in walk.backward(walk.as_delta(delta, "Norms"), gradient=True):
+                if back.stop is not None:
+                    gradients[back.stop] = _norm(back.gradient)
+        after = [_flat(stop.module) for stop in walk.stops]
+        self._rows["delta"].append([_norm(walk.delta(i)) for i in range(len(walk.stops))])
         self._rows["gradient"].append(gradients)
         self._rows["update"].append([_norm(a - b) for a, b in zip(after, self._before, strict=True)])
         self._before = after
 
-    def plot(self, path: Any = None) -> Any:
-        """Three panels, a line for each module over the epochs, on a logarithmic axis. Returns the figure."""
-        from matplotlib.figure import Figure
+    def plot(self, *, ax: Any = None, path: Any = None) -> Any:
+        """Draw three panels, with one line per module over the epochs, on logarithmic axes, and return the figure.
 
-        figure = Figure(figsize=(12, 3.6), layout="constrained")
-        panels = figure.subplots(1, 3)
-        kinds = (("delta", self.delta), ("gradient", self.gradient), ("update", self.update))
-        for axis, (title, values) in zip(panels, kinds, strict=True):
-            for m, name in enumerate(self.names):
-                line = values[:, m]
-                if (line > 0).any():
-                    axis.plot(np.arange(1, len(line) + 1), np.where(line > 0, line, np.nan), label=name, color=f"C{m % 10}")
-            axis.set(title=f"norm of {title}", xlabel="epoch", yscale="log")
-        panels[0].legend(fontsize="small")
-        if path is not None:
-            figure.savefig(path)
-        return figure
+        `ax` takes three axes of yours; `path` saves the picture, as in `modnet.plotting.history`.
+        """
+        from modnet.plotting.norms import norms
+
+        return norms(self, ax=ax, path=path)
 
 
-def _places(net: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(net, Sequential):
-        yield place or "[0]", net
-        return
-    for i, module in enumerate(net):
-        yield from _places(module, f"{place}[{i}]")
+# --- a walk, one row at a time ---------------------------------------------------------------------------------------
 
 
-def _kind(value: Any) -> str:
-    return type(value).__name__
+class _Stop(NamedTuple):
+    """A step before it is taken."""
+
+    place: str
+    module: Any
+    input: Value
+    output: Value
+    row: int  # of the table, -1 if it needs none
+    rows: int  # how many rows must have run before it can be looked at
+    is_first: bool  # whether its input is the network's
+
+    @property
+    def name(self) -> str:
+        return _name(self.place, self.module)
 
 
-def _parameters(module: Any) -> list[tuple[str, Any]]:
-    held = getattr(module, "_parameters", None)
-    if held is None:
+class _Back(NamedTuple):
+    """A row on the way back."""
+
+    name: str
+    stop: int | None  # the number of its step, if it has one
+    delta: np.ndarray
+    gradient: np.ndarray  # flat
+    dx: np.ndarray | None
+
+
+class _Walk:
+    """One batch on its way through a network, a module at a time, in memory of its own.
+
+    A class that somebody else wrote, and that holds the network together in its own way, is one stop.
+    """
+
+    def __init__(self, net: Any, X: Any, who: str) -> None:
+        if isinstance(net, type) or not callable(getattr(net, "forward", None)):
+            name = net.__name__ if isinstance(net, type) else short_repr(net)
+            raise TypeError(f"{who}: net is {name}, expected a network such as Sequential(...)")
+        self.net, self.who = net, who
+        self.has_program = is_wired(net) or is_ours(net)
+        self.x = as_batch(X, element_type(net), who, "X")
+        if not self.has_program:
+            value = Value(0, self.x.shape[1:])
+            self.stops = [_Stop("[0]", net, value, value, -1, 0, True)]
+            return
+        try:
+            program = run.program_of(net, self.x.shape[1:], self.x.dtype, len(self.x))
+        except ShapeError as error:
+            error.batch = len(self.x)
+            raise error from None
+        self.matrix = self.x.reshape(len(self.x), -1)
+        run.refuse(program, self.matrix, len(self.x))
+        self.program, self.workspace = program, run.Workspace(program, len(self.x))
+        self.stops = _stops(net, program)
+        self.done, self._rows = 0, run.each_forward(program, self.workspace, self.matrix)
+
+    def forward(self, i: int) -> Step:
+        """Walk on until the step with this number can be looked at."""
+        stop = self.stops[i]
+        if not self.has_program:
+            self._output, self._delta = np.asarray(self.net.forward(self.x)), np.empty(0)
+            return Step(stop.place, stop.module, self.x, self._output)
+        while self.done < stop.rows:
+            next(self._rows)
+            self.done += 1
+        return Step(stop.place, stop.module, self._value(stop.input), self._value(stop.output))
+
+    @property
+    def output(self) -> np.ndarray:
+        """What the network returns."""
+        return self._value(self.program.output) if self.has_program else self._output
+
+    def as_delta(self, delta: Any, who: str) -> np.ndarray:
+        """dL/d(output of the network), checked."""
+        d = as_batch(delta, self.output.dtype if self.has_program else None, who, "delta")
+        if d.shape != self.output.shape:
+            raise ValueError(f"{who}: delta has shape {d.shape}, expected {self.output.shape}, the output's")
+        return d
+
+    def backward(self, delta: np.ndarray, gradient: bool = False) -> Iterator[_Back]:
+        """Walk back. With `gradient` each row's own part of it is looked at, and the network's is overwritten."""
+        if not self.has_program:
+            self._delta = delta
+            if gradient:
+                Foreign(self.net).zero_grad()
+                Foreign(self.net).call("backward_update_gradient", self.x, delta)
+            yield _Back(self.stops[0].name, 0, delta, _gradient(self.net) if gradient else np.empty(0), None)
+            return
+        program = self.program
+        wants_dx = program.takes_numbers and any(stop.output.slot == program.input.slot for stop in self.stops)
+        numbers = {stop.row: i for i, stop in enumerate(self.stops) if stop.row >= 0 and not is_wired(stop.module)}
+        rows = run.each_backward(program, self.workspace, delta.reshape(len(delta), -1), gradient, wants_dx)
+        while True:
+            if gradient:
+                program.gradient[:] = 0
+                for r in program.foreign:
+                    Foreign(program.table_rows[r].module).zero_grad()
+            r = next(rows, -1)
+            if r < 0:
+                return
+            row, i = program.table_rows[r], numbers.get(r)
+            name = _name(row.place, _at(self.net, row.place)) if i is None else self.stops[i].name
+            found = np.empty(0)
+            if gradient:
+                found = _gradient(row.module) if r in program.foreign else program.gradient
+            dx = None if row.input.slot == program.input.slot else self._delta_of(row.input)
+            yield _Back(name, i, self._delta_of(row.output), found, dx)
+
+    def delta(self, i: int) -> np.ndarray:
+        """dL/d(output of a step), after `backward`."""
+        return self._delta_of(self.stops[i].output) if self.has_program else self._delta
+
+    def require_unchanged(self) -> None:
+        """ValueError if the network's numbers no longer lie where they did."""
+        if self.has_program and not self.program.is_current():
+            raise ValueError(f"{self.who}: the network has changed since its forward; call activations again")
+
+    @property
+    def calls_others(self) -> bool:
+        """Whether there are modules that are not the library's."""
+        return not self.has_program or bool(self.program.foreign)
+
+    def leaving_no_trace(self) -> Any:
+        """Context for a forward, or a backward without gradients: what other people's modules keep is put back."""
+        return _untouched(self.net) if self.calls_others else nullcontext()
+
+    def again(self) -> _Walk:
+        """The same forward once more, in other memory."""
+        twin = _Walk(self.net, self.x, self.who)
+        if self.has_program:
+            twin.workspace.draw, twin.workspace.on[:] = self.workspace.draw, self.workspace.on
+        twin.forward(len(twin.stops) - 1)
+        return twin
+
+    def _value(self, value: Value) -> np.ndarray:
+        return self.workspace.value(value.slot, value.shape, len(self.x))
+
+    def _delta_of(self, value: Value) -> np.ndarray:
+        return self.workspace.delta(value.slot, value.shape, len(self.x))
+
+
+def _stops(net: Any, program: Any) -> list[_Stop]:
+    """The steps of a program: its modules, and the containers that connect the outputs of their modules."""
+    last = {(row.place, row.output.slot): r for r, row in enumerate(program.rows) if row.joint not in ("", "same")}
+    found, done = [], 0
+    for r, row in enumerate(program.rows):
+        done += row.joint != "same"
+        module, x, at = row.module, row.input, -1 if row.joint == "same" else done - 1
+        place = "[0]" if module is net else row.place
+        if row.joint not in ("", "same"):
+            whole = program.outputs.get(row.place)
+            if whole is None or whole.slot != row.output.slot or last[row.place, row.output.slot] != r:
+                continue
+            module, x = _at(net, place), program.inputs[place]
+        found.append(_Stop(place, module, x, row.output, at, done, x.slot == program.input.slot))
+    return found
+
+
+def _at(net: Any, place: str) -> Any:
+    """The module at a place of a network."""
+    for i in map(int, re.findall(r"\d+", place)):
+        net = list(net)[i]
+    return net
+
+
+def _name(place: str, module: Any) -> str:
+    return f"{place} {module if is_ours(module) else type(module).__name__}".strip()
+
+
+def _parameters(module: Any) -> list[tuple[str, np.ndarray]]:
+    """The parameters of a module by what they are called; those of a container are its modules'."""
+    if is_wired(module):
         return []
-    if isinstance(held, dict):
-        return [(f"parameters {name!r}", array) for name, array in held.items()]
-    return [("parameters", held)]
+    if is_ours(module):
+        return [("parameters", module.parameters)]
+    named = Foreign(module).named()
+    return [("parameters" if name == "parameters" else f"parameters {name!r}", array) for name, array in named.items()]
 
 
-def _flat(module: Any, attribute: str = "_parameters") -> np.ndarray:
-    held = getattr(module, attribute, None)
-    arrays = [] if held is None else list(held.values()) if isinstance(held, dict) else [held]
-    return np.concatenate([np.ravel(a) for a in arrays if a is not None] or [np.empty(0)]).copy()
+def _flat(module: Any) -> np.ndarray:
+    """A copy of the parameters in one vector."""
+    return np.concatenate([np.empty(0), *(np.ravel(array) for _, array in _parameters(module))])
+
+
+def _gradient(module: Any) -> np.ndarray:
+    """The gradient of a class that somebody else wrote in one vector."""
+    return np.concatenate([np.empty(0), *(np.ravel(array) for array in Foreign(module).gradients())])
 
 
 def _norm(values: Any) -> float:
@@ -327,7 +508,7 @@ def _norm(values: Any) -> float:
 
 
 def _bad(values: Any) -> str:
-    """Such as "nan (3 of 10 values)"; nothing where all are finite."""
+    """Such as "nan (3 of 10 values)"; empty if all are finite."""
     array = np.asarray(values, dtype=float)
     wrong = ~np.isfinite(array)
     count = int(wrong.sum())
@@ -341,21 +522,15 @@ def _range(values: Any) -> str:
 
 @contextmanager
 def _untouched(net: Any) -> Iterator[None]:
-    """Within it, gradients, running statistics and draws may change; after it they are as before."""
-    leaves = list(net.leaves()) if hasattr(net, "leaves") else [net]
-    arrays = [module._hyper for module in leaves if isinstance(module, KernelModule)]
-    for owner in {id(m._storage): m._storage for m in (net, *leaves) if hasattr(m, "_storage")}.values():
-        arrays += [owner.grad, owner.state]
-    kept = [(array, array.copy()) for array in arrays]
-    plain = [(module, copy.deepcopy(vars(module))) for module in leaves if not isinstance(module, KernelModule)]
-    try:
-        yield
-    finally:
-        for array, numbers in kept:
-            array[...] = numbers
-        for module, attributes in plain:
-            vars(module).clear()
-            vars(module).update(attributes)
+    """Within it, gradients, statistics, draws and attributes of others' modules may change; after it they are as before."""
+    library = isinstance(net, Container) or is_ours(net)
+    with net.storage.writing(type(net).__name__) if library else nullcontext():
+        kept, drawn = Kept(net, gradient=True), np.random.get_state()  # noqa: NPY002  (a student's module may draw from it)
+        try:
+            yield
+        finally:
+            kept.restore()
+            np.random.set_state(drawn)  # noqa: NPY002
 
 
 def _nothing(*arguments: Any) -> None: ...

@@ -1,9 +1,16 @@
 """What several test files share: errors, numerical derivatives, layouts of an array, and modules as students write them."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-import modnet.training
+import modnet
+from modnet.training.compiled import CompiledRunner
+from modnet.training.python import PythonRunner
 
 # Errors
 
@@ -77,6 +84,24 @@ def assert_derivative(f, array, delta, gradient, rng):
         assert abs(got - want) <= 1e-6 * abs(want) + rounding, f"{got!r} where central differences give {want!r}"
 
 
+def assert_derivatives(net, x, seed=0, by_input=True):
+    """Backward of a network against central differences of its forward, by its flat parameters and by the input."""
+    rng = np.random.default_rng(seed)
+    delta = rng.normal(size=net.forward(x).shape)
+    net.zero_grad()
+    net.backward_update_gradient(x, delta)
+    dx, gradient = net.backward_delta(x, delta) if by_input else None, net.gradient.copy()
+    if by_input:
+        assert_derivative(lambda: net.forward(x), x, delta, dx, rng)
+    assert_derivative(lambda: net.forward(x), net.parameters, delta, gradient, rng)
+    net.zero_grad()
+    both = net.backward(x, delta)
+    assert (both is None) == (dx is None)
+    if by_input:
+        np.testing.assert_allclose(both, dx, rtol=1e-13)
+    np.testing.assert_allclose(net.gradient, gradient, rtol=1e-13)
+
+
 def on_smooth_input(check, tries=20):
     """Call check(rng) with the first seed whose numbers are not at a kink."""
     for seed in range(tries):
@@ -125,7 +150,8 @@ def placements(arrays, gaps=range(40)):
 
 def network_state(net):
     """Copies of all numbers of a network: what a failing call must leave alone."""
-    return [net._storage.params.copy(), net._storage.grad.copy(), net._storage.state.copy()]
+    storage = net.storage
+    return [block.copy() for block in (storage.parameters, storage.gradient, storage.state, storage.settings)]
 
 
 def assert_unchanged(net, before):
@@ -140,7 +166,7 @@ def assert_unchanged(net, before):
 def watch_paths(monkeypatch):
     """A list that fills with the paths trainings take, one word for each epoch: "compiled" or "python"."""
     taken = []
-    for name, kind in (("compiled", modnet.training._CompiledRunner), ("python", modnet.training._PythonRunner)):
+    for name, kind in (("compiled", CompiledRunner), ("python", PythonRunner)):
 
         def epoch(self, *args, _name=name, _epoch=kind.epoch):
             taken.append(_name)
@@ -148,6 +174,21 @@ def watch_paths(monkeypatch):
 
         monkeypatch.setattr(kind, "epoch", epoch)
     return taken
+
+
+# Other processes
+
+
+def run_script(code, *arguments, **environment):
+    """What a script prints, run by itself with warnings as errors; a variable of the environment that is None is unset."""
+    variables = {**os.environ, "PYTHONPATH": str(Path(modnet.__file__).parent.parent), **environment}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True, text=True, timeout=240, check=False,
+        env={name: value for name, value in variables.items() if value is not None},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr or f"exit status {done.returncode}"
+    return done.stdout
 
 
 # Modules of the library
@@ -168,9 +209,15 @@ def prepared(kind, index, rng):
     return module.eval(), example_input(module, shape, rng)
 
 
+def forward_again(net, before, x):
+    """The forward that came after a snapshot of the storage, once more: with the same draw, from the same statistics."""
+    net.storage.restore(before, ("state", "draws"))
+    return net.forward(x)
+
+
 def take_step(optimizer, cost):
-    """One step by hand; an optimizer that looks at the cost itself is given it."""
-    return optimizer.step(cost) if getattr(optimizer, "needs_cost", False) else optimizer.step()
+    """One step by hand; an optimizer that looks at the loss itself is given it as a function."""
+    return optimizer.step(cost) if getattr(optimizer, "needs_loss", False) else optimizer.step()
 
 
 # Modules as students write them, from the course's handout: numpy, and nothing of the library

@@ -14,12 +14,12 @@ SCRIPTS = ROOT / "examples" / "handout"
 
 #: What each script must print, and the pictures it must save.
 PROMISED = {
-    "part1_regression": (["least squares:", "costs (100,)"], ["part1_regression"]),
-    "part2_two_classes": (["one Linear:", "16 hidden"], ["part2_frontier", "part2_costs"]),
+    "part1_regression": (["least squares:", "losses (100,)"], ["part1_regression"]),
+    "part2_two_classes": (["one Linear:", "16 hidden"], ["part2_frontier", "part2_losses"]),
     "part3_sequentiel": (["checkerboard, TanH:", "batches of   10:"], ["part3_batches_and_checkerboard"]),
     "part4_digits": (
         ["by the formula nan, fused 0.0", "CrossEntropieLoss "],
-        ["part4_confusion", "part4_mistakes", "part4_costs"],
+        ["part4_confusion", "part4_mistakes", "part4_losses"],
     ),
     "part5_autoencoder": (
         ["numbers in the code", "tied", "purity of k-means", "labels  ", "by the denoiser"],

@@ -196,14 +196,14 @@ def test_what_is_printed_has_the_names_of_the_handout():
     ]  # fmt: skip
 
 
-# Costs
+# Losses
 
 
 def test_mse_is_the_squared_distance_of_each_row():
     y, yhat = numbers((4, 3)), numbers((4, 3), 1)
-    cost = MSELoss().forward(y, yhat)
-    assert cost.shape == (4,)
-    assert cost == pytest.approx([sum((a - b) ** 2 for a, b in zip(r, s, strict=True)) for r, s in zip(y, yhat, strict=True)])
+    value = MSELoss().forward(y, yhat)
+    assert value.shape == (4,)
+    assert value == pytest.approx([sum((a - b) ** 2 for a, b in zip(r, s, strict=True)) for r, s in zip(y, yhat, strict=True)])
     assert np.array_equal(MSELoss().backward(y, yhat), 2 * (yhat - y))
 
 
@@ -409,13 +409,13 @@ def test_a_step_of_the_reference_network_is_that_of_plain_numpy():
     assert net.forward(x) == pytest.approx(yhat, rel=1e-10)
     exp = np.exp(yhat - yhat.max(axis=1, keepdims=True))
     softmax = exp / exp.sum(axis=1, keepdims=True)
-    cost = -np.log(softmax[[0, 1], y]).mean()
+    value = -np.log(softmax[[0, 1], y]).mean()
     delta5 = (softmax - np.eye(10)[y]) / 2
     delta3 = (delta5 @ W3.T) * (h3 > 0)
     delta1 = naive_max_pool(h1, 2, 2, (delta3 @ W2.T).reshape(2, 127, 32))
     dW1, _ = naive_conv_gradients(x, W1, delta1, 1)
 
-    assert Optim(net, CrossEntropieLoss(), 0.01).step(x, y) == pytest.approx(cost, rel=1e-9)
+    assert Optim(net, CrossEntropieLoss(), 0.01).step(x, y) == pytest.approx(value, rel=1e-9)
     assert net[0]._parameters == pytest.approx(W1 - 0.01 * dW1, rel=1e-8, abs=1e-12)
     assert net[3]._parameters == pytest.approx(W2 - 0.01 * h2.T @ delta3, rel=1e-8, abs=1e-12)
     assert net[5]._parameters == pytest.approx(W3 - 0.01 * h4.T @ delta5, rel=1e-8, abs=1e-12)
@@ -454,11 +454,11 @@ def test_an_auto_encoder_trains_as_the_same_modules_in_one_row(own):
 
     row = [linear(first), TanH(), linear(second), Sigmoide()]
     plain = Sequentiel(row)
-    costs = SGD(plain, x, x, 8, 15, BCELoss(), 0.3, rng=4)
+    losses = SGD(plain, x, x, 8, 15, BCELoss(), 0.3, rng=4)
     parts = [linear(first), TanH()], [linear(second), Sigmoide()]
     net = AutoEncodeur(*parts)
-    assert SGD(net, x, x, 8, 15, BCELoss(), 0.3, rng=4) == pytest.approx(costs, rel=1e-10)
-    assert costs[-1] < costs[0]
+    assert SGD(net, x, x, 8, 15, BCELoss(), 0.3, rng=4) == pytest.approx(losses, rel=1e-10)
+    assert losses[-1] < losses[0]
     assert parts[0][0]._parameters == pytest.approx(row[0]._parameters, rel=1e-10)
     assert net.code(x) == pytest.approx(np.tanh(x @ row[0]._parameters), rel=1e-10)
     assert Optim(net, BCELoss(), 0.3).step(x, x) == pytest.approx(Optim(plain, BCELoss(), 0.3).step(x, x), rel=1e-10)
@@ -471,12 +471,12 @@ def test_a_tied_decoder_adds_to_the_gradient_of_the_encoder():
     net = AutoEncodeur([layer, TanH()], [modnet.Tied(layer), Sigmoide()])
     W = layer._parameters.copy()
 
-    def cost(W):
+    def total(W):
         return ((1 / (1 + np.exp(-np.tanh(x @ W) @ W.T)) - x) ** 2).sum()
 
     net.zero_grad()
     net.backward_update_gradient(x, MSELoss().backward(x, net.forward(x)))
-    assert layer._gradient == pytest.approx(slopes(cost, W), abs=1e-7)
+    assert layer._gradient == pytest.approx(slopes(total, W), abs=1e-7)
 
 
 # Sequentiel
@@ -545,7 +545,7 @@ def test_optim_and_sgd_take_the_steps_of_the_loop_by_hand():
 
     stepped = modules(Linear)
     optim = Optim(Sequentiel(stepped), MSELoss(), 0.5)
-    costs = [optim.step(X, y) for _ in range(20)]
+    losses = [optim.step(X, y) for _ in range(20)]
     whole = modules(Linear)
     passes = SGD(Sequentiel(whole), X, y, 12, 20, MSELoss(), 0.5)
     own = modules(lambda n, m: StudentLinear(np.zeros((n, m))))
@@ -553,8 +553,8 @@ def test_optim_and_sgd_take_the_steps_of_the_loop_by_hand():
     for trained in (stepped, whole, own):
         assert trained[0]._parameters == pytest.approx(expected[0], rel=1e-10)
         assert trained[2]._parameters == pytest.approx(expected[1], rel=1e-10)
-    assert passes == pytest.approx(costs, rel=1e-10)
-    assert own_passes == pytest.approx(costs, rel=1e-10)
+    assert passes == pytest.approx(losses, rel=1e-10)
+    assert own_passes == pytest.approx(losses, rel=1e-10)
 
 
 def test_batches_of_any_size_are_divided_by_their_own():
@@ -566,12 +566,12 @@ def test_batches_of_any_size_are_divided_by_their_own():
     assert twice._parameters == pytest.approx(once._parameters, rel=1e-12)
 
 
-def test_sgd_gives_the_mean_cost_of_each_pass():
+def test_sgd_gives_the_mean_loss_of_each_pass():
     X, y = numbers((10, 2)), numbers((10, 1), 1)
     net = Linear(2, 1)
     expected = ((X @ net._parameters - y) ** 2).mean()
-    costs = SGD(Sequentiel(net), X, y, 3, 5, eps=1e-12)
-    assert costs == pytest.approx([expected] * 5, rel=1e-6)
+    losses = SGD(Sequentiel(net), X, y, 3, 5, eps=1e-12)
+    assert losses == pytest.approx([expected] * 5, rel=1e-6)
 
 
 def test_the_two_class_problem_of_the_statement_is_learnt():
@@ -579,8 +579,8 @@ def test_the_two_class_problem_of_the_statement_is_learnt():
     X, y = gen_arti(data_type=1, nbex=400)
     labels = (y + 1) / 2
     net = Sequentiel(Linear(2, 8, bias=True), TanH(), Linear(8, 1, bias=True), Sigmoide())
-    costs = SGD(net, X, labels, 20, 300, BCELoss(), 0.3)
-    assert costs[-1] < 0.1 < costs[0]
+    losses = SGD(net, X, labels, 20, 300, BCELoss(), 0.3)
+    assert losses[-1] < 0.1 < losses[0]
     assert ((net.forward(X) > 0.5) == (labels > 0.5)).mean() > 0.97
 
 
@@ -591,8 +591,8 @@ def test_a_seed_fixes_a_whole_script():
         net = Sequentiel(Linear(2, 3), TanH(), Linear(3, 1))
         return SGD(net, X, y, 7, 4, eps=0.05), net.parameters.copy()
 
-    (costs, parameters), (again, same) = script(), script()
-    assert costs == again
+    (losses, parameters), (again, same) = script(), script()
+    assert losses == again
     assert np.array_equal(parameters, same)
 
 
@@ -615,8 +615,8 @@ def test_a_students_classes_train_like_ours(own_net):
     ours[0]._parameters, ours[3]._parameters = first, second
     theirs = [StudentLinear(first), StudentTanh(), StudentScale(5), StudentLinear(second)]
     net = StudentNet(*theirs) if own_net else Sequentiel(theirs)
-    costs = SGD(Sequentiel(*ours), X, y, 8, 10, MSELoss(), 0.02, rng=5)
-    assert SGD(net, X, y, 8, 10, StudentMSE(), 0.02, rng=5) == pytest.approx(costs, rel=1e-9)
+    losses = SGD(Sequentiel(*ours), X, y, 8, 10, MSELoss(), 0.02, rng=5)
+    assert SGD(net, X, y, 8, 10, StudentMSE(), 0.02, rng=5) == pytest.approx(losses, rel=1e-9)
     assert theirs[0]._parameters == pytest.approx(ours[0]._parameters, rel=1e-9)
     assert theirs[2]._parameters == pytest.approx(ours[2]._parameters, rel=1e-9)
     assert not np.allclose(theirs[2]._parameters, 1)
@@ -640,8 +640,8 @@ def test_our_classes_can_be_derived_from():
     X, y = numbers((10, 2)), numbers((10, 1), 1)
     layer = Doubled(2, 1)
     W = layer._parameters.copy()
-    costs = SGD(Sequentiel(layer), X, y, 10, 1, Shifted(), 0.1)
-    assert costs == pytest.approx([((2 * X @ W - y) ** 2).mean() + 1], rel=1e-12)
+    losses = SGD(Sequentiel(layer), X, y, 10, 1, Shifted(), 0.1)
+    assert losses == pytest.approx([((2 * X @ W - y) ** 2).mean() + 1], rel=1e-12)
     assert layer._parameters == pytest.approx(W - 0.1 * 2 * X.T @ (2 * (2 * X @ W - y)) / 10, rel=1e-12)
 
 
@@ -655,7 +655,7 @@ def test_our_classes_can_be_derived_from():
         (TypeError, lambda: Optim(Linear(1, 1), MSELoss, 0.1),
          "Optim: loss is the class MSELoss, expected an object: MSELoss(...)"),
         (TypeError, lambda: Optim(Linear(1, 1), 3, 0.1),
-         "Optim: loss is of type int, which has no method forward, expected a cost such as MSELoss()"),
+         "Optim: loss is of type int, which has no method forward, expected a loss such as MSELoss()"),
         (ValueError, lambda: Optim(Linear(1, 1), MSELoss(), -0.1), "Optim: eps is -0.1, expected a positive number"),
         (ValueError, lambda: SGD(Linear(1, 1), [[1.0]], [[1.0]], 0, 1), "SGD: batch_size is 0, expected at least 1"),
         (ValueError, lambda: SGD(Linear(1, 1), [[1.0]], [[1.0]], 1, 0), "SGD: iterations is 0, expected at least 1"),

@@ -69,3 +69,10 @@ def test_every_public_name_is_there():
     assert sorted(set(modnet.__all__)) == sorted(modnet.__all__)
     for name in modnet.__all__:
         assert getattr(modnet, name, None) is not None
+
+
+def test_submodules_come_in_when_they_are_first_named():
+    names = ("check", "datasets.load", "handout", "optim.Adam", "plotting.history", "watch.Norms")
+    code = "import modnet\n" + "\n".join(f"modnet.{name}" for name in names)
+    environment = {**os.environ, "PYTHONPATH": str(Path(modnet.__file__).parent.parent)}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)

@@ -126,7 +126,8 @@ def test_a_function_that_gives_equal_weights_is_warned_of():
 
 
 def test_a_lone_unit_is_told_what_equal_weights_mean_to_it():
-    with pytest.warns(SymmetryWarning, match=r"Linear\(4 -> 1\): all weights are 0 .* without a layer before it does no harm"):
+    meaning = "equal units of the layer before it stay equal; without a layer before it, it does no harm"
+    with pytest.warns(SymmetryWarning, match=rf"^Linear\(4 -> 1\): all weights are 0 at the start; {meaning}\."):
         Linear(4, 1, init="zeros")
 
 

@@ -36,7 +36,7 @@ from modnet import (
     Tied,
 )
 from modnet.discovery import all_modules
-from modnet.modules.activations import Activation
+from modnet.modules.elementwise import Elementwise
 
 KINDS = all_modules()
 
@@ -109,7 +109,7 @@ def cases():
     for kind in [*(kind for kind in KINDS if kind not in WITHOUT_MODULES), None]:
         for index, (module, _) in enumerate(more() if kind is None else kind.examples()):
             for numbers in INPUTS:
-                if numbers == "kinks" and not isinstance(module, Activation | PReLU):
+                if numbers == "kinks" and not isinstance(module, Elementwise | PReLU):
                     continue
                 if isinstance(module, Embedding) and numbers not in ("normal", "one"):
                     continue

@@ -4,13 +4,14 @@
 outside, and are turned for PyTorch's convolutions and pooling inside, where autograd turns the gradients back.
 """
 
+import copy
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from modnet import losses as ours
 from modnet import modules as m
-from modnet.module import repeating
 
 # Modules
 
@@ -18,10 +19,10 @@ from modnet.module import repeating
 def copied(module):
     """PyTorch's copies of the parameters and buffers in a module: {one of our modules: {name: tensor}}.
 
-    A module that stands at two places has one copy, so that the gradients of both add up, as ours do.
+    A module that is used twice has one copy, so that the gradients of both uses add up, as ours do.
     """
     found = {}
-    for leaf in dict.fromkeys([*module.leaves(), *getattr(module, "companions", ())]):
+    for leaf in dict.fromkeys([*module.leaves(), *getattr(module, "shares_parameters_of", ())]):
         found[leaf] = {name: nn.Parameter(torch.tensor(view)) for name, view in leaf.named_parameters().items()}
         for name in ("running_mean", "running_var"):
             if hasattr(leaf, name):
@@ -96,8 +97,9 @@ def layer_norm(module, x, copies):
 
 def drawn(module, x):
     """The module's output for x with the draw of its last forward."""
-    with repeating([module]):
-        return torch.tensor(module.forward(x.detach().numpy()))
+    twin = copy.deepcopy(module)
+    twin.storage.draws[0] = twin.storage.draws[1] - 1  # the next draw is the last one again
+    return torch.tensor(twin.forward(x.detach().numpy()))
 
 
 def dropout(module, x, copies):
@@ -171,7 +173,7 @@ MODULES = {
 #: Modules that cannot even be said with PyTorch's functions, with the reason.
 WITHOUT_MODULES: dict[type, str] = {}
 
-# Losses: the cost of each example, as ours: PyTorch's mean over all numbers is theirs alone.
+# Losses of each example, as ours are: a mean over all numbers is only PyTorch's default.
 
 
 def costs(loss, y, yhat):

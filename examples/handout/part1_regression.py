@@ -17,12 +17,12 @@ x = np.random.uniform(-2, 2, 100)
 X = np.column_stack([x, np.ones(100)])  # (batch, 2)
 y = (3 * x - 1 + np.random.normal(0, 0.5, 100)).reshape(-1, 1)  # (batch, 1): always a matrix, even for one number
 
-# The cost of each example is ||y - yhat||^2, a vector (batch,). Nobody has averaged anything yet.
+# The loss of each example is ||y - yhat||^2, a vector (batch,). Nobody has averaged anything yet.
 loss, layer = MSELoss(), Linear(2, 1)
 yhat = layer.forward(X)
-print(f"weights {layer._parameters.shape}, predictions {yhat.shape}, costs {loss.forward(y, yhat).shape}")
+print(f"weights {layer._parameters.shape}, predictions {yhat.shape}, losses {loss.forward(y, yhat).shape}")
 
-# Is the gradient right? Move each weight a little to both sides and look at the sum of the costs.
+# Is the gradient right? Move each weight a little to both sides and look at the sum of the losses.
 layer.zero_grad()
 layer.backward_update_gradient(X, loss.backward(y, yhat))
 print("weight   by backward   by differences")
@@ -36,35 +36,35 @@ for place in np.ndindex(layer._parameters.shape):
 
 
 def descend(step, iterations, mean=True):
-    """Gradient descent from the same start; returns the mean cost and the weights before each step, and the layer."""
+    """Gradient descent from the same start; returns the mean loss and the weights before each step, and the layer."""
     np.random.seed(2)
-    layer, costs, path = Linear(2, 1), [], []
+    layer, losses, path = Linear(2, 1), [], []
     for _ in range(iterations):
         yhat = layer.forward(X)
-        costs.append(loss.forward(y, yhat).mean())
+        losses.append(loss.forward(y, yhat).mean())
         path.append(layer._parameters[:, 0].copy())
-        delta = loss.backward(y, yhat)  # how the cost of each example changes with its prediction
+        delta = loss.backward(y, yhat)  # how the loss of each example changes with its prediction
         if mean:
-            delta = delta / len(X)  # of the mean cost: the step then does not depend on the number of examples
+            delta = delta / len(X)  # of the mean loss: the step then does not depend on the number of examples
         layer.zero_grad()  # gradients add up until they are set to zero
         layer.backward_update_gradient(X, delta)
         layer.update_parameters(step)
-        if not np.isfinite(costs[-1]) or costs[-1] > 1e6:
+        if not np.isfinite(losses[-1]) or losses[-1] > 1e6:
             break
-    return costs, np.array(path), layer
+    return losses, np.array(path), layer
 
 
 iterations = 20 if args.quick else 200
-costs, path, layer = descend(0.1, iterations)
+losses, path, layer = descend(0.1, iterations)
 exact = np.linalg.lstsq(X, y)[0]
 slope, constant = layer._parameters[:, 0]
-print(f"after {iterations} steps: y = {slope:.4f} x {constant:+.4f}, mean cost {costs[-1]:.4f}")
-print(f"least squares:   y = {exact[0, 0]:.4f} x {exact[1, 0]:+.4f}, mean cost {loss.forward(y, X @ exact).mean():.4f}")
+print(f"after {iterations} steps: y = {slope:.4f} x {constant:+.4f}, mean loss {losses[-1]:.4f}")
+print(f"least squares:   y = {exact[0, 0]:.4f} x {exact[1, 0]:+.4f}, mean loss {loss.forward(y, X @ exact).mean():.4f}")
 print(f"largest difference between the two: {np.abs(layer._parameters - exact).max():.1e}")
 
 # The first trap of the project: the same step with the sum over the batch, which is 100 times the mean, diverges.
 wild = descend(0.1, iterations, mean=False)[0]
-print(f"the same step without the division by the batch: cost {wild[0]:.1f}, then {wild[1]:.0f}, then {wild[2]:.0f}")
+print(f"the same step without the division by the batch: loss {wild[0]:.1f}, then {wild[1]:.0f}, then {wild[2]:.0f}")
 
 figure = Figure(figsize=(11, 3.6), layout="constrained")
 left, middle, right = figure.subplots(1, 3)
@@ -77,7 +77,7 @@ left.set(xlabel="x", ylabel="y", title="The line finds its place")
 left.legend()
 for step in (0.003, 0.03, 0.35, 0.68):
     middle.semilogy(descend(step, 60)[0], label=f"step {step:g}")
-middle.set(xlabel="steps", ylabel="mean cost", title="Small steps are slow, large ones bounce")
+middle.set(xlabel="steps", ylabel="mean loss", title="Small steps are slow, large ones bounce")
 middle.legend()
 slopes, constants = np.meshgrid(np.linspace(-1.2, 7, 80), np.linspace(-4, 2, 80))
 surface = ((slopes[..., None] * x + constants[..., None] - y[:, 0]) ** 2).mean(axis=-1)

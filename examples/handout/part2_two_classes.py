@@ -44,18 +44,18 @@ print(f"one Linear:                    test accuracy {accuracy(line, X_test, y_t
 
 # Two layers. Forward keeps the input of each module, since backward asks for it again.
 def train(hidden, iterations, step=1.0):
-    """Gradient descent on all examples at once; returns the modules as a function, and the mean costs."""
+    """Gradient descent on all examples at once; returns the modules as a function, and the mean losses."""
     first, tanh, second, sigmoid = Linear(2, hidden, bias=True), TanH(), Linear(hidden, 1, bias=True), Sigmoide()
-    costs = []
+    losses = []
     for _ in range(iterations):
         # Forward: the output of each module is the input of the next.
         h1 = first.forward(X)
         h2 = tanh.forward(h1)
         h3 = second.forward(h2)
         yhat = sigmoid.forward(h3)
-        costs.append(loss.forward(y, yhat).mean())
+        losses.append(loss.forward(y, yhat).mean())
 
-        # Backward: from the cost to the input. Each module is given its own input and dL/d(its output).
+        # Backward: from the loss to the input. Each module is given its own input and dL/d(its output).
         delta = loss.backward(y, yhat) / len(X)
         delta3 = sigmoid.backward_delta(h3, delta)
         delta2 = second.backward_delta(h2, delta3)
@@ -68,7 +68,7 @@ def train(hidden, iterations, step=1.0):
         # Only now do the parameters move: all gradients are those of the same network.
         first.update_parameters(step)
         second.update_parameters(step)
-    return lambda X: sigmoid.forward(second.forward(tanh.forward(first.forward(X)))), costs
+    return lambda X: sigmoid.forward(second.forward(tanh.forward(first.forward(X)))), losses
 
 
 # The answer depends on where one starts: two hidden units can do the XOR, but do not find it from everywhere.
@@ -80,8 +80,8 @@ for hidden in (2, 4, 16):
     found[hidden] = max(runs, key=lambda run: accuracy(run[0], X, y))
     good = sum(score > 0.95 for score in scores)
     print(f"{hidden:2} hidden, {len(runs)} starts: test accuracy {min(scores):.3f} to {max(scores):.3f}, above 0.95 in {good}")
-net, costs = found[16]
-print(f"the best of 16 hidden on its own examples: test accuracy {accuracy(net, X_test, y_test):.3f}, cost {costs[-1]:.4f}")
+net, losses = found[16]
+print(f"the best of 16 hidden on its own examples: test accuracy {accuracy(net, X_test, y_test):.3f}, loss {losses[-1]:.4f}")
 
 # plot_frontiere looks at the sign of what it is given: 0 must be where the network cannot decide.
 figure, axes = pyplot.subplots(1, 3, figsize=(13, 4), layout="constrained")
@@ -95,9 +95,9 @@ axes[0].legend(title="class", loc="upper right", framealpha=1)
 save(figure, args.out / "part2_frontier.png")
 
 figure, place = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
-for hidden, (_, costs) in found.items():
-    place.semilogy(costs, label=f"{hidden} hidden units, the best start")
+for hidden, (_, losses) in found.items():
+    place.semilogy(losses, label=f"{hidden} hidden units, the best start")
 place.set(xlabel="steps", ylabel="mean squared error")
 place.legend()
-save(figure, args.out / "part2_costs.png")
+save(figure, args.out / "part2_losses.png")
 finish()

@@ -68,7 +68,7 @@ for batch_size in (1, 10, 100, len(X)):
     start = time.process_time()
     curves[batch_size] = SGD(trained, X, y, batch_size, passes, loss=MSELoss(), eps=0.3)
     took = time.process_time() - start
-    print(f"batches of {batch_size:4}: cost {curves[batch_size][-1]:.4f}, accuracy {accuracy(trained, X, y):.3f}, {took:.2f} s")
+    print(f"batches of {batch_size:4}: loss {curves[batch_size][-1]:.4f}, accuracy {accuracy(trained, X, y):.3f}, {took:.2f} s")
 
 
 # A module of one's own stands among the library's: a sine in place of tanh. It has no parameters, so two methods do.
@@ -92,15 +92,15 @@ for name, activation, passes_here in (("TanH", TanH, 2000), ("Sinus", Sinus, 150
     board = Sequentiel(Linear(2, 40, bias=True), activation(), Linear(40, 1, bias=True), Sigmoide())
     board[0].weight[:] *= 3  # sharper to begin with: the squares are narrow
     start = time.process_time()
-    costs = SGD(board, X, y, 10, 3 if args.quick else passes_here, loss=BCELoss(), eps=0.05)
+    losses = SGD(board, X, y, 10, 3 if args.quick else passes_here, loss=BCELoss(), eps=0.05)
     took = time.process_time() - start
     boards[name] = board
     right = accuracy(board, X_test, y_test)
-    print(f"checkerboard, {name}: {len(costs)} passes, cost {costs[-1]:.3f}, test accuracy {right:.3f}, {took:.1f} s")
+    print(f"checkerboard, {name}: {len(losses)} passes, loss {losses[-1]:.3f}, test accuracy {right:.3f}, {took:.1f} s")
 
 figure, (left, *rest) = pyplot.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
-for batch_size, costs in curves.items():
-    left.semilogy(costs, label=f"batches of {batch_size}")
+for batch_size, losses in curves.items():
+    left.semilogy(losses, label=f"batches of {batch_size}")
 left.set(xlabel="passes over the data", ylabel="mean squared error", title="The same step, more or fewer of them")
 left.legend()
 for place, (name, board) in zip(rest, boards.items(), strict=True):

@@ -1,4 +1,4 @@
-"""Part 4: ten classes. One-hot targets, Softmax and its costs, and handwritten digits.
+"""Part 4: ten classes. One-hot targets, Softmax and its losses, and handwritten digits.
 
     python examples/handout/part4_digits.py [--usps FILE [FILE]]
 """
@@ -24,12 +24,12 @@ args = options(__doc__, digits=True)
 X, y, X_test, y_test = digits(args)
 one_hot = np.eye(10)[y]  # (batch, 10): 1 at the class, 0 elsewhere
 
-# What the costs compute, on one example of class 0 with its ten scores.
+# What the losses compute, on one example of class 0 with its ten scores.
 scores = np.array([[2.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
 p = Softmax().forward(scores)
 print(f"softmax of the scores: {p[0, :3].round(3)}..., their sum {p.sum():.3f}")
 print(f"-yhat_y on it: {CELoss().forward([0], p)[0]:.3f}; on its logarithm: {CELoss().forward([0], np.log(p))[0]:.3f}")
-print(f"the fused cost, on the scores themselves: {CrossEntropieLoss().forward([0], scores)[0]:.3f}")
+print(f"the fused loss, on the scores themselves: {CrossEntropieLoss().forward([0], scores)[0]:.3f}")
 
 # Why to fuse: exp(1000) is infinite, and infinity over infinity is no number. The log of the sum of exp has no such trouble,
 # once the largest score is taken out of the sum. The derivative becomes softmax - one-hot: a difference, no division.
@@ -52,7 +52,7 @@ def accuracy(net, X, y):
     return (net.forward(X).argmax(axis=1) == y).mean()
 
 
-# The same network with each cost. Softmax with a cost of probabilities flattens where the network is surely wrong: its
+# The same network with each loss. Softmax with a loss of probabilities flattens where the network is surely wrong: its
 # derivative has a factor p (1 - p). The logarithm takes that factor away.
 passes = 3 if args.quick else 40
 ways = {
@@ -87,7 +87,7 @@ figure = Figure(figsize=(7, 4), layout="constrained")
 axes = figure.subplots()
 for name, errors in curves.items():
     axes.semilogy(range(1, passes + 1), errors, "--" if name == "CrossEntropieLoss" else "-", label=name)
-axes.set(xlabel="passes over the data", ylabel="share of errors on the test", title="One network, several costs")
+axes.set(xlabel="passes over the data", ylabel="share of errors on the test", title="One network, several losses")
 axes.legend(fontsize=9)
-save(figure, args.out / "part4_costs.png")
+save(figure, args.out / "part4_losses.png")
 finish()

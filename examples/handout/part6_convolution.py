@@ -64,14 +64,14 @@ def dense(seed):
 print(network(1).summary((256, 1)))
 
 # By the Optim of part 3, a few steps. It learns, but all weights have the same step, which must be found by trial: with 0.01
-# the cost would hardly have moved.
+# the loss would hardly have moved.
 net, loss, order = network(1), CrossEntropieLoss(), np.random.default_rng(0)
 optim = Optim(net, loss, eps=0.2)
-costs = []
+losses = []
 for _ in range(10 if args.quick else 200):
     batch = order.integers(0, len(X), 32)
-    costs.append(optim.step(signals[batch], y[batch]))
-print(f"{len(costs)} steps of Optim: cost {np.mean(costs[:10]):.3f} to {np.mean(costs[-10:]):.3f}")
+    losses.append(optim.step(signals[batch], y[batch]))
+print(f"{len(losses)} steps of Optim: loss {np.mean(losses[:10]):.3f} to {np.mean(losses[-10:]):.3f}")
 
 # By Adam, whose rate falls to nothing along a cosine. The best of the starts is not chosen by the test; the rate and the
 # number of epochs were, on this split, and examples/README.md says what six other splits give. float32 is enough to train.

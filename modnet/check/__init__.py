@@ -11,7 +11,7 @@ from modnet.check.report import CheckFailed, Finding, Report
 
 
 def assert_gradients(module: Any, input: Any, **options: Any) -> None:
-    """`check_module` as a test: `CheckFailed`, an AssertionError whose text is the report, where something is wrong.
+    """`check_module` as a test: `CheckFailed`, an AssertionError whose text is the report, if something is wrong.
 
     Parameters
     ----------

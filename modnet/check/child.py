@@ -30,6 +30,8 @@ from modnet.check.modules import check_module
 from modnet.check.networks import check_network, check_training
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, as_output, call
+from modnet.loss import Loss
+from modnet.optim import Optimizer
 
 # --- the definitions of a file ---------------------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ def classes(namespace: dict[str, Any]) -> dict[str, list[type]]:
     bases = {base for cls in own for base in cls.__mro__[1:]}
     found: dict[str, list[type]] = {"modules": [], "losses": [], "networks": [], "optims": []}
     for cls in own:
-        if _is_base(cls, bases):
+        if _is_base(cls, bases) or issubclass(cls, Optimizer):
             continue
         if _has(cls, "step") and not _has(cls, "forward"):
             found["optims"].append(cls)
@@ -164,6 +166,8 @@ def _is_base(cls: type, bases: set[type]) -> bool:
 
 
 def _is_loss(cls: type) -> bool:
+    if issubclass(cls, Loss):
+        return True
     if _has(cls, "backward_delta") and "backward_delta" in vars(cls):
         return False
     taken = [p for p in inspect.signature(cls.forward).parameters.values() if p.default is p.empty]  # type: ignore[attr-defined]
@@ -189,7 +193,7 @@ _ARGUMENTS: tuple[tuple[Any, ...], ...] = ((), (3,), (3, 2), (0.5,), (3, 2, 4, 2
 
 
 def build(cls: type) -> Any:
-    """An object of a module's class by the handout's signatures; a `Misbehaviour` where no arguments are known to fit."""
+    """An object of a module's class by the handout's signatures; a `Misbehaviour` if no arguments are known to fit."""
     np.random.seed(1)  # noqa: NPY002
     random.seed(1)
     names = known.roles(cls) or {}
@@ -234,7 +238,7 @@ def loss_data(loss: Any) -> tuple[np.ndarray, np.ndarray]:
     binary = (rng.random((4, 2)) > 0.5) * 1.0, rng.uniform(0.1, 0.9, (4, 2))
     name = type(loss).__name__.lower()
 
-    def costs(y: np.ndarray, yhat: np.ndarray) -> np.ndarray:
+    def losses(y: np.ndarray, yhat: np.ndarray) -> np.ndarray:
         try:
             return np.asarray(call("forward", loss.forward, y.copy(), yhat.copy()), np.float64)
         except (Misbehaviour, TypeError, ValueError):
@@ -246,19 +250,19 @@ def loss_data(loss: Any) -> tuple[np.ndarray, np.ndarray]:
         return np.sign(numbers[0]), numbers[1]
     if re.search("ce|cross|nll|entrop|log|soft", name):
         for y in (onehot, labels):
-            cost = costs(y, probabilities)
+            found = losses(y, probabilities)
             log_p = -np.log(probabilities[np.arange(4), labels])
-            if cost.size and (
-                (cost.shape == (4,) and np.allclose(cost, log_p, rtol=0.05))
-                or (cost.size == 1 and np.isclose(cost.sum(), [log_p.sum(), log_p.mean()], rtol=0.05).any())
+            if found.size and (
+                (found.shape == (4,) and np.allclose(found, log_p, rtol=0.05))
+                or (found.size == 1 and np.isclose(found.sum(), [log_p.sum(), log_p.mean()], rtol=0.05).any())
             ):
                 return y, probabilities
         for y in (labels, onehot):
-            cost = costs(y, scores)
-            if cost.shape == (4,) and np.isfinite(cost).all():
+            found = losses(y, scores)
+            if found.shape == (4,) and np.isfinite(found).all():
                 return y, scores
         for y in (onehot, labels):
-            if costs(y, probabilities).size:
+            if losses(y, probabilities).size:
                 return y, probabilities
     return numbers
 
@@ -267,7 +271,7 @@ def loss_data(loss: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _layers(found: dict[str, list[type]]) -> list[Any]:
-    """A Linear, an activation and a Linear: the student's own where they work, else the library's."""
+    """A Linear, an activation and a Linear: the student's own if they work, else the library's."""
     from modnet import handout
 
     own = {known.plain_name(cls): cls for cls in found["modules"]}
@@ -388,9 +392,9 @@ def check_all(path: Path, options: argparse.Namespace, write: Callable[[dict[str
                 report.verdict("step", right=None, remark=f"{broken[0]} first")
                 return report
             net = _network(found["networks"][0], right) if found["networks"] else Sequentiel(*_layers(right))
-            cost = MSELoss()
-            made = call(f"{cls.__name__}(net, loss, eps)", lambda: cls(net, cost, 0.01))
-            return check_training(net, cost, made, *_data())
+            mse = MSELoss()
+            made = call(f"{cls.__name__}(net, loss, eps)", lambda: cls(net, mse, 0.01))
+            return check_training(net, mse, made, *_data())
 
         examine("optim", cls.__name__, optim)
 

@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modnet.commands import UsageError
+
+class HandInError(Exception):
+    """What should be checked, or written, cannot be: a line that says what came and what was expected."""
 
 
 @dataclass
@@ -45,21 +47,21 @@ class HandIn:
 
 
 def _unless_skipped(record: dict[str, Any]) -> str:
-    """What to say where nothing was found."""
+    """What to say if nothing was found."""
     asked = record["report"]["verdicts"]
     skipped = bool(asked) and all(row["verdict"] == "not checked" for row in asked)
     return f"not checked: {asked[0]['remark']}" if skipped else "ok"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check what the command line names, print and write the results. The status is 1 where anything was found."""
+    """Check what the command line names, print and write the results. The status is 1 if anything was found."""
     handins = _hand_ins(Path(options.path))
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(lambda handin: _examine(handin, options), handins))
     asked = {*options.only, *options.loss}
     if asked and not any(r["name"] in asked for h in handins for r in h.records):
         names = sorted({r["name"] for h in handins for r in h.records})
-        raise UsageError(
+        raise HandInError(
             f"{options.path} has no class {' or '.join(sorted(asked))}"
             + (f", expected one of {', '.join(names)}" if names else "")
         )
@@ -67,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             Path(options.html).write_text(as_html(handins), encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"--html: {options.html}: {error.strerror}, expected a file that can be written") from None
+            raise HandInError(f"--html: {options.html}: {error.strerror}, expected a file that can be written") from None
     if options.json:
         print(json.dumps([_as_dict(handin) for handin in handins], indent=2))
     elif Path(options.path).is_dir():
@@ -81,14 +83,14 @@ def _hand_ins(path: Path) -> list[HandIn]:
     if path.is_file():
         return [HandIn(path.stem, [path])]
     if not path.is_dir():
-        raise UsageError(f"{path}: no such file or folder, expected a student's .py file, or a folder of hand-ins")
+        raise HandInError(f"{path}: no such file or folder, expected a student's .py file, or a folder of hand-ins")
     found = [HandIn(p.stem, [p]) for p in sorted(path.glob("*.py")) if p.name != "__init__.py"]
     for folder in sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))):
         files = sorted(p for p in folder.rglob("*.py") if p.name != "__init__.py" and "__pycache__" not in p.parts)
         if files:
             found.append(HandIn(folder.name, files))
     if not found:
-        raise UsageError(f"{path}: the folder holds no .py file, expected hand-ins: files, or a folder for each student")
+        raise HandInError(f"{path}: the folder holds no .py file, expected hand-ins: files, or a folder for each student")
     return found
 
 
@@ -141,9 +143,13 @@ def _examine(handin: HandIn, options: argparse.Namespace) -> None:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the process and what it started, which are a session of their own."""
+    """End the process and, if the system has process groups, what it started."""
+    end_group = getattr(os, "killpg", None)
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
+        if end_group is None:
+            child.kill()
+        else:
+            end_group(child.pid, signal.SIGKILL)
     child.wait()
 
 

@@ -16,7 +16,8 @@ from modnet.check import known
 from modnet.check.numeric import along
 from modnet.check.question import Question, draw_delta
 from modnet.check.report import Finding
-from modnet.check.subject import Misbehaviour, Subject, as_output, call, parameters
+from modnet.check.subject import Misbehaviour, Subject, as_output, call, named, parameters
+from modnet.modules.container import Container
 
 _OPERATIONS = ("forward", "backward_delta", "backward_update_gradient")
 #: k_size, stride, chan_in, chan_out
@@ -32,13 +33,13 @@ _SIZES = {
 
 @dataclass
 class Outcomes:
-    """For each size and operation: True, False, or None where it could not be asked. Crashes are False, with their message."""
+    """For each size and operation: True, False, or None if it could not be asked. Crashes are False, with their message."""
 
     right: dict[str, dict[str, bool | None]] = field(default_factory=dict)
     crashes: dict[tuple[str, str], Misbehaviour] = field(default_factory=dict)
 
     def cause(self, operation: str) -> str:
-        """What the mistake needs: "stride", "overlap", "channels", "any" or, where there is none, nothing."""
+        """What the mistake needs: "stride", "overlap", "channels", "any"; empty if there is no mistake."""
         right = {size: outcome.get(operation) for size, outcome in self.right.items()}
         wrong = {size for size, answer in right.items() if answer is False}
         if not wrong:
@@ -56,9 +57,9 @@ class Outcomes:
 
 
 def examine(subject: Subject, make: Callable[..., Any] | None, name: str) -> Outcomes | None:
-    """Build the module in all sizes and check each; None where it has no windows or its constructor is not known."""
+    """Build the module in all sizes and check each; None if it has no windows or its constructor is not known."""
     dims = subject.x.ndim - 2
-    if dims not in (1, 2) or subject.out.ndim != subject.x.ndim or subject.random or hasattr(subject.original, "_table"):
+    if dims not in (1, 2) or subject.out.ndim != subject.x.ndim or subject.random or isinstance(subject.original, Container):
         return None
     make = make or type(subject.original)
     names = known.roles(make)
@@ -99,10 +100,9 @@ def _ask(module: Any, shape: tuple[int, ...], name: str, label: str, outcomes: O
 def _forward(subject: Subject, name: str) -> bool | None:
     subject.examine()
     module = subject.fresh()
-    views = module.named_parameters() if hasattr(module, "_pieces") else parameters(module)
     wanted = [
         w
-        for w in known.definition(name, subject.x, subject.out, views, known.options_of(module))
+        for w in known.definition(name, subject.x, subject.out, named(module), known.options_of(module))
         if w.shape == subject.out.shape
     ]
     return None if not wanted else any(np.allclose(w, subject.out, rtol=1e-4, atol=1e-5) for w in wanted)
@@ -162,7 +162,7 @@ _TEXT = {
     ),
     "overlap": (
         "overlap",
-        "is right where windows do not overlap and wrong where they do.",
+        "is right if windows do not overlap and wrong if they do.",
         "a position seen by several windows gets the sum of what they give: +=, not =",
     ),
     "channels": (
@@ -174,7 +174,7 @@ _TEXT = {
 
 
 def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Question | None = None) -> Finding | None:
-    """What the sizes say about an operation; None where nothing is wrong or it is wrong in every size."""
+    """What the sizes say about an operation; None if nothing is wrong or it is wrong in every size."""
     if outcomes is None:
         return None
     cause = outcomes.cause(operation)
@@ -195,7 +195,7 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
 
 
 def forward_finding(outcomes: Outcomes | None, subject: Subject) -> Finding | None:
-    """The finding about forward, where it is wrong in some sizes only."""
+    """The finding about forward, if it is wrong in some sizes only."""
     if (
         outcomes is not None
         and outcomes.cause("forward") == "any"

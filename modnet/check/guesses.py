@@ -31,7 +31,7 @@ def for_delta(subject: Subject, q: Question) -> Guesses:
     if not np.isfinite(got).all():
         yield q.finding(
             "saturates",
-            "backward_delta returns NaN or infinity where the derivative is finite.",
+            "backward_delta returns NaN or infinity although the derivative is finite.",
             "a division by zero, a log of zero or an overflow in exp; np.seterr(all='raise') stops at the line",
         )
         return
@@ -92,7 +92,7 @@ def _of_jacobian(subject: Subject, q: Question) -> Guesses:
         yield q.finding(
             "transposed",
             "the right numbers with axes swapped: what multiplies delta is not transposed.",
-            "where forward is X @ W, backward_delta is delta @ W.T, not delta @ W",
+            "if forward is X @ W, backward_delta is delta @ W.T, not delta @ W",
         )
     if x.shape != out.shape:
         return
@@ -100,7 +100,7 @@ def _of_jacobian(subject: Subject, q: Question) -> Guesses:
     if q.is_like(at_output.value @ delta.ravel()):
         yield q.finding(
             "at-output",
-            "the derivative is taken at the output of forward, where it belongs at its input.",
+            "the derivative is taken at the output of forward instead of its input.",
             "backward_delta is given the input: apply the formula in x to it directly, without calling forward on it first",
         )
 
@@ -125,7 +125,7 @@ def _of_jacobian(subject: Subject, q: Question) -> Guesses:
                 yield q.finding(
                     "at-output",
                     "the formula for the derivative in terms of the output is used with the input.",
-                    "write out = self.forward(input) first, and use out where the formula has the output",
+                    "write out = self.forward(input) first, and use out for the output in the formula",
                 )
                 return
 
@@ -146,7 +146,7 @@ def _of_windows(subject: Subject, q: Question) -> Guesses:
                 "transposed",
                 np.swapaxes(array, -1, -2),
                 "the right numbers with the axes of the weights swapped.",
-                "delta @ W[i].T, not delta @ W[i], where forward is X @ W[i]",
+                "delta @ W[i].T, not delta @ W[i], if forward is X @ W[i]",
             ),
         ):
             if other.shape != array.shape or np.array_equal(other, array) or (kind == "flipped-kernel" and array.ndim < 3):
@@ -191,7 +191,9 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Guesse
     operation = f"the gradient{label}"
     if not np.isfinite(q.got).all():
         yield q.finding(
-            "saturates", f"{operation} is NaN or infinite where the derivative is finite.", "a division by zero or an overflow"
+            "saturates",
+            f"{operation} is NaN or infinite although the derivative is finite.",
+            "a division by zero or an overflow",
         )
         return
     if q.is_like(-q.truth):
@@ -209,7 +211,7 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Guesse
     if q.whole and len(q.shape) >= 3:
         for axes in ((0,), (0, 1)):
             if q.is_like(np.flip(shaped, axes)):
-                yield q.finding("flipped-kernel", f"{operation} is that of the window read backwards.", _FLIP)
+                yield q.finding("flipped-kernel", f"{operation} belongs to the window read backwards.", _FLIP)
     batch = len(q.x)
     by_example = (q.jacobian.reshape(len(q.entries), batch, -1) * q.delta.reshape(1, batch, -1)).sum(axis=2)
     if batch > 1:
@@ -217,7 +219,7 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Guesse
             if q.is_like(by_example[:, b]):
                 yield q.finding(
                     "overwrites",
-                    f"{operation} is that of the {text} example of the batch alone.",
+                    f"{operation} comes from the {text} example of the batch alone.",
                     "sum over all examples; in a loop over them add with +=",
                 )
     if q.out.ndim == 3:
@@ -227,7 +229,7 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Guesse
             if positions > 1 and q.is_like(by_window[:, w]):
                 yield q.finding(
                     "overwrites",
-                    f"{operation} is that of the {text} window alone.",
+                    f"{operation} comes from the {text} window alone.",
                     "sum over all windows; in a loop over them add with +=",
                 )
     if (
@@ -264,13 +266,13 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Guesse
         if q.is_like(derivative(f, start, q.entries, precision(subject)).value @ q.delta.ravel()):
             yield q.finding(
                 "at-output",
-                f"{operation} is computed with the output of forward where it belongs to the input.",
+                f"{operation} is computed with the output of forward instead of the input.",
                 "backward_update_gradient is given the input: use it, not self.forward(input)",
             )
 
 
 def scaled(subject: Subject, q: Question, operation: str) -> Finding | None:
-    """The finding for a constant factor, with its name; None where the answer is no multiple of the truth."""
+    """The finding for a constant factor, with its name; None if the answer is not a multiple of the truth."""
     power = float(q.truth @ q.truth)
     if power == 0 or len(q.truth) < 2:
         return None
@@ -304,7 +306,7 @@ def scaled(subject: Subject, q: Question, operation: str) -> Finding | None:
     hint = "the constant in front"
     if abs(factor - 1 / batch) < 1e-4 / batch and batch > 1:
         hint = (
-            "a mean over the batch where the contract sums: write sum, not mean, and do not divide by len(X); fit divides once"
+            "a mean over the batch, but the contract sums: write sum, not mean, and do not divide by len(X); fit divides once"
         )
     return q.finding("scale", f"{operation} is right but for a factor: it is {minus}{name}, times the truth.", hint)
 
@@ -330,7 +332,7 @@ __all__ = ["Guesses", "direction", "for_delta", "for_gradient", "gradients", "ov
 
 
 def first(guesses: Guesses) -> Any:
-    """The first guess that holds; None where none does, or where trying one fails."""
+    """The first guess that holds; None if none does, or if trying one fails."""
     try:
         return next((finding for finding in guesses if finding is not None), None)
     except Misbehaviour:

@@ -1,7 +1,7 @@
 """What the modules of the course compute, written once more and independently, in plain numpy.
 
 A definition is a function (X, options) -> candidates: a student's layer may keep its weights in several layouts, and any
-that gives what the layer gives is its definition. Names are those of the course and their usual variants, in French and
+that gives what the layer gives is its definition. Names are the course's and their usual variants, in French and
 English.
 """
 
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from modnet.kernels.declare import Declares
 
 Candidates = Iterator[np.ndarray]
 
@@ -97,7 +99,7 @@ _NAMES = {*FUNCTIONS, *_WINDOWED, "linear", "leakyrelu", "elu", "prelu", "dropou
 
 
 def plain_name(kind: type | str) -> str:
-    """The course's name for a class, such as "tanh" for MyTanH2; empty where it is none."""
+    """The course's name for a class, such as "tanh" for MyTanH2; empty if it has none."""
     name = kind if isinstance(kind, str) else kind.__name__
     word = re.sub(r"[^a-zïé0-9]", "", name.lower().replace("é", "e"))
     for text in (word, re.sub(r"^(my|mon|ma|our)|(layer|module|couche|activation|v?\d+)$", "", word)):
@@ -246,7 +248,7 @@ _ROLES = {
 def roles(make: Callable[..., Any]) -> dict[str, str] | None:
     """From the roles of the handout (k_size, chan_in, chan_out, stride, input, output) to a constructor's own names.
 
-    None where an argument without a default has no role.
+    None if an argument without a default has no role.
     """
     try:
         given = inspect.signature(make).parameters
@@ -273,12 +275,13 @@ def roles(make: Callable[..., Any]) -> dict[str, str] | None:
 def options_of(module: Any) -> dict[str, Any]:
     """The numbers among a module's attributes, by name."""
     found = dict(getattr(module, "__dict__", {}))
-    found.update({f"_hyper[{i}]": float(v) for i, v in enumerate(found.get("_hyper", ()))})
+    if isinstance(module, Declares):
+        found.update({name: getattr(module, name) for name in type(module).layout.settings})
     return {k: v for k, v in found.items() if isinstance(v, int | float | np.number | tuple)}
 
 
 def build(make: Callable[..., Any], **sizes: Any) -> Any:
-    """The module with these sizes, given by role; an exception where the constructor does not take them."""
+    """The module with these sizes, given by role; an exception if the constructor does not take them."""
     names = roles(make)
     if names is None:
         raise TypeError("no known constructor")

@@ -1,9 +1,9 @@
 """check_module: whether each operation of a module is what the contract says, and if not, which mistake it is.
 
 The truth about derivatives comes from finite differences of the module's own forward. What the module returns is compared
-with it; where they differ, every mistake on the list is *tried* (`modnet.check.guesses`), and a module whose constructor is
+with it; if they differ, every mistake on the list is *tried* (`modnet.check.guesses`), and a module whose constructor is
 known is built anew with one channel, without overlap, without stride, to see what the mistake needs. Causes come before
-consequences: where forward is wrong, its derivatives are judged only once it is right.
+consequences: if forward is wrong, its derivatives are judged only once it is right.
 """
 
 from __future__ import annotations
@@ -17,13 +17,24 @@ from modnet.check import geometry, guesses, known
 from modnet.check.numeric import along, complex_step, derivative
 from modnet.check.question import Question, chosen_entries, draw_delta
 from modnet.check.report import Finding, Report, worst
-from modnet.check.subject import Misbehaviour, Subject, as_output, call, copied, gradients, looks_trained, parameters
+from modnet.check.subject import (
+    Misbehaviour,
+    Subject,
+    as_output,
+    call,
+    copied,
+    gradients,
+    is_of_library,
+    looks_trained,
+    named,
+    parameters,
+)
 
 _DELTA, _GRADIENT = "backward_delta", "backward_update_gradient"
 _BIG = 1000.0
 _RETURN = r"^return\b"
 _IN_PLACE = r"\b{0}\s*(\[.*\])?\s*(\+|-|\*|/)=|\b{0}\s*\[.*\]\s*=[^=]|out\s*=\s*{0}\b|\b{0}\.(sort|fill|put)\("
-# What belongs to one cause even where it shows in several operations.
+# What belongs to one cause even if it shows in several operations.
 _SHARED = {"stateful", "overlap", "stride", "channel-mix", "integer-input", "saturates", "batch-coupled", "crash"}
 
 
@@ -38,7 +49,7 @@ def check_module(
     input : (batch, ...), an array, or a shape to draw one for. Small is best: a few examples of a few numbers.
     reference : the definition of forward at the module's present parameters, ``reference(X) -> Z``. Modules with the name of
         a module of the course are held against that without it.
-    make : builds the module with other sizes, to look where one size does not show a mistake; its arguments are named, or
+    make : builds the module with other sizes, in case one size does not show a mistake; its arguments are named, or
         ordered, as the class's: k_size, chan_in, chan_out, stride. The class itself unless given.
 
     Returns
@@ -47,7 +58,7 @@ def check_module(
 
     Raises
     ------
-    TypeError : where module is a class, or has no forward.
+    TypeError : if module is a class, or has no forward.
     """
     if isinstance(module, type) or not callable(getattr(module, "forward", None)):
         got = (
@@ -230,12 +241,8 @@ class _Examination:
         if self.reference is not None:
             wanted = as_output(call("reference", self.reference, x.copy()), "reference", len(x))
             return [wanted], name
-        if hasattr(module, "_pieces"):
-            views: dict[str, np.ndarray] = module.named_parameters()
-        else:
-            views = parameters(module)
         with np.errstate(all="ignore"):
-            return list(known.definition(name, x.astype(np.float64), out, views, known.options_of(module))), name
+            return list(known.definition(name, x.astype(np.float64), out, named(module), known.options_of(module))), name
 
     def against_definition(self, candidates: list[np.ndarray], x: np.ndarray, out: np.ndarray) -> Finding | None:
         tolerance = 1e-6 if self.subject.dtype == np.float64 else 1e-4
@@ -257,7 +264,7 @@ class _Examination:
         wanted = min(same, key=lambda c: float(np.nan_to_num(np.abs(c - out), nan=1e300).sum()))
         difference = np.abs(out - wanted)
         if not np.isfinite(out).all() and np.isfinite(wanted).all():
-            kind, message, hint = "saturates", "forward gives NaN or infinity where the definition is finite.", _SATURATES
+            kind, message, hint = "saturates", "forward gives NaN or infinity although the definition is finite.", _SATURATES
         else:
             kind, message, hint = (
                 "forward",
@@ -309,7 +316,7 @@ class _Examination:
         return None
 
     def saturation(self) -> Finding | None:
-        """NaN or infinity for large input, where the definition is finite."""
+        """NaN or infinity for large input, although the definition is finite."""
         subject = self.subject
         for big in self.large_inputs():
             try:
@@ -408,7 +415,7 @@ class _Examination:
                 Finding(
                     "shape",
                     "",
-                    f"{_DELTA} returns shape {got.shape}, expected {x.shape}, that of the input.",
+                    f"{_DELTA} returns shape {got.shape}, expected {x.shape}, the input's.",
                     hint,
                     line=subject.quote(_DELTA, _RETURN),
                 ),
@@ -451,7 +458,7 @@ class _Examination:
         return True
 
     def right_along(self, f: Callable[[np.ndarray], Any], at: np.ndarray, got: np.ndarray) -> bool:
-        """Where not every entry was varied: the derivative along random directions, which touch them all."""
+        """If not every entry was varied: the derivative along random directions, which touch them all."""
         rng = np.random.default_rng(9)
         tolerance = 1e-4 if self.subject.dtype == np.float64 else 2e-2
         for _ in range(3):
@@ -562,7 +569,7 @@ class _Examination:
                 return Finding(
                     "ties",
                     "",
-                    "where several inputs are equal and largest, what they get of delta does not add up to delta.",
+                    "if several inputs are equal and largest, what they get of delta does not add up to delta.",
                     "in a tie one takes all, the first as argmax gives it; a mask X == X.max() gives delta to each of them",
                     index=(),
                     analytic=got_there,
@@ -590,7 +597,7 @@ class _Examination:
                 return Finding(
                     "saturates",
                     "",
-                    f"{_DELTA} gives {dx[at]:g} for inputs of size {_BIG:g}, where forward is finite.",
+                    f"{_DELTA} gives {dx[at]:g} for inputs of size {_BIG:g}, although forward is finite.",
                     _SATURATES_BACK,
                     line=subject.quote(_DELTA, r"exp\(|log\(|cosh\(", _RETURN),
                 )
@@ -728,7 +735,7 @@ class _Examination:
                 Finding(
                     "shape",
                     "",
-                    f"the gradient{label} has shape {held.shape}, expected {q.shape}, that of the parameters.",
+                    f"the gradient{label} has shape {held.shape}, expected {q.shape}, the parameters'.",
                     "input.T @ delta, not delta.T @ input"
                     if turned
                     else "the gradient has one number for each parameter; sum over the batch",
@@ -787,7 +794,7 @@ class _Examination:
                     Finding(
                         "overwrites",
                         "",
-                        f"a second call leaves {own} as after the first: it is set, where it must be added to.",
+                        f"a second call leaves {own} as after the first: it is set, but it must be added to.",
                         f"self.{attribute} += ..., not self.{attribute} = ...: a module used twice in a network adds both up",
                         line=subject.quote(_GRADIENT, rf"{attribute}.*[^-+*/=]=[^=]"),
                     )
@@ -798,7 +805,7 @@ class _Examination:
                     Finding(
                         "double-counts",
                         "",
-                        f"after a second call {own} is {ratio:.4g} times that of the first, expected 2 times.",
+                        f"after a second call {own} is {ratio:.4g} times what it was after the first, expected 2 times.",
                         "add what belongs to this call only: += new, where new does not contain the old gradient",
                         line=subject.quote(_GRADIENT, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?="),
                     )
@@ -879,7 +886,7 @@ class _Examination:
     def update(self) -> Finding | None:
         """Whether update_parameters moves each parameter by -step * gradient."""
         subject, x = self.subject, self.subject.x
-        if not callable(getattr(subject.original, "update_parameters", None)) or hasattr(subject.original, "_storage"):
+        if not callable(getattr(subject.original, "update_parameters", None)) or is_of_library(subject.original):
             return None
         moves: list[dict[str, np.ndarray]] = []
         for step in (0.1, 0.2):
@@ -927,7 +934,7 @@ class _Examination:
                 )
             if np.allclose(short, 0.1 * gradient, rtol=1e-5):
                 return Finding(
-                    "sign", where, f"{name} moves along its gradient, where it must move against it.", write, line=line
+                    "sign", where, f"{name} moves along its gradient, but it must move against it.", write, line=line
                 )
             ratio = float((short * gradient).sum() / (gradient * gradient).sum())
             if np.allclose(short, ratio * gradient, rtol=1e-5, atol=1e-9):

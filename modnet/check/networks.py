@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import suppress
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -19,17 +21,31 @@ from modnet.check.numeric import EPS, along, derivative
 from modnet.check.question import Question, chosen_entries
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call, copied, gradients, looks_trained, parameters, quote, same_draws
+from modnet.engine.program import is_ours, is_wired
+from modnet.watch import activations
 
 _STEPS = 5
 
 
 def layers_of(net: Any) -> list[Any]:
     """The layers of a network: by iteration, by indexing, in a list attribute, else in attributes; a lone module is its own."""
-    for get in (_by_iteration, _by_index, _by_list, _by_attributes):
+    for get in (_by_iteration, _by_index, _by_list, _by_attributes) if not is_ours(net) else ():
         found = get(net)
         if found:
             return [leaf for layer in found for leaf in (layers_of(layer) if layer is not net else [layer])]
     return [net]
+
+
+def _containers_of(net: Any, seen: set[int]) -> Iterator[Any]:
+    """The library's containers that a student's network holds: what it calls as one, though their layers are many."""
+    for get in (_by_iteration, _by_index, _by_list, _by_attributes) if not is_ours(net) else ():
+        for layer in get(net):
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                if is_wired(layer):
+                    yield layer
+                else:
+                    yield from _containers_of(layer, seen)
 
 
 def _is_layer(value: Any) -> bool:
@@ -75,31 +91,69 @@ def _label(i: int, layer: Any) -> str:
 def _recorded(net: Any, X: np.ndarray) -> tuple[np.ndarray, list[np.ndarray | None]]:
     """The network's output, and the input each layer gets."""
     twin = copied(net)
-    layers = layers_of(twin)
-    seen: list[np.ndarray | None] = [None] * len(layers)
-    if layers and all(hasattr(layer, "_pieces") for layer in layers) and hasattr(twin, "_modules"):
-        # The library's own network runs as a table, which calls no layer; its layers are in order.
-        x = X
-        for i, layer in enumerate(layers):
-            seen[i] = np.array(x)
-            x = call("forward", layer.forward, x)
-        return np.asarray(x), seen
-    for i, layer in enumerate(layers):
-        original = layer.forward
+    layers, seen = layers_of(twin), _Inputs()
+    for layer in {id(layer): layer for layer in layers}.values():
+        seen.record(layer)
+    if is_wired(twin):
+        out = seen.look_into(twin, X)
+    else:
+        containers = list(_containers_of(twin, set()))
+        for container in containers:
+            seen.record(container)
+        out = call(f"{type(net).__name__}.forward", twin.forward, X.copy())
+        if out is None:
+            raise Misbehaviour("not-implemented", f"{type(net).__name__}.forward returns None")
+        for container in containers:
+            given = seen.of(container)
+            if given is not None:
+                seen.look_into(container, given)
+    return np.asarray(out), [seen.of(layer) for layer in layers]
 
-        def record(x: Any, i: int = i, original: Callable[[Any], Any] = original) -> Any:
-            if seen[i] is None:
-                seen[i] = np.array(x)
-            return original(x)
 
-        try:
-            layer.forward = record
-        except AttributeError:
-            continue
-    out = call(f"{type(net).__name__}.forward", twin.forward, X.copy())
-    if out is None:
-        raise Misbehaviour("not-implemented", f"{type(net).__name__}.forward returns None")
-    return np.asarray(out), seen
+class _Inputs:
+    """What each module was given, call by call. One that is used at several places is asked about as often."""
+
+    def __init__(self) -> None:
+        self.given: dict[int, list[np.ndarray]] = {}
+        self.asked: dict[int, int] = {}
+
+    def record(self, module: Any) -> None:
+        """Note what forward of this module is given from now on, when Python calls it."""
+        with suppress(AttributeError):  # one that takes no attributes
+            module.forward = _Recorder(self, module, module.forward)
+
+    def note(self, module: Any, x: Any) -> None:
+        self.given.setdefault(id(module), []).append(np.array(x))
+
+    def look_into(self, container: Any, X: np.ndarray) -> Any:
+        """Note what the library's modules in one of its containers are given: they run as rows, and nobody calls them."""
+        steps = call(f"{type(container).__name__}.forward", activations, container, X)
+        for step in steps:
+            if is_ours(step.module):
+                whole = getattr(step.module, "reads_whole_numbers", False)
+                self.note(step.module, step.input.astype(np.int64) if whole else step.input)
+        return steps.output
+
+    def of(self, module: Any) -> np.ndarray | None:
+        """The input of a module's next place; None if it was never called."""
+        given, k = self.given.get(id(module), []), self.asked.get(id(module), 0)
+        self.asked[id(module)] = k + 1
+        return given[min(k, len(given) - 1)] if given else None
+
+
+class _Recorder:
+    """In the place of a module's forward: notes its input. A deep copy of the module has its own forward again."""
+
+    def __init__(self, inputs: _Inputs, module: Any, forward: Any) -> None:
+        self.inputs, self.module, self.forward = inputs, module, forward
+
+    def __call__(self, x: Any) -> Any:
+        self.inputs.note(self.module, x)
+        return self.forward(x)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        twin = memo.get(id(self.module))
+        return self.forward if twin is None else MethodType(type(twin).forward, twin)
 
 
 def check_network(net: Any, loss: Any, X: Any, y: Any) -> Report:
@@ -117,7 +171,7 @@ def check_network(net: Any, loss: Any, X: Any, y: Any) -> Report:
     """
     name = type(net).__name__
     X, y = np.array(X), np.array(y)
-    X = X if X.dtype.kind == "f" else X.astype(np.float64)
+    X = X if X.dtype.kind == "f" or _needs_integers(net, X) else X.astype(np.float64)
     report = Report(f"{name} of {len(layers_of(net))} layers, with {type(loss).__name__}, on {len(X)} examples")
     try:
         with np.errstate(all="ignore"):
@@ -133,6 +187,21 @@ def check_network(net: Any, loss: Any, X: Any, y: Any) -> Report:
         report.findings.append(Finding(problem.kind, name, problem.message + ".", _hint(problem), line=problem.line))
         report.verdict("the chain", right=False, remark=problem.kind)
     return report
+
+
+def _needs_integers(net: Any, X: np.ndarray) -> bool:
+    """Whether a network takes these integers, but not the same numbers as floats: it begins with an embedding."""
+    if any(getattr(layer, "reads_whole_numbers", False) for layer in layers_of(net)):
+        return True
+    return _takes(net, X) and not _takes(net, X.astype(np.float64))
+
+
+def _takes(net: Any, X: np.ndarray) -> bool:
+    try:
+        call("forward", copied(net).forward, X.copy())
+    except Misbehaviour:
+        return False
+    return True
 
 
 def _hint(problem: Misbehaviour) -> str:
@@ -218,6 +287,10 @@ def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, se
     if not np.array_equal(given, X):
         raise Misbehaviour("mutates", f"{name} writes into its input")
     probe = copied(net)
+    # A network that draws by itself draws anew at every call: each value of the loss then needs a copy that draws the same.
+    first, second = (np.asarray(call(f"{name}.forward", probe.forward, X.copy())) for _ in range(2))
+    draws = not np.array_equal(first, second, equal_nan=True)
+    probe = copied(net) if draws else probe
     layers, done = layers_of(probe), layers_of(twin)
     precision = (
         float(np.finfo(np.float32).eps)
@@ -237,7 +310,8 @@ def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, se
             def f(values: np.ndarray, array: np.ndarray = array) -> np.ndarray:
                 array[...] = values
                 with same_draws():
-                    return np.asarray(loss.forward(y, np.asarray(probe.forward(X.copy()))), np.float64).ravel()
+                    yhat = (copied(probe) if draws else probe).forward(X.copy())
+                    return np.asarray(loss.forward(y, np.asarray(yhat)), np.float64).ravel()
 
             start, entries = array.copy(), chosen_entries(array.size)
             found = derivative(f, start.astype(np.float64), entries, precision)
@@ -299,7 +373,7 @@ def _guess_chain(
     delta = np.asarray(loss.backward(y, np.asarray(copied(net).forward(X.copy()))))
     deltas: dict[int, np.ndarray] = {}
     try:
-        for j in reversed(range(len(layers))):
+        for j in reversed(range(len(layers) if _is_chain(layers, seen) else 0)):
             deltas[j] = delta
             delta = np.asarray(layers[j].backward_delta(np.array(seen[j]), delta.copy()))
     except Exception:  # layers that are no chain
@@ -322,7 +396,7 @@ def _guess_chain(
                     place = "its own output" if j == i + 1 else f"the input of layer {j}"
                     return q.finding(
                         "at-output",
-                        f"{label} is given {place} where it needs its own input.",
+                        f"{label} is given {place} instead of its own input.",
                         "keep the input of every layer in forward: inputs[i] goes to layer i, inputs[i + 1] is its output",
                     )
                 return q.finding(
@@ -339,6 +413,17 @@ def _guess_chain(
         f"ratio of lengths {norms[0] / (norms[1] or 1.0):.3g}.",
         "what the network's backward gives this layer: its own input, and the delta that the layer above returned",
     )
+
+
+def _is_chain(layers: list[Any], seen: list[np.ndarray | None]) -> bool:
+    """Whether each layer is given what the one before it returned."""
+    for layer, x, after in zip(layers, seen, seen[1:]):
+        if x is None or after is None:
+            return False
+        out = np.asarray(call("forward", copied(layer).forward, x.copy()))
+        if out.shape != after.shape or not np.allclose(out, after, equal_nan=True):
+            return False
+    return True
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -358,7 +443,7 @@ def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any) -> Repor
     report : see `Report`.
     """
     X, y = np.array(X), np.array(y)
-    X = X if X.dtype.kind == "f" else X.astype(np.float64)
+    X = X if X.dtype.kind == "f" or _needs_integers(net, X) else X.astype(np.float64)
     name = type(optimizer).__name__
     report = Report(f"{name} on {type(net).__name__} with {type(loss).__name__}, {_STEPS} steps on {len(X)} examples")
     try:
@@ -411,7 +496,7 @@ class _Training:
             found.update({(i, key): array.copy() for key, array in parameters(layer).items() if looks_trained(key)})
         return found
 
-    def cost(self) -> float:
+    def mean_loss(self) -> float:
         with same_draws():
             return float(np.mean(self.loss.forward(self.y, np.asarray(copied(self.net).forward(self.X.copy())))))
 
@@ -424,13 +509,13 @@ class _Training:
         }
 
     def slope(self, place: tuple[int, str], v: np.ndarray) -> float:
-        """The derivative of the cost as one parameter array moves along v."""
+        """The derivative of the mean loss as one parameter array moves along v."""
         twin = self.copy()
         array = parameters(layers_of(twin.net)[place[0]])[place[1]]
 
         def f(values: np.ndarray) -> np.ndarray:
             array[...] = values
-            return np.asarray(twin.cost())
+            return np.asarray(twin.mean_loss())
 
         precision = EPS if array.dtype == np.float64 else float(np.finfo(np.float32).eps)
         return float(along(f, array.astype(np.float64), v, precision))
@@ -446,7 +531,7 @@ def _train(report: Report, start: _Training, name: str) -> Finding | None:
     where = f"{name}.step"
     line = "" if start.ours else quote(type(start.optimizer), "step", r"update_parameters|step")
     first = start.copy()
-    before, cost = first.numbers(), first.cost()
+    before, at_first = first.numbers(), first.mean_loss()
     first.step()
     moved = first.moved(before)
     if not moved:
@@ -473,10 +558,10 @@ def _train(report: Report, start: _Training, name: str) -> Finding | None:
             "layer-not-trained",
             f"{where}: {_label(i, layer)}",
             f"after a step {key} of {_label(i, layer)} has not moved, though its gradient is not zero.",
-            "the network's update_parameters must call that of every layer, and the layer's must move every parameter",
+            "the network's update_parameters must call every layer's, and each layer's must move all its parameters",
             line=quote(type(start.net), "update_parameters", r"for", r"update"),
         )
-    # Along the move the cost must fall.
+    # Along the move the loss must fall.
     slope = sum(
         start.slope(place, move / (float(np.abs(move).max()) or 1.0)) * (float(np.abs(move).max()) or 1.0)
         for place, move in moved.items()
@@ -485,7 +570,7 @@ def _train(report: Report, start: _Training, name: str) -> Finding | None:
         return Finding(
             "sign",
             where,
-            "a step goes up: along it the cost grows.",
+            "a step goes up: along it the loss grows.",
             "parameters -= rate * gradient; and delta is loss.backward(y, yhat), y first",
             line=line,
         )
@@ -510,21 +595,21 @@ def _train(report: Report, start: _Training, name: str) -> Finding | None:
                 line=line,
             )
     falling = _falls(start, 1.0, rates)
-    if falling is None or falling < cost:
-        report.verdict("a step", remark=f"the cost falls from {cost:.4g} to {falling:.4g}" if falling is not None else "")
+    if falling is None or falling < at_first:
+        report.verdict("a step", remark=f"the loss falls from {at_first:.4g} to {falling:.4g}" if falling is not None else "")
         return None
-    if rates and (shorter := _falls(start, 0.01, rates)) is not None and shorter < cost:
+    if rates and (shorter := _falls(start, 0.01, rates)) is not None and shorter < at_first:
         return Finding(
             "scale",
             where,
-            f"the cost grows from {cost:.4g} to {falling:.4g} in {_STEPS} steps; with a hundredth of the rate it falls.",
+            f"the loss grows from {at_first:.4g} to {falling:.4g} in {_STEPS} steps; with a hundredth of the rate it falls.",
             "a smaller rate; and delta divided by the size of the batch, once: delta = loss.backward(y, yhat) / len(y)",
             line=line,
         )
     return Finding(
         "direction",
         where,
-        f"the cost does not fall: {cost:.4g}, after {_STEPS} steps {falling:.4g}.",
+        f"the loss does not fall: {at_first:.4g}, after {_STEPS} steps {falling:.4g}.",
         "check_network on the same data says whether the gradient is right",
         line=line,
     )
@@ -573,4 +658,4 @@ def _falls(start: _Training, factor: float, rates: list[str]) -> float | None:
         setattr(twin.optimizer, rate, getattr(twin.optimizer, rate) * factor)
     for _ in range(_STEPS):
         twin.step()
-    return twin.cost()
+    return twin.mean_loss()

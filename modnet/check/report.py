@@ -20,9 +20,9 @@ class Finding:
     where : the operation, such as "MySoftmax.backward_delta".
     message : what is wrong, in a sentence.
     hint : what to look at and what it most likely should be.
-    error : the largest difference from the truth, relative to the largest true value; None where no numbers were compared.
+    error : the largest difference from the truth, relative to the largest true value; None if no numbers were compared.
     index, analytic, numeric : the worst entry, what was returned there, and the truth.
-    truth : where the truth comes from, in words. line : the line to look at, as "line 12: return ...", where one is suspected.
+    truth : where the truth comes from, in words. line : the line to look at, as "line 12: return ...", if one is suspected.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class Finding:
     line: str = ""
 
     def figures(self) -> str:
-        """The worst entry in words; empty where no numbers were compared."""
+        """The worst entry in words; empty if no numbers were compared."""
         if self.index is None or self.analytic is None or self.numeric is None:
             return ""
         place = ", ".join(map(str, self.index))
@@ -99,12 +99,12 @@ class Report:
         return not self.findings
 
     def raise_if_failed(self) -> None:
-        """`CheckFailed`, an AssertionError with this report as its text, where something was found."""
+        """`CheckFailed`, an AssertionError with this report as its text, if something was found."""
         if self.findings:
             raise CheckFailed(self)
 
     def verdict(self, operation: str, error: float | None = None, remark: str = "", right: bool | None = True) -> None:
-        """Add a row to the table of operations; right is None where it was not checked."""
+        """Add a row to the table of operations; right is None if it was not checked."""
         word = "not checked" if right is None else "right" if right else "wrong"
         self.verdicts.append((operation, word, remark or ("" if error is None else f"relative error {error:.1e}")))
 

@@ -18,6 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from modnet.engine.program import is_ours
+from modnet.module import Module
+from modnet.modules.container import Container
+
 _HERE = str(Path(__file__).parent)
 _LIBRARY = str(Path(__file__).parents[1])
 
@@ -27,7 +31,7 @@ class Misbehaviour(Exception):
 
     Attributes
     ----------
-    kind : "crash", "not-implemented" or "shape". message : in a sentence. line : the student's own line, where there is one.
+    kind : "crash", "not-implemented" or "shape". message : in a sentence. line : the student's own line, if there is one.
     """
 
     def __init__(self, kind: str, message: str, line: str = "") -> None:
@@ -56,7 +60,7 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
     except Exception as error:  # a stranger's code may raise anything
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_HERE)]
         others = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith("<")]
-        # The student's line, where there is one, rather than that of ours which it called wrongly.
+        # The student's own line, if there is one, rather than the line of ours that it called wrongly.
         own = next((f for f in reversed(others) if not f.filename.startswith(_LIBRARY)), others[-1] if others else None)
         line = "" if own is None else f"line {own.lineno}: {own.line}" if own.line else f"line {own.lineno}"
         text = " ".join(str(error).split())
@@ -81,7 +85,7 @@ class Subject:
         self._others: dict[str, np.ndarray] = {}
 
     def examine(self) -> None:
-        """Look at what it is: its output, its number type, whether it draws. A `Misbehaviour` where forward fails."""
+        """Look at what it is: its output, its number type, whether it draws. A `Misbehaviour` if forward fails."""
         module = self.fresh()
         given = self.x.copy()
         raw = call("forward", module.forward, given)
@@ -165,10 +169,11 @@ class Subject:
 def quote(kind: type, method: str, *patterns: str) -> str:
     """The last line of a method that fits the first of the patterns any line fits, as "line 12: return ..."; else empty."""
     try:
-        lines, first = inspect.getsourcelines(getattr(kind, method))
+        function = inspect.unwrap(getattr(kind, method))
+        lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError, AttributeError):
         return ""
-    if str(inspect.getsourcefile(getattr(kind, method))).startswith(str(Path(_HERE).parent)):
+    if str(inspect.getsourcefile(function)).startswith(str(Path(_HERE).parent)):
         return ""  # the library's own lines are no student's
     code = [(first + i, re.sub(r"\s+#.*", "", line).strip()) for i, line in enumerate(lines)]
     for pattern in patterns:
@@ -182,7 +187,7 @@ def quote(kind: type, method: str, *patterns: str) -> str:
 
 
 def copied(value: Any) -> Any:
-    """A deep copy in which arrays that shared memory still do; the object itself where it can't be copied."""
+    """A deep copy in which arrays that shared memory still do; the object itself if it can't be copied."""
     memo: dict[int, Any] = {}
     roots: dict[int, np.ndarray] = {}
     for array in _all_arrays(value, set()):
@@ -210,7 +215,11 @@ def _all_arrays(value: Any, seen: set[int], depth: int = 0) -> Iterator[np.ndarr
         yield value
     elif id(value) not in seen and depth < 6:
         seen.add(id(value))
-        if isinstance(value, dict):
+        if isinstance(value, Container):  # it copies its own numbers; a student's modules may be in it
+            yield from _all_arrays(list(value), seen, depth + 1)
+        elif is_ours(value):
+            return
+        elif isinstance(value, dict):
             for item in value.values():
                 yield from _all_arrays(item, seen, depth + 1)
         elif isinstance(value, list | tuple):
@@ -233,9 +242,8 @@ def arrays(module: Any, attribute: str) -> dict[str, np.ndarray]:
     """The float arrays in one attribute by name, through dicts, lists and modules within: ``_parameters['W']``."""
     if not hasattr(module, "__dict__"):
         return {}
-    if hasattr(module, "_storage"):  # the library's own: one flat vector is all
-        flat = module.parameters if attribute == _PARAMETERS else module.gradient
-        return {attribute: flat} if flat is not None and flat.size else {}
+    if is_of_library(module):
+        return _flat_arrays(module, attribute)
     found: dict[str, np.ndarray] = {}
     _collect(found, attribute, getattr(module, attribute, None))
     for name, value in vars(module).items():
@@ -247,10 +255,32 @@ def arrays(module: Any, attribute: str) -> dict[str, np.ndarray]:
     return found
 
 
+def is_of_library(module: Any) -> bool:
+    """Whether a module's numbers are the library's affair: one of its own, or a container."""
+    return is_ours(module) or isinstance(module, Container)
+
+
+def _flat_arrays(module: Any, attribute: str) -> dict[str, np.ndarray]:
+    """The one flat vector of a module of the library; of a container with other modules in it, what each of them has."""
+    leaves = list({id(leaf): leaf for leaf in module.leaves()}.values())
+    if isinstance(module, Container) and not all(map(is_ours, leaves)):
+        held = {f"{type(leaf).__name__} {i}": arrays(leaf, attribute) for i, leaf in enumerate(leaves)}
+        return {f"{place}: {name}": array for place, found in held.items() for name, array in found.items()}
+    flat = module.parameters if attribute == _PARAMETERS else module.gradient
+    return {attribute: flat} if flat is not None and flat.size else {}
+
+
+def named(module: Any) -> dict[str, np.ndarray]:
+    """The parameter arrays by the names that a class of the library declares, else `parameters`."""
+    if isinstance(module, Module) and type(module).layout.parameters:
+        return module.named_parameters()
+    return parameters(module)
+
+
 def parameters(module: Any) -> dict[str, np.ndarray]:
     """The arrays that may be parameters: `_parameters`, and what else forward may depend on."""
     found = arrays(module, _PARAMETERS)
-    if hasattr(module, "_storage") or not hasattr(module, "__dict__"):
+    if is_of_library(module) or not hasattr(module, "__dict__"):
         return found
     for name, value in vars(module).items():
         if name not in (_PARAMETERS, _GRADIENT) and not _KEPT.search(name.strip("_")) and not _is_module(value):
@@ -262,9 +292,9 @@ def parameters(module: Any) -> dict[str, np.ndarray]:
 
 
 def gradients(module: Any) -> dict[str, np.ndarray]:
-    """Copies of the arrays that may be gradients; that of ``_parameters['W']`` has the same name."""
+    """Copies of the arrays that may be gradients; the gradient of ``_parameters['W']`` has the same name."""
     found = {name.replace(_GRADIENT, _PARAMETERS): array for name, array in arrays(module, _GRADIENT).items()}
-    if not hasattr(module, "_storage") and hasattr(module, "__dict__"):
+    if not is_of_library(module) and hasattr(module, "__dict__"):
         for name, value in vars(module).items():
             if name not in (_PARAMETERS, _GRADIENT) and not _is_module(value):
                 _collect(found, name, value)

@@ -1,16 +1,17 @@
-"""Binary cross-entropy: the cost of saying probability p of something that is true with probability y.
+"""Binary cross-entropy: the loss of saying probability p of something that is true with probability y.
 
 y, yhat (batch, ...), y in [0, 1]; sums run over all features of an example, each a question of its own.
 
 BCE, yhat = p a probability
-(1)  cost = - sum of y log p + (1 - y) log(1 - p)           each logarithm at least -100
-(2)  dcost/dp = (p - y) / (p (1 - p))                       the divisor at least 1e-12
+(1)  loss = - sum of y log p + (1 - y) log(1 - p)           each logarithm at least -100
+(2)  dloss/dp = (p - y) / (p (1 - p))                       the divisor at least 1e-12
 
-BCEWithLogits, yhat = z a score, p = sigmoid(z)
-(1)  cost = sum of max(z, 0) - z y + log(1 + exp(-|z|))     from log p = -log(1 + exp(-z)), log(1 - p) = -z + log p
-(2)  dcost/dz = sigmoid(z) - y                              (p - y) / (p (1 - p)) times dp/dz = p (1 - p)
+BCEWithLogits, yhat = a a score, p = sigmoid(a)
+(1)  loss = sum of max(a, 0) - a y + log(1 + exp(-|a|))     from log p = -log(1 + exp(-a)), log(1 - p) = -a + log p
+(2)  dloss/da = sigmoid(a) - y                              (p - y) / (p (1 - p)) times dp/da = p (1 - p)
 
-The second is exact at any size; the first loses everything once p rounds to 0 or 1. The bounds of BCE are PyTorch's.
+The second is exact at any size, infinity included; the first loses everything once p rounds to 0 or 1. The bounds of BCE are
+PyTorch's.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import inline, kernel
-from modnet.loss import KernelLoss
-from modnet.mathfun import exp, log, log1p, sigmoid
+from modnet.kernels import inline, inline_always
+from modnet.kernels.mathfun import exp, log, log1p, sigmoid
+from modnet.loss import Loss, operation
 
 
 @inline
@@ -29,69 +30,17 @@ def _at_least(x, bound):  # a NaN stays NaN
     return bound if x < bound else x
 
 
-@kernel("cost")
-def bce_cost(y, p, cost, sizes, hyper):
-    # y, p (batch, features), cost (batch,)
-    bound, one = p.dtype.type(-100.0), p.dtype.type(1.0)
-    for i in range(p.shape[0]):
-        total = p.dtype.type(0.0)
-        for j in range(p.shape[1]):
-            yes, no = _at_least(log(p[i, j]), bound), _at_least(log1p(-p[i, j]), bound)
-            total -= y[i, j] * yes + (one - y[i, j]) * no
-        cost[i] = total
+@inline_always
+def _linear(a, y, c):
+    """max(a, 0) - a y; if a is infinite its limit, 0 if the answer is right, else infinity."""
+    # A score of infinity for y is one of -infinity for 1 - y.
+    turn = np.isinf(a) and a > c.zero
+    wrong = c.one - y if turn else y
+    score = c.zero if np.isinf(a) and wrong == c.zero else -a if turn else a
+    return _at_least(c.zero if turn else a, c.zero) - score * wrong
 
 
-@kernel("slope")
-def bce_slope(y, p, delta, sizes, hyper):
-    # cost = - sum of y log p + (1 - y) log(1 - p)
-    bound, one = p.dtype.type(1e-12), p.dtype.type(1.0)
-    for i in range(p.shape[0]):
-        for j in range(p.shape[1]):
-            delta[i, j] = (p[i, j] - y[i, j]) / _at_least(p[i, j] * (one - p[i, j]), bound)
-
-
-@kernel("hits")
-def bce_hits(y, p, hit, sizes, hyper):
-    # right where every feature is on the same side of 1/2 as the truth
-    half = p.dtype.type(0.5)
-    for i in range(p.shape[0]):
-        wrong = 0
-        for j in range(p.shape[1]):
-            wrong += (p[i, j] > half) != (y[i, j] > half)
-        hit[i] = wrong == 0
-
-
-@kernel("cost")
-def logits_cost(y, z, cost, sizes, hyper):
-    # y, z (batch, features), cost (batch,)
-    zero = z.dtype.type(0.0)
-    for i in range(z.shape[0]):
-        total = zero
-        for j in range(z.shape[1]):
-            total += _at_least(z[i, j], zero) - z[i, j] * y[i, j] + log1p(exp(-abs(z[i, j])))
-        cost[i] = total
-
-
-@kernel("slope")
-def logits_slope(y, z, delta, sizes, hyper):
-    # cost = - sum of y log sigmoid(z) + (1 - y) log(1 - sigmoid(z))
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            delta[i, j] = sigmoid(z[i, j]) - y[i, j]
-
-
-@kernel("hits")
-def logits_hits(y, z, hit, sizes, hyper):
-    # a score above 0 is a probability above 1/2
-    half, zero = z.dtype.type(0.5), z.dtype.type(0.0)
-    for i in range(z.shape[0]):
-        wrong = 0
-        for j in range(z.shape[1]):
-            wrong += (z[i, j] > zero) != (y[i, j] > half)
-        hit[i] = wrong == 0
-
-
-class _Binary(KernelLoss):
+class _Binary(Loss):
     def check_values(self, y: np.ndarray) -> None:
         low, high = y.min(), y.max()
         if low < 0 or high > 1:
@@ -111,7 +60,35 @@ class BCE(_Binary):
     0.6931471805599453
     """
 
-    cost_kernel, slope_kernel, hits_kernel = bce_cost, bce_slope, bce_hits
+    @operation
+    def forward(y, yhat, out, c):
+        # y, yhat = p (batch, features), out (batch,)
+        bound = yhat.dtype.type(-100.0)
+        for i in range(yhat.shape[0]):
+            total = c.zero
+            for j in range(yhat.shape[1]):
+                yes, no = _at_least(log(yhat[i, j]), bound), _at_least(log1p(-yhat[i, j]), bound)
+                total -= y[i, j] * yes + (c.one - y[i, j]) * no                       # (1)
+            out[i] = total
+
+    @operation
+    def backward(y, yhat, delta, c):
+        # out = - sum of y log p + (1 - y) log(1 - p)
+        bound = yhat.dtype.type(1e-12)
+        for i in range(yhat.shape[0]):
+            for j in range(yhat.shape[1]):
+                p = yhat[i, j]
+                delta[i, j] = (p - y[i, j]) / _at_least(p * (c.one - p), bound)       # (2)
+
+    @operation
+    def hits(y, yhat, out):
+        # right if every feature is on the same side of 1/2 as the truth
+        half = yhat.dtype.type(0.5)
+        for i in range(yhat.shape[0]):
+            wrong = 0
+            for j in range(yhat.shape[1]):
+                wrong += (yhat[i, j] > half) != (y[i, j] > half)
+            out[i] = wrong == 0
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
@@ -133,7 +110,31 @@ class BCEWithLogits(_Binary):
     array([   0., 1000.])
     """
 
-    cost_kernel, slope_kernel, hits_kernel = logits_cost, logits_slope, logits_hits
+    @operation
+    def forward(y, yhat, out, c):
+        # y, yhat = a (batch, features), out (batch,)
+        for i in range(yhat.shape[0]):
+            total = c.zero
+            for j in range(yhat.shape[1]):
+                total += _linear(yhat[i, j], y[i, j], c) + log1p(exp(-abs(yhat[i, j])))  # (1)
+            out[i] = total
+
+    @operation
+    def backward(y, yhat, delta):
+        # out = - sum of y log sigmoid(a) + (1 - y) log(1 - sigmoid(a))
+        for i in range(yhat.shape[0]):
+            for j in range(yhat.shape[1]):
+                delta[i, j] = sigmoid(yhat[i, j]) - y[i, j]                           # (2)
+
+    @operation
+    def hits(y, yhat, out, c):
+        # a score above 0 is a probability above 1/2
+        half = yhat.dtype.type(0.5)
+        for i in range(yhat.shape[0]):
+            wrong = 0
+            for j in range(yhat.shape[1]):
+                wrong += (yhat[i, j] > c.zero) != (y[i, j] > half)
+            out[i] = wrong == 0
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:

@@ -1,18 +1,19 @@
-"""Cross-entropy over classes: the cost of a prediction is minus the logarithm of what it gives to the truth.
+"""Cross-entropy over classes: the loss of a prediction is minus the logarithm of what it gives to the truth.
 
 y labels (batch, ...) or probability rows t (batch, ..., classes); yhat (batch, ..., classes). A label y is the row t with
-t[y] = 1. Positions, where there are more axes, add up.
+t[y] = 1. With more axes, the losses of the positions of an example add up.
 
 NLL, yhat log-probabilities
-(1)  cost = - sum over j of t[j] yhat[j]                    for a label: -yhat[y]
-(2)  dcost/dyhat[j] = -t[j]
+(1)  loss = - sum over j of t[j] yhat[j]                    for a label: -yhat[y]
+(2)  dloss/dyhat[j] = -t[j]
 
-CrossEntropy, yhat = z scores, with p = softmax(z)
-(1)  cost = - sum over j of t[j] log p[j] = sum over j of t[j] (lse - z[j])
-     lse = top + log(sum over k of exp(z[k] - top)), top = max(z): no exponential exceeds 1
-(2)  dcost/dz[j] = p[j] sum(t) - t[j]                       dlse/dz[j] = p[j]
+CrossEntropy, yhat = a scores, with p = softmax(a)
+(1)  loss = - sum over j of t[j] log p[j] = sum over j of t[j] (lse - a[j])
+     lse = top + log(sum over k of exp(a[k] - top)), top = max(a): no exponential exceeds 1
+(2)  dloss/da[j] = p[j] sum(t) - t[j]                       dlse/da[j] = p[j]
 
-Label smoothing s replaces t by (1 - s) t + s / classes.
+0 log 0 is 0 in both: a class that has probability 0 in t adds nothing, whatever its score. Label smoothing s replaces t by
+(1 - s) t + s / classes.
 
 Reference: C. Szegedy and others, Rethinking the Inception architecture for computer vision, CVPR 2016 (smoothing).
 """
@@ -23,11 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import real
-from modnet.kernels import flat, in_rows, inline, kernel
-from modnet.loss import ClassLoss
-from modnet.mathfun import log
-from modnet.rows import exp_rows, sum_row
+from modnet.kernels import flat, in_rows, inline, inline_always
+from modnet.kernels.mathfun import log
+from modnet.kernels.softmax_rows import exp_rows, label_at, sum_row
+from modnet.loss import ClassLoss, Setting, operation
 
 
 @inline
@@ -38,110 +38,10 @@ def _truth(y, r, j, classes, labels):
     return y[r * classes + j]
 
 
-@kernel("cost")
-def nll_cost(y, yhat, cost, sizes, hyper):
-    # y (batch, positions) or (batch, positions * classes), yhat (batch, positions * classes), cost (batch,)
-    classes, labels = sizes[0], sizes[1]
-    y, logp = flat(y), in_rows(yhat, classes)
-    positions = logp.shape[0] // cost.size
-    cost[:] = 0
-    for r in range(logp.shape[0]):
-        if labels:
-            total = logp[r, int(y[r])]
-        else:
-            total = logp.dtype.type(0.0)
-            for j in range(classes):
-                total += y[r * classes + j] * logp[r, j]
-        cost[r // positions] -= total
-
-
-@kernel("slope")
-def nll_slope(y, yhat, delta, sizes, hyper):
-    # cost = - sum of t[j] yhat[j]
-    classes, labels = sizes[0], sizes[1]
-    y, delta = flat(y), in_rows(delta, classes)
-    for r in range(delta.shape[0]):
-        for j in range(classes):
-            delta[r, j] = -_truth(y, r, j, classes, labels)
-
-
-@kernel("cost")
-def cross_entropy_cost(y, z, cost, sizes, hyper):
-    # y (batch, positions) or (batch, positions * classes), z (batch, positions * classes), cost (batch,)
-    classes, labels = sizes[0], sizes[1]
-    smoothing = z.dtype.type(hyper[0])
-    keep, floor = z.dtype.type(1.0) - smoothing, smoothing / z.dtype.type(classes)
-    y, z = flat(y), in_rows(z, classes)
-    rows = z.shape[0]
-    positions = rows // cost.size
-    e, top, rest = np.empty_like(z), np.empty(rows, z.dtype), np.empty(rows, z.dtype)
-    exp_rows(z, e, top)
-    for r in range(rows):
-        rest[r] = sum_row(e, r)
-    for r in range(rows):
-        rest[r] = log(rest[r])  # lse - top
-    cost[:] = 0
-    for r in range(rows):
-        if labels and smoothing == 0:
-            total = rest[r] - (z[r, int(y[r])] - top[r])
-        else:
-            total = z.dtype.type(0.0)
-            for j in range(classes):
-                t = keep * _truth(y, r, j, classes, labels) + floor
-                total += t * (rest[r] - (z[r, j] - top[r]))
-        cost[r // positions] += total
-
-
-@kernel("slope")
-def cross_entropy_slope(y, z, delta, sizes, hyper):
-    # cost = sum of t[j] (lse - z[j])
-    classes, labels = sizes[0], sizes[1]
-    smoothing, one = z.dtype.type(hyper[0]), z.dtype.type(1.0)
-    keep, floor = one - smoothing, smoothing / z.dtype.type(classes)
-    y, z, p = flat(y), in_rows(z, classes), in_rows(delta, classes)
-    rows = z.shape[0]
-    exp_rows(z, p, np.empty(rows, z.dtype))
-    for r in range(rows):
-        share = one / sum_row(p, r)
-        if labels and smoothing == 0:
-            for j in range(classes):
-                p[r, j] *= share
-            p[r, int(y[r])] -= one
-        else:
-            whole = z.dtype.type(0.0)
-            for j in range(classes):
-                whole += keep * _truth(y, r, j, classes, labels) + floor
-            for j in range(classes):
-                t = keep * _truth(y, r, j, classes, labels) + floor
-                p[r, j] = p[r, j] * share * whole - t
-
-
-@inline
-def _first_largest(rows, r):
-    best = 0
-    for j in range(1, rows.shape[1]):
-        if rows[r, j] > rows[r, best]:
-            best = j
-    return best
-
-
-@kernel("hits")
-def class_hits(y, yhat, hit, sizes, hyper):
-    # right where yhat is largest, at its first largest, where the truth is; the share of positions that are
-    classes, labels = sizes[0], sizes[1]
-    y, z = flat(y), in_rows(yhat, classes)
-    positions = z.shape[0] // hit.size
-    hit[:] = 0
-    for r in range(z.shape[0]):
-        truth = int(y[r]) if labels else _first_largest(in_rows(y, classes), r)
-        ahead = 0
-        for j in range(truth):
-            ahead += not z[r, j] < z[r, truth]
-        for j in range(truth + 1, classes):
-            ahead += not z[r, j] <= z[r, truth]
-        hit[r // positions] += ahead == 0
-    for i in range(hit.size):
-        hit[i] /= positions
+@inline_always
+def _counted(logp, t, zero):
+    """A logarithm that is to be multiplied by t: 0 if t is 0 and it is infinite. A NaN stays NaN."""
+    return zero if t == zero and np.isinf(logp) else logp
 
 
 class NLL(ClassLoss):
@@ -158,7 +58,33 @@ class NLL(ClassLoss):
     0.6931471805599453
     """
 
-    cost_kernel, slope_kernel, hits_kernel = nll_cost, nll_slope, class_hits
+    @operation
+    def forward(y, yhat, out, z, c):
+        # y (batch, positions) or (batch, positions * classes), yhat (batch, positions * classes), out (batch,)
+        classes, labels = z.classes, z.labels
+        y, logp = flat(y), in_rows(yhat, classes)
+        positions = logp.shape[0] // out.size
+        for i in range(out.size):
+            out[i] = c.zero
+        for r in range(logp.shape[0]):
+            if labels:
+                truth = label_at(y, r, classes)
+                total = logp[r, truth] if truth >= 0 else logp.dtype.type(np.nan)
+            else:
+                total = c.zero
+                for j in range(classes):
+                    t = y[r * classes + j]
+                    total += t * _counted(logp[r, j], t, c.zero)
+            out[r // positions] -= total                                              # (1)
+
+    @operation
+    def backward(y, delta, z):
+        # out = - sum of t[j] yhat[j]
+        classes, labels = z.classes, z.labels
+        y, delta = flat(y), in_rows(delta, classes)
+        for r in range(delta.shape[0]):
+            for j in range(classes):
+                delta[r, j] = -_truth(y, r, j, classes, labels)                       # (2)
 
 
 class CrossEntropy(ClassLoss):
@@ -179,16 +105,65 @@ class CrossEntropy(ClassLoss):
     array([0.])
     """
 
-    cost_kernel, slope_kernel, hits_kernel = cross_entropy_cost, cross_entropy_slope, class_hits
+    label_smoothing = Setting("from 0 up to 1", lambda v: 0 <= v < 1)
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
-        value = real(label_smoothing, "CrossEntropy", "label_smoothing", "from 0 up to 1", lambda v: 0 <= v < 1)
-        super().__init__([value])
+        super().__init__()
+        self.label_smoothing = label_smoothing
 
-    @property
-    def label_smoothing(self) -> float:
-        """The share of the truth that is spread over all classes."""
-        return float(self._hyper[0])
+    @operation
+    def forward(y, yhat, out, c, z):
+        # y (batch, positions) or (batch, positions * classes), yhat = a (batch, positions * classes), out (batch,)
+        classes, labels = z.classes, z.labels
+        keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
+        y, a = flat(y), in_rows(yhat, classes)
+        rows = a.shape[0]
+        positions = rows // out.size
+        e, top, rest = np.empty_like(a), np.empty(rows, a.dtype), np.empty(rows, a.dtype)
+        exp_rows(a, e, top)
+        for r in range(rows):
+            rest[r] = sum_row(e, r)
+        for r in range(rows):
+            rest[r] = log(rest[r])                                                    # lse - top
+        for i in range(out.size):
+            out[i] = c.zero
+        for r in range(rows):
+            if labels and c.label_smoothing == c.zero:
+                truth = label_at(y, r, classes)
+                total = rest[r] - (a[r, truth] - top[r]) if truth >= 0 else a.dtype.type(np.nan)
+            else:
+                total = c.zero
+                for j in range(classes):
+                    t = keep * _truth(y, r, j, classes, labels) + floor
+                    total += t * _counted(rest[r] - (a[r, j] - top[r]), t, c.zero)
+            out[r // positions] += total                                              # (1)
+
+    @operation
+    def backward(y, yhat, delta, c, z):
+        # out = sum of t[j] (lse - a[j])
+        classes, labels = z.classes, z.labels
+        keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
+        y, a, p = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
+        rows = a.shape[0]
+        exp_rows(a, p, np.empty(rows, a.dtype))
+        for r in range(rows):
+            share = c.one / sum_row(p, r)
+            if labels and c.label_smoothing == c.zero:
+                for j in range(classes):
+                    p[r, j] *= share
+                truth = label_at(y, r, classes)
+                if truth >= 0:
+                    p[r, truth] -= c.one                                              # (2)
+                else:
+                    for j in range(classes):
+                        p[r, j] = a.dtype.type(np.nan)
+            else:
+                whole = c.zero
+                for j in range(classes):
+                    whole += keep * _truth(y, r, j, classes, labels) + floor
+                for j in range(classes):
+                    t = keep * _truth(y, r, j, classes, labels) + floor
+                    p[r, j] = p[r, j] * share * whole - t                             # (2)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({f'label_smoothing={self.label_smoothing:g}' if self.label_smoothing else ''})"

@@ -1,11 +1,11 @@
-"""Kullback-Leibler divergence: how much dearer yhat makes a message than the true probabilities y would.
+"""Kullback-Leibler divergence: how much longer yhat makes a message than the true probabilities y would.
 
 y, yhat (batch, ...), probabilities; sums run over all features of an example.
 
-(1)  cost = sum over j of y[j] log(y[j] / yhat[j])          0 log 0 = 0; log yhat at least -100
-(2)  dcost/dyhat[j] = -y[j] / yhat[j]                       the divisor at least 1e-12
+(1)  loss = sum over j of y[j] log(y[j] / yhat[j])          0 log 0 = 0; log yhat at least -100
+(2)  dloss/dyhat[j] = -y[j] / yhat[j]                       the divisor at least 1e-12
 
-It is cross-entropy minus the entropy of y, which does not depend on yhat: both have the same slope, and this one is 0 where
+It is cross-entropy minus the entropy of y, which does not depend on yhat: both have the same slope, and this one is 0 if
 yhat = y.
 
 Reference: S. Kullback and R. Leibler, On information and sufficiency, Annals of Mathematical Statistics 22 (1951).
@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import inline, kernel
-from modnet.loss import KernelLoss
-from modnet.mathfun import log
+from modnet.kernels import inline
+from modnet.kernels.mathfun import log
+from modnet.loss import Loss, operation
 
 
 @inline
@@ -27,34 +27,13 @@ def _at_least(x, bound):  # a NaN stays NaN
     return bound if x < bound else x
 
 
-@kernel("cost")
-def cost(y, yhat, cost, sizes, hyper):
-    # y, yhat (batch, features), cost (batch,)
-    zero, one, bound = yhat.dtype.type(0.0), yhat.dtype.type(1.0), yhat.dtype.type(-100.0)
-    for i in range(yhat.shape[0]):
-        total = zero
-        for j in range(yhat.shape[1]):
-            own = log(y[i, j] if y[i, j] > zero else one)
-            total += y[i, j] * (own - _at_least(log(yhat[i, j]), bound))
-        cost[i] = total
-
-
-@kernel("slope")
-def slope(y, yhat, delta, sizes, hyper):
-    # cost = sum of y log(y / yhat)
-    bound = yhat.dtype.type(1e-12)
-    for i in range(yhat.shape[0]):
-        for j in range(yhat.shape[1]):
-            delta[i, j] = -y[i, j] / _at_least(yhat[i, j], bound)
-
-
-class KLDivergence(KernelLoss):
+class KLDivergence(Loss):
     """Kullback-Leibler divergence of the prediction from the true probabilities, summed over the features of an example.
 
     Shape
     -----
-    y, yhat : probabilities, (batch,), (batch, features) or more axes, the same for both: those of `Softmax`, say. forward ->
-        (batch,), backward -> like yhat.
+    y, yhat : probabilities, such as the output of `Softmax`: (batch,), (batch, features) or more axes, the same for both.
+        forward -> (batch,), backward -> like yhat.
 
     Example
     -------
@@ -62,7 +41,24 @@ class KLDivergence(KernelLoss):
     0.6931471805599453
     """
 
-    cost_kernel, slope_kernel = cost, slope
+    @operation
+    def forward(y, yhat, out, c):
+        # y, yhat (batch, features), out (batch,)
+        bound = yhat.dtype.type(-100.0)
+        for i in range(yhat.shape[0]):
+            total = c.zero
+            for j in range(yhat.shape[1]):
+                own = log(y[i, j] if y[i, j] > c.zero else c.one)
+                total += y[i, j] * (own - _at_least(log(yhat[i, j]), bound))
+            out[i] = total                                                            # (1)
+
+    @operation
+    def backward(y, yhat, delta):
+        # out = sum of y log(y / yhat)
+        bound = yhat.dtype.type(1e-12)
+        for i in range(yhat.shape[0]):
+            for j in range(yhat.shape[1]):
+                delta[i, j] = -y[i, j] / _at_least(yhat[i, j], bound)                 # (2)
 
     def check_values(self, y: np.ndarray) -> None:
         low, high = y.min(), y.max()

@@ -1,9 +1,10 @@
 """Huber's loss: a square near the truth, a straight line far from it.
 
-y, yhat (batch, ...), e = yhat - y; d > 0 is where the one becomes the other. Sums run over all features of an example.
+y, yhat (batch, ...), e = yhat - y; d > 0 is the size of error at which the one becomes the other. Sums run over all features of
+an example.
 
-(1)  cost = sum of e^2 / 2 where |e| <= d, else d (|e| - d / 2)
-(2)  dcost/dyhat = e where |e| <= d, else d sign(e): e held between -d and d
+(1)  loss = sum of e^2 / 2 if |e| <= d, else d (|e| - d / 2)
+(2)  dloss/dyhat = e if |e| <= d, else d sign(e): e held between -d and d
 
 Both pieces and their slopes meet at |e| = d. With a large d this is half of the squared error, with a small one d times the
 absolute error.
@@ -17,39 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import real
-from modnet.kernels import kernel
-from modnet.loss import KernelLoss
+from modnet.loss import Loss, Setting, operation
 
 
-@kernel("cost")
-def cost(y, yhat, cost, sizes, hyper):
-    # y, yhat (batch, features), cost (batch,)
-    d, half = yhat.dtype.type(hyper[0]), yhat.dtype.type(0.5)
-    for i in range(yhat.shape[0]):
-        total = yhat.dtype.type(0.0)
-        for j in range(yhat.shape[1]):
-            e = abs(yhat[i, j] - y[i, j])
-            total += d * (e - half * d) if e > d else half * e * e
-        cost[i] = total
-
-
-@kernel("slope")
-def slope(y, yhat, delta, sizes, hyper):
-    # cost = sum of e^2 / 2 or d (|e| - d / 2)
-    d = yhat.dtype.type(hyper[0])
-    for i in range(yhat.shape[0]):
-        for j in range(yhat.shape[1]):
-            e = yhat[i, j] - y[i, j]
-            delta[i, j] = d if e > d else -d if e < -d else e
-
-
-class Huber(KernelLoss):
-    """Squared where the error is small, absolute where it is large, summed over the features of an example.
+class Huber(Loss):
+    """Squared if the error is small, absolute if it is large, summed over the features of an example.
 
     Parameters
     ----------
-    delta : positive: the error beyond which the cost is a straight line.
+    delta : positive: the error beyond which the loss is a straight line.
 
     Shape
     -----
@@ -61,15 +38,31 @@ class Huber(KernelLoss):
     array([0.125, 2.5  ])
     """
 
-    cost_kernel, slope_kernel = cost, slope
+    delta = Setting("a positive number", lambda v: v > 0, default=1.0)
 
     def __init__(self, delta: float = 1.0) -> None:
-        super().__init__([real(delta, "Huber", "delta", "a positive number", lambda v: v > 0)])
+        super().__init__()
+        self.delta = delta
 
-    @property
-    def delta(self) -> float:
-        """The error beyond which the cost is a straight line."""
-        return float(self._hyper[0])
+    @operation
+    def forward(y, yhat, out, c):
+        # y, yhat (batch, features), out (batch,)
+        d, half = c.delta, yhat.dtype.type(0.5)
+        for i in range(yhat.shape[0]):
+            total = c.zero
+            for j in range(yhat.shape[1]):
+                e = abs(yhat[i, j] - y[i, j])
+                total += d * (e - half * d) if e > d else half * e * e
+            out[i] = total                                                            # (1)
+
+    @operation
+    def backward(y, yhat, delta, c):
+        # out = sum of e^2 / 2 or d (|e| - d / 2)
+        d = c.delta
+        for i in range(yhat.shape[0]):
+            for j in range(yhat.shape[1]):
+                e = yhat[i, j] - y[i, j]
+                delta[i, j] = d if e > d else -d if e < -d else e                     # (2)
 
     def __repr__(self) -> str:
         return f"Huber(delta={self.delta:g})"

@@ -2,10 +2,10 @@
 
 y, yhat (batch, ...); sums run over all features of an example.
 
-(1)  cost = sum over j of |yhat[j] - y[j]|
-(2)  dcost/dyhat[j] = sign(yhat[j] - y[j])            0 where they are equal
+(1)  loss = sum over j of |yhat[j] - y[j]|
+(2)  dloss/dyhat[j] = sign(yhat[j] - y[j])            0 if they are equal
 
-The mean is over examples, not features. An outlier pulls no harder than any other example: the constant that costs least is
+The mean is over examples, not features. An outlier pulls no harder than any other example: the constant with the lowest loss is
 the median, as it is the mean for squares.
 """
 
@@ -13,29 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import kernel
-from modnet.loss import KernelLoss
+from modnet.loss import Loss, operation
 
 
-@kernel("cost")
-def cost(y, yhat, cost, sizes, hyper):
-    # y, yhat (batch, features), cost (batch,)
-    for i in range(yhat.shape[0]):
-        total = yhat.dtype.type(0.0)
-        for j in range(yhat.shape[1]):
-            total += abs(yhat[i, j] - y[i, j])
-        cost[i] = total
-
-
-@kernel("slope")
-def slope(y, yhat, delta, sizes, hyper):
-    # cost = sum of |yhat - y|
-    for i in range(yhat.shape[0]):
-        for j in range(yhat.shape[1]):
-            delta[i, j] = np.sign(yhat[i, j] - y[i, j])
-
-
-class MAE(KernelLoss):
+class MAE(Loss):
     """Absolute error, summed over the features of an example.
 
     Shape
@@ -48,4 +29,18 @@ class MAE(KernelLoss):
     array([1.5])
     """
 
-    cost_kernel, slope_kernel = cost, slope
+    @operation
+    def forward(y, yhat, out, c):
+        # y, yhat (batch, features), out (batch,)
+        for i in range(yhat.shape[0]):
+            total = c.zero
+            for j in range(yhat.shape[1]):
+                total += abs(yhat[i, j] - y[i, j])
+            out[i] = total                                                            # (1)
+
+    @operation
+    def backward(y, yhat, delta):
+        # out = sum of |yhat - y|
+        for i in range(yhat.shape[0]):
+            for j in range(yhat.shape[1]):
+                delta[i, j] = np.sign(yhat[i, j] - y[i, j])                           # (2)

@@ -1,14 +1,14 @@
-"""Perceptron and hinge: costs of the side a score falls on.
+"""Perceptron and hinge: losses by the side that a score falls on.
 
 y labels -1 or 1, yhat scores, (batch, ...); sums run over all features of an example.
 
 Perceptron
-(1)  cost = sum of max(0, -y yhat)
-(2)  dcost/dyhat = -y where y yhat <= 0, else 0       at 0 too, so that a network of zeros learns
+(1)  loss = sum of max(0, -y yhat)
+(2)  dloss/dyhat = -y if y yhat <= 0, else 0          at 0 too, so that a network of zeros learns
 
 Hinge
-(1)  cost = sum of max(0, 1 - y yhat)
-(2)  dcost/dyhat = -y where y yhat < 1, else 0
+(1)  loss = sum of max(0, 1 - y yhat)
+(2)  dloss/dyhat = -y if y yhat < 1, else 0
 
 References: F. Rosenblatt, The perceptron, Psychological Review 65 (1958); C. Cortes and V. Vapnik, Support-vector networks,
 Machine Learning 20 (1995).
@@ -20,68 +20,24 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import kernel
-from modnet.loss import KernelLoss
+from modnet.loss import Loss, operation
 
 
-@kernel("cost")
-def perceptron_cost(y, yhat, cost, sizes, hyper):
-    # y, yhat (batch, features), cost (batch,)
-    zero = yhat.dtype.type(0.0)
-    for i in range(yhat.shape[0]):
-        total = zero
-        for j in range(yhat.shape[1]):
-            behind = -y[i, j] * yhat[i, j]
-            total += zero if behind < zero else behind
-        cost[i] = total
-
-
-@kernel("slope")
-def perceptron_slope(y, yhat, delta, sizes, hyper):
-    # cost = sum of max(0, -y yhat)
-    zero = yhat.dtype.type(0.0)
-    for i in range(yhat.shape[0]):
-        for j in range(yhat.shape[1]):
-            delta[i, j] = zero if y[i, j] * yhat[i, j] > zero else -y[i, j]
-
-
-@kernel("cost")
-def hinge_cost(y, yhat, cost, sizes, hyper):
-    # y, yhat (batch, features), cost (batch,)
-    zero, one = yhat.dtype.type(0.0), yhat.dtype.type(1.0)
-    for i in range(yhat.shape[0]):
-        total = zero
-        for j in range(yhat.shape[1]):
-            short = one - y[i, j] * yhat[i, j]
-            total += zero if short < zero else short
-        cost[i] = total
-
-
-@kernel("slope")
-def hinge_slope(y, yhat, delta, sizes, hyper):
-    # cost = sum of max(0, 1 - y yhat)
-    zero, one = yhat.dtype.type(0.0), yhat.dtype.type(1.0)
-    for i in range(yhat.shape[0]):
-        for j in range(yhat.shape[1]):
-            delta[i, j] = zero if y[i, j] * yhat[i, j] >= one else -y[i, j]
-
-
-@kernel("hits")
-def sign_hits(y, yhat, hit, sizes, hyper):
-    # right where every score has the sign of its label
-    for i in range(yhat.shape[0]):
-        wrong = 0
-        for j in range(yhat.shape[1]):
-            wrong += not (y[i, j] * yhat[i, j] > 0)
-        hit[i] = wrong == 0
-
-
-class _Sides(KernelLoss):
+class _Sides(Loss):
     def check_values(self, y: np.ndarray) -> None:
         wrong = y[np.abs(y) != 1]
         if wrong.size:
-            advice = "; from 0 and 1, take 2 * y - 1" if np.isin(y, (0, 1)).all() else ""
+            advice = "; from 0 and 1, take np.where(np.asarray(y) == 1, 1, -1)" if np.isin(y, (0, 1)).all() else ""
             raise ValueError(f"{self}: y holds {wrong.flat[0]:g}, expected labels -1 and 1{advice}")
+
+    @operation
+    def hits(y, yhat, out):
+        # right if every score has the sign of its label
+        for i in range(yhat.shape[0]):
+            wrong = 0
+            for j in range(yhat.shape[1]):
+                wrong += not (y[i, j] * yhat[i, j] > 0)
+            out[i] = wrong == 0
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
@@ -91,7 +47,7 @@ class _Sides(KernelLoss):
 
 
 class Perceptron(_Sides):
-    """The perceptron's cost: how far a score lies on the wrong side.
+    """The perceptron's loss: how far a score lies on the wrong side.
 
     Shape
     -----
@@ -103,7 +59,22 @@ class Perceptron(_Sides):
     array([0., 2.])
     """
 
-    cost_kernel, slope_kernel, hits_kernel = perceptron_cost, perceptron_slope, sign_hits
+    @operation
+    def forward(y, yhat, out, c):
+        # y, yhat (batch, features), out (batch,)
+        for i in range(yhat.shape[0]):
+            total = c.zero
+            for j in range(yhat.shape[1]):
+                behind = -y[i, j] * yhat[i, j]
+                total += c.zero if behind < c.zero else behind
+            out[i] = total                                                            # (1)
+
+    @operation
+    def backward(y, yhat, delta, c):
+        # out = sum of max(0, -y yhat)
+        for i in range(yhat.shape[0]):
+            for j in range(yhat.shape[1]):
+                delta[i, j] = c.zero if y[i, j] * yhat[i, j] > c.zero else -y[i, j]   # (2)
 
 
 class Hinge(_Sides):
@@ -119,4 +90,19 @@ class Hinge(_Sides):
     array([0.5, 3. ])
     """
 
-    cost_kernel, slope_kernel, hits_kernel = hinge_cost, hinge_slope, sign_hits
+    @operation
+    def forward(y, yhat, out, c):
+        # y, yhat (batch, features), out (batch,)
+        for i in range(yhat.shape[0]):
+            total = c.zero
+            for j in range(yhat.shape[1]):
+                short = c.one - y[i, j] * yhat[i, j]
+                total += c.zero if short < c.zero else short
+            out[i] = total                                                            # (1)
+
+    @operation
+    def backward(y, yhat, delta, c):
+        # out = sum of max(0, 1 - y yhat)
+        for i in range(yhat.shape[0]):
+            for j in range(yhat.shape[1]):
+                delta[i, j] = c.zero if y[i, j] * yhat[i, j] >= c.one else -y[i, j]   # (2)

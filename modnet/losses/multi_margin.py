@@ -1,10 +1,11 @@
-"""Margin cost over classes: every other class should score a margin below the true one.
+"""Margin loss over classes: the true class should score a margin above every other one.
 
-y labels c (batch, ...), yhat = s scores (batch, ..., classes), margin m. Positions, where there are more axes, add up.
+y labels k (batch, ...), yhat = a scores (batch, ..., classes), margin m. With more axes, the losses of the positions of an
+example add up.
 
-(1)  cost = sum over j other than c of max(0, s[j] - (s[c] - m))
-(2)  dcost/ds[j] = 1 where s[j] - s[c] + m > 0, else 0, for j other than c
-     dcost/ds[c] = - the number of classes for which that is 1
+(1)  loss = sum over j other than k of max(0, a[j] - (a[k] - m))
+(2)  dloss/da[j] = 1 if a[j] - (a[k] - m) > 0, else 0, for j other than k
+     dloss/da[k] = - the number of classes for which that is 1
 
 With m = 0 a point may come to rest on the border between two classes; with m > 0 it is moved inside. The sum is not divided by
 the number of classes.
@@ -18,57 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import real
-from modnet.kernels import kernel
-from modnet.loss import ClassLoss, Shape
-
-
-@kernel("cost")
-def cost(y, s, cost, sizes, hyper):
-    # y (batch, rows), s (batch, rows * classes), cost (batch,)
-    classes, m, zero = sizes[0], s.dtype.type(hyper[0]), s.dtype.type(0.0)
-    for i in range(s.shape[0]):
-        total = zero
-        for row in range(s.shape[1] // classes):
-            c = int(y[i, row])
-            bound = s[i, row * classes + c] - m
-            for j in range(classes):
-                above = s[i, row * classes + j] - bound
-                if j != c:
-                    total += zero if above < zero else above
-        cost[i] = total
-
-
-@kernel("slope")
-def slope(y, s, delta, sizes, hyper):
-    # cost = sum over j other than c of max(0, s[j] - (s[c] - m))
-    classes, m = sizes[0], s.dtype.type(hyper[0])
-    zero, one = s.dtype.type(0.0), s.dtype.type(1.0)
-    for i in range(s.shape[0]):
-        for row in range(s.shape[1] // classes):
-            c = row * classes + int(y[i, row])
-            bound = s[i, c] - m
-            count = zero
-            for j in range(row * classes, (row + 1) * classes):
-                delta[i, j] = one if j != c and s[i, j] - bound > zero else zero
-                count += delta[i, j]
-            delta[i, c] = -count
-
-
-@kernel("hits")
-def hits(y, s, hit, sizes, hyper):
-    # right where the largest score is the label's; the share of positions that are
-    classes = sizes[0]
-    rows = s.shape[1] // classes
-    for i in range(s.shape[0]):
-        right = 0
-        for row in range(rows):
-            right += np.argmax(s[i, row * classes : (row + 1) * classes]) == int(y[i, row])
-        hit[i] = right / rows
+from modnet.kernels import Shape, flat, in_rows
+from modnet.kernels.softmax_rows import label_at
+from modnet.loss import ClassLoss, Setting, Z, operation
 
 
 class MultiMargin(ClassLoss):
-    """How far the other classes' scores reach above that of the true class less a margin, summed over the other classes.
+    """How far the scores of other classes exceed the score of the true class less a margin, summed over the other classes.
 
     Parameters
     ----------
@@ -85,20 +42,51 @@ class MultiMargin(ClassLoss):
     array([0.5])
     """
 
-    cost_kernel, slope_kernel, hits_kernel = cost, slope, hits
+    margin = Setting("a number that is not negative", lambda v: v >= 0, default=1.0)
 
     def __init__(self, margin: float = 1.0) -> None:
-        super().__init__([real(margin, "MultiMargin", "margin", "a number that is not negative", lambda v: v >= 0)])
+        super().__init__()
+        self.margin = margin
 
-    @property
-    def margin(self) -> float:
-        """By how much the true class should lead."""
-        return float(self._hyper[0])
+    @operation
+    def forward(y, yhat, out, c, z):
+        # y (batch, positions), yhat = a (batch, positions * classes), out (batch,)
+        classes, m = z.classes, c.margin
+        y, a = flat(y), in_rows(yhat, classes)
+        positions = a.shape[0] // out.size
+        for i in range(out.size):
+            total = c.zero
+            for r in range(i * positions, (i + 1) * positions):
+                k = label_at(y, r, classes)
+                bound = a[r, k] - m if k >= 0 else a.dtype.type(np.nan)
+                for j in range(classes):
+                    above = a[r, j] - bound
+                    if j != k:
+                        total += c.zero if above < c.zero else above
+            out[i] = total                                                            # (1)
 
-    def targets(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
-        found, sizes = super().targets(y, yhat_shape, dtype)
-        if sizes[1]:
-            return found, sizes
+    @operation
+    def backward(y, yhat, delta, c, z):
+        # out = sum over j other than k of max(0, a[j] - (a[k] - m))
+        classes, m = z.classes, c.margin
+        y, a, da = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
+        for r in range(a.shape[0]):
+            k = label_at(y, r, classes)
+            if k < 0:
+                for j in range(classes):
+                    da[r, j] = a.dtype.type(np.nan)
+                continue
+            bound = a[r, k] - m
+            count = c.zero
+            for j in range(classes):
+                da[r, j] = c.one if j != k and a[r, j] - bound > c.zero else c.zero
+                count += da[r, j]
+            da[r, k] = -count                                                         # (2)
+
+    def targets(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> tuple[np.ndarray, Z]:
+        found, z = super().targets(y, yhat_shape, dtype)
+        if z.record["labels"][0]:
+            return found, z
         rows = found.reshape(*yhat_shape)
         mixed = ((rows != 0) & (rows != 1)).any(-1) | (rows.sum(-1) != 1)
         if mixed.any():

@@ -6,62 +6,32 @@ x, out, delta, dx (batch, ...), all of one shape.
 (2)  no parameters
 (3)  dL/dx = delta f'(x)          x[i] is in out[i] alone
 
-Each is two lines of mathematics, f and f', and shares the two kernels that `elementwise` makes. ``a`` and ``b`` are the
-module's settings; ``zero`` and ``one`` are constants of x's own type, since a bare 1 would turn a float32 into a float64. Where
-f' is shorter in terms of the output, it is written so. At a kink, the derivative is PyTorch's choice. A NaN comes out as a
-NaN: it fails every comparison, and where it fails, x is the result.
+Each is two lines of mathematics, f and f', and shares the operations of `Elementwise`. ``c`` has the module's settings, and
+``c.zero`` and ``c.one``, as numbers of x's own type: a bare 1.0 would turn a float32 into a float64. If f' is shorter in
+terms of the output, it is written so. At a kink, the derivative is PyTorch's choice. A NaN comes out as a NaN: every comparison
+with it is false, and what follows `else` is x, or computed from x.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import sys
 from typing import Any
 
-from modnet.arrays import real
-from modnet.kernels import Compiled, flat, inline_always, kernel
-from modnet.mathfun import erf, exp, expm1, log1p
-from modnet.mathfun import sigmoid as sigmoid_function
-from modnet.mathfun import tanh as tanh_function
-from modnet.module import KernelModule, Setting, Shape
+from modnet.kernels import inline_always
+from modnet.kernels.mathfun import erf, exp, expm1, log1p
+from modnet.kernels.mathfun import sigmoid as sigmoid_function
+from modnet.kernels.mathfun import tanh as tanh_function
+from modnet.module import Setting, Shape
+from modnet.modules.elementwise import Elementwise
 
 
-def elementwise(f: Callable[..., Any], slope: Callable[..., Any]) -> tuple[Compiled, Compiled]:
-    """The forward and backward kernels of out = f(x, zero, one, a, b), with f' = slope(x, out, zero, one, a, b)."""
-    f, slope = inline_always(f), inline_always(slope)
-
-    @kernel("forward")
-    def forward(x, out, params, state, sizes, hyper):
-        zero, one = x.dtype.type(0.0), x.dtype.type(1.0)
-        a = x.dtype.type(hyper[0] if hyper.size > 0 else 0.0)
-        b = x.dtype.type(hyper[1] if hyper.size > 1 else 0.0)
-        x, out = flat(x), flat(out)
-        for i in range(x.size):
-            out[i] = f(x[i], zero, one, a, b)
-
-    @kernel("backward")
-    def backward(x, out, delta, dx, params, state, sizes, hyper):
-        # out = f(x)
-        zero, one = x.dtype.type(0.0), x.dtype.type(1.0)
-        a = x.dtype.type(hyper[0] if hyper.size > 0 else 0.0)
-        b = x.dtype.type(hyper[1] if hyper.size > 1 else 0.0)
-        x, out, delta, dx = flat(x), flat(out), flat(delta), flat(dx)
-        for i in range(x.size):
-            dx[i] = delta[i] * slope(x[i], out[i], zero, one, a, b)
-
-    return forward, backward
+def _constant(value: float, words: str) -> Any:
+    """A setting that can have no other value: f and f' see it as a number of x's type."""
+    return Setting(words, lambda v: v == value, default=value)
 
 
-class Activation(KernelModule):
-    """What elementwise modules share: any shape in, the same shape out."""
-
-    keeps_features = True
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-
-class Tanh(Activation):
+class Tanh(Elementwise):
     """out = tanh(x), between -1 and 1; the derivative is 1 - out^2.
 
     Shape
@@ -74,14 +44,16 @@ class Tanh(Activation):
     array([[0.]])
     """
 
-    uses_output = True
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: tanh_function(x),
-        lambda x, out, zero, one, a, b: one - out * out,
-    )
+    @staticmethod
+    def f(x, c):
+        return tanh_function(x)
+
+    @staticmethod
+    def derivative(x, out, c):
+        return c.one - out * out
 
 
-class Sigmoid(Activation):
+class Sigmoid(Elementwise):
     """out = 1 / (1 + exp(-x)), between 0 and 1; the derivative is out (1 - out).
 
     Shape
@@ -94,15 +66,17 @@ class Sigmoid(Activation):
     array([[0.5]])
     """
 
-    uses_output = True
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: sigmoid_function(x),
-        lambda x, out, zero, one, a, b: out * (one - out),
-    )
+    @staticmethod
+    def f(x, c):
+        return sigmoid_function(x)
+
+    @staticmethod
+    def derivative(x, out, c):
+        return out * (c.one - out)
 
 
-class ReLU(Activation):
-    """out = x where x > 0, else 0; the derivative is 1 or 0, and 0 at 0.
+class ReLU(Elementwise):
+    """out = x if x > 0, else 0; the derivative is 1 or 0, and 0 at 0.
 
     Shape
     -----
@@ -118,18 +92,21 @@ class ReLU(Activation):
     array([[0., 2.]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: zero if x < zero else x,
-        lambda x, out, zero, one, a, b: zero if x <= zero else one,
-    )
+    @staticmethod
+    def f(x, c):
+        return c.zero if x < c.zero else x
+
+    @staticmethod
+    def derivative(x, c):
+        return c.zero if x <= c.zero else c.one
 
 
-class LeakyReLU(Activation):
-    """out = x where x > 0, else slope * x; at 0 the derivative is the slope.
+class LeakyReLU(Elementwise):
+    """out = x if x > 0, else slope * x; at 0 the derivative is the slope.
 
     Parameters
     ----------
-    slope : finite, usually small and positive.
+    slope : finite, usually small and positive. It may be changed at any time.
 
     Shape
     -----
@@ -145,14 +122,19 @@ class LeakyReLU(Activation):
     array([[-0.1,  2. ]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: x if x > zero else a * x,
-        lambda x, out, zero, one, a, b: one if x > zero else a,
-    )
-    slope = Setting(0)
+    slope = Setting()
 
     def __init__(self, slope: float = 0.01) -> None:
-        super().__init__(hyper=[real(slope, "LeakyReLU", "slope")])
+        super().__init__()
+        self.slope = slope
+
+    @staticmethod
+    def f(x, c):
+        return x if x > c.zero else c.slope * x
+
+    @staticmethod
+    def derivative(x, c):
+        return c.one if x > c.zero else c.slope
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -162,12 +144,12 @@ class LeakyReLU(Activation):
         return f"LeakyReLU({self.slope:g})"
 
 
-class ELU(Activation):
-    """out = x where x > 0, else alpha (exp(x) - 1); the derivative is 1 or alpha exp(x), and alpha at 0.
+class ELU(Elementwise):
+    """out = x if x > 0, else alpha (exp(x) - 1); the derivative is 1 or alpha exp(x), and alpha at 0.
 
     Parameters
     ----------
-    alpha : finite; the output is above -alpha.
+    alpha : finite; the output is above -alpha. It may be changed at any time.
 
     Shape
     -----
@@ -183,14 +165,19 @@ class ELU(Activation):
     array([[-1.,  2.]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: x if x > zero else a * expm1(x),
-        lambda x, out, zero, one, a, b: one if x > zero else a * exp(x),
-    )
-    alpha = Setting(0)
+    alpha = Setting()
 
     def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__(hyper=[real(alpha, "ELU", "alpha")])
+        super().__init__()
+        self.alpha = alpha
+
+    @staticmethod
+    def f(x, c):
+        return x if x > c.zero else c.alpha * expm1(x)
+
+    @staticmethod
+    def derivative(x, c):
+        return c.one if x > c.zero else c.alpha * exp(x)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -200,10 +187,14 @@ class ELU(Activation):
         return f"ELU({self.alpha:g})"
 
 
-class SELU(Activation):
-    """out = s x where x > 0, else s alpha (exp(x) - 1); at 0 the derivative is s alpha, the left one.
+class SELU(Elementwise):
+    """out = scale x if x > 0, else scale alpha (exp(x) - 1); at 0 the derivative is scale alpha, the left one.
 
-    With s = 1.0507... and alpha = 1.6733..., numbers of mean 0 and variance 1 keep both through layers of suitable weights.
+    With scale = 1.0507... and alpha = 1.6733..., numbers of mean 0 and variance 1 keep both through layers of suitable weights.
+
+    Attributes
+    ----------
+    alpha, scale : the two constants.
 
     Shape
     -----
@@ -219,25 +210,32 @@ class SELU(Activation):
     array([[-1.7581,  1.0507]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: b * x if x > zero else b * (a * expm1(x)),
-        lambda x, out, zero, one, a, b: b if x > zero else b * (a * exp(x)),
-    )
+    alpha = _constant(1.6732632423543772848170429916717, "1.6732632423543772, a constant of SELU")
+    scale = _constant(1.0507009873554804934193349852946, "1.0507009873554805, a constant of SELU")
 
-    def __init__(self) -> None:
-        super().__init__(hyper=[1.6732632423543772848170429916717, 1.0507009873554804934193349852946])
+    @staticmethod
+    def f(x, c):
+        return c.scale * x if x > c.zero else c.scale * (c.alpha * expm1(x))
+
+    @staticmethod
+    def derivative(x, c):
+        return c.scale if x > c.zero else c.scale * (c.alpha * exp(x))
 
 
 @inline_always
-def _normal_share(x, one, a):
-    """The probability that a number of N(0, 1) is below x; a is 1 / sqrt(2)."""
-    return (one + erf(x * a)) / (one + one)
+def _normal_share(x, c):
+    """The probability that a number of N(0, 1) is below x."""
+    return (c.one + erf(x * c.root_half)) / (c.one + c.one)
 
 
-class GELU(Activation):
+class GELU(Elementwise):
     """out = x P(x), with P(x) = (1 + erf(x / sqrt 2)) / 2, the share of N(0, 1) below x. The exact form, not one of tanh's.
 
     The derivative is P(x) + x p(x), with p(x) = exp(-x^2 / 2) / sqrt(2 pi).
+
+    Attributes
+    ----------
+    root_half, peak : the constants 1 / sqrt(2) and p(0) = 1 / sqrt(2 pi).
 
     Shape
     -----
@@ -253,16 +251,19 @@ class GELU(Activation):
     array([[-0.1587,  0.8413]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: x * _normal_share(x, one, a),
-        lambda x, out, zero, one, a, b: _normal_share(x, one, a) + x * (b * exp(-x * x / (one + one))),
-    )
+    root_half = _constant(1 / math.sqrt(2), "1 / sqrt(2)")
+    peak = _constant(1 / math.sqrt(2 * math.pi), "1 / sqrt(2 pi)")
 
-    def __init__(self) -> None:
-        super().__init__(hyper=[1 / math.sqrt(2), 1 / math.sqrt(2 * math.pi)])
+    @staticmethod
+    def f(x, c):
+        return x * _normal_share(x, c)
+
+    @staticmethod
+    def derivative(x, c):
+        return _normal_share(x, c) + x * (c.peak * exp(-x * x / (c.one + c.one)))
 
 
-class SiLU(Activation):
+class SiLU(Elementwise):
     """out = x s(x), with s the sigmoid; the derivative is s (1 + x (1 - s)), written s + out s(-x).
 
     Shape
@@ -279,25 +280,27 @@ class SiLU(Activation):
     array([[0.    , 0.7311]])
     """
 
-    uses_output = True
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: x * sigmoid_function(x),
-        lambda x, out, zero, one, a, b: sigmoid_function(x) + out * sigmoid_function(-x),
-    )
+    @staticmethod
+    def f(x, c):
+        return x * sigmoid_function(x)
+
+    @staticmethod
+    def derivative(x, out, c):
+        return sigmoid_function(x) + out * sigmoid_function(-x)
 
 
 @inline_always
-def _softplus(x, zero, beta):
+def _softplus(x, beta, c):
     """log(1 + exp(beta x)) / beta = max(x, 0) + log(1 + exp(-beta |x|)) / beta: no exponential exceeds 1."""
-    return (zero if x < zero else x) + log1p(exp(-beta * abs(x))) / beta
+    return (c.zero if x < c.zero else x) + log1p(exp(-beta * abs(x))) / beta
 
 
-class Softplus(Activation):
+class Softplus(Elementwise):
     """out = log(1 + exp(beta x)) / beta, a smooth ReLU, exact at any size of x; the derivative is sigmoid(beta x).
 
     Parameters
     ----------
-    beta : positive and finite. The larger, the nearer to ReLU.
+    beta : positive and finite. The larger, the nearer to ReLU. It may be changed at any time.
 
     Shape
     -----
@@ -313,14 +316,19 @@ class Softplus(Activation):
     array([[6.931e-01, 1.000e+03]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: _softplus(x, zero, a),
-        lambda x, out, zero, one, a, b: sigmoid_function(a * x),
-    )
-    beta = Setting(0)
+    beta = Setting("a positive number", lambda v: v > 0, default=1.0)
 
     def __init__(self, beta: float = 1.0) -> None:
-        super().__init__(hyper=[real(beta, "Softplus", "beta", "a positive number", lambda v: v > 0)])
+        super().__init__()
+        self.beta = beta
+
+    @staticmethod
+    def f(x, c):
+        return _softplus(x, c.beta, c)
+
+    @staticmethod
+    def derivative(x, c):
+        return sigmoid_function(c.beta * x)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -330,7 +338,7 @@ class Softplus(Activation):
         return f"Softplus({self.beta:g})"
 
 
-class Softsign(Activation):
+class Softsign(Elementwise):
     """out = x / (1 + |x|), between -1 and 1; the derivative is 1 / (1 + |x|)^2.
 
     Shape
@@ -347,20 +355,23 @@ class Softsign(Activation):
     array([[-0.5 ,  0.75]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: x / (one + abs(x)),
-        lambda x, out, zero, one, a, b: one / ((one + abs(x)) * (one + abs(x))),
-    )
+    @staticmethod
+    def f(x, c):
+        return x / (c.one + abs(x))
+
+    @staticmethod
+    def derivative(x, c):
+        return c.one / ((c.one + abs(x)) * (c.one + abs(x)))
 
 
 @inline_always
-def _mish_slope(x, zero, one):
+def _mish_derivative(x, c):
     """t + x (1 - t^2) s(x): the derivative of softplus is the sigmoid s."""
-    t = tanh_function(_softplus(x, zero, one))
-    return t + x * ((one - t * t) * sigmoid_function(x))
+    t = tanh_function(_softplus(x, c.one, c))
+    return t + x * ((c.one - t * t) * sigmoid_function(x))
 
 
-class Mish(Activation):
+class Mish(Elementwise):
     """out = x t, with t = tanh(log(1 + exp(x))); the derivative is t + x (1 - t^2) sigmoid(x).
 
     Shape
@@ -377,18 +388,21 @@ class Mish(Activation):
     array([[0.    , 0.8651]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: x * tanh_function(_softplus(x, zero, one)),
-        lambda x, out, zero, one, a, b: _mish_slope(x, zero, one),
-    )
+    @staticmethod
+    def f(x, c):
+        return x * tanh_function(_softplus(x, c.one, c))
+
+    @staticmethod
+    def derivative(x, c):
+        return _mish_derivative(x, c)
 
 
-class Threshold(Activation):
-    """out = x where x is above the threshold, else the value; the derivative is 1 or 0, and 0 at the threshold.
+class Threshold(Elementwise):
+    """out = x if x is above the threshold, else the value; the derivative is 1 or 0, and 0 at the threshold.
 
     Parameters
     ----------
-    threshold, value : finite.
+    threshold, value : finite. They may be changed at any time.
 
     Shape
     -----
@@ -400,14 +414,20 @@ class Threshold(Activation):
     array([[-5.,  2.]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: b if x <= a else x,
-        lambda x, out, zero, one, a, b: zero if x <= a else one,
-    )
-    threshold, value = Setting(0), Setting(1)
+    threshold = Setting()
+    value = Setting()
 
     def __init__(self, threshold: float = 0.0, value: float = 0.0) -> None:
-        super().__init__(hyper=[real(threshold, "Threshold", "threshold"), real(value, "Threshold", "value")])
+        super().__init__()
+        self.threshold, self.value = threshold, value
+
+    @staticmethod
+    def f(x, c):
+        return c.value if x <= c.threshold else x
+
+    @staticmethod
+    def derivative(x, c):
+        return c.zero if x <= c.threshold else c.one
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -417,12 +437,12 @@ class Threshold(Activation):
         return f"Threshold({self.threshold:g}, {self.value:g})"
 
 
-class Ramp(Activation):
+class Ramp(Elementwise):
     """out = x between low and high, and the nearer of the two outside; the derivative is 1 or 0, and 0 at both ends.
 
     Parameters
     ----------
-    low, high : finite, low below high.
+    low, high : finite, low below high. They may be changed at any time; to move both, change first the one that makes room.
 
     Shape
     -----
@@ -434,17 +454,21 @@ class Ramp(Activation):
     array([[-1. ,  0.5,  1. ]])
     """
 
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: a if x < a else (b if x > b else x),
-        lambda x, out, zero, one, a, b: zero if x <= a or x >= b else one,
-    )
-    low, high = Setting(0), Setting(1)
+    # As far apart as can be at first, so that the constructor may set either before the other.
+    low = Setting("a finite number below high", lambda v, ramp: v < ramp.high, default=-sys.float_info.max)
+    high = Setting("a finite number above low", lambda v, ramp: v > ramp.low, default=sys.float_info.max)
 
     def __init__(self, low: float = -1.0, high: float = 1.0) -> None:
-        ends = real(low, "Ramp", "low"), real(high, "Ramp", "high")
-        if not ends[0] < ends[1]:
-            raise ValueError(f"Ramp: low is {low} and high {high}, expected low below high")
-        super().__init__(hyper=ends)
+        super().__init__()
+        self.low, self.high = low, high
+
+    @staticmethod
+    def f(x, c):
+        return c.low if x < c.low else (c.high if x > c.high else x)
+
+    @staticmethod
+    def derivative(x, c):
+        return c.zero if x <= c.low or x >= c.high else c.one
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -454,7 +478,7 @@ class Ramp(Activation):
         return f"Ramp({self.low:g}, {self.high:g})"
 
 
-class Radial(Activation):
+class Radial(Elementwise):
     """out = exp(-x^2), a bump at 0; the derivative is -2 x out.
 
     Shape
@@ -471,8 +495,10 @@ class Radial(Activation):
     array([[1.    , 0.3679]])
     """
 
-    uses_output = True
-    forward_kernel, backward_kernel = elementwise(
-        lambda x, zero, one, a, b: exp(-x * x),
-        lambda x, out, zero, one, a, b: -(x + x) * out,
-    )
+    @staticmethod
+    def f(x, c):
+        return exp(-x * x)
+
+    @staticmethod
+    def derivative(x, out, c):
+        return -(x + x) * out

@@ -1,75 +1,147 @@
 """Container: what networks of modules have in common, however their modules are connected.
 
-A container says how its modules are connected, once for each walk:
+A container says how its modules are connected in `wire`, once:
 
-    add_rows                           writes it into a table, for the compiled walk (`modnet.table`)
-    _walk_forward, _walk_backward      do it in Python, module by module
+    def wire(self, program, x):
+        for module in program.each(self):
+            x = program.add(module, x)
+        return x
 
-The compiled walk is taken where every module has kernels. Where one has not, because it is a plain numpy class, the same
-walk runs in Python; results are the same. Flat vectors, modes, names, copies and the memory of the last forward are here.
+`program.each` gives the modules at their places, `program.add` the value that a module makes of another, `program.sum` and
+`program.join` the sum of values and values side by side. Everything else follows from the rows that this makes: both walks,
+shapes and errors, the summary, what looks into a network (`modnet.engine.program`).
 """
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator
-from math import prod
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from modnet.arrays import as_batch, float_type
-from modnet.module import NO_DERIVATIVE, KernelModule, Module, Shape, ShapeError, Storage, first_alive, held_numbers, repeating
-from modnet.modules.summary import Row, Summary
-from modnet.table import Program, Table
-
-_KEPT_TABLES = 8
+from modnet.engine import run
+from modnet.engine.foreign import Foreign
+from modnet.engine.program import Program, Sizes, is_ours, is_wired
+from modnet.engine.storage import Counts, Storage, has_storage, lay_out
+from modnet.inputs import as_batch, as_step, float_type
+from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape, ShapeError
+from modnet.modules.summary import Summary
+from modnet.modules.summary import summarise as summarise_rows
 
 
 class Container(Module):
-    """Modules that make one network, with all parameters in one flat vector.
-
-    A subclass overrides `add_rows`, `shapes`, `_walk_forward`, `_walk_backward` and `features_after`.
+    """Modules that make one network, with all parameters in one flat vector. A subclass writes `wire`.
 
     Parameters
     ----------
-    modules : modules, or one list of them. Any object with ``forward``, ``backward_delta`` and, where it has parameters,
+    modules : modules, or one list of them. Any object with ``forward``, ``backward_delta`` and, if it has parameters,
         ``backward_update_gradient``, ``zero_grad`` and ``update_parameters`` is a module.
     """
 
     #: Whether a summary has a line for the container, above those of its modules.
     shown = True
+    #: Whether wiring says all of it: a subclass that writes an operation anew runs in Python.
+    is_wired = False
+    #: The workspace of the last forward in training, while no call uses it: see `modnet.engine.run`.
+    _last: Any = None
+    has_own_halves = False
+    #: The type of a slice.
+    slice_type: type[Container] | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        names = ("forward", "backward_update_gradient", "backward_delta", "backward")
+        written = all(getattr(cls, name) is getattr(Container, name) for name in names)
+        cls.is_wired = written and cls.wire is not Container.wire
+        halves = (cls.backward_update_gradient, cls.backward_delta)
+        #: Whether a subclass wrote the halves of backward anew, but not backward, which then is both of them.
+        cls.has_own_halves = cls.backward is Container.backward and halves != (
+            Container.backward_update_gradient, Container.backward_delta
+        )  # fmt: skip
 
     def __init__(self, *modules: Any) -> None:
+        if "_modules" in self.__dict__:
+            raise RuntimeError(f"{type(self).__name__}: __init__ was called a second time; make a new {type(self).__name__}")
         if len(modules) == 1 and isinstance(modules[0], list | tuple):
             modules = tuple(modules[0])
         for i, module in enumerate(modules):
             self._require_module(module, i)
-        self._modules: list[Any] = list(modules)
-        self._owners: tuple[Any, ...] = ()  # weak references to the networks it stands in, the outermost first
-        self._keep: Any = None  # of a slice: the network it is a slice of
-        self._slices: weakref.WeakSet[Container] = weakref.WeakSet()
-        self._adopt()
+        self._begin(list(modules))
+        self._lay_out(self._modules)
+
+    def _begin(self, modules: list[Any], part_of: Container | None = None) -> None:
+        self._modules = modules
+        self._part_of = part_of  # of a slice: the network that it is a part of
+        self._storage: Storage | None = None  # type: ignore[assignment]
+        self._version = -1
+        self._programs: dict[Any, Program] = {}
+        self._recent: Program | None = None  # the program of the last call
+        self._training = True
+
+    def wire(self, program: Any, x: Any) -> Any:
+        """How the modules are connected: from the value of the input to that of the output."""
+        raise NotImplementedError(f"{type(self).__name__} has no wire")
 
     # The modules.
 
     def append(self, module: Any) -> Any:
-        """Add a module at the end. Returns the network. Its flat vectors are laid out anew: take views again."""
-        self._require_module(module, len(self._modules))
+        """Add a module at the end. This reallocates the flat vectors; views taken earlier are stale. Returns the network."""
+        return self.insert(len(self), module)
+
+    def insert(self, index: int, module: Any) -> Any:
+        """Put a module in front of the one at a place, as for a list. Views taken earlier are stale. Returns the network."""
+        modules = list(self._modules)
+        modules.insert(index, module)
+        self._require_module(module, next(i for i, m in enumerate(modules) if m is module))
+        return self._become(modules)
+
+    def pop(self, index: int = -1) -> Any:
+        """Take a module out and return it, with numbers of its own. Views taken earlier are stale."""
+        modules = list(self._modules)
+        module = modules.pop(index)
+        self._become(modules)
+        return module
+
+    def __setitem__(self, index: int, module: Any) -> None:
+        if isinstance(index, slice):
+            raise TypeError(f"{type(self).__name__}: assign one module at a time: net[2] = module")
+        modules = list(self._modules)
+        at = range(len(modules))[index]
+        self._require_module(module, at)
+        modules[at] = module
+        self._become(modules)
+
+    def __delitem__(self, index: int) -> None:
+        if isinstance(index, slice):
+            raise TypeError(f"{type(self).__name__}: delete one module at a time: del net[2]")
+        self.pop(index)
+
+    def _become(self, modules: list[Any]) -> Any:
+        """Take other modules, whole or not at all."""
         name = type(self).__name__
-        if self._keep is not None:
-            raise ValueError(f"{name}: it is a slice of a network, expected append on the network itself")
-        if module is self or (isinstance(module, Container) and any(m is self for m in module.containers())):
-            raise ValueError(
-                f"{name}[{len(self)}]: got a network in which this one stands, expected a module that does not hold it"
-            )
+        if self._part_of is not None:
+            raise ValueError(f"{name}: it is a slice of a network; change the network itself, or a copy.deepcopy of the slice")
+        for i, module in enumerate(modules):
+            if module is self or (isinstance(module, Container) and any(m is self for m in module.containers())):
+                raise ValueError(f"{name}[{i}]: got a network that holds this one; a network cannot be in itself")
         root = self.root() or self
-        self._modules.append(module)
-        try:
-            root._adopt()
-        except (ValueError, TypeError):
-            self._modules.pop()
-            raise
+        with root.storage.writing(name), Storage.laying_out:
+            before = self._modules
+            self._modules = modules
+            try:
+                root._lay_out(modules, must=True)
+            except Exception:
+                self._modules = before
+                root._lay_out(before, must=True)
+                raise
+            still = {id(part) for part in (*root.leaves(), *root.containers())}
+            for module in (m for m in before if id(m) not in still):  # what has gone keeps its numbers, elsewhere
+                for leaf in _unique(iter(_leaves(module))):
+                    if has_storage(leaf) and id(leaf) not in still:
+                        lay_out([leaf], leaf.dtype)
+                if isinstance(module, Container):
+                    module._lay_out([])
         return self
 
     def __len__(self) -> int:
@@ -80,25 +152,16 @@ class Container(Module):
 
     def __getitem__(self, index: int | slice) -> Any:
         """One module; or, for a slice, a network of those modules that shares their parameters."""
-        if isinstance(index, slice):
-            part = self._slice_type().__new__(self._slice_type())
-            part._modules = self._modules[index]
-            part._owners = ()
-            part._keep = self
-            part._slices = weakref.WeakSet()
-            part._reset(self._storage)
-            self._slices.add(part)
-            return part
-        return self._modules[index]
-
-    def __copy__(self) -> Any:
-        return self[:]
-
-    def _slice_type(self) -> type[Container]:
-        return type(self)
+        if not isinstance(index, slice):
+            return self._modules[index]
+        kind = self.slice_type or type(self)
+        part = kind.__new__(kind)
+        part._begin(self._modules[index], part_of=self)
+        part._training = self._training
+        return part
 
     def leaves(self) -> Iterator[Any]:
-        """All modules that are not containers, in order, each as often as it stands here."""
+        """All modules that are not containers, in order, each as often as it is used here."""
         for module in self._modules:
             if hasattr(module, "leaves"):
                 yield from module.leaves()
@@ -113,189 +176,223 @@ class Container(Module):
                 yield from module.containers()
 
     def root(self) -> Any:
-        """The outermost network this one stands in, or None."""
-        if self._keep is not None:
-            return self._keep.root() or self._keep
-        return first_alive(self._owners)
+        """The outermost network this one belongs to, or None."""
+        if self._part_of is not None:
+            return self._part_of.root() or self._part_of
+        owner = None if self._storage is None else self._storage.owner_of(self)
+        return None if owner is self else owner
 
-    # One flat vector.
+    # One storage.
 
-    def _adopt(self) -> None:
-        """Lay the parameters of all modules into one storage of this network's."""
-        self.features_after(None, "", type(self).__name__)
-        own: dict[int, KernelModule] = {}
+    def _lay_out(self, new: list[Any], must: bool = False) -> None:
+        """Lay the numbers of all modules into one storage of this network's.
+
+        If a module belongs to another network that is alive, this waits for the first use: by then an outer network may hold
+        both.
+        """
+        with Storage.laying_out:
+            self._move(must)
+
+    def _move(self, must: bool) -> None:
+        Sizes(self)
         inner = list(self.containers())
-        for module in self.leaves():
-            if not isinstance(module, KernelModule):
-                continue
-            if module.stands_once and id(module) in own:
-                raise ValueError(
-                    f"{self._place_of_leaf(module)} {module}: it stands at two places, but keeps the draw of one, "
-                    "expected a module of its own at each"
-                )
-            if module.parameter_count or module.state_count or module.stands_once:
-                owner = module.root()
-                if owner is not None and owner is not self and owner not in inner:
-                    raise _taken(f"{self._place_of_leaf(module)} {module}: it")
-                own[id(module)] = module
-        for i, module in enumerate(self._modules):
-            for container in (module, *module.containers()) if isinstance(module, Container) else ():
-                owner = container.root()
-                if owner is not None and owner is not self and owner not in inner:
-                    raise _taken(f"{type(self).__name__}[{i}]: the network there")
-        types = {m.dtype for m in own.values() if m.parameter_count or m.state_count}
+        leaves = [m for m in _unique(self.leaves()) if has_storage(m)]
+        types = {m.dtype for m in leaves if m.counts.parameters or m.counts.state}
         if len(types) > 1:
             names = " and ".join(sorted(str(t) for t in types))
-            raise ValueError(
-                f"{type(self).__name__}: its modules hold {names}, expected one type; convert with astype"
-            )
-        dtype = types.pop() if types else np.dtype(np.float64)
-        storage = Storage(
-            sum(m.parameter_count for m in own.values()), sum(m.state_count for m in own.values()), dtype
-        )
-        params = state = 0
-        for module in own.values():
-            module.move_to(storage, params, state)
-            params += module.parameter_count
-            state += module.state_count
-        for container in inner:
-            container._reset(storage)
-        self._reset(storage)
-        self._own()
+            raise ValueError(f"{type(self).__name__}: its modules hold {names}; convert them to one type with astype")
+        for part in (*(leaf for leaf in leaves if leaf.owns_numbers), *inner):  # what can change belongs to one network
+            if not self._is_free(part, inner):
+                if must:
+                    raise ValueError(
+                        f"{self._place_of(part)} {Foreign.name_of(part)}: already belongs to another network; use "
+                        "copy.deepcopy to get an independent one"
+                    )
+                self._storage = None
+                return
+        mine = [m for m in leaves if m.owns_numbers or (any(m.counts) and self._is_free(m, inner))]
+        storage = lay_out(mine, types.pop() if types else np.float64, (self, *inner))
+        for container in (self, *inner):
+            container._settle_on(storage)
 
-    def _own(self) -> None:
-        """Note in all that stands here which networks it stands in: an inner one may outlive this one."""
-        held: dict[int, tuple[Any, list[Any]]] = {}
-        for network in (self, *self.containers()):
-            reference = weakref.ref(network)
-            for module in {id(m): m for m in (*network.leaves(), *network.containers())}.values():
-                kept = isinstance(module, Container | KernelModule) and module._storage is self._storage
-                if kept or (isinstance(module, KernelModule) and module.stands_once):
-                    held.setdefault(id(module), (module, []))[1].append(reference)
-        for module, references in held.values():
-            module._owners = tuple(references)
+    def _is_free(self, module: Any, inner: list[Container]) -> bool:
+        owner = module.root()
+        return owner is None or owner is self or any(owner is container for container in inner)
 
-    def _place_of_leaf(self, module: Any) -> str:
-        """The last of this network's places at which a module stands, itself or inside a container."""
-        places = [i for i, m in enumerate(self._modules) if any(leaf is module for leaf in _leaves(m))]
-        return f"{type(self).__name__}[{places[-1]}]"
-
-    def _reset(self, storage: Storage) -> None:
-        self._storage = storage
-        self._tables: dict[tuple[Any, ...], tuple[Table, Shape]] = {}
-        self._last: Any = None
+    def _settle_on(self, storage: Storage) -> None:
+        self._programs, self._recent = {}, None
+        self.__dict__.pop("_last", None)
         self._range = self._find_range()
-        leaves = _unique(self.leaves())
-        self._apart = [(m, c) for m in leaves if isinstance(m, KernelModule) for c in m.companions if c._storage is not storage]
-        self._foreign = [m for m in (*leaves, *self.containers()) if not has_kernels(m)] + [m for m, _ in self._apart]
-        self._strangers = [m for m in leaves if not isinstance(m, KernelModule)]
-        self._takes_numbers = not any(isinstance(m, KernelModule) and m.backward_kernel is None for m in leaves)
-        for part in self._slices:
-            part._reset(storage)
+        #: What inputs are converted to; None if there are no numbers, and an input keeps its own type.
+        self._element = storage.dtype if storage.parameters.size or storage.state.size else None
+        self._own_gradient = storage.gradient[slice(*(self._range or (0, 0)))]
+        self._strangers = [m for m in _unique(self.leaves()) if not has_storage(m)]
+        self._storage, self._version = storage, storage.version
+
+    @property
+    def storage(self) -> Storage:
+        """Where the network's numbers lie. ValueError if a module of it belongs to another network."""
+        found = self._storage
+        if found is not None and found.version == self._version:
+            return found
+        with Storage.laying_out:
+            return self._settled()
+
+    def _settled(self) -> Storage:
+        """The same, if this is not sure."""
+        if self._storage is not None and self._storage.version == self._version:  # another thread was faster
+            return self._storage
+        if self._part_of is not None:
+            whole = self._part_of.storage
+            if any(m._storage is not whole for m in self.leaves() if has_storage(m) and m.owns_numbers):
+                raise ValueError(f"{type(self).__name__}: the network that it is a slice of has changed; take the slice again")
+            self._settle_on(whole)
+        else:
+            (self.root() or self)._lay_out([], must=True)
+        assert self._storage is not None
+        return self._storage
+
+    def _place_of(self, module: Any) -> str:
+        """The last of this network's places at which a module is, itself or inside a container."""
+        places = [i for i, m in enumerate(self._modules) if m is module or any(part is module for part in _parts_of(m))]
+        return f"{type(self).__name__}[{places[-1]}]"
 
     def _find_range(self) -> tuple[int, int] | None:
         """Where the parameters lie in the storage, if in one piece that is this network's alone."""
-        places = [m.place("params") for m in _unique(self.leaves()) if isinstance(m, KernelModule) and m.parameter_count]
-        if not places:
+        found = [m for m in _unique(self.leaves()) if has_storage(m) and m.counts.parameters]
+        if not found:
             return 0, 0
-        start, end = min(p for p, _ in places), max(e for _, e in places)
-        return (start, end) if sum(e - p for p, e in places) == end - start else None
+        start = min(m._at.parameters for m in found)
+        end = max(m._at.parameters + m.counts.parameters for m in found)
+        return (start, end) if sum(m.counts.parameters for m in found) == end - start else None
+
+    @property
+    def counts(self) -> Counts:  # type: ignore[override]
+        """How many numbers its modules have in each block."""
+        total = Counts()
+        for module in _unique(self.leaves()):
+            if has_storage(module):
+                total = total.plus(module.counts)
+        return total
 
     @property
     def compiled(self) -> bool:
         """Whether every module has kernels, so that the walks are compiled."""
-        return not self._foreign and has_kernels(self)
+        return all(map(is_wired, (self, *self.containers()))) and all(map(is_ours, self.leaves()))
 
     @property
     def parameters(self) -> np.ndarray:
         """The flat parameters of the library's modules in it: a view, which can be written to."""
-        return self._flat("params")
+        return self.block("parameters")
 
     @property
     def gradient(self) -> np.ndarray:
         """The flat gradient, in the order of `parameters`."""
-        return self._flat("grad")
+        return self.block("gradient")
 
-    def _flat(self, part: str) -> np.ndarray:
+    def block(self, name: str) -> np.ndarray:
+        storage = self.storage
         if self._range is None:
             raise ValueError(
-                f"{type(self).__name__}: it shares modules with the rest of the network it stands in, so its parameters are "
-                "not one piece; take those of the whole network, or of each module"
+                f"{type(self).__name__}: it shares modules with the rest of its network, so its parameters are not one piece; "
+                "take those of the whole network, or of each module"
             )
-        found: np.ndarray = getattr(self._storage, part)[self._range[0] : self._range[1]]
+        found: np.ndarray = getattr(storage, name)[self._range[0] : self._range[1]]
         return found
 
     @property
     def _parameters(self) -> np.ndarray:
-        return self._flat("params")
+        return self.block("parameters")
 
     @_parameters.setter
     def _parameters(self, value: Any) -> None:
-        self._flat("params")[:] = value
+        self.block("parameters")[:] = value
 
     @property
     def _gradient(self) -> np.ndarray:
-        return self._flat("grad")
+        return self.block("gradient")
 
     @_gradient.setter
     def _gradient(self, value: Any) -> None:
-        self._flat("grad")[:] = value
+        self.block("gradient")[:] = value
 
     def named_parameters(self) -> dict[str, np.ndarray]:
         """All parameter arrays, named by place: ``{"0.weight": ..., "0.bias": ..., "2.weight": ...}``."""
-        found = {}
-        for i, module in enumerate(self._modules):
-            found.update({f"{i}.{name}": array for name, array in _arrays(module).items()})
-        return found
+        return {f"{i}.{name}": a for i, module in enumerate(self._modules) for name, a in Foreign(module).named().items()}
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The element type of the network, float32 or float64."""
-        return self._storage.dtype
+        return self.storage.dtype
 
     def astype(self, dtype: Any) -> Any:
         """Convert the network to float32 or float64, in place. Returns the network."""
         chosen = float_type(dtype, type(self).__name__)
         if self.root() is not None:
-            raise ValueError(f"{type(self).__name__}: it stands in a network, expected astype on the outermost network")
-        self._adopt()  # the storage may be that of a larger network that is gone, and shared with other parts of it
-        self._storage.convert(chosen)
-        for network in (self, *self.containers()):
-            network._reset(self._storage)
+            raise ValueError(f"{type(self).__name__}: it belongs to a network; call astype on the outermost network")
+        with self.storage.writing(type(self).__name__), Storage.laying_out:
+            self._lay_out([], must=True)  # the storage may be that of a larger network that is gone
+            assert self._storage is not None
+            self._storage.convert(chosen, type(self).__name__)
+            for container in (self, *self.containers()):
+                container._settle_on(self._storage)
         return self
+
+    # Mode.
+
+    @property
+    def training(self) -> bool:
+        """Whether it is in training mode. Setting it reaches every module."""
+        return self._training
+
+    @training.setter
+    def training(self, value: bool) -> None:
+        self._set_mode(bool(value))
 
     def train(self) -> Any:
         """Training mode, for every module at every depth. Returns the network."""
-        return self._set_mode("train", True)
+        self._set_mode(True)
+        self._put_into_evaluation = False
+        return self
 
     def eval(self) -> Any:
         """Evaluation mode, for every module at every depth. Returns the network."""
-        return self._set_mode("eval", False)
-
-    def _set_mode(self, name: str, training: bool) -> Any:
-        self.training = training
-        for module in self._modules:
-            if hasattr(module, name):
-                getattr(module, name)()
+        self._set_mode(False)
+        self._put_into_evaluation = True
         return self
+
+    def _set_mode(self, training: bool) -> None:
+        self._training = training
+        for module in self._modules:
+            if isinstance(module, Container):
+                module._set_mode(training)
+                module._put_into_evaluation = False
+            elif isinstance(module, Module) and has_storage(module):
+                module.training, module._put_into_evaluation = training, False
+            else:
+                Foreign(module).set_mode(training)
+                if isinstance(module, Module):  # its own eval() has noted that it was called
+                    module._put_into_evaluation = False
 
     # The contract.
 
     def forward(self, X: Any) -> Any:
-        if self._foreign:
-            return self._run(X)[-1]
-        x, table, out_shape = self._take(X)
-        return table.forward(x).reshape(len(x), *out_shape)
+        x, program = self._take(X)
+        out = run.call_forward(self, program, x)
+        return out if len(program.output.shape) == 1 else out.reshape(len(x), *program.output.shape)
 
     def backward(self, input: Any, delta: Any) -> Any:
-        """Add all gradients and return dL/dinput, in one walk.
+        """Add all gradients and return dL/dinput, in one walk; None if the input is whole numbers (an Embedding is first).
 
         Parameters
         ----------
         input : (batch, ...), what `forward` takes. No forward needs to have come before.
         delta : dL/d(output), of the output's shape.
         """
-        return self._back(input, delta, gradient=True, wants_dx=True)
+        if type(self).has_own_halves:
+            self.backward_update_gradient(input, delta)
+            return self.backward_delta(input, delta) if self._take(input)[1].takes_numbers else None
+        return self._back(input, delta, gradient=True, wants_dx=None)
 
     def backward_update_gradient(self, input: Any, delta: Any) -> None:
         """Add dL/dparameters, summed over the batch, to the gradient of every module."""
@@ -307,228 +404,68 @@ class Container(Module):
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
-        if self._range is not None:
-            self._flat("grad")[:] = 0
-            for module in self._strangers:
-                _call_if_there(module, "zero_grad")
-        else:
-            for module in _unique(self.leaves()):
-                _call_if_there(module, "zero_grad")
+        storage = self.storage
+        if not storage.lock.acquire(False):
+            raise storage.busy(type(self).__name__)
+        try:
+            if self._range is not None:
+                self._own_gradient.fill(0)
+            for module in self._strangers if self._range is not None else _unique(self.leaves()):
+                Foreign(module).zero_grad()
+        finally:
+            storage.lock.release()
 
     def update_parameters(self, gradient_step: float = 1e-3) -> None:
         """One step against the gradient for every module, each once."""
-        if self._range is not None:
-            params = self._flat("params")
-            params -= params.dtype.type(gradient_step) * self._flat("grad")
-            for module in self._strangers:
-                _call_if_there(module, "update_parameters", gradient_step)
-        else:
-            for module in _unique(self.leaves()):
-                _call_if_there(module, "update_parameters", gradient_step)
+        with self.storage.writing(type(self).__name__):
+            if self._range is not None:
+                parameters = self.block("parameters")
+                parameters -= as_step(gradient_step, parameters.dtype, type(self).__name__) * self.block("gradient")
+            for module in self._strangers if self._range is not None else _unique(self.leaves()):
+                Foreign(module).update_parameters(gradient_step)
 
-    def _back(self, input: Any, delta: Any, gradient: bool, wants_dx: bool) -> Any:
-        name = type(self).__name__
-        if wants_dx and not self._takes_numbers:
-            module = next(m for m in self.leaves() if isinstance(m, KernelModule) and m.backward_kernel is None)
-            raise ValueError(f"{self._place_of_leaf(module)} {module}: {NO_DERIVATIVE}")
-        if gradient and self._apart:
-            module, companion = self._apart[0]
+    def _back(self, input: Any, delta: Any, gradient: bool, wants_dx: bool | None) -> Any:
+        x, program = self._take(input)
+        if wants_dx is None:
+            wants_dx = program.takes_numbers
+        elif wants_dx and not program.takes_numbers:
+            rows = zip(program.table_rows, program.bindings)
+            row = next(row for row, bound in rows if bound and not type(row.module).operations[2])
+            raise ValueError(f"{program.root}{row.place} {row.module}: {NO_DERIVATIVE}")
+        if gradient and program.outsiders:
+            row, other = program.outsiders[0]
             raise ValueError(
-                f"{self._place_of_leaf(module)} {module}: {companion} stands outside this network and would not be trained, "
-                "expected both in one network"
+                f"{program.root}{row.place} {row.module}: shares the weight of {other}, but {other} is not in this network"
             )
-        if self._foreign:
-            values = self._values_for(input)
-            d = as_batch(delta, self._element_type(), name, "delta")
-            if d.shape != np.shape(values[-1]):
-                raise ValueError(
-                    f"{name}: delta has shape {d.shape}, expected {np.shape(values[-1])}, that of the output"
-                )
-            dx = self._walk_backward(values, d, gradient, wants_dx)
-            return dx.reshape(np.shape(input)) if wants_dx else None
-        x, table, shape = self._take(input)
-        d = as_batch(delta, x.dtype, name, "delta")
-        if d.shape != (len(x), *shape):
-            raise ValueError(f"{name}: delta has shape {d.shape}, expected {(len(x), *shape)}, that of the output")
-        dx = table.backward(x, d.reshape(len(x), table.features), gradient, wants_dx)
+        d = as_batch(delta, program.dtype, program.root, "delta")
+        if d.shape[1:] != program.output.shape or d.shape[0] != x.shape[0]:
+            expected = (len(x), *program.output.shape)
+            raise ValueError(f"{program.root}: delta has shape {d.shape}, expected {expected}, that of the output")
+        dx = run.call_backward(self, program, x, d if d.ndim == 2 else d.reshape(len(d), -1), gradient, wants_dx)
         return dx.reshape(np.shape(input)) if wants_dx else None
 
-    def _element_type(self) -> np.dtype[Any] | None:
-        """What inputs are converted to: the type of the parameters; without any, an input keeps its own."""
-        return self._storage.dtype if self._storage.params.size else None
-
-    # How the modules are connected.
-
-    def add_rows(self, program: Program, slot: int, input_shape: Shape) -> tuple[int, Shape]:
-        """Write the modules into a table: from the slot of the input to that of the output, with its shape."""
-        raise NotImplementedError(f"{type(self).__name__} has no add_rows")
-
-    def shapes(self, input_shape: Shape) -> tuple[list[tuple[Shape, Shape]], Shape]:
-        """The shapes of one example before and after each module, and that of the output."""
-        raise NotImplementedError(f"{type(self).__name__} has no shapes")
-
-    def features_after(self, features: int | None, giver: str, place: str) -> tuple[int | None, str]:
-        """Refuse modules whose sizes cannot meet, as far as constructors fix them.
-
-        Parameters
-        ----------
-        features : of the last axis at the input, or None where it is not known; giver : the module that gives them.
-        place : of this container, for the error.
-
-        Returns
-        -------
-        features, giver : the same at the output.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no features_after")
-
-    def features_taken(self) -> int | None:
-        """Features of the last axis at the input, where the constructor of a module fixes them."""
-        raise NotImplementedError(f"{type(self).__name__} has no features_taken")
-
-    def _walk_forward(self, x: np.ndarray) -> list[Any]:
-        """Values that `_walk_backward` needs: the input first, the output last."""
-        raise NotImplementedError(f"{type(self).__name__} has no _walk_forward")
-
-    def _walk_backward(self, values: list[Any], delta: Any, gradient: bool, wants_dx: bool) -> Any:
-        """Add gradients, if asked, and return dL/dinput, if asked."""
-        raise NotImplementedError(f"{type(self).__name__} has no _walk_backward")
-
-    def name_at(self, place: str) -> str:
-        """How errors call this container, where its place ends in an index."""
-        return f"{place} {type(self).__name__}" if place.endswith("]") else place
-
-    # The compiled walk.
+    def _take(self, X: Any) -> tuple[np.ndarray, Program]:
+        storage = self._storage
+        if storage is None or storage.version != self._version:
+            storage = self.storage
+        x = as_batch(X, self._element, type(self).__name__)
+        program = self._recent
+        if program is None or program.input.shape != x.shape[1:] or program.dtype != x.dtype or not program.is_for(storage):
+            try:
+                program = self._recent = run.program_of(self, x.shape[1:], x.dtype, len(x))
+            except ShapeError as error:
+                error.batch = len(x)
+                raise error from None
+            if program.dtype != x.dtype:  # another thread has just called astype
+                return self._take(X)
+        matrix = x if x.ndim == 2 else x.reshape(len(x), -1)
+        if program.checks:
+            run.refuse(program, matrix, len(x))
+        return matrix, program
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of one example's output from that of its input."""
-        return self.shapes(tuple(input_shape))[1]
-
-    def table(self, input_shape: Shape, dtype: np.dtype[Any] | None = None) -> tuple[Table, Shape]:
-        """The table for one example's input shape, and the shape of one example's output."""
-        dtype = dtype or self._storage.dtype
-        key = (input_shape, dtype)
-        found = self._tables.get(key)
-        if found is None:
-            program = Program(prod(input_shape), type(self).__name__)
-            slot, shape = self.add_rows(program, 0, input_shape)
-            found = Table(program, slot, self._storage, dtype), shape
-            while len(self._tables) >= _KEPT_TABLES:
-                del self._tables[next(iter(self._tables))]
-            self._tables[key] = found
-        return found
-
-    def check_data(self, x: np.ndarray, batch: int, training: bool, who: str = "") -> None:
-        """Refuse inputs that a module will not take though their shape is right, before anything is computed.
-
-        Parameters
-        ----------
-        x : (n, ...), all inputs.
-        batch : the least number of them that will come at once.
-        training : whether that is in training mode.
-        who : for the error, in front of the module's place.
-        """
-        if self._foreign:
-            return
-        self._check(self.table(x.shape[1:], x.dtype)[0], x.reshape(len(x), -1), batch, training, who)
-
-    def _check(self, table: Table, x: np.ndarray, batch: int, training: bool | None, who: str = "") -> None:
-        for place, module, shape in table.checks:
-            why = module.objection(x, batch, shape, module.training if training is None else training)
-            if why:
-                raise ValueError(f"{who}{place} {module}: {why}")
-
-    def _take(self, X: Any) -> tuple[np.ndarray, Table, Shape]:
-        x = as_batch(X, self._element_type(), type(self).__name__)
-        try:
-            table, shape = self.table(x.shape[1:], x.dtype)
-        except ShapeError as error:
-            error.batch = len(x)
-            raise error from None
-        matrix = x.reshape(len(x), table.input_features)
-        if table.checks:
-            self._check(table, matrix, len(x), None)
-        return matrix, table, shape
-
-    def _rows_of(self, i: int, program: Program, slot: int, shape: Shape) -> tuple[int, Shape]:
-        """Write one module into a table."""
-        program.path.append(i)
-        with _place_of(self, i):
-            found: tuple[int, Shape] = self._modules[i].add_rows(program, slot, shape)
-        program.path.pop()
-        return found
-
-    def _shape_after(self, i: int, shape: Shape) -> Shape:
-        """The shape of one example after one module."""
-        module = self._modules[i]
-        with _place_of(self, i):
-            if hasattr(module, "output_shape"):
-                found: Shape = module.output_shape(shape)
-                return found
-            out = module.forward(np.zeros((1, *shape)))  # a plain class is asked
-        return tuple(np.shape(out)[1:])
-
-    # The same walk in Python, for networks with a module that has no kernels.
-
-    def _run(self, X: Any) -> list[Any]:
-        """Walk forward and keep the values."""
-        values = self._walk_forward(np.array(as_batch(X, self._element_type(), type(self).__name__)))
-        self._last = values, self._snapshot()
-        return values
-
-    def _values_for(self, input: Any) -> list[Any]:
-        """The values of a walk forward from this input: those of the last one where nothing has changed since."""
-        x = as_batch(input, self._element_type(), type(self).__name__)
-        if self._last is not None:
-            values, snapshot = self._last
-            if x.shape == values[0].shape and x.dtype == values[0].dtype and np.array_equal(x, values[0]):
-                now = self._snapshot()
-                if len(now) == len(snapshot) and all(map(np.array_equal, now, snapshot)):
-                    found: list[Any] = values
-                    return found
-        with repeating(self.leaves()):
-            values = self._walk_forward(np.array(x))
-        self._last = values, self._snapshot()
-        return values
-
-    def _snapshot(self) -> list[np.ndarray]:
-        """Copies of all numbers that outputs may depend on: parameters, settings and what plain classes hold."""
-        found = [self._storage.params, self._storage.state, *(companion.parameters for _, companion in self._apart)]
-        for module in _unique(self.leaves()):
-            if isinstance(module, KernelModule):
-                found.append(module._hyper)
-            else:
-                found.extend(value for _, value in held_numbers(module))
-        return [np.array(value) for value in found]
-
-    def _forward_of(self, i: int, x: Any) -> Any:
-        """The output of one module for x."""
-        with _place_of(self, i, "forward", x):
-            out = self._modules[i].forward(x)
-        return self._result(out, len(x), i, "forward", None)
-
-    def _backward_of(self, i: int, x: Any, delta: Any, gradient: bool, wants_dx: bool) -> Any:
-        """Have one module, given x, add its gradients, if asked, and return its dL/dx, if asked."""
-        module = self._modules[i]
-        with _place_of(self, i, "backward", x):
-            if gradient and wants_dx and isinstance(module, Container) and has_kernels(module):
-                dx = module.backward(x, delta)
-            else:
-                if gradient:
-                    _call_if_there(module, "backward_update_gradient", x, delta)
-                dx = module.backward_delta(x, delta) if wants_dx else None
-        return self._result(dx, len(x), i, "backward_delta", np.shape(x)) if wants_dx else None
-
-    def _result(self, value: Any, batch: int, i: int, method: str, expected: Shape | None) -> Any:
-        """Check what a module gave back: an array with a row an example, and for a delta of the input's shape."""
-        shape = None if value is None else np.shape(value)
-        good = shape is not None and len(shape) > 0 and (shape == expected if expected else shape[0] == batch)
-        if not good:
-            came = "None" if value is None else f"shape {shape}"
-            wanted = f"shape {expected}, that of its input" if expected else f"an array ({batch}, ...)"
-            raise ValueError(
-                f"{type(self).__name__}[{i}] {_name(self._modules[i])}: {method} returned {came}, expected {wanted}"
-            )
-        return np.asarray(value)
+        return run.program_of(self, tuple(input_shape), self.dtype).output.shape
 
     # For people.
 
@@ -540,24 +477,8 @@ class Container(Module):
         input_shape : of one example, without the batch: an int or a tuple. Output shapes are left out without it.
         """
         shape = (int(input_shape),) if isinstance(input_shape, int | np.integer) else input_shape
-        rows: list[Row] = []
-        self._add_summary("", None if shape is None else tuple(shape), rows, set())
-        return Summary(rows, self.dtype)
-
-    def _add_summary(self, place: str, input_shape: Shape | None, rows: list[Row], seen: set[int]) -> None:
-        steps = [(None, None)] * len(self) if input_shape is None else self.shapes(input_shape)[0]
-        for i, (module, (before, after)) in enumerate(zip(self._modules, steps)):
-            where = f"{place}[{i}]"
-            text = "" if after is None else "(" + ", ".join(map(str, ("batch", *after))) + ")"
-            if isinstance(module, Container):
-                if module.shown:
-                    rows.append((where, type(module).__name__, text, 0))
-                module._add_summary(where, before, rows, seen)
-            else:
-                count = _count(module)
-                again = id(module) in seen
-                seen.add(id(module))
-                rows.append((where, _name(module) + (" (again)" if again and count else ""), text, 0 if again else count))
+        program = None if shape is None else run.program_of(self, tuple(shape), self.dtype)
+        return Summary(summarise_rows(self, program), self.dtype)
 
     def __repr__(self) -> str:
         name = type(self).__name__
@@ -577,73 +498,41 @@ class Container(Module):
         for name in ("forward", "backward_delta"):
             if not callable(getattr(module, name, None)):
                 raise TypeError(f"{place}: got {module!r}, expected a module, an object with forward and backward_delta")
+        if any(getattr(type(module), "operations", ())) and not has_storage(module):
+            raise RuntimeError(f"{place} {type(module).__name__}: {NO_INIT}")
+
+    # Copies hold the network's own numbers and share nothing; a copy of a slice is a network of its own.
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_tables": {}, "_last": None, "_owners": (), "_slices": None}
+        gone = {
+            "_storage", "_version", "_programs", "_last", "_recent", "_element", "_part_of", "_range", "_strangers",
+            "_own_gradient",
+        }  # fmt: skip
+        return {name: value for name, value in self.__dict__.items() if name not in gone}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_owners" in state or "_tables" in state:
+            raise ValueError(f"{type(self).__name__}: this pickle was made by modnet 0.1.0, which this version cannot read")
+        self._begin(state["_modules"])
         self.__dict__.update(state)
-        self._slices = weakref.WeakSet()
-        if self._keep is not None:
-            self._keep._slices.add(self)
-            return
-        for container in self.containers():
-            container._reset(self._storage)
-        self._reset(self._storage)
-        self._own()
+        self._lay_out([])
+
+    def __copy__(self) -> Any:
+        return copy.deepcopy(self)
 
 
-def features_after(module: Any, features: int | None, giver: str, place: str) -> tuple[int | None, str]:
-    """`Container.features_after` for any module."""
-    if isinstance(module, Container):
-        return module.features_after(features, giver, place)
-    if not isinstance(module, KernelModule):
-        return None, ""
-    takes = module.in_features
-    if takes is not None and features is not None and takes != features:
-        raise ValueError(f"{place} {module}: takes {takes} features, but {giver} gives {features}")
-    if module.out_features is not None:
-        return module.out_features, f"{place} {module}"
-    return (features, giver) if module.keeps_features else (None, "")
-
-
-def features_taken(module: Any) -> int | None:
-    """`Container.features_taken` for any module."""
-    if isinstance(module, Container):
-        return module.features_taken()
-    return module.in_features if isinstance(module, KernelModule) else None
-
-
-def has_kernels(module: Any) -> bool:
-    """Whether a table may run a module: the library's own, unless a subclass has written one of its operations anew.
-
-    A container is looked at by itself here, without its modules.
-    """
-    kind, base = type(module), Container if isinstance(module, Container) else KernelModule
-    names = ("forward", "backward_update_gradient", "backward_delta", "backward")
-    return isinstance(module, base) and all(
-        getattr(kind, name) is getattr(base, name) for name in names if hasattr(base, name)
-    )
-
-
-def _taken(what: str) -> ValueError:
-    return ValueError(f"{what} stands in another network already, expected a module of its own; copy.deepcopy makes one")
-
-
-def require_companions(net: Any, who: Any) -> None:
-    """ValueError where a module uses parameters of another that is not in the network, and so would not be trained."""
+def require_shared(net: Any, who: Any) -> None:
+    """ValueError if a module uses parameters of another that is not in the network, and so would not be trained."""
     leaves = _leaves(net)
     for module in leaves:
-        for companion in module.companions if isinstance(module, KernelModule) else ():
-            if not any(leaf is companion for leaf in leaves):
-                raise ValueError(
-                    f"{who}: {module} has its weight from {companion}, which stands outside this network, expected both in it"
-                )
+        for other in module.shares_parameters_of if isinstance(module, Module) and has_storage(module) else ():
+            if not any(leaf is other for leaf in leaves):
+                raise ValueError(f"{who}: {module} shares the weight of {other}, but {other} is not in this network")
 
 
-def may_train(module: Any) -> bool:
-    """Whether a module may have parameters: plain classes may always."""
-    return any(not isinstance(leaf, KernelModule) or leaf.parameter_count > 0 for leaf in _leaves(module))
+def _parts_of(module: Any) -> list[Any]:
+    """The leaves of a module, and the containers inside it."""
+    return [*_leaves(module), *(module.containers() if isinstance(module, Container) else ())]
 
 
 def _leaves(module: Any) -> list[Any]:
@@ -654,49 +543,7 @@ def _unique(modules: Iterator[Any]) -> list[Any]:
     return list({id(module): module for module in modules}.values())
 
 
-def _name(module: Any) -> str:
-    """How a module is called in messages: its own repr where it has one, else its class."""
-    if isinstance(module, Container):
-        return type(module).__name__
-    has_repr = any("__repr__" in vars(kind) for kind in type(module).__mro__ if kind is not object)
-    return repr(module) if has_repr else type(module).__name__
-
-
-def _arrays(module: Any) -> dict[str, np.ndarray]:
-    """The parameter arrays of a module by name; a plain class may have none, and no word for them."""
-    if hasattr(module, "named_parameters"):
-        return dict(module.named_parameters())
-    return {} if getattr(module, "_parameters", None) is None else Module.named_parameters(module)
-
-
-def _count(module: Any) -> int:
-    return sum(int(np.size(array)) for array in _arrays(module).values())
-
-
 def _indent(module: Any) -> str:
-    text = repr(module) if isinstance(module, Container) else _name(module)
+    text = repr(module) if isinstance(module, Container) else Foreign.name_of(module)
     return text.replace("\n", "\n  ")
 
-
-class _place_of:
-    """Context: an error that leaves it says at which place in the network, and with what input, it arose."""
-
-    def __init__(self, net: Container, i: int, method: str = "", x: Any = None) -> None:
-        self.net, self.i, self.method, self.x = net, i, method, x
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        here = f"{type(self.net).__name__}[{self.i}]"
-        if isinstance(error, ShapeError):
-            inner = error.place.strip()
-            error.place = f"{here}{inner[inner.index('[') :] if inner else ''} "
-        elif isinstance(error, Exception) and self.method:
-            module = _name(self.net[self.i])
-            error.add_note(f"in {here} {module}, {self.method} with an input of shape {np.shape(self.x)}")
-
-
-def _call_if_there(module: Any, name: str, *arguments: Any) -> None:
-    method: Callable[..., Any] | None = getattr(module, name, None)
-    if method is not None:
-        method(*arguments)

@@ -11,20 +11,19 @@ example:
      A weight is in every output, with the number it met there as its factor. Over the batch these add up.
      dL/db[m] = sum over o of delta[o, m]
 (3)  dL/dx[i, c] = sum over o, t with o s + t - p = i, and over m, of delta[o, m] W[t, c, m]
-     x[i] is in window o, as its element t, if that window has i at o s + t - p. Where windows overlap there are several such o
-     and t; between windows that leave a gap there are none, and the derivative is 0. It is easier told from the other end:
-     output o gives back, to element t of its window, the sum over m of delta[o, m] W[t, c, m], and what comes back to one place
-     from several windows adds up.
+     x[i] is element t of window o if o s + t - p = i. If windows overlap, several o and t fit; between windows that leave a
+     gap none does, and the derivative is 0. It is easier seen from the output: out[o] gives back to element t of its window the
+     sum over m of delta[o, m] W[t, c, m], and what one x[i] gets back from several windows adds up.
 
-On an image there are a row and a column wherever there is a length here: W (kh, kw, chan_in, chan_out), and window (a, b)
-sees x[a sh + t - ph, b sw + u - pw, c] at its place (t, u). The window is not reversed: this is cross-correlation, as
-everywhere under the name of convolution.
+An image has a row and a column in place of each position here: W (kh, kw, chan_in, chan_out), and element (t, u) of window
+(a, b) is x[a sh + t - ph, b sw + u - pw, c]. The window is not reversed: this is cross-correlation, which is what neural
+networks call convolution.
 
-How it is computed. (1) and (2) are products with the matrix that has a window in each row, as many times larger than x as
-windows overlap. It is read where it lies in x, never made, for any number of channels and any stride: see `modnet.windows` and
-`modnet.tiles`. In (3) the product delta W^T is made in blocks of 128 kB, whose rows are added back to their windows. In ms, one
-thread, float32, AVX-512, the best of 250: first this, then the windows copied to blocks of the same size for SciPy's OpenBLAS,
-then PyTorch 2.13 (`benchmarks/windows.py`):
+How it is computed. (1) and (2) are products with the matrix that has a window in each row. It would be several times larger
+than x if windows overlap, so it is never made: its numbers are read from x, for any number of channels and any stride; see
+`modnet.kernels.windows` and `modnet.kernels.tiles`. In (3) the product delta W^T is made in blocks of 128 kB, whose rows are
+added back to their windows. In ms, one thread, float32, AVX-512, the best of 250: first this, then the windows copied to blocks
+of the same size for SciPy's OpenBLAS, then PyTorch 2.13 (`benchmarks/windows.py`):
 
                                                      (1)                (2)                 (3)
     5x5,  1 ->  6 channels, 64 of 28x28, padding 2   0.42  1.03  0.41   0.39  1.37  0.51    0.98  1.01  15.1
@@ -39,48 +38,14 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from modnet.arrays import whole
 from modnet.initializers import initialize
-from modnet.kernels import inline, kernel, vector_at
-from modnet.module import Shape, View
-from modnet.windows import Windowed, correlate, correlate_gradient, geometry, spread, sum_rows
+from modnet.kernels import flat
+from modnet.kernels.windows import correlate, correlate_gradient, geometry, no_bias, spread, sum_rows
+from modnet.module import Parameter, Shape, operation
+from modnet.modules.windowed import WeightedWindow
 
 
-@inline
-def _split(params, sizes):
-    """W (K * chan_out,) and b (chan_out,) or nothing; K = kh kw chan_in numbers are in a window."""
-    g = geometry(sizes)
-    weights = g.kh * g.kw * g.chan * g.chan_out
-    return vector_at(params, 0, weights), vector_at(params, weights, params.size - weights)
-
-
-@kernel("forward")
-def forward(x, out, params, state, sizes, hyper):
-    # x (batch, height * width * chan_in), out (batch, out height * out width * chan_out); sizes a `Geometry`
-    W, b = _split(params, sizes)
-    correlate(x, W, b, out, sizes)
-
-
-@kernel("gradient")
-def gradient(x, out, delta, grad, params, state, sizes, hyper):
-    # out = windows of x times W, plus b
-    dW, db = _split(grad, sizes)
-    correlate_gradient(x, delta, dW, sizes)
-    sum_rows(delta, db)
-
-
-@kernel("backward")
-def backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out = windows of x times W, plus b
-    W, b = _split(params, sizes)
-    spread(delta, W, vector_at(b, 0, 0), dx, sizes)
-
-
-class _Conv(Windowed):
-    forward_kernel, gradient_kernel, backward_kernel = forward, gradient, backward
-    weight, bias = View(), View()
-    weight_gradient, bias_gradient = View("grad", "weight"), View("grad", "bias")
-
+class _Conv(WeightedWindow):
     def __init__(
         self,
         k_size: Any,
@@ -92,24 +57,33 @@ class _Conv(Windowed):
         rng: Any = None,
         init: Any = "uniform",
     ) -> None:
-        who = type(self).__name__
-        self.chan_in, self.chan_out = n, m = whole(chan_in, who, "chan_in"), whole(chan_out, who, "chan_out")
-        super().__init__(k_size, stride, padding, (n, m), m if bias else 0)
-        self.in_features: int = n
-        self.out_features: int = m
+        self.chan_in, self.chan_out = chan_in, chan_out
+        super().__init__(k_size, stride, padding, bias=bias)
         window = prod(self.window[0])
-        initialize(self, init, rng, fan_in=window * n, fan_out=window * m)
+        initialize(self, init, rng, fan_in=window * self.chan_in, fan_out=window * self.chan_out)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return self.as_output(self.counts(input_shape, self.in_features), self.out_features)
+        return self.as_output(self.count_windows(input_shape, self.chan_in), self.chan_out)
 
-    def sizes(self, input_shape: Shape) -> Shape:
-        image, counts = self.image(input_shape), self.counts(input_shape)
-        return self.geometry(image, self.in_features, counts, self.out_features)
+    def sizes(self, input_shape: Shape) -> tuple[int, ...]:
+        return self.geometry(self.image(input_shape), self.chan_in, self.count_windows(input_shape), self.chan_out)
 
-    def __repr__(self) -> str:
-        text = self.described(f"{self.in_features} -> {self.out_features}", stride=1)
-        return text if "bias" in self._pieces["params"] else text[:-1] + ", bias=False)"
+    @operation
+    def forward(x, out, p, z):
+        # x (batch, height * width * chan_in), out (batch, out height * out width * chan_out), p.weight as in the class,
+        # p.bias (chan_out,) or (0,), z a `Geometry`; in 1-D the width is 1
+        correlate(x, flat(p.weight), p.bias, out, geometry(z))          # (1)
+
+    @operation
+    def backward_update_gradient(x, delta, g, z):
+        # out = windows of x times W, plus b
+        correlate_gradient(x, delta, flat(g.weight), geometry(z))       # (2)
+        sum_rows(delta, g.bias)                                         # nothing without a bias
+
+    @operation
+    def backward_delta(delta, dx, p, z):
+        # out = windows of x times W, plus b
+        spread(delta, flat(p.weight), no_bias(dx), dx, geometry(z))     # (3)
 
 
 class Conv1D(_Conv):
@@ -145,6 +119,8 @@ class Conv1D(_Conv):
     """
 
     axes = 1
+    weight = Parameter("k_size", "chan_in", "chan_out")
+    bias = Parameter("chan_out", optional=True)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -192,6 +168,8 @@ class Conv2D(_Conv):
     """
 
     axes = 2
+    weight = Parameter("k_rows", "k_columns", "chan_in", "chan_out")
+    bias = Parameter("chan_out", optional=True)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:

@@ -1,21 +1,21 @@
 """ConvTranspose1D and ConvTranspose2D: every number writes a small window of weights, and where windows overlap they add up.
 
-It is a convolution run backwards: what is (3) of a convolution is (1) here, and the reverse. Where a convolution of stride 2
-halves a signal, this one doubles it again. One axis, to begin with. x (batch, length, chan_in), W (k, chan_out, chan_in),
+It is a convolution run backwards: (3) of a convolution is (1) here, and the reverse. A convolution of stride 2 halves a
+signal, and this one doubles it again. One axis, to begin with. x (batch, length, chan_in), W (k, chan_out, chan_in),
 b (chan_out,), s the stride, p the padding; out and delta = dL/dout (batch, out length, chan_out) and 0 outside the signal, with
 out length = (length - 1) s + k - 2 p. For one example:
 
 (1)  out[i, m] = sum over o, t with o s + t - p = i, and over c, of x[o, c] W[t, m, c], plus b[m]
-     x[o] writes the weights, x[o] times, to the k places from o s - p on. What is written to the p places before the first and
-     after the last is cut off: padding shortens this output, as it lengthens that of a convolution.
+     x[o] writes the weights, x[o] times, to the k positions from o s - p on. What is written before the first position or after
+     the last is cut off, p numbers at each end: padding shortens this output, but lengthens a convolution's.
 (2)  dL/dW[t, m, c] = sum over o of delta[o s + t - p, m] x[o, c]
-     The weight went to place o s + t - p for every x[o], with that factor. Over the batch these add up.
+     The weight went to position o s + t - p for every x[o], with that factor. Over the batch these add up.
      dL/db[m] = sum over i of delta[i, m]
 (3)  dL/dx[o, c] = sum over t, m of delta[o s + t - p, m] W[t, m, c]
-     x[o] went to the k places from o s - p on: a window of delta, so that this is a convolution of delta.
+     x[o] went to the k positions from o s - p on: a window of delta, so that this is a convolution of delta.
 
-With its axes in this order, W is the weight of that convolution, from chan_out channels to chan_in. On an image there are a row
-and a column wherever there is a length here. The three operations are those of `modnet.windows`, in other roles.
+With its axes in this order, W is the weight of that convolution, from chan_out channels to chan_in. An image has a row and a
+column in place of each position here. The three products come from `modnet.kernels.windows`, in other roles.
 
 Reference: M. Zeiler and others, Deconvolutional networks, CVPR 2010.
 """
@@ -25,49 +25,14 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from modnet.arrays import whole
 from modnet.initializers import initialize
-from modnet.kernels import inline, kernel, vector_at
-from modnet.module import Shape, ShapeError, View
-from modnet.windows import Windowed, correlate, correlate_gradient, geometry, spread, sum_rows
+from modnet.kernels import flat
+from modnet.kernels.windows import correlate, correlate_gradient, geometry, no_bias, spread, sum_rows
+from modnet.module import Parameter, Shape, ShapeError, operation
+from modnet.modules.windowed import WeightedWindow
 
 
-@inline
-def _split(params, sizes):
-    """W (K * chan_in,) and b (chan_out,) or nothing; K = kh kw chan_out numbers are in a window."""
-    g = geometry(sizes)
-    weights = g.kh * g.kw * g.chan * g.chan_out
-    return vector_at(params, 0, weights), vector_at(params, weights, params.size - weights)
-
-
-@kernel("forward")
-def forward(x, out, params, state, sizes, hyper):
-    # x (batch, height * width * chan_in), out (batch, out height * out width * chan_out); sizes a
-    # `Geometry`, that of the convolution which takes out to x
-    W, b = _split(params, sizes)
-    spread(x, W, b, out, sizes)
-
-
-@kernel("gradient")
-def gradient(x, out, delta, grad, params, state, sizes, hyper):
-    # out = the rows of x W^T, each added to its window, plus b
-    dW, db = _split(grad, sizes)
-    correlate_gradient(delta, x, dW, sizes)
-    sum_rows(delta, db)
-
-
-@kernel("backward")
-def backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out = the rows of x W^T, each added to its window, plus b
-    W, b = _split(params, sizes)
-    correlate(delta, W, vector_at(b, 0, 0), dx, sizes)
-
-
-class _ConvTranspose(Windowed):
-    forward_kernel, gradient_kernel, backward_kernel = forward, gradient, backward
-    weight, bias = View(), View()
-    weight_gradient, bias_gradient = View("grad", "weight"), View("grad", "bias")
-
+class _ConvTranspose(WeightedWindow):
     def __init__(
         self,
         k_size: Any,
@@ -79,31 +44,42 @@ class _ConvTranspose(Windowed):
         rng: Any = None,
         init: Any = "uniform",
     ) -> None:
-        who = type(self).__name__
-        self.chan_in, self.chan_out = n, m = whole(chan_in, who, "chan_in"), whole(chan_out, who, "chan_out")
-        super().__init__(k_size, stride, padding, (m, n), m if bias else 0)
-        self.in_features: int = n
-        self.out_features: int = m
+        self.chan_in, self.chan_out = chan_in, chan_out
+        super().__init__(k_size, stride, padding, bias=bias)
         window = prod(self.window[0])
-        initialize(self, init, rng, fan_in=window * n, fan_out=window * m)
+        initialize(self, init, rng, fan_in=window * self.chan_in, fan_out=window * self.chan_out)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        image = self.image(input_shape, self.in_features)
+        image = self.image(input_shape, self.chan_in)
         lengths = tuple((length - 1) * s + k - 2 * p for length, k, s, p in zip(image, *self.window))
         if min(*image, *lengths) < 1:
             least = [max(1, 1 - (k - 1 - 2 * p) // s) for k, s, p in zip(*self.window)]
             raise ShapeError(
-                self, input_shape, self.layout(self.in_features, least) + ", so that padding leaves something of the output"
+                self, input_shape, self.expected(self.chan_in, least) + ", so that padding leaves something of the output"
             )
-        return self.as_output(lengths, self.out_features)
+        return self.as_output(lengths, self.chan_out)
 
-    def sizes(self, input_shape: Shape) -> Shape:
-        counts = self.image(input_shape)
-        return self.geometry(self.image(self.output_shape(input_shape)), self.out_features, counts, self.in_features)
+    def sizes(self, input_shape: Shape) -> tuple[int, ...]:
+        # Of the convolution that takes out to x.
+        image, windows = self.image(self.output_shape(input_shape)), self.image(input_shape)
+        return self.geometry(image, self.chan_out, windows, self.chan_in)
 
-    def __repr__(self) -> str:
-        text = self.described(f"{self.in_features} -> {self.out_features}", stride=1)
-        return text if "bias" in self._pieces["params"] else text[:-1] + ", bias=False)"
+    @operation
+    def forward(x, out, p, z):
+        # x (batch, height * width * chan_in), out (batch, out height * out width * chan_out), p.weight as in the class,
+        # p.bias (chan_out,) or (0,), z the `Geometry` of the convolution that takes out to x; in 1-D the width is 1
+        spread(x, flat(p.weight), p.bias, out, geometry(z))             # (1)
+
+    @operation
+    def backward_update_gradient(x, delta, g, z):
+        # out = the rows of x W^T, each added to its window, plus b
+        correlate_gradient(delta, x, flat(g.weight), geometry(z))       # (2)
+        sum_rows(delta, g.bias)                                         # nothing without a bias
+
+    @operation
+    def backward_delta(delta, dx, p, z):
+        # out = the rows of x W^T, each added to its window, plus b
+        correlate(delta, flat(p.weight), no_bias(dx), dx, geometry(z))  # (3)
 
 
 class ConvTranspose1D(_ConvTranspose):
@@ -137,6 +113,8 @@ class ConvTranspose1D(_ConvTranspose):
     """
 
     axes = 1
+    weight = Parameter("k_size", "chan_out", "chan_in")
+    bias = Parameter("chan_out", optional=True)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -182,6 +160,8 @@ class ConvTranspose2D(_ConvTranspose):
     """
 
     axes = 2
+    weight = Parameter("k_rows", "k_columns", "chan_out", "chan_in")
+    bias = Parameter("chan_out", optional=True)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:

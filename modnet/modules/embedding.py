@@ -4,7 +4,7 @@ x (batch, length), of numbers 0 to count - 1, W (count, n), out (batch, length, 
 
 (1)  out[i, t] = W[x[i, t]]                          as if x were one-hot rows, in front of a Linear without a bias
 (2)  dL/dW[k] = sum over i, t with x[i, t] = k of delta[i, t]
-     W[k] is in out[i, t] where x[i, t] is k, with factor 1; a number that comes often gets the sum
+     W[k] is in out[i, t] if x[i, t] is k, with factor 1; a number that comes often gets the sum
 (3)  none: x is whole numbers, and nothing lies between them
 
 Reference: Y. Bengio, R. Ducharme, P. Vincent and C. Jauvin, A neural probabilistic language model, JMLR 3 (2003).
@@ -16,42 +16,27 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import generator, whole
-from modnet.kernels import kernel
-from modnet.module import KernelModule, Module, Shape, View
-from modnet.table import Program
+from modnet.inputs import generator
+from modnet.kernels import flat, inline
+from modnet.module import Module, Parameter, Shape, Size, operation
 
 _MOST = 2**24  # float32 counts no further: the next whole number has no float32 of its own
 
 
-@kernel("forward")
-def forward(x, out, params, state, sizes, hyper):
-    # x (batch, length), out (batch, length * n), params W (count, n)
-    n = sizes[0]
-    W, x, out = params.reshape(params.size // n, n), x.reshape(x.size), out.reshape(x.size, n)
-    for i in range(x.size):
-        k = int(x[i])
-        for j in range(n):
-            out[i, j] = W[k, j]
+@inline
+def _row_of(number, count):
+    """Which of count rows a number means; -1 if it means none, as NaN does.
+
+    The input was checked before, but another thread may have written to it since: no number may lead outside W.
+    """
+    return int(number) if number >= 0 and number < count and number == int(number) else -1
 
 
-@kernel("gradient")
-def gradient(x, out, delta, grad, params, state, sizes, hyper):
-    # out[i] = W[x[i]]
-    n = sizes[0]
-    dW, x, delta = grad.reshape(grad.size // n, n), x.reshape(x.size), delta.reshape(x.size, n)
-    for i in range(x.size):
-        k = int(x[i])
-        for j in range(n):
-            dW[k, j] += delta[i, j]
-
-
-class Embedding(KernelModule):
+class Embedding(Module):
     """A vector of parameters for each of `count` whole numbers: words, categories, users.
 
-    It reads the network's own input, or that input in another shape. Its `backward_delta` is refused, and so are `backward`
-    and `backward_delta` of a network with it: whole numbers have no derivative. `backward_update_gradient` and `fit` do not
-    ask for one.
+    It reads the network's own input, or that input in another shape. Whole numbers have no derivative: `backward_delta` is
+    refused, of the module and of a network that contains it, and `backward` of such a network returns None.
 
     Parameters
     ----------
@@ -77,46 +62,47 @@ class Embedding(KernelModule):
             [ 2., 20.]]])
     """
 
-    forward_kernel, gradient_kernel, backward_kernel = forward, gradient, None
-    weight, weight_gradient = View(), View("grad", "weight")
+    count = Size()
+    features = Size("output")
+    weight = Parameter("count", "features")
+    reads_whole_numbers = True
 
     def __init__(self, count: int, features: int, rng: Any = None) -> None:
-        self.count = whole(count, "Embedding", "count")
-        n = whole(features, "Embedding", "features")
+        self.count, self.features = count, features
         if self.count > _MOST:
             raise ValueError(f"Embedding: count is {count}, expected at most {_MOST}, as far as a float32 counts")
-        super().__init__({"weight": (self.count, n)})
-        self.out_features: int = n
-        self.weight = generator(rng, "Embedding").normal(size=(self.count, n))
+        super().__init__()
+        self.weight = generator(rng, "Embedding").normal(size=(count, features))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.features)
 
-    def sizes(self, input_shape: Shape) -> Shape:
-        return (self.features,)
-
-    @property
-    def features(self) -> int:
-        """The length of a vector."""
-        return int(self.out_features or 0)
-
-    def objection(self, x: np.ndarray, batch: int, input_shape: Shape, training: bool) -> str:
-        low, high = x.min(), x.max()
-        good = low >= 0 and high < self.count and (np.rint(x) == x).all()
-        if good:
+    def why_refused(self, x: np.ndarray, batch: int, input_shape: Shape, training: bool) -> str:
+        good = (x >= 0) & (x < self.count) & (np.rint(x) == x)
+        if good.all():
             return ""
-        wrong = x[~((x >= 0) & (x < self.count) & (np.rint(x) == x))].flat[0]
-        return f"input holds {wrong:g}, expected whole numbers 0 to {self.count - 1}"
+        return f"input holds {x[~good].flat[0]:g}, expected whole numbers 0 to {self.count - 1}"
 
-    def add_rows(self, program: Program, slot: int, input_shape: Shape) -> tuple[int, Shape]:
-        if slot != 0:
-            raise ValueError(
-                f"{program.place} {self}: modules before it change its input, expected the network's own input, whole numbers"
-            )
-        return super().add_rows(program, slot, input_shape)
+    @operation
+    def forward(x, out, p):
+        # x (batch, length), out (batch * length, n), p.weight (count, n)
+        x, nan = flat(x), x.dtype.type(np.nan)
+        for i in range(x.size):
+            k = _row_of(x[i], p.weight.shape[0])
+            for j in range(out.shape[1]):
+                out[i, j] = p.weight[k, j] if k >= 0 else nan       # (1)
+
+    @operation
+    def backward_update_gradient(x, delta, g):
+        # out[i] = W[x[i]]
+        x = flat(x)
+        for i in range(x.size):
+            k = _row_of(x[i], g.weight.shape[0])
+            for j in range(delta.shape[1] if k >= 0 else 0):
+                g.weight[k, j] += delta[i, j]                           # (2)
 
     def example_input(self, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-        """An input for the checks: whole numbers, where other modules are given any."""
+        """An input for the checks: whole numbers, since it takes no others."""
         return rng.integers(0, self.count, shape)
 
     @classmethod

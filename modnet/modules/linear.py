@@ -16,50 +16,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from modnet.arrays import whole
 from modnet.initializers import initialize
-from modnet.kernels import in_rows, inline, kernel, matmul, matmul_nt, matmul_tn, matrix_at, vector_at
-from modnet.module import KernelModule, Shape, ShapeError, View
+from modnet.kernels import add_rows, matmul, matmul_nt, matmul_tn, start
+from modnet.module import Module, Parameter, Shape, Size, operation
 
 
-@inline
-def _split(params, n, m):
-    return matrix_at(params, 0, n, m), vector_at(params, n * m, params.size - n * m)
-
-
-@kernel("forward")
-def forward(x, out, params, state, sizes, hyper):
-    # x (batch, rows * n), out (batch, rows * m), params W (n, m) then b (m,) or nothing
-    n, m = sizes[0], sizes[1]
-    W, b = _split(params, n, m)
-    x, out = in_rows(x, n), in_rows(out, m)
-    for i in range(x.shape[0] if b.size else 0):
-        for j in range(m):
-            out[i, j] = b[j]
-    matmul(x, W, out, b.size > 0)
-
-
-@kernel("gradient")
-def gradient(x, out, delta, grad, params, state, sizes, hyper):
-    # out = x W + b
-    n, m = sizes[0], sizes[1]
-    dW, db = _split(grad, n, m)
-    x, delta = in_rows(x, n), in_rows(delta, m)
-    matmul_tn(x, delta, dW, True)
-    for i in range(x.shape[0] if db.size else 0):
-        for j in range(m):
-            db[j] += delta[i, j]
-
-
-@kernel("backward")
-def backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out = x W + b
-    n, m = sizes[0], sizes[1]
-    W, _ = _split(params, n, m)
-    matmul_nt(in_rows(delta, m), W, in_rows(dx, n), False)
-
-
-class Linear(KernelModule):
+class Linear(Module):
     """Every output a weighted sum of all inputs, plus a bias.
 
     Parameters
@@ -85,27 +47,37 @@ class Linear(KernelModule):
     (1, 2)
     """
 
-    forward_kernel, gradient_kernel, backward_kernel = forward, gradient, backward
-    weight, bias = View(), View()
-    weight_gradient, bias_gradient = View("grad", "weight"), View("grad", "bias")
+    in_features = Size("input")
+    out_features = Size("output")
+    weight = Parameter("in_features", "out_features")
+    bias = Parameter("out_features", optional=True)
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, init: Any = "uniform", rng: Any = None
     ) -> None:
-        n, m = whole(in_features, "Linear", "in_features"), whole(out_features, "Linear", "out_features")
-        super().__init__({"weight": (n, m), **({"bias": (m,)} if bias else {})})
-        self.in_features: int = n
-        self.out_features: int = m
-        initialize(self, init, rng, fan_in=n, fan_out=m)
+        self.in_features, self.out_features = in_features, out_features
+        super().__init__(bias=bias)
+        initialize(self, init, rng, fan_in=in_features, fan_out=out_features)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if not input_shape or input_shape[-1] != self.in_features:
-            leading = "batch, ..., " if len(input_shape) > 1 else "batch, "
-            raise ShapeError(self, input_shape, f"({leading}{self.in_features})")
-        return (*input_shape[:-1], self.out_features)
+        return self.last_axis(input_shape)
 
-    def sizes(self, input_shape: Shape) -> Shape:
-        return self.in_features, self.out_features
+    @operation
+    def forward(x, out, p):
+        # x (rows, n), out (rows, m), p.weight (n, m), p.bias (m,) or (0,)
+        start(out, p.bias)                             # each row of out: the bias, or zeros without one
+        matmul(x, p.weight, out, True)                 # (1)
+
+    @operation
+    def backward_update_gradient(x, delta, g):
+        # out = x W + b
+        matmul_tn(x, delta, g.weight, True)            # (2)
+        add_rows(delta, g.bias)                        # nothing without a bias
+
+    @operation
+    def backward_delta(delta, dx, p):
+        # out = x W + b
+        matmul_nt(delta, p.weight, dx, False)          # (3)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -118,5 +90,5 @@ class Linear(KernelModule):
         ]
 
     def __repr__(self) -> str:
-        bias = "" if "bias" in self._pieces["params"] else ", bias=False"
+        bias = ", bias=False" if self.bias is None else ""
         return f"Linear({self.in_features} -> {self.out_features}{bias})"

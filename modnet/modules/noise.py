@@ -10,17 +10,12 @@ GaussianNoise, with z[i] from N(0, 1)
 (1)  out[i] = x[i] + sigma z[i]
 (3)  dL/dx = delta
 
-No draw is stored. The random bits of element i are a function of i, of the number of the forward, and of a key drawn from
-rng when the module is made: backward computes the draw of the last forward again, and a forward may be repeated with it.
-
-    bits(i) = mix(start + i g)     start = mix(mix(key) + number g), g odd, near 2^64 divided by the golden ratio
-
-For one start these are the successive outputs of SplitMix64, which passes the usual batteries of tests. Its `mix` sends all
-64-bit numbers to all 64-bit numbers, one to one.
+No draw is stored. The random bits of element i are a function of i, of the number of the forward, of which use of the module
+in the network this is, and of a key drawn from rng when the module is made (`modnet.kernels.random`). So backward computes the
+draw of its forward again, and a forward can be repeated.
 
 References: N. Srivastava and others, Dropout: a simple way to prevent neural networks from overfitting, JMLR 15 (2014);
-G. Steele, D. Lea and C. Flood, Fast splittable pseudorandom number generators, OOPSLA 2014; G. Box and M. Muller, A note on
-the generation of random normal deviates (1958).
+G. Box and M. Muller, A note on the generation of random normal deviates (1958).
 """
 
 from __future__ import annotations
@@ -30,71 +25,21 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import generator, real
-from modnet.kernels import inline, inline_always, kernel
-from modnet.mathfun import _polynomial, log
-from modnet.module import ModeModule, Shape
-from modnet.modules.wiring import copy, copy_backward
-
-MODE, AMOUNT, KEY_HIGH, KEY_LOW, NUMBER = range(5)  # places in hyper
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-
-
-@inline_always
-def _mix(z):
-    z = (z ^ (z >> np.uint64(30))) * _FIRST
-    z = (z ^ (z >> np.uint64(27))) * _SECOND
-    return z ^ (z >> np.uint64(31))
+from modnet.inputs import generator
+from modnet.kernels import copy, flat, inline, inline_always
+from modnet.kernels.mathfun import log, polynomial
+from modnet.kernels.random import bits, stream
+from modnet.module import Module, Setting, Shape, operation
 
 
 @inline
-def _start(hyper):
-    """Where the stream of the last forward begins."""
-    key = (np.uint64(hyper[KEY_HIGH]) << np.uint64(32)) + np.uint64(hyper[KEY_LOW])
-    return _mix(_mix(key) + np.uint64(hyper[NUMBER]) * _STEP)
-
-
-@inline_always
-def _bits(start, i):
-    """53 random bits for element i, as an integer."""
-    return _mix(start + np.uint64(i) * _STEP) >> np.uint64(11)
-
-
-@inline
-def _next(hyper):
-    """Move on to a draw of its own, but for a forward that repeats the last."""
-    if hyper[MODE] == 1:
-        hyper[NUMBER] += 1
-
-
-@inline
-def _apply_mask(x, out, hyper):
-    # out[i] = x[i] k[i] / (1 - p); a product, since a NaN or an infinity must not vanish
-    start, border = _start(hyper), np.uint64(hyper[AMOUNT] * 2.0**53)
-    zero, scale = x.dtype.type(0.0), x.dtype.type(1.0 / (1.0 - hyper[AMOUNT]))
-    x, out = x.reshape(x.size), out.reshape(x.size)
+def _apply_mask(x, out, p, start):
+    """out[i] = x[i] k[i] / (1 - p), with the k of one stream of bits. A product: a NaN or an infinity must not vanish."""
+    border = np.uint64(p * 2.0**53)
+    zero, scale = x.dtype.type(0.0), x.dtype.type(1.0 / (1.0 - p))
+    x, out = flat(x), flat(out)
     for i in range(x.size):
-        out[i] = x[i] * (scale if _bits(start, i) >= border else zero)
-
-
-@kernel("forward")
-def dropout_forward(x, out, params, state, sizes, hyper):
-    # x, out (batch, features)
-    if hyper[MODE] == 0:
-        copy(x, out)
-    else:
-        _next(hyper)
-        _apply_mask(x, out, hyper)
-
-
-@kernel("backward")
-def dropout_backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out[i] = x[i] k[i] / (1 - p)
-    if hyper[MODE] == 0:
-        copy(delta, dx)
-    else:
-        _apply_mask(delta, dx, hyper)
+        out[i] = x[i] * (scale if bits(start, i) >= border else zero)
 
 
 # The power series of sin(2 pi s), the highest power first. For |s| <= 1/4 the next term is below 2e-18.
@@ -105,10 +50,10 @@ _SINE = tuple((-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 
 def _cosine(v):
     """cos(2 pi v) for v in [0, 1], as sin(2 pi s) with s from -1/4 to 1/4.
 
-    A call of math.cos would keep the loop from being vectorised, 24 ns a number in place of 2.
+    A call of math.cos would keep the loop from being vectorised: 24 ns a number instead of 2.
     """
     s = abs(v - 0.5) - 0.25
-    return s * _polynomial(s * s, _SINE)
+    return s * polynomial(s * s, _SINE)
 
 
 @inline_always
@@ -118,34 +63,23 @@ def _normal(a, b):
     return math.sqrt(-2.0 * log(u)) * _cosine(v)
 
 
-@kernel("forward")
-def noise_forward(x, out, params, state, sizes, hyper):
-    # x, out (batch, features)
-    if hyper[MODE] == 0:
-        copy(x, out)
-        return
-    _next(hyper)
-    start, sigma = _start(hyper), hyper[AMOUNT]
-    x, out = x.reshape(x.size), out.reshape(x.size)
+@inline
+def _add_noise(x, out, sigma, start):
+    """out[i] = x[i] + sigma z[i], with the z of one stream of bits."""
+    x, out = flat(x), flat(out)
     for i in range(x.size):
-        out[i] = x[i] + x.dtype.type(sigma * _normal(_bits(start, 2 * i), _bits(start, 2 * i + 1)))
+        out[i] = x[i] + x.dtype.type(sigma * _normal(bits(start, 2 * i), bits(start, 2 * i + 1)))
 
 
-class _Noise(ModeModule):
-    """A module that draws.
-
-    Parameters
-    ----------
-    amount : its one setting. rng : int, numpy.random.Generator or None.
-    """
+class _Noise(Module):
+    """A module that draws, by a key of its own."""
 
     keeps_features = True
-    stands_once = True
+    key = Setting(kind=np.uint64)
 
-    def __init__(self, amount: float, rng: Any) -> None:
-        # Two whole numbers of 32 bits and a count: a float64 holds each exactly, and none is ever NaN.
-        key = generator(rng, type(self).__name__).integers(0, 2**32, 2)
-        super().__init__(hyper=[amount, *key, 0])
+    def __init__(self, rng: Any) -> None:
+        super().__init__()
+        self.key = generator(rng, type(self).__name__).integers(0, 2**64, dtype=np.uint64)
 
 
 class Dropout(_Noise):
@@ -154,8 +88,11 @@ class Dropout(_Noise):
     Parameters
     ----------
     p : from 0 up to 1, without 1. It may be changed at any time.
-    rng : int, numpy.random.Generator or None. The same seed draws the same masks, in a compiled and in a Python walk, in
-        float32 and in float64.
+    rng : int, numpy.random.Generator or None. The same seed draws the same masks, compiled or not, in float32 and in float64.
+
+    Attributes
+    ----------
+    key : the number drawn from rng that all masks depend on.
 
     Shape
     -----
@@ -163,9 +100,12 @@ class Dropout(_Noise):
 
     State
     -----
-    The number of the last forward in training mode, which is that of its mask: `backward_delta` has the mask of the last
-    forward, whatever its input was. A mask depends on the place of an element in its batch, so the same examples in other
-    batches get other masks. One module keeps one number and so stands at one place of one network.
+    The number of the last forward in training mode, from which its mask is computed again: `backward_delta` uses the mask of
+    the last forward, whatever its input was. In evaluation mode nothing is drawn and nothing changes. A mask depends on the
+    position of an element in its batch, so the same examples in other batches get other masks.
+
+    A Dropout used twice in a network draws a mask for each use, and the network's backward uses both. In a loop by hand over
+    its layers, `backward_delta` of a Dropout used twice answers for the last forward only.
 
     Example
     -------
@@ -176,19 +116,27 @@ class Dropout(_Noise):
     array([[1., 2.]])
     """
 
-    forward_kernel, backward_kernel = dropout_forward, dropout_backward
+    p = Setting("a probability from 0 up to 1, without 1", lambda v: 0 <= v < 1)
 
     def __init__(self, p: float = 0.5, rng: Any = None) -> None:
-        super().__init__(_share(p), rng)
+        super().__init__(rng)
+        self.p = p
 
-    @property
-    def p(self) -> float:
-        """The probability of a zero."""
-        return float(self._hyper[AMOUNT])
+    @operation
+    def forward(x, out, s, z, draw):
+        # x, out (batch, features)
+        if draw == 0:
+            copy(x, out)
+        else:
+            _apply_mask(x, out, s.p, stream(s.key, z.use, draw))         # (1)
 
-    @p.setter
-    def p(self, value: float) -> None:
-        self._hyper[AMOUNT] = _share(value)
+    @operation
+    def backward_delta(delta, dx, s, z, draw):
+        # out[i] = x[i] k[i] / (1 - p)
+        if draw == 0:
+            copy(delta, dx)
+        else:
+            _apply_mask(delta, dx, s.p, stream(s.key, z.use, draw))      # (3)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -207,8 +155,11 @@ class GaussianNoise(_Noise):
     Parameters
     ----------
     sigma : the standard deviation, not negative. It may be changed at any time.
-    rng : int, numpy.random.Generator or None. The same seed draws the same noise, in a compiled and in a Python walk; in
-        float32 it is that of float64, rounded.
+    rng : int, numpy.random.Generator or None. The same seed draws the same noise, to rounding: in float32 the noise of float64.
+
+    Attributes
+    ----------
+    key : the number drawn from rng that all noise depends on.
 
     Shape
     -----
@@ -216,7 +167,8 @@ class GaussianNoise(_Noise):
 
     State
     -----
-    The number of the last forward in training mode, as for `Dropout`. The derivative does not depend on it.
+    The number of the last forward in training mode, as for `Dropout`; each use in a network draws noise of its own. The
+    derivative does not depend on it.
 
     Example
     -------
@@ -225,19 +177,24 @@ class GaussianNoise(_Noise):
     array([[1., 2.]])
     """
 
-    forward_kernel, backward_kernel = noise_forward, copy_backward
+    sigma = Setting("a number that is not negative", lambda v: v >= 0)
 
     def __init__(self, sigma: float, rng: Any = None) -> None:
-        super().__init__(_deviation(sigma), rng)
+        super().__init__(rng)
+        self.sigma = sigma
 
-    @property
-    def sigma(self) -> float:
-        """The standard deviation."""
-        return float(self._hyper[AMOUNT])
+    @operation
+    def forward(x, out, s, z, draw):
+        # x, out (batch, features)
+        if draw == 0:
+            copy(x, out)
+        else:
+            _add_noise(x, out, s.sigma, stream(s.key, z.use, draw))      # (1)
 
-    @sigma.setter
-    def sigma(self, value: float) -> None:
-        self._hyper[AMOUNT] = _deviation(value)
+    @operation
+    def backward_delta(delta, dx):
+        # out = x + sigma z
+        copy(delta, dx)                                                  # (3)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -245,11 +202,3 @@ class GaussianNoise(_Noise):
 
     def __repr__(self) -> str:
         return f"GaussianNoise({self.sigma:g})"
-
-
-def _share(p: Any) -> float:
-    return real(p, "Dropout", "p", "a probability from 0 up to 1, without 1", lambda v: 0 <= v < 1)
-
-
-def _deviation(sigma: Any) -> float:
-    return real(sigma, "GaussianNoise", "sigma", "a number that is not negative", lambda v: v >= 0)

@@ -26,20 +26,19 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import real, whole
-from modnet.kernels import inline, kernel
-from modnet.module import KernelModule, ModeModule, Setting, Shape, ShapeError, View
+from modnet.kernels import inline
+from modnet.module import Module, Parameter, Setting, Shape, Size, State, operation
 
 # --- over the rows ---------------------------------------------------------------------------------------------------
 
 
 @inline
-def _over_rows(x, state, hyper, mean, var, r):
-    """Fill mean, var and r (n,): those of the rows of x, or in evaluation the running ones."""
+def _over_rows(x, st, eps, draw, mean, var, r):
+    """Fill mean, var and r (n,) from the rows of x, or in evaluation from the running statistics."""
     rows, n = x.shape
-    if hyper[0] == 0:
+    if draw == 0:
         for j in range(n):
-            mean[j], var[j] = state[j], state[n + j]
+            mean[j], var[j] = st.running_mean[j], st.running_var[j]
     else:
         for j in range(n):
             mean[j] = var[j] = 0.0
@@ -55,67 +54,10 @@ def _over_rows(x, state, hyper, mean, var, r):
         for j in range(n):
             var[j] /= rows
     for j in range(n):
-        r[j] = 1.0 / math.sqrt(var[j] + hyper[2])
+        r[j] = 1.0 / math.sqrt(var[j] + eps)
 
 
-@kernel("forward")
-def batch_forward(x, out, params, state, sizes, hyper):
-    # x, out (batch, lead * n), params w then b (n,), state the running mean and variance (n,), hyper mode, momentum, eps
-    n = sizes[0]
-    x, out = x.reshape(x.size // n, n), out.reshape(x.size // n, n)
-    mean, var, r = np.empty(n), np.empty(n), np.empty(n)
-    _over_rows(x, state, hyper, mean, var, r)
-    for i in range(x.shape[0]):
-        for j in range(n):
-            out[i, j] = (x[i, j] - mean[j]) * r[j] * params[j] + params[n + j]
-    if hyper[0] == 1:
-        rows, momentum = x.shape[0], hyper[1]
-        for j in range(n):
-            state[j] += momentum * (mean[j] - state[j])
-            state[n + j] += momentum * (var[j] * rows / (rows - 1) - state[n + j])
-
-
-@kernel("gradient")
-def batch_gradient(x, out, delta, grad, params, state, sizes, hyper):
-    # out = h w + b, h = (x - mean) r
-    n = sizes[0]
-    x, delta = x.reshape(x.size // n, n), delta.reshape(x.size // n, n)
-    mean, var, r = np.empty(n), np.empty(n), np.empty(n)
-    _over_rows(x, state, hyper, mean, var, r)
-    dw, db = np.zeros(n), np.zeros(n)
-    for i in range(x.shape[0]):
-        for j in range(n):
-            dw[j] += delta[i, j] * (x[i, j] - mean[j])
-            db[j] += delta[i, j]
-    for j in range(n):
-        grad[j] += dw[j] * r[j]
-        grad[n + j] += db[j]
-
-
-@kernel("backward")
-def batch_backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out = h w + b, h = (x - mean) r
-    n = sizes[0]
-    rows = x.size // n
-    x, delta, dx = x.reshape(rows, n), delta.reshape(rows, n), dx.reshape(rows, n)
-    mean, var, r = np.empty(n), np.empty(n), np.empty(n)
-    _over_rows(x, state, hyper, mean, var, r)
-    mean_g, mean_gh = np.zeros(n), np.zeros(n)
-    if hyper[0] != 0:
-        for i in range(rows):
-            for j in range(n):
-                mean_g[j] += delta[i, j]
-                mean_gh[j] += delta[i, j] * (x[i, j] - mean[j])
-        for j in range(n):
-            mean_g[j] /= rows
-            mean_gh[j] *= r[j] / rows
-    for i in range(rows):
-        for j in range(n):
-            h = (x[i, j] - mean[j]) * r[j]
-            dx[i, j] = params[j] * r[j] * (delta[i, j] - mean_g[j] - h * mean_gh[j])
-
-
-class BatchNorm(ModeModule):
+class BatchNorm(Module):
     """Each feature scaled to mean 0 and variance 1 over the batch, then by a weight and a bias that are learned.
 
     In training it couples the examples of a batch: the output of one depends on the others, and so does its derivative. In
@@ -124,15 +66,16 @@ class BatchNorm(ModeModule):
     Parameters
     ----------
     features : size of the last axis.
-    momentum : from 0 to 1, how far the running statistics move to those of each batch.
-    eps : added to the variance, inside the root; positive.
+    momentum : from 0 to 1, how far the running statistics move to those of each batch. It may be changed at any time.
+    eps : added to the variance, inside the root; positive. It may be changed at any time.
 
     Attributes
     ----------
     weight (features,), one at first, bias (features,), zero at first, weight_gradient, bias_gradient : views that can be
         written to.
-    running_mean, running_var (features,) : moved by momentum at every forward in training; the variance is the unbiased one,
-        divided by N - 1, though the one the batch is scaled by is divided by N. Views that can be written to.
+    running_mean, running_var (features,) : zero and one at first. Each forward in training moves them by momentum. The variance
+        is the unbiased one, divided by N - 1, though the one the batch is scaled by is divided by N. Views that can be written
+        to.
 
     Shape
     -----
@@ -140,8 +83,9 @@ class BatchNorm(ModeModule):
 
     State
     -----
-    The running statistics, which each forward in training mode moves. Backward in training mode takes the statistics of the
-    input it is given; in evaluation mode it takes the running ones as they are then.
+    The running statistics. Each forward in training mode moves them; a forward in evaluation mode, or one that is repeated for
+    backward, leaves them as they are. Backward in training mode uses the statistics of the input it is given, backward in
+    evaluation mode the running ones as they are then.
 
     Example
     -------
@@ -153,39 +97,76 @@ class BatchNorm(ModeModule):
     (array([0.2]), array([1.1]))
     """
 
-    forward_kernel, gradient_kernel, backward_kernel = batch_forward, batch_gradient, batch_backward
-    weight, bias = View(), View()
-    weight_gradient, bias_gradient = View("grad", "weight"), View("grad", "bias")
-    running_mean, running_var = View("state"), View("state")
-    momentum, eps = Setting(1), Setting(2)
-    keeps_features = True
+    features = Size("input", "output")
+    weight = Parameter("features")
+    bias = Parameter("features")
+    running_mean = State("features")
+    running_var = State("features", initial=1.0)
+    momentum = Setting("a number from 0 to 1", lambda v: 0 <= v <= 1)
+    eps = Setting("a positive number", lambda v: v > 0, default=1e-5)
 
     def __init__(self, features: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
-        n = whole(features, "BatchNorm", "features")
-        share = real(momentum, "BatchNorm", "momentum", "a number from 0 to 1", lambda v: 0 <= v <= 1)
-        super().__init__(
-            {"weight": (n,), "bias": (n,)},
-            {"running_mean": (n,), "running_var": (n,)},
-            [share, real(eps, "BatchNorm", "eps", "a positive number", lambda v: v > 0)],
-        )
-        self.in_features: int = n
-        self.out_features: int = n
-        self.weight = np.ones(n)
-        self.running_var = np.ones(n)
+        self.features = features
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.weight = np.ones(features)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return _last_axis(self, self.in_features, input_shape)
-
-    def sizes(self, input_shape: Shape) -> Shape:
-        return (self.in_features,)
-
-    def objection(self, x: np.ndarray, batch: int, input_shape: Shape, training: bool) -> str:
+    def why_refused(self, x: np.ndarray, batch: int, input_shape: Shape, training: bool) -> str:
         if not training or batch * math.prod(input_shape[:-1]) > 1:
             return ""
         return (
             "a batch of one in training mode, expected at least two: one value has no variance; "
             "in fit choose a batch_size that leaves no single example over"
         )
+
+    @operation
+    def forward(x, out, p, st, s, draw):
+        # x, out (rows, n), p.weight, p.bias, st.running_mean, st.running_var (n,)
+        rows, n = x.shape
+        mean, var, r = np.empty(n), np.empty(n), np.empty(n)
+        _over_rows(x, st, s.eps, draw, mean, var, r)
+        for i in range(rows):
+            for j in range(n):
+                out[i, j] = (x[i, j] - mean[j]) * r[j] * p.weight[j] + p.bias[j]                  # (1)
+        if draw > 0:
+            for j in range(n):
+                st.running_mean[j] += s.momentum * (mean[j] - st.running_mean[j])
+                st.running_var[j] += s.momentum * (var[j] * rows / (rows - 1) - st.running_var[j])
+
+    @operation
+    def backward_update_gradient(x, delta, g, st, s, draw):
+        # out = h w + b, h = (x - mean) r
+        rows, n = x.shape
+        mean, var, r = np.empty(n), np.empty(n), np.empty(n)
+        _over_rows(x, st, s.eps, draw, mean, var, r)
+        dw, db = np.zeros(n), np.zeros(n)
+        for i in range(rows):
+            for j in range(n):
+                dw[j] += delta[i, j] * (x[i, j] - mean[j])
+                db[j] += delta[i, j]
+        for j in range(n):
+            g.weight[j] += dw[j] * r[j]                                                          # (2)
+            g.bias[j] += db[j]
+
+    @operation
+    def backward_delta(x, delta, dx, p, st, s, draw):
+        # out = h w + b, h = (x - mean) r
+        rows, n = x.shape
+        mean, var, r = np.empty(n), np.empty(n), np.empty(n)
+        _over_rows(x, st, s.eps, draw, mean, var, r)
+        mean_d, mean_dh = np.zeros(n), np.zeros(n)  # of delta and delta h; g is w times delta
+        if draw != 0:
+            for i in range(rows):
+                for j in range(n):
+                    mean_d[j] += delta[i, j]
+                    mean_dh[j] += delta[i, j] * (x[i, j] - mean[j])
+            for j in range(n):
+                mean_d[j] /= rows
+                mean_dh[j] *= r[j] / rows
+        for i in range(rows):
+            for j in range(n):
+                h = (x[i, j] - mean[j]) * r[j]
+                dx[i, j] = p.weight[j] * r[j] * (delta[i, j] - mean_d[j] - h * mean_dh[j])       # (3)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -202,74 +183,28 @@ class BatchNorm(ModeModule):
 
     def __repr__(self) -> str:
         momentum = "" if self.momentum == 0.1 else f", momentum={self.momentum:g}"
-        return f"BatchNorm({self.in_features}{momentum}{_eps_text(self.eps)})"
+        return f"BatchNorm({self.features}{momentum}{_eps_text(self.eps)})"
 
 
 # --- over the features -----------------------------------------------------------------------------------------------
 
 
 @inline
-def _over_features(x, eps):
-    """mean and r of one row x (n,)."""
+def _over_features(x, i, eps):
+    """mean and r of row i of x (rows, n)."""
+    n = x.shape[1]
     mean = 0.0
-    for j in range(x.size):
-        mean += np.float64(x[j])
-    mean /= x.size
-    var = 0.0
-    for j in range(x.size):
-        d = x[j] - mean
-        var += d * d
-    return mean, 1.0 / math.sqrt(var / x.size + eps)
-
-
-@kernel("forward")
-def layer_forward(x, out, params, state, sizes, hyper):
-    # x, out (batch, lead * n), params w then b (n,), hyper eps
-    n = sizes[0]
-    x, out = x.reshape(x.size // n, n), out.reshape(x.size // n, n)
-    for i in range(x.shape[0]):
-        mean, r = _over_features(x[i], hyper[0])
-        for j in range(n):
-            out[i, j] = (x[i, j] - mean) * r * params[j] + params[n + j]
-
-
-@kernel("gradient")
-def layer_gradient(x, out, delta, grad, params, state, sizes, hyper):
-    # out = h w + b, h = (x - mean) r
-    n = sizes[0]
-    x, delta = x.reshape(x.size // n, n), delta.reshape(x.size // n, n)
-    dw, db = np.zeros(n), np.zeros(n)
-    for i in range(x.shape[0]):
-        mean, r = _over_features(x[i], hyper[0])
-        for j in range(n):
-            dw[j] += delta[i, j] * ((x[i, j] - mean) * r)
-            db[j] += delta[i, j]
     for j in range(n):
-        grad[j] += dw[j]
-        grad[n + j] += db[j]
+        mean += np.float64(x[i, j])
+    mean /= n
+    var = 0.0
+    for j in range(n):
+        d = x[i, j] - mean
+        var += d * d
+    return mean, 1.0 / math.sqrt(var / n + eps)
 
 
-@kernel("backward")
-def layer_backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out = h w + b, h = (x - mean) r
-    n = sizes[0]
-    rows = x.size // n
-    x, delta, dx = x.reshape(rows, n), delta.reshape(rows, n), dx.reshape(rows, n)
-    for i in range(rows):
-        mean, r = _over_features(x[i], hyper[0])
-        mean_g = mean_gh = 0.0
-        for j in range(n):
-            g = delta[i, j] * np.float64(params[j])
-            mean_g += g
-            mean_gh += g * ((x[i, j] - mean) * r)
-        mean_g /= n
-        mean_gh /= n
-        for j in range(n):
-            h = (x[i, j] - mean) * r
-            dx[i, j] = r * (delta[i, j] * np.float64(params[j]) - mean_g - h * mean_gh)
-
-
-class LayerNorm(KernelModule):
+class LayerNorm(Module):
     """The features of each example scaled to mean 0 and variance 1, then by a weight and a bias that are learned.
 
     It does the same in training and in evaluation, and does not couple examples.
@@ -277,7 +212,7 @@ class LayerNorm(KernelModule):
     Parameters
     ----------
     features : size of the last axis.
-    eps : added to the variance, inside the root; positive.
+    eps : added to the variance, inside the root; positive. It may be changed at any time.
 
     Attributes
     ----------
@@ -294,26 +229,55 @@ class LayerNorm(KernelModule):
     array([[-1.,  1.]])
     """
 
-    forward_kernel, gradient_kernel, backward_kernel = layer_forward, layer_gradient, layer_backward
-    weight, bias = View(), View()
-    weight_gradient, bias_gradient = View("grad", "weight"), View("grad", "bias")
-    eps = Setting(0)
-    keeps_features = True
+    features = Size("input", "output")
+    weight = Parameter("features")
+    bias = Parameter("features")
+    eps = Setting("a positive number", lambda v: v > 0, default=1e-5)
 
     def __init__(self, features: int, eps: float = 1e-5) -> None:
-        n = whole(features, "LayerNorm", "features")
-        super().__init__(
-            {"weight": (n,), "bias": (n,)}, hyper=[real(eps, "LayerNorm", "eps", "a positive number", lambda v: v > 0)]
-        )
-        self.in_features: int = n
-        self.out_features: int = n
-        self.weight = np.ones(n)
+        self.features = features
+        super().__init__()
+        self.eps = eps
+        self.weight = np.ones(features)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return _last_axis(self, self.in_features, input_shape)
+    @operation
+    def forward(x, out, p, s):
+        # x, out (rows, n), p.weight, p.bias (n,)
+        for i in range(x.shape[0]):
+            mean, r = _over_features(x, i, s.eps)
+            for j in range(x.shape[1]):
+                out[i, j] = (x[i, j] - mean) * r * p.weight[j] + p.bias[j]                       # (1)
 
-    def sizes(self, input_shape: Shape) -> Shape:
-        return (self.in_features,)
+    @operation
+    def backward_update_gradient(x, delta, g, s):
+        # out = h w + b, h = (x - mean) r
+        n = x.shape[1]
+        dw, db = np.zeros(n), np.zeros(n)
+        for i in range(x.shape[0]):
+            mean, r = _over_features(x, i, s.eps)
+            for j in range(n):
+                dw[j] += delta[i, j] * ((x[i, j] - mean) * r)
+                db[j] += delta[i, j]
+        for j in range(n):
+            g.weight[j] += dw[j]                                                                 # (2)
+            g.bias[j] += db[j]
+
+    @operation
+    def backward_delta(x, delta, dx, p, s):
+        # out = h w + b, h = (x - mean) r
+        n = x.shape[1]
+        for i in range(x.shape[0]):
+            mean, r = _over_features(x, i, s.eps)
+            mean_g = mean_gh = 0.0
+            for j in range(n):
+                gj = delta[i, j] * np.float64(p.weight[j])
+                mean_g += gj
+                mean_gh += gj * ((x[i, j] - mean) * r)
+            mean_g /= n
+            mean_gh /= n
+            for j in range(n):
+                h = (x[i, j] - mean) * r
+                dx[i, j] = r * (delta[i, j] * np.float64(p.weight[j]) - mean_g - h * mean_gh)    # (3)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -328,20 +292,13 @@ class LayerNorm(KernelModule):
         return found
 
     def __repr__(self) -> str:
-        return f"LayerNorm({self.in_features}{_eps_text(self.eps)})"
-
-
-def _last_axis(module: KernelModule, features: int, input_shape: Shape) -> Shape:
-    if not input_shape or input_shape[-1] != features:
-        leading = "batch, ..., " if len(input_shape) > 1 else "batch, "
-        raise ShapeError(module, input_shape, f"({leading}{features})")
-    return tuple(input_shape)
+        return f"LayerNorm({self.features}{_eps_text(self.eps)})"
 
 
 def _eps_text(eps: float) -> str:
     return "" if eps == 1e-5 else f", eps={eps:g}"
 
 
-def _draw_parameters(module: KernelModule, seed: int) -> None:
+def _draw_parameters(module: Module, seed: int) -> None:
     """Parameters for examples: with a weight of one and a bias of zero, errors in either would not show."""
     module.parameters[:] = np.random.default_rng(seed).normal(size=module.parameters.size)

@@ -9,7 +9,7 @@ MaxPool
 (3)  dL/dx[i] = sum of delta[o] over the windows o in which i is the first with x[i] = out[o]
      Moving any other element a little leaves the maximum as it is. In a tie there is no derivative, and the whole of delta goes
      to one element, the first: given to each of the equals, it would count several times. Most pixels of images of digits
-     are 0, so that ties are the rule.
+     are 0, so ties are the rule.
 
 AvgPool
 (1)  out[o] = (sum of x[i] over the i of window o) / k: padding counts as zeros
@@ -31,9 +31,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import inline, kernel, vector_at
-from modnet.module import KernelModule, Shape, ShapeError
-from modnet.windows import Geometry, Windowed, geometry
+from modnet.kernels import inline, vector_at
+from modnet.kernels.windows import Geometry, geometry
+from modnet.module import Module, Shape, ShapeError, operation
+from modnet.modules.windowed import Windowed
 
 
 @inline
@@ -43,94 +44,102 @@ def _pixels(a, stride, padding, k, length):
     return max(first, 0), min(first + k, length)
 
 
-@kernel("forward")
-def max_forward(x, out, params, state, sizes, hyper):
-    # x (batch, height * width * chan), out (batch, out height * out width * chan); sizes a `Geometry`
-    g = geometry(sizes)
-    for e in range(x.shape[0]):
-        for a in range(g.oh):
-            top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
-            for b in range(g.ow):
-                left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
-                most = vector_at(out, ((e * g.oh + a) * g.ow + b) * g.chan, g.chan)
-                first = vector_at(x, ((e * g.height + top) * g.width + left) * g.chan, g.chan)
-                for c in range(g.chan):
-                    most[c] = first[c]
-                for i in range(top, bottom):
-                    for j in range(left, right):
-                        pixel = vector_at(x, ((e * g.height + i) * g.width + j) * g.chan, g.chan)
-                        for c in range(g.chan):
-                            value = pixel[c]
-                            most[c] = value if (value > most[c]) | (value != value) else most[c]
+class _Maximum(Module):
+    """The operations of maxima, over any windows."""
+
+    row_sizes = Geometry._fields
+
+    @operation
+    def forward(x, out, z):
+        # x (batch, height * width * chan), out (batch, out height * out width * chan); z a `Geometry`
+        g = geometry(z)
+        for e in range(x.shape[0]):
+            for a in range(g.oh):
+                top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
+                for b in range(g.ow):
+                    left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
+                    most = vector_at(out, ((e * g.oh + a) * g.ow + b) * g.chan, g.chan)
+                    first = vector_at(x, ((e * g.height + top) * g.width + left) * g.chan, g.chan)
+                    for c in range(g.chan):
+                        most[c] = first[c]
+                    for i in range(top, bottom):
+                        for j in range(left, right):
+                            pixel = vector_at(x, ((e * g.height + i) * g.width + j) * g.chan, g.chan)
+                            for c in range(g.chan):
+                                value = pixel[c]
+                                most[c] = value if (value > most[c]) | (value != value) else most[c]
+
+    @operation
+    def backward_delta(x, out, delta, dx, z):
+        # out = max of the window: the first pixel that equals it takes delta, the next ones what is left, 0
+        g = geometry(z)
+        zero = x.dtype.type(0.0)
+        rest = np.empty(g.chan, x.dtype)
+        for e in range(x.shape[0]):
+            for q in range(dx.shape[1]):
+                dx[e, q] = zero
+            for a in range(g.oh):
+                top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
+                for b in range(g.ow):
+                    left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
+                    at = ((e * g.oh + a) * g.ow + b) * g.chan
+                    most, given = vector_at(out, at, g.chan), vector_at(delta, at, g.chan)
+                    for c in range(g.chan):
+                        rest[c] = given[c]
+                    for i in range(top, bottom):
+                        for j in range(left, right):
+                            at = ((e * g.height + i) * g.width + j) * g.chan
+                            pixel, target = vector_at(x, at, g.chan), vector_at(dx, at, g.chan)
+                            for c in range(g.chan):
+                                wins = (pixel[c] == most[c]) | (pixel[c] != pixel[c])
+                                target[c] += rest[c] if wins else zero
+                                rest[c] = zero if wins else rest[c]
 
 
-@kernel("backward")
-def max_backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out = max of the window: the first pixel that equals it takes delta, the next ones what is left, 0
-    g = geometry(sizes)
-    zero = x.dtype.type(0.0)
-    rest = np.empty(g.chan, x.dtype)
-    for e in range(x.shape[0]):
-        for q in range(dx.shape[1]):
-            dx[e, q] = zero
-        for a in range(g.oh):
-            top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
-            for b in range(g.ow):
-                left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
-                at = ((e * g.oh + a) * g.ow + b) * g.chan
-                most, given = vector_at(out, at, g.chan), vector_at(delta, at, g.chan)
-                for c in range(g.chan):
-                    rest[c] = given[c]
-                for i in range(top, bottom):
-                    for j in range(left, right):
-                        at = ((e * g.height + i) * g.width + j) * g.chan
-                        pixel, target = vector_at(x, at, g.chan), vector_at(dx, at, g.chan)
-                        for c in range(g.chan):
-                            wins = (pixel[c] == most[c]) | (pixel[c] != pixel[c])
-                            target[c] += rest[c] if wins else zero
-                            rest[c] = zero if wins else rest[c]
+class _Mean(Module):
+    """The operations of means, over any windows."""
 
+    row_sizes = Geometry._fields
 
-@kernel("forward")
-def average_forward(x, out, params, state, sizes, hyper):
-    # x (batch, height * width * chan), out (batch, out height * out width * chan)
-    g = geometry(sizes)
-    zero, share = x.dtype.type(0.0), x.dtype.type(1.0 / (g.kh * g.kw))
-    for e in range(x.shape[0]):
-        for a in range(g.oh):
-            top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
-            for b in range(g.ow):
-                left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
-                mean = vector_at(out, ((e * g.oh + a) * g.ow + b) * g.chan, g.chan)
-                for c in range(g.chan):
-                    mean[c] = zero
-                for i in range(top, bottom):
-                    for j in range(left, right):
-                        pixel = vector_at(x, ((e * g.height + i) * g.width + j) * g.chan, g.chan)
-                        for c in range(g.chan):
-                            mean[c] += pixel[c]
-                for c in range(g.chan):
-                    mean[c] *= share
+    @operation
+    def forward(x, out, z):
+        # x (batch, height * width * chan), out (batch, out height * out width * chan)
+        g = geometry(z)
+        zero, share = x.dtype.type(0.0), x.dtype.type(1.0 / (g.kh * g.kw))
+        for e in range(x.shape[0]):
+            for a in range(g.oh):
+                top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
+                for b in range(g.ow):
+                    left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
+                    mean = vector_at(out, ((e * g.oh + a) * g.ow + b) * g.chan, g.chan)
+                    for c in range(g.chan):
+                        mean[c] = zero
+                    for i in range(top, bottom):
+                        for j in range(left, right):
+                            pixel = vector_at(x, ((e * g.height + i) * g.width + j) * g.chan, g.chan)
+                            for c in range(g.chan):
+                                mean[c] += pixel[c]
+                    for c in range(g.chan):
+                        mean[c] *= share
 
-
-@kernel("backward")
-def average_backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out = sum of the window / (kh kw)
-    g = geometry(sizes)
-    zero, share = x.dtype.type(0.0), x.dtype.type(1.0 / (g.kh * g.kw))
-    for e in range(x.shape[0]):
-        for q in range(dx.shape[1]):
-            dx[e, q] = zero
-        for a in range(g.oh):
-            top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
-            for b in range(g.ow):
-                left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
-                given = vector_at(delta, ((e * g.oh + a) * g.ow + b) * g.chan, g.chan)
-                for i in range(top, bottom):
-                    for j in range(left, right):
-                        target = vector_at(dx, ((e * g.height + i) * g.width + j) * g.chan, g.chan)
-                        for c in range(g.chan):
-                            target[c] += share * given[c]
+    @operation
+    def backward_delta(delta, dx, z):
+        # out = sum of the window / (kh kw)
+        g = geometry(z)
+        zero, share = dx.dtype.type(0.0), dx.dtype.type(1.0 / (g.kh * g.kw))
+        for e in range(dx.shape[0]):
+            for q in range(dx.shape[1]):
+                dx[e, q] = zero
+            for a in range(g.oh):
+                top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
+                for b in range(g.ow):
+                    left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
+                    given = vector_at(delta, ((e * g.oh + a) * g.ow + b) * g.chan, g.chan)
+                    for i in range(top, bottom):
+                        for j in range(left, right):
+                            target = vector_at(dx, ((e * g.height + i) * g.width + j) * g.chan, g.chan)
+                            for c in range(g.chan):
+                                target[c] += share * given[c]
 
 
 class _Pool(Windowed):
@@ -145,10 +154,10 @@ class _Pool(Windowed):
             )
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return self.as_output(self.counts(input_shape), input_shape[-1])
+        return self.as_output(self.count_windows(input_shape), input_shape[-1])
 
-    def sizes(self, input_shape: Shape) -> Shape:
-        return self.geometry(self.image(input_shape), input_shape[-1], self.counts(input_shape), input_shape[-1])
+    def sizes(self, input_shape: Shape) -> tuple[int, ...]:
+        return self.geometry(self.image(input_shape), input_shape[-1], self.count_windows(input_shape), input_shape[-1])
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -172,14 +181,14 @@ class _Pool(Windowed):
         return self.described("", stride=self.k_size)
 
 
-class MaxPool1D(_Pool):
+class MaxPool1D(_Maximum, _Pool):
     """The largest number of each window, channel by channel; its delta goes to the first of equals.
 
     Parameters
     ----------
     k_size : length of the window.
     stride : how far the window moves; None for k_size, so that windows neither overlap nor leave a gap.
-    padding : places before and after the signal that a window may begin or end in, less than k_size. They never win.
+    padding : positions before and after the signal that a window may reach into, less than k_size. They never win.
 
     Shape
     -----
@@ -195,11 +204,9 @@ class MaxPool1D(_Pool):
     """
 
     axes = 1
-    forward_kernel, backward_kernel = max_forward, max_backward
-    uses_output = True
 
 
-class MaxPool2D(_Pool):
+class MaxPool2D(_Maximum, _Pool):
     """The largest number of each window, channel by channel; its delta goes to the first of equals, row by row.
 
     Parameters
@@ -222,11 +229,9 @@ class MaxPool2D(_Pool):
     """
 
     axes = 2
-    forward_kernel, backward_kernel = max_forward, max_backward
-    uses_output = True
 
 
-class AvgPool1D(_Pool):
+class AvgPool1D(_Mean, _Pool):
     """The mean of each window, channel by channel.
 
     Parameters
@@ -246,10 +251,9 @@ class AvgPool1D(_Pool):
     """
 
     axes = 1
-    forward_kernel, backward_kernel = average_forward, average_backward
 
 
-class AvgPool2D(_Pool):
+class AvgPool2D(_Mean, _Pool):
     """The mean of each window, channel by channel.
 
     Parameters
@@ -272,10 +276,9 @@ class AvgPool2D(_Pool):
     """
 
     axes = 2
-    forward_kernel, backward_kernel = average_forward, average_backward
 
 
-class _GlobalPool(KernelModule):
+class _GlobalPool(Module):
     keeps_features = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -285,7 +288,7 @@ class _GlobalPool(KernelModule):
             raise ShapeError(self, input_shape, expected + advice)
         return input_shape[-1:]
 
-    def sizes(self, input_shape: Shape) -> Shape:
+    def sizes(self, input_shape: Shape) -> tuple[int, ...]:
         n, chan = prod(input_shape[:-1]), input_shape[-1]  # a signal of n, and one window
         return Geometry(n, 1, chan, kh=n, kw=1, sh=1, sw=1, ph=0, pw=0, oh=1, ow=1, chan_out=chan)
 
@@ -294,8 +297,8 @@ class _GlobalPool(KernelModule):
         return [(cls(), (2, 5, 3)), (cls(), (3, 4, 3, 2)), (cls(), (1, 1, 4)), (cls(), (2, 3, 1))]
 
 
-class GlobalMaxPool(_GlobalPool):
-    """The largest number of each channel, wherever it is; its delta goes to the first of equals.
+class GlobalMaxPool(_Maximum, _GlobalPool):
+    """The largest number of each channel, at any position; its delta goes to the first of equals.
 
     Shape
     -----
@@ -307,12 +310,9 @@ class GlobalMaxPool(_GlobalPool):
     array([[4., 6.]])
     """
 
-    forward_kernel, backward_kernel = max_forward, max_backward
-    uses_output = True
 
-
-class GlobalAvgPool(_GlobalPool):
-    """The mean of each channel over all places.
+class GlobalAvgPool(_Mean, _GlobalPool):
+    """The mean of each channel over all positions.
 
     Shape
     -----
@@ -323,5 +323,3 @@ class GlobalAvgPool(_GlobalPool):
     >>> GlobalAvgPool().forward([[[1.0, 6.0], [4.0, 2.0]]])
     array([[2.5, 4. ]])
     """
-
-    forward_kernel, backward_kernel = average_forward, average_backward

@@ -2,9 +2,9 @@
 
 x, out, delta, dx (batch, ...), all of one shape; a is one number, the parameter.
 
-(1)  out = x where x > 0, else a x
+(1)  out = x if x > 0, else a x
 (2)  dL/da = sum of delta x over all elements with x <= 0        a is in all of these, with factor x
-(3)  dL/dx = delta where x > 0, else a delta
+(3)  dL/dx = delta if x > 0, else a delta
 
 At 0 the derivative is the slope a.
 
@@ -17,42 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import real
-from modnet.kernels import kernel
-from modnet.module import KernelModule, Shape, View
+from modnet.inputs import real
+from modnet.kernels import flat
+from modnet.module import Module, Parameter, Shape, operation
 
 
-@kernel("forward")
-def forward(x, out, params, state, sizes, hyper):
-    # x, out (batch, features), params a
-    zero, a = x.dtype.type(0.0), params[0]
-    x, out = x.reshape(x.size), out.reshape(x.size)
-    for i in range(x.size):
-        out[i] = x[i] if x[i] > zero else a * x[i]
-
-
-@kernel("gradient")
-def gradient(x, out, delta, grad, params, state, sizes, hyper):
-    # out = x if x > 0 else a x
-    zero = x.dtype.type(0.0)
-    x, delta = x.reshape(x.size), delta.reshape(x.size)
-    total = 0.0
-    for i in range(x.size):
-        total += np.float64(zero if x[i] > zero else delta[i] * x[i])
-    grad[0] += total
-
-
-@kernel("backward")
-def backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out = x if x > 0 else a x
-    zero, a = x.dtype.type(0.0), params[0]
-    x, delta, dx = x.reshape(x.size), delta.reshape(x.size), dx.reshape(x.size)
-    for i in range(x.size):
-        dx[i] = delta[i] if x[i] > zero else a * delta[i]
-
-
-class PReLU(KernelModule):
-    """x where x > 0, else a x, with one slope a, which is learned.
+class PReLU(Module):
+    """x if x > 0, else a x, with one slope a, which is learned.
 
     Parameters
     ----------
@@ -72,13 +43,38 @@ class PReLU(KernelModule):
     array([[-0.5,  2. ]])
     """
 
-    forward_kernel, gradient_kernel, backward_kernel = forward, gradient, backward
-    weight, weight_gradient = View(), View("grad", "weight")
+    slopes = 1  # one for all features
+    weight = Parameter("slopes")
     keeps_features = True
 
     def __init__(self, init: float = 0.25) -> None:
-        super().__init__({"weight": (1,)})
+        super().__init__()
         self.weight = [real(init, "PReLU", "init")]
+
+    @operation
+    def forward(x, out, p, c):
+        # x, out (batch, features), p.weight (1,)
+        a = p.weight[0]
+        x, out = flat(x), flat(out)
+        for i in range(x.size):
+            out[i] = x[i] if x[i] > c.zero else a * x[i]                                  # (1)
+
+    @operation
+    def backward_update_gradient(x, delta, g, c):
+        # out = x if x > 0 else a x
+        x, delta = flat(x), flat(delta)
+        total = 0.0
+        for i in range(x.size):
+            total += np.float64(c.zero if x[i] > c.zero else delta[i] * x[i])             # (2)
+        g.weight[0] += total
+
+    @operation
+    def backward_delta(x, delta, dx, p, c):
+        # out = x if x > 0 else a x
+        a = p.weight[0]
+        x, delta, dx = flat(x), flat(delta), flat(dx)
+        for i in range(x.size):
+            dx[i] = delta[i] if x[i] > c.zero else a * delta[i]                           # (3)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:

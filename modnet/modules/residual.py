@@ -8,22 +8,15 @@ f is the chain of the modules; x, f(x), out (batch, ...), all of one shape.
      x is in out twice, as it is and inside f, and the two derivatives add up. Through the first, delta reaches every block
      of a deep network as it is, however small the derivatives of the f's are.
 
-In a table, two rows write to the slot of the result: one copies x there, one adds f(x).
-
 Reference: K. He, X. Zhang, S. Ren and J. Sun, Deep residual learning for image recognition, CVPR 2016.
 """
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
-import numpy as np
-
-from modnet.module import Module, Shape, ShapeError
+from modnet.module import Module, Shape
 from modnet.modules.sequential import Sequential
-from modnet.modules.wiring import ADD, COPY, PLAIN
-from modnet.table import Program
 
 
 class Residual(Sequential):
@@ -57,44 +50,8 @@ class Residual(Sequential):
         if not self._modules:
             raise ValueError("Residual: got no modules, expected at least one")
 
-    # How the modules are connected.
-
-    def add_rows(self, program: Program, slot: int, input_shape: Shape) -> tuple[int, Shape]:
-        output = program.slot(prod(input_shape))
-        program.row(PLAIN, slot, output, (), COPY)
-        end, shape = super().add_rows(program, slot, input_shape)
-        self._require_same(input_shape, shape)
-        program.row(PLAIN, end, output, (), ADD)
-        return output, shape
-
-    def shapes(self, input_shape: Shape) -> tuple[list[tuple[Shape, Shape]], Shape]:
-        steps, shape = super().shapes(input_shape)
-        self._require_same(input_shape, shape)
-        return steps, shape
-
-    def features_after(self, features: int | None, giver: str, place: str) -> tuple[int | None, str]:
-        before = features if features is not None else self.features_taken()
-        after, _ = super().features_after(features, giver, place)
-        name = self.name_at(place)
-        if before is not None and after is not None and before != after:
-            raise ValueError(f"{name}: its modules take {before} features and give {after}, expected as many")
-        return (after if before is None else before), name
-
-    def _require_same(self, before: Shape, after: Shape) -> None:
-        if tuple(before) != tuple(after):
-            given = ", ".join(map(str, ("batch", *after)))
-            raise ShapeError("Residual", before, f"the shape that its modules give, ({given})")
-
-    # The walk in Python.
-
-    def _walk_forward(self, x: np.ndarray) -> list[Any]:
-        values = super()._walk_forward(x)
-        self._require_same(x.shape[1:], values[-1].shape[1:])
-        return [*values, x + values[-1]]
-
-    def _walk_backward(self, values: list[Any], delta: Any, gradient: bool, wants_dx: bool) -> Any:
-        dx = super()._walk_backward(values, delta, gradient, wants_dx)
-        return dx + delta if wants_dx else None
+    def wire(self, program: Any, x: Any) -> Any:
+        return program.sum(x, super().wire(program, x))
 
     @classmethod
     def examples(cls) -> list[tuple[Module, Shape]]:

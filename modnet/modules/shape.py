@@ -4,7 +4,7 @@ Identity, Flatten, Reshape
 (1)  out = x, seen in another shape
 (3)  dL/dx = delta, seen in the shape of x
 
-In a network they are no row of the table at all: what comes after reads the same numbers.
+In a network they need no row of the table: what comes after reads the same numbers.
 
 Transpose, with a an example's axes in their new order
 (1)  out[i][k] = x[i][k'] where k'[a[d]] = k[d]         the axis d of out is the axis a[d] of x
@@ -18,19 +18,24 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import inline, kernel
-from modnet.module import KernelModule, Shape, ShapeError
-from modnet.modules.wiring import copy_backward, copy_forward
+from modnet.kernels import Fixed, copy, inline
+from modnet.module import Module, Shape, ShapeError, operation
+
+_MOST = 16  # axes of an example that Transpose takes: z has a place for each
 
 
-class _SameNumbers(KernelModule):
-    forward_kernel, backward_kernel = copy_forward, copy_backward
+class _SameNumbers(Module):
+    same_numbers = True
 
-    def add_rows(self, program: Any, slot: int, input_shape: Shape) -> tuple[int, Shape]:
-        return slot, self.output_shape(input_shape)
+    @operation
+    def forward(x, out):
+        # x, out (batch, features)
+        copy(x, out)                                                  # (1)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+    @operation
+    def backward_delta(delta, dx):
+        # out = x
+        copy(delta, dx)                                               # (3)
 
 
 class Identity(_SameNumbers):
@@ -75,11 +80,11 @@ class Reshape(_SameNumbers):
 
     Parameters
     ----------
-    shape : sizes of the new axes of an example. One may be -1: it is what the others leave.
+    shape : sizes of the new axes of an example. One may be -1: it then follows from the others.
 
     Shape
     -----
-    (batch, ...) -> (batch, *shape), of as many numbers
+    (batch, ...) -> (batch, *shape), with the same numbers
 
     Example
     -------
@@ -87,6 +92,8 @@ class Reshape(_SameNumbers):
     array([[[1., 2.],
             [3., 4.]]])
     """
+
+    shape = Fixed()
 
     def __init__(self, *shape: int) -> None:
         sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
@@ -98,7 +105,7 @@ class Reshape(_SameNumbers):
         if sum(size == -1 for size in sizes) > 1:
             raise ValueError(f"Reshape: shape is {sizes}, expected -1 at most once")
         super().__init__()
-        self.shape: Shape = tuple(int(size) for size in sizes)
+        self.shape = tuple(int(size) for size in sizes)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         known = prod(size for size in self.shape if size != -1)
@@ -116,43 +123,29 @@ class Reshape(_SameNumbers):
 
 
 @inline
-def _gather(source, target, shape, steps):
-    """Fill target (batch, features), of a shape, with numbers of source: its axes' neighbours lie `steps` apart there.
+def _gather(source, target, axes, lengths, steps):
+    """Fill target (batch, features), whose axes have these lengths, from source, where their neighbours are `steps` apart.
 
-    Written in the order of target: with the reads in a row and the writes apart it takes two to four times as long.
+    It goes through target in order: if the reads are in order and the writes apart, it takes two to four times as long.
     """
-    n, step = shape[shape.size - 1], steps[steps.size - 1]
+    n, step = lengths[axes - 1], steps[axes - 1]
     for row in range(target.shape[1] // n):
         rest, start = row, 0
-        for d in range(shape.size - 2, -1, -1):
-            start += (rest % shape[d]) * steps[d]
-            rest //= shape[d]
+        for d in range(axes - 2, -1, -1):
+            start += (rest % lengths[d]) * steps[d]
+            rest //= lengths[d]
         for i in range(target.shape[0]):
             for j in range(n):
                 target[i, row * n + j] = source[i, start + j * step]
 
 
-@kernel("forward")
-def transpose_forward(x, out, params, state, sizes, hyper):
-    # x, out (batch, features), sizes the shape of out and how far apart its axes' neighbours are in x; then dx's in delta
-    axes = sizes.size // 4
-    _gather(x, out, sizes[:axes], sizes[axes : 2 * axes])
-
-
-@kernel("backward")
-def transpose_backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out is x, gathered
-    axes = sizes.size // 4
-    _gather(delta, dx, sizes[2 * axes : 3 * axes], sizes[3 * axes :])
-
-
-class Transpose(KernelModule):
+class Transpose(Module):
     """An example's axes in another order; the batch axis stays in front.
 
     Parameters
     ----------
-    axes : the axes of one example, from 0, in their new order. ``Transpose(1, 0)`` exchanges rows and columns. Without any,
-        all axes are reversed.
+    axes : the axes of one example, from 0, in their new order, at most 16. ``Transpose(1, 0)`` exchanges rows and columns.
+        Without any, all axes are reversed.
 
     Shape
     -----
@@ -165,7 +158,10 @@ class Transpose(KernelModule):
             [2., 4.]]])
     """
 
-    forward_kernel, backward_kernel = transpose_forward, transpose_backward
+    axes = Fixed()
+    #: Of an example: how many axes; how long each axis of out is, and how far apart its neighbours are in x; how long each axis
+    #: of dx is, and how far apart its neighbours are in delta.
+    row_sizes = ("axes", ("lengths", _MOST), ("steps", _MOST), ("dx_lengths", _MOST), ("dx_steps", _MOST))
 
     def __init__(self, *axes: int) -> None:
         order = tuple(axes[0]) if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
@@ -176,25 +172,39 @@ class Transpose(KernelModule):
             raise ValueError(
                 f"Transpose: axes are {order}, expected each of 0 to {len(order) - 1} once: the axes of one example"
             )
+        if len(order) > _MOST:
+            raise ValueError(f"Transpose: axes are {len(order)}, expected at most {_MOST}")
         super().__init__()
-        self.axes: Shape = tuple(int(axis) for axis in order)
+        self.axes = tuple(int(axis) for axis in order)
 
     def _order(self, input_shape: Shape) -> Shape:
         if self.axes and len(input_shape) != len(self.axes):
             raise ShapeError(self, input_shape, f"{len(self.axes)} axes after the batch")
+        if len(input_shape) > _MOST:
+            raise ShapeError(self, input_shape, f"at most {_MOST} axes after the batch")
         return self.axes or tuple(range(len(input_shape) - 1, -1, -1))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape[axis] for axis in self._order(input_shape))
 
-    def sizes(self, input_shape: Shape) -> Shape:
+    def sizes(self, input_shape: Shape) -> tuple[Any, ...]:
         order = self._order(input_shape)
         if not order:
-            return 1, 1, 1, 1
+            return 1, (1,), (1,), (1,), (1,)
         after = tuple(input_shape[axis] for axis in order)
         steps = [prod(input_shape[axis + 1 :]) for axis in order]
         back = [prod(after[order.index(axis) + 1 :]) for axis in range(len(order))]
-        return (*after, *steps, *input_shape, *back)
+        return len(order), after, steps, input_shape, back
+
+    @operation
+    def forward(x, out, z):
+        # x, out (batch, features)
+        _gather(x, out, z.axes, z.lengths, z.steps)                   # (1)
+
+    @operation
+    def backward_delta(delta, dx, z):
+        # out is x, gathered
+        _gather(delta, dx, z.axes, z.dx_lengths, z.dx_steps)          # (3)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:

@@ -25,92 +25,30 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import flat, in_rows, kernel
-from modnet.mathfun import exp, log
-from modnet.module import KernelModule, Shape, ShapeError
-from modnet.rows import exp_rows, sum_row
+from modnet.kernels import flat
+from modnet.kernels.mathfun import exp, log
+from modnet.kernels.softmax_rows import exp_rows, sum_row
+from modnet.module import Module, Shape, ShapeError, operation
 
 
-@kernel("forward")
-def softmax_forward(x, out, params, state, sizes, hyper):
-    # x, out (batch, rows * n)
-    n = sizes[0]
-    x, out = in_rows(x, n), in_rows(out, n)
-    exp_rows(x, out, np.empty(x.shape[0], x.dtype))
-    for i in range(x.shape[0]):
-        share = x.dtype.type(1.0) / sum_row(out, i)
-        for j in range(n):
-            out[i, j] *= share
-
-
-@kernel("backward")
-def softmax_backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out[j] = exp(x[j] - top) / sum of exp(x - top)
-    n = sizes[0]
-    out, delta, dx = in_rows(out, n), in_rows(delta, n), in_rows(dx, n)
-    for i in range(out.shape[0]):
-        mean = out.dtype.type(0.0)
-        for j in range(n):
-            mean += delta[i, j] * out[i, j]
-        for j in range(n):
-            dx[i, j] = out[i, j] * (delta[i, j] - mean)
-
-
-@kernel("forward")
-def log_softmax_forward(x, out, params, state, sizes, hyper):
-    # x, out (batch, rows * n)
-    n = sizes[0]
-    x, out = in_rows(x, n), in_rows(out, n)
-    rows = x.shape[0]
-    top, rest = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
-    exp_rows(x, out, top)
-    for i in range(rows):
-        rest[i] = sum_row(out, i)
-    for i in range(rows):
-        rest[i] = log(rest[i])
-    for i in range(rows):
-        for j in range(n):
-            out[i, j] = (x[i, j] - top[i]) - rest[i]
-
-
-@kernel("backward")
-def log_softmax_backward(x, out, delta, dx, params, state, sizes, hyper):
-    # out[j] = x[j] - top - log(sum of exp(x - top))
-    n = sizes[0]
-    flat_out, flat_dx = flat(out), flat(dx)
-    for i in range(flat_dx.size):
-        flat_dx[i] = exp(flat_out[i])
-    delta, dx = in_rows(delta, n), in_rows(dx, n)
-    for i in range(dx.shape[0]):
-        total = sum_row(delta, i)
-        for j in range(n):
-            dx[i, j] = delta[i, j] - dx[i, j] * total
-
-
-class _OverLastAxis(KernelModule):
+class _OverLastAxis(Module):
+    over_last_axis = True
     keeps_features = True
-    uses_output = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if not input_shape:
-            raise ShapeError(self, input_shape, "(batch, ..., classes)")
+        if not input_shape or not input_shape[-1]:
+            raise ShapeError(self, input_shape, "(batch, ..., classes)", (-1,))
         return tuple(input_shape)
-
-    def sizes(self, input_shape: Shape) -> Shape:
-        return (input_shape[-1],)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(), (4, 3)), (cls(), (1, 5)), (cls(), (2, 3, 4)), (cls(), (3, 1))]
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
 
 class Softmax(_OverLastAxis):
     """Probabilities from scores: positive, of sum 1 over the last axis, at any size of the scores.
 
-    Before `CrossEntropy` it is one too many: that loss takes the scores.
+    Do not put it before `CrossEntropy`: that loss takes the scores.
 
     Shape
     -----
@@ -122,11 +60,28 @@ class Softmax(_OverLastAxis):
     array([[0.5, 0.5]])
     """
 
-    forward_kernel, backward_kernel = softmax_forward, softmax_backward
+    @operation
+    def forward(x, out, c):
+        # x, out (rows, n)
+        exp_rows(x, out, np.empty(x.shape[0], x.dtype))
+        for i in range(x.shape[0]):
+            share = c.one / sum_row(out, i)
+            for j in range(x.shape[1]):
+                out[i, j] *= share                                     # (1)
+
+    @operation
+    def backward_delta(out, delta, dx, c):
+        # out[j] = exp(x[j] - top) / sum of exp(x - top)
+        for i in range(out.shape[0]):
+            mean = c.zero
+            for j in range(out.shape[1]):
+                mean += delta[i, j] * out[i, j]
+            for j in range(out.shape[1]):
+                dx[i, j] = out[i, j] * (delta[i, j] - mean)            # (3)
 
 
 class LogSoftmax(_OverLastAxis):
-    """The logarithm of `Softmax`, exact where a probability is too small to be written. `NLL` takes it.
+    """The logarithm of `Softmax`, exact even if a probability is too small to be written. `NLL` takes it.
 
     Shape
     -----
@@ -138,4 +93,27 @@ class LogSoftmax(_OverLastAxis):
     array([[-1000.,     0.]])
     """
 
-    forward_kernel, backward_kernel = log_softmax_forward, log_softmax_backward
+    @operation
+    def forward(x, out):
+        # x, out (rows, n)
+        rows = x.shape[0]
+        top, rest = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
+        exp_rows(x, out, top)
+        for i in range(rows):
+            rest[i] = sum_row(out, i)
+        for i in range(rows):
+            rest[i] = log(rest[i])
+        for i in range(rows):
+            for j in range(x.shape[1]):
+                out[i, j] = (x[i, j] - top[i]) - rest[i]               # (1)
+
+    @operation
+    def backward_delta(out, delta, dx):
+        # out[j] = x[j] - top - log(sum of exp(x - top))
+        flat_out, flat_dx = flat(out), flat(dx)
+        for i in range(flat_dx.size):
+            flat_dx[i] = exp(flat_out[i])
+        for i in range(dx.shape[0]):
+            total = sum_row(delta, i)
+            for j in range(dx.shape[1]):
+                dx[i, j] = delta[i, j] - dx[i, j] * total              # (3)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from modnet.engine.foreign import Foreign
+from modnet.engine.program import Program
+
 #: Place, module, output shape, number of parameters.
 Row = tuple[str, str, str, int]
 
@@ -56,3 +59,30 @@ class Summary:
         )
         foot = f"<tr><td colspan='4'>{html.escape(self._foot)}</td></tr>"
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}{foot}</tbody></table>"
+
+
+def summarise(net: Any, program: Program | None) -> list[Row]:
+    """The rows of a summary: containers and modules in order, with output shapes if there is a program."""
+    shapes = {} if program is None else {row.place: row.output.shape for row in program.rows if row.joint in ("", "same")}
+    after = {} if program is None else {place: value.shape for place, value in program.outputs.items()}
+    rows: list[Row] = []
+    seen: set[int] = set()
+
+    def visit(container: Any, place: str) -> None:
+        for i, module in enumerate(container):
+            where = f"{place}[{i}]"
+            shape = after.get(where) if hasattr(module, "wire") and where in after else shapes.get(where)
+            text = "" if shape is None else "(" + ", ".join(map(str, ("batch", *shape))) + ")"
+            if hasattr(module, "wire") and getattr(module, "is_wired", False):
+                if module.shown:
+                    rows.append((where, type(module).__name__, text, 0))
+                visit(module, where)
+                continue
+            count = sum(int(array.size) for array in Foreign(module).named().values())
+            again = id(module) in seen
+            seen.add(id(module))
+            name = Foreign.name_of(module) + (" (again)" if again and count else "")
+            rows.append((where, name, text, 0 if again else count))
+
+    visit(net, "")
+    return rows

@@ -4,7 +4,7 @@ p parameters, g gradient, s and d the decayed mean squares of the gradient and o
 
 (1)  g = g + w p
 (2)  s = r s + (1 - r) g^2
-(3)  q = sqrt(d + eps) / sqrt(s + eps) g             the size of late steps over that of late gradients: no rate is needed
+(3)  q = sqrt(d + eps) / sqrt(s + eps) g             the size of recent steps over the size of recent gradients
      d = r d + (1 - r) q^2
 (4)  p = p - lr q
 
@@ -17,24 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import kernel
-from modnet.optim.optimizer import Number, Optimizer, decay_rate, not_negative, positive
+from modnet.kernels import Setting, State, operation
+from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
-
-
-@kernel("step")
-def step(params, grad, moments, settings):
-    # params, grad (n,), moments s then d (2 n,), settings lr, steps, clip, rho, eps, weight decay
-    settings[1] += 1
-    n, real = params.size, params.dtype.type
-    one, lr, rho, eps, decay = real(1.0), real(settings[0]), real(settings[3]), real(settings[4]), real(settings[5])
-    s, d = moments[:n], moments[n:]
-    for i in range(n):
-        g = grad[i] + decay * params[i]
-        s[i] = rho * s[i] + (one - rho) * g * g
-        q = np.sqrt(d[i] + eps) / np.sqrt(s[i] + eps) * g
-        d[i] = rho * d[i] + (one - rho) * q * q
-        params[i] -= lr * q
 
 
 class Adadelta(Optimizer):
@@ -49,9 +34,10 @@ class Adadelta(Optimizer):
     clip_norm : the largest norm of the gradient, or None.
     """
 
-    step_kernel = step
-    moment_count = 2
-    rho, eps, weight_decay = Number(3), Number(4), Number(5)
+    square, moved = State("n"), State("n")
+    rho = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
+    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
 
     def __init__(
         self,
@@ -61,8 +47,20 @@ class Adadelta(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        own = decay_rate(rho, "Adadelta", "rho"), positive(eps, "Adadelta", "eps")
-        super().__init__(lr, (*own, not_negative(weight_decay, "Adadelta", "weight_decay")), clip_norm)
+        super().__init__(lr, clip_norm, rho=rho, eps=eps, weight_decay=weight_decay)
+
+    @operation
+    def step(p, g, st, s):
+        # p, g, st.square, d = st.moved (n,)
+        s.steps += 1
+        square, d, real = st.square, st.moved, p.dtype.type
+        one, lr, rho, eps, decay = real(1.0), real(s.lr), real(s.rho), real(s.eps), real(s.weight_decay)
+        for i in range(p.size):
+            slope = g[i] + decay * p[i]                                             # (1)
+            square[i] = rho * square[i] + (one - rho) * slope * slope               # (2)
+            q = np.sqrt(d[i] + eps) / np.sqrt(square[i] + eps) * slope              # (3)
+            d[i] = rho * d[i] + (one - rho) * q * q
+            p[i] -= lr * q                                                          # (4)
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

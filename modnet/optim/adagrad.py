@@ -6,7 +6,7 @@ p parameters, g gradient, s the sum of its squares, t the count of steps; w the 
 (2)  s = s + g^2
 (3)  p = p - (lr / (1 + (t - 1) lr_decay)) g / (sqrt(s) + eps)
 
-s only grows, so every rate falls for good: right for a convex cost, and the reason for RMSprop.
+s only grows, so every rate falls for good: right for a convex loss, and the reason for RMSprop.
 
 Reference: J. Duchi, E. Hazan and Y. Singer, Adaptive subgradient methods, Journal of Machine Learning Research 12 (2011).
 """
@@ -15,22 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import kernel
-from modnet.optim.optimizer import Number, Optimizer, not_negative, positive
+from modnet.kernels import Setting, State, operation
+from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
-
-
-@kernel("step")
-def step(params, grad, moments, settings):
-    # params, grad (n,), moments s (n,), settings lr, steps, clip, lr decay, eps, weight decay
-    settings[1] += 1
-    real = params.dtype.type
-    rate = real(settings[0] / (1 + (settings[1] - 1) * settings[3]))
-    eps, decay = real(settings[4]), real(settings[5])
-    for i in range(params.size):
-        g = grad[i] + decay * params[i]
-        moments[i] += g * g
-        params[i] -= rate * g / (np.sqrt(moments[i]) + eps)
 
 
 class Adagrad(Optimizer):
@@ -45,9 +32,10 @@ class Adagrad(Optimizer):
     clip_norm : the largest norm of the gradient, or None.
     """
 
-    step_kernel = step
-    moment_count = 1
-    lr_decay, eps, weight_decay = Number(3), Number(4), Number(5)
+    squares = State("n")
+    lr_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
+    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
+    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
 
     def __init__(
         self,
@@ -57,8 +45,18 @@ class Adagrad(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        slower, decay = not_negative(lr_decay, "Adagrad", "lr_decay"), not_negative(weight_decay, "Adagrad", "weight_decay")
-        super().__init__(lr, (slower, positive(eps, "Adagrad", "eps"), decay), clip_norm)
+        super().__init__(lr, clip_norm, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay)
+
+    @operation
+    def step(p, g, st, s):
+        # p, g, st.squares (n,)
+        s.steps += 1
+        squares, t, real = st.squares, float(s.steps), p.dtype.type
+        rate, eps, decay = real(s.lr / (1 + (t - 1) * s.lr_decay)), real(s.eps), real(s.weight_decay)
+        for i in range(p.size):
+            slope = g[i] + decay * p[i]                                # (1)
+            squares[i] += slope * slope                                # (2)
+            p[i] -= rate * slope / (np.sqrt(squares[i]) + eps)         # (3)
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

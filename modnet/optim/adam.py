@@ -16,26 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import kernel
-from modnet.optim.optimizer import Number, Optimizer, decay_rate, not_negative, positive
+from modnet.kernels import Setting, State, operation
+from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
-
-
-@kernel("step")
-def step(params, grad, moments, settings):
-    # params, grad (n,), moments m then v (2 n,), settings lr, steps, clip, beta1, beta2, eps, weight decay
-    settings[1] += 1
-    n, t = params.size, settings[1]
-    real = params.dtype.type
-    one, beta1, beta2 = real(1.0), real(settings[3]), real(settings[4])
-    rate = real(settings[0] / (1 - settings[3] ** t))
-    root, eps, decay = real(np.sqrt(1 - settings[4] ** t)), real(settings[5]), real(settings[6])
-    m, v = moments[:n], moments[n:]
-    for i in range(n):
-        g = grad[i] + decay * params[i]
-        m[i] = beta1 * m[i] + (one - beta1) * g
-        v[i] = beta2 * v[i] + (one - beta2) * g * g
-        params[i] -= rate * m[i] / (np.sqrt(v[i]) / root + eps)
 
 
 class Adam(Optimizer):
@@ -50,9 +33,11 @@ class Adam(Optimizer):
     clip_norm : the largest norm of the gradient, or None.
     """
 
-    step_kernel = step
-    moment_count = 2
-    beta1, beta2, eps, weight_decay = Number(3), Number(4), Number(5), Number(6)
+    mean, square = State("n"), State("n")
+    beta1 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    beta2 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
+    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
 
     def __init__(
         self,
@@ -63,9 +48,20 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        b1, b2 = decay_rate(beta1, "Adam", "beta1"), decay_rate(beta2, "Adam", "beta2")
-        own = b1, b2, positive(eps, "Adam", "eps"), not_negative(weight_decay, "Adam", "weight_decay")
-        super().__init__(lr, own, clip_norm)
+        super().__init__(lr, clip_norm, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+
+    @operation
+    def step(p, g, st, s):
+        # p, g, m = st.mean, v = st.square (n,)
+        s.steps += 1
+        m, v, t, real = st.mean, st.square, float(s.steps), p.dtype.type
+        one, beta1, beta2, eps, decay = real(1.0), real(s.beta1), real(s.beta2), real(s.eps), real(s.weight_decay)
+        rate, root = real(s.lr / (1 - s.beta1**t)), real(np.sqrt(1 - s.beta2**t))
+        for i in range(p.size):
+            slope = g[i] + decay * p[i]                                # (1)
+            m[i] = beta1 * m[i] + (one - beta1) * slope                # (2)
+            v[i] = beta2 * v[i] + (one - beta2) * slope * slope
+            p[i] -= rate * m[i] / (np.sqrt(v[i]) / root + eps)         # (3)
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

@@ -1,4 +1,4 @@
-"""Adamax: Adam with the largest gradient of late in the place of the root of the mean square.
+"""Adamax: Adam with the largest recent gradient in place of the root of the mean square.
 
 p parameters, g gradient, m its decayed mean, u its decayed maximum, t the count of steps; b1, b2 the decays, w the weight
 decay.
@@ -8,33 +8,16 @@ decay.
      u = max(b2 u, |g| + eps)
 (3)  p = p - (lr / (1 - b1^t)) m / u
 
-u is what Adam's root becomes when squares are replaced by ever higher powers. It needs no correction for its start.
+u is what Adam's root becomes when squares are replaced by higher and higher powers. It needs no correction for its start.
 
 Reference: D. Kingma and J. Ba, Adam: a method for stochastic optimization, ICLR 2015, section 7.1.
 """
 
 from __future__ import annotations
 
-from modnet.kernels import kernel
-from modnet.optim.optimizer import Number, Optimizer, decay_rate, not_negative, positive
+from modnet.kernels import Setting, State, operation
+from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
-
-
-@kernel("step")
-def step(params, grad, moments, settings):
-    # params, grad (n,), moments m then u (2 n,), settings lr, steps, clip, beta1, beta2, eps, weight decay
-    settings[1] += 1
-    n, t = params.size, settings[1]
-    real = params.dtype.type
-    one, beta1, beta2 = real(1.0), real(settings[3]), real(settings[4])
-    rate, eps, decay = real(settings[0] / (1 - settings[3] ** t)), real(settings[5]), real(settings[6])
-    m, u = moments[:n], moments[n:]
-    for i in range(n):
-        g = grad[i] + decay * params[i]
-        m[i] = beta1 * m[i] + (one - beta1) * g
-        before, now = beta2 * u[i], abs(g) + eps
-        u[i] = before if before > now else now
-        params[i] -= rate * m[i] / u[i]
 
 
 class Adamax(Optimizer):
@@ -49,9 +32,11 @@ class Adamax(Optimizer):
     clip_norm : the largest norm of the gradient, or None.
     """
 
-    step_kernel = step
-    moment_count = 2
-    beta1, beta2, eps, weight_decay = Number(3), Number(4), Number(5), Number(6)
+    mean, maximum = State("n"), State("n")
+    beta1 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    beta2 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
+    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
 
     def __init__(
         self,
@@ -62,9 +47,21 @@ class Adamax(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        b1, b2 = decay_rate(beta1, "Adamax", "beta1"), decay_rate(beta2, "Adamax", "beta2")
-        own = b1, b2, positive(eps, "Adamax", "eps"), not_negative(weight_decay, "Adamax", "weight_decay")
-        super().__init__(lr, own, clip_norm)
+        super().__init__(lr, clip_norm, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+
+    @operation
+    def step(p, g, st, s):
+        # p, g, m = st.mean, u = st.maximum (n,)
+        s.steps += 1
+        m, u, t, real = st.mean, st.maximum, float(s.steps), p.dtype.type
+        one, beta1, beta2, eps, decay = real(1.0), real(s.beta1), real(s.beta2), real(s.eps), real(s.weight_decay)
+        rate = real(s.lr / (1 - s.beta1**t))
+        for i in range(p.size):
+            slope = g[i] + decay * p[i]                                # (1)
+            m[i] = beta1 * m[i] + (one - beta1) * slope                # (2)
+            before, now = beta2 * u[i], abs(slope) + eps
+            u[i] = before if before > now else now
+            p[i] -= rate * m[i] / u[i]                                 # (3)
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

@@ -1,21 +1,20 @@
-"""Descent of a plain function: the same optimizers, on a point in the place of a network's parameters.
+"""Descent of a plain function: the same optimizers, on a point instead of a network's parameters.
 
 (1)  x = x - lr f'(x)          or whatever the optimizer does with f'(x)
 
-until |f'(x)| <= tol: for a vector the Euclidean norm. It shows what a rate, momentum or a schedule does where there is nothing
-else to look at, and the path can be drawn.
+until |f'(x)| <= tol: for a vector the Euclidean norm. It shows what a rate, momentum or a schedule does, with nothing else to
+look at, and the path can be drawn.
 """
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from modnet.arrays import as_numbers, real, require_finite, whole
+from modnet.inputs import as_numbers, real, require_finite, whole
 from modnet.module import Module
 from modnet.optim.optimizer import Optimizer
 
@@ -40,7 +39,7 @@ def descend(
 
     Parameters
     ----------
-    f : from a point to a number. It is called only by an optimizer that looks at the cost, and by a schedule that does.
+    f : from a point to a number. Only optimizers and schedules that use the loss call it.
     gradient : from a point to the derivative, a number or a vector like the point. None for an optimizer that uses none.
     start : a number, or a vector (d,). f and gradient are called with the same.
     optimizer : a copy of it is used, at its first step. Each step counts as an epoch to its schedule.
@@ -53,7 +52,7 @@ def descend(
 
     Warns
     -----
-    RuntimeWarning : where the gradient or the point is no longer finite. The path then ends before.
+    RuntimeWarning : if the gradient or the point is no longer finite; the path then ends before it.
 
     Example
     -------
@@ -65,7 +64,7 @@ def descend(
         raise TypeError(f"descend: optimizer is {optimizer!r}, expected an optimizer object such as SGD(0.1)")
     if not callable(f):
         raise TypeError(f"descend: f is {f!r}, expected a function of a point")
-    if not callable(gradient) and not (gradient is None and optimizer.needs_cost):
+    if not callable(gradient) and not (gradient is None and optimizer.needs_loss):
         raise TypeError(f"descend: gradient is {gradient!r}, expected a function of a point")
     bound = real(tol, "descend", "tol", "a number that is not negative", lambda v: v >= 0)
     steps = whole(max_iter, "descend", "max_iter")
@@ -74,7 +73,7 @@ def descend(
         raise ValueError(f"descend: start has shape {first.shape}, expected a number or a vector (d,)")
     require_finite(first.reshape(-1), "descend", "start")
     point = _Point(first.reshape(-1).copy())
-    mine = copy.copy(optimizer).attach(point)
+    mine = optimizer.fresh().attach(point)
     shown = (lambda x: x.copy()) if first.ndim else (lambda x: x[0])
     path: list[np.ndarray] = []
     with np.errstate(all="ignore"):
@@ -83,7 +82,7 @@ def descend(
             slope = _slope(gradient, shown(x), x.shape)
             if not (np.isfinite(x).all() and np.isfinite(slope).all()):
                 warnings.warn(
-                    f"descend: after {step} steps the point or its gradient is not finite, the path ends before; "
+                    f"descend: after {step} steps the point or its gradient is not finite; the path ends before it; "
                     "try a smaller lr",
                     RuntimeWarning,
                     stacklevel=2,
@@ -101,7 +100,7 @@ def descend(
 def _slope(gradient: Callable[[Any], Any] | None, x: Any, shape: tuple[int, ...]) -> np.ndarray:
     if gradient is None:
         return np.zeros(shape)
-    found = np.array(as_numbers(gradient(x), "descend", "the gradient"), np.float64)
+    found = np.array(as_numbers(gradient(x), "descend", "gradient"), np.float64)
     if found.shape not in (np.shape(x), shape):
         raise ValueError(f"descend: the gradient has shape {found.shape}, expected {np.shape(x)}, that of the point")
     return found.reshape(shape)

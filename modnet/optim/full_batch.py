@@ -1,6 +1,6 @@
 """minimize: SciPy's minimisers on the flat vector of a network.
 
-With all examples at once the cost is a plain function of the parameters with a known gradient, and a method that estimates the
+With all examples at once the loss is a plain function of the parameters with a known gradient, and a method that estimates the
 curvature, such as L-BFGS, gets further in a hundred steps than gradient descent in a hundred thousand. For many examples or
 large networks minibatches win again: see `modnet.fit`.
 
@@ -14,27 +14,28 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import as_batch, require_finite
-from modnet.optim.optimizer import Optimizer, leaves
+from modnet.engine.modes import modes_of, restore_modes, set_training
+from modnet.inputs import as_batch, as_targets, as_weights, require_finite
+from modnet.optim.optimizer import Optimizer
 
 _WITH_GRADIENT = ("L-BFGS-B", "BFGS", "CG", "Newton-CG", "TNC", "SLSQP", "trust-constr")
 _WITHOUT = ("Nelder-Mead", "Powell", "COBYLA", "COBYQA")
 
 
 class _Numbers(Optimizer):
-    """The parameters of any network as one float64 vector, in whatever arrays they are."""
+    """The parameters of any network as one float64 vector, in whatever arrays they lie."""
 
     def __init__(self, net: Any) -> None:
         super().__init__(1.0)
         self.attach(net)
 
     def take(self) -> np.ndarray:
-        arrays = [array for group in self._groups for array, _ in group.moving()]
+        arrays = [array for array, _ in self.moving()]
         return np.concatenate([np.empty(0), *(array.reshape(-1).astype(np.float64) for array in arrays)])
 
     def put(self, x: np.ndarray) -> None:
         at = 0
-        for array in (array for group in self._groups for array, _ in group.moving()):
+        for array in (array for array, _ in self.moving()):
             array[...] = x[at : at + array.size].reshape(array.shape)
             at += array.size
 
@@ -47,7 +48,7 @@ class _Numbers(Optimizer):
 
 
 class _Problem:
-    """The cost over all examples as a function of the parameters, with what was seen of it."""
+    """The loss over all examples as a function of the parameters, and its values so far."""
 
     def __init__(self, net: Any, loss: Any, X: np.ndarray, y: Any, weights: np.ndarray, numbers: _Numbers) -> None:
         self.net, self.loss, self.X, self.y, self.numbers = net, loss, X, y, numbers
@@ -57,10 +58,10 @@ class _Problem:
         self.best: np.ndarray = numbers.take()
         self.calls = 0
 
-    def cost(self, x: np.ndarray) -> float:
+    def value(self, x: np.ndarray) -> float:
         return self._forward(x)[0]
 
-    def cost_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+    def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         value, yhat = self._forward(x)
         delta = np.asarray(self.loss.backward(self.y, yhat))
         delta = (delta * self.share.reshape(-1, *[1] * (delta.ndim - 1))).astype(delta.dtype, copy=False)
@@ -80,7 +81,7 @@ class _Problem:
         """SciPy's callback, after each iteration."""
         x = np.array(x, np.float64)
         value = self.seen.get(x.tobytes())
-        self.history.append(self.cost(x) if value is None else value)
+        self.history.append(self.value(x) if value is None else value)
         if self.history[-1] <= min(self.history):
             self.best = x
         self.seen.clear()
@@ -101,21 +102,21 @@ def minimize(
 
     Parameters
     ----------
-    net : a network. It is in evaluation mode meanwhile, because the cost has to be the same function at every call: `Dropout`
+    net : a network. It is in evaluation mode meanwhile, because the loss has to be the same function at every call: `Dropout`
         lets everything through.
-    loss : a loss. The cost is its mean over the examples.
+    loss : its mean over the examples is minimised.
     X : (n, ...), finite numbers. y : (n, ...), what the loss takes.
     method : "L-BFGS-B", "BFGS", "CG", "Newton-CG", "TNC", "SLSQP" or "trust-constr", by the gradient; "Nelder-Mead",
         "Powell", "COBYLA" or "COBYQA" without.
-    sample_weight : (n,), not negative: the cost is the mean of weight * cost.
+    sample_weight : (n,), not negative: the mean of weight * loss is minimised.
     tol : SciPy's tolerance, which means something else for each method; None for its default.
     options : those of the method, such as maxiter=200.
 
     Returns
     -------
-    result : SciPy's `OptimizeResult`: x, fun, success, message, nit and others, with `history`, the cost at the start and after
-        each iteration. The network has the parameters x. Where the cost ended no lower than it began, or is not finite, or an
-        error left the call, it has those that it came with; after Ctrl-C those of the lowest cost in the history.
+    result : SciPy's `OptimizeResult`: x, fun, success, message, nit and others, with `history`, the loss at the start and after
+        each iteration. The network has the parameters x. If the loss ended no lower than it began, or is not finite, or
+        an error was raised, it has its old parameters; after Ctrl-C those with the lowest loss in the history.
 
     Example
     -------
@@ -133,31 +134,30 @@ def minimize(
         raise ValueError(f"minimize: method is {method!r}, expected one of {', '.join(map(repr, names.values()))}")
     inputs, truth, weights = _data(net, loss, X, y, sample_weight)
     numbers = _Numbers(net)
-    numbers._check()
+    numbers.check_attached()
     if hasattr(net, "zero_grad"):
         net.zero_grad()  # a plain class may have no gradient before
     start = numbers.take()
     if not start.size:
         raise ValueError("minimize: net has no parameters, expected a network with some")
     problem = _Problem(net, loss, inputs, truth, weights, numbers)
-    modes = [(module, module.training) for module in (net, *leaves(net)) if hasattr(module, "training")]
+    modes = modes_of(net)
     kept: np.ndarray = start
     try:
-        if hasattr(net, "eval"):
-            net.eval()
+        set_training(net, False)
         with_gradient = chosen in _WITH_GRADIENT
         if with_gradient:
-            problem.history.append(problem.cost_and_gradient(start)[0])
-            numbers._check()  # now that a gradient shows what a plain class moves
+            problem.history.append(problem.value_and_gradient(start)[0])
+            numbers.check_attached()  # a gradient shows what a plain class moves
         else:
-            problem.history.append(problem.cost(start))
+            problem.history.append(problem.value(start))
         if not np.isfinite(problem.history[0]):
-            raise ValueError(f"minimize: the cost is {problem.history[0]} at the present parameters, expected a finite number")
+            raise ValueError(f"minimize: the loss is {problem.history[0]} at the present parameters, expected a finite number")
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Unknown solver options", optimize.OptimizeWarning)
             try:
                 result = optimize.minimize(
-                    problem.cost_and_gradient if with_gradient else problem.cost,
+                    problem.value_and_gradient if with_gradient else problem.value,
                     start,
                     method=chosen,
                     jac=True if with_gradient else None,
@@ -186,9 +186,7 @@ def minimize(
         numbers.put(kept)
         if hasattr(net, "zero_grad"):
             net.zero_grad()
-        for module, training in modes:
-            if module.training != training:
-                module.train() if training else module.eval()
+        restore_modes(modes)
 
 
 def _data(net: Any, loss: Any, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, Any, np.ndarray]:
@@ -199,19 +197,12 @@ def _data(net: Any, loss: Any, X: Any, y: Any, sample_weight: Any) -> tuple[np.n
         raise TypeError(f"minimize: loss is {name}, expected a loss object such as CrossEntropy()")
     inputs = as_batch(X, getattr(net, "dtype", None), "minimize", "X")
     require_finite(inputs, "minimize", "X")
-    truth = np.asarray(y)
+    truth = np.asarray(None) if y is None else as_targets(y, "minimize")
     if truth.ndim == 0 or len(truth) != len(inputs):
-        came = "a single value" if truth.ndim == 0 else f"{len(truth)}"
-        raise ValueError(f"minimize: X has {len(inputs)} examples and y {came}, expected as many")
+        came = f"has {len(truth)}" if truth.ndim else "is None" if y is None else "is a single value"
+        raise ValueError(f"minimize: X has {len(inputs)} examples but y {came}; y needs one value per example")
     if truth.dtype.kind == "f":
         require_finite(truth, "minimize", "y")
     if sample_weight is None:
         return inputs, truth, np.ones(len(inputs))
-    weights = as_batch(sample_weight, np.dtype(np.float64), "minimize", "sample_weight")
-    if weights.shape != (len(inputs),):
-        raise ValueError(f"minimize: sample_weight has shape {weights.shape}, expected ({len(inputs)},)")
-    require_finite(weights, "minimize", "sample_weight")
-    if weights.min() < 0 or weights.max() == 0:
-        values = f"{weights.min():g} to {weights.max():g}"
-        raise ValueError(f"minimize: sample_weight has values from {values}, expected none below 0 and some above")
-    return inputs, truth, weights
+    return inputs, truth, as_weights(sample_weight, len(inputs), "minimize")

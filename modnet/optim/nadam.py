@@ -10,7 +10,7 @@ d the momentum decay.
      M = mu(1) mu(2) ... mu(t)                        what is left of m's start at zero
 (4)  p = p - lr ((1 - mu(t)) g / (1 - M) + mu(t + 1) m / (1 - M mu(t + 1))) / (sqrt(v / (1 - b2^t)) + eps)
 
-Where Adam steps along the mean m, this steps to where m will be after one more such gradient.
+Adam steps along the mean m; NAdam steps along what m will be after one more such gradient.
 
 Reference: T. Dozat, Incorporating Nesterov momentum into Adam, ICLR 2016 workshop.
 """
@@ -19,30 +19,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import kernel
-from modnet.optim.optimizer import Number, Optimizer, decay_rate, not_negative, positive
+from modnet.kernels import Setting, State, operation
+from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
-
-
-@kernel("step")
-def step(params, grad, moments, settings):
-    # params, grad (n,), moments m then v (2 n,)
-    # settings lr, steps, clip, beta1, beta2, eps, weight decay, momentum decay, M
-    settings[1] += 1
-    n, t, b1 = params.size, settings[1], settings[3]
-    mu = b1 * (1 - 0.5 * 0.96 ** (t * settings[7]))
-    ahead = b1 * (1 - 0.5 * 0.96 ** ((t + 1) * settings[7]))
-    settings[8] *= mu
-    real = params.dtype.type
-    one, beta1, beta2 = real(1.0), real(b1), real(settings[4])
-    now, later = real(settings[0] * (1 - mu) / (1 - settings[8])), real(settings[0] * ahead / (1 - settings[8] * ahead))
-    root, eps, decay = real(np.sqrt(1 - settings[4] ** t)), real(settings[5]), real(settings[6])
-    m, v = moments[:n], moments[n:]
-    for i in range(n):
-        g = grad[i] + decay * params[i]
-        m[i] = beta1 * m[i] + (one - beta1) * g
-        v[i] = beta2 * v[i] + (one - beta2) * g * g
-        params[i] -= (now * g + later * m[i]) / (np.sqrt(v[i]) / root + eps)
 
 
 class NAdam(Optimizer):
@@ -58,9 +37,14 @@ class NAdam(Optimizer):
     clip_norm : the largest norm of the gradient, or None.
     """
 
-    step_kernel = step
-    moment_count = 2
-    beta1, beta2, eps, weight_decay, momentum_decay = Number(3), Number(4), Number(5), Number(6), Number(7)
+    mean, square = State("n"), State("n")
+    beta1 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    beta2 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
+    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
+    momentum_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
+    #: M, which each step multiplies: the kernel writes it.
+    momentum_product = Setting(default=1.0, fixed=True)
 
     def __init__(
         self,
@@ -72,9 +56,26 @@ class NAdam(Optimizer):
         momentum_decay: float = 4e-3,
         clip_norm: float | None = None,
     ) -> None:
-        b1, b2 = decay_rate(beta1, "NAdam", "beta1"), decay_rate(beta2, "NAdam", "beta2")
-        decays = not_negative(weight_decay, "NAdam", "weight_decay"), not_negative(momentum_decay, "NAdam", "momentum_decay")
-        super().__init__(lr, (b1, b2, positive(eps, "NAdam", "eps"), *decays, 1.0), clip_norm)
+        own = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay}
+        super().__init__(lr, clip_norm, **own)
+
+    @operation
+    def step(p, g, st, s):
+        # p, g, m = st.mean, v = st.square (n,); s.momentum_product is M
+        s.steps += 1
+        m, v, t, real = st.mean, st.square, float(s.steps), p.dtype.type
+        mu = s.beta1 * (1 - 0.5 * 0.96 ** (t * s.momentum_decay))                   # (3)
+        ahead = s.beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * s.momentum_decay))
+        s.momentum_product *= mu
+        one, beta1, beta2, eps, decay = real(1.0), real(s.beta1), real(s.beta2), real(s.eps), real(s.weight_decay)
+        now = real(s.lr * (1 - mu) / (1 - s.momentum_product))
+        later = real(s.lr * ahead / (1 - s.momentum_product * ahead))
+        root = real(np.sqrt(1 - s.beta2**t))
+        for i in range(p.size):
+            slope = g[i] + decay * p[i]                                             # (1)
+            m[i] = beta1 * m[i] + (one - beta1) * slope                             # (2)
+            v[i] = beta2 * v[i] + (one - beta2) * slope * slope
+            p[i] -= (now * slope + later * m[i]) / (np.sqrt(v[i]) / root + eps)     # (4)
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

@@ -1,10 +1,31 @@
 """What optimizers share: one kernel over one flat vector, and the care for modules that are plain numpy classes.
 
-An optimizer does not know the architecture. Its kernel sees the parameters, the gradient and its own moments as vectors;
-``settings`` are its numbers: the learning rate, the count of steps, the clipping norm, and then its own.
+An optimizer does not know the architecture. Its kernel sees the parameters, the gradient and its own moments as vectors, and
+its settings by name: the learning rate, the count of steps, the clipping norm, and then its own.
 
-Where modules learn at rates of their own, the flat vector falls into pieces: neighbours with the same factor. The kernel is
+If modules learn at rates of their own, the flat vector falls into pieces: neighbours with the same factor. The kernel is
 called for each piece, with settings of its own, and not at all for what is frozen.
+
+An optimizer of your own is written in the same way: it declares what it keeps for each parameter (`State`) and its numbers
+(`Setting`), and writes `step` under `operation`:
+
+    class SignDescent(Optimizer):
+        average = State("n")                                          # as long as the parameters, zeros at first
+        decay = Setting("from 0 up to 1", lambda v: 0 <= v < 1)
+
+        def __init__(self, lr, decay=0.9, clip_norm=None):
+            super().__init__(lr, clip_norm, decay=decay)
+
+        @operation
+        def step(p, g, st, s):                                        # p, g, st.average (n,): parameters and gradient
+            s.steps += 1
+            average, real = st.average, p.dtype.type                  # numbers of p's type: float32 stays float32
+            lr, decay, one = real(s.lr), real(s.decay), real(1.0)
+            for i in range(p.size):
+                average[i] = decay * average[i] + (one - decay) * g[i]
+                p[i] -= lr * np.sign(average[i])
+
+`State`, `Setting` and `operation` come from `modnet.kernels`. Each step counts itself in ``s.steps``; ``s.lr`` is its rate.
 """
 
 from __future__ import annotations
@@ -12,36 +33,66 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from modnet.arrays import aligned, real
-from modnet.kernels import Compiled
-from modnet.module import KernelModule, held_numbers
-from modnet.modules.container import Container, require_companions
+from modnet.engine.foreign import Foreign
+from modnet.engine.storage import has_storage
+from modnet.engine.walk import PIECE, clip
+from modnet.inputs import real, short_repr
+from modnet.kernels.compiled import enter_step
+from modnet.kernels.declare import Declares, Setting
+from modnet.kernels.memory import aligned, aligned_copy
+from modnet.kernels.operation import Kind, Operation
+from modnet.module import Module
+from modnet.modules.container import Container, require_shared
 from modnet.optim.schedules import Schedule
-from modnet.table import clip
-
-LR, STEPS, CLIP, OWN = 0, 1, 2, 3  # places in settings
 
 
-class Number:
-    """An attribute of an optimizer that is one of its settings: read only.
-
-    Parameters
-    ----------
-    index : its place in settings.
-    """
-
-    def __init__(self, index: int) -> None:
-        self.index = index
+class _Rate(Setting):
+    """The learning rate of the next step. It may be set between steps; a schedule then ends."""
 
     def __get__(self, optimizer: Any, owner: Any = None) -> Any:
-        return self if optimizer is None else float(optimizer._initial[self.index])
+        if optimizer is None:
+            return self
+        return super().__get__(optimizer) if optimizer.schedule is None else float(optimizer.rates(1)[0])
+
+    def __set__(self, optimizer: Any, value: Any) -> None:
+        self.write(optimizer, value)
+        optimizer._schedule = None
 
 
-class Optimizer:
+class _Steps(Setting):
+    """Steps taken since `attach`."""
+
+    def __get__(self, optimizer: Any, owner: Any = None) -> Any:
+        return self if optimizer is None else max((group.steps for group in optimizer._groups), default=0)
+
+
+class _ClipNorm(Setting):
+    """The largest norm of the whole gradient; a longer one is scaled down to it. None for no bound."""
+
+    def __get__(self, optimizer: Any, owner: Any = None) -> Any:
+        return self if optimizer is None else super().__get__(optimizer) or None
+
+    def checked(self, optimizer: Any, value: Any) -> Any:
+        return 0.0 if value is None else super().checked(optimizer, value)
+
+
+class GradientNotFinite(ValueError):
+    """The norm of a gradient is NaN or infinite, so that clip_norm cannot scale it. Nothing has moved."""
+
+    def __init__(self, optimizer: Any, norm: float) -> None:
+        super().__init__(
+            f"{optimizer}: the norm of the gradient is {norm}, so clip_norm cannot scale it; no step was taken. "
+            "modnet.watch.locate_nan(net, X, y, loss) says where it comes from"
+        )
+        self.norm = float(norm)
+
+
+class Optimizer(Declares):
     """Moves the parameters of a network against their gradient.
 
     Use it in `fit`, or by hand::
@@ -54,45 +105,51 @@ class Optimizer:
                 optimizer.step()
             optimizer.epoch_end()  # for a schedule
 
+    For an optimizer of your own, see the top of `modnet/optim/optimizer.py`.
+
     Parameters
     ----------
     lr : the learning rate, positive, or a `Schedule`.
-    own : the numbers of the optimizer itself, after lr, the count of steps and the clipping norm.
     clip_norm : the largest norm of the whole gradient; a longer one is scaled down to it. None for no bound.
+    own : the other settings of the optimizer, by name.
     """
 
-    step_kernel: Compiled
-    #: Vectors of the parameters' size that the kernel keeps.
-    moment_count = 0
-    #: Whether `step` wants the cost, as a function, in the place of a gradient.
-    needs_cost = False
+    lr = _Rate("a positive number or a schedule", lambda v: v > 0)
+    steps = _Steps(kind=int, fixed=True)
+    clip_norm = _ClipNorm("a positive number, or None", lambda v: v > 0)
+    #: Whether `step` needs the loss, as a function, instead of a gradient.
+    needs_loss = False
+    is_compiled = False
 
-    def __init__(self, lr: float | Schedule, own: tuple[float, ...] = (), clip_norm: float | None = None) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.is_compiled = isinstance(getattr(cls, "step", None), Operation)
+
+    def __init__(self, lr: float | Schedule, clip_norm: float | None = None, **own: Any) -> None:
         who = type(self).__name__
         if isinstance(lr, type) and issubclass(lr, Schedule):
             raise TypeError(f"{who}: lr is the class {lr.__name__}, expected an object: {lr.__name__}(...)")
-        if isinstance(lr, Schedule):
-            rate = lr.lr
-        else:
-            rate = real(lr, who, "lr", "a positive number or a schedule", lambda v: v > 0)
-        limit = 0.0 if clip_norm is None else positive(clip_norm, who, "clip_norm")
-        self._initial = np.array([rate, 0.0, limit, *own], np.float64)
+        layout = type(self).layout
+        self._words = aligned(len(layout.settings), np.float64)
+        self._groups: list[_Flat | _Plain] = []
         self._schedule = lr if isinstance(lr, Schedule) else None
         self._memory = np.empty(0) if self._schedule is None else self._schedule.begin()
+        given = {"lr": lr.lr if isinstance(lr, Schedule) else lr, "clip_norm": clip_norm, **own}
+        for name, setting in layout.settings.items():
+            setting.write(self, given.get(name, setting.default))
         #: Epochs that have ended since `attach`.
         self.epochs = 0
         self.net: Any = None
-        self._groups: list[_Flat | _Plain] = []
 
-    @property
-    def lr(self) -> float:
-        """The learning rate of the next step. It may be set between steps; a schedule then ends."""
-        return float(self._initial[LR]) if self._schedule is None else float(self.rates(1)[0])
+    def setting_words(self) -> np.ndarray:
+        return self._words
 
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._initial[LR] = positive(value, type(self).__name__, "lr")
-        self._schedule = None
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        at = type(self).layout.words.get(name)
+        if at is not None and name not in ("lr", "clip_norm"):  # a step reads its own copy of the others
+            for group in self._groups:
+                group.settings[..., at] = self._words[at]
 
     @property
     def schedule(self) -> Schedule | None:
@@ -100,19 +157,13 @@ class Optimizer:
         return self._schedule
 
     @property
-    def clip_norm(self) -> float | None:
-        """The largest norm of the gradient, or None."""
-        return float(self._initial[CLIP]) or None
-
-    @property
     def plain(self) -> bool:
         """Whether a step is parameters -= lr * gradient and nothing else, which every module can do itself."""
         return False
 
-    @property
-    def steps(self) -> int:
-        """Steps taken since `attach`."""
-        return max((int(group.settings[..., STEPS].max()) for group in self._groups), default=0)
+    def moments(self) -> tuple[str, ...]:
+        """Which of the declared states it keeps."""
+        return tuple(type(self).layout.states)
 
     def attach(self, net: Any, rates: Mapping[Any, float] | None = None) -> Optimizer:
         """Take charge of a network's parameters, forgetting earlier steps. Returns the optimizer.
@@ -122,22 +173,24 @@ class Optimizer:
         net : a network or a single module.
         rates : factors on the learning rate, by module of the network or by its place: ``{0: 0.0, net[2]: 0.1}`` freezes
             net[0] and lets net[2] learn ten times slower. A container stands for all that is in it, a later entry wins over
-            an earlier one, and what is not named has factor 1. What is frozen is not moved by weight decay either, and its
-            gradient counts for nothing in clip_norm.
+            an earlier one, and what is not named has factor 1. What is frozen is not moved by weight decay either, its
+            gradient counts for nothing in clip_norm, and its statistics stay as they are.
         """
         if isinstance(net, type) or not callable(getattr(net, "forward", None)):
             raise TypeError(f"{self}: attach got {net!r}, expected a network")
-        require_companions(net, self)
+        require_shared(net, self)
         factors = self._factors(net, rates or {})
         groups: list[_Flat | _Plain] = []
         if isinstance(net, Container):
-            if net.parameters.size:
-                groups.append(_Flat(self, net, factors))
+            groups.append(_Flat(self, net, factors))  # even an empty one: it sees if the network has changed since
             groups.extend(_Plain(self, module, factors.get(id(module), 1.0)) for module in net._strangers)
-        elif isinstance(net, KernelModule):
+        elif isinstance(net, Module) and has_storage(net):
             groups.append(_Flat(self, net, factors))
         else:
             groups.append(_Plain(self, net, factors.get(id(net), 1.0)))
+        for leaf in leaves(net):
+            if isinstance(leaf, Module):
+                leaf._frozen = factors.get(id(leaf), 1.0) == 0
         self.net, self._groups = net, groups
         self.epochs = 0
         if self._schedule is not None:
@@ -167,26 +220,31 @@ class Optimizer:
             found.update(holders)
         return found
 
-    def step(self, cost: Callable[[], float] | None = None) -> None:
+    def step(self, loss: Callable[[], float] | None = None) -> None:
         """Move the parameters of the attached network once, by its present gradient.
 
         Parameters
         ----------
-        cost : a function that returns the cost at the network's present parameters, for an optimizer that has
-            `needs_cost`; the others do not call it.
+        loss : a function that returns the loss at the network's present parameters, for an optimizer that has
+            `needs_loss`; the others do not call it.
         """
-        self._check()
-        rate = self.lr
-        if self._initial[CLIP] > 0:
-            self._clip()
-        for group in self._groups:
-            group.step(rate)
+        raise NotImplementedError(f"{type(self).__name__} has no step")
 
-    def _check(self) -> None:
+    def check_attached(self) -> None:
+        """ValueError unless it is attached, and the network is what it was then."""
         if self.net is None:
-            raise ValueError(f"{self}: step before attach, expected optimizer.attach(net) first")
+            raise ValueError(f"{self}: step before attach; call optimizer.attach(net) first")
         for group in self._groups:
             group.check()
+
+    def moving(self) -> list[tuple[np.ndarray, float]]:
+        """The arrays that a step may write to, with their factors."""
+        return [pair for group in self._groups for pair in group.moving()]
+
+    def count_step(self) -> None:
+        """Count a step that was taken without the kernel."""
+        for group in self._groups:
+            group.count_step()
 
     def epoch_end(self, loss: float | None = None) -> None:
         """Count an epoch, for a schedule. `fit` does it; by hand it comes after an epoch's last step.
@@ -200,24 +258,32 @@ class Optimizer:
         self.epochs += 1
 
     def rates(self, count: int) -> np.ndarray:
-        """The learning rates of the next steps, as many as `count`, if no epoch ends before them: (count,)."""
+        """The learning rates of the next `count` steps, if no epoch ends before them: (count,)."""
         if self._schedule is None:
-            return np.full(count, self._initial[LR])
+            return np.full(count, self._words[0])
         rates = np.asarray(self._schedule.rates(self.epochs, self.steps + np.arange(count), self._memory), np.float64)
         if rates.shape != (count,) or not np.isfinite(rates).all() or rates.min(initial=0.0) < 0:
-            raise ValueError(f"{self}: the schedule gave the rates {rates}, expected {count} numbers, none negative")
+            raise ValueError(
+                f"{self}: the schedule gave the rates {short_repr(rates.tolist())}, expected {count} finite numbers, "
+                "none negative"
+            )
         return np.ascontiguousarray(rates)
 
     def _clip(self) -> None:
-        limit = float(self._initial[CLIP])
-        if len(self._groups) == 1 and isinstance(self._groups[0], _Flat):
-            clip.call(self._groups[0].grad, self._groups[0].pieces, limit)
+        limit = self.clip_norm
+        if limit is None:
             return
-        slopes = [g for group in self._groups for g in group.gradients()]
-        norm = float(np.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in slopes)))
-        if norm > limit:
-            for g in slopes:
-                g *= limit / norm
+        if len(self._groups) == 1 and isinstance(self._groups[0], _Flat):
+            group = self._groups[0]
+            norm = clip.call(group.storage.gradient, group.pieces.ctypes.data, len(group.pieces), limit)
+        else:
+            slopes = [g for group in self._groups for g in group.gradients()]
+            norm = float(np.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in slopes)))
+            if np.isfinite(norm) and norm > limit:
+                for g in slopes:
+                    g *= limit / norm
+        if not np.isfinite(norm):
+            raise GradientNotFinite(self, norm)
 
     def forget(self) -> None:
         """Begin again with the network and the rates it has: no steps, no epochs, no moments."""
@@ -227,10 +293,23 @@ class Optimizer:
         if self._schedule is not None:
             self._memory = self._schedule.begin()
 
+    def fresh(self) -> Any:
+        """A copy of it at its first step, without a network."""
+        state = {**self.__dict__, "net": None, "_groups": []}
+        found = type(self).__new__(type(self))
+        found.__dict__.update(copy.deepcopy(state))
+        found.epochs = 0
+        if found._schedule is not None:
+            found._memory = found._schedule.begin()
+        return found
+
     def state(self) -> dict[str, Any]:
         """What later steps depend on, apart from the optimizer's arguments: copies, to be kept and given to `restore`."""
         groups = [{"settings": group.settings.copy(), "moments": copy.deepcopy(group.moments)} for group in self._groups]
-        return {"lr": float(self._initial[LR]), "epochs": self.epochs, "memory": self._memory.copy(), "groups": groups}
+        return {
+            "kind": type(self).__name__, "settings": self._words.copy(), "has_schedule": self._schedule is not None,
+            "epochs": self.epochs, "memory": self._memory.copy(), "groups": groups,
+        }  # fmt: skip
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken, from an optimizer with the same arguments, attached to such a network.
@@ -239,20 +318,26 @@ class Optimizer:
         ----------
         state : what `state` returned.
         """
-        found, mine = ([group["settings"].shape for group in s["groups"]] for s in (state, self.state()))
-        if found != mine or len(state["memory"]) != len(self._memory):
+        own = self.state()
+        if not isinstance(state, Mapping) or not set(own) <= set(state):
+            raise ValueError(f"{self}: restore got {short_repr(state)}, expected what optimizer.state() returned")
+        if state["kind"] != own["kind"]:
+            raise ValueError(f"{self}: restore got the state of {state['kind']}, expected one of {own['kind']}")
+        if state["has_schedule"] and not own["has_schedule"]:
+            raise ValueError(f"{self}: restore got the state of an optimizer with a schedule, expected the same schedule as lr")
+        if _shapes(state, "settings") != _shapes(own, "settings") or np.shape(state["memory"]) != np.shape(own["memory"]):
             raise ValueError(f"{self}: restore got the state of another optimizer or network; attach the network first")
-        for group, kept in zip(self._groups, state["groups"]):
-            moments, own = kept["moments"], group.moments
-            if isinstance(moments, dict) != isinstance(own, dict) or (not isinstance(own, dict) and moments.shape != own.shape):
-                raise ValueError(f"{self}: restore got the moments of another network, expected those of one built alike")
+        if _shapes(state, "moments") != _shapes(own, "moments"):
+            raise ValueError(f"{self}: restore got the moments of another network, expected those of one built alike")
         for group, kept in zip(self._groups, state["groups"]):
             group.settings[...] = kept["settings"]
             if isinstance(group.moments, dict):
                 group.moments = copy.deepcopy(kept["moments"])
             else:
-                group.moments[...] = kept["moments"]  # in place: they stay aligned
-        self._initial[LR], self.epochs, self._memory = state["lr"], state["epochs"], state["memory"].copy()
+                group.moments[...] = kept["moments"]
+        self._words[:], self.epochs, self._memory = state["settings"], state["epochs"], state["memory"].copy()
+        if not state["has_schedule"]:
+            self._schedule = None  # lr was set, which ends it
 
     def flat_group(self) -> Any:
         """The group of a network whose parameters are one flat vector: what the compiled epoch works on."""
@@ -271,12 +356,50 @@ class Optimizer:
                 parts.append(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "net": None, "_groups": []}
+    # A copy has moments of its own on the same network; a deep copy and a pickle take the network along.
+
+    def __copy__(self) -> Any:
+        shared = [] if self.net is None else [self.net, *leaves(self.net)]
+        return copy.deepcopy(self, {id(module): module for module in shared})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for group in self._groups:  # now, before the network of the copy can change
+            with suppress(ValueError):  # it has changed, or belongs to another: the next step says so
+                group.check() if isinstance(group, _Flat) else None
+
+
+def _step(operation: Operation) -> Any:
+    def step(self: Any, loss: Callable[[], float] | None = None) -> None:
+        self.check_attached()
+        storage = self._groups[0].storage if self._groups else None  # a flat vector comes first
+        if storage is not None and not storage.lock.acquire(False):
+            raise storage.busy(self)
+        try:
+            if storage is not None and storage.version != self._groups[0].version:  # another thread has just moved the numbers
+                raise storage.busy(self)
+            rate = float(self._words[0]) if self._schedule is None else self.lr
+            if self._words[2]:
+                self._clip()
+            for group in self._groups:
+                group.step(operation, rate)
+        finally:
+            if storage is not None:
+                storage.lock.release()
+
+    return step
+
+
+Optimizer.kinds = {"step": Kind("step", _step, Optimizer.step)}  # type: ignore[attr-defined]
+
+
+def _shapes(state: Mapping[str, Any], name: str) -> list[Any]:
+    """The shapes of an array of each group; "dict" for the moments of a plain class."""
+    return ["dict" if isinstance(group[name], dict) else np.shape(group[name]) for group in state["groups"]]
 
 
 def leaves(module: Any) -> Iterator[Any]:
-    """The modules in a container that are none themselves; a module that is none itself."""
+    """The leaves of a container; any other module is its own leaf."""
     if callable(getattr(module, "leaves", None)):
         yield from module.leaves()
     else:
@@ -284,9 +407,9 @@ def leaves(module: Any) -> Iterator[Any]:
 
 
 def _has_parameters(module: Any) -> bool:
-    if isinstance(module, KernelModule):
-        return module.parameter_count > 0
-    return getattr(module, "_parameters", None) is not None
+    if isinstance(module, Module) and has_storage(module):
+        return module.counts.parameters > 0
+    return Foreign(module).has_parameters
 
 
 def _called(module: Any) -> str:
@@ -295,88 +418,149 @@ def _called(module: Any) -> str:
     return type(module).__name__ if "\n" in text else text
 
 
-def _pieces(net: Any, factors: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The stretches of a flat vector that have one factor: starts and sizes (2 k,), and factors (k,), none of them 0."""
-    start = net.place("params")[0] if isinstance(net, KernelModule) else net._range[0]
-    holders = [leaf for leaf in leaves(net) if isinstance(leaf, KernelModule) and leaf.parameter_count]
+def _origin(net: Any) -> int:
+    """Where a network's parameters begin in its storage."""
+    return int(net._range[0] if isinstance(net, Container) else net._at.parameters)  # type: ignore[index]
+
+
+def _stretches(net: Any, factors: dict[int, float]) -> list[tuple[int, int, float]]:
+    """The stretches of a network's flat vector that have one factor: (start, size, factor), those with factor 0 left out."""
+    holders = [leaf for leaf in leaves(net) if isinstance(leaf, Module) and has_storage(leaf) and leaf.counts.parameters]
+    origin = _origin(net)
+    places = {(m._at.parameters, m.counts.parameters): factors.get(id(m), 1.0) for m in holders}
     found: list[tuple[int, int, float]] = []
-    for (begin, end), factor in sorted({leaf.place("params"): factors.get(id(leaf), 1.0) for leaf in holders}.items()):
+    for (begin, size), factor in sorted(places.items()):
         if found and found[-1][2] == factor:
-            found[-1] = (found[-1][0], end - start, factor)
+            found[-1] = (found[-1][0], begin + size - origin - found[-1][0], factor)
         else:
-            found.append((begin - start, end - start, factor))
-    moving = [piece for piece in found if piece[2] > 0]
-    return np.array([n for a, b, _ in moving for n in (a, b - a)], np.int64), np.array([f for _, _, f in moving])
+            found.append((begin - origin, size, factor))
+    return [piece for piece in found if piece[2] > 0]
 
 
 class _Flat:
-    """The flat vector of one of the library's networks, in pieces."""
+    """The flat vector of one of the library's networks, in pieces.
+
+    Moments, settings and factors are its own; where the network's numbers lie is remembered with the storage's version.
+    """
 
     def __init__(self, optimizer: Optimizer, net: Any, factors: dict[int, float]) -> None:
         self.optimizer, self.net = optimizer, net
-        self.storage = net._storage
-        self.params, self.grad = net.parameters, net.gradient
-        self.pieces, self.factors = _pieces(net, factors)
-        count = optimizer.moment_count
-        self.moments = aligned(count * self.params.size, self.params.dtype)
-        #: A row for each piece. The first counts the steps where there is none.
-        self.settings = np.tile(optimizer._initial, (max(1, len(self.factors)), 1))
-        self.base = self.storage.params
-        #: What the kernel takes for each piece: all are written in place, so the views stay good.
-        self.parts = [
-            (self.params[a : a + n], self.grad[a : a + n], self.moments[count * a : count * (a + n)], own)
-            for (a, n), own in zip(self.pieces.reshape(-1, 2), self.settings)
-        ]
+        self.size, self.dtype = net.parameters.size, net.dtype
+        self.stretches = _stretches(net, factors)
+        self.moments = aligned(len(optimizer.moments()) * self.padded, self.dtype)
+        #: A row for each piece. The first counts the steps if there is none.
+        self.settings = self._first_settings()
+        self._bind()
+
+    @property
+    def padded(self) -> int:
+        """How far apart the moments begin: a multiple of 64 bytes."""
+        return -(-self.size * self.dtype.itemsize // 64) * 64 // self.dtype.itemsize
+
+    def _first_settings(self) -> np.ndarray:
+        words = self.optimizer._words
+        found = aligned(max(1, len(self.stretches)) * words.size, np.float64).reshape(-1, words.size)
+        found[:] = words
+        return found
+
+    def _bind(self) -> None:
+        """Note where the numbers lie."""
+        self.storage = self.net.storage
+        self.version = self.storage.version
+        origin = _origin(self.net)
+        layout, kept = type(self.optimizer).layout, self.optimizer.moments()
+        self.z = np.zeros(max(1, len(self.stretches)), layout.z)
+        self.pieces = np.zeros(len(self.stretches), PIECE)
+        for k, (start, size, factor) in enumerate(self.stretches):
+            for name in layout.states:
+                if name in kept:
+                    self.z[k][f"{name}_at"] = kept.index(name) * self.padded + start
+                    self.z[k][f"{name}_0"] = size
+            self.pieces[k] = (
+                origin + start, size, self.z.ctypes.data + k * self.z.itemsize,
+                self.settings.ctypes.data + k * self.settings.strides[0], factor,
+            )  # fmt: skip
+        self.addresses = self.pieces.ctypes.data, self.moments.ctypes.data
+        parameters, gradient = self.storage.parameters, self.storage.gradient
+        self.parts = [(parameters[a : a + n], gradient[a : a + n], z, s, f) for a, n, z, s, f in self.pieces.tolist()]
 
     def check(self) -> None:
-        if self.net._storage is not self.storage or self.storage.params is not self.base:
+        if self.storage is not None and self.storage.version == self.version and self.net._storage is self.storage:
+            return
+        if self.version >= 0 or self.net.parameters.size != self.size or self.net.dtype != self.dtype:
             raise ValueError(
-                f"{self.optimizer}: the network was changed by append or astype since attach, "
-                "expected optimizer.attach(net) again"
+                f"{self.optimizer}: the network was changed by append or astype since attach; call optimizer.attach(net) again"
             )
+        self._bind()
+
+    @property
+    def steps(self) -> int:
+        at = type(self.optimizer).layout.words["steps"]
+        return int(self.settings.view(np.int64)[:, at].max())
+
+    def count_step(self) -> None:
+        self.settings.view(np.int64)[:, type(self.optimizer).layout.words["steps"]] += 1
 
     def forget(self) -> None:
         self.moments[:] = 0
-        self.settings[:] = self.optimizer._initial
+        self.settings[:] = self.optimizer._words
 
     def gradients(self) -> list[np.ndarray]:
-        return [self.grad[a : a + size] for a, size in self.pieces.reshape(-1, 2)]
+        return [self.storage.gradient[piece["start"] : piece["start"] + piece["size"]] for piece in self.pieces]
 
     def moving(self) -> list[tuple[np.ndarray, float]]:
         """The arrays that a step may write to, with their factors."""
-        return [(self.params[a : a + n], f) for (a, n), f in zip(self.pieces.reshape(-1, 2), self.factors)]
+        parameters = self.storage.parameters
+        return [(parameters[p["start"] : p["start"] + p["size"]], float(p["factor"])) for p in self.pieces]
 
-    def step(self, rate: float) -> None:
-        kernel = self.optimizer.step_kernel
-        for part, factor in zip(self.parts, self.factors):
-            part[-1][LR] = rate * factor
-            kernel.call(*part)
-        if not len(self.factors):
-            self.settings[0, STEPS] += 1
+    def step(self, operation: Operation, rate: float) -> None:
+        address = operation.address(type(self.optimizer), self.dtype)
+        for k, (parameters, gradient, z, s, factor) in enumerate(self.parts):
+            self.settings[k, 0] = rate * factor
+            enter_step.call(address, parameters, gradient, self.moments, z, s)
+        if not self.parts:
+            self.count_step()
+
+    def __getstate__(self) -> dict[str, Any]:
+        gone = ("storage", "version", "z", "pieces", "parts", "addresses")
+        state = {name: value for name, value in self.__dict__.items() if name not in gone}
+        is_current = self.storage is not None and self.storage.version == self.version and self.net._storage is self.storage
+        state["version"] = -1 if self.version < 0 or is_current else 0  # 0: the network has changed since attach
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.moments, self.settings = aligned_copy(self.moments), aligned_copy(self.settings)
+        self.storage = None  # bound when the whole optimizer is there
 
 
 class _Plain:
     """A module that is a plain class: an array or a dict of arrays in ``_parameters``, the same in ``_gradient``."""
 
+    storage = None
+
     def __init__(self, optimizer: Optimizer, module: Any, factor: float) -> None:
         self.optimizer, self.module, self.factor = optimizer, module, factor
-        self.settings = optimizer._initial.copy()
+        self.settings = optimizer._words.copy()
         self.moments: dict[Any, np.ndarray] = {}
         self.examined = self.informed = False
 
-    def _pairs(self) -> list[tuple[Any, np.ndarray, np.ndarray]]:
-        params, grads = getattr(self.module, "_parameters", None), getattr(self.module, "_gradient", None)
-        if params is None or grads is None:
-            return []
-        if isinstance(params, dict):
-            return [(name, params[name], grads[name]) for name in params if grads.get(name) is not None]
-        return [(None, params, grads)]
+    @property
+    def foreign(self) -> Foreign:
+        return Foreign(self.module)
+
+    @property
+    def steps(self) -> int:
+        return int(self.settings.view(np.int64)[type(self.optimizer).layout.words["steps"]])
+
+    def count_step(self) -> None:
+        self.settings.view(np.int64)[type(self.optimizer).layout.words["steps"]] += 1
 
     def check(self) -> None:
         if not self.factor or self._left_to_module():
             return
         name = type(self.module).__name__
-        for key, param, grad in self._pairs():
+        for key, param, grad in self.foreign.pairs():
             where = f"{name}._parameters" + ("" if key is None else f"[{key!r}]")
             if not isinstance(param, np.ndarray) or param.dtype.kind != "f":
                 came = f"an array of {param.dtype}" if isinstance(param, np.ndarray) else type(param).__name__
@@ -386,7 +570,7 @@ class _Plain:
                     f"{self.optimizer}: {where} has shape {param.shape} and its gradient {np.shape(grad)}, expected the same"
                 )
         if not self.examined:
-            hidden = _moved_beside_parameters(self.module)
+            hidden = self.foreign.moved_beside_parameters()
             if hidden:
                 raise TypeError(
                     f"{self.optimizer}: {name}.update_parameters moves {', '.join(hidden)} too, which this optimizer cannot "
@@ -400,74 +584,43 @@ class _Plain:
 
     def forget(self) -> None:
         self.moments = {}
-        self.settings[:] = self.optimizer._initial
+        self.settings[:] = self.optimizer._words
 
     def gradients(self) -> list[np.ndarray]:
-        if not self.factor:
-            return []
-        for key, param, grad in self._pairs():
-            if not isinstance(grad, np.ndarray):  # a number, or a list: it could not be scaled in place
-                if key is None:
-                    self.module._gradient = np.array(grad, param.dtype)
-                else:
-                    self.module._gradient[key] = np.array(grad, param.dtype)
-        return [grad for _, _, grad in self._pairs()]
+        return self.foreign.writable_gradients() if self.factor else []
 
     def moving(self) -> list[tuple[np.ndarray, float]]:
         """The arrays that a step may write to, with their factors."""
-        return [(param, self.factor) for _, param, _ in self._pairs()] if self.factor else []
+        return [(param, self.factor) for _, param, _ in self.foreign.pairs()] if self.factor else []
 
-    def step(self, rate: float) -> None:
+    def step(self, operation: Operation, rate: float) -> None:
         # Only now has there been a gradient that would move what is hidden: `fit` checks before its first backward too.
         self.examined = self.informed
-        after = self.settings.copy()
-        after[LR], after[STEPS] = rate * self.factor, after[STEPS] + 1
+        self.settings[0] = rate * self.factor
+        before = self.settings.copy()
+        self.count_step()
         if self.factor and self._left_to_module():
-            self.module.update_parameters(float(after[LR]))
+            self.foreign.update_parameters(float(self.settings[0]))
         elif self.factor:
-            for key, param, grad in self._pairs():
-                dtype = param.dtype if param.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-                flat, slope = np.array(param, dtype).reshape(-1), np.array(grad, dtype).reshape(-1)
-                moments = self.moments.get(key)
-                if moments is None or moments.size != self.optimizer.moment_count * flat.size:
-                    moments = self.moments[key] = aligned(self.optimizer.moment_count * flat.size, dtype)
-                after = self.settings.copy()
-                after[LR] = rate * self.factor
-                self.optimizer.step_kernel.call(flat, slope, moments, after)
-                param[...] = flat.reshape(param.shape)
-        self.settings = after
+            for key, param, grad in self.foreign.pairs():
+                words = before.copy()  # every array is moved by the same step
+                self._move(operation, key, param, grad, words)
+                self.settings[:] = words
 
-
-def _moved_beside_parameters(module: Any) -> list[str] | None:
-    """The attributes other than ``_parameters`` whose numbers a plain module's own update_parameters moves.
-
-    Found by trying a copy; None where that tells nothing yet, as before the first backward.
-    """
-    if not callable(getattr(module, "update_parameters", None)):
-        return []
-    try:
-        trial = copy.deepcopy(module)
-        before = _floats_beside_parameters(trial)
-        trial.update_parameters(1.0)
-        after = _floats_beside_parameters(trial)
-    except Exception:  # whatever a stranger's code raises, it is not this check that should report it
-        return None
-    moved = [key for key, old in before.items() if key in after and not np.array_equal(old, after[key], equal_nan=True)]
-    return list(dict.fromkeys(name for name, _ in moved))
-
-
-def _floats_beside_parameters(module: Any) -> dict[tuple[str, int], np.ndarray]:
-    """Copies of a plain module's floating-point numbers, without ``_parameters`` and other names for its memory."""
-    params = getattr(module, "_parameters", None)
-    known = [v for v in (params.values() if isinstance(params, dict) else [params]) if isinstance(v, np.ndarray)]
-    found: dict[tuple[str, int], np.ndarray] = {}
-    count: dict[str, int] = {}
-    for name, value in held_numbers(module):
-        if name != "_parameters" and np.asarray(value).dtype.kind == "f":
-            place = count[name] = count.get(name, -1) + 1
-            if not any(np.shares_memory(value, array) for array in known):
-                found[name, place] = np.array(value)
-    return found
+    def _move(self, operation: Operation, key: Any, param: np.ndarray, grad: Any, words: np.ndarray) -> None:
+        """One step of one array, by the kernel, on copies of it and of its gradient."""
+        dtype = param.dtype if param.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+        flat, slope = np.array(param, dtype).reshape(-1), np.array(grad, dtype).reshape(-1)
+        kept, layout = self.optimizer.moments(), type(self.optimizer).layout
+        moments = self.moments.get(key)
+        if moments is None or moments.size != len(kept) * flat.size:
+            moments = self.moments[key] = np.zeros(len(kept) * flat.size, dtype)
+        z = np.zeros(1, layout.z)
+        for i, name in enumerate(kept):
+            z[f"{name}_at"], z[f"{name}_0"] = i * flat.size, flat.size
+        address = operation.address(type(self.optimizer), dtype)
+        enter_step.call(address, flat, slope, moments, z.ctypes.data, words.ctypes.data)
+        param[...] = flat.reshape(param.shape)
 
 
 def as_optimizer(value: Any) -> Optimizer:
@@ -476,18 +629,3 @@ def as_optimizer(value: Any) -> Optimizer:
         return value
     name = value.__name__ if isinstance(value, type) else repr(value)
     raise TypeError(f"fit: optimizer is {name}, expected an optimizer object such as Adam(lr=1e-3)")
-
-
-def positive(value: Any, who: str, name: str) -> float:
-    """A positive number, else a ValueError or TypeError."""
-    return real(value, who, name, "a positive number", lambda v: v > 0)
-
-
-def not_negative(value: Any, who: str, name: str) -> float:
-    """A number from 0 on, else a ValueError or TypeError."""
-    return real(value, who, name, "a number that is not negative", lambda v: v >= 0)
-
-
-def decay_rate(value: Any, who: str, name: str) -> float:
-    """How much of a running mean is kept: from 0 up to 1, else a ValueError or TypeError."""
-    return real(value, who, name, "from 0 up to 1", lambda v: 0 <= v < 1)

@@ -1,32 +1,33 @@
-"""RandomSearch: a random nearby weight vector, kept if it lowers the cost. The naive method, and no gradient.
+"""RandomSearch: a random nearby weight vector, kept if it lowers the loss. The naive method, without a gradient.
 
 p parameters, s the size of a move, z normal numbers.
 
 (1)  q = p + s z
-(2)  p = q where cost(q) < cost(p), else as it was
+(2)  p = q if loss(q) < loss(p), else p stays as it was
 
-In n dimensions about half of the moves lower the cost as long as s is small, but a random direction has only 1 / sqrt(n) of
-its length along the gradient: a move gains that much less than one of the same length against the gradient. That is what
+In n dimensions about half of the moves lower the loss as long as s is small, but a random direction has only 1 / sqrt(n) of
+its length along the gradient: a move gains that much less than a move of the same length against the gradient. That is what
 backpropagation buys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from modnet.arrays import generator
-from modnet.optim.optimizer import CLIP, STEPS, Optimizer
+from modnet.inputs import generator, short_repr
+from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
 
 
 class RandomSearch(Optimizer):
-    """Random moves, kept where they lower the cost.
+    """Random moves, kept if they lower the loss.
 
-    `fit` gives it the cost of each batch, and runs no backward; take all examples at once, batch_size=None, or one batch
-    undoes what the other found. By hand it wants the cost as a function::
+    `fit` gives it the loss of each batch, and runs no backward. Use all examples at once, batch_size=None: a move that is good
+    for one batch may be bad for the next. By hand, `step` needs the loss as a function::
 
         optimizer.attach(net)
         optimizer.step(lambda: loss(y, net.forward(X)))
@@ -42,12 +43,12 @@ class RandomSearch(Optimizer):
     kept : how many moves were kept since `attach`.
     """
 
-    needs_cost = True
+    needs_loss = True
 
     def __init__(
         self, sigma: float | Schedule, rng: int | np.random.Generator | None = None, clip_norm: float | None = None
     ) -> None:
-        super().__init__(sigma, (), clip_norm)
+        super().__init__(sigma, clip_norm)
         self.rng = rng
         self._generator = generator(rng, "RandomSearch")
         self.kept = 0
@@ -74,30 +75,35 @@ class RandomSearch(Optimizer):
         self._generator.bit_generator.state = state["generator"]
         self.kept = state["kept"]
 
-    def step(self, cost: Callable[[], float] | None = None) -> None:
-        if not callable(cost):
-            raise TypeError(f"{self}: step came with {cost!r}, expected step(cost), a function that returns the present cost")
-        self._check()
-        arrays = [pair for group in self._groups for pair in group.moving()]
-        before = cost()
-        sigma, limit = self.sigma, self._initial[CLIP]
+    def step(self, loss: Callable[[], float] | None = None) -> None:
+        if not callable(loss):
+            raise TypeError(f"{self}: step got {short_repr(loss)}, expected step(loss), a function that returns the loss")
+        self.check_attached()
+        storage = next((group.storage for group in self._groups if group.storage is not None), None)
+        with nullcontext() if storage is None else storage.writing(self):
+            self.kept += self._move(loss)
+            self.count_step()
+
+    def _move(self, loss: Callable[[], float]) -> bool:
+        """Make a random move and keep it if the loss falls; whether it was kept."""
+        arrays = self.moving()
+        before = loss()
+        sigma, limit = self.sigma, self.clip_norm
         moves = [self._generator.normal(0.0, sigma * factor, array.shape) for array, factor in arrays]
         length = np.sqrt(sum(float(np.vdot(move, move)) for move in moves))
-        if 0 < limit < length:
+        if limit is not None and limit < length:
             moves = [move * (limit / length) for move in moves]
         old = [array.copy() for array, _ in arrays]
         lower = False
         try:
             for (array, _), move in zip(arrays, moves):
                 array += move.astype(array.dtype)
-            lower = bool(cost() < before)
+            lower = bool(loss() < before)
         finally:
             if not lower:
                 for (array, _), numbers in zip(arrays, old):
                     array[...] = numbers
-        self.kept += lower
-        for group in self._groups:
-            group.settings[..., STEPS] += 1
+        return lower
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

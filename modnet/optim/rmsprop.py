@@ -5,13 +5,13 @@ weight decay.
 
 (1)  g = g + w p
 (2)  s = a s + (1 - a) g^2
-     c = a c + (1 - a) g                                     where centered
-(3)  q = sqrt(s) + eps, or sqrt(s - c^2) + eps where centered
+     c = a c + (1 - a) g                                     if centered
+(3)  q = sqrt(s) + eps, or if centered sqrt(max(0, s - c^2)) + eps        rounding can take s - c^2 below 0
 (4)  v = m v + g / q
      p = p - lr v                                            without momentum v is g / q
 
-Unlike Adagrad's sum, the mean forgets, so the steps do not die out. Centered, the divisor is the deviation of the gradient and
-not its size.
+Unlike Adagrad's sum, the mean forgets, so the steps do not die out. Centered, the divisor is the standard deviation of the
+gradient, not its size.
 
 References: T. Hinton, Neural networks for machine learning, lecture 6 (2012); A. Graves, Generating sequences with recurrent
 neural networks (2013), arXiv:1308.0850 (centered).
@@ -21,32 +21,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import kernel
-from modnet.optim.optimizer import Number, Optimizer, decay_rate, not_negative, positive
+from modnet.kernels import Setting, State, operation
+from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
-
-
-@kernel("step")
-def step(params, grad, moments, settings):
-    # params, grad (n,), moments s, then v with momentum, then c where centered
-    # settings lr, steps, clip, alpha, eps, momentum, centered, weight decay
-    settings[1] += 1
-    n, real = params.size, params.dtype.type
-    zero, one, lr, alpha, eps = real(0.0), real(1.0), real(settings[0]), real(settings[3]), real(settings[4])
-    momentum, centered, decay = real(settings[5]), settings[6] != 0, real(settings[7])
-    s, c = moments[:n], moments[moments.size - n :]
-    for i in range(n):
-        g = grad[i] + decay * params[i]
-        s[i] = alpha * s[i] + (one - alpha) * g * g
-        mean = zero
-        if centered:
-            c[i] = alpha * c[i] + (one - alpha) * g
-            mean = c[i]
-        move = g / (np.sqrt(s[i] - mean * mean) + eps)
-        if momentum > 0:
-            moments[n + i] = momentum * moments[n + i] + move
-            move = moments[n + i]
-        params[i] -= lr * move
 
 
 class RMSprop(Optimizer):
@@ -58,13 +35,17 @@ class RMSprop(Optimizer):
     alpha : from 0 up to 1, the decay of the mean.
     eps : added to the divisor, positive.
     momentum : from 0 up to 1: how much of the velocity is kept.
-    centered : whether the mean of the gradient is taken out of that of its square.
+    centered : whether the squared mean of the gradient is subtracted from the mean of its square.
     weight_decay : added to the gradient as weight_decay * parameter, not negative.
     clip_norm : the largest norm of the gradient, or None.
     """
 
-    step_kernel = step
-    alpha, eps, momentum, weight_decay = Number(3), Number(4), Number(5), Number(7)
+    square, velocity, mean = State("n"), State("n"), State("n")
+    alpha = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
+    momentum = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    centered = Setting(kind=bool, fixed=True)
+    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
 
     def __init__(
         self,
@@ -76,15 +57,32 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        a, m = decay_rate(alpha, "RMSprop", "alpha"), decay_rate(momentum, "RMSprop", "momentum")
-        e, decay = positive(eps, "RMSprop", "eps"), not_negative(weight_decay, "RMSprop", "weight_decay")
-        super().__init__(lr, (a, e, m, float(bool(centered)), decay), clip_norm)
-        self.moment_count = 1 + (m > 0) + bool(centered)
+        own = {"alpha": alpha, "eps": eps, "momentum": momentum, "centered": centered, "weight_decay": weight_decay}
+        super().__init__(lr, clip_norm, **own)
 
-    @property
-    def centered(self) -> bool:
-        """Whether the mean of the gradient is taken out of that of its square."""
-        return bool(self._initial[6])
+    def moments(self) -> tuple[str, ...]:
+        return ("square", *["velocity"] * (self.momentum > 0), *["mean"] * self.centered)
+
+    @operation
+    def step(p, g, st, s):
+        # p, g, st.square (n,); v = st.velocity (n,) with momentum, else (0,); c = st.mean (n,) if centered, else (0,)
+        s.steps += 1
+        square, v, c, real = st.square, st.velocity, st.mean, p.dtype.type
+        zero, one, lr, alpha, eps = real(0.0), real(1.0), real(s.lr), real(s.alpha), real(s.eps)
+        momentum, decay = real(s.momentum), real(s.weight_decay)
+        for i in range(p.size):
+            slope = g[i] + decay * p[i]                                             # (1)
+            square[i] = alpha * square[i] + (one - alpha) * slope * slope           # (2)
+            mean = zero
+            if c.size > 0:
+                c[i] = alpha * c[i] + (one - alpha) * slope
+                mean = c[i]
+            variance = square[i] - mean * mean
+            move = slope / (np.sqrt(zero if variance < zero else variance) + eps)   # (3)
+            if v.size > 0:
+                v[i] = momentum * v[i] + move                                       # (4)
+                move = v[i]
+            p[i] -= lr * move
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

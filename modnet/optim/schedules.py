@@ -1,15 +1,15 @@
-"""Schedules: learning rates that change while a network learns. One is given to an optimizer in the place of lr.
+"""Schedules: learning rates that change while a network learns. Pass one to an optimizer as lr.
 
-t counts what is done already, from 0: epochs, or with per="step" steps of the optimizer.
+t counts the epochs that are done, from 0; with per="step" it counts the optimizer's steps.
 
 StepDecay           lr * factor ** (t // every)
 ExponentialDecay    lr * factor ** t
 CosineDecay         lowest + (lr - lowest) (1 + cos(pi t / over)) / 2, and lowest from t = over on
-Warmup              the first steps climb evenly from lr / steps to lr; what comes then runs from the start all the same
-ReduceOnPlateau     lr * factor each time that the loss has not fallen for more than `patience` epochs
+Warmup              the first steps climb evenly from lr / steps to lr; the schedule that follows counts from the first step
+ReduceOnPlateau     lr * factor each time the loss has not improved for more than `patience` epochs
 
-In `fit` epochs end by themselves. By hand, `optimizer.step` counts the steps and ``optimizer.epoch_end(loss)`` the epochs.
-A schedule keeps nothing: what it needs to remember lies in the optimizer, so one schedule may serve several.
+`fit` counts epochs itself. In a loop of your own, `optimizer.step` counts the steps and ``optimizer.epoch_end(loss)`` the
+epochs. A schedule has no memory: the optimizer keeps what it must remember, so several optimizers may share one schedule.
 
 References: I. Loshchilov and F. Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017 (cosine); P. Goyal and
 others, Accurate, large minibatch SGD (2017), arXiv:1706.02677 (warm-up).
@@ -21,15 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from modnet.arrays import real, whole
+from modnet.inputs import real, whole
 
 
 class Schedule:
-    """A learning rate that changes. For one of your own override `at`; to look at the loss, `rates` and `epoch_end`.
+    """A learning rate that changes.
+
+    For a schedule of your own override `at`; if it depends on the loss, override `begin`, `rates` and `epoch_end`.
 
     Parameters
     ----------
-    lr : the rate that it is made from, positive.
+    lr : the first rate, positive.
     per : "epoch" or "step": what t counts.
 
     Example
@@ -49,7 +51,7 @@ class Schedule:
         self.per = per
 
     def at(self, t: Any) -> Any:
-        """The rate after t epochs or steps: t is a whole number or an array of them, and the answer is alike."""
+        """The rate after t epochs or steps; t is a whole number or an array, and so is the result."""
         raise NotImplementedError(f"{type(self).__name__} has no at")
 
     def rates(self, epoch: int, steps: np.ndarray, memory: np.ndarray) -> np.ndarray:
@@ -57,24 +59,25 @@ class Schedule:
 
         Parameters
         ----------
-        epoch : how many epochs are done.
-        steps : (n,), for each step how many came before it since the optimizer was attached.
-        memory : what `begin` returned, as `epoch_end` has left it.
+        epoch : the number of epochs that are done.
+        steps : (n,), for each step the number of steps before it since the optimizer was attached.
+        memory : what `begin` returned and `epoch_end` has changed since.
 
         Returns
         -------
         rates : (n,).
         """
         rates = np.empty(steps.shape)
-        rates[:] = self.at(epoch if self.per == "epoch" else steps)
+        with np.errstate(over="ignore"):  # the optimizer refuses what is not finite
+            rates[:] = self.at(np.int64(epoch) if self.per == "epoch" else steps)
         return rates
 
     def begin(self) -> np.ndarray:
-        """What is to be remembered from epoch to epoch, as it is at the start: float64 numbers."""
+        """The memory at the start: float64 numbers, which `epoch_end` may change and `rates` reads."""
         return np.empty(0)
 
     def epoch_end(self, loss: float | None, memory: np.ndarray) -> None:
-        """Note the end of an epoch in memory. loss: of validation if there is one, else of training."""
+        """Update the memory at the end of an epoch. loss: the validation loss if there is one, else the training loss."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._text()})"
@@ -86,13 +89,13 @@ class Schedule:
 
 
 class StepDecay(Schedule):
-    """The rate falls at once, every so many epochs.
+    """Multiply the rate by a factor every few epochs.
 
     Parameters
     ----------
     lr : the first rate, positive.
-    every : epochs, or steps, between two falls.
-    factor : by what the rate is multiplied, positive.
+    every : the number of epochs, or steps, between two changes.
+    factor : what the rate is multiplied by, positive.
     per : "epoch" or "step".
 
     Example
@@ -111,12 +114,12 @@ class StepDecay(Schedule):
 
 
 class ExponentialDecay(Schedule):
-    """The rate is multiplied by the same factor after every epoch.
+    """Multiply the rate by a factor after every epoch.
 
     Parameters
     ----------
     lr : the first rate, positive.
-    factor : by what the rate is multiplied, positive.
+    factor : what the rate is multiplied by, positive.
     per : "epoch" or "step".
 
     Example
@@ -134,13 +137,13 @@ class ExponentialDecay(Schedule):
 
 
 class CosineDecay(Schedule):
-    """The rate falls along half a wave of the cosine: slowly, quickly, slowly.
+    """Lower the rate along half a period of the cosine: slowly, quickly, slowly.
 
     Parameters
     ----------
     lr : the first rate, positive.
-    over : after how many epochs, or steps, the fall is over.
-    lowest : the rate from there on, from 0 to lr.
+    over : the number of epochs, or steps, until the rate reaches `lowest`.
+    lowest : the last rate, from 0 to lr.
     per : "epoch" or "step".
 
     Example
@@ -160,14 +163,14 @@ class CosineDecay(Schedule):
 
 
 class Warmup(Schedule):
-    """The first steps are small, and grow: many moments know little at the start.
+    """Begin with small steps and let them grow, while the optimizer's moments still rest on few gradients.
 
-    Step k of the first `steps`, from 1, has k / steps of the rate it would have without them.
+    Step k, counted from 1, has k / steps times the rate of `then`, and from k = steps on the rate of `then`.
 
     Parameters
     ----------
-    steps : how many, always steps of the optimizer.
-    then : the rate, or the schedule. It runs from the first step on, and so is not put off by the warm-up.
+    steps : the length of the warm-up, always in steps of the optimizer.
+    then : the rate, or the schedule. A schedule counts from the first step; the warm-up does not delay it.
 
     Example
     -------
@@ -199,15 +202,15 @@ class Warmup(Schedule):
 
 
 class ReduceOnPlateau(Schedule):
-    """The rate falls when the loss no longer does: that of validation if there is one, else that of training.
+    """Reduce the rate when the loss stops improving: the validation loss if there is one, else the training loss.
 
     Parameters
     ----------
     lr : the first rate, positive.
-    factor : by what the rate is multiplied, between 0 and 1.
-    patience : how many epochs without a lower loss are borne; the rate falls after the next.
-    threshold : a loss is lower if it is below (1 - threshold) times the lowest so far.
-    lowest : the rate falls no further, from 0 to lr.
+    factor : what the rate is multiplied by, between 0 and 1.
+    patience : epochs without improvement before the rate is reduced; the next such epoch reduces it.
+    threshold : the loss has improved if it is below best - threshold * |best|, best being the lowest loss so far.
+    lowest : the rate is never reduced below it, from 0 to lr.
 
     Example
     -------
@@ -233,12 +236,13 @@ class ReduceOnPlateau(Schedule):
         return np.full(steps.shape, memory[0])
 
     def begin(self) -> np.ndarray:
-        return np.array([self.lr, np.inf, 0.0])  # the rate, the lowest loss, epochs since
+        return np.array([self.lr, np.inf, 0.0])  # the rate, the lowest loss, epochs without improvement
 
     def epoch_end(self, loss: float | None, memory: np.ndarray) -> None:
         if loss is None:
             raise ValueError(f"{self}: epoch_end came without a loss, expected optimizer.epoch_end(loss)")
-        if loss < memory[1] * (1 - self.threshold):
+        best = memory[1]
+        if loss < best * (1 - self.threshold * np.sign(best)):  # best - threshold |best|, right for an infinite best too
             memory[1:] = loss, 0
             return
         memory[2] += 1

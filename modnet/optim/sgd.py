@@ -14,36 +14,9 @@ initialization and momentum in deep learning, ICML 2013.
 
 from __future__ import annotations
 
-from modnet.kernels import Compiled, kernel
-from modnet.optim.optimizer import Number, Optimizer, decay_rate, not_negative
+from modnet.kernels import Setting, State, operation
+from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
-
-
-@kernel("step")
-def plain_step(params, grad, moments, settings):
-    # params, grad (n,)
-    settings[1] += 1
-    lr = params.dtype.type(settings[0])
-    for i in range(params.size):
-        params[i] -= lr * grad[i]
-
-
-@kernel("step")
-def momentum_step(params, grad, moments, settings):
-    # params, grad (n,), moments v (n,), settings lr, steps, clip, momentum, nesterov, weight decay
-    settings[1] += 1
-    lr, momentum = params.dtype.type(settings[0]), params.dtype.type(settings[3])
-    nesterov, decay = settings[4] != 0, params.dtype.type(settings[5])
-    if nesterov:
-        for i in range(params.size):
-            g = grad[i] + decay * params[i]
-            moments[i] = momentum * moments[i] + g
-            params[i] -= lr * (g + momentum * moments[i])
-    else:
-        for i in range(params.size):
-            g = grad[i] + decay * params[i]
-            moments[i] = momentum * moments[i] + g
-            params[i] -= lr * moments[i]
 
 
 class SGD(Optimizer):
@@ -58,7 +31,10 @@ class SGD(Optimizer):
     clip_norm : the largest norm of the gradient, or None.
     """
 
-    momentum, weight_decay = Number(3), Number(5)
+    velocity = State("n")
+    momentum = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
+    nesterov = Setting(kind=bool, fixed=True)
+    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
 
     def __init__(
         self,
@@ -68,25 +44,36 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        m, decay = decay_rate(momentum, "SGD", "momentum"), not_negative(weight_decay, "SGD", "weight_decay")
-        if nesterov and m == 0:
+        super().__init__(lr, clip_norm, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+        if self.nesterov and self.momentum == 0:
             raise ValueError("SGD: nesterov without momentum, expected momentum above 0")
-        super().__init__(lr, (m, float(bool(nesterov)), decay), clip_norm)
-        self._simple = m == 0 and decay == 0
-        self.moment_count = 0 if self._simple else 1
-
-    @property
-    def step_kernel(self) -> Compiled:  # type: ignore[override]
-        return plain_step if self._simple else momentum_step
 
     @property
     def plain(self) -> bool:
-        return self._simple and self.clip_norm is None
+        return not self.moments() and self.clip_norm is None
 
-    @property
-    def nesterov(self) -> bool:
-        """Whether the step looks ahead."""
-        return bool(self._initial[4])
+    def moments(self) -> tuple[str, ...]:
+        return ("velocity",) if self.momentum or self.weight_decay else ()
+
+    @operation
+    def step(p, g, st, s):
+        # p, g (n,), v = st.velocity (n,), or (0,) without momentum and weight decay
+        s.steps += 1
+        v, real = st.velocity, p.dtype.type
+        lr, momentum, decay = real(s.lr), real(s.momentum), real(s.weight_decay)
+        if v.size == 0:
+            for i in range(p.size):
+                p[i] -= lr * g[i]
+        elif s.nesterov != 0:
+            for i in range(p.size):
+                slope = g[i] + decay * p[i]                # (1)
+                v[i] = momentum * v[i] + slope             # (2)
+                p[i] -= lr * (slope + momentum * v[i])     # (3)
+        else:
+            for i in range(p.size):
+                slope = g[i] + decay * p[i]                # (1)
+                v[i] = momentum * v[i] + slope             # (2)
+                p[i] -= lr * v[i]                          # (3)
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

@@ -4,7 +4,6 @@
 the library's; what a class leaves out it has from the plain bases below.
 """
 
-# ruff: noqa: E501, NPY002
 import numpy as np
 
 BROKEN, CORRECT = [], []

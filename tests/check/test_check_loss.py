@@ -232,7 +232,7 @@ def test_a_mean_over_the_batch_is_named():
             return np.mean(super().forward(y, yhat))
 
     MyLoss.__name__ = "MSELoss"
-    assert "the mean of all costs" in check_loss(MyLoss(), *NUMBERS).findings[0].message
+    assert "the mean of all losses" in check_loss(MyLoss(), *NUMBERS).findings[0].message
 
 
 def test_y_and_yhat_are_left_as_they_were():

@@ -98,12 +98,12 @@ class Attributes:
 
 
 def layers(first=Lineaire, middle=TanH, last=Linear):
-    state = np.random.get_state()  # noqa: NPY002
-    np.random.seed(3)  # noqa: NPY002
+    state = np.random.get_state()
+    np.random.seed(3)
     try:
         return first(3, 4), middle(), last(4, 2)
     finally:
-        np.random.set_state(state)  # noqa: NPY002
+        np.random.set_state(state)
 
 
 class Optim:
@@ -131,6 +131,123 @@ def test_networks_of_the_library_give_no_finding(dtype):
     check_network(net, modnet.CrossEntropy(), X.astype(dtype), LABELS).raise_if_failed()
     for optimizer in (modnet.optim.SGD(0.1), modnet.optim.Adam(0.01)):
         check_training(net, modnet.CrossEntropy(), optimizer, X.astype(dtype), LABELS).raise_if_failed()
+
+
+def branching():
+    """Networks of the library with more than one way through them, by name."""
+    shared = modnet.Linear(3, 4, rng=0)
+    return {
+        "concat": modnet.Sequential(
+            modnet.Concat(modnet.Linear(3, 4, rng=0), modnet.Sequential(modnet.Linear(3, 2, rng=1), modnet.Tanh())),
+            modnet.Linear(6, 2, rng=2),
+        ),
+        "concat at the end": modnet.Sequential(
+            modnet.Linear(3, 4, rng=0), modnet.Concat(modnet.Linear(4, 1, rng=1), modnet.Linear(4, 1, rng=2))
+        ),
+        "residual": modnet.Sequential(
+            modnet.Linear(3, 4, rng=0), modnet.Residual(modnet.Linear(4, 5, rng=1), modnet.Tanh(), modnet.Linear(5, 4, rng=2)),
+            modnet.Linear(4, 2, rng=3),
+        ),
+        "residual at the end": modnet.Sequential(
+            modnet.Linear(3, 2, rng=0), modnet.Residual(modnet.Concat(modnet.Linear(2, 1, rng=1), modnet.Linear(2, 1, rng=2)))
+        ),
+        "a weight used twice": modnet.Sequential(shared, modnet.Tanh(), modnet.Tied(shared), modnet.Linear(3, 2, rng=1)),
+        "drawing": modnet.Sequential(modnet.Linear(3, 4, rng=0), modnet.Dropout(0.3, rng=0), modnet.Linear(4, 2, rng=1)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", sorted(branching()))
+def test_networks_of_the_library_that_are_no_chain_give_no_finding(name, dtype):
+    net = branching()[name].astype(dtype)
+    report = check_network(net, modnet.MSE(), X.astype(dtype), Y.astype(dtype))
+    report.raise_if_failed()
+    assert len(report.verdicts) == len(list(net.leaves())) + 2  # the loss and the chain
+    check_training(net, modnet.MSE(), modnet.optim.Adam(0.01), X.astype(dtype), Y.astype(dtype)).raise_if_failed()
+
+
+def test_a_network_that_reads_whole_numbers_gives_no_finding():
+    net = modnet.Sequential(modnet.Embedding(5, 3, rng=0), modnet.Flatten(), modnet.Linear(6, 2, rng=1))
+    check_network(net, modnet.MSE(), [[0, 1], [2, 3], [4, 4]], Y[:3]).raise_if_failed()
+
+
+def test_students_embeddings_are_given_the_integers_that_came():
+    class Table:
+        def __init__(self):
+            self._parameters = np.random.default_rng(0).normal(size=(5, 3))
+
+        def zero_grad(self):
+            self._gradient = np.zeros(self._parameters.shape)
+
+        def forward(self, X):
+            return self._parameters[X].reshape(len(X), -1)
+
+        def update_parameters(self, gradient_step=1e-3):
+            self._parameters -= gradient_step * self._gradient
+
+        def backward_update_gradient(self, input, delta):
+            np.add.at(self._gradient, input, delta.reshape(*input.shape, -1))
+
+        def backward_delta(self, input, delta):
+            return None
+
+    check_network(Sequentiel(Table(), Lineaire(6, 2)), MSELoss(), [[0, 1], [2, 3], [4, 4]], Y[:3]).raise_if_failed()
+
+
+class WrongTanh(TanH):
+    def backward_delta(self, input, delta):
+        return delta
+
+
+class Inner(Sequentiel):
+    """A student's network that can be a layer of another."""
+
+    def backward_delta(self, input, delta):
+        for m, x in zip(self.modules[::-1], self.inputs[-2::-1]):
+            delta = m.backward_delta(x, delta)
+        return delta
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda wrong: modnet.Sequential(modnet.Linear(3, 3, rng=0), modnet.Residual(wrong), modnet.Linear(3, 2, rng=1)),
+        lambda wrong: modnet.Sequential(modnet.Concat(modnet.Identity(), wrong), modnet.Linear(6, 2, rng=1)),
+        lambda wrong: modnet.Sequential(modnet.Linear(3, 4, rng=0), Inner(wrong, Lineaire(4, 2))),
+    ],
+    ids=["residual", "concat", "a student's network in ours"],
+)
+def test_a_wrong_layer_is_named_wherever_it_is_in_a_network_of_the_library(build):
+    report = check_network(build(WrongTanh()), modnet.MSE(), X, Y)
+    assert [f.kind for f in report.findings] == ["identity"], str(report)
+    assert report.findings[0].where.startswith("layer 1 WrongTanh")
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_students_network_may_hold_containers_of_the_library(wrong):
+    middle = WrongTanh() if wrong else TanH()
+    block = modnet.Residual(modnet.Linear(4, 4, rng=0), middle)
+    net = Sequentiel(Lineaire(3, 4), block, modnet.Sequential(modnet.Linear(4, 2, rng=1)))
+    report = check_network(net, MSELoss(), X, Y)
+    assert [f.kind for f in report.findings] == ["identity"] * wrong, str(report)
+    assert [label for label, *_ in report.verdicts[:4]] == [
+        "layer 0 Lineaire", "layer 1 Linear", f"layer 2 {type(middle).__name__}", "layer 3 Linear",
+    ]  # fmt: skip
+
+
+def test_a_wrong_chain_in_a_students_network_with_a_residual_is_not_called_by_the_name_of_another_mistake():
+    net = chain(backward_update_gradient=divides)(Lineaire(3, 4), modnet.Residual(modnet.Linear(4, 4, rng=0)), Lineaire(4, 2))
+    report = check_network(net, MSELoss(), X, Y)
+    assert [f.kind for f in report.findings] == ["scale"], str(report)
+
+
+def test_checking_leaves_a_network_as_it_was():
+    for name, net in branching().items():
+        net.storage.gradient[:] = 1.5
+        before = [a.copy() for a in (net.parameters, net.gradient, net.storage.state, net.storage.draws)]
+        check_network(net, modnet.MSE(), X, Y)
+        for now, then in zip((net.parameters, net.gradient, net.storage.state, net.storage.draws), before, strict=True):
+            np.testing.assert_array_equal(now, then, err_msg=name)
 
 
 def test_a_network_of_students_layers_and_ours_gives_no_finding():
@@ -190,7 +307,7 @@ def divides(self, input, delta):
 
 
 def square():
-    np.random.seed(5)  # noqa: NPY002
+    np.random.seed(5)
     return Linear(3, 3), TanH(), Linear(3, 3)
 
 

@@ -1,4 +1,4 @@
-"""modnet.mathfun on every float32 there is: `python tests/slow/every_float32.py [function ...]`.
+"""modnet.kernels.mathfun on every float32 there is: `python tests/slow/every_float32.py [function ...]`.
 
 Prints each function's worst error in ulp and where it is, and exits with 1 when one is over the bound, a NaN
 is missing or too many, an infinity comes where the true result, rounded, is finite (or the reverse), or a
@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from scipy import special
 
-from modnet import mathfun
+from modnet.kernels import mathfun
 
 BOUND = 2.0
 CHUNK = 2**16
@@ -105,7 +105,7 @@ def test_no_float32_is_wrong_by_more_than_two_ulp():
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="check modnet.mathfun on every float32")
+    parser = argparse.ArgumentParser(description="check modnet.kernels.mathfun on every float32")
     parser.add_argument("function", nargs="*", help=f"of {', '.join(REFERENCES)}; all where none is named")
     chosen = parser.parse_args().function
     if unknown := set(chosen) - set(REFERENCES):

@@ -1,0 +1,185 @@
+"""The commands and their options, as `argparse` reads them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import modnet
+from modnet.cli.arguments import activation_names, batch_size, number, one_of, optimizer_names, shape, whole
+
+_TRAIN_EXAMPLES = """\
+examples:
+  python -m modnet train digits --layers 100 --epochs 30 --plot digits.png
+  python -m modnet train moons --layers 16,16 --activation tanh --lr 0.01 --plot moons.png
+  python -m modnet train fruit.csv --layers 20 --optimizer sgd --lr 0.05 --momentum 0.9
+"""
+
+_CHECK_EXAMPLES = """\
+examples:
+  python -m modnet check modules.py
+  python -m modnet check modules.py --class Conv1D --make "Conv1D(3, 2, 4, 2)"
+  python -m modnet check hand_ins --jobs 2 --html report.html
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and exit with status 2."""
+        if message.endswith("required: DATA"):
+            message = "there is no DATA, expected a data set or a CSV file before the options, as in: train digits --epochs 30"
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; what it returns has ``run``, the function of the command, and its ``parser``."""
+    parser = Parser(
+        prog=program(), description="Neural networks with hand-written backpropagation: train one, look at one.",
+        allow_abbrev=False,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"modnet {modnet.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    _add_train(commands)
+    _add_check(commands)
+
+    datasets = _command(commands, "datasets", _datasets, "list the data sets that have a name, or say more about one")
+    datasets.add_argument("name", nargs="?", metavar="NAME", help="one of them")
+
+    demo = _command(commands, "demo", _demo, "train on handwritten digits, then on two moons, with pictures")
+    demo.add_argument("which", nargs="*", metavar="NAME", help="digits or moons (default: both)")
+    demo.add_argument("--folder", default="demo", help="where pictures go; it is made if missing (default: %(default)s)")
+
+    _command(commands, "doctor", _doctor, "show versions, processor, BLAS, threads and kernel cache, with advice")
+
+    warmup = _command(commands, "warmup", _warmup, "compile all kernels into the cache now, so that nothing waits later")
+    warmup.add_argument("--dtype", choices=("float32", "float64", "both"), default="both", help="(default: %(default)s)")
+    return parser
+
+
+def program() -> str:
+    """The name of the program as it was called."""
+    name = os.path.basename(sys.argv[0] or "")
+    return "modnet" if name in ("modnet", "modnet.exe") else "python -m modnet"
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str, **options: Any
+) -> Parser:
+    parser: Parser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False, **options
+    )
+    parser.set_defaults(run=run, parser=parser)
+    return parser
+
+
+def _add_train(commands: Any) -> None:
+    train = _command(
+        commands, "train", _train, "train a network on a data set and report how good it is",
+        usage=f"{program()} train DATA [options]", epilog=_TRAIN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = train.add_argument
+    add("data", metavar="DATA", help="a name that `datasets` lists, or a CSV file whose last column is the target")
+
+    group = train.add_argument_group("the network")
+    add = group.add_argument
+    add("--layers", nargs="+", default=["100"], metavar="SIZE",
+        help="sizes of the hidden layers: 100, or 100,50, or 100 50; none for a linear network (default: 100)")  # fmt: skip
+    names = activation_names()
+    add("--activation", type=one_of(names), default=names["relu"], metavar="NAME",
+        help=f"between layers: {', '.join(names)} (default: relu)")  # fmt: skip
+    add("--dtype", choices=("float32", "float64"), default="float32",
+        help="type of the numbers; float32 is about twice as fast (default: %(default)s)")  # fmt: skip
+
+    group = train.add_argument_group("training")
+    add = group.add_argument
+    names = optimizer_names()
+    add("--optimizer", type=one_of(names), default=names["adam"], metavar="NAME", help=f"{', '.join(names)} (default: adam)")
+    add("--lr", type=number("a positive number", lambda v: v > 0), metavar="RATE",
+        help="learning rate (default: 0.1 for sgd, 0.01 or the optimizer's own for others)")  # fmt: skip
+    add("--momentum", type=number("a number from 0 up to 1", lambda v: 0 <= v < 1), metavar="M",
+        help="for optimizers that have one")  # fmt: skip
+    add("--weight-decay", type=number("a number of at least 0", lambda v: v >= 0), metavar="W",
+        help="pull parameters to 0, for optimizers that can")  # fmt: skip
+    add("--epochs", type=whole(1), metavar="N", help="passes over the data (default: as many as make 2000 steps, 30 to 1000)")
+    add("--batch-size", type=batch_size, default=32, metavar="N", help="examples a step, or all (default: %(default)s)")
+    add("--patience", type=whole(1), metavar="N",
+        help="stop after N epochs without a lower validation loss, and take the best parameters")  # fmt: skip
+    add("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N",
+        help="of the split, the first parameters and the order of examples (default: %(default)s)")  # fmt: skip
+
+    group = train.add_argument_group("data")
+    add = group.add_argument
+    share = number("a share from 0 up to 1, such as 0.2", lambda v: 0 <= v < 1)
+    add("--test-share", type=share, metavar="SHARE",
+        help="of the examples, set aside for the last figures (default: 0.2; none of fewer than 20)")  # fmt: skip
+    add("--validation", type=share, metavar="SHARE",
+        help="of the examples, watched during training (default: 0.1; none of fewer than 20)")  # fmt: skip
+    add("--scale", choices=("auto", "standard", "none"), default="auto",
+        help="standard: inputs of mean 0 and standard deviation 1 on the training examples; "
+        "auto: unless they lie in -1 to 1 already (default: %(default)s)")  # fmt: skip
+    add("--task", choices=("classification", "regression"), help="of a CSV file (default: as its target looks)")
+
+    group = train.add_argument_group("output")
+    add = group.add_argument
+    add("--plot", metavar="FILE", help="save curves, and what the network has learned, as .png, .pdf, .svg, ...")
+    add("--quiet", action="store_true", help="print the last figures only")
+
+
+def _add_check(commands: Any) -> None:
+    check = _command(
+        commands, "check", _check, "check the modules and losses in a student's file, and say what is wrong with them",
+        epilog=_CHECK_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = check.add_argument
+    add("path", metavar="FILE", help="a .py file, or a folder of hand-ins: files, or a folder for each student")
+    add("--class", dest="only", action="append", default=[], metavar="NAME", help="check this class only; may be repeated")
+    add("--loss", action="append", default=[], metavar="NAME", help="check this loss only; may be repeated")
+    add("--make", default="", metavar="CALL", help='how to build a module, such as "Conv1D(3, 2, 4, 2)"')
+    add("--shape", type=shape, metavar="N,N", help="of the input for --make or --class, batch first, such as 4,8,2")
+    add("--timeout", type=number("a positive number", lambda v: v > 0), default=60.0, metavar="SECONDS",
+        help="for each file (default: %(default)g)")  # fmt: skip
+    add("--jobs", type=whole(1), default=1, metavar="N", help="hand-ins checked at the same time (default: %(default)s)")
+    add("--json", action="store_true", help="print everything as JSON")
+    add("--html", metavar="FILE", help="write a page with the table and all reports")
+
+
+def _train(options: argparse.Namespace) -> int:
+    from modnet.cli.train import train
+
+    return train(options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from modnet.cli.check import check
+
+    return check(options)
+
+
+def _datasets(options: argparse.Namespace) -> int:
+    from modnet.cli.datasets import list_datasets
+
+    return list_datasets(options.name)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from modnet.cli.demo import demo
+
+    return demo(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from modnet.cli.doctor import doctor
+
+    return doctor()
+
+
+def _warmup(options: argparse.Namespace) -> int:
+    from modnet.cli.warmup import warmup
+
+    return warmup(("float32", "float64") if options.dtype == "both" else (options.dtype,))

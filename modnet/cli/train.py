@@ -1,0 +1,228 @@
+"""``python -m modnet train``: train a network on a data set, and report how good it is."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modnet.cli.data import Part, Scaled, check_size, check_target, read_table, split
+from modnet.cli.errors import UsageError
+from modnet.cli.report import confusion, count, data_line, ending, figures, plan, short_name
+from modnet.datasets import Table
+from modnet.kernels.cache import cache_folder
+from modnet.losses import MSE, CrossEntropy
+from modnet.modules import Linear, Sequential
+from modnet.optim.optimizer import Optimizer
+from modnet.training import Callback, History, Training, TrainingWarning, fit
+
+_STEPS = 2000  # the optimizer's, unless a number of epochs is given
+_REPORTS = 10  # lines of progress if nobody watches a bar
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train a network as the options of ``python -m modnet train`` say, and print how good it is.
+
+    Returns
+    -------
+    int
+        0; 1 if the training diverged; 130 if Ctrl-C ended it.
+
+    Raises
+    ------
+    UsageError
+        Where the options or the data are wrong, before anything is trained.
+    """
+    began = time.perf_counter()
+    sizes, optimizer = _layers(options.layers), _optimizer(options)
+    if options.plot:
+        _check_plot(options.plot)
+    table = read_table(options.data, options.task)
+    check_target(options.data, table)
+    rows, stratified = split(table, options)
+    parts = [
+        Part(name, table.X[r], table.y[r]) for name, r in zip(("training", "validation", "test"), rows, strict=True) if len(r)
+    ]
+    if options.patience is not None and not len(rows[1]):
+        raise UsageError("argument --patience: there are no validation data to watch, expected --validation above 0")
+
+    source = np.random.default_rng(options.seed)
+    ends = [table.X.shape[1], *sizes, len(table.class_names or ("the number",))]
+    chain: list[Any] = []
+    for n, m in pairwise(ends):
+        chain += [Linear(n, m, rng=source), options.activation()]
+    net = Sequential(*chain[:-1]).astype(options.dtype)
+    scaled = Scaled(net, parts[0].X, parts[0].y, table.task, options.scale)
+    check_size(options.data, table, scaled, np.finfo(options.dtype))
+    loss = MSE() if scaled.regression else CrossEntropy()
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            print(text, flush=True)
+
+    say(data_line(options.data, table))
+    say(plan(parts, stratified, options, scaled))
+    say(f"\n{net.summary(table.X.shape[1])}\n")
+    history, seconds = _fit(parts, scaled, loss, optimizer, source, options, say)
+
+    lines, last = figures(parts, scaled, loss)
+    print(("" if options.quiet else "\n") + lines)
+    tested = parts[-1]
+    if table.class_names is not None:
+        guess = scaled.forward(tested.X).argmax(axis=1)
+        say(f"\n{confusion(tested.y, guess, table.class_names, tested.name)}")
+    if options.plot and history.epochs:
+        title = f"{short_name(options.data)}: {' → '.join(map(str, ends))}, {last}"
+        _draw(options.plot, f"{title} on {count(len(tested.y), f'{tested.name} example')}", history, scaled, table, tested)
+    total = time.perf_counter() - began
+    say(f"\n{count(history.epochs, 'epoch')} in {seconds:.2f} s, {total:.1f} s in all{ending(history)}")
+    if options.plot:
+        say(f"The picture is in {options.plot}" if history.epochs else "No epoch was completed: there is no picture")
+    if history.stopped_because.startswith("diverged"):
+        return 1
+    return 130 if history.stopped_because.startswith("interrupted") else 0
+
+
+def _fit(
+    parts: list[Part],
+    scaled: Scaled,
+    loss: Any,
+    optimizer: Optimizer,
+    source: np.random.Generator,
+    options: argparse.Namespace,
+    say: Callable[[str], None],
+) -> tuple[History, float]:
+    """Train on the first part, and say how it goes; also return the seconds it took without compilation."""
+    n = len(parts[0].y)
+    size = min(options.batch_size or n, n)
+    steps = -(-n // size)
+    epochs = options.epochs or int(np.clip(-(-_STEPS // steps), 30, 1000))
+    say(f"{loss}, {optimizer}, {count(epochs, 'epoch')} of {count(steps, 'step')} with {count(size, 'example')}")
+    folder = cache_folder()
+    if folder is None or not any(folder.glob("*.kernel")):
+        say("The kernels are being compiled; " + ("this happens once." if folder else "no folder can be had to keep them in."))
+
+    (X, y), *held_out = [(scaled.inputs(part.X), scaled.targets(part.y)) for part in parts if part.name != "test"]
+    watched = _is_terminal()
+    watch = _Watch(epochs, (lambda text: None) if watched else say)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TrainingWarning)
+        history = fit(
+            scaled.net, X, y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=size, rng=source,
+            validation=held_out[0] if held_out else None, patience=options.patience,
+            callbacks=[watch], progress=watched and not options.quiet,
+        )  # fmt: skip
+    for warning in caught:
+        print(f"modnet: {warning.message}", file=sys.stderr, flush=True)
+    return history, watch.seconds
+
+
+def _layers(words: Sequence[str]) -> list[int]:
+    """The sizes of the hidden layers from 100, or 100,50, or 100 50, or none."""
+    pieces = [piece.strip() for word in words for piece in word.split(",") if piece.strip()]
+    if [piece.lower() for piece in pieces] in (["none"], ["0"]):
+        return []
+    for piece in pieces:
+        if not (piece.isascii() and piece.isdigit() and int(piece) > 0):
+            raise UsageError(f"argument --layers: a size is {piece!r}, expected whole numbers such as 100 or 100,50, or none")
+    if not pieces:
+        raise UsageError("argument --layers: there are no sizes, expected whole numbers such as 100 or 100,50, or none")
+    return [int(piece) for piece in pieces]
+
+
+def _optimizer(options: argparse.Namespace) -> Optimizer:
+    kind = options.optimizer
+    known = inspect.signature(kind).parameters
+    given = {"lr": options.lr, "momentum": options.momentum, "weight_decay": options.weight_decay}
+    for name, value in given.items():
+        if value is not None and name not in known:
+            raise UsageError(f"argument --{name.replace('_', '-')}: {kind.__name__} has none, expected another --optimizer")
+    if options.lr is None and "lr" in known:
+        own = known["lr"].default
+        # Networks and data as small as these can take longer steps than the defaults, which suit large ones.
+        given["lr"] = 0.1 if own is inspect.Parameter.empty else max(0.01, own)
+    chosen: Optimizer = kind(**{name: value for name, value in given.items() if value is not None})
+    return chosen
+
+
+def _check_plot(path: str) -> None:
+    """Refuse, before the work, a picture that could not be saved after it."""
+    place = Path(path)
+    if place.is_dir():
+        raise UsageError(f"argument --plot: {path!r} is a folder, expected a file, such as {os.path.join(path, 'out.png')}")
+    if not place.parent.is_dir():
+        raise UsageError(f"argument --plot: there is no folder {str(place.parent)!r}, expected one that exists")
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise UsageError(f"argument --plot: {path!r} cannot be written to, expected another place")
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if place.suffix.lower().removeprefix(".") not in known:
+        raise UsageError(f"argument --plot: {path!r} ends in {place.suffix!r}, expected one of .{', .'.join(known)}")
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class _Watch(Callback):
+    """The time that the epochs took, without compilation before them, and a line of figures now and then."""
+
+    def __init__(self, epochs: int, say: Callable[[str], None]) -> None:
+        self.epochs, self.say = epochs, say
+        self.began = self.ended = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """From the first epoch to the last."""
+        return self.ended - self.began
+
+    def on_fit_begin(self, training: Training) -> None:
+        """Start the clock."""
+        self.began = self.ended = time.perf_counter()
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Read the clock, and print."""
+        self.ended = time.perf_counter()
+        epoch = training.epoch
+        if epoch not in (1, self.epochs) and epoch % max(1, self.epochs // _REPORTS):
+            return
+        figures = "   ".join(
+            f"{name.replace('_', ' ')} {100 * value:5.1f} %" if "accuracy" in name else f"{name.replace('_', ' ')} {value:.4f}"
+            for name, value in training.history.last().items()
+        )
+        self.say(f"epoch {epoch:{len(str(self.epochs))}} of {self.epochs}   {figures}")
+
+
+def _draw(path: str, title: str, history: History, net: Scaled, table: Table, part: Part) -> None:
+    """Curves, and beside them what the network has learned."""
+    from modnet import plotting
+
+    curves = 1 + len([name for name in history.metrics if not name.startswith("validation_")])
+    figure, axes = plotting.new_figure((4.6 * (curves + 1), 4.2), curves + 1)
+    plotting.history(history, ax=axes[:curves])
+    X, y = part.X, part.y
+    last = axes[-1]
+    if table.X.shape[1] <= 2:
+        plotting.frontier(
+            net, X, y, ax=last, class_names=table.class_names, feature_names=table.feature_names, task=table.task
+        )
+        last.set_aspect("auto")
+    elif table.class_names is not None:
+        plotting.confusion(y, net.forward(X), table.class_names, ax=last)
+    else:
+        plotting.predictions(y, net.forward(X), ax=last)
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    try:
+        plotting.save(figure, path)
+    except OSError as error:
+        raise UsageError(f"argument --plot: {path!r}: {error.strerror}, expected a place to write to") from None

@@ -1,0 +1,82 @@
+"""``python -m modnet warmup``: compile all kernels into the cache, so that nothing waits later."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modnet.cli.doctor import count_kernels
+from modnet.discovery import all_losses, all_modules, all_optimizers
+from modnet.engine.joints import JOINTS
+from modnet.kernels.cache import KernelCache, cache_folder
+from modnet.kernels.compiled import JIT_DISABLED, Compiled
+from modnet.kernels.operation import Operation
+
+
+def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> int:
+    """Compile all kernels into the cache, and print how many, how long it took and where they are.
+
+    Parameters
+    ----------
+    dtypes : sequence of str
+        Of "float32" and "float64".
+
+    Returns
+    -------
+    int
+        0; 1 if they could not be kept.
+    """
+    if JIT_DISABLED:
+        print("NUMBA_DISABLE_JIT is set: kernels run as plain Python, there is nothing to compile")
+        return 0
+    began = time.perf_counter()
+    work = [(compile, np.dtype(dtype)) for compile in kernels() for dtype in dtypes]
+    folder = cache_folder()
+    kept, before, shown = _count(folder), KernelCache.compiled, began
+    progress = None
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        progress = tqdm(total=len(work), desc="kernels", leave=False)
+    found = set()  # classes may have one code, and one that has no numbers of either type is one for both
+    for done, (compile, dtype) in enumerate(work):
+        if progress is not None:
+            progress.update()
+        elif time.perf_counter() - shown > 5:
+            shown = time.perf_counter()
+            print(f"{done} of {len(work)} kernels", flush=True)
+        found.add(compile(dtype))
+    if progress is not None:
+        progress.close()
+    compiled, seconds = KernelCache.compiled - before, time.perf_counter() - began
+    there = len(found) - compiled
+    print(f"{compiled} kernels compiled, {there} were there already, {seconds:.1f} s; they are in {folder}")
+    if _count(folder) - kept < compiled:
+        print("modnet: not all of them could be kept, expected a folder to write to: set MODNET_CACHE_DIR", file=sys.stderr)
+        return 1
+    return 0
+
+
+def kernels() -> list[Callable[[Any], Any]]:
+    """Return, for every kernel there is, what compiles it for an element type: modules, losses, optimizers, and the walks."""
+    classes = [*all_modules(), *all_losses(), *all_optimizers(), *JOINTS]
+    pairs = {(operation, kind): None for kind in classes for operation in _operations(kind)}
+    functions: dict[int, Compiled] = {}
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("modnet."):
+            functions.update({id(value): value for value in vars(module).values() if isinstance(value, Compiled)})
+    return [*(partial(operation.compile, kind) for operation, kind in pairs), *(f.compile for f in functions.values())]
+
+
+def _operations(kind: Any) -> list[Operation]:
+    return [found for name in kind.kinds if isinstance(found := getattr(kind, name, None), Operation)]
+
+
+def _count(folder: Path | None) -> int:
+    return 0 if folder is None else count_kernels([folder])[0]

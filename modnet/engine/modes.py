@@ -1,0 +1,50 @@
+"""Training and evaluation, for a network as a whole: set, and put back as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modnet.engine.storage import has_storage
+
+
+def set_training(net: Any, training: bool) -> None:
+    """Put a network into training or evaluation, except what was put into evaluation by itself."""
+    pinned = [m for m in modules_of(net) if m is not net and getattr(m, "_put_into_evaluation", False)]
+    method = getattr(net, "train" if training else "eval", None)
+    if method is not None:
+        method()
+    elif hasattr(net, "training"):
+        net.training = training
+    for module in pinned:
+        module.eval()
+
+
+def modules_of(net: Any) -> list[Any]:
+    """The network, its containers and its leaves."""
+    if not hasattr(net, "containers"):
+        return [net]
+    return [net, *net.containers(), *{id(m): m for m in net.leaves()}.values()]
+
+
+def modes_of(net: Any) -> list[tuple[Any, dict[str, Any]]]:
+    """The modes of a network's modules, to be given to `restore_modes`."""
+    names = ("training", "_training", "_put_into_evaluation")
+    return [(m, {n: getattr(m, n) for n in names if hasattr(m, n)}) for m in modules_of(net) if hasattr(m, "training")]
+
+
+def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
+    """Give modules the modes they had."""
+    for module, had in reversed(modes):
+        if hasattr(module, "containers") or has_storage(module):
+            if "_training" in had:
+                module.__dict__["_training"] = had["_training"]
+            else:
+                module.training = had["training"]
+            module._put_into_evaluation = had["_put_into_evaluation"]
+        elif module.training != had["training"]:
+            method = getattr(module, "train" if had["training"] else "eval", None)
+            if callable(method):
+                method()
+            module.training = had["training"]
+            if "_put_into_evaluation" in had:
+                module._put_into_evaluation = had["_put_into_evaluation"]

@@ -1,0 +1,440 @@
+"""How a program is run: workspaces, one for each call, and the walk where a module has no kernels.
+
+A call takes a workspace from its program's pool, uses it alone, and gives it back; so forward, backward_delta and predict of
+one network may run in many threads. What a network keeps of its last forward in training is the workspace it was computed
+in. Backward uses it if input, parameters, state and settings are what they were, and computes forward again otherwise.
+
+A class that somebody else wrote is a row, too: the rows between two of these run compiled, the row itself runs in Python on
+views of the same workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from modnet.engine.foreign import Foreign
+from modnet.engine.modes import modes_of, restore_modes
+from modnet.engine.program import Program
+from modnet.engine.storage import Storage
+from modnet.engine.walk import WALK, is_remembered, remember, rows_backward, rows_forward, walk_backward, walk_forward
+from modnet.kernels.memory import aligned
+from modnet.kernels.threads import FEW, threads_for
+
+
+class Workspace:
+    """Values and deltas of one walk through a program.
+
+    Parameters
+    ----------
+    program : what it is for. capacity : the largest batch.
+
+    Attributes
+    ----------
+    batch, draw : of the forward that it holds; a batch of 0 for none.
+    """
+
+    def __init__(self, program: Program, capacity: int) -> None:
+        self.program, self.capacity = program, capacity
+        size, dtype = capacity * program.columns, program.dtype
+        self.values, self.deltas = aligned(size, dtype), aligned(size, dtype)
+        self.scratch = aligned(capacity * program.widest if program.has_sums else 0, dtype)
+        self.seen = aligned(program.parameters.size + program.state.size, dtype)
+        settings = program.storage.settings
+        self.seen_settings = aligned(settings.size, np.float64)
+        self.on = np.ones(len(program.table), np.int64)
+        self.batch, self.draw = 0, 0
+        self.foreign_numbers: list[list[np.ndarray]] = []
+        self.record = np.zeros(1, WALK)
+        fields = {
+            "rows": program.table, "on": self.on, "values": self.values, "deltas": self.deltas, "scratch": self.scratch,
+            "parameters": program.parameters, "gradient": program.gradient, "state": program.state, "settings": settings,
+            "seen": self.seen, "seen_settings": self.seen_settings,
+        }  # fmt: skip
+        for name, array in fields.items():
+            self.record[name] = array.ctypes.data
+        self._keep = fields  # what the addresses point to
+        for name, value in {
+            "row_count": len(program.table), "capacity": capacity, "columns": program.columns, "result": program.result,
+            "features": program.features, "input_features": program.slots[0],
+            "parameter_count": program.parameters.size, "state_count": program.state.size, "setting_count": settings.size,
+        }.items():  # fmt: skip
+            self.record[name] = value
+        self.address = self.record.ctypes.data
+
+    def set_modes(self) -> bool:
+        """Note which rows are in training, and say whether any is."""
+        found = False
+        for r, module in self.program.mode_rows:
+            training = bool(module.training) and not module._frozen
+            self.on[r] = training
+            found = found or training
+        return found
+
+    def value(self, slot: int, shape: tuple[int, ...], batch: int) -> np.ndarray:
+        """A value as an array (batch, ...): a view."""
+        return self._part(self.values, slot, shape, batch)
+
+    def delta(self, slot: int, shape: tuple[int, ...], batch: int) -> np.ndarray:
+        """dL/d(a value) as an array (batch, ...): a view."""
+        return self._part(self.deltas, slot, shape, batch)
+
+    def _part(self, block: np.ndarray, slot: int, shape: tuple[int, ...], batch: int) -> np.ndarray:
+        start, features = int(self.program.places[slot]) * self.capacity, self.program.slots[slot]
+        return block[start : start + batch * features].reshape(batch, *shape)
+
+
+def take(program: Program, batch: int) -> Workspace:
+    """A workspace for so many examples, for this call alone. `give` it back."""
+    pool = program.pool
+    try:
+        workspace = pool.pop()
+    except IndexError:
+        return Workspace(program, batch)
+    return workspace if workspace.capacity >= batch else Workspace(program, batch)
+
+
+def give(workspace: Workspace) -> None:
+    """Put a workspace back for the next call."""
+    pool = workspace.program.pool
+    if len(pool) < _POOLED:
+        pool.append(workspace)
+
+
+_POOLED = 8  # workspaces kept for each program
+
+
+# --- forward ---------------------------------------------------------------------------------------------------------
+
+
+def forward(program: Program, workspace: Workspace, x: np.ndarray, draw: int, keep: bool) -> np.ndarray:
+    """The result for x (batch, features), with values of all rows in the workspace: a new array (batch, features)."""
+    batch = x.shape[0]
+    out = np.empty((batch, program.features), program.dtype)
+    workspace.batch = 0
+    if program.is_compiled:
+        if program.operations * batch > FEW:
+            with threads_for(program.operations * batch):
+                walk_forward.call(workspace.address, x, out, draw, 1 if keep else 0)
+        else:
+            walk_forward.call(workspace.address, x, out, draw, 1 if keep else 0)
+    else:
+        workspace.values[: x.size] = x.reshape(-1)
+        _rows_forward(program, workspace, batch, draw)
+        out[:] = workspace.value(program.output.slot, out.shape[1:], batch)
+        if keep:
+            _remember(program, workspace)
+    if keep:
+        workspace.batch, workspace.draw = batch, abs(draw)
+    return out
+
+
+def _rows_forward(program: Program, workspace: Workspace, batch: int, draw: int) -> None:
+    for segment in program.segments:
+        _run_forward(program, workspace, segment, batch, draw)
+
+
+def _run_forward(program: Program, workspace: Workspace, segment: tuple[bool, int, int], batch: int, draw: int) -> None:
+    compiled, first, last = segment
+    if compiled:
+        rows_forward.call(workspace.address, first, last, batch, draw, workspace.values)
+        return
+    row = program.table_rows[first]
+    foreign = Foreign(row.module)
+    x = workspace.value(row.input.slot, row.input.shape, batch).copy()
+    with _Note(program, row, "forward", x):
+        out = row.module.forward(x)
+    result = _result(program, row, foreign, out, batch, "forward", (batch, *row.output.shape))
+    workspace.value(row.output.slot, row.output.shape, batch)[...] = result
+
+
+def _remember(program: Program, workspace: Workspace) -> None:
+    remember.call(workspace.address, workspace.values)
+    workspace.foreign_numbers = _foreign_numbers(program)
+
+
+def _foreign_numbers(program: Program) -> list[list[np.ndarray]]:
+    return [Foreign(program.table_rows[r].module).numbers() for r in program.foreign]
+
+
+def _is_remembered(program: Program, workspace: Workspace, x: np.ndarray) -> bool:
+    if not is_remembered.call(workspace.address, x):
+        return False
+    for then, now in zip(workspace.foreign_numbers, _foreign_numbers(program)):
+        if len(then) != len(now) or not all(map(np.array_equal, then, now)):
+            return False
+    return True
+
+
+# --- backward --------------------------------------------------------------------------------------------------------
+
+
+def backward(
+    program: Program, workspace: Workspace, x: np.ndarray, delta: np.ndarray, draw: int, gradient: bool, wants_dx: bool,
+    trusted: bool = False,
+) -> np.ndarray | None:  # fmt: skip
+    """From delta = dL/dresult (batch, features) add to the gradient, if asked, and return dL/dx, if asked.
+
+    trusted says that the workspace holds the forward on x for certain: `fit` has just computed it.
+    """
+    batch = x.shape[0]
+    filled = workspace.batch == batch and workspace.draw == abs(draw) and not program.has_guests
+    dx = np.empty(x.shape, program.dtype) if wants_dx else program.nothing
+    workspace.batch = 0
+    if program.is_compiled:
+        up, add, full = 1 if wants_dx else 0, 1 if gradient else 0, 1 if filled else 0
+        if program.operations * batch > FEW:
+            with threads_for(program.operations * batch):
+                walk_backward.call(workspace.address, x, delta, dx, draw, up, add, full)
+        else:
+            walk_backward.call(workspace.address, x, delta, dx, draw, up, add, full)
+    else:
+        if not trusted and not (filled and _is_remembered(program, workspace, x)):
+            workspace.values[: x.size] = x.reshape(-1)
+            _rows_forward(program, workspace, batch, -abs(draw))
+            _remember(program, workspace)
+        workspace.delta(program.output.slot, delta.shape[1:], batch)[...] = delta
+        _rows_backward(program, workspace, batch, draw, gradient, wants_dx)
+        if wants_dx:
+            dx[:] = workspace.delta(0, dx.shape[1:], batch)
+    workspace.batch, workspace.draw = batch, abs(draw)
+    return dx if wants_dx else None
+
+
+def _rows_backward(program: Program, workspace: Workspace, batch: int, draw: int, gradient: bool, wants_dx: bool) -> None:
+    for segment in reversed(program.segments):
+        _run_backward(program, workspace, segment, batch, draw, gradient, wants_dx)
+
+
+def _run_backward(
+    program: Program, workspace: Workspace, segment: tuple[bool, int, int], batch: int, draw: int, gradient: bool,
+    wants_dx: bool,
+) -> None:  # fmt: skip
+    compiled, first, last = segment
+    if compiled:
+        rows_backward.call(workspace.address, first, last, batch, draw, int(wants_dx), int(gradient), workspace.values)
+        return
+    row, entry = program.table_rows[first], program.table[first]
+    foreign = Foreign(row.module)
+    x = workspace.value(row.input.slot, row.input.shape, batch).copy()
+    delta = workspace.delta(row.output.slot, row.output.shape, batch).copy()
+    dx = None
+    with _Note(program, row, "backward", x):
+        if gradient and wants_dx_of(entry, wants_dx) and hasattr(row.module, "wire"):
+            dx = row.module.backward(x, delta)
+        else:
+            if gradient:
+                foreign.call("backward_update_gradient", x, delta)
+            if wants_dx_of(entry, wants_dx):
+                dx = row.module.backward_delta(x, delta)
+    if wants_dx_of(entry, wants_dx):
+        dx = _result(program, row, foreign, dx, batch, "backward_delta", x.shape)
+        target = workspace.delta(row.input.slot, row.input.shape, batch)
+        target[...] = target + dx if entry["adds"] else dx
+
+
+def wants_dx_of(entry: Any, wants_dx: bool) -> bool:
+    """Whether the delta of a row's input is needed."""
+    return bool(wants_dx or entry["trains"])
+
+
+def _result(program: Program, row: Any, foreign: Foreign, value: Any, batch: int, method: str, expected: Any) -> np.ndarray:
+    try:
+        return foreign.result(value, batch, method, expected)
+    except ValueError as error:
+        raise ValueError(f"{program.root}{row.place} {error}") from None
+
+
+class _Note:
+    """Context: an error that leaves a stranger's code says at which place in the network, and with what input, it arose."""
+
+    def __init__(self, program: Program, row: Any, method: str, x: np.ndarray) -> None:
+        self.about = program, row, method, x
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, Exception):
+            program, row, method, x = self.about
+            name = Foreign.name_of(row.module)
+            error.add_note(f"in {program.root}{row.place} {name}, {method} with an input of shape {x.shape}")
+
+
+# --- a network, called --------------------------------------------------------------------------------------------------
+
+_KEPT_PROGRAMS = 8
+
+
+def program_of(net: Any, input_shape: tuple[int, ...], dtype: Any, batch: int = 2) -> Program:
+    """The program of a network, or of a leaf alone, for one example's shape: kept, and made anew when the numbers have moved.
+
+    A module that is not the library's is asked with `batch` examples what shape it gives.
+    """
+    storage = net.storage
+    if storage.parameters.size or storage.state.size:
+        dtype = storage.dtype
+    programs, key = net._programs, (tuple(input_shape), dtype)
+    found = programs.get(key)
+    if found is None or not found.is_for(storage):
+        with Storage.laying_out:
+            storage, programs = net.storage, net._programs  # the numbers may just have been moved
+            if storage.parameters.size or storage.state.size:
+                key = key[0], storage.dtype
+            found = Program(net, key[0], key[1], storage, batch)
+            while len(programs) >= _KEPT_PROGRAMS:
+                del programs[next(iter(programs))]
+            programs[key] = found
+    made: Program = found
+    return made
+
+
+def last_draw(program: Program, workspace: Workspace) -> int:
+    """The draw that repeats the last forward of the network, or 0 in evaluation."""
+    if not (program.mode_rows and workspace.set_modes()):
+        return 0
+    return -max(1, int(program.storage.draws[program.draw_places].max()))
+
+
+def new_draw(program: Program, workspace: Workspace) -> int:
+    """The draw of a new forward: 0 in evaluation."""
+    if not (program.mode_rows and workspace.set_modes()):
+        return 0
+    draw: int = program.storage.next_draw()
+    program.storage.draws[program.draw_places] = abs(draw)
+    return draw
+
+
+def call_forward(net: Any, program: Program, x: np.ndarray) -> np.ndarray:
+    """forward of a network: x (batch, features)."""
+    # The workspace of the last forward, if this one takes its place: memory that the processor has at hand.
+    workspace = _own_workspace(net, program, x.shape[0]) if net._training else take(program, x.shape[0])
+    draw = new_draw(program, workspace) if program.mode_rows else 0
+    keep = net._training or draw != 0
+    if draw > 0 and program.moves_state:
+        with program.storage.moving_statistics:
+            out = forward(program, workspace, x, draw, keep)
+    else:
+        out = forward(program, workspace, x, draw, keep)
+    _publish(net, workspace) if keep else give(workspace)
+    return out
+
+
+def _own_workspace(net: Any, program: Program, batch: int) -> Workspace:
+    """The workspace of a network's last forward, for this call alone: another thread finds none. Else one from the pool."""
+    workspace: Workspace | None = net.__dict__.pop("_last", None)
+    if workspace is not None and workspace.program is program and workspace.capacity >= batch:
+        return workspace
+    if workspace is not None:
+        give(workspace)
+    found = take(program, batch)
+    found.batch = 0
+    return found
+
+
+def _publish(net: Any, workspace: Workspace) -> None:
+    """Let a network remember the workspace of its last forward. The one before goes back to the pool, once."""
+    before = net.__dict__.pop("_last", None)  # one step, which no other thread can take at the same time
+    net._last = workspace
+    if before is not None:
+        give(before)
+
+
+def call_backward(net: Any, program: Program, x: np.ndarray, delta: np.ndarray, gradient: bool, wants_dx: bool) -> Any:
+    """backward of a network: x (batch, features), delta (batch, features of the result)."""
+    workspace = _own_workspace(net, program, x.shape[0])
+    draw = 0
+    if program.mode_rows:
+        modes = workspace.on.copy()
+        draw = last_draw(program, workspace)
+        if not np.array_equal(modes, workspace.on):
+            workspace.batch = 0
+    if gradient:
+        storage = program.storage
+        if not storage.lock.acquire(False):
+            raise storage.busy(program.root)
+        try:
+            if storage.version != program.version:  # another thread has just moved the numbers elsewhere
+                raise storage.busy(program.root)
+            dx = backward(program, workspace, x, delta, draw, gradient, wants_dx)
+        finally:
+            storage.lock.release()
+    else:
+        dx = backward(program, workspace, x, delta, draw, gradient, wants_dx)
+    _publish(net, workspace) if net._training else give(workspace)
+    return dx
+
+
+def predict(program: Program, x: np.ndarray) -> np.ndarray:
+    """The result in evaluation for x (batch, features). Touches no module of the library and remembers nothing."""
+    workspace = take(program, len(x))
+    strangers = [program.table_rows[r].module for r in program.foreign]
+    before = [modes_of(module) for module in strangers]
+    try:
+        for module, modes in zip(strangers, before):
+            if any(had["training"] for _, had in modes):
+                Foreign(module).set_mode(False)
+        return forward(program, workspace, x, 0, False)
+    finally:
+        for modes in before:
+            restore_modes(modes)
+        give(workspace)
+
+
+# --- one row at a time, for whoever looks into a network -------------------------------------------------------------
+
+
+def each_forward(program: Program, workspace: Workspace, x: np.ndarray) -> Iterator[int]:
+    """Forward of x (batch, features), one row at a time: yields the number of each row when its output is in the workspace.
+
+    In training mode modules draw what the next forward will draw, and no statistics move.
+    """
+    draws = program.mode_rows and workspace.set_modes()
+    workspace.draw = -1 - int(program.storage.draws[0]) if draws else 0
+    workspace.values[: x.size] = x.reshape(-1)
+
+    def rows() -> Iterator[int]:
+        for r, bound in enumerate(program.bindings):
+            with threads_for(program.operations * len(x)):
+                _run_forward(program, workspace, (bound is not None, r, r + 1), len(x), workspace.draw)
+            yield r
+
+    return rows()
+
+
+def each_backward(
+    program: Program, workspace: Workspace, delta: np.ndarray, gradient: bool = False, wants_dx: bool = False
+) -> Iterator[int]:
+    """Backward from delta = dL/dresult (batch, features) after `each_forward`, from the last row to the first.
+
+    Yields the number of each row when dL/d(its input) is in the workspace, where all deltas stay, and its part has been added
+    to the gradient, if asked. dL/d(the network's input) is computed only if it is wanted.
+    """
+    batch = len(delta)
+    workspace.delta(program.output.slot, delta.shape[1:], batch)[...] = delta
+    for r in reversed(range(len(program.bindings))):
+        segment = program.bindings[r] is not None, r, r + 1
+        needed = wants_dx or program.table_rows[r].input.slot != program.input.slot
+        with threads_for(program.operations * batch):
+            _run_backward(program, workspace, segment, batch, workspace.draw, gradient, needed)
+        yield r
+
+
+def refuse(
+    program: Program, x: np.ndarray, batch: int, training: bool | None = None, who: str = "", frozen: bool = True
+) -> None:
+    """ValueError if a module will not take an input though its shape is right, before anything is computed.
+
+    Parameters
+    ----------
+    x : (n, features), all inputs. batch : the least number of them that will come at once.
+    training : whether that is in training mode; None for each module's own mode.
+    frozen : whether modules that an optimizer has frozen will stay so.
+    """
+    for row in program.checks:
+        module = row.module
+        mode = module.training if training is None else training and not module._put_into_evaluation
+        why = module.why_refused(x, batch, row.input.shape, mode and not (frozen and module._frozen))
+        if why:
+            raise ValueError(f"{who}{program.root}{row.place} {module}: {why}")

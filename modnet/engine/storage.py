@@ -1,0 +1,228 @@
+"""Storage: where the numbers of a network lie, or of a module that stands alone.
+
+Four flat blocks, each aligned: parameters, gradient, state and settings. A module has a slice of each. Ownership in two
+sentences: a module's numbers lie in one storage, which knows weakly the network that laid it out, and the networks inside it,
+which may outlive it. Whoever remembers something about a storage (a program, an optimizer) remembers its `version` too, and
+makes it anew when they differ.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modnet.inputs import as_float32
+from modnet.kernels.memory import aligned, aligned_copy
+
+
+class Counts(NamedTuple):
+    """How many numbers a module has in each block, or where its slices begin."""
+
+    parameters: int = 0
+    state: int = 0
+    settings: int = 0
+    draws: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        """The sums, part by part."""
+        return Counts(*(a + b for a, b in zip(self, other)))
+
+
+class Snapshot(NamedTuple):
+    """Copies of all numbers of a storage that a forward may depend on."""
+
+    parameters: np.ndarray
+    state: np.ndarray
+    settings: np.ndarray
+    draws: np.ndarray
+
+
+#: Those that live: in a forked child their locks, which another thread of the parent may have held, are made anew.
+_alive: weakref.WeakSet[Storage] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    Storage.laying_out = threading.RLock()
+    for storage in list(_alive):
+        storage._new_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Storage:
+    """The blocks.
+
+    Parameters
+    ----------
+    counts : their sizes. dtype : of all but settings, which are words of eight bytes, and draws.
+    owners : the network that lays it out, and those inside it; none for a module that stands alone.
+
+    Attributes
+    ----------
+    parameters, gradient, state, settings : the blocks.
+    draws : int64; first the number of forwards in training so far, then for each module that draws the number of its last one.
+    version : changes when the arrays do, or when a module's numbers are moved elsewhere.
+    laying_out : held by whoever moves numbers to another storage, and by whoever notes where the numbers of a network lie.
+    """
+
+    laying_out = threading.RLock()
+
+    def __init__(self, counts: Counts, dtype: Any = np.float64, owners: Iterable[Any] = ()) -> None:
+        self.parameters = aligned(counts.parameters, dtype)
+        self.gradient = aligned(counts.parameters, dtype)
+        self.state = aligned(counts.state, dtype)
+        self.settings = aligned(counts.settings, np.float64)
+        self.draws = np.zeros(1 + counts.draws, np.int64)
+        self.version = 0
+        self._owners = [weakref.ref(network) for network in owners]
+        self._new_locks()
+        _alive.add(self)
+
+    def _new_locks(self) -> None:
+        #: Held by the thread that writes. Whoever cannot take it raises `busy`.
+        self.lock, self._counting = threading.RLock(), threading.Lock()
+        self.moving_statistics = threading.Lock()  # two forwards in training take turns if they move the same statistics
+        self._writing_thread = 0
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.parameters.dtype
+
+    def owner_of(self, module: Any) -> Any:
+        """The network that a module with numbers here belongs to, or None.
+
+        That is the one that laid it out; if it is gone, the first of those inside it that holds the module.
+        """
+        for i, reference in enumerate(self._owners):
+            network = reference()
+            if network is None:
+                continue
+            laid_out = i == 0 and not hasattr(module, "wire")  # a container may have left the network since
+            if laid_out or network is module or _holds(network, module):
+                return network
+        return None
+
+    def convert(self, dtype: np.dtype[Any], who: Any = "modnet") -> None:
+        """Take another element type. A ValueError, with nothing changed, if a number is too large for it."""
+        if dtype == np.float32:
+            for name in ("parameters", "gradient", "state"):
+                as_float32(getattr(self, name), who, name)
+        self.parameters, self.gradient, self.state = (
+            aligned_copy(block, dtype) for block in (self.parameters, self.gradient, self.state)
+        )
+        self.version += 1
+
+    # Who may write.
+
+    def writing(self, who: Any, version: int | None = None) -> _Writing:
+        """Context: this thread has the numbers to itself. A second thread that asks gets a RuntimeError.
+
+        So does one that knows the storage by an earlier version: the numbers have just been moved.
+        """
+        return _Writing(self, who, self.version if version is None else version)
+
+    def busy(self, who: Any) -> RuntimeError:
+        """What a second writer is told."""
+        return RuntimeError(
+            f"{who}: another thread is changing this network; wait for it to finish, or give each thread a copy.deepcopy of "
+            "its own"
+        )
+
+    @property
+    def is_written_elsewhere(self) -> bool:
+        """Whether another thread is training the network now."""
+        return self._writing_thread not in (0, threading.get_ident())
+
+    # Draws.
+
+    def next_draw(self) -> int:
+        """The number of a new forward in training; negative if another thread is training: it then moves no statistics."""
+        with self._counting:
+            self.draws[0] += 1
+            draw = int(self.draws[0])
+        return -draw if self.is_written_elsewhere else draw
+
+    # Saving and restoring.
+
+    def snapshot(self) -> Snapshot:
+        """Copies of all numbers, to be given to `restore`."""
+        return Snapshot(self.parameters.copy(), self.state.copy(), self.settings.copy(), self.draws.copy())
+
+    def restore(self, snapshot: Snapshot, only: Iterable[str] = Snapshot._fields) -> None:
+        """Put back what `snapshot` copied."""
+        for name in only:
+            getattr(self, name)[:] = getattr(snapshot, name)
+
+
+class _Writing:
+    __slots__ = ("_before", "storage", "version", "who")
+
+    def __init__(self, storage: Storage, who: Any, version: int) -> None:
+        self.storage, self.who, self.version = storage, who, version
+
+    def __enter__(self) -> None:
+        if not self.storage.lock.acquire(False):
+            raise self.storage.busy(self.who)
+        if self.storage.version != self.version:
+            self.storage.lock.release()
+            raise self.storage.busy(self.who)
+        self._before = self.storage._writing_thread
+        self.storage._writing_thread = threading.get_ident()
+
+    def __exit__(self, *_: Any) -> None:
+        self.storage._writing_thread = self._before
+        self.storage.lock.release()
+
+
+def _holds(network: Any, module: Any) -> bool:
+    return any(part is module for part in (*network.leaves(), *network.containers()))
+
+
+def has_storage(module: Any) -> bool:
+    """Whether a module is one of the library's, or of a subclass: its numbers then lie in a storage."""
+    return "_storage" in getattr(module, "__dict__", {})
+
+
+def lay_out(modules: Iterable[Any], dtype: Any, owners: Iterable[Any] = ()) -> Storage:
+    """Move the numbers of modules, each named once, into a new storage, one after the other.
+
+    RuntimeError if another thread is changing some of them: it would go on with those that are left behind.
+    """
+    modules, owners = list(modules), list(owners)
+    with ExitStack() as stack:
+        for old in {id(module._storage): module._storage for module in modules}.values():
+            stack.enter_context(old.writing(type(owners[0]).__name__ if owners else modules[0]))
+        return _moved(modules, dtype, owners)
+
+
+def _moved(modules: list[Any], dtype: Any, owners: list[Any]) -> Storage:
+    places, end = [], Counts()
+    for module in modules:
+        places.append(end)
+        end = end.plus(module.counts)
+    storage = Storage(end, dtype, owners)
+    left = {}
+    for module, at in zip(modules, places):
+        old, old_at, count = module._storage, module._at, module.counts
+        for block in ("parameters", "gradient", "state", "settings"):
+            part = "parameters" if block == "gradient" else block
+            start, old_start, size = getattr(at, part), getattr(old_at, part), getattr(count, part)
+            getattr(storage, block)[start : start + size] = getattr(old, block)[old_start : old_start + size]
+        if count.draws:
+            storage.draws[1 + at.draws] = old.draws[1 + old_at.draws]
+            storage.draws[0] = max(storage.draws[0], old.draws[0])
+        left[id(old)] = old
+    for module, at in zip(modules, places):
+        module._storage, module._at = storage, at
+    for old in left.values():
+        old.version += 1
+    return storage

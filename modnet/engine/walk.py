@@ -1,0 +1,395 @@
+"""The compiled loops that walk a program's table.
+
+A row of the table stands for one operation: addresses of its kernels, of its sizes and settings, and where in the workspace its
+input and output lie (`modnet.engine.program`). The functions here know nothing of layers. They are compiled once for each
+element type; an architecture is data to them, so a new network compiles nothing.
+
+    walk_forward     rows in order:      values of every row from the network's input
+    walk_backward    rows in reverse:    gradients and deltas, from the delta of the last row
+    walk_epoch       for every batch:    fetch, forward, loss, backward, one step of the optimizer
+    walk_losses      for every batch:    forward and loss only
+    rows_forward, rows_backward          some of the rows, for networks with modules that have no kernels
+
+The workspace has a *slot* for each value: a block of ``features`` columns, for as many rows as the largest batch. Slot 0 is
+the network's input. What a walk works on is told in one record, `WALK`, and what an epoch needs besides in another, `EPOCH`:
+Python fills them by name and hands over their addresses, since each array that it hands to compiled code costs 0.1 us or more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from modnet.engine.program import ROW
+from modnet.kernels.compiled import (
+    Compiled,
+    call_backward,
+    call_forward,
+    call_gradient,
+    call_hits,
+    call_loss,
+    call_loss_backward,
+    call_step,
+    inline,
+)
+from modnet.kernels.memory import (
+    integers_at,
+    matrix_at,
+    matrix_like,
+    record_reader,
+    records_reader,
+    vector_at,
+    vector_like,
+    words_at,
+)
+from modnet.kernels.random import next_bits
+
+
+def _record(integers: str, floats: str = "") -> np.dtype[Any]:
+    return np.dtype([(name, np.int64) for name in integers.split()] + [(name, np.float64) for name in floats.split()])
+
+
+#: A workspace, and the numbers of its network. All but counts, places and sizes are addresses.
+WALK = _record(
+    "rows row_count on values deltas scratch capacity columns result features input_features "
+    "parameters parameter_count gradient state state_count settings setting_count seen seen_settings"
+)
+
+#: One epoch over some data: `first` to `last` are batches; order says which examples come when; hits is 0 if there are none.
+EPOCH = _record(
+    "walk data examples targets target_columns weights weight_count order first last batch_size y losses totals "
+    "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw",
+    "clip",
+)
+
+#: A stretch of the flat vector that has one rate: a factor of the learning rate, and the optimizer's numbers for it.
+PIECE = _record("start size z s", "factor")
+
+_walk_at, _epoch_at = record_reader(WALK), record_reader(EPOCH)
+_rows_at, _pieces_at = records_reader(ROW), records_reader(PIECE)
+
+
+def _signatures(element: types.Float) -> dict[str, tuple[Any, ...]]:
+    integer, vector, matrix = types.int64, element[::1], element[:, ::1]
+    return {
+        "walk_forward": (integer, matrix, matrix, integer, integer),
+        "walk_backward": (integer, matrix, matrix, matrix, integer, integer, integer, integer),
+        "rows_forward": (integer, integer, integer, integer, integer, vector),
+        "rows_backward": (integer, integer, integer, integer, integer, integer, integer, vector),
+        "remember": (integer, vector),
+        "is_remembered": (integer, matrix),
+        "walk_epoch": (integer, vector),
+        "walk_losses": (integer, vector),
+        "scale": (matrix, types.float64[::1], types.int64[::1]),
+        "clip": (vector, integer, integer, types.float64),
+        "shuffle": (types.int64[::1], types.uint64[::1]),
+    }
+
+
+def _compiled(function: Callable[..., Any]) -> Compiled:
+    """Decorator: a function of this file, with its signature of `_signatures`."""
+    return Compiled(function, lambda element: _signatures(element)[function.__name__])
+
+
+@inline
+def _slot(memory, place, capacity, batch, rows, columns):
+    """A slot as a matrix (batch * rows, columns)."""
+    return matrix_at(memory, place * capacity, batch * rows, columns)
+
+
+@inline
+def _values(w, like):
+    return vector_like(w.values, w.capacity * w.columns, like)
+
+
+@inline
+def _deltas(w, like):
+    return vector_like(w.deltas, w.capacity * w.columns, like)
+
+
+@inline
+def _forward(w, first, last, batch, draw, like):
+    rows, on = _rows_at(w.rows, w.row_count), integers_at(w.on, w.row_count)
+    values, capacity = _values(w, like), w.capacity
+    parameters, state = vector_like(w.parameters, w.parameter_count, like), vector_like(w.state, w.state_count, like)
+    for r in range(first, last):
+        row = rows[r]
+        call_forward(
+            row["forward"],
+            _slot(values, row["input"], capacity, batch, row["input_rows"], row["input_columns"]),
+            _slot(values, row["output"], capacity, batch, row["output_rows"], row["output_columns"]),
+            parameters, state, row["z"], row["s"], draw * on[r],
+        )  # fmt: skip
+
+
+@inline
+def _backward(w, first, last, batch, draw, wants_dx, wants_gradient, like):
+    rows, on = _rows_at(w.rows, w.row_count), integers_at(w.on, w.row_count)
+    values, deltas, capacity = _values(w, like), _deltas(w, like), w.capacity
+    parameters, state = vector_like(w.parameters, w.parameter_count, like), vector_like(w.state, w.state_count, like)
+    gradient = vector_like(w.gradient, w.parameter_count, like)
+    for r in range(last - 1, first - 1, -1):
+        row = rows[r]
+        n, columns = row["input_rows"], row["input_columns"]
+        inputs = _slot(values, row["input"], capacity, batch, n, columns)
+        out = _slot(values, row["output"], capacity, batch, row["output_rows"], row["output_columns"])
+        delta = _slot(deltas, row["output"], capacity, batch, row["output_rows"], row["output_columns"])
+        row_draw = draw * on[r]
+        if row["gradient"] != 0 and wants_gradient:
+            call_gradient(row["gradient"], inputs, out, delta, gradient, parameters, state, row["z"], row["s"], row_draw)
+        if row["trains"] or wants_dx:
+            dx = _slot(deltas, row["input"], capacity, batch, n, columns)
+            scratch = matrix_like(w.scratch, batch * n, columns, like)
+            target = scratch if row["adds"] else dx
+            call_backward(row["backward"], inputs, out, delta, target, parameters, state, row["z"], row["s"], row_draw)
+            if row["adds"]:
+                for i in range(dx.shape[0]):
+                    for j in range(columns):
+                        dx[i, j] += target[i, j]
+
+
+@inline
+def _copy(source, target):
+    for i in range(source.size):
+        target[i] = source[i]
+
+
+@inline
+def _copy_rows(source, start, batch, target):
+    for i in range(batch):
+        for j in range(source.shape[1]):
+            target[i, j] = source[start + i, j]
+
+
+@inline
+def _seen(w, like):
+    """What the values in the workspace came from, apart from the input, which is there: numbers now, and their copies."""
+    n = w.parameter_count
+    seen = vector_like(w.seen, n + w.state_count, like)
+    return (
+        vector_like(w.parameters, n, like), vector_at(seen, 0, n),
+        vector_like(w.state, w.state_count, like), vector_at(seen, n, w.state_count),
+        integers_at(w.settings, w.setting_count), integers_at(w.seen_settings, w.setting_count),  # some are no floats
+    )  # fmt: skip
+
+
+@inline
+def _remember(w, like):
+    parameters, seen, state, seen_state, settings, seen_settings = _seen(w, like)
+    _copy(parameters, seen)
+    _copy(state, seen_state)
+    _copy(settings, seen_settings)
+
+
+@inline
+def _equal(a, b):
+    different = 0
+    for i in range(a.size):
+        different += a[i] != b[i]
+    return different == 0
+
+
+@inline
+def _is_remembered(w, like):
+    parameters, seen, state, seen_state, settings, seen_settings = _seen(w, like)
+    return _equal(parameters, seen) and _equal(state, seen_state) and _equal(settings, seen_settings)
+
+
+@_compiled
+def walk_forward(walk, x, out, draw, keep):
+    """Fill a workspace from x and copy the result to out; keep is 1 if what it came from is to be remembered."""
+    w, batch = _walk_at(walk), x.shape[0]
+    values = _values(w, x)
+    _copy_rows(x, 0, batch, matrix_at(values, 0, batch, x.shape[1]))
+    _forward(w, 0, w.row_count, batch, draw, x)
+    _copy_rows(_slot(values, w.result, w.capacity, batch, 1, out.shape[1]), 0, batch, out)
+    if keep:
+        _remember(w, x)
+
+
+@_compiled
+def walk_backward(walk, x, delta, dx, draw, wants_dx, wants_gradient, filled):
+    """Walk up from delta, the derivative by the result. Flags are 0 or 1; dx is filled if it is wanted.
+
+    Unless the workspace is that of a forward on an equal x with these parameters, forward comes first. Modules that draw then
+    draw what they drew last, and statistics do not move.
+    """
+    w, batch = _walk_at(walk), x.shape[0]
+    values, flat_x = _values(w, x), matrix_at(x, 0, 1, x.size)[0]
+    if not (filled and _equal(flat_x, values) and _is_remembered(w, x)):
+        _copy(flat_x, values)
+        _forward(w, 0, w.row_count, batch, -abs(draw), x)
+        _remember(w, x)
+    deltas = _deltas(w, x)
+    _copy_rows(delta, 0, batch, _slot(deltas, w.result, w.capacity, batch, 1, delta.shape[1]))
+    _backward(w, 0, w.row_count, batch, draw, wants_dx, wants_gradient, x)
+    if wants_dx:
+        _copy_rows(matrix_at(deltas, 0, batch, x.shape[1]), 0, batch, dx)
+
+
+@_compiled
+def rows_forward(walk, first, last, batch, draw, like):
+    """Some rows forward, from values that are in the workspace."""
+    _forward(_walk_at(walk), first, last, batch, draw, like)
+
+
+@_compiled
+def rows_backward(walk, first, last, batch, draw, wants_dx, wants_gradient, like):
+    """Some rows backward, from deltas that are in the workspace."""
+    _backward(_walk_at(walk), first, last, batch, draw, wants_dx, wants_gradient, like)
+
+
+@_compiled
+def remember(walk, like):
+    """Keep a copy of what the values in the workspace came from, apart from the input."""
+    _remember(_walk_at(walk), like)
+
+
+@_compiled
+def is_remembered(walk, x):
+    """Whether the workspace is that of a forward on an equal x with these parameters, state and settings."""
+    w = _walk_at(walk)
+    return _equal(matrix_at(x, 0, 1, x.size)[0], _values(w, x)) and _is_remembered(w, x)
+
+
+@_compiled
+def walk_epoch(epoch, like):
+    """Train on batches `first` to `last` of an epoch; return the number of batches done.
+
+    A batch whose loss is not finite, or whose gradient is not though it is to be clipped, stops the walk before the
+    optimizer's step; the parameters are unchanged. `previous` holds them as they were one step earlier. totals gathers the sum
+    of weighted losses and the sum of hits.
+    """
+    e = _epoch_at(epoch)
+    w = _walk_at(e.walk)
+    n, columns = e.examples, e.target_columns
+    data = matrix_like(e.data, n, w.input_features, like)
+    targets = matrix_like(e.targets, n, columns, like)
+    weights, order = words_at(e.weights, e.weight_count), integers_at(e.order, n)
+    y, losses = matrix_like(e.y, e.batch_size, columns, like), vector_like(e.losses, e.batch_size, like)
+    totals, rates = words_at(e.totals, 2), words_at(e.rates, e.last)
+    values, deltas = _values(w, like), _deltas(w, like)
+    parameters = vector_like(w.parameters, w.parameter_count, like)
+    gradient, previous = vector_like(w.gradient, parameters.size, like), vector_like(e.previous, parameters.size, like)
+    moments, pieces = vector_like(e.moments, e.moment_count, like), _pieces_at(e.pieces, e.piece_count)
+    for b in range(e.first, e.last):
+        at = b * e.batch_size
+        batch = min(e.batch_size, n - at)
+        examples = vector_at(order, at, batch)
+        x = matrix_at(values, 0, batch, w.input_features)
+        for i in range(batch):
+            for j in range(x.shape[1]):
+                x[i, j] = data[examples[i], j]
+            for j in range(columns):
+                y[i, j] = targets[examples[i], j]
+        draw = e.draw + b if e.draw > 0 else 0
+        _forward(w, 0, w.row_count, batch, draw, like)
+        out = _slot(values, w.result, w.capacity, batch, 1, w.features)
+        batch_y, batch_losses = matrix_at(y, 0, batch, columns), vector_at(losses, 0, batch)
+        call_loss(e.loss, batch_y, out, batch_losses, e.loss_z, e.loss_s)
+        total = 0.0
+        for i in range(batch):
+            total += np.float64(batch_losses[i]) * (weights[examples[i]] if weights.size > 0 else 1.0)
+        if not np.isfinite(total):
+            return b - e.first
+        hits = 0.0
+        if e.hits != 0:
+            call_hits(e.hits, batch_y, out, batch_losses, e.loss_z, e.loss_s)
+            for i in range(batch):
+                hits += batch_losses[i]
+        delta = _slot(deltas, w.result, w.capacity, batch, 1, w.features)
+        call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
+        _scale(delta, weights, examples)
+        for i in range(gradient.size):
+            gradient[i] = 0
+        _backward(w, 0, w.row_count, batch, draw, False, True, like)
+        if e.clip > 0 and not np.isfinite(_clip(gradient, pieces, e.clip)):
+            return b - e.first
+        totals[0] += total
+        totals[1] += hits
+        _copy(parameters, previous)
+        for k in range(pieces.size):
+            piece = pieces[k]
+            words_at(piece["s"], 1)[0] = rates[b] * piece["factor"]
+            call_step(
+                e.step, vector_at(parameters, piece["start"], piece["size"]),
+                vector_at(gradient, piece["start"], piece["size"]), moments, piece["z"], piece["s"],
+            )  # fmt: skip
+    return e.last - e.first
+
+
+@_compiled
+def walk_losses(epoch, like):
+    """Add to totals the sum of weighted losses and the sum of hits over batches of data in their order, training nothing."""
+    e = _epoch_at(epoch)
+    w = _walk_at(e.walk)
+    n, columns = e.examples, e.target_columns
+    data = matrix_like(e.data, n, w.input_features, like)
+    targets = matrix_like(e.targets, n, columns, like)
+    weights, totals = words_at(e.weights, e.weight_count), words_at(e.totals, 2)
+    losses = vector_like(e.losses, e.batch_size, like)
+    values = _values(w, like)
+    for b in range(e.first, e.last):
+        at = b * e.batch_size
+        batch = min(e.batch_size, n - at)
+        _copy_rows(data, at, batch, matrix_at(values, 0, batch, w.input_features))
+        _forward(w, 0, w.row_count, batch, 0, like)
+        out = _slot(values, w.result, w.capacity, batch, 1, w.features)
+        y, batch_losses = matrix_at(targets, at * columns, batch, columns), vector_at(losses, 0, batch)
+        call_loss(e.loss, y, out, batch_losses, e.loss_z, e.loss_s)
+        for i in range(batch):
+            totals[0] += np.float64(batch_losses[i]) * (weights[at + i] if weights.size > 0 else 1.0)
+        if e.hits != 0:
+            call_hits(e.hits, y, out, batch_losses, e.loss_z, e.loss_s)
+            for i in range(batch):
+                totals[1] += batch_losses[i]
+
+
+@inline
+def _scale(delta, weights, examples):
+    batch = delta.shape[0]
+    for i in range(batch):
+        share = delta.dtype.type((weights[examples[i]] if weights.size > 0 else 1.0) / batch)
+        for j in range(delta.shape[1]):
+            delta[i, j] *= share
+
+
+@_compiled
+def scale(delta, weights, examples):
+    """From the derivative of each loss to that of the batch's mean of weight * loss; weights may be empty."""
+    _scale(delta, weights, examples)
+
+
+@inline
+def _clip(gradient, pieces, limit):
+    squares = 0.0
+    for k in range(pieces.size):
+        part = vector_at(gradient, pieces[k]["start"], pieces[k]["size"])
+        for i in range(part.size):
+            squares += np.float64(part[i]) * np.float64(part[i])
+    norm = np.sqrt(squares)
+    if limit < norm < np.inf:
+        factor = gradient.dtype.type(limit / norm)
+        for k in range(pieces.size):
+            part = vector_at(gradient, pieces[k]["start"], pieces[k]["size"])
+            for i in range(part.size):
+                part[i] *= factor
+    return norm
+
+
+@_compiled
+def clip(gradient, pieces, count, limit):
+    """Scale the gradient, in pieces, down to norm `limit` if it is longer; return its norm before."""
+    return _clip(gradient, _pieces_at(pieces, count), limit)
+
+
+@_compiled
+def shuffle(order, seed):
+    """Put order (n,) into a random order (Fisher and Yates); seed, one uint64, moves on."""
+    for i in range(order.size - 1, 0, -1):
+        # The high half of a 32 by 32 bit product falls evenly on 0 ... i, but for a bias below i / 2**32.
+        j = np.int64(((next_bits(seed) >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
+        order[i], order[j] = order[j], order[i]

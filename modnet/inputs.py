@@ -1,0 +1,301 @@
+"""What comes in: arrays of numbers checked and brought into the one form that kernels take.
+
+Kernels read C-contiguous, aligned, writable arrays of the machine's byte order. Users have lists, integers, views, columns
+of a table. What can be converted without losing anything is; the rest is refused in one line that says who, what came and
+what was expected.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def float_type(dtype: Any, who: Any = "modnet") -> np.dtype[Any]:
+    """float32 or float64 as a numpy dtype; anything else is a ValueError."""
+    try:
+        found = None if dtype is None else np.dtype(dtype)  # numpy's own meaning of None is float64
+    except TypeError:
+        found = None
+    if found is None or found not in FLOATS:  # None equals float64, too
+        raise ValueError(f"{who}: dtype is {dtype!r}, expected float32 or float64")
+    return found
+
+
+def as_numbers(value: Any, who: Any, name: str) -> np.ndarray:
+    """Any array-like of real numbers as an array, not copied if it is one.
+
+    Whatever `numpy.asarray` would drop or hide is refused: masks, missing values, sparse matrices. Objects that are all
+    numbers, such as the columns of different types of a table, become integers or float64.
+
+    Raises
+    ------
+    TypeError, ValueError : for text, dates, complex numbers and other things that are no numbers, with advice.
+    """
+    return _require_numbers(_read(value, who, name), value, who, name)
+
+
+def as_targets(value: Any, who: Any, name: str = "y") -> np.ndarray:
+    """As `as_numbers`, but text is left alone: the loss says what to do with it."""
+    array = _read(value, who, name)
+    return array if all_text(array) is not None else _require_numbers(array, value, who, name)
+
+
+def as_weights(value: Any, count: int, who: Any, name: str = "sample_weight") -> np.ndarray:
+    """Weights (count,) as float64: finite, none below 0, some above; else a ValueError or TypeError."""
+    weights = as_batch(value, FLOATS[1], who, name)
+    if weights.shape != (count,):
+        advice = ""
+        if weights.size == count:
+            advice = f"; flatten it with np.asarray({name}).reshape(-1)"
+        raise ValueError(f"{who}: {name} has shape {weights.shape}, expected ({count},){advice}")
+    require_finite(weights, who, name)
+    if weights.min() < 0 or weights.max() == 0:
+        raise ValueError(
+            f"{who}: {name} has values from {weights.min():g} to {weights.max():g}, expected none below 0 and some above"
+        )
+    return weights
+
+
+def as_batch(value: Any, dtype: np.dtype[Any] | None, who: Any, name: str = "input") -> np.ndarray:
+    """An array whose first axis is a batch of at least one, ready for a kernel.
+
+    Parameters
+    ----------
+    value : array-like (batch, ...). Any layout, byte order or number type; read-only is fine. It is never written to.
+    dtype : the element type wanted, or None for the value's own if it is float32, else float64.
+    who, name : for the error.
+
+    Returns
+    -------
+    array : C-contiguous; the value itself if nothing had to change.
+    """
+    # The common case in 0.1 us: the dtypes of native numbers are single objects.
+    if type(value) is np.ndarray and value.flags.carray and value.shape and value.shape[0]:
+        own = value.dtype
+        if own is dtype or (dtype is None and (own is FLOATS[0] or own is FLOATS[1])):
+            return value
+    array = as_numbers(value, who, name)
+    if dtype is None:
+        dtype = np.dtype(np.float32 if array.dtype == np.float32 else np.float64)
+    if array.ndim == 0:
+        raise ValueError(f"{who}: {name} is a single number, expected an array (batch, ...)")
+    if array.shape[0] == 0:
+        raise ValueError(f"{who}: {name} has shape {array.shape}: the batch is empty, expected at least one example")
+    if dtype == FLOATS[0] and array.dtype == FLOATS[1]:
+        return as_float32(array, who, name)
+    return np.require(array, dtype, ["C", "A", "W"])
+
+
+def as_float32(array: np.ndarray, who: Any, name: str) -> np.ndarray:
+    """float64 numbers as float32; a ValueError if one of them would become infinite."""
+    try:
+        with np.errstate(over="raise"):
+            return np.require(array, FLOATS[0], ["C", "A", "W"])
+    except FloatingPointError:
+        with np.errstate(over="ignore"):
+            lost = np.isinf(array.astype(np.float32)) & np.isfinite(array)
+        place = _place(np.argwhere(lost)[0])
+        raise ValueError(
+            f"{who}: {name}{place} is {array[lost][0]:g}, too large for float32, whose largest number is 3.4e+38; "
+            "scale the values, or use float64: net.astype('float64')"
+        ) from None
+
+
+def require_finite(array: np.ndarray, who: Any, name: str) -> None:
+    """ValueError if an array (batch, ...) holds NaN or infinity, with the place of the first one."""
+    if not np.isfinite(array).all():
+        where = np.argwhere(~np.isfinite(array))[0]
+        raise ValueError(f"{who}: {name}{_place(where)} is {array[tuple(where)]}, expected finite numbers")
+
+
+# --- what is behind numpy.asarray -------------------------------------------------------------------------------------
+
+
+def _read(value: Any, who: Any, name: str) -> np.ndarray:
+    """An array-like as an array; objects that are all numbers as numbers."""
+    if type(value) is np.ndarray:
+        array = value
+    else:
+        if value is None:
+            raise TypeError(f"{who}: {name} is None, expected an array of numbers")
+        if hasattr(value, "tocsr"):
+            raise TypeError(f"{who}: {name} is a sparse matrix, expected a dense array; convert it with {name}.toarray()")
+        _require_no_mask(value, who, name)
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"{who}: {name} has rows of different lengths, expected a rectangular array") from error
+        nullable = hasattr(value, "notna") and not isinstance(getattr(value, "dtype", array.dtype), np.dtype)
+        if nullable and array.dtype.kind == "f" and np.isnan(array).any():
+            raise _missing("<NA>", np.argwhere(np.isnan(array))[0], value, array.ndim, who, name)
+    return _from_objects(array, value, who, name) if array.dtype.kind == "O" else array
+
+
+def _require_no_mask(value: Any, who: Any, name: str) -> None:
+    """ValueError if a masked array, or a list of them, has masked values."""
+    masked_arrays = sys.modules.get("numpy.ma")
+    if masked_arrays is None:  # nobody has made any
+        return
+    kind = masked_arrays.MaskedArray
+    is_list = isinstance(value, list | tuple) and any(isinstance(row, kind) for row in value)
+    if not (is_list or isinstance(value, kind)):
+        return
+    mask = np.ma.getmaskarray(np.ma.array(value))
+    if mask.any():
+        expression = f"np.ma.getmaskarray({f'np.ma.array({name})' if is_list else name})"
+        complete = f"~{expression}{_over_rows(mask.ndim, 'any')}"
+        raise ValueError(f"{who}: {name}{_place(np.argwhere(mask)[0])} is masked, expected a number; {_keep(name, complete)}")
+
+
+def _from_objects(array: np.ndarray, value: Any, who: Any, name: str) -> np.ndarray:
+    """An array of objects that are all numbers as integers or float64; one with text or other objects as it is."""
+    found = array.reshape(-1).tolist()
+    kinds = {type(v) for v in found}
+    for k, missing in enumerate(found) if any(map(_is_missing, kinds)) else ():
+        if _is_missing(type(missing)):
+            raise _missing(missing, np.unravel_index(k, array.shape), value, array.ndim, who, name)
+    if not all(issubclass(kind, Real | Decimal | np.bool_) for kind in kinds) or not found:
+        return array
+    if all(issubclass(kind, bool | np.bool_) for kind in kinds):
+        return array.astype(bool)
+    try:
+        if all(issubclass(kind, Integral | np.bool_) for kind in kinds):
+            return array.astype(np.int64)
+    except OverflowError:
+        pass
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{who}: {name} holds a whole number too large for float64, expected real numbers") from None
+
+
+def _missing(found: Any, place: Any, value: Any, axes: int, who: Any, name: str) -> ValueError:
+    advice = _keep(name, _complete(value, axes, name))
+    return ValueError(f"{who}: {name}{_place(place)} is missing ({found}), expected a number; {advice}")
+
+
+def _is_missing(kind: type) -> bool:
+    """Whether it is the type of None, or of pandas' NA or NaT."""
+    return kind is type(None) or kind.__name__ in ("NAType", "NaTType")
+
+
+def _complete(value: Any, axes: int, name: str) -> str:
+    """An expression for which examples have no missing value."""
+    if hasattr(value, "notna"):
+        return f"{name}.notna(){_over_rows(axes, 'all')}.to_numpy()"
+    objects = np.asarray(value, object).reshape(-1).tolist()
+    if any(v is not None and _is_missing(type(v)) for v in objects):
+        return f"pandas.notna(np.asarray({name}, object)){_over_rows(axes, 'all')}"
+    return f"np.not_equal(np.asarray({name}, object), None){_over_rows(axes, 'all')}"
+
+
+def _over_rows(axes: int, method: str) -> str:
+    axis = 1 if axes == 2 else tuple(range(1, axes))
+    return f".{method}(axis={axis})" if axes > 1 else ""
+
+
+def _keep(name: str, complete: str) -> str:
+    return f"leave such examples out: keep = {complete}, then np.asarray({name})[keep], and the same of the other arrays"
+
+
+def _require_numbers(array: np.ndarray, value: Any, who: Any, name: str) -> np.ndarray:
+    if array.dtype.kind in "fiub" and array.dtype.itemsize <= 8:
+        return array
+    raise TypeError(f"{who}: {name} {_what_it_holds(array, value, name)}")
+
+
+def _what_it_holds(array: np.ndarray, value: Any, name: str) -> str:
+    """The end of a message about an array that does not hold real numbers: what it holds, and what to do."""
+    kind, dtype = array.dtype.kind, array.dtype
+    plain = name if isinstance(value, np.ndarray) else f"np.asarray({name})"
+    text = next((v for v in array.reshape(-1).tolist() if isinstance(v, str | bytes)), None) if kind in "USTO" else None
+    if kind == "c":
+        return f"holds complex numbers (dtype {dtype}), expected real numbers; take {plain}.real"
+    if kind == "f":
+        return f"holds {dtype} numbers, expected at most float64; convert them with {plain}.astype(float)"
+    if kind == "V" and dtype.names:
+        return f"is a structured array, expected plain numbers; convert it with np.array({name}.tolist())"
+    if text is not None:
+        if _reads_as_numbers(array):
+            return f"holds text such as {text!r}, expected real numbers; convert it with np.asarray({name}, float)"
+        encode = f"; encode text columns with pandas.get_dummies({name})" if hasattr(value, "columns") and name == "X" else ""
+        return f"holds text such as {text!r}, expected real numbers{encode}"
+    if kind == "O":
+        first = next(v for v in [*array.reshape(-1).tolist(), None] if not isinstance(v, Real))
+        same = array.ndim == 1 and array.size and len({np.shape(v) for v in array.tolist()}) == 1 and np.ndim(first) > 0
+        advice = f"; join arrays of one shape with np.stack({name})" if same else ""
+        return f"holds objects such as {short_repr(first)}, expected real numbers{advice}"
+    what = {"M": "dates", "m": "durations"}.get(kind, f"type {dtype}")
+    return f"holds {what} (dtype {dtype}), expected real numbers"
+
+
+def _reads_as_numbers(array: np.ndarray) -> bool:
+    try:
+        return bool(np.isfinite(array.astype(np.float64)).all())
+    except (TypeError, ValueError):
+        return False
+
+
+def _place(where: Any) -> str:
+    """The indices of an element, as they are written: [2, 0]."""
+    return f"[{', '.join(str(int(i)) for i in where)}]" if len(where) else ""
+
+
+def all_text(array: np.ndarray) -> str | bytes | None:
+    """The first text of an array that holds nothing but text; None for any other."""
+    found = array.reshape(-1).tolist() if array.dtype.kind in "USTO" else []
+    return found[0] if found and all(isinstance(v, str | bytes) for v in found) else None
+
+
+def short_repr(value: Any) -> str:
+    """A value as an error message shows it: its repr, in one line and not too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def whole(value: Any, who: str, name: str, minimum: int = 1, most: int = 2**63 - 1) -> int:
+    """An int from minimum to most, else a ValueError or TypeError."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{who}: {name} is {short_repr(value)}, expected a whole number")
+    if value < minimum:
+        shown = value if value > -(10**30) else "far too small"  # Python does not print all of 10**5000
+        raise ValueError(f"{who}: {name} is {shown}, expected at least {minimum}")
+    if value > most:
+        raise ValueError(f"{who}: {name} is too large, expected at most {most}")
+    return int(value)
+
+
+def as_step(value: Any, dtype: np.dtype[Any], who: str) -> Any:
+    """The gradient_step of `update_parameters` as a number of the parameters' type."""
+    number = real(value, who, "gradient_step")
+    return as_float32(np.array(number), who, "gradient_step")[()] if dtype == FLOATS[0] else number
+
+
+def real(value: Any, who: str, name: str, expected: str = "a finite number", valid: Any = None) -> float:
+    """A finite float for which valid(value) holds, else a ValueError or TypeError that says what was expected."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{who}: {name} is {short_repr(value)}, expected {expected}")
+    try:
+        number = float(value)
+    except OverflowError:  # 10**400
+        raise ValueError(f"{who}: {name} is outside the range of a float, expected {expected}") from None
+    if not math.isfinite(number) or (valid is not None and not valid(number)):
+        raise ValueError(f"{who}: {name} is {value}, expected {expected}")
+    return number
+
+
+def generator(rng: int | np.random.Generator | None, who: str = "modnet") -> np.random.Generator:
+    """The numpy Generator of an int seed, of None (fresh entropy), or the Generator given."""
+    if rng is None or isinstance(rng, np.random.Generator):
+        return np.random.default_rng(rng)
+    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
+        raise TypeError(f"{who}: rng is {short_repr(rng)}, expected an int, a numpy.random.Generator or None")
+    return np.random.default_rng(int(rng))

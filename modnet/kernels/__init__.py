@@ -1,0 +1,41 @@
+"""What an author of a kernel imports: operations and declarations, views of memory, matrix products, exp and friends."""
+
+from modnet.kernels import mathfun as mathfun
+from modnet.kernels import random as random
+from modnet.kernels import softmax_rows as softmax_rows
+from modnet.kernels import tiles as tiles
+from modnet.kernels import windows as windows
+from modnet.kernels.blas import matmul, matmul_nt, matmul_tn
+from modnet.kernels.cache import read_sources
+from modnet.kernels.compiled import inline, inline_always
+from modnet.kernels.declare import Fixed, Parameter, Setting, Shape, ShapeError, Shared, Size, State
+from modnet.kernels.loops import add_rows, copy, start
+from modnet.kernels.memory import flat, in_rows, matrix_at, vector_at
+from modnet.kernels.operation import Operation, operation
+
+read_sources()
+
+__all__ = [
+    "Fixed",
+    "Operation",
+    "Parameter",
+    "Setting",
+    "Shape",
+    "ShapeError",
+    "Shared",
+    "Size",
+    "State",
+    "add_rows",
+    "copy",
+    "flat",
+    "in_rows",
+    "inline",
+    "inline_always",
+    "matmul",
+    "matmul_nt",
+    "matmul_tn",
+    "matrix_at",
+    "operation",
+    "start",
+    "vector_at",
+]

@@ -1,0 +1,322 @@
+"""The folder of compiled code: what a kernel is kept under, and whose files are trusted.
+
+Compiling a kernel takes 70 ms and more, loading one 1 to 4 ms. Each kernel and element type is a file of its own, named by all
+that its machine code depends on: the files of `modnet.kernels`; its own code as it was imported, with the helpers and constants
+that it reads, wherever they are written; names and places of its numbers; the folder by the versions of Python, numba, LLVM and
+the processor. So an edit elsewhere recompiles nothing, and code compiled for anything else is never loaded. Files are written
+whole and then renamed: several processes can fill the folder at once.
+
+What lies there is machine code that is run. The default places are read only if they are the user's own: no link, nobody
+else's, and writable for nobody else. ``MODNET_CACHE_DIR`` is trusted because somebody chose it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import llvmlite
+import llvmlite.binding
+import numba
+import numpy as np
+from numba import types
+from numba.core import config, serialize
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
+
+_DAYS_UNUSED = 30  # a folder of another version, unused for so long, is removed
+
+_KERNELS = __name__.rpartition(".")[0]  # the package whose files are in every key
+
+#: Called before machine code is loaded, to make known the symbols that it refers to.
+BEFORE_LOADING: list[Callable[[], None]] = []
+
+
+@cache
+def source_of(module: str) -> bytes:
+    """What a module was imported from: its source, in a folder or a zip; without a source the file of its code.
+
+    It is asked for while the module is imported: its file may have changed by the time the first kernel is compiled.
+    """
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    loader: Any = getattr(spec, "loader", None)
+    with contextlib.suppress(Exception):
+        source = loader.get_source(module)
+        if source is not None:
+            return hashlib.sha256(source.encode()).digest()
+    with contextlib.suppress(Exception):
+        return hashlib.sha256(loader.get_data(spec.origin)).digest()  # type: ignore[union-attr]
+    return os.urandom(16)  # nothing is known of it: a key that no other process has
+
+
+@cache
+def _kernels() -> tuple[bytes, frozenset[str]]:
+    """A hash of the files of `modnet.kernels`, which every kernel is made with, and the names of these modules."""
+    names = sorted(n for n in sys.modules if n == _KERNELS or n.startswith(_KERNELS + "."))
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode() + source_of(name))
+    return digest.digest(), frozenset(names)
+
+
+def read_sources() -> None:
+    """Take the key of `modnet.kernels` now, when all of it has been imported."""
+    _kernels()
+
+
+def _candidates() -> list[Path]:
+    chosen = os.path.expanduser(os.environ.get("MODNET_CACHE_DIR", ""))
+    if chosen:
+        return [] if chosen.startswith("~") else [Path(chosen).absolute()]  # of a user without a home
+    if sys.platform == "win32":
+        home = os.environ.get("LOCALAPPDATA", "")
+    elif sys.platform == "darwin":
+        home = os.path.join(os.path.expanduser("~"), "Library", "Caches")
+    else:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    # A user without a home has it at "~", which would be a folder of that name wherever the program runs.
+    found = [Path(home) / "modnet"] if os.path.isabs(home) else []
+    with contextlib.suppress(OSError):  # there is no temporary folder where nothing is writable
+        found.append(Path(tempfile.gettempdir()) / f"modnet-{user}")
+    return found
+
+
+def _usable(folder: Path) -> bool:
+    """Whether kernels may be written to, or read from, this folder."""
+    chosen = _is_chosen()
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o777 if chosen else 0o700)
+    if chosen:
+        return folder.is_dir()
+    return _is_ours(folder, os.lstat) and os.access(folder, os.W_OK)
+
+
+def _is_chosen() -> bool:
+    """Whether somebody has chosen the folder, and so trusts it."""
+    return bool(os.environ.get("MODNET_CACHE_DIR"))
+
+
+def _is_ours(path: Any, look: Callable[[Any], os.stat_result]) -> bool:
+    """Whether a folder or file is the user's own: no link, nobody else's, and nobody else may write to it."""
+    try:
+        found = look(path)
+    except OSError:
+        return False
+    if stat.S_ISLNK(found.st_mode):
+        return False
+    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+
+
+def _read(path: Path) -> bytes:
+    """The content of a file that may be trusted; empty if there is none."""
+    if _is_chosen():
+        return path.read_bytes()
+    if not _is_ours(path.parent, os.lstat):
+        return b""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        return file.read() if _is_ours(file.fileno(), os.fstat) else b""
+
+
+#: Settings of numba that change the code it makes.
+_SWITCHES = (
+    "OPT", "BOUNDSCHECK", "ENABLE_AVX", "CPU_NAME", "CPU_FEATURES", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT",
+)  # fmt: skip
+_folder: list[Path | None] = []
+
+
+def cache_folder() -> Path | None:
+    """The folder of compiled kernels, or None if there is none.
+
+    It lies in ``$MODNET_CACHE_DIR`` if that is set (a read-only one is read), else in the user's cache folder, else in the
+    folder for temporary files.
+    """
+    if not _folder:
+        found = next((base for base in _candidates() if _usable(base)), None)
+        if found is not None:
+            processor = repr((llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()))
+            switches = repr([getattr(config, name, None) for name in _SWITCHES] + [llvmlite.__version__])
+            version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{numba.__version__}"
+            base, found = found, found / f"{version}-{_short(processor)}-{_short(switches)}"
+            _remove_old(base, found)
+        _folder.append(found)
+    return _folder[0]
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _remove_old(base: Path, current: Path) -> None:
+    """Remove folders unused for long; the time of one is that of its last use."""
+    limit = time.time() - 86400 * _DAYS_UNUSED
+    with contextlib.suppress(OSError):
+        os.utime(current)
+    with contextlib.suppress(OSError):
+        for folder in list(base.iterdir()):
+            if "-numba" in folder.name and folder != current and folder.stat().st_mtime < limit:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+class KernelCache(_Cache):
+    """numba's cache interface over one file for each function and signature.
+
+    numba's own cache is keyed by the file of the function alone, so it goes stale when a helper in another file changes,
+    and keeps an index that two processes can leave pointing at each other's code. It also refuses to be made at all where
+    nothing can be written.
+
+    Parameters
+    ----------
+    function : what is compiled.
+    beside : what else the machine code depends on: functions that are compiled in, and anything with a telling repr.
+    name : of the file, for people.
+
+    Attributes
+    ----------
+    compiled : of the class: how many kernels this process has compiled, because they were not there.
+    """
+
+    compiled = 0
+
+    def __init__(self, function: Callable[..., Any], beside: Iterable[Any] = (), name: str = "") -> None:
+        self._functions: list[Any] = [function, *(part for part in beside if isinstance(part, FunctionType))]
+        self._texts = [repr(part) for part in beside if not isinstance(part, FunctionType)]
+        self._name = name or function.__name__.strip("<>")
+        self._of_library = False
+
+    @property
+    def cache_path(self) -> str:
+        return str(cache_folder())
+
+    def _path(self, signature: Any) -> Path | None:
+        folder = cache_folder()
+        if folder is None:
+            return None
+        modules: dict[int, str] = {}
+        digest = hashlib.sha256(_kernels()[0])
+        for part in (repr(signature), *self._texts):
+            digest.update(part.encode() + b"\0")
+        for function in self._functions:
+            for part in _content(function, modules):
+                digest.update(part.encode() + b"\0")
+        self._of_library = all(map(is_of_library, modules.values()))
+        return folder / f"{self._name}-{digest.hexdigest()[:24]}.kernel"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        path = self._path(sig)
+        if path is None:
+            return None
+        try:
+            content = _read(path)
+        except OSError:
+            return None
+        if content[:32] != hashlib.sha256(content[32:]).digest():
+            return None
+        for prepare in BEFORE_LOADING:
+            prepare()
+        if self._of_library:
+            # All that the machine code of the library's kernels refers to. A whole refresh, which makes everything known that
+            # might be compiled, takes 0.1 s.
+            rtsys.initialize(target_context)
+        else:
+            target_context.refresh()
+        return CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        KernelCache.compiled += 1
+        path = self._path(sig)
+        if path is None:
+            return
+        content = serialize.dumps(data._reduce())
+        part = path.with_name(f"{path.stem}-{os.urandom(8).hex()}.part")
+        mode = 0o777 if _is_chosen() else 0o700
+        with contextlib.suppress(OSError):  # read-only or full: the kernel works, it is only not kept
+            path.parent.mkdir(parents=True, exist_ok=True, mode=mode)
+            try:
+                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode & 0o666)
+                with open(descriptor, "wb") as file:
+                    file.write(hashlib.sha256(content).digest() + content)
+                os.replace(part, path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+
+    def enable(self) -> None:
+        """Nothing to do: files come and go by themselves."""
+
+    def disable(self) -> None:
+        """Nothing to do: files come and go by themselves."""
+
+    def flush(self) -> None:
+        """Nothing to do: files come and go by themselves."""
+
+
+def is_of_library(module: str) -> bool:
+    """Whether a module, by its name, is one of this library's."""
+    return module.startswith("modnet.")
+
+
+def _content(function: Callable[..., Any], seen: dict[int, str]) -> Iterator[str]:
+    """All that makes a compiled function what it is, apart from the files of `modnet.kernels`.
+
+    That is its code, and the functions and constants that it reads, wherever they come from; outside the library also its file.
+    seen gathers the modules of all functions that are part of it.
+    """
+    if id(function) in seen:
+        return
+    seen[id(function)] = function.__module__
+    code = function.__code__
+    yield f"{function.__module__} {function.__qualname__}"
+    for cell in function.__closure__ or ():
+        yield from _value(cell.cell_contents, seen)
+    if function.__module__ in _kernels()[1]:
+        return
+    yield repr((code.co_firstlineno, code.co_linetable, *_instructions(code)))
+    if not is_of_library(function.__module__):
+        with contextlib.suppress(OSError, UnicodeDecodeError):  # a console has no file
+            yield Path(code.co_filename).read_text(encoding="utf-8")
+    names = sorted(_names(code))
+    for name in names:
+        value = function.__globals__.get(name)
+        for part in [getattr(value, n, None) for n in names] if isinstance(value, ModuleType) else [value]:
+            if not isinstance(part, FunctionType):  # compiled code calls compiled functions only
+                yield from _value(part, seen)
+
+
+def _value(value: Any, seen: dict[int, str]) -> Iterator[str]:
+    """What a function may have compiled in: another function, an array, a constant."""
+    function = getattr(value, "py_func", getattr(value, "_defn", value))  # of what is compiled, and of an intrinsic
+    if isinstance(function, FunctionType):
+        yield repr(getattr(value, "options", None))
+        yield from _content(function, seen)
+    elif isinstance(value, np.ndarray):
+        yield repr((value.shape, value.dtype, value.tobytes()))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _value(item, seen)
+    elif isinstance(value, bool | int | float | complex | str | bytes | None | np.generic | np.dtype | type | types.Type):
+        yield repr(value)
+
+
+def _names(code: Any) -> set[str]:
+    inner = [_names(c) for c in code.co_consts if hasattr(c, "co_code")]
+    return set(code.co_names).union(*inner)
+
+
+def _instructions(code: Any) -> tuple[Any, ...]:
+    constants = [_instructions(c) if hasattr(c, "co_code") else repr(c) for c in code.co_consts]
+    return code.co_code, code.co_names, code.co_varnames, constants

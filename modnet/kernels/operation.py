@@ -1,0 +1,236 @@
+"""An operation: a kernel that stands in its class under the contract's name, and is called as a method.
+
+    class Square(Module):
+        @operation
+        def forward(x, out):                    # x, out (batch, features)
+            for i in range(x.shape[0]):
+                for j in range(x.shape[1]):
+                    out[i, j] = x[i, j] * x[i, j]
+
+``layer.forward(X)`` is the method of the contract: it checks, allocates and calls the kernel. ``Square.forward`` is the
+`Operation`, whose `address` a network's table holds.
+
+The body names what it needs of the arguments of its kind (`modnet.kernels.compiled`), and of
+
+    p, g      the named parameters, and their gradients: ``p.weight``
+    st        the named state: ``st.running_mean``
+    s         the settings: ``s.eps``
+    c         the settings as numbers of x's type, with ``c.zero`` and ``c.one``
+    z         sizes of this row: ``z.height``
+    draw      0 in evaluation; n > 0 in the n-th forward in training; -n to repeat that forward and move no statistics
+
+Any other name is that of a static function of the class, compiled into the kernel: so a family of classes shares a body.
+Names stand for places in flat memory that the kernel is given; between them and the machine signature is one line of code
+(`_adapter`), which costs nothing once it is compiled.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from types import FunctionType, MethodType
+from typing import Any
+
+import numba
+import numpy as np
+
+from modnet.inputs import short_repr
+from modnet.kernels.cache import KernelCache
+from modnet.kernels.compiled import (
+    ARGUMENTS,
+    ELEMENTS,
+    JIT_DISABLED,
+    JIT_OPTIONS,
+    LEAN,
+    inline_always,
+    python_kernels,
+    quiet,
+    signature,
+)
+from modnet.kernels.declare import Layout
+from modnet.kernels.memory import Fields, at_address, numbers, views
+
+
+class Kind:
+    """What an operation is by its name in a class.
+
+    Parameters
+    ----------
+    name : of the machine signature in `modnet.kernels.compiled`.
+    method : from an operation to the function that is called as the method: it checks, allocates and calls the kernel.
+    contract : the function whose signature and documentation the method has.
+    """
+
+    def __init__(self, name: str, method: Callable[[Operation], Any], contract: Callable[..., Any]) -> None:
+        self.name, self.method, self.contract = name, method, contract
+
+
+#: What stands for each name that is no argument of the machine signature. Gradients lie where their parameters lie.
+_EXPRESSIONS = {
+    "p": "views(parameters, z, P)",
+    "g": "views(gradient, z, P)",
+    "st": "views(state, z, ST)",
+    "c": "numbers(s, {like}, C)",
+}
+
+
+class Operation:
+    """A kernel written in a class and called as a method.
+
+    Parameters
+    ----------
+    body : the function, as it stands in the class.
+    inline : whether numba copies the body into its adapter; otherwise LLVM optimises it twice. False for very large ones.
+    """
+
+    def __init__(self, body: Callable[..., None], inline: bool = True) -> None:
+        self.body, self.inline = body, inline
+        self.names = tuple(inspect.signature(body).parameters)
+        self.__doc__, self.__wrapped__ = body.__doc__, body
+        self._known: dict[tuple[type, str], int] = {}  # addresses by class and letter of the element type
+
+    def __set_name__(self, owner: Any, name: str) -> None:
+        kinds = getattr(owner, "kinds", {})
+        if name not in kinds:
+            wanted = f"one of {', '.join(kinds)}" if kinds else "a class derived from Module, Loss or Optimizer"
+            raise TypeError(f"{owner.__qualname__}.{name}: it is decorated with @operation, expected {wanted}")
+        kind: Kind = kinds[name]
+        self.name, self.kind, self.owner = name, kind, owner
+        method = kind.method(self)
+        method.__name__, method.__qualname__ = name, f"{owner.__qualname__}.{name}"
+        method.__module__, method.__doc__ = owner.__module__, kind.contract.__doc__
+        method.__signature__ = inspect.signature(kind.contract)
+        method.__wrapped__ = self.body
+        self.method = method
+
+    def __get__(self, module: Any, owner: Any = None) -> Any:
+        return self if module is None else MethodType(self.method, module)
+
+    def __call__(self, module: Any, *arguments: Any, **named: Any) -> Any:
+        """As any function of a class: ``Linear.forward(layer, X)``."""
+        if not any(vars(base).get(self.name) is self for base in type(module).__mro__):
+            who = f"{self.owner.__qualname__}.{self.name}"
+            raise TypeError(f"{who}: called with {short_repr(module)}, expected an object of a class that has this operation")
+        return self.method(module, *arguments, **named)
+
+    def __repr__(self) -> str:
+        return f"<operation {self.owner.__qualname__}.{self.name}>"
+
+    def __reduce__(self) -> Any:
+        return getattr, (self.owner, self.name)
+
+    def address(self, owner: type, dtype: Any) -> int:
+        """Where the machine code lies, in this process, for a class that has the operation and an element type."""
+        try:
+            return self._known[owner, dtype.char]
+        except (KeyError, AttributeError):
+            dtype = np.dtype(dtype)
+            found = self._known[owner, dtype.char] = self._find(owner, dtype)
+            return found
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of the class's static functions that are compiled in."""
+        known = {*ARGUMENTS[self.kind.name], *_EXPRESSIONS}
+        return tuple(name for name in self.names if name not in known)
+
+    def is_complete(self, owner: type) -> bool:
+        """Whether a class has all the functions that are compiled in."""
+        return all(hasattr(owner, name) for name in self.functions)
+
+    def compile(self, owner: type, dtype: Any) -> int:
+        """Compile for a class and an element type, or load from the cache; return what classes with one code have in common."""
+        return self.address(owner, dtype)
+
+    def _find(self, owner: Any, dtype: np.dtype[Any]) -> int:
+        layout: Layout = owner.layout
+        if not self.is_complete(owner):
+            unknown = next(name for name in self.functions if not hasattr(owner, name))
+            names = ", ".join(dict.fromkeys([*ARGUMENTS[self.kind.name], *_EXPRESSIONS]))
+            raise TypeError(
+                f"{owner.__qualname__}.{self.name}: its body takes {unknown}, expected a static function of the class, or some "
+                f"of {names}"
+            )
+        functions = tuple((name, getattr(owner, name)) for name in self.functions)
+        # A subclass that changes none of these runs its parent's code.
+        key = (self, dtype, layout.P._fields, layout.ST._fields, layout.C._fields, layout.z, layout.s, functions)
+        found = _ADDRESSES.get(key)
+        if found is None:
+            make = _python_kernel if JIT_DISABLED else _machine_code
+            found = _ADDRESSES[key] = make(self, owner, layout, dtype, functions)
+        return found
+
+
+_ADDRESSES: dict[Any, int] = {}
+
+
+def operation(body: Callable[..., None] | None = None, *, inline: bool = True) -> Any:
+    """Decorator: a function of a class becomes the kernel of the contract's operation of that name."""
+    return Operation(body, inline) if body is not None else lambda body: Operation(body, inline)
+
+
+def is_compiled(kind: type, names: tuple[str, ...], contract: type) -> bool:
+    """Whether a class does all these operations by kernels: each is an `Operation`, or is as the contract leaves it."""
+    found = [getattr(kind, name, None) for name in names]
+    if any(isinstance(value, Operation) and not value.is_complete(kind) for value in found):
+        return False  # a family's base class, whose formulas are in its subclasses
+    kernels = [isinstance(value, Operation) for value in found]
+    return any(kernels) and all(k or value is getattr(contract, name) for k, value, name in zip(kernels, found, names))
+
+
+def _adapter(operation: Operation, space: dict[str, Any]) -> Any:
+    """The function with the machine signature around a body written with names."""
+    arguments = ARGUMENTS[operation.kind.name]
+    like = next(iter(arguments))
+    given = [_EXPRESSIONS.get(name, name).format(like=like) for name in operation.names]
+    if operation.kind.name == "step":  # an optimizer's parameters are one vector, and its moments have names
+        given = [{"p": "p", "g": "g", "st": "views(moments, z, ST)"}.get(name, name) for name in operation.names]
+    text = f"def adapter({', '.join(arguments)}):\n    body({', '.join(given)})\n"
+    exec(text, space)
+    adapter = space["adapter"]
+    adapter.__module__ = operation.body.__module__
+    return adapter
+
+
+def _machine_code(operation: Operation, owner: Any, layout: Layout, dtype: Any, functions: Any) -> int:
+    options = {**JIT_OPTIONS, **LEAN}
+    body = numba.njit(**options, **({"inline": "always"} if operation.inline else {}))(operation.body)
+    space = {"views": views, "numbers": numbers, "body": body, "P": layout.P, "ST": layout.ST, "C": layout.C}
+    compiled = {name: _formula(function) for name, function in functions}
+    kernel = numba.njit(**options)(_adapter(operation, {**space, **compiled}))
+    beside = [operation.body, *(function for _, function in functions)]
+    texts = [layout.P._fields, layout.ST._fields, layout.C._fields, operation.names, operation.inline]
+    name = f"{owner.__name__}.{operation.name}"
+    kernel._cache = KernelCache(operation.body, [*beside[1:], *texts], name)
+    types = signature(operation.kind.name, ELEMENTS[dtype], numba.from_dtype(layout.z), numba.from_dtype(layout.s))
+    kernel.compile(types)
+    made = kernel.overloads[types]
+    _KEPT.append(kernel)
+    return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
+
+
+_KEPT: list[Any] = []  # the code lives as long as its dispatcher
+
+
+@cache
+def _formula(function: FunctionType) -> Any:
+    return inline_always(function)
+
+
+def _python_kernel(operation: Operation, owner: Any, layout: Layout, dtype: Any, functions: Any) -> int:
+    space = {"views": views, "numbers": numbers, "body": operation.body, "P": layout.P, "ST": layout.ST, "C": layout.C}
+    adapter = quiet(_adapter(operation, {**space, **dict(functions)}))
+    names = list(ARGUMENTS[operation.kind.name].values())
+
+    def kernel(*arguments: Any) -> None:
+        records = {"z": layout.z, "s": layout.s}
+        adapter(
+            *(
+                Fields(at_address(value, 1, records[letter])[0]) if letter in "zs" else value
+                for letter, value in zip(names, arguments)
+            )
+        )
+
+    python_kernels.append(kernel)
+    return len(python_kernels)

@@ -1,0 +1,105 @@
+"""How many threads a matrix product gets: the library decides by its size.
+
+By default OpenBLAS gives every product of more than a quarter of a million multiply-adds all cores. A product of 50
+microseconds then waits for the slowest thread: beside another busy process a training step takes ten to a hundred times as
+long. From twenty million operations on, all cores pay, unless several Python threads compute at once: then each takes one.
+
+The setting is the process's own, not a thread's. So walks are counted under a lock: the first one in saves the number, whoever
+needs one thread sets 1, the last one out puts the number back. Meanwhile products of other threads, numpy's too, may run on one
+core.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from functools import cache
+from typing import Any
+
+#: Below so many operations (two for each multiply-add) OpenBLAS takes one thread by itself; above so many, all pay.
+FEW, MANY = 400_000, 20_000_000
+
+
+@cache
+def _functions() -> tuple[Any, Any] | None:
+    """get and set of the BLAS that numpy has loaded, or None if it has no such functions."""
+    try:
+        library = ctypes.CDLL(sys.modules["numpy._core._multiarray_umath"].__file__)
+    except (KeyError, OSError, TypeError):
+        return None
+    for name in ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads",
+                 "openblas_{}_num_threads"):  # fmt: skip
+        if hasattr(library, name.format("get")):
+            return getattr(library, name.format("get")), getattr(library, name.format("set"))
+    return None
+
+
+class _Walks:
+    """The walks that compute now, and the number of threads to go back to."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self.lock, self.inside, self.saved, self.is_one = threading.Lock(), 0, 1, False
+
+    def enter(self, one: bool) -> None:
+        functions = _functions()
+        if functions is None:
+            return
+        with self.lock:
+            if self.inside == 0:
+                self.saved, self.is_one = functions[0](), False
+            self.inside += 1
+            if (one or self.inside > 1) and not self.is_one and self.saved != 1:
+                functions[1](1)
+                self.is_one = True
+
+    def leave(self) -> None:
+        functions = _functions()
+        if functions is None:
+            return
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0 and self.is_one:
+                functions[1](self.saved)
+
+    def after_fork(self) -> None:
+        """In a child, the threads that were inside are gone."""
+        functions, was_one, saved = _functions(), self.inside and self.is_one, self.saved
+        self.begin()
+        if functions is not None and was_one:
+            functions[1](saved)
+
+
+class _Walk:
+    """Context: a walk. May be entered by many threads at once, and again by the same."""
+
+    def __init__(self, one: bool) -> None:
+        self.one = one
+
+    def __enter__(self) -> None:
+        _WALKS.enter(self.one)
+
+    def __exit__(self, *_: Any) -> None:
+        _WALKS.leave()
+
+
+class _Nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: Any) -> None: ...
+
+
+_WALKS, _SMALL, _LARGE, _NOTHING = _Walks(), _Walk(True), _Walk(False), _Nothing()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_WALKS.after_fork)
+
+
+def threads_for(operations: int) -> Any:
+    """Context for a walk whose largest product takes so many operations."""
+    if operations <= FEW:
+        return _NOTHING
+    return _SMALL if operations < MANY else _LARGE

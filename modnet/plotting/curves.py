@@ -1,0 +1,111 @@
+"""Curves of a training: loss and metrics, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modnet.inputs import short_repr
+from modnet.plotting.figures import BLUE, VERMILION, Path, drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from modnet.training import History
+
+_LARGEST = 1e200  # larger losses are gaps, like infinite ones: matplotlib's logarithmic ticks overflow
+
+
+def history(h: History, *, ax: Axes | Sequence[Axes] | None = None, path: Path | None = None) -> Figure:
+    """Draw the loss of a training, epoch by epoch, and the accuracy beside it if there is one.
+
+    Training figures are averages over the epoch, while the network still changes; validation figures are computed at its
+    end. The loss has a logarithmic axis if it fell by more than a factor of thirty.
+
+    Parameters
+    ----------
+    h : History
+        What `fit` returned, with at least one epoch.
+    ax : Axes, or a sequence of them, optional
+        Axes to draw in instead of a new figure: one for the loss alone, more for the metrics as well.
+    path : path, optional
+        A file to save the picture to.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If h is not a history, or has no epochs.
+    """
+    if not (isinstance(getattr(h, "loss", None), list) and isinstance(getattr(h, "metrics", None), dict)):
+        raise TypeError(f"history: h is {short_repr(h)}, expected the History that fit returned")
+    if not h.loss:
+        raise ValueError("history: h has no epochs, expected at least one")
+    curves = {"loss": (h.loss, h.validation_loss)}
+    for name, values in h.metrics.items():
+        if not name.startswith("validation_"):
+            curves[name] = values, h.metrics.get(f"validation_{name}", [])
+    with drawing(ax, path, (4.8, 3.6), columns=len(curves)) as (figure, axes):
+        for panel, (name, (training, held_out)) in zip(axes, curves.items(), strict=False):
+            _draw_curves(panel, name, training, held_out, h.best_epoch)
+    return figure
+
+
+def _draw_curves(ax: Axes, name: str, training: list[float], held_out: list[float], best: int | None) -> None:
+    epochs = np.arange(1, len(training) + 1)
+    for values, color, dashes, label in (
+        (training, BLUE, "-", "training"),
+        (held_out, VERMILION, (0, (5, 1.2)), "validation"),
+    ):
+        if values:
+            drawn = _drawable(values)
+            alone = _alone(drawn)
+            marker = "o" if alone else None
+            ax.plot(epochs, drawn, color=color, linestyle=dashes, marker=marker, markevery=alone or None, label=label)
+    if best is not None:
+        ax.axvline(best, color="#8c8c8c", linewidth=1, linestyle=":", label=f"kept: epoch {best}")
+    finite = _drawable([*training, *held_out])
+    finite = finite[np.isfinite(finite)]
+    share = "accuracy" in name
+    if share:
+        from matplotlib.ticker import PercentFormatter
+
+        low = finite.min(initial=1.0)
+        ax.set_ylim(max(0.0, low - 0.08 * (1.02 - low)), 1 + 0.03 * (1.02 - low))
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if low < 0.93 else 1))
+    elif finite.size and finite.min() > 0 and finite.max() > 30 * finite.min():
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if finite.max() < 2000 * finite.min() else (1.0,)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_locator(NullLocator())
+    ax.set_xlim(1 - 0.02 * len(epochs), 1.02 * len(epochs) if len(epochs) > 1 else 2)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(name.replace("_", " ") + (" (log scale)" if ax.get_yscale() == "log" else ""))
+    _whole_ticks(ax)
+    ax.legend(loc="best")
+
+
+def _drawable(values: list[float]) -> np.ndarray:
+    """Values with gaps instead of numbers that cannot be drawn."""
+    array = np.array(values, np.float64)
+    return np.where(np.abs(array) < _LARGEST, array, np.nan)
+
+
+def _alone(values: np.ndarray) -> list[int]:
+    """Indices of numbers between gaps: no line goes to them, so they need a marker."""
+    known = np.isfinite(np.concatenate([[np.nan], values, [np.nan]]))
+    return [int(i) for i in np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])]
+
+
+def _whole_ticks(ax: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

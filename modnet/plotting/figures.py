@@ -1,0 +1,231 @@
+"""How every picture is made, styled, shown and saved: the one place that makes figures.
+
+In a program nothing pops up. A figure is a plain matplotlib ``Figure``, unless the program has imported pyplot and pyplot
+has windows; then the figure is pyplot's, and ``pyplot.show()`` shows it.
+
+In a notebook a figure is pyplot's, so it appears at the end of the cell that made it, or at ``pyplot.show()``: all pictures
+of a loop appear, whether the cell returns them or not. IPython would draw a figure at the end of a cell a second time;
+`_display` prevents that.
+
+Colours are those of M. Okabe and K. Ito (Color universal design, 2008): readers with any colour vision can tell them apart.
+Markers differ as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from modnet.inputs import short_repr
+from modnet.training.progress import in_notebook
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Path: TypeAlias = str | os.PathLike[str]
+
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+COLORS = (BLUE, VERMILION, GREEN, PURPLE, "#E69F00", "#56B4E9", "#F0E442", "#404040")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+INK = "#262626"
+STYLE: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#8c8c8c",
+    "axes.facecolor": "white",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 11,
+    "font.size": 10,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.8,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+    "xtick.color": "#8c8c8c",
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": 9,
+    "ytick.color": "#8c8c8c",
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 9,
+}
+_DOTS = 150  # per inch, in saved pictures
+
+
+# --- making figures ---------------------------------------------------------------------------------------------------
+
+
+def new_figure(size: tuple[float, float], columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """Make a figure of a size in inches with axes in the library's style, row by row."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    pyplot = _pyplot()
+    # pyplot loads its backend here, outside rc_context, which would undo what the backend sets.
+    make = Figure if pyplot is None else pyplot.figure
+    figure: Figure = make(figsize=size, layout="constrained", facecolor="white")
+    _show_once(figure)
+    with rc_context(STYLE), discarded_on_error(figure):
+        return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+@contextmanager
+def drawing(
+    ax: Any, path: Path | None, size: tuple[float, float], columns: int = 1, rows: int = 1
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Give the axes to draw in, those of a new figure unless some are given, in the library's style; save at the end.
+
+    An error discards a new figure, so that a notebook does not show half a picture.
+    """
+    from matplotlib import rc_context
+
+    if ax is None:
+        figure, axes = new_figure((columns * size[0], rows * size[1]), columns, rows)
+        with discarded_on_error(figure), rc_context(STYLE):
+            yield figure, axes
+            if path is not None:
+                save(figure, path)
+        return
+    axes = list(np.ravel(ax))
+    if not axes or not all(hasattr(a, "plot") and hasattr(a, "figure") for a in axes):
+        raise TypeError(f"modnet.plotting: ax is {short_repr(ax)}, expected matplotlib Axes")
+    owner: Any = axes[0].figure
+    while getattr(owner, "figure", owner) is not owner:  # out of sub-figures
+        owner = owner.figure
+    _show_once(owner)
+    with rc_context(STYLE):
+        yield owner, axes
+        if path is not None:
+            save(owner, path)
+
+
+@contextmanager
+def discarded_on_error(figure: Figure) -> Iterator[None]:
+    """Take a figure away from pyplot if an error ends the block."""
+    try:
+        yield
+    except BaseException:
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is not None:
+            pyplot.close(figure)  # nothing happens to a figure that is not pyplot's
+        raise
+
+
+def current_axes() -> Axes:
+    """pyplot's current axes; a new figure in the library's style if pyplot has none."""
+    from matplotlib import pyplot, rc_context
+
+    if not pyplot.get_fignums():
+        figure = pyplot.figure(layout="constrained", facecolor="white")
+        with rc_context(STYLE):
+            figure.subplots()
+    axes: Axes = pyplot.gca()
+    return axes
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure to a file, in the format of its extension; a ValueError if matplotlib does not know the format."""
+    known = figure.canvas.get_supported_filetypes()
+    extension = os.path.splitext(path)[1].lower().removeprefix(".")
+    if extension not in known:
+        names = ", ".join(sorted(known))
+        raise ValueError(f"modnet.plotting: path is {os.fspath(path)!r}, expected one of the extensions {names}")
+    figure.savefig(path, dpi=_DOTS, bbox_inches="tight", pad_inches=0.12)
+
+
+# --- showing each figure once -----------------------------------------------------------------------------------------
+
+
+def _pyplot() -> Any:
+    """pyplot, if a new figure should belong to it; else None."""
+    if "matplotlib.pyplot" not in sys.modules and not in_notebook():
+        return None
+    from matplotlib import get_backend, pyplot
+    from matplotlib.backends.registry import BackendFilter, backend_registry
+
+    windows = map(str.lower, backend_registry.list_builtin(BackendFilter.INTERACTIVE))
+    name = get_backend().lower()
+    # In a notebook, what matplotlib does not bring itself (inline, ipympl) shows figures too.
+    shows = name in windows or (in_notebook() and (name in ("inline", "widget", "ipympl") or name.startswith("module://")))
+    return pyplot if shows else None
+
+
+def _show_once(figure: Figure) -> None:
+    """Let a notebook show a figure once, though both pyplot and the end of a cell would draw it."""
+    if in_notebook() and not hasattr(figure, "_ipython_display_"):
+        hooked: Any = figure
+        hooked._ipython_display_ = partial(_display, figure)
+        hooked._repr_png_ = partial(_as_png, figure)
+
+
+def _display(figure: Figure) -> None:
+    """What IPython calls first to display a figure. NotImplementedError tells it to go on in its ordinary way."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None and _is_open(figure):
+        if "inline" not in pyplot.get_backend().lower():
+            return  # in a window or a widget of its own
+        pyplot.close(figure)
+    raise NotImplementedError
+
+
+def _is_open(figure: Figure) -> bool:
+    """Whether pyplot has a figure, and will show it."""
+    from matplotlib._pylab_helpers import Gcf
+
+    return any(manager.canvas.figure is figure for manager in Gcf.get_all_fig_managers())
+
+
+def _as_png(figure: Figure) -> bytes:
+    """What IPython shows of a figure if matplotlib's inline backend is not in use."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight")
+    return buffer.getvalue()
+
+
+# --- parts of pictures ------------------------------------------------------------------------------------------------
+
+
+def as_names(given: Any, who: str, name: str) -> list[str] | None:
+    """Names of classes or features as a list of text; a TypeError for a single text or path."""
+    if given is None:
+        return None
+    if isinstance(given, str | bytes | os.PathLike):
+        raise TypeError(f"{who}: {name} is {short_repr(given)}, expected a list of names; a file to save to is path=...")
+    return [str(one) for one in given]
+
+
+def class_colors(count: int) -> np.ndarray:
+    """Colours (count, 3) from 0 to 1: the library's while they last, else a scale."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
+
+    if count <= len(COLORS):
+        return np.array([to_rgb(color) for color in COLORS[:count]])
+    return np.asarray(colormaps["viridis"](np.linspace(0, 0.95, count)))[:, :3]
+
+
+def legend_above(ax: Axes) -> None:
+    """Put the legend above the axes, if it has no more than a dozen entries."""
+    handles = len(ax.get_legend_handles_labels()[0])
+    if 0 < handles <= 12:
+        ax.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(handles, 4),
+            handletextpad=0.3, columnspacing=1.2, borderaxespad=0.3,
+        )  # fmt: skip
+
+
+def shorten(name: str, dots: str = "..") -> str:
+    """Return a class name in at most 14 letters: its beginning and its end, which tell names apart."""
+    return name if len(name) <= 14 else f"{name[: 8 - len(dots)]}{dots}{name[-6:]}"

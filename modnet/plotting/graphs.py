@@ -1,0 +1,77 @@
+"""The graph of a scalar of `modnet.scalar`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modnet.plotting.figures import BLUE, VERMILION, Path, drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def scalar_graph(value: Any, *, ax: Axes | None = None, path: Path | None = None) -> Figure:
+    """Draw the graph of a `modnet.scalar.Value`: from the leaves on the left to the value on the right.
+
+    Parameters
+    ----------
+    value : modnet.scalar.Value
+    ax, path : as in `history`
+
+    Returns
+    -------
+    Figure
+    """
+    order = list(value._order())
+    steps = dict.fromkeys(map(id, order), 0)  # the longest way to the result, so that a leaf is drawn beside its use
+    for node in reversed(order):
+        for parent, _ in node._parents or ():
+            steps[id(parent)] = max(steps[id(parent)], steps[id(node)] + 1)
+    columns: dict[int, list[Any]] = {}
+    for node in order:
+        columns.setdefault(max(steps.values()) - steps[id(node)], []).append(node)
+    tallest = max(map(len, columns.values()))
+    place: dict[int, tuple[float, float]] = {
+        id(node): (column, (len(nodes) - 1) / 2 - i + 0.12 * (column % 2))
+        for column, nodes in columns.items() for i, node in enumerate(nodes)
+    }  # fmt: skip
+    with drawing(ax, path, (2.2 * len(columns), 1.3 * tallest + 0.8)) as (figure, axes):
+        _draw_graph(figure, axes[0], order, place, (len(columns), tallest))
+    return figure
+
+
+def _draw_graph(
+    figure: Figure, ax: Axes, order: list[Any], place: dict[int, tuple[float, float]], size: tuple[int, int]
+) -> None:
+    width, height = size
+    ax.set_xlim(-0.6, width - 0.4)
+    ax.set_ylim(-height / 2 - 0.1, height / 2 + 0.2)
+    figure.draw_without_rendering()  # the layout decides where pixels are
+    for node in order:
+        for parent, slope in node._parents or ():
+            (x0, y0), (x1, y1) = place[id(parent)], place[id(node)]
+            bend = 0.0 if x1 - x0 == 1 else -0.3 if y0 >= 0 else 0.3  # around the values of the columns between
+            ax.annotate(
+                "", (x1, y1), (x0, y0),
+                arrowprops={
+                    "arrowstyle": "-|>", "color": "0.5", "shrinkA": 0, "shrinkB": 44, "connectionstyle": f"arc3,rad={bend}",
+                },
+                zorder=1,
+            )  # fmt: skip
+            # The middle of the arrow, found in pixels, as a bent one is.
+            ends = ax.transData.transform([(x0, y0), (x1, y1)])
+            (across, up), middle = ends[1] - ends[0], ends.mean(axis=0)
+            x, y = ax.transData.inverted().transform(middle + np.array([up, -across]) * bend / 2)
+            ax.text(x, y, f"{slope:.3g}", fontsize=8, color="0.25", ha="center", va="bottom", zorder=2)
+        title = node.name or node.operation or "constant"
+        ax.text(
+            *place[id(node)], f"{title}\ndata {node.data:.4g}\ngrad {node.grad:.4g}", ha="center", va="center", fontsize=9,
+            bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": BLUE if node._parents else VERMILION}, zorder=3,
+        )  # fmt: skip
+    ax.set(title="each value with its grad; on the arrows the local derivatives", xticks=[], yticks=[])
+    ax.grid(False)
+    for side in ax.spines.values():
+        side.set_visible(False)

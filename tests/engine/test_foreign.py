@@ -1,0 +1,588 @@
+"""Classes that somebody else wrote, in networks beside the library's: whatever style they keep their numbers in."""
+
+import copy
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from helpers import (
+    BiasBeside,
+    DictLinear,
+    PassThrough,
+    StudentModule,
+    StudentTanh,
+    VectorLinear,
+    message,
+    student_arrays,
+)
+from networks import LINEARS, Derived, WholeNetwork, all_arrays, assert_all_equal, data, mixed, students
+
+from modnet import (
+    ELU,
+    MSE,
+    Concat,
+    LayerNorm,
+    Linear,
+    ReLU,
+    Residual,
+    Sequential,
+    Softplus,
+    Tanh,
+    TrainingWarning,
+    fit,
+    predict,
+)
+from modnet.discovery import all_optimizers
+from modnet.engine.run import program_of
+from modnet.optim import SGD, Adam
+
+OPTIMIZERS = [
+    pytest.param(kind, i, id=f"{kind.__name__}-{i}")
+    for kind in all_optimizers() if not kind.needs_loss  # that draws its moves array by array
+    for i in range(len(kind.examples()))
+]
+
+
+
+@pytest.mark.parametrize("linear", LINEARS)
+def test_a_students_class_is_the_same_as_our_linear(linear):
+    x, delta = data()
+    theirs = linear(3, 2, 0)
+    layer = Linear(3, 2, rng=0)
+    arrays = [array for array, _ in student_arrays(theirs).values()]
+    if linear is VectorLinear:
+        layer.parameters[:] = arrays[0]
+    else:
+        layer.weight, layer.bias = arrays[0], arrays[1].ravel() if len(arrays) > 1 else np.zeros(2)
+    one, two = Sequential(theirs), Sequential(layer)
+    np.testing.assert_allclose(one.forward(x), two.forward(x), rtol=1e-12, atol=1e-15)
+    for net in (one, two):
+        net.zero_grad()
+    np.testing.assert_allclose(one.backward(x, delta), two.backward(x, delta), rtol=1e-12, atol=1e-15)
+    sizes = sum(gradient.size for _, gradient in student_arrays(theirs).values())
+    got = np.concatenate([np.ravel(gradient) for _, gradient in student_arrays(theirs).values()])
+    np.testing.assert_allclose(got, layer.gradient[:sizes], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("make", [students, mixed], ids=["alone", "mixed"])
+@pytest.mark.parametrize("linear", LINEARS)
+def test_networks_with_students_classes_learn(linear, make):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(64, 3))
+    y = np.stack([np.tanh(X[:, 0] - X[:, 1]), X[:, 2]], axis=1)
+    net = make(linear)
+    before = [array.copy() for array, _ in all_arrays(net)]
+    history = fit(net, X, y, loss=MSE(), optimizer=SGD(0.05), epochs=40, batch_size=16, rng=0)
+    assert history.loss[-1] < 0.3 * history.loss[0]
+    for (array, _), old in zip(all_arrays(net), before, strict=True):
+        assert (array != old).any()
+
+
+def written_as_ours(net):
+    """The same network with a Linear in place of each student's linear layer, and Tanh for StudentTanh."""
+    found = []
+    for module in net:
+        if isinstance(module, StudentTanh):
+            found.append(Tanh())
+        elif isinstance(module, StudentModule | Derived):
+            arrays = [array for array, _ in student_arrays(module).values()]
+            if isinstance(module, VectorLinear):
+                layer = Linear(module.n, module.m)
+                layer.parameters[:] = arrays[0]
+            else:
+                layer = Linear(*arrays[0].shape, bias=len(arrays) > 1)
+                layer.parameters[:] = np.concatenate([np.ravel(array) for array in arrays])
+            found.append(layer)
+        else:
+            found.append(copy.deepcopy(module))
+    return Sequential(found)
+
+
+@pytest.mark.parametrize("linear", [linear for linear in LINEARS if linear is not BiasBeside])
+@pytest.mark.parametrize(("kind", "index"), OPTIMIZERS)
+def test_an_optimizer_moves_students_parameters_as_it_moves_ours(kind, index, linear):
+    x, y = data(n=6)
+    theirs = mixed(linear)
+    twin = written_as_ours(theirs)
+    for net, optimizer in ((theirs, kind.examples()[index]), (twin, kind.examples()[index])):
+        optimizer.attach(net)
+        for _ in range(5):
+            net.zero_grad()
+            net.backward_update_gradient(x, MSE().backward(y, net.forward(x)) / len(x))
+            optimizer.step()
+        assert optimizer.steps == 5
+    np.testing.assert_allclose(theirs.forward(x), twin.forward(x), rtol=1e-9, atol=1e-11)
+    assert not np.allclose(theirs.forward(x), mixed(linear).forward(x), rtol=1e-3)
+
+
+def test_an_optimizer_that_cannot_see_a_students_bias_refuses_by_name():
+    x, y = data()
+    expected = (
+        "{}: BiasBeside.update_parameters moves _bias too, which this optimizer cannot see; put it in _parameters "
+        "(a dict of arrays will do), or train with SGD(lr), which calls update_parameters"
+    )
+    for optimizer in (Adam(0.01), SGD(0.01, momentum=0.9), SGD(0.01, clip_norm=1.0)):
+        net = mixed(BiasBeside)
+        before = [array.copy() for array, _ in all_arrays(net)]
+        options = {"loss": MSE(), "optimizer": optimizer, "epochs": 1}
+        assert message(TypeError, fit, net, x, y, **options) == expected.format(repr(optimizer))
+        assert_all_equal([array for array, _ in all_arrays(net)], before)
+    net = mixed(BiasBeside)
+    bias = net[2]._bias.copy()
+    fit(net, x, y, loss=MSE(), optimizer=SGD(0.01), epochs=1)
+    assert (net[2]._bias != bias).any()
+
+
+class ArraysElsewhere(StudentModule):
+    """_parameters stays None; the weights are attributes of other names."""
+
+    def __init__(self, n, m):
+        super().__init__()
+        self.w, self.w_gradient = np.random.default_rng(0).uniform(-1, 1, (n, m)), None
+
+    def zero_grad(self):
+        self.w_gradient = np.zeros(self.w.shape)
+
+    def forward(self, X):
+        return X @ self.w
+
+    def update_parameters(self, gradient_step=1e-3):
+        self.w = self.w - gradient_step * self.w_gradient
+
+    def backward_update_gradient(self, input, delta):
+        self.w_gradient += input.T @ delta
+
+    def backward_delta(self, input, delta):
+        return delta @ self.w.T
+
+
+HIDDEN = {
+    "arrays elsewhere": (lambda: ArraysElsewhere(3, 2), "ArraysElsewhere.update_parameters moves w too"),
+    "a network": (lambda: WholeNetwork(DictLinear(3, 2)), "WholeNetwork.update_parameters moves modules too"),
+    "a network of ours": (lambda: WholeNetwork(Linear(3, 2, rng=0)), "WholeNetwork.update_parameters moves modules too"),
+}
+
+
+@pytest.mark.parametrize(("make", "start"), HIDDEN.values(), ids=HIDDEN)
+@pytest.mark.parametrize("wrap", [lambda module: module, Sequential], ids=["alone", "in Sequential"])
+def test_no_optimizer_leaves_a_module_untrained_in_silence(make, start, wrap):
+    x, y = data()
+    module = make()
+    net = wrap(module)
+    out = net.forward(x)
+    text = message(TypeError, fit, net, x, y, loss=MSE(), optimizer=Adam(0.01), epochs=1)
+    assert text == (
+        f"Adam(lr=0.01): {start}, which this optimizer cannot see; put it in _parameters "
+        "(a dict of arrays will do), or train with SGD(lr), which calls update_parameters"
+    )
+    np.testing.assert_array_equal(net.forward(x), out)
+    history = fit(net, x, y, loss=MSE(), optimizer=SGD(0.1), epochs=30)
+    assert history.loss[-1] < 0.9 * history.loss[0]
+
+
+def test_another_name_for_an_array_in_parameters_is_not_a_hidden_one():
+    class Aliased(DictLinear):
+        def __init__(self, n, m, seed=0):
+            super().__init__(n, m, seed)
+            self.W = self._parameters["W"]
+            self.flat = self.W.reshape(-1)
+
+        def update_parameters(self, gradient_step=1e-3):
+            for name, array in self._parameters.items():
+                array -= gradient_step * self._gradient[name]
+
+    x, y = data()
+    net = Sequential(Aliased(3, 2))
+    before = net[0].W.copy()
+    fit(net, x, y, loss=MSE(), optimizer=Adam(0.01), epochs=1)
+    assert (before != net[0].W).all()
+    assert net[0].W is net[0]._parameters["W"]
+
+
+def test_a_module_without_zero_grad_or_parameters_needs_none():
+    x, y = data(outputs=3)
+    net = Sequential(PassThrough(), Linear(3, 3, rng=0), PassThrough())
+    for optimizer in (SGD(0.1), Adam(0.1)):
+        before = net.parameters.copy()
+        fit(net, x, y, loss=MSE(), optimizer=optimizer, epochs=1)
+        assert (net.parameters != before).all()
+
+
+def test_a_students_error_says_at_which_place_it_arose():
+    class Broken(PassThrough):
+        def forward(self, X):
+            return X @ np.ones((7, 7))
+
+    net = Sequential(Linear(3, 3, rng=0), Sequential(Broken()))
+    with pytest.raises(ValueError, match="matmul") as raised:
+        net.forward(np.ones((2, 3)))
+    assert raised.value.__notes__ == ["in Sequential[1][0] Broken, forward with an input of shape (2, 3)"]
+
+
+class Noting(DictLinear):
+    """Notes things in attributes as it goes: its last input and delta, and a count."""
+
+    def forward(self, X):
+        self.X = X
+        return super().forward(X)
+
+    def backward_update_gradient(self, input, delta):
+        self.dW = input.T @ delta
+        super().backward_update_gradient(input, delta)
+
+    def backward_delta(self, input, delta):
+        self.count = getattr(self, "count", 0) + 1
+        return super().backward_delta(input, delta)
+
+
+@pytest.mark.parametrize("make", [lambda kind: Sequential(Tanh(), kind(3, 2)), lambda kind: Sequential(kind(3, 4), kind(4, 2))])
+def test_what_a_students_class_notes_in_backward_disturbs_nothing(make):
+    x, delta = data()
+    net, twin = make(Noting), make(DictLinear)
+    for each in (net, twin):
+        each.zero_grad()
+        each.forward(x)
+        each.backward_update_gradient(x, delta)
+        each.backward_delta(x, delta)
+        each.backward(x, delta)
+    assert_all_equal([gradient for _, gradient in all_arrays(net)], [gradient for _, gradient in all_arrays(twin)])
+
+
+class Scaled(PassThrough):
+    """A setting that is a plain number, and one in a list."""
+
+    def __init__(self):
+        self.factor, self.more = 2.0, [np.ones(3)]
+
+    def forward(self, X):
+        return self.factor * X * self.more[0]
+
+    def backward_delta(self, input, delta):
+        return self.factor * delta * self.more[0]
+
+
+CHANGED = {
+    "a number": lambda net: setattr(net[0], "factor", 5.0),
+    "an array in a list": lambda net: net[0].more[0].__imul__(3),
+    "a module in a module": lambda net: net[1].modules[0]._parameters["W"].__imul__(2),
+    "ours in a module": lambda net: net[1].modules[1].weight.__imul__(2),
+    "update_parameters": lambda net: net.update_parameters(0.1),
+}
+
+
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
+def test_whatever_has_changed_in_a_students_class_after_forward_is_seen(change):
+    x, delta = data()
+    net = Sequential(Scaled(), WholeNetwork(DictLinear(3, 3), Linear(3, 3, rng=0)), Tanh(), Linear(3, 2, rng=1))
+    net.zero_grad()
+    net.backward(x, delta)
+    net.forward(x)
+    change(net)
+    fresh = copy.deepcopy(net)  # it has no forward to remember
+    np.testing.assert_array_equal(net.backward_delta(x, delta), fresh.backward_delta(x, delta))
+    net.forward(x)
+    change(net)
+    fresh = copy.deepcopy(net)
+    net.backward_update_gradient(x, delta)
+    fresh.backward_update_gradient(x, delta)
+    np.testing.assert_array_equal(net.gradient, fresh.gradient)
+    np.testing.assert_array_equal(net[1].modules[0]._gradient["W"], fresh[1].modules[0]._gradient["W"])
+
+
+# The rows between them run compiled
+
+
+class Twin(StudentModule):
+    """A plain class around one of the library's modules, whose arrays it holds as its own."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    @property
+    def arrays(self):
+        return (self.module.parameters, self.module.gradient) if self.module.parameters.size else (None, None)
+
+    _parameters = property(lambda self: self.arrays[0], lambda self, value: None)
+    _gradient = property(lambda self: self.arrays[1], lambda self, value: None)
+
+    def zero_grad(self):
+        self.module.zero_grad()
+
+    def update_parameters(self, gradient_step=1e-3):
+        self.module.update_parameters(gradient_step)
+
+    def forward(self, X):
+        return self.module.forward(X)
+
+    def backward_update_gradient(self, input, delta):
+        self.module.backward_update_gradient(input, delta)
+
+    def backward_delta(self, input, delta):
+        return self.module.backward_delta(input, delta)
+
+
+def modules():
+    return [
+        Linear(3, 5, rng=0), Tanh(), Residual(Linear(5, 5, rng=1), ReLU(), LayerNorm(5)), Linear(5, 4, rng=2), Softplus(),
+        Concat(Linear(4, 2, rng=3), Sequential(ELU(), Linear(4, 3, rng=4))), Linear(5, 2, rng=5),
+    ]  # fmt: skip
+
+
+PLACES = [[0], [1], [3], [6], [0, 6], [1, 3, 4], [0, 1, 3, 4, 6]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("places", PLACES, ids=str)
+def test_a_network_with_plain_classes_gives_and_learns_the_bits_of_the_compiled_one(places, dtype):
+    x, y = (a.astype(dtype) for a in data(n=12))
+    whole = Sequential(modules()).astype(dtype)
+    mixed = Sequential([Twin(m.astype(dtype)) if i in places else m.astype(dtype) for i, m in enumerate(modules())])
+    delta = y - 1
+    for net in (whole, mixed):
+        net.zero_grad()
+    np.testing.assert_array_equal(mixed.forward(x), whole.forward(x), strict=True)
+    np.testing.assert_array_equal(mixed.backward(x, delta), whole.backward(x, delta), strict=True)
+    np.testing.assert_array_equal(predict(mixed, x), predict(whole, x), strict=True)
+    histories = []
+    for net in (whole, mixed):
+        # Not SGD, which lets plain classes move their own arrays.
+        histories.append(fit(net, x, y, loss=MSE(), optimizer=Adam(0.05), epochs=3, batch_size=5, rng=0, validation=0.2))
+    for i, module in enumerate(mixed):
+        mine = (module.module if i in places else module).parameters
+        np.testing.assert_array_equal(mine, whole[i].parameters, strict=mine.size > 0)
+    assert histories[1].validation_loss == pytest.approx(histories[0].validation_loss, rel=1e-6)
+
+
+@pytest.mark.parametrize("places", PLACES, ids=str)
+def test_the_rows_between_plain_classes_are_walked_as_one(places):
+    net = Sequential([Twin(m) if i in places else m for i, m in enumerate(modules())])
+    program = program_of(net, (3,), net.dtype)
+    theirs = [r for r, row in enumerate(program.table_rows) if isinstance(row.module, Twin)]
+    assert [first for compiled, first, _ in program.segments if not compiled] == theirs
+    ends = [-1, *theirs, len(program.table_rows)]
+    between = [(a + 1, b) for a, b in pairwise(ends) if b > a + 1]
+    assert [(first, last) for compiled, first, last in program.segments if compiled] == between
+
+
+# Styles
+
+
+class Skeleton:
+    """The statement's base class: update_parameters and zero_grad compute with what a module without parameters has not."""
+
+    def __init__(self):
+        self._parameters = None
+        self._gradient = None
+
+    def zero_grad(self):
+        self._gradient = self._gradient * 0
+
+    def update_parameters(self, gradient_step=1e-3):
+        self._parameters -= gradient_step * self._gradient
+
+    def backward_update_gradient(self, input, delta):
+        self._gradient += delta * self._parameters
+
+
+class Activation(Skeleton):
+    def forward(self, X):
+        return np.tanh(X)
+
+    def backward_update_gradient(self, input, delta):
+        pass
+
+    def backward_delta(self, input, delta):
+        return delta * (1 - np.tanh(input) ** 2)
+
+
+class Layer(Skeleton):
+    """Its gradient is `unset` until the first backward."""
+
+    unset = None
+
+    def __init__(self, n, m):
+        super().__init__()
+        self._parameters = np.random.default_rng(n + m).uniform(-1, 1, (n, m))
+        self._gradient = self.unset
+
+    def zero_grad(self):
+        self._gradient = self.unset
+
+    def forward(self, X):
+        return X @ self._parameters
+
+    def backward_update_gradient(self, input, delta):
+        slope = input.T @ delta
+        self._gradient = slope if self._gradient is None else self._gradient + slope
+
+    def backward_delta(self, input, delta):
+        return delta @ self._parameters.T
+
+
+class ZeroUntilBackward(Layer):
+    unset = 0.0
+
+
+class InADict(Layer):
+    """Parameters and gradients in dicts, where nothing is until the first backward."""
+
+    def __init__(self, n, m):
+        super().__init__(n, m)
+        self._parameters, self._gradient = {"W": self._parameters}, {}
+
+    def zero_grad(self):
+        self._gradient = {}
+
+    def forward(self, X):
+        return X @ self._parameters["W"]
+
+    def update_parameters(self, gradient_step=1e-3):
+        self._parameters["W"] -= gradient_step * self._gradient["W"]
+
+    def backward_update_gradient(self, input, delta):
+        self._gradient["W"] = self._gradient.get("W", 0) + input.T @ delta
+
+    def backward_delta(self, input, delta):
+        return delta @ self._parameters["W"].T
+
+
+class WithViews(Layer):
+    """Weights and bias in one vector, which other attributes are views of; all of their names mislead."""
+
+    unset = None
+
+    def __init__(self, n, m):
+        super().__init__(n, m)
+        self._parameters = np.concatenate([self._parameters.ravel(), np.zeros(m)])
+        self.grad_weight = self._parameters[: n * m].reshape(n, m)
+        self.gradual_bias = self._parameters[n * m :]
+        self.bias_scale = np.ones(3)
+
+    def forward(self, X):
+        return X @ self.grad_weight + self.gradual_bias
+
+    def backward_update_gradient(self, input, delta):
+        slope = np.concatenate([(input.T @ delta).ravel(), delta.sum(axis=0)])
+        self._gradient = slope if self._gradient is None else self._gradient + slope
+
+    def backward_delta(self, input, delta):
+        return delta @ self.grad_weight.T
+
+
+STYLES = [Layer, ZeroUntilBackward, InADict, WithViews]
+
+
+def weight_of(layer):
+    if isinstance(layer, InADict):
+        return layer._parameters["W"]
+    return layer.grad_weight if isinstance(layer, WithViews) else layer._parameters
+
+
+def as_ours(layer):
+    found = Linear(*weight_of(layer).shape, bias=isinstance(layer, WithViews))
+    found.weight[:] = weight_of(layer)
+    if found.bias is not None:
+        found.bias[:] = 0
+    return found
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, momentum=0.9), Adam(0.05), SGD(0.1, clip_norm=0.5)], ids=repr)
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_of_the_statement_trains_as_the_library_does(style, optimizer):
+    x, y = data(n=20)
+    theirs = Sequential(style(3, 5), Activation(), Linear(5, 4, rng=0), Activation(), style(4, 2))
+    ours = Sequential(as_ours(theirs[0]), Tanh(), copy.deepcopy(theirs[2]), Tanh(), as_ours(theirs[4]))
+    histories = [
+        fit(net, x, y, loss=MSE(), optimizer=copy.deepcopy(optimizer), epochs=4, batch_size=8, rng=0, validation=0.3, patience=2)
+        for net in (theirs, ours)
+    ]
+    assert histories[0].loss == pytest.approx(histories[1].loss, rel=1e-9)
+    assert histories[0].validation_loss == pytest.approx(histories[1].validation_loss, rel=1e-9)
+    for i in (0, 4):
+        np.testing.assert_allclose(weight_of(theirs[i]), ours[i].weight, rtol=1e-9, atol=1e-12)
+        if style is WithViews:
+            assert np.shares_memory(theirs[i].grad_weight, theirs[i]._parameters)
+            np.testing.assert_allclose(theirs[i].gradual_bias, ours[i].bias, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_of_the_statement_works_in_a_loop_by_hand(style):
+    x, y = data(n=20)
+    theirs, alone = Sequential(style(3, 4), Activation(), style(4, 2)), [style(3, 4), Activation(), style(4, 2)]
+    for _ in range(3):
+        theirs.zero_grad()
+        theirs.backward_update_gradient(x, MSE().backward(y, theirs.forward(x)))
+        theirs.update_parameters(0.01)
+        inputs = [x]
+        for module in alone:
+            inputs.append(module.forward(inputs[-1]))
+        delta = 2 * (inputs.pop() - y)
+        for module in (alone[0], alone[2]):
+            module.zero_grad()
+        for module in reversed(alone):
+            module.backward_update_gradient(inputs[-1], delta)
+            delta = module.backward_delta(inputs.pop(), delta)
+        for module in (alone[0], alone[2]):
+            module.update_parameters(0.01)
+    for i in (0, 2):
+        np.testing.assert_allclose(weight_of(theirs[i]), weight_of(alone[i]), rtol=1e-12)
+
+
+def test_an_error_of_update_parameters_is_not_hidden_where_there_are_parameters():
+    class Wrong(Layer):
+        def update_parameters(self, gradient_step=1e-3):
+            raise TypeError("mine")
+
+    x, y = data()
+    with pytest.raises(TypeError, match="mine"):
+        fit(Sequential(Wrong(3, 2)), x, y, loss=MSE(), optimizer=SGD(0.1), epochs=1)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_burst_of_a_plain_class_is_taken_back_whatever_its_attributes_are_called(style):
+    layer = style(1, 1)
+    weight_of(layer)[:] = 1.0
+    with pytest.warns(TrainingWarning, match="last finite parameters"), np.errstate(all="ignore"):
+        fit(Sequential(layer), np.ones((9, 1)), np.zeros((9, 1)), loss=MSE(), optimizer=SGD(1e308), batch_size=3, epochs=3)
+    assert weight_of(layer).item() == 1.0
+
+
+def test_what_a_plain_class_keeps_beside_its_parameters_may_be_infinite():
+    class Masking(Layer):
+        def __init__(self, n, m):
+            super().__init__(n, m)
+            self.mask_bias, self.worst = np.array([0.0, -np.inf]), np.inf
+
+    x, y = data()
+    before = (net := Sequential(Masking(3, 2)))[0]._parameters.copy()
+    history = fit(net, x, y, loss=MSE(), optimizer=SGD(0.01), epochs=2)
+    assert history.stopped_because == "all 2 epochs done"
+    assert (net[0]._parameters != before).any()
+
+
+def test_a_module_of_a_fixed_batch_works_with_that_batch():
+    class Fixed(PassThrough):
+        def forward(self, X):
+            return X * np.ones((5, 1))
+
+    net = Sequential(Fixed(), Linear(3, 2, rng=0))
+    assert net.forward(np.ones((5, 3))).shape == (5, 2)
+
+
+def test_to_see_what_shape_it_gives_a_copy_of_a_plain_class_is_asked():
+    class Counting(PassThrough):
+        def __init__(self):
+            self.calls, self.rng = 0, np.random.default_rng(0)
+
+        def forward(self, X):
+            self.calls += 1
+            return X + self.rng.normal(size=X.shape) + np.random.normal(size=X.shape)
+
+    net, x = Sequential(Tanh(), Counting()), np.zeros((4, 3))
+    np.random.seed(0)
+    first = net.forward(x)
+    assert net[1].calls == 1
+    np.random.seed(0)
+    expected = np.random.default_rng(0).normal(size=x.shape) + np.random.normal(size=x.shape)
+    np.testing.assert_array_equal(first, expected)

@@ -1,0 +1,39 @@
+"""Products through lists: the compiled tiles against numpy, for every size around the edges of a tile."""
+
+import numba
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modnet.kernels.compiled import JIT_OPTIONS
+from modnet.kernels.tiles import ROWS, plain_product, product
+
+
+@numba.njit(**JIT_OPTIONS)
+def compiled_product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
+    product(a, a_at, rows, columns, b, b_at, out, out_at, m, add)
+
+
+@given(
+    n=st.integers(1, 3 * ROWS), k=st.one_of(st.integers(1, 40), st.integers(250, 600)), m=st.integers(1, 70),
+    add=st.booleans(), single=st.booleans(), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_a_product_through_lists_is_that_of_the_matrix_they_list(n, k, m, add, single, seed):
+    rng = np.random.default_rng(seed)
+    dtype = np.float32 if single else np.float64
+    a, b = (rng.integers(-4, 5, size).astype(dtype) for size in ((2, 500), (1, 3 + k * m)))
+    rows, columns = rng.integers(0, 400, n), rng.integers(0, 500, k)
+    out = rng.integers(-4, 5, n * m + 9).astype(dtype)
+    expected = out.astype(np.float64)
+    plain_product(a.astype(np.float64), 100, rows, columns, b.astype(np.float64), 3, expected, 5, m, add)
+    compiled_product(a, 100, rows, columns, b, 3, out, 5, m, add)
+    # Whole numbers: exact in any order. What stands before and behind the result is compared too.
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_the_plain_product_is_a_product():
+    a, b = np.arange(12.0).reshape(3, 4), np.arange(20.0).reshape(4, 5)
+    out = np.ones((3, 5))
+    plain_product(a, 0, np.arange(3) * 4, np.arange(4), b, 0, out, 0, 5, True)
+    np.testing.assert_array_equal(out, 1 + a @ b)
