@@ -2,7 +2,7 @@
 
 By default OpenBLAS gives every product of more than a quarter of a million multiply-adds all cores. A product of 50
 microseconds then waits for the slowest thread: beside another busy process a training step takes ten to a hundred times as
-long. From twenty million operations on, all cores pay, unless several Python threads compute at once: then each takes one.
+long. From a hundred million operations on, all cores pay, unless several Python threads compute at once: then each takes one.
 
 The setting is the process's own, not a thread's. So walks are counted under a lock: the first one in saves the number, whoever
 needs one thread sets 1, the last one out puts the number back. Meanwhile products of other threads, numpy's too, may run on one
@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 
 #: Below so many operations (two for each multiply-add) OpenBLAS takes one thread by itself; above so many, all pay.
-FEW, MANY = 400_000, 20_000_000
+FEW, MANY = 400_000, 100_000_000
 
 
 @cache
