@@ -291,10 +291,19 @@ def program_of(net: Any, input_shape: tuple[int, ...], dtype: Any, batch: int = 
 
 
 def last_draw(program: Program, workspace: Workspace) -> int:
-    """The draw that repeats the last forward of the network, or 0 in evaluation."""
+    """The draw that repeats the last forward of the network, or 0 in evaluation.
+
+    If its modules were called one by one since, each repeats its own last draw: the result is -1, and `on` has their numbers.
+    """
     if not (program.mode_rows and workspace.set_modes()):
         return 0
-    return -max(1, int(program.storage.draws[program.draw_places].max()))
+    draws = program.storage.draws
+    last = draws[program.draw_places].tolist()
+    if last.count(last[0]) == len(last):
+        return -max(1, last[0])
+    for r, module in program.mode_rows:
+        workspace.on[r] *= max(1, int(draws[1 + module._at.draws]))
+    return -1
 
 
 def new_draw(program: Program, workspace: Workspace) -> int:

@@ -436,14 +436,13 @@ class AnyOrder(RuleBasedStateMachine):
         if backward:
             self.look_at_backward(handle)
 
-    def draw_of(self, net):
-        """The draw that a backward in training repeats."""
-        places = [int(leaf.storage.draws[1 + leaf._at.draws]) for leaf in leaves_of(net) if isinstance(leaf, Dropout | BatchNorm)]
-        return max([1, *places])
+    def last_draw(self, leaf):
+        """The draw that a backward in training repeats: the leaf's own last one, whoever called its forward."""
+        return max(1, int(leaf.storage.draws[1 + leaf._at.draws]))
 
     def look_at_backward(self, handle):
         net, x = handle.net, handle.x
-        walk = self.walk(handle, draw=self.draw_of(net), moves=False)
+        walk = self.walk(handle, draw=self.last_draw, moves=False)
         if walk is None:
             self.refuses(net.backward_delta, x, x)
             return
@@ -772,7 +771,7 @@ class AnyOrder(RuleBasedStateMachine):
         net = handle.net
         if not self.is_usable(handle):
             return
-        walk = self.walk(handle, draw=self.draw_of(net), moves=False)
+        walk = self.walk(handle, draw=self.last_draw, moves=False)
         if walk is None or not self.is_trainable(net):
             return
         self.allow(leaves_of(net), "gradient")
@@ -823,10 +822,11 @@ class AnyOrder(RuleBasedStateMachine):
         for module in net:
             seen.append((module, x))
             x = module.forward(x)
-        if any(isinstance(leaf, Dropout) and in_training(leaf) for leaf in leaves_of(net)) or not self.is_trainable(net):
-            return
+        drawn = [id(leaf) for leaf in net.leaves() if isinstance(leaf, Dropout) and in_training(leaf)]
+        if len(set(drawn)) < len(drawn) or not self.is_trainable(net):
+            return  # a Dropout that is used twice answers for its last use
         delta = handle.delta(np.shape(x))
-        walk = self.walk(handle, moves=False)
+        walk = self.walk(handle, draw=self.last_draw, moves=False)
         want = walk.backward(delta)
         net.zero_grad()
         for module, x in reversed(seen):

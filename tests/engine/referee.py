@@ -126,7 +126,7 @@ class Walk:
     ----------
     numbers : `Numbers`; running statistics in it move in training.
     training : from a leaf to whether it is in training.
-    draw : the number of the forward. moves : whether statistics move.
+    draw : the number of the forward, or from a leaf to that. moves : whether statistics move.
     """
 
     def __init__(self, numbers, training, draw=0, moves=True):
@@ -276,7 +276,8 @@ def _dropout(walk, leaf, x):
         return x, lambda delta: delta
     step = np.uint64(0x9E3779B97F4A7C15)
     use = np.array([walk.uses.get(id(leaf), 0)], np.uint64)
-    start = _mix(_mix(_mix(np.array([leaf.key], np.uint64)) + use * step) + np.array([walk.draw], np.uint64) * step)
+    draw = np.array([walk.draw(leaf) if callable(walk.draw) else walk.draw], np.uint64)
+    start = _mix(_mix(_mix(np.array([leaf.key], np.uint64)) + use * step) + draw * step)
     bits = _mix(start + np.arange(x.size, dtype=np.uint64) * step) >> np.uint64(11)
     mask = ((bits >= np.uint64(leaf.p * 2.0**53)) / (1.0 - leaf.p)).reshape(x.shape)
     return x * mask, lambda delta: delta * mask

@@ -340,6 +340,28 @@ def test_training_is_set_for_a_whole_network_and_predict_leaves_it_as_it_is(kind
     assert not np.array_equal(net.forward(x), want)
 
 
+@pytest.mark.parametrize("plain", [[], [PassThrough()]], ids=["ours", "mixed"])
+def test_backward_of_a_network_repeats_the_last_draw_of_each_module(plain):
+    """Whoever called the modules since: backward of the network is the loop over its modules, as students write it."""
+    x, delta = data(20, outputs=3)
+    net = Sequential(Dropout(0.5, rng=0), Linear(3, 3, rng=0), *plain, Dropout(0.5, rng=1), BatchNorm(3))
+    net.forward(x)
+    for call in (lambda: net[:2].forward(x), lambda: net[-2].forward(x), lambda: net.forward(x)):
+        call()
+        inputs = [x]
+        kept = net.storage.snapshot()
+        for module in net:  # the masks of the last draws, without drawing
+            repeated = module.backward_delta(np.ones((20, 3)), inputs[-1]) if isinstance(module, Dropout) else None
+            inputs.append(module.forward(inputs[-1]) if repeated is None else repeated)
+        net.storage.restore(kept, ("state", "draws"))
+        want = delta
+        for module, at in zip(reversed(list(net)), reversed(inputs[:-1])):
+            want = module.backward_delta(at, want)
+        np.testing.assert_allclose(net.backward_delta(x, delta), want, rtol=1e-12)
+        net.zero_grad()
+        np.testing.assert_allclose(net.backward(x, delta), want, rtol=1e-12)
+
+
 @pytest.mark.parametrize("value", [1, "yes", 2.5, None, 0])
 def test_any_value_of_training_is_true_or_false(value):
     net = Sequential(Dropout(0.5, rng=0))
