@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from modnet.engine.storage import has_storage
-from modnet.inputs import as_batch
 
 Shape = tuple[int, ...]
 
@@ -307,8 +306,3 @@ def _copied(module: Any) -> Any:
         return copy.deepcopy(module)
     except Exception:  # an open file, a lock: then the module itself is asked
         return module
-
-
-def as_foreign_input(x: np.ndarray, dtype: Any) -> np.ndarray:
-    """A batch for somebody else's forward: a copy, which may be written to."""
-    return np.array(as_batch(x, dtype, "input"))
