@@ -78,7 +78,7 @@ def as_batch(value: Any, dtype: np.dtype[Any] | None, who: Any, name: str = "inp
     array : C-contiguous; the value itself if nothing had to change.
     """
     # The common case in 0.1 us: the dtypes of native numbers are single objects.
-    if type(value) is np.ndarray and value.flags.carray and value.shape and value.shape[0]:
+    if type(value) is np.ndarray and value.size and value.ndim and value.flags.carray:
         own = value.dtype
         if own is dtype or (dtype is None and (own is FLOATS[0] or own is FLOATS[1])):
             return value

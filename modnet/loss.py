@@ -44,7 +44,7 @@ from modnet.kernels import flat, in_rows
 from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss_backward
 from modnet.kernels.declare import Declares, Setting, Shape
 from modnet.kernels.memory import aligned
-from modnet.kernels.operation import Kind, Operation, operation
+from modnet.kernels.operation import Kind, Memo, Operation, operation
 from modnet.kernels.softmax_rows import first_largest, label_at
 
 
@@ -63,7 +63,7 @@ class Loss(Declares):
     y : (batch, ...), the truth. yhat : (batch, ...), the prediction.
     """
 
-    #: Names of the whole numbers that depend on y and yhat, fields of z: see `row`.
+    #: Names of the whole numbers that depend on y and yhat, fields of z.
     row_sizes: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -73,11 +73,12 @@ class Loss(Declares):
         cls.operations = tuple(op if isinstance(op, Operation) else None for op in found)
         #: Whether a compiled loop can do all that the loss does: nothing is overridden in Python.
         cls.is_compiled = None not in cls.operations[:2] and (cls.operations[2] is not None or found[2] is Loss.hits)
-        cls._rows = {}
+        cls.rows = Memo(cls._make_row)
 
     operations: tuple[Operation | None, ...] = (None, None, None)
     is_compiled = False
-    _rows: dict[tuple[int, ...], Z]
+    #: The record z of a call, by the values of `row_sizes`. Kept, since making one takes as long as a small kernel.
+    rows: Memo
 
     def __init__(self) -> None:
         self.setting_words()
@@ -111,9 +112,10 @@ class Loss(Declares):
         Returns
         -------
         y : (batch, columns), of type dtype.
-        z : the record of whole numbers that kernels take: see `row`.
+        z : the record of whole numbers that kernels take, from `rows`.
         """
-        self._require_columns(yhat_shape)
+        if 0 in yhat_shape:
+            raise self._no_numbers(yhat_shape)
         array = as_batch(y, dtype, self, "y")
         if array.shape != yhat_shape:
             advice = ""
@@ -123,7 +125,7 @@ class Loss(Declares):
         if array.ndim != 2:
             array = array.reshape(len(array), -1)
         self.check_values(array)
-        return array, self.row()
+        return array, self.rows[()]
 
     def check_values(self, y: np.ndarray) -> None:
         """A ValueError if y (batch, columns) holds a value that has no meaning for the loss."""
@@ -156,22 +158,16 @@ class Loss(Declares):
             self._kept_settings = found = words, words.ctypes.data
         return found
 
-    def row(self, *values: int) -> Z:
-        """The record z of a call: its fields are `row_sizes`, with these values."""
-        kind = type(self)
-        found = kind._rows.get(values)
-        if found is None:
-            record = np.zeros(1, kind.layout.z)
-            for name, value in zip(kind.row_sizes, values, strict=True):
-                record[name] = value
-            record.flags.writeable = False
-            # Kept, since making one takes as long as a small kernel.
-            found = kind._rows.setdefault(values, Z(record, record.ctypes.data))
-        return found
+    @classmethod
+    def _make_row(cls, *values: int) -> Z:
+        record = np.zeros(1, cls.layout.z)
+        for name, value in zip(cls.row_sizes, values, strict=True):
+            record[name] = value
+        record.flags.writeable = False
+        return Z(record, record.ctypes.data)
 
-    def _require_columns(self, yhat_shape: Shape) -> None:
-        if 0 in yhat_shape:
-            raise ValueError(f"{self}: yhat has shape {yhat_shape}, which holds no numbers, expected (batch, ...)")
+    def _no_numbers(self, yhat_shape: Shape) -> ValueError:
+        return ValueError(f"{self}: yhat has shape {yhat_shape}, which holds no numbers, expected (batch, ...)")
 
     def __setstate__(self, state: Any) -> None:
         """A copy or a pickle has settings of its own, in aligned memory."""
@@ -200,7 +196,7 @@ def _take(loss: Any, operation: Operation, y: Any, yhat: Any) -> tuple[np.ndarra
     target, z = loss.targets(y, prediction.shape, prediction.dtype)
     if prediction.ndim != 2:
         prediction = prediction.reshape(len(prediction), -1)
-    return prediction, target, z, operation.address(type(loss), prediction.dtype)
+    return prediction, target, z, operation.addresses[type(loss), prediction.dtype.char]
 
 
 def _forward(operation: Operation) -> Any:
@@ -271,11 +267,12 @@ class ClassLoss(Loss):
     def targets(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> tuple[np.ndarray, Z]:
         if len(yhat_shape) < 2:
             raise ValueError(f"{self}: yhat has shape {yhat_shape}, expected (batch, ..., classes)")
-        self._require_columns(yhat_shape)
+        if 0 in yhat_shape:
+            raise self._no_numbers(yhat_shape)
         classes = yhat_shape[-1]
         raw = y if type(y) is np.ndarray and y.dtype.kind in "iu" else self._labels_or_rows(y)
         if raw.shape == yhat_shape:
-            return as_batch(raw, dtype, self, "y").reshape(len(raw), -1), self.row(classes, 0)
+            return as_batch(raw, dtype, self, "y").reshape(len(raw), -1), self.rows[classes, 0]
         if raw.shape != yhat_shape[:-1]:
             advice = ""
             if raw.shape == (*yhat_shape[:-1], 1):
@@ -297,7 +294,7 @@ class ClassLoss(Loss):
                 f"{self}: y holds the label {int(raw.reshape(-1)[wrong])}, expected 0 to {classes - 1}, "
                 f"one for each of the {classes} columns of yhat"
             )
-        return target, self.row(classes, 1)
+        return target, self.rows[classes, 1]
 
     def _labels_or_rows(self, y: Any) -> np.ndarray:
         found = as_targets(y, self)

@@ -21,7 +21,7 @@ from modnet.engine.program import Program
 from modnet.engine.storage import Storage
 from modnet.engine.walk import WALK, is_remembered, remember, rows_backward, rows_forward, walk_backward, walk_forward
 from modnet.kernels.memory import aligned
-from modnet.kernels.threads import FEW, threads_for
+from modnet.kernels.threads import FEW, has_choice, threads_for
 
 
 class Workspace:
@@ -115,7 +115,7 @@ def forward(program: Program, workspace: Workspace, x: np.ndarray, draw: int, ke
     out = np.empty((batch, program.features), program.dtype)
     workspace.batch = 0
     if program.is_compiled:
-        if program.operations * batch > FEW:
+        if program.operations * batch > FEW and has_choice():
             with threads_for(program.operations * batch):
                 walk_forward.call(workspace.address, x, out, draw, 1 if keep else 0)
         else:
@@ -185,7 +185,7 @@ def backward(
     workspace.batch = 0
     if program.is_compiled:
         up, add, full = 1 if wants_dx else 0, 1 if gradient else 0, 1 if filled else 0
-        if program.operations * batch > FEW:
+        if program.operations * batch > FEW and has_choice():
             with threads_for(program.operations * batch):
                 walk_backward.call(workspace.address, x, delta, dx, draw, up, add, full)
         else:
@@ -326,7 +326,10 @@ def call_forward(net: Any, program: Program, x: np.ndarray) -> np.ndarray:
             out = forward(program, workspace, x, draw, keep)
     else:
         out = forward(program, workspace, x, draw, keep)
-    _publish(net, workspace) if keep else give(workspace)
+    if keep:
+        net._last = workspace
+    else:
+        give(workspace)
     return out
 
 
@@ -340,14 +343,6 @@ def _own_workspace(net: Any, program: Program, batch: int) -> Workspace:
     found = take(program, batch)
     found.batch = 0
     return found
-
-
-def _publish(net: Any, workspace: Workspace) -> None:
-    """Let a network remember the workspace of its last forward. The one before goes back to the pool, once."""
-    before = net.__dict__.pop("_last", None)  # one step, which no other thread can take at the same time
-    net._last = workspace
-    if before is not None:
-        give(before)
 
 
 def call_backward(net: Any, program: Program, x: np.ndarray, delta: np.ndarray, gradient: bool, wants_dx: bool) -> Any:
@@ -371,7 +366,10 @@ def call_backward(net: Any, program: Program, x: np.ndarray, delta: np.ndarray, 
             storage.lock.release()
     else:
         dx = backward(program, workspace, x, delta, draw, gradient, wants_dx)
-    _publish(net, workspace) if net._training else give(workspace)
+    if net._training:
+        net._last = workspace
+    else:
+        give(workspace)
     return dx
 
 

@@ -75,6 +75,17 @@ _EXPRESSIONS = {
 }
 
 
+class Memo(dict[Any, Any]):
+    """A dict that makes what it lacks, from the key's parts. Looking up what is there costs no call of a Python function."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, key: tuple[Any, ...]) -> Any:
+        return self.setdefault(key, self.make(*key))
+
+
 class Operation:
     """A kernel written in a class and called as a method.
 
@@ -88,7 +99,8 @@ class Operation:
         self.body, self.inline = body, inline
         self.names = tuple(inspect.signature(body).parameters)
         self.__doc__, self.__wrapped__ = body.__doc__, body
-        self._known: dict[tuple[type, str], int] = {}  # addresses by class and letter of the element type
+        #: Where the machine code lies, in this process, by class and letter of the element type.
+        self.addresses = Memo(self._find)
 
     def __set_name__(self, owner: Any, name: str) -> None:
         kinds = getattr(owner, "kinds", {})
@@ -122,12 +134,8 @@ class Operation:
 
     def address(self, owner: type, dtype: Any) -> int:
         """Where the machine code lies, in this process, for a class that has the operation and an element type."""
-        try:
-            return self._known[owner, dtype.char]
-        except (KeyError, AttributeError):
-            dtype = np.dtype(dtype)
-            found = self._known[owner, dtype.char] = self._find(owner, dtype)
-            return found
+        found: int = self.addresses[owner, np.dtype(dtype).char]
+        return found
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -143,8 +151,9 @@ class Operation:
         """Compile for a class and an element type, or load from the cache; return what classes with one code have in common."""
         return self.address(owner, dtype)
 
-    def _find(self, owner: Any, dtype: np.dtype[Any]) -> int:
+    def _find(self, owner: Any, letter: str) -> int:
         layout: Layout = owner.layout
+        dtype = np.dtype(letter)
         if not self.is_complete(owner):
             unknown = next(name for name in self.functions if not hasattr(owner, name))
             names = ", ".join(dict.fromkeys([*ARGUMENTS[self.kind.name], *_EXPRESSIONS]))

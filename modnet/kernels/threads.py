@@ -15,6 +15,7 @@ import ctypes
 import os
 import sys
 import threading
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -22,18 +23,21 @@ from typing import Any
 FEW, MANY = 400_000, 100_000_000
 
 
+_NO_FUNCTIONS = (lambda: 1), (lambda count: None)
+
+
 @cache
-def _functions() -> tuple[Any, Any] | None:
-    """get and set of the BLAS that numpy has loaded, or None if it has no such functions."""
+def _functions() -> tuple[Any, Any]:
+    """get and set of the BLAS that numpy has loaded; if it has no such functions, some that know one thread only."""
     try:
         library = ctypes.CDLL(sys.modules["numpy._core._multiarray_umath"].__file__)
     except (KeyError, OSError, TypeError):
-        return None
+        return _NO_FUNCTIONS
     for name in ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads",
                  "openblas_{}_num_threads"):  # fmt: skip
         if hasattr(library, name.format("get")):
             return getattr(library, name.format("get")), getattr(library, name.format("set"))
-    return None
+    return _NO_FUNCTIONS
 
 
 class _Walks:
@@ -45,33 +49,32 @@ class _Walks:
     def begin(self) -> None:
         self.lock, self.inside, self.saved, self.is_one = threading.Lock(), 0, 1, False
 
+    def has_choice(self) -> bool:
+        """Whether there is a number to choose: not if nobody is inside and the process has given BLAS one thread."""
+        return self.inside > 0 or _functions()[0]() != 1
+
     def enter(self, one: bool) -> None:
-        functions = _functions()
-        if functions is None:
-            return
+        get, set_to = _functions()
         with self.lock:
             if self.inside == 0:
-                self.saved, self.is_one = functions[0](), False
+                self.saved, self.is_one = get(), False
             self.inside += 1
             if (one or self.inside > 1) and not self.is_one and self.saved != 1:
-                functions[1](1)
+                set_to(1)
                 self.is_one = True
 
     def leave(self) -> None:
-        functions = _functions()
-        if functions is None:
-            return
         with self.lock:
-            self.inside -= 1
-            if self.inside == 0 and self.is_one:
-                functions[1](self.saved)
+            if self.inside == 1 and self.is_one:
+                _functions()[1](self.saved)
+            self.inside -= 1  # last, since has_choice reads the two without the lock
 
     def after_fork(self) -> None:
         """In a child, the threads that were inside are gone."""
-        functions, was_one, saved = _functions(), self.inside and self.is_one, self.saved
+        was_one, saved = self.inside and self.is_one, self.saved
         self.begin()
-        if functions is not None and was_one:
-            functions[1](saved)
+        if was_one:
+            _functions()[1](saved)
 
 
 class _Walk:
@@ -87,19 +90,15 @@ class _Walk:
         _WALKS.leave()
 
 
-class _Nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: Any) -> None: ...
-
-
-_WALKS, _SMALL, _LARGE, _NOTHING = _Walks(), _Walk(True), _Walk(False), _Nothing()
+_WALKS, _SMALL, _LARGE, _NOTHING = _Walks(), _Walk(True), _Walk(False), nullcontext()
+#: Whether a walk of more than `FEW` operations needs `threads_for`: asking takes a tenth of its time.
+has_choice = _WALKS.has_choice
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_WALKS.after_fork)
 
 
 def threads_for(operations: int) -> Any:
     """Context for a walk whose largest product takes so many operations."""
-    if operations <= FEW:
+    if operations <= FEW or not has_choice():
         return _NOTHING
     return _SMALL if operations < MANY else _LARGE

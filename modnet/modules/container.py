@@ -450,7 +450,10 @@ class Container(Module):
             storage = self.storage
         x = as_batch(X, self._element, type(self).__name__)
         program = self._recent
-        if program is None or program.input.shape != x.shape[1:] or program.dtype != x.dtype or not program.is_for(storage):
+        if (
+            program is None or program.input.shape != x.shape[1:] or program.dtype is not x.dtype
+            or program.version != storage.version or (program.has_guests and not program.is_for(storage))
+        ):  # fmt: skip
             try:
                 program = self._recent = run.program_of(self, x.shape[1:], x.dtype, len(x))
             except ShapeError as error:

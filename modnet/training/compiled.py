@@ -50,6 +50,7 @@ class CompiledRunner(Runner):
         self.record = _epoch_record(
             data, self.totals, **common, y=self.batch_y.ctypes.data, rates=self.rates.ctypes.data
         )
+        self.words, self.clip = self.record.view(np.int64), self.record["clip"]
         self.address = self.record.ctypes.data
         walk_epoch.compile(dtype)
         if held_out is not None:
@@ -58,26 +59,27 @@ class CompiledRunner(Runner):
             walk_losses.compile(dtype)
 
     def epoch(self, order: np.ndarray, bar: Bar) -> bool:
-        training, record, storage = self.training, self.record, self.storage
+        training, words, storage = self.training, self.words, self.storage
         self.require_unchanged()
         group = training.optimizer.flat_group()
-        self.previous_state[:] = self.program.state
+        if self.previous_state.size:
+            self.previous_state[:] = self.program.state
         self.rates[:] = training.optimizer.rates(self.batches)
         draws = bool(self.program.mode_rows) and self.workspace.set_modes()
         _fill(
-            record, pieces=group.addresses[0], piece_count=len(group.pieces), moments=group.addresses[1],
+            words, pieces=group.addresses[0], piece_count=len(group.pieces), moments=group.addresses[1],
             moment_count=group.moments.size, draw=self.draw + 1 if draws else 0,
         )  # fmt: skip
-        record["clip"] = training.optimizer.setting_words()[2]
+        self.clip[0] = training.optimizer.setting_words()[2]
         if self.order is not order:
             self.order = order
-            _fill(record, order=order.ctypes.data)
+            _fill(words, order=order.ctypes.data)
         self.totals[:] = 0
         at = 0
         while at < self.batches:
             started = time.perf_counter()
             end = min(self.batches, at + self._batches_a_slice())
-            _fill(record, first=at, last=end)
+            _fill(words, first=at, last=end)
             with threads_for(self.program.operations * self.size):
                 done = walk_epoch.call(self.address, self.previous)
             now = time.perf_counter()
@@ -95,7 +97,8 @@ class CompiledRunner(Runner):
             at = end
             bar.moved(at, now)
         self.draw += self.batches if draws else 0
-        if not (np.isfinite(self.program.parameters).all() and np.isfinite(self.program.state).all()):
+        state = self.program.state
+        if not (np.isfinite(self.program.parameters).all() and (not state.size or np.isfinite(state).all())):
             self._lost(self.batches - 1)
             return False
         return True
@@ -122,12 +125,12 @@ class CompiledRunner(Runner):
 
     def validate(self) -> np.ndarray:
         assert self.held_out is not None
-        record, batches = self.validation, -(-self.held_out.n // self.size)
+        words, batches = self.validation.view(np.int64), -(-self.held_out.n // self.size)
         self.validation_totals[:] = 0
         for at in range(0, batches, self._batches_a_slice()):
-            _fill(record, first=at, last=min(batches, at + self._batches_a_slice()))
+            _fill(words, first=at, last=min(batches, at + self._batches_a_slice()))
             with threads_for(self.program.operations * self.size):
-                walk_losses.call(record.ctypes.data, self.previous)
+                walk_losses.call(self.validation.ctypes.data, self.previous)
         return self.validation_totals
 
     def _batches_a_slice(self) -> int:
@@ -140,7 +143,7 @@ def _epoch_record(data: Data, totals: np.ndarray, **fields: int) -> np.ndarray:
     record = np.zeros(1, EPOCH)
     data.matrix = data.X.reshape(data.n, -1)
     _fill(
-        record, data=data.matrix.ctypes.data, examples=data.n, targets=data.targets.ctypes.data,
+        record.view(np.int64), data=data.matrix.ctypes.data, examples=data.n, targets=data.targets.ctypes.data,
         weights=data.weights.ctypes.data, weight_count=data.weights.size, loss_z=data.z.address, totals=totals.ctypes.data,
         **fields,
     )  # fmt: skip
@@ -150,9 +153,8 @@ def _epoch_record(data: Data, totals: np.ndarray, **fields: int) -> np.ndarray:
 _PLACES = {name: i for i, name in enumerate(EPOCH.names or ())}
 
 
-def _fill(record: np.ndarray, **fields: int) -> None:
-    """Set whole numbers of a record by name; numpy takes three times as long to set a field."""
-    words = record.view(np.int64)
+def _fill(words: np.ndarray, **fields: int) -> None:
+    """Set whole numbers of a record, seen as words, by name; numpy takes three times as long to set a field."""
     for name, value in fields.items():
         words[_PLACES[name]] = value
 
