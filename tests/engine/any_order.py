@@ -1065,7 +1065,7 @@ class AnyOrder(RuleBasedStateMachine):
         plans, written, shaken = [], [], set()
         for handle, job in jobs:
             walk = self.walk(handle, training=lambda leaf: False) if self.is_usable(handle) else None
-            if walk is None or not self.is_trainable(handle.net) or self.walk(handle) is None:
+            if walk is None or not self.is_trainable(handle.net) or self.walk(handle) is None or not is_one_piece(handle.net):
                 continue
             plans.append((handle, JOBS[job % len(JOBS)], walk.output.array))
             whole = handle.net.root()
@@ -1188,6 +1188,15 @@ JOBS = [
     AnyOrder._steps,
 ]
 WRITERS = {AnyOrder._backward, AnyOrder._fits, AnyOrder._converts, AnyOrder._grows, AnyOrder._zeroes, AnyOrder._steps}
+
+
+def is_one_piece(net):
+    """Whether a network's parameters are its own. One that shares modules with the rest of a larger network is not trained alone."""
+    try:
+        return net.parameters is not None
+    except ValueError as error:
+        assert "not one piece" in str(error)
+        return False
 
 
 def failure_of(steps):
