@@ -15,6 +15,7 @@ shapes and errors, the summary, what looks into a network (`modnet.engine.progra
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -201,7 +202,10 @@ class Container(Module):
         if len(types) > 1:
             names = " and ".join(sorted(str(t) for t in types))
             raise ValueError(f"{type(self).__name__}: its modules hold {names}; convert them to one type with astype")
-        for part in (*(leaf for leaf in leaves if leaf.owns_numbers), *inner):  # what can change belongs to one network
+        parts = (*(leaf for leaf in leaves if leaf.owns_numbers), *inner)  # what can change belongs to one network
+        if must and not all(self._is_free(part, inner) for part in parts):
+            gc.collect()  # the other may be gone: an optimizer and its network refer to each other
+        for part in parts:
             if not self._is_free(part, inner):
                 if must:
                     raise ValueError(

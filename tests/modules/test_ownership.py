@@ -606,3 +606,15 @@ def test_a_copy_of_a_network_with_students_classes_has_theirs_too(again):
             assert type(mine) is type(theirs)
             assert mine is not theirs
     np.testing.assert_array_equal(again(net)[0].note, np.arange(3))
+
+
+def test_layers_of_a_network_that_is_gone_with_its_optimizer_are_free():
+    layer = Linear(3, 2, rng=0)
+    net = Sequential(layer, Tanh())
+    optimizer = SGD(0.1).attach(net)
+    gc.disable()
+    try:
+        del net, optimizer
+        assert Sequential(layer).forward(np.ones((1, 3))).shape == (1, 2)
+    finally:
+        gc.enable()
