@@ -35,6 +35,7 @@ from modnet.kernels.compiled import (
     call_step,
     inline,
 )
+from modnet.kernels.loops import fetch_rows
 from modnet.kernels.memory import (
     integers_at,
     matrix_at,
@@ -61,7 +62,7 @@ WALK = _record(
 #: One epoch over some data: `first` to `last` are batches; order says which examples come when; hits is 0 if there are none.
 EPOCH = _record(
     "walk data examples targets target_columns weights weight_count order first last batch_size y losses totals "
-    "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw",
+    "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw keeps",
     "clip",
 )
 
@@ -260,8 +261,8 @@ def walk_epoch(epoch, like):
     """Train on batches `first` to `last` of an epoch; return the number of batches done.
 
     A batch whose loss is not finite, or whose gradient is not though it is to be clipped, stops the walk before the
-    optimizer's step; the parameters are unchanged. `previous` holds them as they were one step earlier. totals gathers the sum
-    of weighted losses and the sum of hits.
+    optimizer's step; the parameters are unchanged. With `keeps`, `previous` holds them as they were one step earlier. totals
+    gathers the sum of weighted losses and the sum of hits.
     """
     e = _epoch_at(epoch)
     w = _walk_at(e.walk)
@@ -280,11 +281,8 @@ def walk_epoch(epoch, like):
         batch = min(e.batch_size, n - at)
         examples = vector_at(order, at, batch)
         x = matrix_at(values, 0, batch, w.input_features)
-        for i in range(batch):
-            for j in range(x.shape[1]):
-                x[i, j] = data[examples[i], j]
-            for j in range(columns):
-                y[i, j] = targets[examples[i], j]
+        fetch_rows(data, examples, x)
+        fetch_rows(targets, examples, matrix_at(y, 0, batch, columns))
         draw = e.draw + b if e.draw > 0 else 0
         _forward(w, 0, w.row_count, batch, draw, like)
         out = _slot(values, w.result, w.capacity, batch, 1, w.features)
@@ -310,7 +308,8 @@ def walk_epoch(epoch, like):
             return b - e.first
         totals[0] += total
         totals[1] += hits
-        _copy(parameters, previous)
+        if e.keeps:
+            _copy(parameters, previous)
         for k in range(pieces.size):
             piece = pieces[k]
             words_at(piece["s"], 1)[0] = rates[b] * piece["factor"]

@@ -24,74 +24,18 @@ M. Dukhan, The indirect convolution algorithm, arXiv:1907.02129 (2019), for read
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import llvmlite.binding
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from modnet.kernels.compiled import JIT_DISABLED, inline
+from modnet.kernels.simd import INT, VECTOR_BYTES, WIDE, Registers, place_of
 
-_FEATURES = llvmlite.binding.get_host_cpu_features()
-_WIDE = bool(_FEATURES.get("avx512f", False))
-#: Bytes of a vector register.
-VECTOR_BYTES = 64 if _WIDE else 32
 #: Rows of a tile: with two registers a row, the register file holds them and what they are multiplied by.
-ROWS = 8 if _WIDE else 6
+ROWS = 8 if WIDE else 6
 DEPTH = 256  # steps of q before the next tile: as many rows of b, two registers wide, stay in the first-level cache
-
-_INT, _INT32 = ir.IntType(64), ir.IntType(32)
-
-
-class _Vectors:
-    """Emits vector instructions for one element type: loads and stores under a mask, and multiply-add."""
-
-    def __init__(self, context: Any, builder: Any, element: Any) -> None:
-        self.builder = builder
-        self.lanes = VECTOR_BYTES * 8 // element.bitwidth
-        self.vector = ir.VectorType(context.get_value_type(element), self.lanes)
-        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
-        mask, pointer = ir.VectorType(ir.IntType(1), self.lanes), self.vector.as_pointer()
-        name = f"v{self.lanes}f{element.bitwidth}"
-        self.alignment = _INT32(element.bitwidth // 8)
-
-        def function(name, result, arguments):
-            return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
-
-        self._load = function(f"llvm.masked.load.{name}.p0", self.vector, [pointer, _INT32, mask, self.vector])
-        self._store = function(f"llvm.masked.store.{name}.p0", ir.VoidType(), [self.vector, pointer, _INT32, mask])
-        self._fma = function(f"llvm.fmuladd.{name}", self.vector, [self.vector] * 3)
-
-    def splat(self, value):
-        """The value in every lane."""
-        kind = ir.VectorType(value.type, self.lanes)
-        nothing = ir.Constant(kind, ir.Undefined)
-        first = self.builder.insert_element(nothing, value, _INT32(0))
-        return self.builder.shuffle_vector(
-            first, nothing, ir.Constant(ir.VectorType(_INT32, self.lanes), [0] * self.lanes)
-        )
-
-    def below(self, count):
-        """The mask of the lanes before `count`."""
-        numbers = ir.Constant(ir.VectorType(_INT, self.lanes), list(range(self.lanes)))
-        return self.builder.icmp_signed("<", numbers, self.splat(count))
-
-    def load(self, place, mask):
-        """A vector from a place in memory, 0 where the mask is not set."""
-        return self.builder.call(
-            self._load, [self.builder.bitcast(place, self.vector.as_pointer()), self.alignment, mask, self.zero]
-        )
-
-    def store(self, value, place, mask):
-        self.builder.call(
-            self._store, [value, self.builder.bitcast(place, self.vector.as_pointer()), self.alignment, mask]
-        )
-
-    def multiply_add(self, a, b, c):
-        return self.builder.call(self._fma, [a, b, c])
-
 
 def _tile(registers: int) -> Any:
     """Make the intrinsic that computes one tile of ``ROWS`` rows by `registers` vector registers.
@@ -111,41 +55,39 @@ def _tile(registers: int) -> Any:
         def codegen(context, builder, signature, arguments):
             a, a_at, rows, i, n, columns, q, depth, b, b_at, out, out_at, m, width, add = arguments
             kinds = signature.args
-            v = _Vectors(context, builder, kinds[0].dtype)
-
-            def place(kind, array, at):
-                return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
+            v = Registers(context, builder, kinds[0].dtype)
+            place = partial(place_of, context, builder)
 
             # Where each row of a and of out begins; rows from n on are row n - 1 again.
-            last = builder.sub(n, _INT(1))
+            last = builder.sub(n, INT(1))
             row_of_a, row_of_out = [], []
             for r in range(ROWS):
-                row = builder.add(i, _INT(r))
+                row = builder.add(i, INT(r))
                 row = builder.select(builder.icmp_signed("<", row, n), row, last)
                 start = builder.load(place(kinds[2], rows, row))
                 row_of_a.append(place(kinds[0], a, builder.add(a_at, start)))
                 row_of_out.append(place(kinds[10], out, builder.add(out_at, builder.mul(row, m))))
-            offsets = [_INT(v.lanes * register) for register in range(registers)]
+            offsets = [INT(v.lanes * register) for register in range(registers)]
             inside = [v.below(builder.sub(width, offset)) for offset in offsets]
             cells = [(r, c) for r in range(ROWS) for c in range(registers)]
             targets = [builder.gep(row_of_out[r], [offsets[c]]) for r, c in cells]
-            old = [builder.and_(mask, v.splat(add)) for mask in inside]
+            old = [builder.and_(mask, v.spread(add)) for mask in inside]
             starts = [v.load(target, old[c]) for target, (_, c) in zip(targets, cells)]
 
             before = builder.block
             loop, done = builder.append_basic_block("steps"), builder.append_basic_block("tile.done")
-            builder.cbranch(builder.icmp_signed(">", depth, _INT(0)), loop, done)
+            builder.cbranch(builder.icmp_signed(">", depth, INT(0)), loop, done)
 
             builder.position_at_end(loop)
-            step = builder.phi(_INT)
+            step = builder.phi(INT)
             sums = [builder.phi(v.vector) for _ in cells]
             row_of_b = place(kinds[8], b, builder.add(b_at, builder.mul(step, m)))
             factors = [v.load(builder.gep(row_of_b, [offset]), mask) for offset, mask in zip(offsets, inside)]
             column = builder.load(place(kinds[5], columns, builder.add(q, step)))
-            numbers = [v.splat(builder.load(builder.gep(row, [column]))) for row in row_of_a]
+            numbers = [v.spread(builder.load(builder.gep(row, [column]))) for row in row_of_a]
             grown = [v.multiply_add(numbers[r], factors[c], total) for total, (r, c) in zip(sums, cells)]
-            following = builder.add(step, _INT(1))
-            step.add_incoming(_INT(0), before)
+            following = builder.add(step, INT(1))
+            step.add_incoming(INT(0), before)
             step.add_incoming(following, loop)
             for total, start, more in zip(sums, starts, grown):
                 total.add_incoming(start, before)

@@ -35,6 +35,7 @@ class CompiledRunner(Runner):
         self.counts_hits = operations[2] is not None
         self.losses = aligned(size, dtype)
         self.previous, self.previous_state = aligned_copy(self.program.parameters), self.program.state.copy()
+        self.slice = _Slice()
         self.draw = int(self.storage.draws[0])  # a forward beside it, between epochs or in another thread, changes no draw
         self.seconds_a_batch = 0.0
         columns = data.targets.shape[1]
@@ -79,9 +80,8 @@ class CompiledRunner(Runner):
         while at < self.batches:
             started = time.perf_counter()
             end = min(self.batches, at + self._batches_a_slice())
-            _fill(words, first=at, last=end)
-            with threads_for(self.program.operations * self.size):
-                done = walk_epoch.call(self.address, self.previous)
+            self.slice.note(self.program.parameters, self.program.state, group.moments, group.settings, self.totals)
+            done = self._walk(at, end)
             now = time.perf_counter()
             if done:
                 self.seconds_a_batch = (now - started) / done
@@ -97,11 +97,21 @@ class CompiledRunner(Runner):
             at = end
             bar.moved(at, now)
         self.draw += self.batches if draws else 0
-        state = self.program.state
-        if not (np.isfinite(self.program.parameters).all() and (not state.size or np.isfinite(state).all())):
+        if not self._is_finite():
             self._lost(self.batches - 1)
             return False
         return True
+
+    def _walk(self, first: int, last: int) -> int:
+        """Train on some batches; return how many were done."""
+        _fill(self.words, first=first, last=last)
+        with threads_for(self.program.operations * self.size):
+            done: int = walk_epoch.call(self.address, self.previous)
+        return done
+
+    def _is_finite(self) -> bool:
+        state = self.program.state
+        return bool(np.isfinite(self.program.parameters).all() and (not state.size or np.isfinite(state).all()))
 
     def _lost(self, batch: int) -> None:
         """The loss is not finite, or after the last batch the parameters or the statistics are not."""
@@ -116,6 +126,14 @@ class CompiledRunner(Runner):
             self.diverge(batch, value if not np.isfinite(value) else np.nan)
 
     def take_back(self) -> None:
+        if self._is_finite():
+            return
+        # Go back to the start of the slice and do it again, now with a copy of the parameters before each step. What is not
+        # finite comes again, bit for bit; the copies, while all is well, would take up to a twentieth of the time.
+        self.slice.restore()
+        _fill(self.words, keeps=1)
+        self._walk(int(self.words[_PLACES["first"]]), int(self.words[_PLACES["last"]]))
+        _fill(self.words, keeps=0)
         for array, previous in ((self.program.parameters, self.previous), (self.program.state, self.previous_state)):
             if not np.isfinite(array).all():
                 array[:] = previous
@@ -136,6 +154,26 @@ class CompiledRunner(Runner):
     def _batches_a_slice(self) -> int:
         """How many batches a walk may take before it comes back to Python; one before the first is timed."""
         return max(1, int(_SLICE / self.seconds_a_batch)) if self.seconds_a_batch else 1
+
+
+class _Slice:
+    """What a slice of an epoch began with: copies of the arrays that it writes to."""
+
+    def __init__(self) -> None:
+        self.arrays: tuple[np.ndarray, ...] = ()
+        self.copies: list[np.ndarray] = []
+
+    def note(self, *arrays: np.ndarray) -> None:
+        if len(arrays) != len(self.arrays) or any(a is not b for a, b in zip(arrays, self.arrays)):
+            self.arrays, self.copies = arrays, [array.copy() for array in arrays]
+        else:
+            for array, copy in zip(arrays, self.copies):
+                if array.size:
+                    copy[...] = array
+
+    def restore(self) -> None:
+        for array, copy in zip(self.arrays, self.copies):
+            array[...] = copy
 
 
 def _epoch_record(data: Data, totals: np.ndarray, **fields: int) -> np.ndarray:
