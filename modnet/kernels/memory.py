@@ -42,7 +42,7 @@ def aligned_copy(array: np.ndarray, dtype: Any = None) -> np.ndarray:
 # --- seen from compiled code -----------------------------------------------------------------------------------------
 
 
-def _borrowed(context, builder, kind, data, shape):
+def borrowed(context, builder, kind, data, shape):
     """An array structure over memory that somebody else keeps: it counts no references, and costs nothing to make."""
     from numba.np.arrayobj import populate_array  # 50 ms, and only compiling needs it
 
@@ -69,7 +69,7 @@ def _require_contiguous(kind):
 
 def _at_address(context, builder, kind, address, shape):
     data = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
-    return _borrowed(context, builder, kind, data, shape)
+    return borrowed(context, builder, kind, data, shape)
 
 
 @intrinsic
@@ -138,7 +138,7 @@ def vector_at(typingctx, flat, start, size):
 
     def codegen(context, builder, _, values):
         data = context.make_array(flat)(context, builder, values[0]).data
-        return _borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2]])
+        return borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2]])
 
     return kind(flat, types.int64, types.int64), codegen
 
@@ -151,7 +151,7 @@ def matrix_at(typingctx, flat, start, rows, columns):
 
     def codegen(context, builder, _, values):
         data = context.make_array(flat)(context, builder, values[0]).data
-        return _borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2], values[3]])
+        return borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2], values[3]])
 
     return kind(flat, types.int64, types.int64, types.int64), codegen
 
@@ -175,7 +175,7 @@ def views(typingctx, flat, z, names):
             return builder.load(cgutils.get_record_member(builder, values[1], z.offset(name), ir.IntType(64)))
 
         pieces = [
-            _borrowed(context, builder, array, builder.gep(data, [field(f"{name}_at")]), [field(size) for size in sizes[name]])
+            borrowed(context, builder, array, builder.gep(data, [field(f"{name}_at")]), [field(size) for size in sizes[name]])
             for name, array in zip(kind._fields, arrays)
         ]
         return context.make_tuple(builder, result, pieces)

@@ -114,6 +114,10 @@ class Registers:
         else:
             self.builder.call(self._store, [value, place, INT32(self.bytes), mask])
 
+    def shuffle(self, a: Any, b: Any, lanes: list[int]) -> Any:
+        """A register of lanes of two, which are counted on from the first to the second."""
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, self.lanes), lanes))
+
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         """a b + c."""
         return self.builder.call(self._fma, [a, b, c])
