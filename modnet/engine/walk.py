@@ -47,6 +47,7 @@ from modnet.kernels.memory import (
     words_at,
 )
 from modnet.kernels.random import next_bits
+from modnet.kernels.together import meet
 
 
 def _record(integers: str, floats: str = "") -> np.dtype[Any]:
@@ -60,14 +61,26 @@ WALK = _record(
 )
 
 #: One epoch over some data: `first` to `last` are batches; order says which examples come when; hits is 0 if there are none.
+#: From `part` on, what the threads need that share its batches (`modnet.training.parts`).
 EPOCH = _record(
     "walk data examples targets target_columns weights weight_count order first last batch_size y losses totals "
-    "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw keeps",
+    "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw keeps "
+    "part parts meeting partial sum others other_count sleep",
     "clip",
 )
 
 #: A stretch of the flat vector that has one rate: a factor of the learning rate, and the optimizer's numbers for it.
 PIECE = _record("start size z s", "factor")
+
+#: Where the whole numbers of an `EPOCH` lie, by name.
+PLACES = {name: i for i, name in enumerate(EPOCH.names or ())}
+
+
+def fill(words: np.ndarray, **fields: int) -> None:
+    """Set whole numbers of a record, seen as words, by name; numpy takes three times as long to set a field."""
+    for name, value in fields.items():
+        words[PLACES[name]] = value
+
 
 _walk_at, _epoch_at = record_reader(WALK), record_reader(EPOCH)
 _rows_at, _pieces_at = records_reader(ROW), records_reader(PIECE)
@@ -256,6 +269,20 @@ def is_remembered(walk, x):
     return _equal(matrix_at(x, 0, 1, x.size)[0], _values(w, x)) and _is_remembered(w, x)
 
 
+@inline
+def _add_others(e, like):
+    """Add this part's stretch of the gradients of all other parts to that of part 0, in their order."""
+    size = _walk_at(e.walk).parameter_count
+    others, total = vector_like(e.others, (e.parts - 1) * e.other_count, like), vector_like(e.sum, size, like)
+    start = size * e.part // e.parts
+    n = size * (e.part + 1) // e.parts - start
+    total = vector_at(total, start, n)
+    for k in range(e.parts - 1):
+        other = vector_at(others, k * e.other_count + start, n)
+        for i in range(n):
+            total[i] += other[i]
+
+
 @_compiled
 def walk_epoch(epoch, like):
     """Train on batches `first` to `last` of an epoch; return the number of batches done.
@@ -263,6 +290,10 @@ def walk_epoch(epoch, like):
     A batch whose loss is not finite, or whose gradient is not though it is to be clipped, stops the walk before the
     optimizer's step; the parameters are unchanged. With `keeps`, `previous` holds them as they were one step earlier. totals
     gathers the sum of weighted losses and the sum of hits.
+
+    With `parts` above 1, as many threads walk together, each with its part of every batch, a workspace and a gradient of its
+    own. They meet when all have their part of the loss, of the gradient, of the sum of the gradients, which is taken in the
+    order of the parts, so that the bits are the same in every run, and when part 0 has taken the step.
     """
     e = _epoch_at(epoch)
     w = _walk_at(e.walk)
@@ -270,27 +301,36 @@ def walk_epoch(epoch, like):
     data = matrix_like(e.data, n, w.input_features, like)
     targets = matrix_like(e.targets, n, columns, like)
     weights, order = words_at(e.weights, e.weight_count), integers_at(e.order, n)
-    y, losses = matrix_like(e.y, e.batch_size, columns, like), vector_like(e.losses, e.batch_size, like)
+    y, losses = vector_like(e.y, e.batch_size * columns, like), vector_like(e.losses, e.batch_size, like)
     totals, rates = words_at(e.totals, 2), words_at(e.rates, e.last)
     values, deltas = _values(w, like), _deltas(w, like)
     parameters = vector_like(w.parameters, w.parameter_count, like)
     gradient, previous = vector_like(w.gradient, parameters.size, like), vector_like(e.previous, parameters.size, like)
     moments, pieces = vector_like(e.moments, e.moment_count, like), _pieces_at(e.pieces, e.piece_count)
+    meeting, partial = integers_at(e.meeting, 1), words_at(e.partial, 2 * e.parts + 1)
     for b in range(e.first, e.last):
         at = b * e.batch_size
-        batch = min(e.batch_size, n - at)
-        examples = vector_at(order, at, batch)
+        whole = min(e.batch_size, n - at)
+        begin = whole * e.part // e.parts
+        batch = whole * (e.part + 1) // e.parts - begin
+        examples = vector_at(order, at + begin, batch)
         x = matrix_at(values, 0, batch, w.input_features)
+        batch_y, batch_losses = matrix_at(y, begin * columns, batch, columns), vector_at(losses, begin, batch)
         fetch_rows(data, examples, x)
-        fetch_rows(targets, examples, matrix_at(y, 0, batch, columns))
+        fetch_rows(targets, examples, batch_y)
         draw = e.draw + b if e.draw > 0 else 0
         _forward(w, 0, w.row_count, batch, draw, like)
         out = _slot(values, w.result, w.capacity, batch, 1, w.features)
-        batch_y, batch_losses = matrix_at(y, 0, batch, columns), vector_at(losses, 0, batch)
         call_loss(e.loss, batch_y, out, batch_losses, e.loss_z, e.loss_s)
         total = 0.0
         for i in range(batch):
             total += np.float64(batch_losses[i]) * (weights[examples[i]] if weights.size > 0 else 1.0)
+        if e.parts > 1:
+            partial[e.part] = total
+            meet(meeting, e.parts, e.sleep)
+            total = 0.0
+            for k in range(e.parts):
+                total += partial[k]
         if not np.isfinite(total):
             return b - e.first
         hits = 0.0
@@ -300,23 +340,41 @@ def walk_epoch(epoch, like):
                 hits += batch_losses[i]
         delta = _slot(deltas, w.result, w.capacity, batch, 1, w.features)
         call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
-        _scale(delta, weights, examples)
+        _scale(delta, weights, examples, whole)
         for i in range(gradient.size):
             gradient[i] = 0
         _backward(w, 0, w.row_count, batch, draw, False, True, like)
-        if e.clip > 0 and not np.isfinite(_clip(gradient, pieces, e.clip)):
+        if e.parts > 1:
+            partial[e.parts + e.part] = hits
+            meet(meeting, e.parts, e.sleep)
+            _add_others(e, like)
+            meet(meeting, e.parts, e.sleep)
+            if e.part > 0:
+                meet(meeting, e.parts, e.sleep)
+                if partial[2 * e.parts] != 0:
+                    return b - e.first
+                continue
+            hits = 0.0
+            for k in range(e.parts):
+                hits += partial[e.parts + k]
+        is_good = e.clip == 0 or np.isfinite(_clip(gradient, pieces, e.clip))
+        if is_good:
+            totals[0] += total
+            totals[1] += hits
+            if e.keeps:
+                _copy(parameters, previous)
+            for k in range(pieces.size):
+                piece = pieces[k]
+                words_at(piece["s"], 1)[0] = rates[b] * piece["factor"]
+                call_step(
+                    e.step, vector_at(parameters, piece["start"], piece["size"]),
+                    vector_at(gradient, piece["start"], piece["size"]), moments, piece["z"], piece["s"],
+                )  # fmt: skip
+        if e.parts > 1:
+            partial[2 * e.parts] = 0 if is_good else 1
+            meet(meeting, e.parts, e.sleep)
+        if not is_good:
             return b - e.first
-        totals[0] += total
-        totals[1] += hits
-        if e.keeps:
-            _copy(parameters, previous)
-        for k in range(pieces.size):
-            piece = pieces[k]
-            words_at(piece["s"], 1)[0] = rates[b] * piece["factor"]
-            call_step(
-                e.step, vector_at(parameters, piece["start"], piece["size"]),
-                vector_at(gradient, piece["start"], piece["size"]), moments, piece["z"], piece["s"],
-            )  # fmt: skip
     return e.last - e.first
 
 
@@ -348,9 +406,8 @@ def walk_losses(epoch, like):
 
 
 @inline
-def _scale(delta, weights, examples):
-    batch = delta.shape[0]
-    for i in range(batch):
+def _scale(delta, weights, examples, batch):
+    for i in range(delta.shape[0]):
         share = delta.dtype.type((weights[examples[i]] if weights.size > 0 else 1.0) / batch)
         for j in range(delta.shape[1]):
             delta[i, j] *= share
@@ -359,7 +416,7 @@ def _scale(delta, weights, examples):
 @_compiled
 def scale(delta, weights, examples):
     """From the derivative of each loss to that of the batch's mean of weight * loss; weights may be empty."""
-    _scale(delta, weights, examples)
+    _scale(delta, weights, examples, delta.shape[0])
 
 
 @inline

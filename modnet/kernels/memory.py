@@ -16,6 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
+from numba.np.numpy_support import as_dtype
 
 from modnet.kernels.compiled import JIT_DISABLED, inline
 
@@ -128,6 +129,54 @@ def record_reader(dtype):
 def records_reader(dtype):
     """Make ``read(address, count)``, which gives the array of records of this type that lies at an address."""
     return _typed_vector(numba.from_dtype(dtype), dtype)
+
+
+#: Bytes up to which `room` is on the stack, whose least size, that of a thread on Windows, is a megabyte.
+_ON_STACK = 1 << 17
+
+
+def _make_room(context, builder, kind, size):
+    element = as_dtype(kind.dtype)
+    is_small = builder.icmp_signed("<=", size, context.get_constant(types.int64, _ON_STACK // element.itemsize))
+    found = cgutils.alloca_once(builder, context.get_value_type(kind))
+    with builder.if_else(is_small) as (small, large):
+        with small:
+            memory = builder.alloca(context.get_data_type(kind.dtype), size=size)
+            memory.align = ALIGNMENT
+            builder.store(borrowed(context, builder, kind, memory, [size]), found)
+        with large:
+            made = context.compile_internal(builder, lambda count: np.empty(count, element), kind(types.int64), [size])
+            builder.store(made, found)
+    return builder.load(found)
+
+
+@intrinsic
+def room(typingctx, size, like):
+    """A vector of so many numbers of the element type of `like`, not set, for this call of the function that asks.
+
+    It lies on the stack unless it is large. What numpy allocates takes a lock, and is given back to the system again and again
+    by threads other than the main one: a convolution on two threads then takes twice the time of one.
+    """
+    kind = like.dtype[::1]
+    return kind(types.int64, like), lambda context, builder, _, values: _make_room(context, builder, kind, values[0])
+
+
+@intrinsic
+def integer_room(typingctx, size):
+    """The same for whole numbers."""
+    kind = types.int64[::1]
+    return kind(types.int64), lambda context, builder, _, values: _make_room(context, builder, kind, values[0])
+
+
+if JIT_DISABLED:
+
+    def room(size, like):
+        """The same, made by numpy."""
+        return np.empty(size, like.dtype)
+
+    def integer_room(size):
+        """The same, made by numpy."""
+        return np.empty(size, np.int64)
 
 
 @intrinsic

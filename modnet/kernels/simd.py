@@ -52,14 +52,14 @@ class Mask(types.Type):
 
 
 @register_model(Vec)
-class _VecModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VecModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         element = ir.FloatType() if kind.dtype.bitwidth == 32 else ir.DoubleType()
         super().__init__(manager, kind, ir.VectorType(element, kind.lanes))
 
 
 @register_model(Mask)
-class _MaskModel(models.PrimitiveModel):  # type: ignore[misc]
+class _MaskModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, ir.VectorType(ir.IntType(1), kind.lanes))
 
@@ -178,7 +178,11 @@ def zeros(typingctx, like):
 def spread(typingctx, like, value):
     """The value in every lane."""
     v = _register(like)
-    return v(like, like.dtype), lambda context, builder, signature, values: Registers(context, builder, v.dtype).spread(values[1])
+
+    def codegen(context, builder, signature, values):
+        return Registers(context, builder, v.dtype).spread(values[1])
+
+    return v(like, like.dtype), codegen
 
 
 @intrinsic
@@ -223,27 +227,16 @@ def choose(typingctx, mask, a, b):
 
 if JIT_DISABLED:  # a register is an array of the lanes that count, and a mask of the first n is n
 
-    def first(like, n):
+    def _first(like, n):
         return min(n, VECTOR_BYTES // like.itemsize)
 
-    def load(array, at, mask):
+    def _load(array, at, mask):
         return array[at : at + mask].copy()
 
-    def store(value, array, at, mask):
+    def _store(value, array, at, mask):
         array[at : at + mask] = value
 
-    def zeros(like):
-        return like.dtype.type(0.0)
-
-    def spread(like, value):
-        return like.dtype.type(value)
-
-    add, multiply = np.add, np.multiply
-
-    def wins(a, b):
-        return (a > b) | (a != a)
-
-    def same(a, b):
-        return (a == b) | (a != a)
-
-    choose = np.where
+    first, load, store = _first, _load, _store
+    zeros, spread = (lambda like: like.dtype.type(0.0)), (lambda like, value: like.dtype.type(value))
+    add, multiply, choose = np.add, np.multiply, np.where
+    wins, same = (lambda a, b: (a > b) | (a != a)), (lambda a, b: (a == b) | (a != a))

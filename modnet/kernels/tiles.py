@@ -208,7 +208,7 @@ def product_nt(a, b, out, add):
 
 @intrinsic
 def _panel(typingctx, like):
-    """Room on the stack for `DEPTH` rows of three registers: kernels allocate nothing, since threads would wait for each other."""
+    """Room for `DEPTH` rows of three registers, on the stack."""
     kind = like.dtype[::1]
     count = DEPTH * 3 * VECTOR_BYTES * 8 // like.dtype.bitwidth
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from modnet.engine import run
 from modnet.engine.program import is_ours, is_wired
-from modnet.engine.walk import EPOCH, walk_epoch, walk_losses
+from modnet.engine.walk import EPOCH, PLACES, fill, walk_epoch, walk_losses
 from modnet.kernels.memory import aligned, aligned_copy
 from modnet.kernels.operation import Operation
 from modnet.kernels.threads import threads_for
 from modnet.training.data import Data
+from modnet.training.parts import Parts, count_parts
 from modnet.training.progress import Bar
 from modnet.training.runner import Runner
 from modnet.training.training import Training
@@ -54,6 +55,7 @@ class CompiledRunner(Runner):
         self.words, self.clip = self.record.view(np.int64), self.record["clip"]
         self.address = self.record.ctypes.data
         walk_epoch.compile(dtype)
+        self.parts = Parts(self.program, self.record, size, count_parts(self.program, size, data.n))
         if held_out is not None:
             self.validation_totals = np.zeros(2)
             self.validation = _epoch_record(held_out, self.validation_totals, **common)
@@ -67,14 +69,14 @@ class CompiledRunner(Runner):
             self.previous_state[:] = self.program.state
         self.rates[:] = training.optimizer.rates(self.batches)
         draws = bool(self.program.mode_rows) and self.workspace.set_modes()
-        _fill(
+        fill(
             words, pieces=group.addresses[0], piece_count=len(group.pieces), moments=group.addresses[1],
             moment_count=group.moments.size, draw=self.draw + 1 if draws else 0,
         )  # fmt: skip
         self.clip[0] = training.optimizer.setting_words()[2]
         if self.order is not order:
             self.order = order
-            _fill(words, order=order.ctypes.data)
+            fill(words, order=order.ctypes.data)
         self.totals[:] = 0
         at = 0
         while at < self.batches:
@@ -104,9 +106,8 @@ class CompiledRunner(Runner):
 
     def _walk(self, first: int, last: int) -> int:
         """Train on some batches; return how many were done."""
-        _fill(self.words, first=first, last=last)
-        with threads_for(self.program.operations * self.size):
-            done: int = walk_epoch.call(self.address, self.previous)
+        fill(self.words, first=first, last=last)
+        done: int = self.parts.walk(lambda: walk_epoch.call(self.address, self.previous))
         return done
 
     def _is_finite(self) -> bool:
@@ -131,14 +132,15 @@ class CompiledRunner(Runner):
         # Go back to the start of the slice and do it again, now with a copy of the parameters before each step. What is not
         # finite comes again, bit for bit; the copies, while all is well, would take up to a twentieth of the time.
         self.slice.restore()
-        _fill(self.words, keeps=1)
-        self._walk(int(self.words[_PLACES["first"]]), int(self.words[_PLACES["last"]]))
-        _fill(self.words, keeps=0)
+        fill(self.words, keeps=1)
+        self._walk(int(self.words[PLACES["first"]]), int(self.words[PLACES["last"]]))
+        fill(self.words, keeps=0)
         for array, previous in ((self.program.parameters, self.previous), (self.program.state, self.previous_state)):
             if not np.isfinite(array).all():
                 array[:] = previous
 
     def close(self) -> None:
+        self.parts.close()
         run.give(self.workspace)
 
     def validate(self) -> np.ndarray:
@@ -146,7 +148,7 @@ class CompiledRunner(Runner):
         words, batches = self.validation.view(np.int64), -(-self.held_out.n // self.size)
         self.validation_totals[:] = 0
         for at in range(0, batches, self._batches_a_slice()):
-            _fill(words, first=at, last=min(batches, at + self._batches_a_slice()))
+            fill(words, first=at, last=min(batches, at + self._batches_a_slice()))
             with threads_for(self.program.operations * self.size):
                 walk_losses.call(self.validation.ctypes.data, self.previous)
         return self.validation_totals
@@ -180,21 +182,12 @@ def _epoch_record(data: Data, totals: np.ndarray, **fields: int) -> np.ndarray:
     """What a walk needs to know of some data. The data keeps the arrays alive."""
     record = np.zeros(1, EPOCH)
     data.matrix = data.X.reshape(data.n, -1)
-    _fill(
+    fill(
         record.view(np.int64), data=data.matrix.ctypes.data, examples=data.n, targets=data.targets.ctypes.data,
         weights=data.weights.ctypes.data, weight_count=data.weights.size, loss_z=data.z.address, totals=totals.ctypes.data,
         **fields,
     )  # fmt: skip
     return record
-
-
-_PLACES = {name: i for i, name in enumerate(EPOCH.names or ())}
-
-
-def _fill(words: np.ndarray, **fields: int) -> None:
-    """Set whole numbers of a record, seen as words, by name; numpy takes three times as long to set a field."""
-    for name, value in fields.items():
-        words[_PLACES[name]] = value
 
 
 def can_compile(net: Any, loss: Any, optimizer: Any) -> bool:
