@@ -127,9 +127,9 @@ def test_the_moments_of_each_name_are_aligned_also_in_copies(optimizer, dtype):
 def test_the_moments_of_an_optimizer_are_aligned_after_restore():
     for _ in REPEATED:
         mine = taken_on(Adam(lr=0.1), network())
-        kept = pickle.loads(pickle.dumps(mine.state()))
+        kept = pickle.loads(pickle.dumps(mine.state_dict()))
         other = Adam(lr=0.1).attach(copy.deepcopy(mine.net))
-        other.restore(kept)
+        other.load_state_dict(kept)
         assert moments_begin_aligned(other)
         moments = other.flat_group().moments
         np.testing.assert_array_equal(moments, mine.flat_group().moments)
