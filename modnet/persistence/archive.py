@@ -161,9 +161,7 @@ def read(path: Any, kind: str, max_bytes: int = MAX_BYTES) -> Any:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
             raise FileError(f"{name}: has {size} bytes, expected at most {max_bytes}; a larger max_bytes reads it")
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise FileError(f"{name}: has more than {max_bytes} bytes; a larger max_bytes reads it")
+        data = file.read(size)
     _require_whole(name, data)
     try:
         return _read(name, data, kind)

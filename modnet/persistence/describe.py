@@ -54,7 +54,8 @@ def describe(net: Any) -> dict[str, Any]:
         return numbers[id(module)]
 
     root = visit(net)
-    return {"modules": modules, "root": root, "modes": [had for _, had in modes_of(net)]}
+    dtype = str(net.dtype) if has_storage(net) else None
+    return {"modules": modules, "root": root, "dtype": dtype, "modes": [had for _, had in modes_of(net)]}
 
 
 def _is_of_library(kind: type) -> bool:
@@ -121,7 +122,9 @@ def build(tree: Any, classes: Iterable[type], who: str) -> Any:
                 advice = "this modnet has none" if described["library"] else f"if you trust it, load(path, classes=[{name}])"
                 raise FileError(f"{who}: holds a module of the class {name!r}; {advice}")
             made.append(_made(table[name], described, made, f"{who}: module {k}, {name}"))
-        net = made[tree["root"]]
+        net = _earlier(made, tree["root"])
+        if has_storage(net) and str(net.dtype) != tree["dtype"]:
+            net.astype(tree["dtype"])
         modes = modes_of(net)
         if len(tree["modes"]) != len(modes):
             raise FileError(f"{who}: holds the modes of {len(tree['modes'])} modules, expected {len(modes)}")
@@ -176,7 +179,7 @@ def _given(value: Any, made: list[Any]) -> Any:
 
 def _earlier(made: list[Any], k: Any) -> Any:
     if not isinstance(k, int) or isinstance(k, bool) or not 0 <= k < len(made):
-        raise FileError(f"a module refers to number {k!r}, expected an earlier one")
+        raise ValueError(f"a module refers to number {k!r}, expected an earlier one")
     return made[k]
 
 

@@ -78,8 +78,9 @@ def _answers(net: Any, source: Source, size: int) -> tuple[Data, np.ndarray]:
         return source, predict(net, source.X, size)
     found, outputs = [], []
     for data, rows, _ in source.all_chunks(size):
-        found.append(data.part(rows))
         outputs.append(predict(net, data.X[rows], size))
+        data.X = np.empty(0)  # the others stay
+        found.append(data)
     joined = found[0]
     joined.y, joined.n = np.concatenate([part.y for part in found]), sum(part.n for part in found)
     joined.weights = np.concatenate([part.weights for part in found])

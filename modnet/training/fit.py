@@ -153,7 +153,7 @@ def fit(
         if augment is not None:
             kept = None if keeper is None or keeper.found is None else keeper.found["augment_seed"]
             augment_seed = int(source.integers(2**63)) if kept is None else whole(kept, "fit", "augment_seed", 0)
-            data = Augmented("fit: augment", data, augment, augment_seed, intake.maker("fit: augment", True))
+            data = Augmented("fit", data, augment, augment_seed, intake.maker("fit: augment", True))
         steps = data.batch_size(size)
         training = Training(net, loss, optimizer, epochs)
         if keeper is not None:

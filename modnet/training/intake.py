@@ -49,8 +49,10 @@ class Intake:
 
         count : how many of the examples will come, in batches, the last of which may be short.
         """
+        if isinstance(data, Mapped):  # its blocks follow, one by one
+            data = data.first
         if not isinstance(data, Data):
-            return  # its blocks are, one by one
+            return
         self.require_taken(data, count, training)
         shape, dtype = self.output(data)
         data.prepare(self.loss, shape, dtype)

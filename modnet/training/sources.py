@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from modnet.inputs import as_weights, short_repr
-from modnet.training.data import Data, Source, element_type, targets_of
+from modnet.training.data import Data, Source, targets_of
 
 _BLOCK = 1 << 23  # bytes of inputs that are read at once
+_FEW = 2  # examples that are looked at before the first epoch
 
 #: Makes `Data` of X, y and weights, ready to be walked through.
 Make = Callable[[Any, Any, Any], Data]
@@ -23,6 +24,10 @@ Make = Callable[[Any, Any, Any], Data]
 
 class Mapped(Source):
     """Examples in memory-mapped arrays: a block is read when its turn comes.
+
+    Attributes
+    ----------
+    first : the first few of them.
 
     Parameters
     ----------
@@ -39,9 +44,9 @@ class Mapped(Source):
         self.n = len(X)
         self.y = targets_of(y, self.n, who)
         self.weight = None if weight is None else as_weights(weight, self.n, who, by_position=True)
-        first = make(*self._read(np.arange(1)))
-        self.shape, self.dtype = first.shape, element_type(net) or first.dtype
         self.rows = np.arange(self.n)
+        self.first = Data(who, net, *self._read(self.rows[:_FEW]), part=True)
+        self.shape, self.dtype = self.first.shape, self.first.dtype
 
     def _read(self, rows: np.ndarray) -> tuple[Any, Any, Any]:
         return np.array(self.X[rows]), np.array(self.y[rows]), None if self.weight is None else self.weight[rows]
