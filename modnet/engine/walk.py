@@ -267,6 +267,7 @@ def walk_epoch(epoch, like):
     e = _epoch_at(epoch)
     w = _walk_at(e.walk)
     n, columns, positions = e.examples, e.target_columns, e.positions
+    row_columns, row_features = columns // positions, w.features // positions
     data = matrix_like(e.data, n, w.input_features, like)
     targets = matrix_like(e.targets, n, columns, like)
     weights, order = words_at(e.weights, e.weight_count), integers_at(e.order, n)
@@ -288,24 +289,18 @@ def walk_epoch(epoch, like):
                 y[i, j] = targets[examples[i], j]
         draw = e.draw + b if e.draw > 0 else 0
         _forward(w, 0, w.row_count, batch, draw, like)
-        out = _slot(values, w.result, w.capacity, batch, positions, w.features // positions)
-        batch_y = matrix_at(y, 0, batch * positions, columns // positions)
+        out = _slot(values, w.result, w.capacity, batch, positions, row_features)
+        batch_y = matrix_at(y, 0, batch * positions, row_columns)
         batch_losses = vector_at(losses, 0, batch * positions)
         call_loss(e.loss, batch_y, out, batch_losses, e.loss_z, e.loss_s)
-        total = 0.0
-        for i in range(batch):
-            for q in range(positions):
-                total += np.float64(batch_losses[i * positions + q]) * _weight(weights, examples[i] * positions + q)
+        total = _total(batch_losses, weights, examples, positions)
         if not np.isfinite(total):
             return b - e.first
         hits = 0.0
         if e.hits != 0:
             call_hits(e.hits, batch_y, out, batch_losses, e.loss_z, e.loss_s)
-            for i in range(batch):
-                for q in range(positions):
-                    if _weight(weights, examples[i] * positions + q) > 0.0:
-                        hits += batch_losses[i * positions + q]
-        delta = _slot(deltas, w.result, w.capacity, batch, positions, w.features // positions)
+            hits = _count(batch_losses, weights, examples, positions)
+        delta = _slot(deltas, w.result, w.capacity, batch, positions, row_features)
         call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
         _scale(delta, weights, examples, positions)
         for i in range(gradient.size):
@@ -332,6 +327,7 @@ def walk_losses(epoch, like):
     e = _epoch_at(epoch)
     w = _walk_at(e.walk)
     n, columns, positions = e.examples, e.target_columns, e.positions
+    row_columns, row_features = columns // positions, w.features // positions
     data = matrix_like(e.data, n, w.input_features, like)
     targets = matrix_like(e.targets, n, columns, like)
     weights, totals = words_at(e.weights, e.weight_count), words_at(e.totals, 2)
@@ -342,33 +338,65 @@ def walk_losses(epoch, like):
         batch = min(e.batch_size, n - at)
         _copy_rows(data, at, batch, matrix_at(values, 0, batch, w.input_features))
         _forward(w, 0, w.row_count, batch, 0, like)
-        out = _slot(values, w.result, w.capacity, batch, positions, w.features // positions)
-        y = matrix_at(targets, at * columns, batch * positions, columns // positions)
+        out = _slot(values, w.result, w.capacity, batch, positions, row_features)
+        y = matrix_at(targets, at * columns, batch * positions, row_columns)
         batch_losses = vector_at(losses, 0, batch * positions)
         call_loss(e.loss, y, out, batch_losses, e.loss_z, e.loss_s)
         for i in range(batch * positions):
-            totals[0] += np.float64(batch_losses[i]) * _weight(weights, at * positions + i)
+            totals[0] += np.float64(batch_losses[i]) * (weights[at * positions + i] if weights.size > 0 else 1.0)
         if e.hits != 0:
             call_hits(e.hits, y, out, batch_losses, e.loss_z, e.loss_s)
             for i in range(batch * positions):
-                if _weight(weights, at * positions + i) > 0.0:
+                if weights.size == 0 or weights[at * positions + i] > 0.0:
                     totals[1] += batch_losses[i]
 
 
+# The weights of an example follow each other, one for each position. Without any, loops are over all rows: 32 of them take
+# 0.3 us less, of the 4 of a small step.
+
+
 @inline
-def _weight(weights, place):
-    return weights[place] if weights.size > 0 else 1.0
+def _total(losses, weights, examples, positions):
+    """The sum of weight * loss."""
+    total = 0.0
+    if weights.size == 0:
+        for i in range(losses.size):
+            total += np.float64(losses[i])
+    else:
+        for i in range(examples.size):
+            for q in range(positions):
+                total += np.float64(losses[i * positions + q]) * weights[examples[i] * positions + q]
+    return total
+
+
+@inline
+def _count(hits, weights, examples, positions):
+    """The sum of the hits that have a weight."""
+    total = 0.0
+    if weights.size == 0:
+        for i in range(hits.size):
+            total += hits[i]
+    else:
+        for i in range(examples.size):
+            for q in range(positions):
+                total += hits[i * positions + q] if weights[examples[i] * positions + q] > 0.0 else 0.0
+    return total
 
 
 @inline
 def _scale(delta, weights, examples, positions):
     batch = examples.size
-    for i in range(batch):
-        for q in range(positions):
-            share = delta.dtype.type(_weight(weights, examples[i] * positions + q) / batch)
-            row = i * positions + q
+    if weights.size == 0:
+        share = delta.dtype.type(1.0 / batch)
+        for i in range(delta.shape[0]):
             for j in range(delta.shape[1]):
-                delta[row, j] *= share
+                delta[i, j] *= share
+    else:
+        for i in range(batch):
+            for q in range(positions):
+                share, row = delta.dtype.type(weights[examples[i] * positions + q] / batch), i * positions + q
+                for j in range(delta.shape[1]):
+                    delta[row, j] *= share
 
 
 @_compiled

@@ -153,7 +153,7 @@ class _Block:
         self.words, self.clip = self.record.view(np.int64), self.record["clip"]
         self.losses = self.batch_y = np.empty(0)
         self.rates = np.empty(0)
-        self._loaded: tuple[Any, ...] = ()
+        self._loaded: tuple[Any, Any, Any] = (None, None, None)
         self._size = 0
         _fill(self.words, totals=totals.ctypes.data, **runner.common)
 
@@ -166,18 +166,19 @@ class _Block:
 
     def load(self, data: Data, rows: np.ndarray, size: int) -> None:
         """Point to some examples, to be taken in this order in batches of this size. They are kept alive."""
-        runner, columns = self.runner, data.targets.shape[1]
+        runner = self.runner
         runner.require_capacity(size)
-        wanted = data, rows, runner.workspace
-        if size == self._size and all(a is b for a, b in zip(wanted, self._loaded)):
+        was_data, was_rows, was_in = self._loaded
+        if was_data is data and was_rows is rows and was_in is runner.workspace and size == self._size:
             return
+        columns = data.targets.shape[1]
         dtype = runner.program.dtype
         if self.losses.size < size * data.positions:
             self.losses = aligned(size * data.positions, dtype)
         if self.batch_y.size < size * columns:
             self.batch_y = aligned(size * columns, dtype)
         data.matrix = data.X.reshape(data.n, -1)
-        self._loaded, self._size = wanted, size
+        self._loaded, self._size = (data, rows, runner.workspace), size
         _fill(
             self.words, walk=runner.workspace.address, data=data.matrix.ctypes.data, examples=data.n, positions=data.positions,
             targets=data.targets.ctypes.data, target_columns=columns, weights=data.weights.ctypes.data,

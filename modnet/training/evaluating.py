@@ -99,7 +99,7 @@ class Measured:
         self.metrics, self.net, self.size = metrics, net, size
         self.data = data.source if isinstance(data, Augmented) else data
         self.held_out = held_out
-        if len(metrics) and self.data.n is None and held_out is None:
+        if self.data.n is None and held_out is None:
             raise ValueError(
                 "fit: metrics of batches that come from an iterable are taken over the validation examples; pass "
                 "validation=(X, y)"
@@ -107,8 +107,6 @@ class Measured:
 
     def figures(self) -> dict[str, float]:
         """Their values now, by name; "validation_" comes before the names of those over the validation examples."""
-        if not len(self.metrics):
-            return {}
         found = {}
         if self.data.n is not None:
             found = self.metrics.of(*_answers(self.net, self.data, self.size))

@@ -166,7 +166,7 @@ def fit(
         else:
             runner = PythonRunner(training, data, held_out, steps, batch_watchers)
         bar = Bar(training, runner.batches, progress)
-        measured = Measured(wanted, net, data, held_out, steps)
+        measured = Measured(wanted, net, data, held_out, steps) if len(wanted) else None
         loop = Loop(training, runner, watchers, seed if shuffle else None, patience, bar, measured, keeper)
         loop.held_out_rows, loop.augment_seed = rows, augment_seed
         if keeper is not None:

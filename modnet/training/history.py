@@ -46,11 +46,12 @@ class History:
 
     def note(self, figures: Mapping[str, float]) -> None:
         """Note the figures of an epoch."""
-        for name, values in (("loss", self.loss), ("validation_loss", self.validation_loss)):
-            if name in figures:
-                values.append(figures[name])
         for name, value in figures.items():
-            if name not in ("loss", "validation_loss"):
+            if name == "loss":
+                self.loss.append(value)
+            elif name == "validation_loss":
+                self.validation_loss.append(value)
+            else:
                 self.metrics.setdefault(name, []).append(value)
 
     def note_rate(self, rate: float, scheduled: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class Loop:
     training, runner : what is trained, and what takes the steps.
     seed : of the order of examples, which moves on with each epoch; None if they come as they are.
     patience : epochs without a lower validation loss before training stops, or None.
-    measured : metrics of each epoch. checkpoint : where the training is kept, or None.
+    measured : metrics of each epoch, or None. checkpoint : where the training is kept, or None.
 
     Attributes
     ----------
@@ -37,7 +38,7 @@ class Loop:
 
     def __init__(
         self, training: Training, runner: Runner, watchers: list[Callback], seed: np.ndarray | None, patience: int | None,
-        bar: Bar, measured: Measured, checkpoint: Checkpoint | None,
+        bar: Bar, measured: Measured | None, checkpoint: Checkpoint | None,
     ) -> None:  # fmt: skip
         self.training, self.runner, self.watchers, self.seed = training, runner, watchers, seed
         self.patience, self.bar, self.measured, self.checkpoint = patience, bar, measured, checkpoint
@@ -59,7 +60,8 @@ class Loop:
             for watcher in self.watchers:
                 watcher.on_fit_begin(training)
             for epoch in range(self.start + 1, training.epochs + 1):
-                self._stop_without_patience(epoch - 1)
+                if epoch == self.start + 1:
+                    self._stop_without_patience(self.start)
                 if training.stop_reason:
                     break
                 training.epoch = epoch
@@ -107,17 +109,20 @@ class Loop:
         if runner.diverged or not done:
             return False
         figures = runner.figures()
-        bad = [name for name in ("loss", "validation_loss") if not np.isfinite(figures.get(name, 0.0))]
-        if bad:
-            runner.diverged = f"{bad[0].replace('_', ' ')} became {figures[bad[0]]} at epoch {training.epoch}"
-            return False
-        history.note({**figures, **{name: v for name, v in self.measured.figures().items() if name not in figures}})
+        for name in ("loss", "validation_loss"):
+            if not isfinite(figures.get(name, 0.0)):
+                runner.diverged = f"{name.replace('_', ' ')} became {figures[name]} at epoch {training.epoch}"
+                return False
+        if self.measured is not None:
+            figures = {**self.measured.figures(), **figures}
+        history.note(figures)
         history.note_rate(rate, training.optimizer.schedule is not None)
         training.optimizer.epoch_end((history.validation_loss or history.loss)[-1])
-        if self.patience is not None and history.validation_loss[-1] < self.best:
-            self.best, self.best_at, self.kept = history.validation_loss[-1], training.epoch, Kept(training.net)
-            self.best_numbers = None if self.checkpoint is None else numbers_of(training.net)
-        self._stop_without_patience(training.epoch)
+        if self.patience is not None:
+            if history.validation_loss[-1] < self.best:
+                self.best, self.best_at, self.kept = history.validation_loss[-1], training.epoch, Kept(training.net)
+                self.best_numbers = None if self.checkpoint is None else numbers_of(training.net)
+            self._stop_without_patience(training.epoch)
         return True
 
     def _stop_without_patience(self, epoch: int) -> None:
