@@ -57,9 +57,9 @@ def write(path: Any, kind: str, tree: Any) -> None:
     ------
     OSError : if it cannot be written there. What was there before is untouched.
     """
-    target = os.path.realpath(os.fspath(path))
+    target = os.path.realpath(os.fsdecode(path))
     if os.path.isdir(target):
-        raise IsADirectoryError(f"{os.fspath(path)} is a folder, expected the name of a file")
+        raise IsADirectoryError(f"{target} is a folder, expected the name of a file")
     aside = f"{target}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
     try:
         handle = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -156,7 +156,7 @@ def read(path: Any, kind: str, max_bytes: int = MAX_BYTES) -> Any:
     FileError : a ValueError, if the file is damaged, not of this format, of another kind, or too large.
     OSError : if it cannot be opened.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open(name, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
