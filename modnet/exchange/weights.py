@@ -89,18 +89,18 @@ def from_pytorch(net: Any, state: Mapping[str, Any], input_shape: Any = None) ->
         array = layout.ours(as_numbers(_array(given[name]), "from_pytorch", name), name)
         if name in own:
             ours[name] = array
-        elif not np.array_equal(array, given_weight(layout, given, layouts)):
+        elif not np.array_equal(array, _shared_weight(layout, given, layouts)):
             raise ValueError(f"from_pytorch: {name} differs from the weight that it shares, expected the same")
     load_state_arrays(net, ours, "from_pytorch")
     return net
 
 
-def given_weight(layout: _Layout, given: Mapping[str, Any], layouts: Mapping[str, _Layout]) -> np.ndarray | None:
-    """The weight that a Tied shares, as it is given for the module that has it."""
+def _shared_weight(layout: _Layout, given: Mapping[str, Any], layouts: Mapping[str, _Layout]) -> np.ndarray:
+    """The weight that a Tied shares, as it is given for the module that has it; that module's own if it is not among them."""
     for name, other in layouts.items():
         if other is not layout and np.shares_memory(other.array, layout.array):
             return other.ours(np.asarray(_array(given[name])), name)
-    return None
+    return layout.array
 
 
 def _array(value: Any) -> Any:

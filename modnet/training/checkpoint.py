@@ -30,7 +30,7 @@ class Checkpoint:
     Attributes
     ----------
     found : what the file held, if the training goes on from it; else None.
-    options : what must be the same for that: filled in by `fit`.
+    options : what must be the same for that: filled in by `fit`. writes : whether this process writes the file.
     """
 
     def __init__(self, path: Any, every: Any, resume: Any) -> None:
@@ -40,6 +40,7 @@ class Checkpoint:
             raise TypeError(f"fit: resume is {short_repr(resume)}, expected True or False")
         self.path, self.every = os.fspath(path), whole(every, "fit", "every")
         self.options: dict[str, Any] = {}
+        self.writes = True
         self.found: dict[str, Any] | None = None
         folder = os.path.dirname(os.path.realpath(self.path))
         if not os.path.isdir(folder):
@@ -110,6 +111,8 @@ class Checkpoint:
     def epoch_done(self, loop: Any) -> None:
         """Write the training as it is after an epoch, if it is time."""
         training = loop.training
+        if not self.writes:
+            return
         if training.epoch % self.every and training.epoch < training.epochs and not training.stop_reason:
             return
         best = None

@@ -11,8 +11,8 @@ loop over the epochs (`loop`), with metrics (`evaluating`) and checkpoints (`che
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from modnet.training.evaluating import Measured
 from modnet.training.history import History
 from modnet.training.intake import Intake, require_loss
 from modnet.training.loop import Loop
+from modnet.training.parallel import Team, TeamRunner
 from modnet.training.predicting import require_net
 from modnet.training.progress import Bar
 from modnet.training.python import PythonRunner
@@ -61,6 +62,7 @@ def fit(
     checkpoint: Any = None,
     every: int = 1,
     resume: bool = False,
+    comm: Any = None,
     **unknown: Any,
 ) -> History:
     """Train a network by minibatches.
@@ -93,6 +95,8 @@ def fit(
     resume : whether to go on from that file, if there is one, as if the training had never been interrupted: to the bit.
         epochs is then the total; the network and the optimizer must be built alike, and the data the same. Without it, a file
         that is there is replaced.
+    comm : a communicator of mpi4py: the processes train one network together, each on its part of every batch, which has
+        batch_size examples for each of them. All call fit alike, with the whole data. See `modnet.training.parallel`.
 
     Returns
     -------
@@ -129,7 +133,7 @@ def fit(
     if checkpoint is None and resume:
         raise ValueError("fit: resume without checkpoint, expected checkpoint=path, the file to go on from")
     keeper = None if checkpoint is None else Checkpoint(checkpoint, every, resume)
-    with _writing(net):
+    with _writing(net), nullcontext() if comm is None else Team(comm, net, optimizer) as team:
         size = None if batch_size is None else whole(batch_size, "fit", "batch_size")
         in_batches = is_batches(X, y)
         intake = Intake(net, loss, None if in_batches else size, frozen=_is_attached(optimizer, net))
@@ -140,6 +144,8 @@ def fit(
         if held_out is not None:
             intake.prepare(held_out, held_out.n or 0, training=False)
         _attach(optimizer, net)
+        if team is not None:
+            source = team.begin(source)
 
         rows = None
         if share:
@@ -154,14 +160,18 @@ def fit(
             kept = None if keeper is None or keeper.found is None else keeper.found["augment_seed"]
             augment_seed = int(source.integers(2**63)) if kept is None else whole(kept, "fit", "augment_seed", 0)
             data = Augmented("fit", data, augment, augment_seed, intake.maker("fit: augment", True))
-        steps = data.batch_size(size)
+        steps = data.batch_size(size if team is None or size is None else size * team.ranks)
         training = Training(net, loss, optimizer, epochs)
         if keeper is not None:
             options = {"examples": data.n, "batch_size": steps, "shuffle": bool(shuffle), "augment": augment is not None}
             keeper.restore(net, optimizer, options)
         batch_watchers = [w for w in watchers if w.watches_batches]
         runner: Runner
-        if not batch_watchers and can_compile(net, loss, optimizer):
+        if team is not None:
+            runner = TeamRunner(training, data, held_out, steps, batch_watchers)
+            runner.team = team
+            progress = progress if team.rank == 0 else False
+        elif not batch_watchers and can_compile(net, loss, optimizer):
             runner = CompiledRunner(training, data, held_out, steps)
         else:
             runner = PythonRunner(training, data, held_out, steps, batch_watchers)
@@ -171,6 +181,7 @@ def fit(
         loop.held_out_rows, loop.augment_seed = rows, augment_seed
         if keeper is not None:
             keeper.resume(loop)
+            keeper.writes = team is None or team.rank == 0
         loop.run()
     return training.history
 
@@ -211,7 +222,7 @@ def _validation_data(intake: Intake, data: Source, validation: Any) -> tuple[Sou
 
 def _writing(net: Any) -> Any:
     """Context: the network's numbers are this thread's alone."""
-    return net.storage.writing("fit") if has_storage(net) else contextlib.nullcontext()
+    return net.storage.writing("fit") if has_storage(net) else nullcontext()
 
 
 def _is_attached(optimizer: Optimizer, net: Any) -> bool:

@@ -90,7 +90,8 @@ class PythonRunner(Runner):
         self.counted += data.count_of(examples)
         if not optimizer.needs_loss:
             self._backward(data, x, y, yhat, examples, draw)
-        self.previous, before = Kept(net), _count_not_finite(net)
+        self.keep_previous()
+        before = _count_not_finite(net)
         try:
             optimizer.step(lambda: self._total(data, y, self._forward(x, -draw), weights) / len(x))
         except GradientNotFinite as error:
@@ -104,6 +105,10 @@ class PythonRunner(Runner):
         if self.batch_watchers:
             self.require_unchanged()
         return True
+
+    def keep_previous(self) -> None:
+        """Copy what a step may spoil."""
+        self.previous = Kept(self.training.net)
 
     def take_back(self) -> None:
         if self.previous is not None and (self.burst or not is_finite(self.training.net)):
