@@ -23,7 +23,7 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --di
 
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
-.PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-any-order mutation test-every-float32 \
+.PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files mutation test-every-float32 \
 	lint format lines bench bench-check conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
@@ -59,6 +59,9 @@ test-boundscheck: $(DEV) ## the suite with every array index checked (NUMBA_BOUN
 
 test-any-order: $(DEV) ## public calls in any order for SECONDS=3600, each answer compared with a referee
 	$(VENV)/bin/python -X faulthandler tests/engine/any_order.py --seconds $(SECONDS) --log any_order.log
+
+test-altered-files: $(DEV) ## files altered in 100,000 ways, none of which may load as if it were whole (minutes)
+	MODNET_ALTERED_FILES=100000 $(VENV)/bin/python -m pytest tests/persistence/test_hostile_files.py
 
 mutation: $(DEV) ## change the library's code in N=300 ways and see whether the tests notice (slow)
 	$(VENV)/bin/python $(PIP) cosmic-ray
