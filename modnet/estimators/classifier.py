@@ -114,7 +114,7 @@ class NetClassifier(ClassifierMixin, Estimator):
         loss: Any = "log_loss",
         optimizer: Any = None,
         net: Any = None,
-        scale: str = "auto",
+        scale: str = "standard",
     ) -> None:
         self._keep(locals())
 

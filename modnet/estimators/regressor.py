@@ -77,7 +77,7 @@ class NetRegressor(RegressorMixin, Estimator):
         batch_norm: bool = False,
         optimizer: Any = None,
         net: Any = None,
-        scale: str = "auto",
+        scale: str = "standard",
     ) -> None:
         self._keep(locals())
 
