@@ -1,9 +1,9 @@
-"""scikit-learn's own tests of MLPClassifier and MLPRegressor, run against NetClassifier and NetRegressor: only the import is changed.
+"""scikit-learn's own tests of its MLPs, run against NetClassifier and NetRegressor with only the import changed.
 
     python benchmarks/drop_in.py
 
-Takes test_mlp.py of the scikit-learn that is installed, changes its import in a copy in a temporary folder, runs it with pytest and
-prints how many tests pass and the name of each that does not. docs/estimators.md has the reasons.
+Takes test_mlp.py of the scikit-learn that is installed, changes its import in a copy in a temporary folder, runs it with
+pytest and prints how many tests pass and the name of each that does not. docs/estimators.md has the reasons.
 """
 
 from __future__ import annotations

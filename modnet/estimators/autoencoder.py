@@ -86,7 +86,7 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         dropout: Any = 0.0,
         batch_norm: bool = False,
         optimizer: Any = None,
-        scale: str = "standard",
+        scale: bool = True,
     ) -> None:
         self._keep(locals())
 

@@ -1,7 +1,7 @@
 """What the estimators share: their settings, a fit, a partial_fit and the predictions of a network.
 
 Names and meanings are those of scikit-learn's MLPClassifier and MLPRegressor, so that a script runs with another import. With
-`scale="none"` and batches of all examples the parameters after each epoch are theirs, too, up to rounding.
+`scale=False` and batches of all examples the parameters after each epoch are theirs, too, up to rounding.
 """
 
 from __future__ import annotations
@@ -17,19 +17,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from modnet.estimators.building import from_function, hidden_sizes, layers, linears, without_single
-from modnet.estimators.pulled import PulledLinear
 from modnet.estimators.scaling import Scale, ScaleWarning, names_of
 from modnet.estimators.stopping import Watch
 from modnet.inputs import as_numbers, real, short_repr, whole
 from modnet.loss import Loss
-from modnet.modules import BatchNorm, Embedding, Sequential
+from modnet.modules import BatchNorm, Embedding, RidgeLinear, Sequential
 from modnet.optim import SGD, Adam, minimize
 from modnet.optim.optimizer import Optimizer
 from modnet.training import History, fit, predict
 
 _SOLVERS = ("adam", "sgd", "lbfgs")
 _RATES = ("constant", "invscaling", "adaptive")
-_SCALES = ("auto", "standard", "none")
 _FEW = 20  # examples: the mean and deviation of fewer say little
 
 
@@ -63,7 +61,7 @@ class Estimator(BaseEstimator):
     batch_norm: bool
     optimizer: Any
     net: Any
-    scale: str
+    scale: bool
 
     net_: Any
     history_: History
@@ -274,28 +272,27 @@ class Estimator(BaseEstimator):
         """Set the layers' alpha: the penalty counts against the sum of the weights as they were given."""
         self._alpha = 0.0 if self.net is not None else self.alpha * share
         for layer in linears(self.net_):
-            if isinstance(layer, PulledLinear) and layer.alpha != self._alpha:
+            if isinstance(layer, RidgeLinear) and layer.alpha != self._alpha:
                 layer.alpha = self._alpha
 
     # Scale.
 
     def _scale_of(self, X: np.ndarray, weights: np.ndarray | None, name: str) -> Scale | None:
         """What brings columns to mean 0 and deviation 1; None if they stay as they are."""
-        if self.scale == "none":
-            return None
+        few = self._first_part and len(X) < _FEW
         scale = Scale(X, weights)
-        if self.scale == "auto" and not scale.is_off.any():
-            return None
-        if self._first_part and len(X) < _FEW:
-            columns = names_of(scale.is_off, getattr(self, "feature_names_in_", None) if name == "X" else None)
+        if self.scale and not few:
+            scale.require_finite(self._who, name)
+            return scale
+        if name == "X" and scale.is_off.any():
+            columns = names_of(scale.is_off, getattr(self, "feature_names_in_", None))
+            why = f"the first call of partial_fit has {len(X)} examples, too few to scale by" if few else "scale=False"
+            advice = f"begin with {_FEW} examples or more, or scale them first" if few else "scale them first, or let the model"
             warnings.warn(
-                f"{self._who}: the first call of partial_fit has {len(X)} examples, too few to scale {name} by, and columns "
-                f"of it are far from mean 0 and deviation 1: {columns}. Begin with {_FEW} examples or more, or scale them first",
+                f"{self._who}: {why}, and columns of X are far from mean 0 and deviation 1: {columns}; {advice}",
                 ScaleWarning, stacklevel=6,
             )  # fmt: skip
-            return None
-        scale.require_finite(self._who, name)
-        return scale
+        return None
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         return X if self._input_scale is None else self._input_scale.apply(X)
@@ -354,7 +351,9 @@ class Estimator(BaseEstimator):
         who = self._who
         _one_of(self.solver, _SOLVERS, who, "solver")
         _one_of(self.learning_rate, _RATES, who, "learning_rate")
-        _one_of(self.scale, _SCALES, who, "scale")
+        for name in ("scale", "shuffle", "early_stopping", "warm_start", "nesterovs_momentum", "batch_norm"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{who}: {name} is {short_repr(getattr(self, name))}, expected True or False")
         for name in ("alpha", "power_t", "tol"):
             real(getattr(self, name), who, name, "a number that is not negative", lambda v: v >= 0)
         for name in ("learning_rate_init", "epsilon"):

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from modnet import modules
-from modnet.estimators.pulled import PulledLinear
 from modnet.inputs import real, short_repr, whole
 from modnet.module import Module
-from modnet.modules import BatchNorm, Dropout, Identity, Linear, LogSoftmax, PReLU, Sequential, Sigmoid, Softmax
+from modnet.modules import BatchNorm, Dropout, Identity, Linear, LogSoftmax, PReLU, RidgeLinear, Sequential, Sigmoid, Softmax
 from modnet.modules.elementwise import Elementwise
 
 
@@ -89,7 +88,7 @@ def layers(
 
 def _drawn(n: int, m: int, alpha: float, factor: float, random: np.random.RandomState) -> Module:
     bound = np.sqrt(factor / (n + m))
-    layer = PulledLinear(n, m, alpha, init=lambda shape, rng: random.uniform(-bound, bound, shape))
+    layer = RidgeLinear(n, m, init=lambda shape, rng: random.uniform(-bound, bound, shape), alpha=alpha)
     layer.bias[...] = random.uniform(-bound, bound, m)  # type: ignore[index]
     return layer
 

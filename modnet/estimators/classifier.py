@@ -54,8 +54,8 @@ class NetClassifier(ClassifierMixin, Estimator):
         is given 0 and 1, any other loss -1 and 1.
     optimizer : an optimizer such as AdamW(1e-3), in place of `solver` and its settings. It is copied.
     net : a function (n_inputs, n_outputs) -> module in place of the hidden layers; the network ends in scores, without Softmax.
-    scale : "auto" brings inputs to mean 0 and deviation 1 if one of their columns is far from that; "standard" always; "none"
-        never. What was found belongs to the model: predictions take the data as they come.
+    scale : whether each column of the inputs is brought to mean 0 and deviation 1 before the network sees it. What was found
+        belongs to the model: predictions take the data as they come. With False, columns far from that are warned of by name.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class NetClassifier(ClassifierMixin, Estimator):
         loss: Any = "log_loss",
         optimizer: Any = None,
         net: Any = None,
-        scale: str = "standard",
+        scale: bool = True,
     ) -> None:
         self._keep(locals())
 

@@ -29,8 +29,8 @@ class NetRegressor(RegressorMixin, Estimator):
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle,
     random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2,
     epsilon, n_iter_no_change, max_fun, dropout, batch_norm, optimizer, net : as in `NetClassifier`. early_stopping looks at R2.
-    scale : as in `NetClassifier`; the target, too, is brought to mean 0 and deviation 1 if it is far from that, except for
-        "poisson". The loss is then that of the scaled target; predictions are in the data's unit.
+    scale : as in `NetClassifier`; the target, too, is brought to mean 0 and deviation 1, except for "poisson". The loss is then
+        that of the scaled target; predictions are in the data's unit.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class NetRegressor(RegressorMixin, Estimator):
         batch_norm: bool = False,
         optimizer: Any = None,
         net: Any = None,
-        scale: str = "standard",
+        scale: bool = True,
     ) -> None:
         self._keep(locals())
 

@@ -5,8 +5,8 @@
     date        the time in days, where in the year, the week and the day it falls (sine and cosine), and a 1 for a missing one
     text        30 numbers: n-grams of 3 and 4 characters, hashed, weighted by rarity, reduced by a truncated SVD
 
-Each kind keeps what it learned as plain numbers and text, so that it can be written into a file that runs nothing when it is read.
-What is met later and was not known is a missing cell (a word in a column of numbers) or no category at all.
+Each kind keeps what it learned as plain numbers and text, so that it can be written into a file that runs nothing when it is
+read. What is met later and was not known is a missing cell (a word in a column of numbers) or no category at all.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ class Column:
     """
 
     kind: ClassVar[str]
-    settings: ClassVar[tuple[str, ...]] = ()
-    arrays: ClassVar[tuple[str, ...]] = ()
+    learned: ClassVar[tuple[str, ...]] = ()
     name: str
     has_missing: bool
 
@@ -61,14 +60,21 @@ class Column:
         raise NotImplementedError
 
     def describe(self) -> dict[str, Any]:
-        """What it learned, apart from arrays."""
-        return {"kind": self.kind, "name": self.name, **{key: getattr(self, key) for key in self.settings}}
+        """What it learned, as text, numbers and arrays."""
+        return {"kind": self.kind, "name": self.name, **{key: getattr(self, key) for key in self.learned}}
+
+    @classmethod
+    def from_description(cls, given: dict[str, Any]) -> Column:
+        """What `describe` gave; ValueError, KeyError or TypeError for anything else."""
+        kinds: dict[str, Any] = {"median": float, "middle": float, "has_missing": bool, "has_time": bool, "order": str}
+        kinds |= {"texts": lambda texts: [str(text) for text in texts], "rarity": _row, "topics": _rows}
+        return cls(str(given["name"]), **{key: kinds[key](given[key]) for key in cls.learned})
 
 
 class Number(Column):
     """A column of numbers. median : of those in training."""
 
-    kind, settings = "number", ("median", "has_missing")
+    kind, learned = "number", ("median", "has_missing")
     median: float
 
     @classmethod
@@ -96,16 +102,15 @@ class Number(Column):
 class Category(Column):
     """A column of few texts. texts : those that have a column of numbers."""
 
-    kind, settings = "category", ("texts", "has_missing")
+    kind, learned = "category", ("texts", "has_missing")
     texts: list[str]
 
     @classmethod
     def fitted(cls, name: str, cells: list[str]) -> Category:
         """From the cells in training."""
         counts = Counter(cell for cell in cells if not _is_missing(cell))
-        return cls(
-            name, texts=sorted(text for text, _ in counts.most_common(MOST_CATEGORIES)), has_missing=any(map(_is_missing, cells))
-        )
+        texts = sorted(text for text, _ in counts.most_common(MOST_CATEGORIES))
+        return cls(name, texts=texts, has_missing=any(map(_is_missing, cells)))
 
     @property
     def feature_names(self) -> list[str]:
@@ -130,7 +135,7 @@ class Category(Column):
 class Date(Column):
     """A column of dates. order : "iso", "day" or "month", what comes first. middle : the median, in days since 1970."""
 
-    kind, settings = "date", ("order", "middle", "has_time", "has_missing")
+    kind, learned = "date", ("order", "middle", "has_time", "has_missing")
     order: str
     middle: float
     has_time: bool
@@ -169,7 +174,7 @@ class Date(Column):
 class Text(Column):
     """A column of many texts. rarity (4096,), topics (at most 30, 4096) : of hashed n-grams."""
 
-    kind, arrays = "text", ("rarity", "topics")
+    kind, learned = "text", ("rarity", "topics")
     has_missing = False
     rarity: np.ndarray
     topics: np.ndarray
@@ -269,6 +274,20 @@ def unusable(name: str, lines: list[int], cells: list[str], kind: str) -> str:
     what = "number" if kind == "number" else "date"
     also = " and the like" if len(set(cells)) > 1 else ""
     return f"{lines_in_words(lines)}: {name!r} is {cells[0]!r}{also}, no {what}; taken as missing"
+
+
+def _row(value: Any) -> np.ndarray:
+    found = np.asarray(value, np.float64)
+    if found.shape != (_GRAMS,):
+        raise ValueError(f"rarity has shape {found.shape}, expected ({_GRAMS},)")
+    return found
+
+
+def _rows(value: Any) -> np.ndarray:
+    found = np.asarray(value, np.float64)
+    if found.ndim != 2 or found.shape[1] != _GRAMS:
+        raise ValueError(f"topics has shape {found.shape}, expected (topics, {_GRAMS})")
+    return found
 
 
 def _is_missing(cell: str) -> bool:

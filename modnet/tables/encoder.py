@@ -63,21 +63,15 @@ class TableEncoder:
             parts.append(values)
         return np.concatenate(parts, axis=1)
 
-    def describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What it learned, as JSON and as arrays."""
-        arrays = {f"column{k}.{key}": getattr(c, key) for k, c in enumerate(self.columns) for key in c.arrays}
+    def describe(self) -> dict[str, Any]:
+        """What it learned, as text, numbers and arrays."""
         columns = [column.describe() for column in self.columns]
-        return {"columns": columns, "places": self.places, "width": self.width, "has_header": self.has_header}, arrays
+        return {"columns": columns, "places": self.places, "width": self.width, "has_header": self.has_header}
 
     @classmethod
-    def from_description(cls, given: dict[str, Any], arrays: dict[str, np.ndarray]) -> TableEncoder:
-        """What `describe` gave; ValueError or KeyError for anything else."""
-        columns = []
-        for k, one in enumerate(given["columns"]):
-            kind = KINDS[one["kind"]]
-            learned = {key: one[key] for key in kind.settings}
-            learned.update({key: arrays[f"column{k}.{key}"] for key in kind.arrays})
-            columns.append(kind(str(one["name"]), **learned))
+    def from_description(cls, given: dict[str, Any]) -> TableEncoder:
+        """What `describe` gave; ValueError, KeyError or TypeError for anything else."""
+        columns = [KINDS[one["kind"]].from_description(one) for one in given["columns"]]
         return cls(columns, [int(place) for place in given["places"]], int(given["width"]), bool(given["has_header"]))
 
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from modnet.persistence import FileError, archive
+from modnet.persistence.describe import build, describe
 from modnet.tables.encoder import TableEncoder
 from modnet.tables.reading import Sheet
-from modnet.tables.storing import read_model, write_model
 from modnet.tables.target import Target
 from modnet.training import predict
+
+_KIND = "table model"
 
 
 class TableModel:
@@ -24,8 +27,9 @@ class TableModel:
     """
 
     def __init__(
-        self, net: Any, encoder: TableEncoder, target: Target, mean: np.ndarray, scale: np.ndarray, y_mean: float, y_scale: float
-    ) -> None:
+        self, net: Any, encoder: TableEncoder, target: Target, mean: np.ndarray, scale: np.ndarray, y_mean: float = 0.0,
+        y_scale: float = 1.0,
+    ) -> None:  # fmt: skip
         self.net, self.encoder, self.target = net, encoder, target
         self.mean, self.scale, self.y_mean, self.y_scale = mean, scale, y_mean, y_scale
 
@@ -37,39 +41,39 @@ class TableModel:
         if not np.isfinite(inputs).all():
             row, column = np.argwhere(~np.isfinite(inputs))[0]
             raise ValueError(
-                f"{sheet.path}, line {sheet.lines[row]}: {self.encoder.feature_names[column]!r} is {X[row, column]:g}, too large "
-                f"for {self.net.dtype}"
+                f"{sheet.path}, line {sheet.lines[row]}: {self.encoder.feature_names[column]!r} is {X[row, column]:g}, too "
+                f"large for {self.net.dtype}"
             )
         out = predict(self.net, inputs)
         return out if self.target.class_names is not None else self.y_mean + self.y_scale * out.astype(np.float64)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything into one file, which `load` reads and which runs nothing."""
-        described, arrays = self.encoder.describe()
-        description = {
-            "inputs": described,
+        tree = {
+            "net": describe(self.net),
+            "inputs": self.encoder.describe(),
             "target": {"name": self.target.name, "class_names": self.target.class_names},
-            "y_mean": self.y_mean,
-            "y_scale": self.y_scale,
-        }
-        write_model(path, description, {**arrays, "mean": self.mean, "scale": self.scale}, self.net)
+            "mean": self.mean, "scale": self.scale, "y_mean": self.y_mean, "y_scale": self.y_scale,
+        }  # fmt: skip
+        archive.write(path, _KIND, tree)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TableModel:
-        """What `save` wrote; ValueError for a file that is damaged or something else."""
-        description, arrays, net = read_model(path)
+        """What `save` wrote; `FileError`, a ValueError, for a file that is damaged or something else."""
+        tree = archive.read(path, _KIND)
         try:
-            encoder = TableEncoder.from_description(description["inputs"], arrays)
-            named = description["target"]["class_names"]
-            target = Target(str(description["target"]["name"]), None if named is None else [str(name) for name in named])
-            mean, scale = arrays["mean"].astype(np.float64), arrays["scale"].astype(np.float64)
-            numbers = float(description["y_mean"]), float(description["y_scale"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} is no whole model ({error}), expected a file that `train --save` wrote") from None
-        widths = {len(encoder.feature_names), len(mean), len(scale), net[0].in_features}
-        outputs = 1 if target.class_names is None else len(target.class_names)
-        if len(widths) != 1 or net[-1].out_features != outputs:
-            raise ValueError(f"{path} is no whole model: its parts do not fit each other")
+            net = build(tree["net"], [], str(path))
+            encoder = TableEncoder.from_description(tree["inputs"])
+            named = tree["target"]["class_names"]
+            target = Target(str(tree["target"]["name"]), None if named is None else [str(name) for name in named])
+            mean, scale = (np.asarray(tree[name], np.float64) for name in ("mean", "scale"))
+            numbers = float(tree["y_mean"]), float(tree["y_scale"])
+            shapes = {(len(encoder.feature_names),), mean.shape, scale.shape, (net[0].in_features,)}
+            outputs = net[-1].out_features
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise FileError(f"{path}: holds no model of a table that can be built ({error})") from None
+        if len(shapes) != 1 or outputs != (1 if target.class_names is None else len(target.class_names)):
+            raise FileError(f"{path}: the parts of the model do not fit each other")
         return cls(net, encoder, target, mean, scale, *numbers)
 
 

@@ -1,7 +1,7 @@
 """A table file as columns of text: its separator, its header and its numbers are found out, and what was found can be said.
 
-Spreadsheets write what their country writes: semicolons between cells and commas in numbers, in an encoding of their own. What is
-read here is still text; `modnet.tables.columns` decides what a column means.
+Spreadsheets write what their country writes: semicolons between cells and commas in numbers, in an encoding of their own. What
+is read here is still text; `modnet.tables.columns` decides what a column means.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def read_sheet(
         if not skip_bad_lines:
             more = f", and {len(wrong) - 1} more lines like it" if len(wrong) > 1 else ""
             raise ValueError(
-                f"{path}, line {line}: there are {len(cells)} cells, expected {width} as in line {rows[0][0]}{more}; quote cells "
-                f"that contain {chosen!r}, choose another --separator, or leave such lines out with --skip-bad-lines"
+                f"{path}, line {line}: there are {len(cells)} cells, expected {width} as in line {rows[0][0]}{more}; quote "
+                f"cells that contain {chosen!r}, choose another --separator, or leave such lines out with --skip-bad-lines"
             )
         notes.append(f"{_lines([line for line, _ in wrong])} left out: not {width} cells")
     if header is None:
@@ -213,7 +213,7 @@ def _names(path: str | os.PathLike[str], first: tuple[int, list[str]], width: in
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"{path}, line {line}: {len(twice)} names stand for two columns, such as {short(twice[0])}; rename one")
+        raise ValueError(f"{path}, line {line}: two columns are called {short(twice[0])}; rename one")
     return names
 
 

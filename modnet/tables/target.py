@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from modnet.datasets.words import nearest, short
 from modnet.tables.reading import MISSING, Sheet, lines_in_words, number
 
+_WHOLE = re.compile(r"[-+]?\d{1,15}")
 _MOST_CLASSES = 20  # a target of whole numbers with more different values is a quantity
 
 
@@ -25,7 +27,7 @@ class Target:
 
     @property
     def task(self) -> str:
-        """ "classification" or "regression"."""
+        """The task: "classification" or "regression"."""
         return "regression" if self.class_names is None else "classification"
 
     @classmethod
@@ -40,13 +42,10 @@ class Target:
         cells, inputs = sheet.columns[place], sheet.without([name])
         values = [number(cell, sheet.decimal) for cell in cells]
         wrong = [k for k, value in enumerate(values) if value is None]
-        if task == "regression" or (task is None and 0 < len(wrong) <= 0.05 * len(cells)):
-            if wrong:
-                k = wrong[0]
-                raise ValueError(
-                    f"{sheet.path}, line {sheet.lines[k]}: {name!r} is {short(cells[k])}, expected a number"
-                    + (f" as on the other lines, or --task classification; there are {len(wrong)} such lines" if not task else "")
-                )
+        if wrong and (task == "regression" or (task is None and len(wrong) <= 0.05 * len(cells))):
+            k, count = wrong[0], len(wrong)
+            advice = "" if task else f" as on the other lines, or --task classification; such lines: {count}"
+            raise ValueError(f"{sheet.path}, line {sheet.lines[k]}: {name!r} is {short(cells[k])}, expected a number{advice}")
         if wrong or task == "classification" or (task is None and _are_labels(cells, values)):
             names = _class_names(cells, None if wrong else values)
             places = {text: k for k, text in enumerate(names)}
@@ -99,8 +98,7 @@ def with_target(sheet: Sheet, name: str) -> Sheet:
 
 
 def _are_labels(cells: list[str], values: list[Any]) -> bool:
-    whole = all(value is not None and float(value).is_integer() for value in values)
-    return whole and not any("." in cell or "," in cell for cell in cells) and len(set(values)) <= _MOST_CLASSES
+    return all(_WHOLE.fullmatch(cell) for cell in cells) and len(set(values)) <= _MOST_CLASSES
 
 
 def _class_names(cells: list[str], values: list[Any] | None) -> list[str]:

@@ -33,7 +33,7 @@ def pair(kinds, data, **settings):
     X, y = data
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return kinds[0](scale="none", **settings).fit(X, y), kinds[1](**settings).fit(X, y)
+        return kinds[0](scale=False, **settings).fit(X, y), kinds[1](**settings).fit(X, y)
 
 
 def require_same(ours, theirs, rtol):
@@ -95,7 +95,7 @@ def test_early_stopping_takes_the_same_share_and_the_same_epoch(kinds, data):
 
 def test_partial_fit_goes_the_same_way():
     X, y = BINARY
-    models = [kind(solver="sgd", random_state=1, **extra) for kind, extra in ((NetClassifier, {"scale": "none"}), (MLPClassifier, {}))]
+    models = [kind(solver="sgd", random_state=1, **extra) for kind, extra in ((NetClassifier, {"scale": False}), (MLPClassifier, {}))]
     for _ in range(4):
         for model in models:
             model.partial_fit(X, y, classes=[0, 1])
@@ -106,7 +106,7 @@ def test_partial_fit_goes_the_same_way():
 def test_a_warm_start_goes_on_from_the_last_parameters_with_a_new_optimizer():
     X, y = BINARY
     models = [kind(solver="sgd", random_state=1, warm_start=True, max_iter=3, **extra)
-              for kind, extra in ((NetClassifier, {"scale": "none"}), (MLPClassifier, {}))]  # fmt: skip
+              for kind, extra in ((NetClassifier, {"scale": False}), (MLPClassifier, {}))]  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for _ in range(2):
