@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from modnet.estimators.base import Estimator
-from modnet.estimators.building import hidden_sizes, layers, per_layer
+from modnet.estimators.building import hidden_sizes, per_layer
 from modnet.inputs import real, short_repr
 from modnet.loss import Loss
 from modnet.losses import MAE, MSE, BCEWithLogits, Huber
@@ -29,24 +29,32 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : the encoder's layers; the last one is the code. The decoder has them in the reverse order.
-    activation : a name for all hidden layers, the code being linear; or a list with one for each layer of the encoder, the
-        code's last. The decoder's layers have those of the encoder.
-    loss : "squared_error", half the square; "absolute_error", "huber"; "log_loss" for inputs from 0 to 1, the decoder's output
+    hidden_layer_sizes : int or sequence of int, default=(100, 10)
+        The encoder's layers; the last one is the code. The decoder has them in the reverse order.
+    activation : str, module or list, default="relu"
+        A name for all hidden layers, the code being linear; or a list with one for each layer of the encoder, the code's
+        last. The decoder's layers have those of the encoder.
+    loss : str or Loss, default="squared_error"
+        "squared_error", half the square; "absolute_error", "huber"; "log_loss" for inputs from 0 to 1, the decoder's output
         being a score; or a loss of the library.
-    noise : the standard deviation of normal noise that is added to the (scaled) inputs in training: a denoising autoencoder.
-    scale : as in `NetClassifier`; "log_loss" leaves inputs as they are.
-    solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose,
-    warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change,
-    max_fun, dropout, batch_norm, optimizer : as in `NetClassifier`. early_stopping looks at `score`.
+    noise : float, default=0.0
+        Standard deviation of normal noise that is added to the (scaled) inputs in training: a denoising autoencoder.
+    solver : {"adam", "sgd", "lbfgs"}, default="adam"
+        This and the others, in the order of the signature, as in `NetClassifier`. early_stopping looks at `score`.
+    scale : bool, default=True
+        As in `NetClassifier`; "log_loss" leaves inputs as they are.
 
     Attributes
     ----------
-    net_ : the network, encoder and decoder. encoder_, decoder_ : its two parts, which share its numbers.
-    history_, coefs_, intercepts_, loss_, loss_curve_ and the rest : as in `NetClassifier`.
+    net_ : module
+        The network, encoder and decoder.
+    encoder_, decoder_ : modules
+        Its two parts, which share its numbers.
+    history_, coefs_, intercepts_, loss_, loss_curve_ : History, lists, float
+        These and the others as in `NetClassifier`.
 
-    Example
-    -------
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> X, _ = load_iris(return_X_y=True)
     >>> model = AutoEncoder((2,), solver="lbfgs", random_state=0).fit(X)
@@ -200,10 +208,9 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         else:
             kinds = [self.activation] * (len(sizes) - 1) + ["identity"]
         dropout = per_layer(self.dropout, len(sizes), who, "dropout")
-        common = {"alpha": self.alpha, "batch_norm": self.batch_norm, "random": random, "who": who}
         noise = real(self.noise, who, "noise", "a number that is not negative", lambda v: v >= 0)
-        down = layers([n_inputs, *sizes, n_inputs], kinds, dropout=dropout, **common)[:-1]
-        up = layers([*sizes[::-1], n_inputs], kinds[-2::-1], dropout=dropout[-2::-1], **common)
+        down = self._layers([n_inputs, *sizes, n_inputs], kinds, dropout, random)[:-1]
+        up = self._layers([*sizes[::-1], n_inputs], kinds[-2::-1], dropout[-2::-1], random)
         first = [GaussianNoise(noise, rng=int(random.randint(2**31 - 1)))] if noise else []
         self._code_at = len(first) + len(down)
         return Sequential(*first, *down, *up)

@@ -7,6 +7,7 @@ Names and meanings are those of scikit-learn's MLPClassifier and MLPRegressor, s
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from modnet.loss import Loss
 from modnet.modules import BatchNorm, Embedding, RidgeLinear, Sequential
 from modnet.optim import SGD, Adam, minimize
 from modnet.optim.optimizer import Optimizer
+from modnet.persistence.describe import build, describe
 from modnet.training import History, fit, predict
 
 _SOLVERS = ("adam", "sgd", "lbfgs")
@@ -103,8 +105,13 @@ class Estimator(BaseEstimator):
         if self.net is not None:
             return from_function(self.net, n_inputs, self.n_outputs_, self._who)
         sizes = [n_inputs, *hidden_sizes(self.hidden_layer_sizes, self._who), self.n_outputs_]
-        common = {"alpha": self.alpha, "batch_norm": self.batch_norm, "random": random, "who": self._who}
-        return Sequential(layers(sizes, self.activation, dropout=self.dropout, **common))
+        return Sequential(self._layers(sizes, self.activation, self.dropout, random))
+
+    def _layers(self, sizes: list[int], activation: Any, dropout: Any, random: np.random.RandomState) -> list[Any]:
+        """Linear layers and what stands between them, as the settings say."""
+        return layers(
+            sizes, activation, alpha=self.alpha, dropout=dropout, batch_norm=self.batch_norm, random=random, who=self._who
+        )
 
     # Training.
 
@@ -135,6 +142,8 @@ class Estimator(BaseEstimator):
             self._fit_whole(self._scaled(X), y, weights)
         else:
             self._fit_batches(self._scaled(X), y, weights, random, incremental)
+        if hasattr(self.net_, "eval"):
+            self.net_.eval()  # so that a forward by hand says what `predict` says
         return self
 
     def _begin(
@@ -160,6 +169,9 @@ class Estimator(BaseEstimator):
     ) -> None:
         if not incremental or not hasattr(self, "_optimizer"):
             self._optimizer = self._made_optimizer(len(X)).attach(self.net_)
+        elif isinstance(self._optimizer, Mapping):  # as a file or a pickle had it
+            kept, self._optimizer = self._optimizer, self._made_optimizer(len(X)).attach(self.net_)
+            self._optimizer.load_state_dict(kept)
         score = None
         if self.early_stopping:
             X, held_X, y, held_y, weights, held_weights = self._split(X, y, weights, random)
@@ -377,6 +389,22 @@ class Estimator(BaseEstimator):
             raise AttributeError(f"{self._who}: solver='lbfgs' takes all examples at once, so there is no partial_fit")
         return True
 
+    # What is kept of a network of the library's modules is plain: text, numbers and arrays. So skops, which asks before it
+    # makes an object, has none to ask about inside the network.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {**super().__getstate__()}
+        if "net_" in state and is_of_library(self.net_):
+            state["net_"] = describe(self.net_)
+            if isinstance(state.get("_optimizer"), Optimizer):
+                state["_optimizer"] = self._optimizer.state_dict()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if isinstance(self.__dict__.get("net_"), Mapping):
+            self.net_ = build(self.net_, [], self._who)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
 
@@ -397,6 +425,12 @@ class _WithPenalty(Loss):
 
 def _leaves(net: Any) -> list[Any]:
     return list(net.leaves()) if callable(getattr(net, "leaves", None)) else [net]
+
+
+def is_of_library(net: Any) -> bool:
+    """Whether a network has none but the library's modules."""
+    parts = [net, *getattr(net, "containers", list)(), *_leaves(net)]
+    return all(type(part).__module__.partition(".")[0] == "modnet" for part in parts)
 
 
 def takes_whole_numbers(net: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modnet import modules
-from modnet.inputs import real, short_repr, whole
+from modnet.inputs import real, short_repr
 from modnet.module import Module
 from modnet.modules import BatchNorm, Dropout, Identity, Linear, LogSoftmax, PReLU, RidgeLinear, Sequential, Sigmoid, Softmax
 from modnet.modules.elementwise import Elementwise
@@ -89,7 +89,7 @@ def layers(
 def _drawn(n: int, m: int, alpha: float, factor: float, random: np.random.RandomState) -> Module:
     bound = np.sqrt(factor / (n + m))
     layer = RidgeLinear(n, m, init=lambda shape, rng: random.uniform(-bound, bound, shape), alpha=alpha)
-    layer.bias[...] = random.uniform(-bound, bound, m)  # type: ignore[index]
+    layer.bias[...] = random.uniform(-bound, bound, m)
     return layer
 
 
@@ -121,4 +121,4 @@ def without_single(n: int, size: int) -> int:
     return size
 
 
-__all__ = ["activations", "from_function", "hidden_sizes", "layers", "linears", "per_layer", "whole", "without_single"]
+__all__ = ["activations", "from_function", "hidden_sizes", "layers", "linears", "per_layer", "without_single"]

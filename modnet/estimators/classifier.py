@@ -27,52 +27,101 @@ class NetClassifier(ClassifierMixin, Estimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : sizes of the hidden layers, such as (100,) or (64, 32); () for a linear model.
-    activation : a name for all hidden layers, or a list with one for each: "identity", "logistic", "tanh", "relu", "gelu" and
-        the library's others in lower case, or a module.
-    solver : "adam", "sgd" or "lbfgs".
-    alpha : strength of the L2 penalty: (alpha / 2) |W|^2 is shared out over the examples of a batch; biases are free. For a
-        network of your own (`net`) it is the optimizer's weight decay, alpha / batch size, and reaches all parameters.
-    batch_size : examples a step, or "auto": 200, or all if there are fewer. With batch normalisation it is lowered if one
-        example would be left over for the last batch.
-    learning_rate : "constant", "invscaling" or "adaptive", for "sgd". learning_rate_init : the first rate. power_t : the
-        exponent of "invscaling".
-    max_iter : epochs at most; iterations of "lbfgs".
-    shuffle : whether each epoch takes the examples in a new order.
-    random_state : int, RandomState or None: of the first parameters, the order and the validation share.
-    tol, n_iter_no_change : training ends after so many epochs in which the loss did not fall by tol.
-    verbose : whether each epoch prints its loss.
-    warm_start : whether `fit` goes on from the parameters of the last one.
-    momentum, nesterovs_momentum : of "sgd". beta_1, beta_2, epsilon : of "adam". max_fun : evaluations of "lbfgs", at most.
-    early_stopping : whether a share of the data, stratified by class, is set aside; training ends when its accuracy does not
-        rise, and the best parameters are kept. validation_fraction : that share.
-    dropout : share of each hidden layer's outputs set to zero in training; one number, or a list with one for each layer.
-    batch_norm : whether each hidden layer is normalised before its activation.
-    class_weight : None, "balanced" or a dict from class to weight, as in scikit-learn's other classifiers.
-    loss : "log_loss"; "hinge", for margins instead of probabilities; or a loss of the library, such as
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Sizes of the hidden layers, such as (64, 32); () for a linear model.
+    activation : str, module or list, default="relu"
+        A name for all hidden layers, or a list with one for each: "identity", "logistic", "tanh", "relu", "gelu" and the
+        library's others in lower case, or a module such as LeakyReLU(0.2).
+    solver : {"adam", "sgd", "lbfgs"}, default="adam"
+        How parameters are moved: in batches, or by L-BFGS on all examples at once.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty: (alpha / 2) |W|^2 is shared out over the examples of a batch; biases are free. For a network
+        of your own (`net`) it is the optimizer's weight decay, alpha / batch size, and reaches all parameters.
+    batch_size : int or "auto", default="auto"
+        Examples a step; "auto" is 200, or all if there are fewer. With batch normalisation it is lowered if one example would
+        be left over for the last batch.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        How the rate of "sgd" changes: not at all, as learning_rate_init / t^power_t over t examples seen, or divided by five
+        when the loss does not fall any more.
+    learning_rate_init : float, default=0.001
+        The first rate of "sgd" and "adam".
+    power_t : float, default=0.5
+        The exponent of "invscaling".
+    max_iter : int, default=200
+        Epochs at most; iterations of "lbfgs".
+    shuffle : bool, default=True
+        Whether each epoch takes the examples in a new order.
+    random_state : int, RandomState or None, default=None
+        Of the first parameters, the order of examples and the validation share.
+    tol : float, default=1e-4
+        Training ends when the loss has not fallen by as much in `n_iter_no_change` epochs.
+    verbose : bool, default=False
+        Whether each epoch prints its loss.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the parameters of the last one.
+    momentum : float, default=0.9
+        Of "sgd", from 0 up to 1.
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" looks ahead.
+    early_stopping : bool, default=False
+        Whether a share of the data, stratified by class, is set aside; training ends when its accuracy does not rise any
+        more, and the best parameters are kept.
+    validation_fraction : float, default=0.1
+        That share.
+    beta_1 : float, default=0.9
+        Of "adam": the decay of the mean gradient.
+    beta_2 : float, default=0.999
+        Of "adam": the decay of the mean squared gradient.
+    epsilon : float, default=1e-8
+        Of "adam": added to the divisor.
+    n_iter_no_change : int or inf, default=10
+        Epochs without improvement before training ends.
+    max_fun : int, default=15000
+        Evaluations of "lbfgs", at most.
+    dropout : float or list of float, default=0.0
+        Share of the hidden layers' outputs that is set to zero in training; a list has one for each layer.
+    batch_norm : bool, default=False
+        Whether each hidden layer is normalised before its activation.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, as in scikit-learn's other classifiers.
+    loss : str or Loss, default="log_loss"
+        "log_loss"; "hinge", for margins instead of probabilities; or a loss of the library, such as
         CrossEntropy(label_smoothing=0.1). Losses of labels (CrossEntropy, MultiMargin) have one output a class, BCEWithLogits
         is given 0 and 1, any other loss -1 and 1.
-    optimizer : an optimizer such as AdamW(1e-3), in place of `solver` and its settings. It is copied.
-    net : a function (n_inputs, n_outputs) -> module in place of the hidden layers; the network ends in scores, without Softmax.
-    scale : whether each column of the inputs is brought to mean 0 and deviation 1 before the network sees it. What was found
+    optimizer : Optimizer or None, default=None
+        An optimizer such as AdamW(1e-3), in place of `solver` and its settings. It is copied.
+    net : function or None, default=None
+        A function (n_inputs, n_outputs) -> module in place of the hidden layers; the network ends in scores, without Softmax.
+    scale : bool, default=True
+        Whether each column of the inputs is brought to mean 0 and deviation 1 before the network sees it. What was found
         belongs to the model: predictions take the data as they come. With False, columns far from that are warned of by name.
 
     Attributes
     ----------
-    classes_ : labels, in the order of the columns of `predict_proba`.
-    net_ : the network. history_ : the `History` of the last fit; not of "lbfgs".
-    coefs_, intercepts_ : views of the layers' weights and biases, which apply to scaled inputs. What is assigned to them is
-        where predictions, `partial_fit` and a warm start go on from.
-    loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_, n_iter_, t_, n_layers_, n_outputs_,
-    out_activation_, n_features_in_, feature_names_in_ : as MLPClassifier's.
+    classes_ : array
+        Labels, in the order of the columns of `predict_proba`.
+    net_ : module
+        The network, in evaluation mode.
+    history_ : History
+        Of the last fit; not of "lbfgs".
+    coefs_ : list of arrays (in, out)
+        Views of the layers' weights, which apply to scaled inputs. What is assigned is where predictions, `partial_fit` and a
+        warm start go on from.
+    intercepts_ : list of arrays (out,)
+        Views of the layers' biases, alike.
+    loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_, n_iter_, t_ : float, list, int
+        As MLPClassifier's: the last loss, those of all epochs, the lowest; accuracies with early_stopping; epochs of the last
+        fit, examples seen.
+    n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_ : int, str, array
+        As MLPClassifier's.
 
     Notes
     -----
     Sample weights are divided by their mean over the data. MLPClassifier divides them by their sum in each batch, so that an
     example weighs more in a batch of light ones.
 
-    Example
-    -------
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
     >>> model = NetClassifier((10,), solver="lbfgs", random_state=0).fit(X, y)

@@ -23,22 +23,23 @@ class NetRegressor(RegressorMixin, Estimator):
 
     Parameters
     ----------
-    loss : "squared_error", half the square; "poisson", half the Poisson deviance, for counts and other targets that are not
+    loss : str or Loss, default="squared_error"
+        "squared_error", half the square; "poisson", half the Poisson deviance, for counts and other targets that are not
         negative, the network's output being the logarithm; "absolute_error"; "huber"; or a loss of the library such as
         Huber(delta=0.5).
-    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle,
-    random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2,
-    epsilon, n_iter_no_change, max_fun, dropout, batch_norm, optimizer, net : as in `NetClassifier`. early_stopping looks at R2.
-    scale : as in `NetClassifier`; the target, too, is brought to mean 0 and deviation 1, except for "poisson". The loss is then
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        This and all others, in the order of the signature, as in `NetClassifier`. early_stopping looks at R2.
+    scale : bool, default=True
+        As in `NetClassifier`; the target, too, is brought to mean 0 and deviation 1, except for "poisson". The loss is then
         that of the scaled target; predictions are in the data's unit.
 
     Attributes
     ----------
-    net_, history_, coefs_, intercepts_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_, n_iter_,
-    t_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_ : as in `NetClassifier`.
+    net_, history_, coefs_, intercepts_, loss_, loss_curve_ : module, History, lists, float
+        These and the others as in `NetClassifier`.
 
-    Example
-    -------
+    Examples
+    --------
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = NetRegressor(hidden_layer_sizes=(10,), solver="lbfgs", max_iter=30, random_state=0, tol=1e-2).fit(X, y)

@@ -263,7 +263,8 @@ def day_of(cell: str, order: str) -> float | None:
             first, second, year_ = int(parts[1]), int(parts[2]), int(parts[3])
             year_ += (2000 if year_ < 70 else 1900) if len(parts[3]) == 2 else 0
             day, month_ = (first, second) if order == "day" else (second, first)
-            found = datetime(year_, month_, day, *(int(piece or 0) for piece in parts.groups()[3:]))
+            hour, minute, second = (int(piece or 0) for piece in parts.groups()[3:])
+            found = datetime(year_, month_, day, hour, minute, second)
     except ValueError:
         return None
     return (found.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds() / 86400

@@ -83,7 +83,7 @@ def test_a_data_set_with_a_name_can_be_saved_and_used_on_a_file(capsys, csv, tmp
 def test_predictions_go_into_a_file(capsys, csv, tmp_path):
     model, path = tmp_path / "m.modnet", csv("a,b\n" + "".join(f"{k},{k % 2}\n" for k in range(30)))
     run(capsys, "train", path, "--save", model, "--epochs", "2")
-    status, out, err = run(capsys, "predict", model, path, "--output", tmp_path / "out.csv")
+    status, out, _ = run(capsys, "predict", model, path, "--output", tmp_path / "out.csv")
     assert (status, out) == (0, "")
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 31
 

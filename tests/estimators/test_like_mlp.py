@@ -8,7 +8,7 @@ from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from modnet.estimators import NetClassifier, NetRegressor
+from modnet.estimators import NetClassifier, NetRegressor, ScaleWarning
 
 # Batches of all examples, as each library shuffles in its own way.
 BINARY = make_classification(60, 6, random_state=0)
@@ -33,6 +33,7 @@ def pair(kinds, data, **settings):
     X, y = data
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", ScaleWarning)
         return kinds[0](scale=False, **settings).fit(X, y), kinds[1](**settings).fit(X, y)
 
 
