@@ -37,7 +37,8 @@ class RidgeLinear(Linear):
 
     Example
     -------
-    >>> layer = RidgeLinear(2, 1, alpha=0.5, init=3.0)
+    >>> layer = RidgeLinear(2, 1, alpha=0.5, rng=0)
+    >>> layer.weight[:] = 3.0
     >>> layer.backward_update_gradient([[0.0, 0.0]], [[1.0]])
     >>> layer.weight_gradient.tolist(), layer.bias_gradient.tolist()
     ([[1.5], [1.5]], [1.0])
