@@ -1,6 +1,6 @@
 """NetClassifier and NetRegressor beside scikit-learn's MLPs, at the defaults, on twenty data sets of scikit-learn.
 
-    python benchmarks/estimators.py [--seeds 5] [--only digits,wine]
+    python benchmarks/estimators.py [--seeds 5] [--only digits,wine] [--overhead]
 
 For each data set and seed: a quarter of the examples is set aside, a network is fitted to the rest at its defaults, and scored
 on the quarter: accuracy, or R2 of a regression. The seed chooses the split and the parameters, the same for all. Times are the
@@ -23,7 +23,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from modnet import CrossEntropy, fit
 from modnet.estimators import NetClassifier, NetRegressor
+from modnet.optim import Adam
 
 CLASSES: dict[str, Callable[[], Any]] = {
     "iris": lambda: datasets.load_iris(return_X_y=True),
@@ -68,11 +70,49 @@ def _scaled(model: Any, regression: bool) -> Any:
     return TransformedTargetRegressor(model, transformer=StandardScaler()) if regression else model
 
 
+def overhead(repeats: int = 7) -> None:
+    """What an estimator costs beside `modnet.fit` on the same network, data and steps; the least of several times."""
+    X, y = datasets.load_digits(return_X_y=True)
+    X = X / 16
+    epochs = 30
+    settings = {"max_iter": epochs, "n_iter_no_change": epochs + 1, "tol": 0.0, "random_state": 0}
+    net = NetClassifier(scale=False, **settings).fit(X, y).net_
+
+    def plain() -> None:
+        fit(net, X, y, CrossEntropy(), Adam(), epochs=epochs, batch_size=200, rng=0, progress=False)
+
+    model, theirs = NetClassifier(random_state=0), MLPClassifier(random_state=0)
+    cases: dict[str, Callable[[], Any]] = {
+        f"modnet.fit, {epochs} epochs": plain,
+        "NetClassifier, scale=False": lambda: NetClassifier(scale=False, **settings).fit(X, y),
+        "NetClassifier": lambda: NetClassifier(**settings).fit(X, y),
+        "NetClassifier, early_stopping": lambda: NetClassifier(early_stopping=True, **settings).fit(X, y),
+        "MLPClassifier": lambda: MLPClassifier(**settings).fit(X, y),
+        "MLPClassifier, early_stopping": lambda: MLPClassifier(early_stopping=True, **settings).fit(X, y),
+        "partial_fit of 100 examples": lambda: model.partial_fit(X[:100], y[:100], classes=range(10)),
+        "the same of MLPClassifier": lambda: theirs.partial_fit(X[:100], y[:100], classes=range(10)),
+        "predict of 1797 examples": lambda: model.predict(X),
+        "the same of MLPClassifier ": lambda: theirs.predict(X),
+    }
+    found: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(repeats):  # in turn, so that a busy minute is everybody's
+        for name, run in cases.items():
+            began = time.perf_counter()
+            run()
+            found[name].append(time.perf_counter() - began)
+    for name, seconds in found.items():
+        print(f"{name:32} {1000 * min(seconds):9.2f} ms")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", default="")
+    parser.add_argument("--overhead", action="store_true", help="what an estimator costs beside modnet.fit, and nothing else")
     options = parser.parse_args()
+    if options.overhead:
+        overhead()
+        return
     names = [name for name in [*CLASSES, *NUMBERS] if not options.only or name in options.only.split(",")]
     columns = list(contestants(False))
     print("| data | examples | " + " | ".join(columns) + " | seconds: MLP | " + f"{columns[1]} |")

@@ -252,13 +252,14 @@ class NetClassifier(ClassifierMixin, Estimator):
             if not hasattr(self, "classes_"):
                 raise ValueError(f"{self._who}: classes must be passed on the first call to partial_fit")
             return
-        found = unique_labels(classes)
-        if hasattr(self, "net_") and not np.array_equal(found, self.classes_):
-            raise ValueError(
-                f"{self._who}: classes is {short_repr(classes)}, not the same as on the last call to partial_fit, "
-                f"{self.classes_}"
-            )
-        self.classes_ = found
+        if hasattr(self, "net_"):
+            if not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
+                raise ValueError(
+                    f"{self._who}: classes is {short_repr(classes)}, not the same as on the last call to partial_fit, "
+                    f"{self.classes_}"
+                )
+            return
+        self.classes_ = unique_labels(classes)
         self._multilabel = type_of_target(y).startswith("multilabel")
 
     def _encode(self, X: Any, y: Any, reset: bool, incremental: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -267,8 +268,9 @@ class NetClassifier(ClassifierMixin, Estimator):
             y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        kind = type_of_target(y)
+        kind = type_of_target(y)  # once: it takes as long as a small network's step
+        if kind not in ("binary", "multiclass", "multiclass-multioutput", "multilabel-indicator"):
+            check_classification_targets(y)  # which says what is wrong
         if kind == "multiclass-multioutput":
             raise ValueError(
                 f"{self._who}: y has {y.shape[1]} columns of classes, expected labels (n,), or 0 and 1 for several labels an "

@@ -8,7 +8,6 @@ from modnet.estimators import AutoEncoder, NetClassifier, NetRegressor
 # Few and fast epochs: the checks ask for 83 % and R2 of 0.5 on easy data.
 SMALL = [
     NetClassifier((20,), max_iter=40, learning_rate_init=0.02),
-    NetClassifier((10,), solver="lbfgs", max_iter=40),
     NetRegressor(hidden_layer_sizes=(20,), max_iter=60, learning_rate_init=0.02),
     AutoEncoder((5, 2), max_iter=10, learning_rate_init=0.02),
 ]
