@@ -77,7 +77,8 @@ def read_examples(options: argparse.Namespace) -> Examples:
         )
     sheet = read_file(name, options)
     try:
-        sheet = sheet.without([column for words in options.drop for column in words.split(",")])
+        named = [[words] if words in sheet.names else words.split(",") for words in options.drop]
+        sheet = sheet.without([column for columns in named for column in columns])
         if len(sheet.names) < 2:
             raise ValueError(f"{name} has 1 column, expected inputs and a target; choose another --separator if it has more")
         target, y, inputs = Target.found(sheet, options.target or sheet.names[-1], options.task)

@@ -95,7 +95,7 @@ def _add_train(commands: Any) -> None:
     add("data", metavar="DATA", help="a name that `datasets` lists, or a CSV file whose last column is the target")
     add("--target", metavar="COLUMN", help="what to predict, of a file (default: its last column)")
     add("--drop", action="append", default=[], metavar="COLUMN",
-        help="leave a column out, such as a number of the line; may be repeated")  # fmt: skip
+        help="leave a column out, such as a number of the line; may be repeated, or a,b")  # fmt: skip
     _add_reading(add)
 
     group = train.add_argument_group("the network")

@@ -17,19 +17,27 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from modnet.estimators.building import from_function, hidden_sizes, layers, linears, without_single
+from modnet.estimators.building import (
+    from_function,
+    hidden_sizes,
+    is_of_library,
+    layers,
+    leaves_of,
+    linears,
+    takes_whole_numbers,
+    without_single,
+)
 from modnet.estimators.scaling import Scale, ScaleWarning, names_of
+from modnet.estimators.settings import check_settings
 from modnet.estimators.stopping import Watch
-from modnet.inputs import as_numbers, real, short_repr, whole
+from modnet.inputs import as_numbers
 from modnet.loss import Loss
-from modnet.modules import BatchNorm, Embedding, RidgeLinear, Sequential
+from modnet.modules import BatchNorm, RidgeLinear, Sequential
 from modnet.optim import SGD, Adam, minimize
 from modnet.optim.optimizer import Optimizer
 from modnet.persistence.describe import build, describe
 from modnet.training import History, fit, predict
 
-_SOLVERS = ("adam", "sgd", "lbfgs")
-_RATES = ("constant", "invscaling", "adaptive")
 _FEW = 20  # examples: the mean and deviation of fewer say little
 
 
@@ -120,7 +128,7 @@ class Estimator(BaseEstimator):
         return type(self).__name__
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
-        self._check_settings()
+        check_settings(self)
         if incremental and self.early_stopping:
             raise ValueError(f"{self._who}: partial_fit does not support early_stopping=True")
         goes_on = hasattr(self, "net_") and (incremental or self.warm_start)
@@ -268,7 +276,7 @@ class Estimator(BaseEstimator):
             if size > n:
                 warnings.warn(f"{self._who}: batch_size is {size} for {n} examples; all are one batch", stacklevel=5)
                 size = n
-        has_batch_norm = self.batch_norm if self.net is None else any(isinstance(m, BatchNorm) for m in _leaves(self.net_))
+        has_batch_norm = self.batch_norm if self.net is None else any(isinstance(m, BatchNorm) for m in leaves_of(self.net_))
         return without_single(n, size) if has_batch_norm else size
 
     def _made_optimizer(self, n: int) -> Optimizer:
@@ -357,31 +365,7 @@ class Estimator(BaseEstimator):
                 place[...] = value
         del self._assigned
 
-    # Settings.
-
-    def _check_settings(self) -> None:
-        who = self._who
-        _one_of(self.solver, _SOLVERS, who, "solver")
-        _one_of(self.learning_rate, _RATES, who, "learning_rate")
-        for name in ("scale", "shuffle", "early_stopping", "warm_start", "nesterovs_momentum", "batch_norm"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{who}: {name} is {short_repr(getattr(self, name))}, expected True or False")
-        for name in ("alpha", "power_t", "tol"):
-            real(getattr(self, name), who, name, "a number that is not negative", lambda v: v >= 0)
-        for name in ("learning_rate_init", "epsilon"):
-            real(getattr(self, name), who, name, "a positive number", lambda v: v > 0)
-        for name in ("beta_1", "beta_2", "momentum", "validation_fraction"):
-            real(getattr(self, name), who, name, "from 0 up to 1", lambda v: 0 <= v < 1)
-        for name in ("max_iter", "max_fun"):
-            whole(getattr(self, name), who, name)
-        if self.n_iter_no_change != np.inf:
-            whole(self.n_iter_no_change, who, "n_iter_no_change")
-        if self.batch_size != "auto":
-            whole(self.batch_size, who, "batch_size")
-        if self.optimizer is not None and not isinstance(self.optimizer, Optimizer):
-            raise TypeError(f"{who}: optimizer is {short_repr(self.optimizer)}, expected an object such as AdamW(lr=1e-3)")
-        if self.net is not None and self.optimizer is not None and self.alpha != type(self)().alpha:
-            raise ValueError(f"{who}: alpha with net and optimizer does nothing; give the optimizer a weight_decay instead")
+    # Whether and how it is kept.
 
     def _has_steps(self) -> bool:
         """Whether the solver takes steps, so that `partial_fit` can take some."""
@@ -423,25 +407,4 @@ class _WithPenalty(Loss):
         return self.loss.backward(y, yhat)
 
 
-def _leaves(net: Any) -> list[Any]:
-    return list(net.leaves()) if callable(getattr(net, "leaves", None)) else [net]
-
-
-def is_of_library(net: Any) -> bool:
-    """Whether a network has none but the library's modules."""
-    parts = [net, *getattr(net, "containers", list)(), *_leaves(net)]
-    return all(type(part).__module__.partition(".")[0] == "modnet" for part in parts)
-
-
-def takes_whole_numbers(net: Any) -> bool:
-    """Whether the network's first module looks its input up, so that a scale would destroy it."""
-    first = next(iter(_leaves(net)), None)
-    return isinstance(first, Embedding)
-
-
-def _one_of(value: Any, known: tuple[str, ...], who: str, name: str) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{who}: {name} is {short_repr(value)}, expected one of {', '.join(map(repr, known))}")
-
-
-__all__ = ["Estimator", "takes_whole_numbers"]
+__all__ = ["Estimator"]

@@ -12,7 +12,19 @@ import numpy as np
 from modnet import modules
 from modnet.inputs import real, short_repr
 from modnet.module import Module
-from modnet.modules import BatchNorm, Dropout, Identity, Linear, LogSoftmax, PReLU, RidgeLinear, Sequential, Sigmoid, Softmax
+from modnet.modules import (
+    BatchNorm,
+    Dropout,
+    Embedding,
+    Identity,
+    Linear,
+    LogSoftmax,
+    PReLU,
+    RidgeLinear,
+    Sequential,
+    Sigmoid,
+    Softmax,
+)
 from modnet.modules.elementwise import Elementwise
 
 
@@ -110,8 +122,24 @@ def from_function(function: Callable[[int, int], Any], n_inputs: int, n_outputs:
 
 def linears(net: Any) -> list[Linear]:
     """The Linear layers of a network, from its input to its output."""
-    found = net.leaves() if callable(getattr(net, "leaves", None)) else [net]
-    return [leaf for leaf in found if isinstance(leaf, Linear)]
+    return [leaf for leaf in leaves_of(net) if isinstance(leaf, Linear)]
+
+
+def leaves_of(net: Any) -> list[Any]:
+    """The leaves of a network, or the module itself."""
+    return list(net.leaves()) if callable(getattr(net, "leaves", None)) else [net]
+
+
+def is_of_library(net: Any) -> bool:
+    """Whether a network has none but the library's modules."""
+    parts = [net, *getattr(net, "containers", list)(), *leaves_of(net)]
+    return all(type(part).__module__.partition(".")[0] == "modnet" for part in parts)
+
+
+def takes_whole_numbers(net: Any) -> bool:
+    """Whether the network's first module looks its input up, so that a scale would destroy it."""
+    first = next(iter(leaves_of(net)), None)
+    return isinstance(first, Embedding)
 
 
 def without_single(n: int, size: int) -> int:
@@ -121,4 +149,7 @@ def without_single(n: int, size: int) -> int:
     return size
 
 
-__all__ = ["activations", "from_function", "hidden_sizes", "layers", "linears", "per_layer", "without_single"]
+__all__ = [
+    "activations", "from_function", "hidden_sizes", "is_of_library", "layers", "leaves_of", "linears", "per_layer",
+    "takes_whole_numbers", "without_single",
+]  # fmt: skip

@@ -32,6 +32,7 @@ class Watch(Callback):
         self.share = 0.5 * alpha * batches / n
         self.kept: Kept | None = None
         self.epochs, self.ended = 0, False
+        self.weights: list[np.ndarray] = []
 
     def on_epoch_end(self, training: Training) -> None:
         """Note the figures; stop, or lower the rate."""
@@ -52,7 +53,9 @@ class Watch(Callback):
         """(alpha / 2) |W|^2, shared out as in the gradient."""
         if not self.share:
             return 0.0
-        return self.share * sum(float(np.vdot(layer.weight, layer.weight)) for layer in linears(net))
+        if not self.weights:  # views, which stay what they are while the network is trained
+            self.weights = [layer.weight for layer in linears(net)]
+        return self.share * sum(float(np.vdot(weight, weight)) for weight in self.weights)
 
     def _compare(self, training: Training) -> None:
         net = self.estimator

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from modnet.tables.reading import MISSING, lines_in_words, number
+from modnet.tables.reading import MISSING, lines_in_words, numbers
 
 MOST_CATEGORIES = 40
 _MOSTLY = 0.9  # of the cells of a column of numbers or dates are numbers or dates; the others count as missing, with a note
@@ -92,7 +92,7 @@ class Number(Column):
         return [True, *([False] if self.has_missing else [])]
 
     def transform(self, cells: list[str], decimal: str) -> tuple[np.ndarray, list[int]]:
-        values = [number(cell, decimal) for cell in cells]
+        values = numbers(cells, decimal)
         wrong = [k for k, value in enumerate(values) if value is None and not _is_missing(cells[k])]
         filled = np.array([self.median if value is None else value for value in values], np.float64)
         columns = [filled, *([np.array([value is None for value in values], np.float64)] if self.has_missing else [])]
@@ -216,11 +216,11 @@ def column_of(name: str, cells: list[str], decimal: str, chosen: list[int]) -> t
     if not known:
         return None, [f"{name!r} is empty, and is left out"]
     need = _MOSTLY * len(known)
-    values = [number(cell, decimal) for cell in cells]
-    numbers = sum(value is not None for value in values)
-    if numbers >= need:
+    values = numbers(cells, decimal)
+    found = sum(value is not None for value in values)
+    if found >= need:
         notes = []
-        if numbers == len(cells) == len(set(values)) > MOST_CATEGORIES and _counts_lines(values):
+        if found == len(cells) == len(set(values)) > MOST_CATEGORIES and _counts_lines(values):
             notes.append(f"{name!r} counts the lines; leave it out with --drop if it only names them")
         return Number.fitted(name, [values[k] for k in chosen]), notes
     if len(set(part)) < 2:

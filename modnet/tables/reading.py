@@ -12,6 +12,7 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from math import isfinite
 
 from modnet.datasets.files import read_bytes
 from modnet.datasets.words import nearest, short
@@ -150,6 +151,18 @@ def number(cell: str, decimal: str) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
+def numbers(cells: list[str], decimal: str) -> list[float | None]:
+    """The numbers that cells hold, None for those that hold none: as `number` of each, but fast for plain ones."""
+    if not any("_" in cell for cell in cells):
+        try:
+            values = list(map(float, cells if decimal == "." else [cell.replace(",", ".") for cell in cells]))
+            if all(map(isfinite, values)) and (decimal == "." or not any("." in cell for cell in cells)):
+                return list(values)
+        except ValueError:
+            pass
+    return [number(cell, decimal) for cell in cells]
+
+
 def lines_in_words(lines: list[int]) -> str:
     """Some numbers of lines, the first few of many."""
     return _lines(lines)
@@ -245,4 +258,4 @@ def _lines(lines: list[int]) -> str:
     return f"lines {shown}" + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
 
 
-__all__ = ["MISSING", "Sheet", "lines_in_words", "number", "read_sheet"]
+__all__ = ["MISSING", "Sheet", "lines_in_words", "number", "numbers", "read_sheet"]

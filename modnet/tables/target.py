@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from modnet.datasets.words import nearest, short
-from modnet.tables.reading import MISSING, Sheet, lines_in_words, number
+from modnet.tables.reading import MISSING, Sheet, lines_in_words, numbers
 
 _WHOLE = re.compile(r"[-+]?\d{1,15}")
 _MOST_CLASSES = 20  # a target of whole numbers with more different values is a quantity
@@ -40,7 +40,7 @@ class Target:
         sheet = with_target(sheet, name)
         place = sheet.place(name)
         cells, inputs = sheet.columns[place], sheet.without([name])
-        values = [number(cell, sheet.decimal) for cell in cells]
+        values = numbers(cells, sheet.decimal)
         wrong = [k for k, value in enumerate(values) if value is None]
         if wrong and (task == "regression" or (task is None and len(wrong) <= 0.05 * len(cells))):
             k, count = wrong[0], len(wrong)
@@ -58,11 +58,11 @@ class Target:
         sheet = with_target(sheet, self.name)
         cells = sheet.columns[sheet.place(self.name)]
         if self.class_names is None:
-            found = [number(cell, sheet.decimal) for cell in cells]
+            found = numbers(cells, sheet.decimal)
         else:
             places = {text: float(k) for k, text in enumerate(self.class_names)}
-            numbers = [number(cell, sheet.decimal) for cell in cells]
-            found = [places.get(cell, places.get(_plain(value))) for cell, value in zip(cells, numbers)]
+            read = numbers(cells, sheet.decimal)
+            found = [places.get(cell, places.get(_plain(value))) for cell, value in zip(cells, read)]
         kept = [k for k, value in enumerate(found) if value is not None]
         if len(kept) < len(found):
             lost = [sheet.lines[k] for k, value in enumerate(found) if value is None]

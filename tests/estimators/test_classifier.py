@@ -183,6 +183,7 @@ def test_early_stopping_keeps_the_best_epoch_and_shares_out_rare_classes():
         ({"activation": ["relu", "tanh"]}, r"activation has 2 values for 1 hidden layers, expected one for all, or one each"),
         ({"hidden_layer_sizes": (5, 0)}, r"hidden_layer_sizes must be > 0, got \[5, 0\]"),
         ({"solver": "adams"}, "solver is 'adams', expected one of 'adam', 'sgd', 'lbfgs'"),
+        ({"learning_rate": 0.01}, "learning_rate is 0.01; the rate is learning_rate_init=0.01"),
         ({"dropout": 1.0}, "dropout is 1.0, expected from 0 up to 1"),
         ({"loss": "mse"}, "loss is 'mse', expected one of 'log_loss', 'hinge' or a loss such as"),
         ({"loss": modnet.BCE()}, "takes probabilities, expected BCEWithLogits"),
