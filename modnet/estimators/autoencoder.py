@@ -235,7 +235,7 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _unscaled(self, out: np.ndarray) -> np.ndarray:
         if self._is_log:
             return 1 / (1 + np.exp(-out))
-        return out if self._input_scale is None else self._input_scale.undo(out)
+        return out if self.input_scale_ is None else self.input_scale_.undo(out)
 
     def _validation_score(self, scores: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
         return float(r2_score(y, self._unscaled(scores), sample_weight=weights, multioutput="variance_weighted"))

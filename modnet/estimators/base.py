@@ -161,7 +161,7 @@ class Estimator(BaseEstimator):
         self._first_part = incremental
         self._prepare(X, y, weights)
         net = self._built(X.shape[1], random)
-        self._input_scale = None if takes_whole_numbers(net) else self._scale_of(X, weights, "X")
+        self.input_scale_ = None if takes_whole_numbers(net) else self._scale_of(X, weights, "X")
         self.net_ = net.astype(X.dtype) if hasattr(net, "astype") else net
         self.n_layers_ = len(linears(self.net_)) + 1
         self.n_iter_ = self.t_ = 0
@@ -315,7 +315,7 @@ class Estimator(BaseEstimator):
         return None
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
-        return X if self._input_scale is None else self._input_scale.apply(X)
+        return X if self.input_scale_ is None else self.input_scale_.apply(X)
 
     def _output(self, X: Any) -> np.ndarray:
         """What the network says of data as they come in."""

@@ -102,6 +102,8 @@ class NetClassifier(ClassifierMixin, Estimator):
         Labels, in the order of the columns of `predict_proba`.
     net_ : module
         The network, in evaluation mode.
+    input_scale_ : Scale or None
+        What brings columns to mean 0 and deviation 1, `mean` and `deviation`: `net_` takes ``input_scale_.apply(X)``.
     history_ : History
         Of the last fit; not of "lbfgs".
     coefs_ : list of arrays (in, out)

@@ -35,7 +35,9 @@ class NetRegressor(RegressorMixin, Estimator):
 
     Attributes
     ----------
-    net_, history_, coefs_, intercepts_, loss_, loss_curve_ : module, History, lists, float
+    target_scale_ : Scale or None
+        As `input_scale_`, of the target: a prediction is ``target_scale_.undo(output)``.
+    net_, input_scale_, history_, coefs_, intercepts_, loss_, loss_curve_ : module, History, lists, float
         These and the others as in `NetClassifier`.
 
     Examples
@@ -128,8 +130,8 @@ class NetRegressor(RegressorMixin, Estimator):
         y : (n,) or (n, outputs), in the unit of the targets.
         """
         out = self._linked(self._output(X))
-        if self._target_scale is not None:
-            out = self._target_scale.undo(out)
+        if self.target_scale_ is not None:
+            out = self.target_scale_.undo(out)
         return out[:, 0] if out.shape[1] == 1 else out
 
     # What the base asks for.
@@ -150,7 +152,7 @@ class NetRegressor(RegressorMixin, Estimator):
     def _prepare(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> None:
         self.n_outputs_ = y.shape[1]
         self.out_activation_ = "exp" if self._is_log else "identity"
-        self._target_scale = None if self._is_log else self._scale_of(y, weights, "y")
+        self.target_scale_ = None if self._is_log else self._scale_of(y, weights, "y")
 
     @property
     def _is_log(self) -> bool:
@@ -170,7 +172,7 @@ class NetRegressor(RegressorMixin, Estimator):
         return kind(), factor
 
     def _targets(self, y: np.ndarray, dtype: Any) -> np.ndarray:
-        return y if self._target_scale is None else self._target_scale.apply(y)
+        return y if self.target_scale_ is None else self.target_scale_.apply(y)
 
     def _linked(self, out: np.ndarray) -> np.ndarray:
         return np.exp(out) if self._is_log else out
