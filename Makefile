@@ -24,7 +24,7 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --di
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files mutation test-every-float32 \
-	lint format lines bench bench-check conformance build clean FORCE
+	lint format lines bench bench-check bench-estimators drop-in conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,12 @@ bench: $(BENCH)/.run ## time modnet against PyTorch and JAX, in an environment o
 
 bench-check: $(RUN) ## whether training is slower than at a revision: make bench-check BASE=HEAD~1
 	$(VENV)/bin/python benchmarks/check.py $(BASE)
+
+bench-estimators: $(RUN) ## NetClassifier and NetRegressor beside scikit-learn's MLPs on twenty data sets (minutes)
+	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python benchmarks/estimators.py
+
+drop-in: $(DEV) ## scikit-learn's own tests of its MLPs, run against ours with only the import changed
+	$(VENV)/bin/python benchmarks/drop_in.py
 
 conformance: $(BENCH)/.run ## compare all modules, losses, optimizers and whole trainings with PyTorch's
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python -m pytest benchmarks/conformance

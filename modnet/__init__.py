@@ -19,6 +19,7 @@ from modnet.losses import (
     KLDivergence,
     MultiMargin,
     Perceptron,
+    Poisson,
 )
 from modnet.module import Module
 from modnet.modules import (
@@ -72,7 +73,9 @@ from modnet.training.weights import balanced_weights
 
 __version__ = "0.2.0"
 
-_SUBMODULES = ("check", "datasets", "discovery", "exchange", "handout", "metrics", "plotting", "training", "watch")
+_SUBMODULES = (
+    "check", "datasets", "discovery", "estimators", "exchange", "handout", "metrics", "plotting", "training", "watch",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
@@ -126,6 +129,7 @@ __all__ = [
     "MultiMargin",
     "PReLU",
     "Perceptron",
+    "Poisson",
     "Radial",
     "Ramp",
     "ReLU",

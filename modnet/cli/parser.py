@@ -16,6 +16,13 @@ examples:
   python -m modnet train digits --layers 100 --epochs 30 --plot digits.png
   python -m modnet train moons --layers 16,16 --activation tanh --lr 0.01 --plot moons.png
   python -m modnet train fruit.csv --layers 20 --optimizer sgd --lr 0.05 --momentum 0.9
+  python -m modnet train houses.csv --target price --drop id --save houses.modnet
+"""
+
+_PREDICT_EXAMPLES = """\
+examples:
+  python -m modnet predict houses.modnet new.csv
+  python -m modnet predict houses.modnet new.csv --output prices.csv
 """
 
 _CHECK_EXAMPLES = """\
@@ -45,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"modnet {modnet.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     _add_train(commands)
+    _add_predict(commands)
     _add_check(commands)
 
     datasets = _command(commands, "datasets", _datasets, "list the data sets that have a name, or say more about one")
@@ -85,6 +93,10 @@ def _add_train(commands: Any) -> None:
     )  # fmt: skip
     add = train.add_argument
     add("data", metavar="DATA", help="a name that `datasets` lists, or a CSV file whose last column is the target")
+    add("--target", metavar="COLUMN", help="what to predict, of a file (default: its last column)")
+    add("--drop", action="append", default=[], metavar="COLUMN",
+        help="leave a column out, such as a number of the line; may be repeated, or a,b")  # fmt: skip
+    _add_reading(add)
 
     group = train.add_argument_group("the network")
     add = group.add_argument
@@ -127,8 +139,39 @@ def _add_train(commands: Any) -> None:
 
     group = train.add_argument_group("output")
     add = group.add_argument
+    add("--save", metavar="FILE", help="save the model, with what its inputs were made numbers by, for `predict`, `evaluate`")
     add("--plot", metavar="FILE", help="save curves, and what the network has learned, as .png, .pdf, .svg, ...")
     add("--quiet", action="store_true", help="print the last figures only")
+
+
+def _add_reading(add: Callable[..., Any]) -> None:
+    """How a table file is read, if what is found out by itself is wrong."""
+    add("--header", action=argparse.BooleanOptionalAction, default=None,
+        help="whether the first line names the columns (default: if none of its cells is a number)")  # fmt: skip
+    add("--separator", type=_one_character, metavar="CHARACTER",
+        help="between cells, or tab (default: what cuts the lines alike)")  # fmt: skip
+    add("--decimal", choices=(".", ","), help="in numbers (default: what most numbers have)")
+    add("--skip-bad-lines", action="store_true", help="leave out lines with too few or too many cells, not refuse them")
+
+
+def _one_character(text: str) -> str:
+    found = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError(f"it is {text!r}, expected one character, or tab")
+    return found
+
+
+def _add_predict(commands: Any) -> None:
+    predict = _command(
+        commands, "predict", _predict, "predict the lines of a table with a model that `train --save` wrote",
+        epilog=_PREDICT_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    evaluate = _command(commands, "evaluate", _evaluate, "report how good a model is on a table that has the target")
+    for parser in (predict, evaluate):
+        parser.add_argument("model", metavar="MODEL", help="a file that `train --save` wrote")
+        parser.add_argument("data", metavar="TABLE", help="a CSV file with the columns that were trained on, in any order")
+        _add_reading(parser.add_argument)
+    predict.add_argument("--output", metavar="FILE", help="write a CSV file there (default: print it)")
 
 
 def _add_check(commands: Any) -> None:
@@ -153,6 +196,18 @@ def _train(options: argparse.Namespace) -> int:
     from modnet.cli.train import train
 
     return train(options)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from modnet.cli.predict import predict
+
+    return predict(options)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from modnet.cli.predict import evaluate
+
+    return evaluate(options)
 
 
 def _check(options: argparse.Namespace) -> int:
