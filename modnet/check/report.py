@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 import html
+import inspect
+import re
 import textwrap
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+_LONGEST = 2000  # characters of a message
+
+
+def visible(text: str, longest: int = _LONGEST) -> str:
+    """A stranger's text as it may be shown: not too long, and with control characters written out."""
+    more = len(text) - longest
+    shown = "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else ascii(c)[1:-1] for c in text[:longest])
+    return shown + (f"... ({more} more characters)" if more > 0 else "")
+
+
+class Line(str):
+    """A line of a student's code, as "line 12: return ...", that knows where it is written.
+
+    Attributes
+    ----------
+    file : the name its code was compiled under; a cell of a notebook ends in " cell 3". number : of the line.
+    """
+
+    file: str
+    number: int
+
+    def __new__(cls, file: str, number: int, text: str = "") -> Line:
+        """Make the text, and keep the place."""
+        line = super().__new__(cls, f"line {number}: {visible(text, 300)}" if text else f"line {number}")
+        line.file, line.number = file, number
+        return line
+
+    def __getnewargs__(self) -> tuple[str, int, str]:  # type: ignore[override]  # for copies
+        return self.file, self.number, self.partition(": ")[2]
 
 
 @dataclass
@@ -23,6 +56,8 @@ class Finding:
     error : the largest difference from the truth, relative to the largest true value; None if no numbers were compared.
     index, analytic, numeric : the worst entry, what was returned there, and the truth.
     truth : where the truth comes from, in words. line : the line to look at, as "line 12: return ...", if one is suspected.
+    file, cell, line_number : where that line is, or where the operation begins if no line is suspected; cell counts the code
+        cells of a notebook from 1 and is None elsewhere. Empty or None if it is not known.
     """
 
     kind: str
@@ -35,6 +70,28 @@ class Finding:
     numeric: float | None = None
     truth: str = "finite differences give"
     line: str = ""
+    file: str = ""
+    cell: int | None = None
+    line_number: int | None = None
+
+    def __post_init__(self) -> None:
+        self.message, self.hint = visible(self.message), visible(self.hint)
+
+    def locate(self, kind: type) -> None:
+        """Fill in file, cell and line number, for a finding about a class."""
+        if isinstance(self.line, Line):
+            name, number = self.line.file, self.line.number
+        else:
+            given = re.match(r"line (\d+)", self.line)
+            try:
+                function = inspect.unwrap(getattr(kind, self.where.split(".")[-1]))
+                name, number = function.__code__.co_filename, function.__code__.co_firstlineno
+            except (AttributeError, ValueError):
+                return
+            number = int(given[1]) if given else number
+        found = re.match(r"^(.*\.ipynb) cell (\d+)$", name, re.DOTALL)
+        self.file, self.cell = (found[1], int(found[2])) if found else (name, None)
+        self.line_number = number
 
     def figures(self) -> str:
         """The worst entry in words; empty if no numbers were compared."""
@@ -54,7 +111,11 @@ class Finding:
             "index": None if self.index is None else list(self.index),
             "analytic": self.analytic,
             "numeric": self.numeric,
-            "line": self.line,
+            "figures": self.figures(),
+            "line": str(self.line),
+            "file": self.file,
+            "cell": self.cell,
+            "line_number": self.line_number,
         }
 
     def __str__(self) -> str:
@@ -62,7 +123,8 @@ class Finding:
         if self.figures():
             lines += _wrap(self.figures())
         if self.line:
-            lines += _wrap("Your " + self.line)
+            place = f"cell {self.cell}, " if self.cell is not None else ""
+            lines += _wrap(f"Your {place}{self.line}")
         if self.hint:
             lines += _wrap("Look at: " + self.hint)
         return "\n".join(lines)
