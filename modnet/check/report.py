@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.kinds import kinds
+
 _LONGEST = 2000  # characters of a message
 
 
@@ -191,21 +193,42 @@ class Report:
         return str(self)
 
     def _repr_html_(self) -> str:
-        colour = {"right": "#1a7f37", "wrong": "#b42318", "not checked": "#666666"}
+        verdict = "all right" if self.ok else f"{len(self.findings)} to look at"
         rows = "".join(
-            f"<tr><td>{html.escape(a)}</td><td style='color:{colour[b]}'>{b}</td><td>{html.escape(c)}</td></tr>"
+            f"<tr><td>{html.escape(a)}</td><td style='color:{_COLOURS[b]}'>{_MARKS[b]} {b}</td><td>{html.escape(c)}</td></tr>"
             for a, b, c in self.verdicts
         )
-        findings = "".join(
-            f"<li><b>{html.escape(f.where)}: {html.escape(f.kind)}</b><br>{html.escape(f.message)}"
-            + (f"<br><code>{html.escape(f.figures())}</code>" if f.figures() else "")
-            + (f"<br>Your <code>{html.escape(f.line)}</code>" if f.line else "")
-            + (f"<br><i>Look at:</i> {html.escape(f.hint)}" if f.hint else "")
-            + "</li>"
-            for f in self.findings
+        findings = "".join(f"<li>{_finding_as_html(finding)}</li>" for finding in self.findings)
+        return (
+            "<div style='overflow-x:auto;overflow-wrap:anywhere;text-align:left'>"
+            f"<b>{html.escape(self.subject)}</b>: {verdict}<table>{rows}</table><ol>{findings}</ol></div>"
         )
-        verdict = "all right" if self.ok else f"{len(self.findings)} to look at"
-        return f"<div><b>{html.escape(self.subject)}</b>: {verdict}<table>{rows}</table><ol>{findings}</ol></div>"
+
+
+_MARKS = {"right": "✓", "wrong": "✗", "not checked": "?"}
+#: The colours of the page, light or dark, by the names that JupyterLab and VS Code give them; else some that show on both.
+_COLOURS = {
+    "right": "var(--jp-success-color1, var(--vscode-testing-iconPassed, #2f9e44))",
+    "wrong": "var(--jp-error-color1, var(--vscode-errorForeground, #e5484d))",
+    "not checked": "inherit",
+}
+
+
+def _finding_as_html(finding: Finding) -> str:
+    parts = [f"<b>{html.escape(finding.where)}: {html.escape(finding.kind)}</b><br>{html.escape(finding.message)}"]
+    if finding.figures():
+        parts.append(f"<br><code>{html.escape(finding.figures())}</code>")
+    if finding.line:
+        parts.append(f"<br>Your <code>{html.escape(finding.line)}</code>")
+    if finding.hint:
+        parts.append(f"<br><i>Look at:</i> {html.escape(finding.hint)}")
+    kind = kinds().get(finding.kind)
+    if kind is not None:
+        about = "".join(f"<pre>{html.escape(t)}</pre>" if what == "code" else f"<p>{html.escape(t)}</p>" for what, t in kind.parts)
+        parts.append(
+            f"<details><summary>what {kind.name} means</summary><p>{html.escape(kind.title)}</p>{about}</details>"
+        )
+    return "".join(parts)
 
 
 def worst(analytic: np.ndarray, numeric: np.ndarray, excess: np.ndarray) -> dict[str, Any]:

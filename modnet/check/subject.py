@@ -60,7 +60,7 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
         raise Misbehaviour("not-implemented", f"{name} raises NotImplementedError") from error
     except Exception as error:  # a stranger's code may raise anything
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_HERE)]
-        others = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith("<")]
+        others = [f for f in frames if "site-packages" not in f.filename and f.line]
         # The student's own line, if there is one, rather than the line of ours that it called wrongly.
         own = next((f for f in reversed(others) if not f.filename.startswith(_LIBRARY)), others[-1] if others else None)
         line = "" if own is None else Line(own.filename, own.lineno or 0, own.line or "")

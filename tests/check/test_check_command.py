@@ -123,7 +123,7 @@ def test_a_class_that_never_ends_is_stopped(file, capsys):
     assert check(file(RIGHT + loop), "--timeout", "2") == 1
     out = capsys.readouterr().out
     assert "TanH  ok" in out
-    assert "Loop  endless (Loop)" in out
+    assert "Loop  endless (forward)" in out
     assert "Your line 18: while True:" in out
 
 

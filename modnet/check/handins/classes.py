@@ -44,9 +44,9 @@ def loaded_classes(file: File) -> list[Loaded]:
     found = []
     for name, (cell, line) in file.places.items():
         cls = own[name]
-        if not isinstance(cls, type) or is_base(cls, bases) or issubclass(cls, Optimizer):
+        if not isinstance(cls, type) or issubclass(cls, Optimizer):
             continue
-        kind = kind_of(cls)
+        kind = "base" if is_base(cls, bases) else kind_of(cls)
         if kind or looks_relevant(cls):
             found.append(Loaded(cls, kind, file.path, cell, line, "" if kind else why_not(cls)))
     return found

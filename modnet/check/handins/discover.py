@@ -13,7 +13,7 @@ from modnet.check.handins.source import read
 _CODE = (".py", ".ipynb")
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
 #: A folder that holds one of these is somebody's project, not a class list.
-_MARKS = ("setup.py", "pyproject.toml", "requirements.txt", "__init__.py", ".git")
+_MARKS = ("setup.py", "pyproject.toml", "requirements.txt", "__init__.py")
 
 
 class HandInError(Exception):

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 try:
     import psutil  # the extra "check": memory is then bounded on systems whose kernel does not
@@ -27,16 +27,25 @@ _LARGEST_FILE = 64_000_000  # bytes that the code may write into one file
 _LOOK = 0.05  # seconds
 
 
+class Where(NamedTuple):
+    """The line that a stranger's code is at, and the method by which it was entered; empty if that is not known."""
+
+    method: str = ""
+    file: str = ""
+    line: int = 0
+    text: str = ""
+
+
 class Bounds:
     """Processor time and memory of what runs in this process.
 
     Parameters
     ----------
-    seconds, gigabytes : what it may take. stopped : told ("endless" or "memory", the line that was being executed) when it
-        takes more; then the process ends.
+    seconds, gigabytes : what it may take. stopped : told "endless" or "memory", and `Where` the code is, when it takes more;
+        then the process ends.
     """
 
-    def __init__(self, seconds: float, gigabytes: float, stopped: Callable[[str, str], None]) -> None:
+    def __init__(self, seconds: float, gigabytes: float, stopped: Callable[[str, Where], None]) -> None:
         self.seconds, self.gigabytes, self.stopped = seconds, gigabytes, stopped
         self.main = threading.main_thread().ident
         self.over = threading.Event()
@@ -64,19 +73,19 @@ class Bounds:
                 elif process is not None and process.memory_info().rss > self.gigabytes * 1e9:
                     what = "memory"
                 if what:
-                    self.stopped(what, self._line())
+                    self.stopped(what, self._where())
             except MemoryError:  # here, where next to none is needed
                 what = "memory"
-                self.stopped(what, "")
+                self.stopped(what, Where())
             if what:
                 os._exit(1)
 
-    def _line(self) -> str:
+    def _where(self) -> Where:
         """The line of the stranger's code that the main thread is at."""
         frame = sys._current_frames().get(self.main or 0)
         stack = traceback.extract_stack(frame) if frame is not None else []
         own = [f for f in stack if not f.filename.startswith(_LIBRARY) and "site-packages" not in f.filename and f.line]
-        return f"line {own[-1].lineno}: {own[-1].line}" if own else ""
+        return Where(own[0].name, own[-1].filename, own[-1].lineno or 0, own[-1].line or "") if own else Where()
 
 
 _LIBRARY = (str(Path(__file__).parents[2]), os.path.dirname(os.__file__), "<")

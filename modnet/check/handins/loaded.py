@@ -30,7 +30,8 @@ class Loaded:
 
     Attributes
     ----------
-    cls : the class. kind : "module", "loss", "network" or "optim"; empty if it looks like one of them and is not recognised.
+    cls : the class. kind : "module", "loss", "network" or "optim"; "base" for what these derive from and that does nothing
+        itself, which nobody is asked about; empty for what looks like one of them and is not recognised.
     file : the file. cell : the code cell of a notebook, counted from 1, else None. line : of the class statement.
     remark : why it is not recognised.
     """

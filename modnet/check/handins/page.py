@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 
-from modnet.check.handins.results import HandIn, Record, columns, frequent
+from modnet.check.handins.results import HandIn, Record, Table, kinds_in
 from modnet.check.kinds import Kind, kinds
 
 _STYLE = """
@@ -29,7 +29,8 @@ a { color: var(--link) } .right { color: var(--right) } .wrong { color: var(--wr
 table { border-collapse: collapse; font-size: .92em }
 td, th { border: 1px solid var(--line); padding: .2em .55em; text-align: left; vertical-align: top }
 thead th, tfoot th, tfoot td { background: var(--soft) }
-tbody th { position: sticky; left: 0; background: var(--page); font-weight: 600 }
+tbody th { position: sticky; left: 0; background: var(--page); font-weight: 600; min-width: 8em; max-width: 40vw;
+  overflow-wrap: anywhere }
 pre, code { font: .92em/1.45 ui-monospace, Consolas, monospace }
 pre { background: var(--soft); border: 1px solid var(--line); padding: .6em .8em; margin: .4em 0; white-space: pre-wrap;
   overflow-wrap: anywhere }
@@ -37,8 +38,10 @@ pre { background: var(--soft); border: 1px solid var(--line); padding: .6em .8em
 ul { margin: .3em 0; padding-left: 1.4em }
 @media print {
   :root { --text: #000; --page: #fff; --line: #999; --soft: #fff; --muted: #444; --right: #000; --wrong: #000; --link: #000 }
-  body { font-size: 10pt; max-width: none; padding: 0 } .wide { overflow: visible } table { font-size: 8pt }
-  tbody th { position: static } thead { display: table-header-group } tr, .finding, pre { break-inside: avoid }
+  body { font-size: 10pt; max-width: none; padding: 0 } .wide { overflow: visible }
+  table { font-size: 7.5pt; width: 100% } td, th { padding: .15em .3em; overflow-wrap: break-word }
+  tbody th { position: static } thead { display: table-header-group } tfoot { display: table-row-group }
+  tr, .finding, pre { break-inside: avoid }
   h2, h3 { break-after: avoid } a { text-decoration: none }
   @page { size: A4 landscape; margin: 12mm }
 }
@@ -50,7 +53,8 @@ def as_html(handins: list[HandIn]) -> str:
     one = len(handins) == 1
     found = sorted({f["kind"] for h in handins for r in h.wrong for f in r["report"]["findings"]})
     explained = [kinds()[name] for name in found if name in kinds()]
-    parts = [] if one else [_often(handins), _table(handins)]
+    table = Table(handins)
+    parts = [] if one else [_often(table), _table(table)]
     parts += [_student(i, handin) for i, handin in enumerate(handins)]
     if explained:
         parts.append("<h2>What each kind means</h2>" + "".join(map(_kind, explained)))
@@ -66,12 +70,11 @@ def _text(words: object) -> str:
     return html.escape(str(words))
 
 
-def _often(handins: list[HandIn]) -> str:
-    rows = frequent(handins)[:12]
-    whole = sum(h.ok for h in handins)
+def _often(table: Table) -> str:
+    rows, whole = table.frequent[:12], sum(h.ok for h in table.handins)
     lines = "".join(f"<li>{n} of {of}: {_text(name)}, {_link(kind)}</li>" for n, of, name, kind in rows)
     most = f"<p>Found most:</p><ul>{lines}</ul>" if rows else ""
-    return f"<p>{whole} of {len(handins)} hand-ins are right in every class.</p>{most}"
+    return f"<p>{whole} of {len(table.handins)} hand-ins are right in every class.</p>{most}"
 
 
 def _link(kind: str) -> str:
@@ -84,24 +87,22 @@ def _cell(verdict: str | None) -> str:
         return "<td></td>"
     if verdict == "ok":
         return "<td class='right'>✓</td>"
-    if verdict.startswith("not "):
-        return f"<td class='muted'>? {_text(verdict)}</td>"
-    return "<td class='wrong'>✗ " + ", ".join(map(_text, verdict.split(", "))) + "</td>"
+    if not kinds_in(verdict) or verdict.endswith(" ok"):
+        return f"<td class='muted'>{_text(verdict)}</td>"
+    return "<td class='wrong'>✗ " + ", ".join(map(_text, kinds_in(verdict))) + "</td>"
 
 
-def _table(handins: list[HandIn]) -> str:
-    names = columns(handins)
-    head = "".join(f"<th scope='col'>{_text(name)}</th>" for name in names)
-    verdicts = [handin.verdicts() for handin in handins]
+def _table(table: Table) -> str:
+    head = "".join(f"<th scope='col'>{_text(name)}</th>" for name in table.columns)
     rows = [
-        f"<tr><th scope='row'><a href='#student-{i}'>{_text(handin.name)}</a></th>{''.join(map(_cell, map(v.get, names)))}</tr>"
-        for i, (handin, v) in enumerate(zip(handins, verdicts, strict=True))
+        f"<tr><th scope='row'><a href='#student-{i}'>{_text(handin.name)}</a></th>{''.join(map(_cell, row))}</tr>"
+        for i, (handin, row) in enumerate(zip(table.handins, table.rows, strict=True))
     ]
     most: dict[str, str] = {}
-    for n, _, name, kind in frequent(handins):
-        most.setdefault(name, f"{n} {_text(kind)}")
-    right = "".join(f"<td>{sum(v.get(n) == 'ok' for v in verdicts)} of {sum(n in v for v in verdicts)}</td>" for n in names)
-    often = "".join(f"<td>{most.get(n, '')}</td>" for n in names)
+    for n, of, name, kind in table.frequent:
+        most.setdefault(name, f"{n} of {of}: {_text(kind)}")
+    right = "".join(f"<td>{'' if c == 'others' else table.right(i)}</td>" for i, c in enumerate(table.columns))
+    often = "".join(f"<td>{most.get(name, '')}</td>" for name in table.columns)
     return (
         "<h2>Students by classes</h2><div class='wide'><table>"
         f"<thead><tr><th></th>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>\n"

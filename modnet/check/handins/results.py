@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from modnet.check.handins.loaded import code_name
+from modnet.check.known import plain_name
 
 Record = dict[str, Any]
+_COLUMNS = 14  # as many as can be read on a sheet of paper
 
 
 @dataclass
@@ -144,39 +147,75 @@ def _summary(handin: HandIn) -> str:
     return f"{count} {'class' if count == 1 else 'classes'}, " + (", ".join(words) or "all right")
 
 
-def columns(handins: list[HandIn]) -> list[str]:
-    """The classes of all hand-ins, the most frequent first."""
-    counts = Counter(name for handin in handins for name in handin.verdicts())
-    return sorted(counts, key=lambda name: (-counts[name], name.lower(), name))
+class Table:
+    """Hand-ins by classes. Spellings of a name, such as TanH and Tanh, share a column; what few have is in "others".
+
+    Attributes
+    ----------
+    columns : titles, the most frequent class first. rows : by hand-in, the verdict of each column; None without such a class.
+    frequent : what was found most: (how many hand-ins, of how many with that class, the class, the kind).
+    """
+
+    def __init__(self, handins: list[HandIn]) -> None:
+        self.handins = handins
+        by_key: list[dict[str, list[str]]] = []
+        spelt: dict[str, Counter[str]] = {}
+        for handin in handins:
+            keyed: dict[str, list[str]] = {}
+            for name, verdict in handin.verdicts().items():
+                key = _key(name)
+                keyed.setdefault(key, []).append(verdict)
+                spelt.setdefault(key, Counter())[name] += 1
+            by_key.append(keyed)
+        having = Counter(key for keyed in by_key for key in keyed)
+        title = {key: min(names, key=lambda n: (-names[n], n)) for key, names in spelt.items()}
+        least = 1 if len(handins) < 5 else 2
+        keys = sorted((k for k, n in having.items() if n >= least), key=lambda k: (-having[k], title[k].lower()))[:_COLUMNS]
+        self.columns = [title[k] for k in keys]
+        self.rows = [[_worst(keyed[k]) if k in keyed else None for k in keys] for keyed in by_key]
+        if len(keys) < len(having):
+            self.columns.append("others")
+            rest = [[v for k, vs in keyed.items() if k not in keys for v in vs] for keyed in by_key]
+            for row, verdicts in zip(self.rows, rest, strict=True):
+                row.append(f"{verdicts.count('ok')} of {len(verdicts)} ok" if verdicts else None)
+        found = Counter(
+            (k, kind) for keyed in by_key for k, vs in keyed.items() for kind in sorted({x for v in vs for x in kinds_in(v)})
+        )
+        rows = [(n, having[k], title[k], kind) for (k, kind), n in found.items()]
+        self.frequent = sorted(rows, key=lambda row: (-row[0], row[2].lower(), row[3]))
+
+    def right(self, column: int) -> str:
+        """How many of the hand-ins that have a class have it right, such as "18 of 23"."""
+        verdicts = [row[column] for row in self.rows if row[column] is not None]
+        return f"{verdicts.count('ok')} of {len(verdicts)}"
 
 
-def frequent(handins: list[HandIn]) -> list[tuple[int, int, str, str]]:
-    """What was found most: (how many hand-ins, of how many with that class, the class, the kind)."""
-    found: Counter[tuple[str, str]] = Counter()
-    having: Counter[str] = Counter()
-    for handin in handins:
-        verdicts = handin.verdicts()
-        having.update(verdicts.keys())
-        found.update((name, kind) for name, text in verdicts.items() if not _is_no_kind(text) for kind in text.split(", "))
-    rows = [(n, having[name], name, kind) for (name, kind), n in found.items()]
-    return sorted(rows, key=lambda row: (-row[0], row[2].lower(), row[3]))
+def _key(name: str) -> str:
+    word = re.sub(r"[^a-z0-9]", "", name.lower()).replace("sequentiel", "sequential").replace("entropie", "entropy")
+    return plain_name(name) or word
 
 
-def _is_no_kind(verdict: str) -> bool:
-    return verdict == "ok" or verdict.startswith("not ")
+def _worst(verdicts: list[str]) -> str:
+    """Of several classes of one name: what was found in any, else whether all could be checked."""
+    found = list(dict.fromkeys(kind for verdict in verdicts for kind in kinds_in(verdict)))
+    return ", ".join(found) or next((v for v in verdicts if v != "ok"), "ok")
+
+
+def kinds_in(verdict: str) -> list[str]:
+    """The kinds that a verdict names."""
+    return [] if verdict == "ok" or verdict.startswith("not ") else verdict.split(", ")
 
 
 def as_table(handins: list[HandIn]) -> str:
     """Students by modules; how many have each class right; what was found most; what was left out."""
-    names = columns(handins)
-    by_hand = [(h, h.verdicts()) for h in handins]
-    rows = [["", *names]] + [[h.name, *(verdicts.get(c, "-") for c in names)] for h, verdicts in by_hand]
-    right = [sum(v.get(c) == "ok" for _, v in by_hand) for c in names]
-    rows.append(["right", *(f"{n} of {sum(c in v for _, v in by_hand)}" for n, c in zip(right, names, strict=True))])
+    table = Table(handins)
+    rows = [["", *table.columns]]
+    rows += [[h.name, *(v or "-" for v in row)] for h, row in zip(handins, table.rows, strict=True)]
+    rows.append(["right", *("" if c == "others" else table.right(i) for i, c in enumerate(table.columns))])
     wide = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip() for row in rows]
     lines.insert(-1, "")
-    often = [f"{n} of {of}: {name}, {kind}" for n, of, name, kind in frequent(handins) if n > 1]
+    often = [f"{n} of {of}: {name}, {kind}" for n, of, name, kind in table.frequent if n > 1]
     if often:
         lines += ["", *often[:10]]
     left_out = [(h.name, line) for h in handins for line in _left_out(h) + _unseen(h)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 
-from modnet.check.handins.results import HandIn, columns
+from modnet.check.handins.results import HandIn
 
 
 def as_csv(handins: list[HandIn]) -> str:
     """Comma-separated values: how many classes are right, wrong and not checked, then the verdict on each."""
-    names = columns(handins)
+    names = sorted({name for handin in handins for name in handin.verdicts()}, key=lambda name: (name.lower(), name))
     out = io.StringIO(newline="")
     sheet = csv.writer(out)
     sheet.writerow(["hand-in", "right", "wrong", "not checked", *names])

@@ -26,7 +26,7 @@ from modnet.check.handins.loaded import PHASES, Loaded, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
 from modnet.check.handins.source import Problem
-from modnet.check.report import Finding, Report, visible
+from modnet.check.report import Finding, Line, Report, visible
 
 Emit = Callable[[dict[str, Any]], None]
 _LARGEST_ANSWER = 4_000_000  # bytes
@@ -91,8 +91,8 @@ def _in_process(answer: connection.Connection, task: dict[str, Any], project: Pr
     if parent is not None:
         limits.end_with(lambda: connection.wait([parent.sentinel]), lambda: os._exit(1))
 
-    def stopped(kind: str, line: str) -> None:
-        answer.send_bytes(json.dumps({"stopped": kind, "at": line}).encode())
+    def stopped(kind: str, where: limits.Where) -> None:
+        answer.send_bytes(json.dumps({"stopped": kind, "at": where}).encode())
 
     bounds = limits.Bounds(options.timeout, options.memory, stopped)
     if project is None:
@@ -141,9 +141,9 @@ class _Class:
         if "report" in found:
             return found
         late = late or self.process.exitcode == -getattr(signal, "SIGXCPU", 0.5)
-        return self._stopped(found.get("stopped", "endless" if late else "ended"), found.get("at", ""))
+        return self._stopped(found.get("stopped", "endless" if late else "ended"), limits.Where(*found.get("at", ())))
 
-    def _stopped(self, kind: str, at: str) -> dict[str, Any]:
+    def _stopped(self, kind: str, at: limits.Where) -> dict[str, Any]:
         name, code = self.subject.name, self.process.exitcode or 0
         seconds, gigabytes = self.options.timeout, self.options.memory
         message, hint = {
@@ -156,7 +156,9 @@ class _Class:
             ),
         }[kind]
         report = Report(name)
-        finding = Finding("crash" if kind in ("ended", "output") else kind, name, message, hint, line=at)
+        where = f"{name}.{at.method}" if hasattr(self.subject.cls, at.method or "?") else name
+        line = Line(at.file, at.line, at.text) if at.file else ""
+        finding = Finding("crash" if kind in ("ended", "output") else kind, where, message, hint, line=line)
         report.findings.append(finding)
         return record_of(self.subject, report)
 
@@ -222,17 +224,16 @@ def main() -> None:
         answers.write(json.dumps(event) + "\n")
         answers.flush()
 
-    def stopped(kind: str, line: str) -> None:
-        if at["file"]:
-            answers.write(json.dumps({"stopped": kind, "file": at["file"], "at": line}) + "\n")
-            answers.flush()
+    def stopped(kind: str, where: limits.Where) -> None:
+        emit({"stopped": kind, "at": f"line {where.line}" if where.line else ""})
 
     bounds = limits.Bounds(options.timeout, options.memory, stopped)
     project = load(task, emit)
     at["file"] = ""
     bounds.end()
-    names = [c.name for c in project.loaded]
-    emit({"names": names, "loaded": [described(c) for c in project.loaded if options.wants(c.kind, c.name)]})
+    shown = [c for c in project.loaded if c.kind != "base"]
+    asked = [described(c) for c in shown if options.wants(c.kind, c.name)]
+    emit({"names": [c.name for c in shown], "loaded": asked})
     ask_all(project, task, emit)
     emit({"done": True})
     answers.close()
