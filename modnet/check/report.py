@@ -224,7 +224,8 @@ def _finding_as_html(finding: Finding) -> str:
         parts.append(f"<br><i>Look at:</i> {html.escape(finding.hint)}")
     kind = kinds().get(finding.kind)
     if kind is not None:
-        about = "".join(f"<pre>{html.escape(t)}</pre>" if what == "code" else f"<p>{html.escape(t)}</p>" for what, t in kind.parts)
+        tags = {"code": "pre", "text": "p"}
+        about = "".join(f"<{tags[what]}>{html.escape(words)}</{tags[what]}>" for what, words in kind.parts)
         parts.append(
             f"<details><summary>what {kind.name} means</summary><p>{html.escape(kind.title)}</p>{about}</details>"
         )
