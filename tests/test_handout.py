@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import itertools
 import pickle
 import re
 
@@ -875,14 +876,14 @@ class ReadsMemory:
             m.update_parameters(gradient_step)
 
 
-def test_a_network_that_reads_layers_memory_has_the_gradients_of_ours(rng=0):
-    rng = np.random.default_rng(rng)
+def test_a_network_that_reads_layers_memory_has_the_gradients_of_ours():
+    rng = np.random.default_rng(0)
     X, delta = rng.normal(size=(4, 6, 2)), rng.normal(size=(4, 3))
     layers = [Conv1D(2, 2, 3), ReLU(), MaxPool1D(2, 1), Flatten(), Linear(12, 3), TanH(), Sigmoide(), LogSoftmax(), Softmax()]
     theirs, ours = ReadsMemory(*layers), Sequentiel(*layers)
     out = theirs.forward(X)
     assert layers[0]._input is X
-    assert all(before._forward is after._input for before, after in zip(layers, layers[1:]))
+    assert all(before._forward is after._input for before, after in itertools.pairwise(layers))
     assert layers[-1]._forward is out
     theirs.backward_update_gradient(X, delta)
     found = [layers[0]._gradient.copy(), layers[4]._gradient.copy()]

@@ -64,13 +64,15 @@ class _Remembering(Operation):
 
 
 class _Layer:
-    """What the statement's layers have beside the library's.
+    """A base class beside a module of the library: what the statement's layers have beside the library's.
 
     Attributes
     ----------
-    _input, _forward : what the last forward by hand was given, and what it returned. _delta : what backward_delta returned last.
+    _input, _forward : what the last forward by hand was given, and what it returned.
+    _delta : what backward_delta returned last.
     """
 
+    operations: tuple[Operation | None, ...]
     _input, _forward, _delta = _Last("input"), _Last("forward"), _Last("delta")
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -85,7 +87,7 @@ class _Layer:
 
 
 def also_named(**names: str) -> Callable[[Any], Any]:
-    """Decorator: a function also takes its arguments under other names, such as ``bias="biais"``; several are parted by blanks."""
+    """Decorator: a function also takes its arguments under other names: ``bias="biais"``, several parted by blanks."""
     known = {other: name for name, others in names.items() for other in others.split()}
 
     def decorate(function: Any) -> Any:

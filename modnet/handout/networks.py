@@ -20,6 +20,7 @@ class Sequentiel(modules.Sequential):
 
     Example
     -------
+    >>> from modnet.handout import Linear, TanH
     >>> net = Sequentiel()
     >>> net.add(Linear(2, 3)).add(TanH()).forward([[0.0, 0.0]])
     array([[0., 0., 0.]])
@@ -51,6 +52,7 @@ class AutoEncodeur(Sequentiel):
 
     Example
     -------
+    >>> from modnet.handout import Linear, Sigmoide, TanH
     >>> net = AutoEncodeur([Linear(256, 10), TanH()], [Linear(10, 256), Sigmoide()])
     >>> X = np.zeros((4, 256))
     >>> net.code(X).shape, net.forward(X).shape
