@@ -116,6 +116,8 @@ TABLE[0] = 7
 while True:
     pass
 trained = train_for_hours()
+if trained > 3:
+    print("good")
 def helper(x):
     return log, x + TABLE[0]
 {BASE}
@@ -163,7 +165,7 @@ class TanH(Module, Style):
 
 
 def test_half_a_file_is_better_than_none(write):
-    broken = BASE + TANH + "class Half(Module):\n    def forward(self, X)\n        return X\nprint 'python 2'\n"
+    broken = BASE + TANH + "class Half(Module):\n    def forward(self, X)\n        return X\nprint 'python 2'\nprint 'again'\n"
     root = write({"m.py": "import numpy as np\n" + broken, "latin.py": "x = 1\n"})
     (root / "latin.py").write_bytes(f"# caf\xe9\nimport numpy as np\n{BASE}{TANH}".encode("latin-1"))
     files, found = load(root)
@@ -171,7 +173,8 @@ def test_half_a_file_is_better_than_none(write):
     ((name, cell, line, why),) = lost_classes(files["m.py"])
     assert (name, cell, line) == ("Half", None, 17)
     assert why.startswith("SyntaxError")
-    assert [p.line for p in files["m.py"].problems] == [17, 19]
+    assert [p.line for p in files["m.py"].problems] == [19, 17]
+    assert files["m.py"].problems[0].text.endswith("; 1 more like this")
     assert [c.name for c in loaded_classes(files["latin.py"])] == ["Module", "TanH"]
 
 
@@ -208,9 +211,11 @@ def test_what_belongs_to_whom(write):
         "list/carol/env2/lib/python3.11/site-packages/y.py": layers, "list/.git/z.py": layers,
         "project/linear.py": layers, "project/net.py": "from linear import TanH\n",
         "package/src/m.py": layers, "package/main.py": "from src.m import TanH\n",
+        "folders/src/m.py": layers, "folders/src/n.py": "from src.m import TanH\n",
     })  # fmt: skip
     assert [(h.name, len(h.files)) for h in hand_ins([root / "list"])] == [("alice", 1), ("bob", 1), ("carol", 1), ("tools", 1)]
     assert [(h.name, len(h.files)) for h in hand_ins([root / "project", root / "package"])] == [("project", 2), ("package", 2)]
+    assert [(h.name, len(h.files)) for h in hand_ins([root / "folders"])] == [("folders", 2)]
     both = [root / "project" / "linear.py", root / "project" / "net.py"]
     assert [h.files for h in hand_ins(both)] == [both]
     lone = hand_ins([root / "list" / "carol" / "src" / "m.py", root / "list" / "alice.py"])

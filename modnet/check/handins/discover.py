@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from modnet.check.handins.results import HandIn
@@ -14,6 +16,9 @@ _CODE = (".py", ".ipynb")
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
 #: A folder that holds one of these is somebody's project, not a class list.
 _MARKS = ("setup.py", "pyproject.toml", "requirements.txt", "__init__.py")
+
+#: What parts of one project are called, and no student is.
+_PARTS = {"src", "source", "code", "lib", "test", "util", "tool", "notebook", "script", "example", "experiment", "module"}
 
 
 class HandInError(Exception):
@@ -57,7 +62,7 @@ def _of_folder(folder: Path, as_project: bool) -> list[HandIn]:
         )
     loose = [f for f in files if f.parent == folder]
     marked = bool(loose) and any((folder / mark).exists() for mark in _MARKS)
-    if as_project or marked or _is_one(loose) or _reaches_below(folder, loose):
+    if as_project or marked or _is_one(loose) or _reaches_below(folder, files):
         return [HandIn(folder.name, folder, files)]
     found = [HandIn(f.stem, folder, [f]) for f in loose if f.name != "__init__.py"]
     inside = sorted({f.relative_to(folder).parts[0] for f in files if f.parent != folder})
@@ -106,6 +111,7 @@ def _root_above(file: Path) -> Path:
     return [file.parent, *file.parent.parents][min(wanted, len(file.parents) - 1)]
 
 
+@cache
 def _imports(file: Path) -> list[ast.Import | ast.ImportFrom]:
     codes, _ = read(file)
     return [n for code in codes for node in code.body for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
@@ -128,8 +134,11 @@ def _is_one(files: list[Path]) -> bool:
 
 
 def _reaches_below(folder: Path, files: list[Path]) -> bool:
-    """Whether a file of the folder imports from a folder below it."""
-    below = {p.name for p in folder.iterdir() if p.is_dir()}
+    """Whether a folder is the root of one project: files import by the names of its folders, or these are called so."""
+    below = {f.relative_to(folder).parts[0] for f in files if f.parent != folder}
+    if any(name.lower().rstrip("s") in _PARTS for name in below):
+        return True
+    below -= sys.stdlib_module_names
     return any(name.split(".")[0] in below for f in files for name in _imported_names(f))
 
 

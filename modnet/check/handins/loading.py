@@ -114,14 +114,14 @@ class Loader:
             self.need(file, _names(*node.bases, *node.decorator_list, *node.keywords, *_class_level(node)))
             if self._execute(file, node, code):
                 file.places[node.name] = (code.cell, node.lineno)
-        elif isinstance(node, ast.If):
-            if "__name__" in ast.dump(node.test):
-                return
+        elif isinstance(node, ast.If) and "__name__" in ast.dump(node.test):
+            return
+        elif isinstance(node, ast.If) and _defines(node):
             self.need(file, _names(node.test))
             chosen = self._value(file, node.test, code)
             for inner in node.body if chosen else node.orelse:
                 self._take(file, inner, code)
-        elif isinstance(node, ast.Try):
+        elif isinstance(node, ast.Try) and _defines(node):
             self._try(file, node, code)
         elif not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant | ast.Call | ast.Name | ast.Attribute):
             bound = _bound(node)
@@ -363,6 +363,12 @@ def _bound(node: ast.stmt) -> set[str]:
             if isinstance(place, ast.Name):
                 found.add(place.id)
     return found
+
+
+def _defines(node: ast.stmt) -> bool:
+    """Whether a statement has an import, a class or a function in it."""
+    kinds = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
+    return any(isinstance(inner, kinds) for inner in ast.walk(node))
 
 
 def _only_definitions(node: ast.stmt) -> ast.stmt:

@@ -54,8 +54,8 @@ class HandIn:
 
     @property
     def unread(self) -> list[Record]:
-        """Files and cells no statement of which can be told from another: they may hold classes."""
-        return [p for p in self.problems if not p["line"] or p["text"].startswith("SyntaxError")]
+        """Files of which nothing could be read: they may hold classes."""
+        return [p for p in self.problems if not p["line"]]
 
     def verdicts(self) -> dict[str, str]:
         """By class: "ok", the kinds that were found, "not checked" or "not loaded". Of two classes of a name, the worse."""

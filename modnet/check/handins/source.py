@@ -7,7 +7,7 @@ import json
 import linecache
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modnet.check.handins.loaded import code_name
@@ -119,6 +119,10 @@ def parse(text: str, file: Path, cell: int | None) -> tuple[Code, list[Problem]]
         elif error is not None:
             lost = tuple(re.findall(r"^class\s+(\w+)", piece, re.MULTILINE))
             problems.append(Problem(file, cell, error.lineno or first, f"SyntaxError: {error.msg}", lost))
+    others = [p for p in problems if not p.classes]
+    if len(others) > 1:  # such as the prints of Python 2
+        one = replace(others[0], text=f"{others[0].text}; {len(others) - 1} more like this")
+        problems = [one, *(p for p in problems if p.classes)]
     return Code(file, cell, text, tuple(body)), problems
 
 
