@@ -928,3 +928,13 @@ def test_the_derivative_of_bce_is_the_one_sided_slope_at_0_and_1():
     loss, inner = BCELoss(), np.array([[-h], [h], [h], [h], [h]])  # towards the middle
     slope = (loss.forward(y, yhat + inner) - loss.forward(y, yhat)) / inner[:, 0]
     np.testing.assert_allclose(loss.backward(y, yhat)[:, 0], slope, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("loss", "y"), [(MSELoss(), np.ones((4, 3))), (CELoss(), [0, 1, 2, 0]), (BCELoss(), np.ones((4, 3)))])
+def test_the_last_example_in_place_of_the_last_output_is_noticed(loss, y):
+    net = Sequentiel(Linear(2, 3), Sigmoide())
+    with pytest.raises(ValueError, match=r"leave out the \[-1\]"):
+        loss.backward(y, net.forward(np.ones((4, 2)))[-1])
+    with pytest.raises(ValueError, match="expected") as caught:
+        loss.forward(y, np.ones((5, 3)))
+    assert "[-1]" not in str(caught.value)

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from modnet import losses
 from modnet.kernels import inline
 from modnet.loss import operation
 
 
-class MSELoss(losses.MSE):
+class _Loss:
+    """What the statement's losses say of a single row: many networks of the course return the outputs of all layers."""
+
+    def targets(self, y: Any, yhat_shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """Check y against the shape of yhat, as `modnet.loss.Loss` does."""
+        try:
+            return super().targets(y, yhat_shape, dtype)  # type: ignore[misc]
+        except ValueError as error:
+            if len(yhat_shape) != 1:
+                raise
+            raise ValueError(
+                f"{error}. If yhat is net.forward(x)[-1], leave out the [-1]: here forward returns what the last layer gives, "
+                "and [-1] is its last example"
+            ) from None
+
+
+class MSELoss(_Loss, losses.MSE):
     """||y - yhat||^2 for each example; the derivative is 2 (yhat - y).
 
     Shape
@@ -21,7 +41,7 @@ class MSELoss(losses.MSE):
     """
 
 
-class CELoss(losses.NLL):
+class CELoss(_Loss, losses.NLL):
     """Cross-entropy (coût cross-entropique): -yhat_y, what the prediction gives to the true class, with its sign changed.
 
     After `LogSoftmax` it is the negative log-likelihood. After `Softmax`, as the statement has it first, it is minus the
@@ -38,7 +58,7 @@ class CELoss(losses.NLL):
     """
 
 
-class CrossEntropieLoss(losses.CrossEntropy):
+class CrossEntropieLoss(_Loss, losses.CrossEntropy):
     """Cross-entropy and log-softmax in one: -yhat_y + log(sum over j of exp(yhat_j)); the derivative is softmax - one-hot.
 
     Shape
@@ -57,7 +77,7 @@ def _at_least(x, bound):  # a NaN stays NaN
     return bound if x < bound else x
 
 
-class BCELoss(losses.BCE):
+class BCELoss(_Loss, losses.BCE):
     """Binary cross-entropy (entropie croisée binaire): -(y log yhat + (1 - y) log(1 - yhat)), the log at least -100.
 
     Shape
