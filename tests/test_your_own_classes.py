@@ -15,7 +15,8 @@ import modnet.optim
 import modnet.optim.optimizer
 from modnet import MSE, Callback, CrossEntropy, Linear, Sequential, Tanh, fit
 from modnet.check import check_loss
-from modnet.check.child import classes, load
+from modnet.check.handins.classes import loaded_classes
+from modnet.check.handins.loading import Loader
 from modnet.discovery import all_losses, all_optimizers
 from modnet.kernels import Setting, State, operation
 from modnet.loss import ClassLoss, Loss
@@ -365,7 +366,7 @@ def test_what_the_docstrings_show_is_found_in_its_package_and_trained_compiled(w
 def test_what_the_docstrings_show_is_found_by_the_check_of_a_file(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(LOSS_FILE + "\n\n" + OPTIMIZER_FILE)
-    namespace, problems = load(file)
-    assert problems == []
-    found = {kind: [cls.__name__ for cls in some] for kind, some in classes(namespace).items() if some}
-    assert found == {"losses": ["Squares"]}  # nothing judges an optimizer
+    loaded = Loader(tmp_path, [file]).file(file)
+    assert loaded.problems == []
+    found = [(cls.kind, cls.name) for cls in loaded_classes(loaded)]
+    assert found == [("loss", "Squares")]  # nothing judges an optimizer

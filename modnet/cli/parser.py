@@ -29,7 +29,11 @@ _CHECK_EXAMPLES = """\
 examples:
   python -m modnet check modules.py
   python -m modnet check modules.py --class Conv1D --make "Conv1D(3, 2, 4, 2)"
-  python -m modnet check hand_ins --jobs 2 --html report.html
+  python -m modnet check TP3.ipynb
+  python -m modnet check hand_ins --html report.html --csv marks.csv
+
+status: 0 all right, 1 something was found, 2 the command line is wrong, 3 nothing was found, but not all could be checked
+Checking runs the hand-ins' code: docs/check_a_class.md says what is kept from it, and how to check in a container.
 """
 
 
@@ -176,20 +180,30 @@ def _add_predict(commands: Any) -> None:
 
 def _add_check(commands: Any) -> None:
     check = _command(
-        commands, "check", _check, "check the modules and losses in a student's file, and say what is wrong with them",
+        commands, "check", _check, "check the modules, losses and networks of students' files, and say what is wrong with them",
         epilog=_CHECK_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = check.add_argument
-    add("path", metavar="FILE", help="a .py file, or a folder of hand-ins: files, or a folder for each student")
+    add("paths", metavar="PATH", nargs="+", help="a .py file or a notebook, or a folder: of one project, or of many hand-ins")
     add("--class", dest="only", action="append", default=[], metavar="NAME", help="check this class only; may be repeated")
     add("--loss", action="append", default=[], metavar="NAME", help="check this loss only; may be repeated")
     add("--make", default="", metavar="CALL", help='how to build a module, such as "Conv1D(3, 2, 4, 2)"')
     add("--shape", type=shape, metavar="N,N", help="of the input for --make or --class, batch first, such as 4,8,2")
-    add("--timeout", type=number("a positive number", lambda v: v > 0), default=60.0, metavar="SECONDS",
-        help="for each file (default: %(default)g)")  # fmt: skip
-    add("--jobs", type=whole(1), default=1, metavar="N", help="hand-ins checked at the same time (default: %(default)s)")
-    add("--json", action="store_true", help="print everything as JSON")
+    add("--project", action="store_true", help="a folder is one hand-in, even if its files do not import one another")
+
+    group = check.add_argument_group("limits")
+    add = group.add_argument
+    positive = number("a positive number", lambda v: v > 0)
+    add("--timeout", type=positive, default=30.0, metavar="SECONDS",
+        help="of the processor, for each class, and for loading each file (default: %(default)g)")  # fmt: skip
+    add("--memory", type=positive, default=2.0, metavar="GB", help="for each class (default: %(default)g)")
+    add("--jobs", type=whole(1), metavar="N", help="classes checked at the same time (default: the number of cores)")
+
+    group = check.add_argument_group("output")
+    add = group.add_argument
+    add("--json", nargs="?", const="-", metavar="FILE", help="write everything as JSON; without FILE, print it")
     add("--html", metavar="FILE", help="write a page with the table and all reports")
+    add("--csv", metavar="FILE", help="write a mark sheet for a spreadsheet")
 
 
 def _train(options: argparse.Namespace) -> int:
