@@ -23,8 +23,8 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --di
 
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
-.PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-any-order mutation test-every-float32 \
-	lint format lines bench bench-check conformance build clean FORCE
+.PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files mutation test-every-float32 \
+	lint format lines bench bench-check bench-estimators drop-in conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ test-boundscheck: $(DEV) ## the suite with every array index checked (NUMBA_BOUN
 test-any-order: $(DEV) ## public calls in any order for SECONDS=3600, each answer compared with a referee
 	$(VENV)/bin/python -X faulthandler tests/engine/any_order.py --seconds $(SECONDS) --log any_order.log
 
+test-altered-files: $(DEV) ## files altered in 100,000 ways, none of which may load as if it were whole (minutes)
+	MODNET_ALTERED_FILES=100000 $(VENV)/bin/python -m pytest tests/persistence/test_hostile_files.py
+
 mutation: $(DEV) ## change the library's code in N=300 ways and see whether the tests notice (slow)
 	$(VENV)/bin/python $(PIP) cosmic-ray
 	$(VENV)/bin/python .ci/mutate.py -n $(N)
@@ -83,6 +86,12 @@ bench: $(BENCH)/.run ## time modnet against PyTorch and JAX, in an environment o
 
 bench-check: $(RUN) ## whether training is slower than at a revision: make bench-check BASE=HEAD~1
 	$(VENV)/bin/python benchmarks/check.py $(BASE)
+
+bench-estimators: $(RUN) ## NetClassifier and NetRegressor beside scikit-learn's MLPs on twenty data sets (minutes)
+	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python benchmarks/estimators.py
+
+drop-in: $(DEV) ## scikit-learn's own tests of its MLPs, run against ours with only the import changed
+	$(VENV)/bin/python benchmarks/drop_in.py
 
 conformance: $(BENCH)/.run ## compare all modules, losses, optimizers and whole trainings with PyTorch's
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python -m pytest benchmarks/conformance

@@ -4,6 +4,7 @@ from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from modnet import initializers, losses, modules, optim
+from modnet.hints import NAMES as _NAMES
 from modnet.initializers import SymmetryWarning
 from modnet.loss import Loss
 from modnet.losses import (
@@ -18,6 +19,7 @@ from modnet.losses import (
     KLDivergence,
     MultiMargin,
     Perceptron,
+    Poisson,
 )
 from modnet.module import Module
 from modnet.modules import (
@@ -63,20 +65,25 @@ from modnet.modules import (
     Tied,
     Transpose,
 )
-from modnet.training import Callback, History, Training, TrainingWarning, fit, predict
+from modnet.persistence import load, save
+from modnet.training import Callback, History, Training, TrainingWarning, evaluate, fit, predict
 from modnet.training.pretraining import pretrain, pretrain_rbm
 from modnet.training.restarts import Restarts, restart
 from modnet.training.weights import balanced_weights
 
 __version__ = "0.2.0"
 
-_SUBMODULES = ("check", "datasets", "discovery", "handout", "plotting", "training", "watch")
+_SUBMODULES = (
+    "check", "datasets", "discovery", "estimators", "exchange", "handout", "metrics", "plotting", "training", "watch",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
-    """Submodules that are imported when they are first named."""
+    """Submodules that are imported when they are first named; and what other libraries' names are called here."""
     if name in _SUBMODULES:
         return _import_module(f"modnet.{name}")
+    if name in _NAMES:
+        raise ImportError(f"modnet has no {name}; the same is modnet.{_NAMES[name]}")
     raise AttributeError(f"module 'modnet' has no attribute {name!r}")
 
 
@@ -122,6 +129,7 @@ __all__ = [
     "MultiMargin",
     "PReLU",
     "Perceptron",
+    "Poisson",
     "Radial",
     "Ramp",
     "ReLU",
@@ -142,8 +150,10 @@ __all__ = [
     "TrainingWarning",
     "Transpose",
     "balanced_weights",
+    "evaluate",
     "fit",
     "initializers",
+    "load",
     "losses",
     "modules",
     "optim",
@@ -151,4 +161,5 @@ __all__ = [
     "pretrain",
     "pretrain_rbm",
     "restart",
+    "save",
 ]

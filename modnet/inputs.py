@@ -48,16 +48,21 @@ def as_targets(value: Any, who: Any, name: str = "y") -> np.ndarray:
     return array if all_text(array) is not None else _require_numbers(array, value, who, name)
 
 
-def as_weights(value: Any, count: int, who: Any, name: str = "sample_weight") -> np.ndarray:
-    """Weights (count,) as float64: finite, none below 0, some above; else a ValueError or TypeError."""
+def as_weights(
+    value: Any, count: int, who: Any, name: str = "sample_weight", by_position: bool = False, some: bool = True
+) -> np.ndarray:
+    """Weights (count,) as float64: finite, none below 0, some above; else a ValueError or TypeError.
+
+    With by_position also weights (count, ...), several for each example; without some they may all be 0.
+    """
     weights = as_batch(value, FLOATS[1], who, name)
-    if weights.shape != (count,):
+    if weights.shape != (count,) and not (by_position and len(weights) == count and weights.size > count):
         advice = ""
         if weights.size == count:
             advice = f"; flatten it with np.asarray({name}).reshape(-1)"
         raise ValueError(f"{who}: {name} has shape {weights.shape}, expected ({count},){advice}")
     require_finite(weights, who, name)
-    if weights.min() < 0 or weights.max() == 0:
+    if weights.min() < 0 or (some and weights.max() == 0):
         raise ValueError(
             f"{who}: {name} has values from {weights.min():g} to {weights.max():g}, expected none below 0 and some above"
         )

@@ -34,6 +34,7 @@ A third one is optional, ``hits(y, yhat, out)``: out[i] is 1 if example i is pre
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,7 +46,7 @@ from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss
 from modnet.kernels.declare import Declares, Setting, Shape
 from modnet.kernels.memory import aligned
 from modnet.kernels.operation import Kind, Memo, Operation, operation
-from modnet.kernels.softmax_rows import first_largest, label_at
+from modnet.kernels.softmax_rows import IGNORED, first_largest, label_at
 
 
 class Z(NamedTuple):
@@ -96,6 +97,22 @@ class Loss(Declares):
     def hits(self, y: Any, yhat: Any) -> Any:
         """1 for each example that is predicted right, else 0, (batch,); None if the loss has no notion of right."""
         return None
+
+    def decoded(self, yhat: Any) -> Any:
+        """Predictions in the form of y, from what the network gives: labels if the loss is one of classes, else yhat itself."""
+        return yhat
+
+    def probabilities(self, yhat: Any) -> Any:
+        """The probabilities that yhat stands for, of its shape; a ValueError if the loss gives it no such meaning."""
+        raise ValueError(f"{self}: its predictions stand for no probabilities")
+
+    def ignored(self, y: Any) -> np.ndarray | None:
+        """Which of the positions of y do not count, of y's shape; None if all count."""
+        return None
+
+    def position_axes(self, yhat_shape: Shape) -> Shape:
+        """The axes of one example's prediction over which losses add up, so that each position may have a weight."""
+        return yhat_shape[1:]
 
     def __call__(self, y: Any, yhat: Any) -> float:
         """The mean loss over the batch."""
@@ -263,6 +280,21 @@ class ClassLoss(Loss):
     """
 
     row_sizes = ("classes", "labels")
+    #: A label of positions that do not count; None if all do.
+    ignore_index: Any = None
+
+    def decoded(self, yhat: Any) -> np.ndarray:
+        return np.asarray(yhat).argmax(axis=-1)
+
+    def ignored(self, y: Any) -> np.ndarray | None:
+        labels = np.asarray(y)
+        if self.ignore_index is None or labels.dtype.kind not in "iub":
+            return None
+        found: np.ndarray = labels == self.ignore_index
+        return found if found.any() else None
+
+    def position_axes(self, yhat_shape: Shape) -> Shape:
+        return yhat_shape[1:-1]
 
     def targets(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> tuple[np.ndarray, Z]:
         if len(yhat_shape) < 2:
@@ -286,15 +318,27 @@ class ClassLoss(Loss):
                 f"{self}: y holds {raw.dtype} labels, expected integers 0 to {classes - 1}; "
                 f"convert whole numbers with np.asarray(y).astype(int)"
             )
+        ignored = None if self.ignore_index is None else self.ignored(raw)
+        if ignored is not None:
+            raw = np.where(ignored, 0, raw)
         labels = raw if raw.dtype is _INTEGER and raw.flags.carray else np.require(raw, _INTEGER, ["C", "A", "W"])
         target = np.empty((len(raw), raw.size // len(raw)), dtype)
         wrong = read_labels.call(labels if labels.ndim == 1 else labels.reshape(-1), classes, target)
         if wrong >= 0:
             raise ValueError(
                 f"{self}: y holds the label {int(raw.reshape(-1)[wrong])}, expected 0 to {classes - 1}, "
-                f"one for each of the {classes} columns of yhat"
+                f"one for each of the {classes} columns of yhat{self._advice(int(raw.reshape(-1)[wrong]))}"
             )
+        if ignored is not None:
+            target[ignored.reshape(target.shape)] = IGNORED
         return target, self.rows[classes, 1]
+
+    def _advice(self, label: int) -> str:
+        """What to do about a label that is none, if the loss can leave such positions out."""
+        names = inspect.signature(type(self)).parameters
+        if label >= 0 or "ignore_index" not in names or self.ignore_index is not None:
+            return ""
+        return f"; if it marks positions that do not count, {type(self).__name__}(ignore_index={label}) leaves them out"
 
     def _labels_or_rows(self, y: Any) -> np.ndarray:
         found = as_targets(y, self)
@@ -309,7 +353,8 @@ class ClassLoss(Loss):
     @operation
     def hits(y, yhat, out, z):
         # y (batch, positions) or (batch, positions * classes), yhat (batch, positions * classes), out (batch,)
-        # right if yhat is largest, at its first largest, where the truth is; the share of positions that are
+        # right if yhat is largest, at its first largest, where the truth is; the share of positions that are. What is ignored
+        # is not right: whoever counts leaves it out.
         classes, labels = z.classes, z.labels
         y, scores = flat(y), in_rows(yhat, classes)
         positions = scores.shape[0] // out.size

@@ -16,9 +16,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from modnet import hints
 from modnet.engine.program import Binding
+from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out
-from modnet.inputs import FLOATS, as_batch, as_step, float_type
+from modnet.inputs import FLOATS, as_batch, as_step, float_type, whole
 from modnet.kernels.compiled import enter_backward, enter_forward, enter_gradient
 from modnet.kernels.declare import Declares, Parameter, Setting, Shape, ShapeError, Shared, Size, State, require_bool
 from modnet.kernels.operation import Kind, Operation, is_compiled, operation
@@ -185,6 +187,15 @@ class Module(Declares):
             return dict(self._parameters)
         return {"parameters": self._parameters}
 
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """All arrays that a prediction depends on, parameters and state, by name; in a network by place. Copies."""
+        return {name: np.array(array) for name, array in state_arrays(self).items()}
+
+    def load_state_dict(self, arrays: Any) -> Any:
+        """Take the arrays that `state_dict` of a module built alike gave: all or, on an error, none. Returns the module."""
+        load_state_arrays(self, arrays, type(self).__name__ if hasattr(self, "wire") else str(self))
+        return self
+
     def train(self) -> Module:
         """Training mode: noise is drawn, batch statistics are used. Returns the module."""
         self.training = True
@@ -199,6 +210,9 @@ class Module(Declares):
 
     #: Whether it was put into evaluation by itself, and not with the network around it.
     _put_into_evaluation = False
+
+    def __getattr__(self, name: str) -> Any:
+        return hints.missing_attribute(self, name, hints.MODULE)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -277,6 +291,22 @@ class Module(Declares):
         start, end, shape = piece
         return self.block(block)[start:end].reshape(shape)
 
+    def pieces(self, block: str) -> tuple[str, ...]:
+        """The names of the arrays that it has in a block."""
+        return tuple(self._arrays[_PART[block]])
+
+    @property
+    def draws(self) -> tuple[int, int]:
+        """How many forwards in training its network has made, and the number of its own last one; 0 and 0 if it never draws."""
+        if not self.counts.draws:
+            return 0, 0
+        return int(self._storage.draws[0]), int(self._storage.draws[1 + self._at.draws])
+
+    @draws.setter
+    def draws(self, value: tuple[int, int]) -> None:
+        if self.counts.draws:
+            self._storage.draws[[0, 1 + self._at.draws]] = [whole(v, str(self), "draws", 0) for v in value]
+
     def setting_words(self) -> np.ndarray:
         start = self._at.settings
         return self._storage.settings[start : start + self.counts.settings]
@@ -322,9 +352,7 @@ class Module(Declares):
         if "_storage" in state:
             del state["_storage"], state["_at"], state["_bound"], state["_programs"]
             blocks = {name: self.block(name).copy() for name in ("parameters", "gradient", "state")}
-            last = int(self._storage.draws[1 + self._at.draws]) if self.counts.draws else 0
-            draws = int(self._storage.draws[0]) if self.counts.draws else 0
-            state["_kept"] = {**blocks, "settings": self.setting_words().copy(), "draws": (draws, last)}
+            state["_kept"] = {**blocks, "settings": self.setting_words().copy(), "draws": self.draws}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

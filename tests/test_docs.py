@@ -13,7 +13,8 @@ import pytest
 import modnet
 from modnet import losses, modules
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", "docs/estimators.md", "docs/tables.md"]
 
 NAMES = [
     "modnet",
@@ -50,9 +51,11 @@ def test_every_module_and_loss_shows_an_example(package):
     assert missing == []
 
 
-def test_the_python_of_the_readme_runs_from_top_to_bottom():
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_python_of_a_page_runs_from_top_to_bottom(page):
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert blocks
-    space = {"__name__": "readme"}
+    space = {"__name__": "page"}
     for i, block in enumerate(blocks):
-        exec(compile(block, f"README.md, block {i + 1}", "exec"), space)
+        exec(compile(block, f"{page}, block {i + 1}", "exec"), space)

@@ -1,6 +1,9 @@
 """The statement's names and conventions, against plain numpy written here as a student would."""
 
+import copy
 import inspect
+import itertools
+import pickle
 import re
 
 import numpy as np
@@ -164,7 +167,7 @@ def test_the_names_are_those_of_the_statement():
     [
         ("Linear", ["input", "output", "bias"]),
         ("Optim", ["net", "loss", "eps"]),
-        ("Conv1D", ["k_size", "chan_in", "chan_out", "stride"]),
+        ("Conv1D", ["k_size", "chan_in", "chan_out", "stride", "bias"]),
         ("AutoEncodeur", ["encoder", "decoder"]),
         ("SGD", ["net", "X", "y", "batch_size", "iterations", "loss", "eps", "rng"]),
         ("gen_arti", ["centerx", "centery", "sigma", "nbex", "data_type", "epsilon"]),
@@ -824,3 +827,114 @@ def test_a_trained_network_is_a_decision_function(axes):
 def test_the_handout_shares_the_librarys_contract():
     assert handout.Module is modnet.Module
     assert handout.Loss is modnet.Loss
+
+
+# --- scripts as they are ---------------------------------------------------------------------------------------------
+
+
+def test_second_spellings_are_the_same_objects():
+    pairs = {"Sigmoid": Sigmoide, "Tanh": TanH, "ReLu": ReLU, "SoftMax": Softmax, "LogSoftMax": LogSoftmax, "MSE": MSELoss,
+             "BCE": BCELoss, "Sequential": Sequentiel, "AutoEncoder": AutoEncodeur}  # fmt: skip
+    assert all(getattr(handout, name) is thing for name, thing in pairs.items())
+    layer = Linear(input_dim=3, output_dim=2, biais=True)
+    assert layer._parameters.shape == (3, 2)
+    assert layer.bias.shape == (2,)
+    assert Conv1D(kernel_size=3, in_channels=1, out_channels=2, biais=True).bias.shape == (2,)
+    with pytest.raises(TypeError, match="biais and bias are the same"):
+        Linear(3, 2, bias=True, biais=False)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'inputs'"):
+        Linear(inputs=3, output=2)
+
+
+class ReadsMemory:
+    """A network that keeps nothing itself: it reads each layer's input, its output and its delta from the layer."""
+
+    def __init__(self, *modules):
+        self.modules = modules
+
+    def forward(self, X):
+        for m in self.modules:
+            X = m.forward(X)
+        return X
+
+    def zero_grad(self):
+        for m in self.modules:
+            m.zero_grad()
+
+    def backward_update_gradient(self, input, delta):
+        for m in self.modules[::-1]:
+            m.backward_update_gradient(m._input, delta)
+            m.backward_delta(m._input, delta)
+            delta = m._delta
+
+    def backward_delta(self, input, delta):
+        self.backward_update_gradient(input, delta)
+        return self.modules[0]._delta
+
+    def update_parameters(self, gradient_step=1e-3):
+        for m in self.modules:
+            m.update_parameters(gradient_step)
+
+
+def test_a_network_that_reads_layers_memory_has_the_gradients_of_ours():
+    rng = np.random.default_rng(0)
+    X, delta = rng.normal(size=(4, 6, 2)), rng.normal(size=(4, 3))
+    layers = [Conv1D(2, 2, 3), ReLU(), MaxPool1D(2, 1), Flatten(), Linear(12, 3), TanH(), Sigmoide(), LogSoftmax(), Softmax()]
+    theirs, ours = ReadsMemory(*layers), Sequentiel(*layers)
+    out = theirs.forward(X)
+    assert layers[0]._input is X
+    assert all(before._forward is after._input for before, after in itertools.pairwise(layers))
+    assert layers[-1]._forward is out
+    theirs.backward_update_gradient(X, delta)
+    found = [layers[0]._gradient.copy(), layers[4]._gradient.copy()]
+    ours.zero_grad()
+    ours.forward(X)
+    ours.backward_update_gradient(X, delta)
+    np.testing.assert_allclose(found[0], layers[0]._gradient, rtol=1e-12)
+    np.testing.assert_allclose(found[1], layers[4]._gradient, rtol=1e-12)
+    np.testing.assert_allclose(layers[0]._delta, ours.backward_delta(X, delta), rtol=1e-12)
+
+
+def test_layers_memory_is_not_part_of_copies_and_does_not_slow_training():
+    layer = Linear(2, 1)
+    assert layer._input is None
+    layer.forward(np.ones((3, 2)))
+    assert copy.deepcopy(layer)._input is None
+    assert pickle.loads(pickle.dumps(layer))._forward is None
+    assert Linear.forward.address(Linear, np.dtype(float)) == modnet.Linear.forward.address(modnet.Linear, np.dtype(float))
+    assert Linear.is_compiled
+
+
+def test_a_layer_that_is_given_no_input_says_where_it_is():
+    with pytest.raises(TypeError, match=r"TanH\(\): backward_delta was given None for the input.*layer._input"):
+        TanH().backward_delta(None, np.ones((2, 2)))
+
+
+def test_two_networks_of_ones_own_make_an_auto_encoder():
+    np.random.seed(0)
+    X = np.random.normal(size=(5, 4))
+    encoder, decoder = ReadsMemory(Linear(4, 2), TanH()), ReadsMemory(Linear(2, 4))
+    net = AutoEncodeur(encodeur=encoder, decodeur=decoder)
+    np.testing.assert_array_equal(net.forward(X), decoder.forward(encoder.forward(X)))
+    before = encoder.modules[0]._parameters.copy()
+    losses = SGD(net, X, X, 5, 30, eps=0.05)
+    assert losses[-1] < losses[0]
+    assert not np.array_equal(before, encoder.modules[0]._parameters)
+
+
+def test_the_derivative_of_bce_is_the_one_sided_slope_at_0_and_1():
+    y, h = np.array([[1.0], [0.0], [1.0], [0.0], [0.3]]), 1e-6
+    yhat = np.array([[1.0], [0.0], [0.5], [0.5], [0.7]])
+    loss, inner = BCELoss(), np.array([[-h], [h], [h], [h], [h]])  # towards the middle
+    slope = (loss.forward(y, yhat + inner) - loss.forward(y, yhat)) / inner[:, 0]
+    np.testing.assert_allclose(loss.backward(y, yhat)[:, 0], slope, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("loss", "y"), [(MSELoss(), np.ones((4, 3))), (CELoss(), [0, 1, 2, 0]), (BCELoss(), np.ones((4, 3)))])
+def test_the_last_example_in_place_of_the_last_output_is_noticed(loss, y):
+    net = Sequentiel(Linear(2, 3), Sigmoide())
+    with pytest.raises(ValueError, match=r"leave out the \[-1\]"):
+        loss.backward(y, net.forward(np.ones((4, 2)))[-1])
+    with pytest.raises(ValueError, match="expected") as caught:
+        loss.forward(y, np.ones((5, 3)))
+    assert "[-1]" not in str(caught.value)

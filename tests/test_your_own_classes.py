@@ -15,7 +15,8 @@ import modnet.optim
 import modnet.optim.optimizer
 from modnet import MSE, Callback, CrossEntropy, Linear, Sequential, Tanh, fit
 from modnet.check import check_loss
-from modnet.check.child import classes, load
+from modnet.check.handins.classes import loaded_classes
+from modnet.check.handins.loading import Loader
 from modnet.discovery import all_losses, all_optimizers
 from modnet.kernels import Setting, State, operation
 from modnet.loss import ClassLoss, Loss
@@ -176,7 +177,7 @@ def test_fit_takes_the_compiled_path_with_them_and_gives_what_python_gives(loss,
     assert taken[5:] == ["python"] * 5
     assert net.dtype == again.dtype == np.dtype(dtype)
     np.testing.assert_array_equal(net.parameters, again.parameters)
-    kept, same_kept = mine.state(), theirs.state()
+    kept, same_kept = mine.state_dict(), theirs.state_dict()
     # Losses, which a schedule may remember, are added up in another order.
     np.testing.assert_allclose(kept.pop("memory"), same_kept.pop("memory"), rtol=1e-6)
     np.testing.assert_equal(kept, same_kept)
@@ -196,7 +197,7 @@ def test_they_are_kept_whole_in_pickles_and_copies(loss, optimizer):
         fit(first[0], X, y, loss=first[2], optimizer=first[1], epochs=2, batch_size=16, shuffle=False, progress=False)
         fit(third[0], X, y, loss=third[2], optimizer=third[1], epochs=1, batch_size=16, shuffle=False, progress=False)
         np.testing.assert_array_equal(first[0].parameters, third[0].parameters)
-        np.testing.assert_equal(first[1].state(), third[1].state())
+        np.testing.assert_equal(first[1].state_dict(), third[1].state_dict())
 
 
 @pytest.mark.parametrize("loss", [Quantile(), Quantile(0.2), Brier()], ids=lambda loss: f"{loss}{getattr(loss, 'share', '')}")
@@ -365,7 +366,7 @@ def test_what_the_docstrings_show_is_found_in_its_package_and_trained_compiled(w
 def test_what_the_docstrings_show_is_found_by_the_check_of_a_file(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(LOSS_FILE + "\n\n" + OPTIMIZER_FILE)
-    namespace, problems = load(file)
-    assert problems == []
-    found = {kind: [cls.__name__ for cls in some] for kind, some in classes(namespace).items() if some}
-    assert found == {"losses": ["Squares"]}  # nothing judges an optimizer
+    loaded = Loader(tmp_path, [file]).file(file)
+    assert loaded.problems == []
+    found = [(cls.kind, cls.name) for cls in loaded_classes(loaded)]
+    assert found == [("loss", "Squares")]  # nothing judges an optimizer

@@ -145,6 +145,7 @@ MODULES = {
     m.Softmax: elementwise(lambda _, x: F.softmax(x, -1)),
     m.LogSoftmax: elementwise(lambda _, x: F.log_softmax(x, -1)),
     m.Linear: linear,
+    m.RidgeLinear: linear,  # alpha is 0 in its examples: PyTorch has no penalty in a layer
     m.Conv1D: convolution(F.conv1d, 1),
     m.Conv2D: convolution(F.conv2d, 2),
     m.ConvTranspose1D: convolution(F.conv_transpose1d, 1),
@@ -223,6 +224,8 @@ LOSSES = {
     # PyTorch has neither: its hinge_embedding_loss is one of distances.
     ours.Hinge: rows(lambda _, y, s: F.relu(1 - y * s).sum()),
     ours.Perceptron: rows(lambda _, y, s: F.relu(-y * s).sum()),
+    # PyTorch's leaves out what does not depend on the prediction, or takes Stirling's formula for it.
+    ours.Poisson: rows(lambda _, y, a: F.poisson_nll_loss(a, y, reduction="sum") + (torch.xlogy(y, y) - y).sum()),
 }
 #: Losses that cannot even be said with PyTorch's functions, with the reason.
 WITHOUT_LOSSES: dict[type, str] = {}

@@ -20,6 +20,13 @@ def assert_gradients(module: Any, input: Any, **options: Any) -> None:
     check_module(module, input, **options).raise_if_failed()
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Give a notebook ``%check`` and ``%%check``: what ``%load_ext modnet.check`` calls. See `modnet.check.notebook`."""
+    from modnet.check.notebook import register
+
+    register(shell)
+
+
 __all__ = [
     "CheckFailed",
     "Finding",
@@ -29,4 +36,5 @@ __all__ = [
     "check_module",
     "check_network",
     "check_training",
+    "load_ipython_extension",
 ]

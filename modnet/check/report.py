@@ -3,11 +3,46 @@
 from __future__ import annotations
 
 import html
+import inspect
+import re
 import textwrap
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from modnet.check.kinds import kinds
+
+_LONGEST = 2000  # characters of a message
+
+
+def visible(text: str, longest: int = _LONGEST) -> str:
+    """A stranger's text as it may be shown: not too long, and with control characters written out."""
+    more = len(text) - longest
+    shown = "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else ascii(c)[1:-1] for c in text[:longest])
+    return shown + (f"... ({more} more characters)" if more > 0 else "")
+
+
+class Line(str):
+    """A line of a student's code, as "line 12: return ...", that knows where it is written.
+
+    Attributes
+    ----------
+    file : the name its code was compiled under; a cell of a notebook ends in " cell 3". number : of the line.
+    """
+
+    file: str
+    number: int
+
+    def __new__(cls, file: str, number: int, text: str = "") -> Line:
+        """Make the text, and keep the place."""
+        line = super().__new__(cls, f"line {number}: {visible(text, 300)}" if text else f"line {number}")
+        line.file, line.number = file, number
+        return line
+
+    def __getnewargs__(self) -> tuple[str, int, str]:  # type: ignore[override]  # for copies
+        return self.file, self.number, self.partition(": ")[2]
 
 
 @dataclass
@@ -23,6 +58,8 @@ class Finding:
     error : the largest difference from the truth, relative to the largest true value; None if no numbers were compared.
     index, analytic, numeric : the worst entry, what was returned there, and the truth.
     truth : where the truth comes from, in words. line : the line to look at, as "line 12: return ...", if one is suspected.
+    file, cell, line_number : where that line is, or where the operation begins if no line is suspected; cell counts the code
+        cells of a notebook from 1 and is None elsewhere. Empty or None if it is not known.
     """
 
     kind: str
@@ -35,6 +72,28 @@ class Finding:
     numeric: float | None = None
     truth: str = "finite differences give"
     line: str = ""
+    file: str = ""
+    cell: int | None = None
+    line_number: int | None = None
+
+    def __post_init__(self) -> None:
+        self.message, self.hint = visible(self.message), visible(self.hint)
+
+    def locate(self, kind: type) -> None:
+        """Fill in file, cell and line number, for a finding about a class."""
+        if isinstance(self.line, Line):
+            name, number = self.line.file, self.line.number
+        else:
+            given = re.match(r"line (\d+)", self.line)
+            try:
+                function = inspect.unwrap(getattr(kind, self.where.split(".")[-1]))
+                name, number = function.__code__.co_filename, function.__code__.co_firstlineno
+            except (AttributeError, ValueError):
+                return
+            number = int(given[1]) if given else number
+        found = re.match(r"^(.*\.ipynb) cell (\d+)$", name, re.DOTALL)
+        self.file, self.cell = (found[1], int(found[2])) if found else (name, None)
+        self.line_number = number
 
     def figures(self) -> str:
         """The worst entry in words; empty if no numbers were compared."""
@@ -54,7 +113,11 @@ class Finding:
             "index": None if self.index is None else list(self.index),
             "analytic": self.analytic,
             "numeric": self.numeric,
-            "line": self.line,
+            "figures": self.figures(),
+            "line": str(self.line),
+            "file": self.file,
+            "cell": self.cell,
+            "line_number": self.line_number,
         }
 
     def __str__(self) -> str:
@@ -62,7 +125,8 @@ class Finding:
         if self.figures():
             lines += _wrap(self.figures())
         if self.line:
-            lines += _wrap("Your " + self.line)
+            place = f"cell {self.cell}, " if self.cell is not None else ""
+            lines += _wrap(f"Your {place}{self.line}")
         if self.hint:
             lines += _wrap("Look at: " + self.hint)
         return "\n".join(lines)
@@ -129,21 +193,43 @@ class Report:
         return str(self)
 
     def _repr_html_(self) -> str:
-        colour = {"right": "#1a7f37", "wrong": "#b42318", "not checked": "#666666"}
+        verdict = "all right" if self.ok else f"{len(self.findings)} to look at"
         rows = "".join(
-            f"<tr><td>{html.escape(a)}</td><td style='color:{colour[b]}'>{b}</td><td>{html.escape(c)}</td></tr>"
+            f"<tr><td>{html.escape(a)}</td><td style='color:{_COLOURS[b]}'>{_MARKS[b]} {b}</td><td>{html.escape(c)}</td></tr>"
             for a, b, c in self.verdicts
         )
-        findings = "".join(
-            f"<li><b>{html.escape(f.where)}: {html.escape(f.kind)}</b><br>{html.escape(f.message)}"
-            + (f"<br><code>{html.escape(f.figures())}</code>" if f.figures() else "")
-            + (f"<br>Your <code>{html.escape(f.line)}</code>" if f.line else "")
-            + (f"<br><i>Look at:</i> {html.escape(f.hint)}" if f.hint else "")
-            + "</li>"
-            for f in self.findings
+        findings = "".join(f"<li>{_finding_as_html(finding)}</li>" for finding in self.findings)
+        return (
+            "<div style='overflow-x:auto;overflow-wrap:anywhere;text-align:left'>"
+            f"<b>{html.escape(self.subject)}</b>: {verdict}<table>{rows}</table><ol>{findings}</ol></div>"
         )
-        verdict = "all right" if self.ok else f"{len(self.findings)} to look at"
-        return f"<div><b>{html.escape(self.subject)}</b>: {verdict}<table>{rows}</table><ol>{findings}</ol></div>"
+
+
+_MARKS = {"right": "✓", "wrong": "✗", "not checked": "?"}
+#: The colours of the page, light or dark, by the names that JupyterLab and VS Code give them; else some that show on both.
+_COLOURS = {
+    "right": "var(--jp-success-color1, var(--vscode-testing-iconPassed, #2f9e44))",
+    "wrong": "var(--jp-error-color1, var(--vscode-errorForeground, #e5484d))",
+    "not checked": "inherit",
+}
+
+
+def _finding_as_html(finding: Finding) -> str:
+    parts = [f"<b>{html.escape(finding.where)}: {html.escape(finding.kind)}</b><br>{html.escape(finding.message)}"]
+    if finding.figures():
+        parts.append(f"<br><code>{html.escape(finding.figures())}</code>")
+    if finding.line:
+        parts.append(f"<br>Your <code>{html.escape(finding.line)}</code>")
+    if finding.hint:
+        parts.append(f"<br><i>Look at:</i> {html.escape(finding.hint)}")
+    kind = kinds().get(finding.kind)
+    if kind is not None:
+        tags = {"code": "pre", "text": "p"}
+        about = "".join(f"<{tags[what]}>{html.escape(words)}</{tags[what]}>" for what, words in kind.parts)
+        parts.append(
+            f"<details><summary>what {kind.name} means</summary><p>{html.escape(kind.title)}</p>{about}</details>"
+        )
+    return "".join(parts)
 
 
 def worst(analytic: np.ndarray, numeric: np.ndarray, excess: np.ndarray) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.report import Line, visible
 from modnet.engine.program import is_ours
 from modnet.module import Module
 from modnet.modules.container import Container
@@ -59,12 +60,13 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
         raise Misbehaviour("not-implemented", f"{name} raises NotImplementedError") from error
     except Exception as error:  # a stranger's code may raise anything
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_HERE)]
-        others = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith("<")]
+        others = [f for f in frames if "site-packages" not in f.filename and f.line]
         # The student's own line, if there is one, rather than the line of ours that it called wrongly.
         own = next((f for f in reversed(others) if not f.filename.startswith(_LIBRARY)), others[-1] if others else None)
-        line = "" if own is None else f"line {own.lineno}: {own.line}" if own.line else f"line {own.lineno}"
-        text = " ".join(str(error).split())
-        raise Misbehaviour("crash", f"{name} raises {type(error).__name__}: {text}", line) from error
+        line = "" if own is None else Line(own.filename, own.lineno or 0, own.line or "")
+        text = " ".join(visible(str(error), 400).split())
+        kind = "memory" if isinstance(error, MemoryError) else "crash"
+        raise Misbehaviour(kind, f"{name} raises {type(error).__name__}: {text}", line) from error
 
 
 class Subject:
@@ -179,7 +181,7 @@ def quote(kind: type, method: str, *patterns: str) -> str:
     for pattern in patterns:
         fitting = [(i, text) for i, text in code if re.search(pattern, text) and not text.startswith(("def ", "#", '"'))]
         if fitting:
-            return "line {}: {}".format(*fitting[-1])
+            return Line(function.__code__.co_filename, *fitting[-1])
     return ""
 
 

@@ -9,12 +9,12 @@ from modnet.cli.errors import UsageError
 
 
 def check(options: argparse.Namespace) -> int:
-    """Check a student's file, or a folder of hand-ins.
+    """Check students' files, notebooks and folders of hand-ins.
 
     Returns
     -------
     int
-        0; 1 if something was found.
+        0; 1 if something was found; 3 if nothing was, and not everything could be checked.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The data of ``python -m modnet train``: read, split into parts, scaled, and refused if no network can learn them."""
+"""The data of ``python -m modnet train``: read, split into parts, made numbers, scaled, and refused if none can learn them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,62 @@ import numpy as np
 from modnet import datasets
 from modnet.cli.errors import UsageError, nearest
 from modnet.datasets import Table
+from modnet.tables import Sheet, TableEncoder, Target, read_sheet
+from modnet.tables.columns import Number
 from modnet.training import predict
 
 FEW = 20  # of fewer examples none are set aside unless asked for
 
 
-def read_table(name: str, task: str | None) -> Table:
-    """A data set by name, or a CSV file."""
+@dataclass
+class Examples:
+    """What is trained on, before its columns are numbers.
+
+    Attributes
+    ----------
+    y : the targets. target : what they are. sheet : the inputs as text, of a file; table : those of a data set with a name.
+    encoder : how they become numbers, once `encoded` has seen which rows are trained on.
+    """
+
+    y: np.ndarray
+    target: Target
+    sheet: Sheet | None = None
+    table: Table | None = None
+    encoder: TableEncoder | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names of the classes, or None for a regression."""
+        return None if self.target.class_names is None else tuple(self.target.class_names)
+
+    def encoded(self, rows: np.ndarray) -> Table:
+        """The examples as numbers; what the numbers of text depend on is learned from the rows alone."""
+        if self.table is not None:
+            columns = [Number(name, median=float(np.median(x)), has_missing=False) for name, x in self._columns(self.table)]
+            self.encoder = TableEncoder(list(columns), list(range(len(columns))), len(columns), True)
+            return self.table
+        assert self.sheet is not None
+        self.encoder = TableEncoder.fitted(self.sheet, rows)
+        X = self.encoder.transform(self.sheet, self.sheet.notes)
+        return Table(X, self.y, tuple(self.encoder.feature_names), self.class_names)
+
+    @staticmethod
+    def _columns(table: Table) -> list[tuple[str, np.ndarray]]:
+        return list(zip(table.feature_names, table.X.T))
+
+
+def read_examples(options: argparse.Namespace) -> Examples:
+    """A data set by name, or a table file."""
+    name = options.data
     if name in datasets.names():
+        for given, flag in ((options.target, "--target"), (options.drop, "--drop"), (options.header, "--header, --no-header")):
+            if given:
+                raise UsageError(f"argument {flag}: {name} is a data set with a name, expected none but for a file")
         table = datasets.load_table(name)
-        if task not in (None, table.task):
-            raise UsageError(f"argument --task: it is {task}, expected none for {name}, which is a {table.task}")
-        return table
+        if options.task not in (None, table.task):
+            raise UsageError(f"argument --task: it is {options.task}, expected none for {name}, which is a {table.task}")
+        names = None if table.class_names is None else list(table.class_names)
+        return Examples(table.y, Target("target", names), table=table)
     if not os.path.exists(name):
         if os.path.splitext(name)[1] or os.sep in name:
             raise UsageError(f"there is no file {name!r}, expected a CSV file or the name of a data set")
@@ -31,10 +75,27 @@ def read_table(name: str, task: str | None) -> Table:
         raise UsageError(
             f"there is no data set {name!r}, expected a CSV file or one of {known}{nearest(name, datasets.names())}"
         )
+    sheet = read_file(name, options)
     try:
-        return datasets.read_csv(name, task=task)  # type: ignore[arg-type]
+        named = [[words] if words in sheet.names else words.split(",") for words in options.drop]
+        sheet = sheet.without([column for columns in named for column in columns])
+        if len(sheet.names) < 2:
+            raise ValueError(f"{name} has 1 column, expected inputs and a target; choose another --separator if it has more")
+        target, y, inputs = Target.found(sheet, options.target or sheet.names[-1], options.task)
     except ValueError as error:
-        raise UsageError(str(error).removeprefix("read_csv: ")) from None
+        raise UsageError(str(error)) from None
+    return Examples(y, target, sheet=inputs)
+
+
+def read_file(name: str, options: argparse.Namespace) -> Sheet:
+    """A table file as text."""
+    try:
+        return read_sheet(
+            name, header=options.header, separator=options.separator, decimal=options.decimal,
+            skip_bad_lines=options.skip_bad_lines,
+        )  # fmt: skip
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}, expected a CSV file or the name of a data set") from None
 
@@ -48,7 +109,7 @@ class Part:
     y: np.ndarray
 
 
-def split(table: Table, options: argparse.Namespace) -> tuple[list[np.ndarray], bool]:
+def split(table: Table | Examples, options: argparse.Namespace) -> tuple[list[np.ndarray], bool]:
     """Rows to train on, to validate, to test; and whether each has its share of every class."""
     n = len(table.y)
     few = n < FEW
@@ -86,15 +147,19 @@ class Scaled:
     Parameters
     ----------
     net : the network. X, y : what it is trained on. task : what y is. how : "auto", "standard" or "none", for the inputs.
+    columns : (inputs,), which inputs may be scaled; the others are 0 and 1 for a category. None for all.
     """
 
-    def __init__(self, net: Any, X: np.ndarray, y: np.ndarray, task: str, how: str) -> None:
+    def __init__(
+        self, net: Any, X: np.ndarray, y: np.ndarray, task: str, how: str, columns: np.ndarray | None = None
+    ) -> None:
         self.net, self.regression = net, task == "regression"
         self.mean, self.scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
         self.y_mean, self.y_scale = 0.0, 1.0
         with np.errstate(over="ignore"):  # check_size refuses numbers so large that this overflows
-            if how == "standard" or (how == "auto" and not _is_small(X)):
-                self.mean, self.scale = X.mean(axis=0), X.std(axis=0)
+            free = np.ones(X.shape[1], bool) if columns is None else columns
+            if free.any() and (how == "standard" or (how == "auto" and not _is_small(X[:, free]))):
+                self.mean, self.scale = np.where(free, X.mean(axis=0), 0.0), np.where(free, X.std(axis=0), 1.0)
                 self.scale[self.scale <= 1e-12 * np.abs(X).max(axis=0)] = 1.0  # a constant column
             if self.regression:
                 self.y_mean, self.y_scale = float(y.mean()), float(y.std()) or 1.0
@@ -125,7 +190,7 @@ def _is_small(X: np.ndarray) -> bool:
     return bool(np.abs(X).max() <= 1 and X.std() >= 0.1)
 
 
-def check_target(name: str, table: Table) -> None:
+def check_target(name: str, table: Examples) -> None:
     """Refuse targets that are all equal."""
     if table.class_names is not None and len(table.class_names) < 2:
         raise UsageError(f"{name}: every example is of class {table.class_names[0]!r}, expected two classes or more")

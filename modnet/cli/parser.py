@@ -16,13 +16,24 @@ examples:
   python -m modnet train digits --layers 100 --epochs 30 --plot digits.png
   python -m modnet train moons --layers 16,16 --activation tanh --lr 0.01 --plot moons.png
   python -m modnet train fruit.csv --layers 20 --optimizer sgd --lr 0.05 --momentum 0.9
+  python -m modnet train houses.csv --target price --drop id --save houses.modnet
+"""
+
+_PREDICT_EXAMPLES = """\
+examples:
+  python -m modnet predict houses.modnet new.csv
+  python -m modnet predict houses.modnet new.csv --output prices.csv
 """
 
 _CHECK_EXAMPLES = """\
 examples:
   python -m modnet check modules.py
   python -m modnet check modules.py --class Conv1D --make "Conv1D(3, 2, 4, 2)"
-  python -m modnet check hand_ins --jobs 2 --html report.html
+  python -m modnet check TP3.ipynb
+  python -m modnet check hand_ins --html report.html --csv marks.csv
+
+status: 0 all right, 1 something was found, 2 the command line is wrong, 3 nothing was found, but not all could be checked
+Checking runs the hand-ins' code: docs/check_a_class.md says what is kept from it, and how to check in a container.
 """
 
 
@@ -45,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"modnet {modnet.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     _add_train(commands)
+    _add_predict(commands)
     _add_check(commands)
 
     datasets = _command(commands, "datasets", _datasets, "list the data sets that have a name, or say more about one")
@@ -85,6 +97,10 @@ def _add_train(commands: Any) -> None:
     )  # fmt: skip
     add = train.add_argument
     add("data", metavar="DATA", help="a name that `datasets` lists, or a CSV file whose last column is the target")
+    add("--target", metavar="COLUMN", help="what to predict, of a file (default: its last column)")
+    add("--drop", action="append", default=[], metavar="COLUMN",
+        help="leave a column out, such as a number of the line; may be repeated, or a,b")  # fmt: skip
+    _add_reading(add)
 
     group = train.add_argument_group("the network")
     add = group.add_argument
@@ -127,32 +143,85 @@ def _add_train(commands: Any) -> None:
 
     group = train.add_argument_group("output")
     add = group.add_argument
+    add("--save", metavar="FILE", help="save the model, with what its inputs were made numbers by, for `predict`, `evaluate`")
     add("--plot", metavar="FILE", help="save curves, and what the network has learned, as .png, .pdf, .svg, ...")
     add("--quiet", action="store_true", help="print the last figures only")
 
 
+def _add_reading(add: Callable[..., Any]) -> None:
+    """How a table file is read, if what is found out by itself is wrong."""
+    add("--header", action=argparse.BooleanOptionalAction, default=None,
+        help="whether the first line names the columns (default: if none of its cells is a number)")  # fmt: skip
+    add("--separator", type=_one_character, metavar="CHARACTER",
+        help="between cells, or tab (default: what cuts the lines alike)")  # fmt: skip
+    add("--decimal", choices=(".", ","), help="in numbers (default: what most numbers have)")
+    add("--skip-bad-lines", action="store_true", help="leave out lines with too few or too many cells, not refuse them")
+
+
+def _one_character(text: str) -> str:
+    found = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError(f"it is {text!r}, expected one character, or tab")
+    return found
+
+
+def _add_predict(commands: Any) -> None:
+    predict = _command(
+        commands, "predict", _predict, "predict the lines of a table with a model that `train --save` wrote",
+        epilog=_PREDICT_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    evaluate = _command(commands, "evaluate", _evaluate, "report how good a model is on a table that has the target")
+    for parser in (predict, evaluate):
+        parser.add_argument("model", metavar="MODEL", help="a file that `train --save` wrote")
+        parser.add_argument("data", metavar="TABLE", help="a CSV file with the columns that were trained on, in any order")
+        _add_reading(parser.add_argument)
+    predict.add_argument("--output", metavar="FILE", help="write a CSV file there (default: print it)")
+
+
 def _add_check(commands: Any) -> None:
     check = _command(
-        commands, "check", _check, "check the modules and losses in a student's file, and say what is wrong with them",
+        commands, "check", _check, "check the modules, losses and networks of students' files, and say what is wrong with them",
         epilog=_CHECK_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = check.add_argument
-    add("path", metavar="FILE", help="a .py file, or a folder of hand-ins: files, or a folder for each student")
+    add("paths", metavar="PATH", nargs="+", help="a .py file or a notebook, or a folder: of one project, or of many hand-ins")
     add("--class", dest="only", action="append", default=[], metavar="NAME", help="check this class only; may be repeated")
     add("--loss", action="append", default=[], metavar="NAME", help="check this loss only; may be repeated")
     add("--make", default="", metavar="CALL", help='how to build a module, such as "Conv1D(3, 2, 4, 2)"')
     add("--shape", type=shape, metavar="N,N", help="of the input for --make or --class, batch first, such as 4,8,2")
-    add("--timeout", type=number("a positive number", lambda v: v > 0), default=60.0, metavar="SECONDS",
-        help="for each file (default: %(default)g)")  # fmt: skip
-    add("--jobs", type=whole(1), default=1, metavar="N", help="hand-ins checked at the same time (default: %(default)s)")
-    add("--json", action="store_true", help="print everything as JSON")
+    add("--project", action="store_true", help="a folder is one hand-in, even if its files do not import one another")
+
+    group = check.add_argument_group("limits")
+    add = group.add_argument
+    positive = number("a positive number", lambda v: v > 0)
+    add("--timeout", type=positive, default=30.0, metavar="SECONDS",
+        help="of the processor, for each class, and for loading each file (default: %(default)g)")  # fmt: skip
+    add("--memory", type=positive, default=2.0, metavar="GB", help="for each class (default: %(default)g)")
+    add("--jobs", type=whole(1), metavar="N", help="classes checked at the same time (default: the number of cores)")
+
+    group = check.add_argument_group("output")
+    add = group.add_argument
+    add("--json", nargs="?", const="-", metavar="FILE", help="write everything as JSON; without FILE, print it")
     add("--html", metavar="FILE", help="write a page with the table and all reports")
+    add("--csv", metavar="FILE", help="write a mark sheet for a spreadsheet")
 
 
 def _train(options: argparse.Namespace) -> int:
     from modnet.cli.train import train
 
     return train(options)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from modnet.cli.predict import predict
+
+    return predict(options)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from modnet.cli.predict import evaluate
+
+    return evaluate(options)
 
 
 def _check(options: argparse.Namespace) -> int:

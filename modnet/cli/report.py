@@ -7,13 +7,13 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from modnet import datasets
 from modnet.cli.data import FEW, Part, Scaled
 from modnet.datasets import Table
+from modnet.losses import CrossEntropy
 from modnet.plotting import shorten
 from modnet.training import History
 
@@ -66,21 +66,25 @@ def plan(parts: list[Part], stratified: bool, options: argparse.Namespace, scale
     return textwrap.fill(f"{split} {inputs}.", min(shutil.get_terminal_size().columns, 100))
 
 
-def figures(parts: list[Part], scaled: Scaled, loss: Any) -> tuple[str, str]:
+def figures(parts: list[Part], scaled: Scaled) -> tuple[str, str]:
     """The table of final figures, and the last of them in words."""
-    lines, last = [["", "examples", *(("RMSE", "R2") if scaled.regression else ("loss", "accuracy"))]], ""
-    for part in parts:
-        out = scaled.forward(part.X)
-        if scaled.regression:
+    return score_lines([(part.name, part.y, scaled.forward(part.X)) for part in parts], scaled.regression)
+
+
+def score_lines(parts: Sequence[tuple[str, np.ndarray, np.ndarray]], regression: bool) -> tuple[str, str]:
+    """A table of figures with a line for each (name, targets, outputs), and the last of them in words."""
+    lines, last = [["", "examples", *(("RMSE", "R2") if regression else ("loss", "accuracy"))]], ""
+    for name, y, out in parts:
+        if regression:
             from sklearn.metrics import r2_score, root_mean_squared_error
 
-            error = root_mean_squared_error(part.y, out[:, 0])
-            score = f"{r2_score(part.y, out[:, 0]):.3f}" if np.ptp(part.y) > 0 else "-"  # of equal numbers there is none
+            error = root_mean_squared_error(y, out[:, 0])
+            score = f"{r2_score(y, out[:, 0]):.3f}" if np.ptp(y) > 0 else "-"  # of equal numbers there is none
             cells, last = [f"{error:.4g}", score], f"RMSE {error:.4g}"
         else:
-            right = f"{100 * float(np.mean(out.argmax(axis=1) == part.y)):.1f} %"
-            cells, last = [f"{loss(part.y, out):.4f}", right], f"accuracy {right}"
-        lines.append([part.name, f"{len(part.y):,}", *cells])
+            right = f"{100 * float(np.mean(out.argmax(axis=1) == y)):.1f} %"
+            cells, last = [f"{CrossEntropy()(y, out):.4f}", right], f"accuracy {right}"
+        lines.append([name, f"{len(y):,}", *cells])
     wide = [max(len(line[c]) for line in lines) for c in range(4)]
     return "\n".join(table_row(line, wide, (1, 2, 3)) for line in lines), last
 

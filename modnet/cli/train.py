@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from modnet.cli.data import Part, Scaled, check_size, check_target, read_table, split
+from modnet.cli.data import Part, Scaled, check_size, check_target, read_examples, split
 from modnet.cli.errors import UsageError
+from modnet.cli.parser import program
 from modnet.cli.report import confusion, count, data_line, ending, figures, plan, short_name
 from modnet.datasets import Table
 from modnet.kernels.cache import cache_folder
 from modnet.losses import MSE, CrossEntropy
 from modnet.modules import Linear, Sequential
 from modnet.optim.optimizer import Optimizer
+from modnet.tables import TableModel
 from modnet.training import Callback, History, Training, TrainingWarning, fit
 
 _STEPS = 2000  # the optimizer's, unless a number of epochs is given
@@ -46,9 +48,16 @@ def train(options: argparse.Namespace) -> int:
     sizes, optimizer = _layers(options.layers), _optimizer(options)
     if options.plot:
         _check_plot(options.plot)
-    table = read_table(options.data, options.task)
-    check_target(options.data, table)
-    rows, stratified = split(table, options)
+    if options.save:
+        _check_place("--save", options.save)
+    examples = read_examples(options)
+    check_target(options.data, examples)
+    rows, stratified = split(examples, options)
+    try:
+        table = examples.encoded(rows[0])
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    assert examples.encoder is not None
     parts = [
         Part(name, table.X[r], table.y[r]) for name, r in zip(("training", "validation", "test"), rows, strict=True) if len(r)
     ]
@@ -61,7 +70,8 @@ def train(options: argparse.Namespace) -> int:
     for n, m in pairwise(ends):
         chain += [Linear(n, m, rng=source), options.activation()]
     net = Sequential(*chain[:-1]).astype(options.dtype)
-    scaled = Scaled(net, parts[0].X, parts[0].y, table.task, options.scale)
+    columns = None if examples.sheet is None else examples.encoder.scaled
+    scaled = Scaled(net, parts[0].X, parts[0].y, table.task, options.scale, columns)
     check_size(options.data, table, scaled, np.finfo(options.dtype))
     loss = MSE() if scaled.regression else CrossEntropy()
 
@@ -70,11 +80,13 @@ def train(options: argparse.Namespace) -> int:
             print(text, flush=True)
 
     say(data_line(options.data, table))
+    for note in [] if examples.sheet is None else examples.sheet.notes:
+        say(f"- {note}")
     say(plan(parts, stratified, options, scaled))
     say(f"\n{net.summary(table.X.shape[1])}\n")
     history, seconds = _fit(parts, scaled, loss, optimizer, source, options, say)
 
-    lines, last = figures(parts, scaled, loss)
+    lines, last = figures(parts, scaled)
     print(("" if options.quiet else "\n") + lines)
     tested = parts[-1]
     if table.class_names is not None:
@@ -83,10 +95,20 @@ def train(options: argparse.Namespace) -> int:
     if options.plot and history.epochs:
         title = f"{short_name(options.data)}: {' → '.join(map(str, ends))}, {last}"
         _draw(options.plot, f"{title} on {count(len(tested.y), f'{tested.name} example')}", history, scaled, table, tested)
+    if options.save and history.epochs:
+        model = TableModel(
+            net, examples.encoder, examples.target, scaled.mean, scaled.scale, scaled.y_mean, scaled.y_scale
+        )
+        model.save(options.save)
     total = time.perf_counter() - began
     say(f"\n{count(history.epochs, 'epoch')} in {seconds:.2f} s, {total:.1f} s in all{ending(history)}")
     if options.plot:
         say(f"The picture is in {options.plot}" if history.epochs else "No epoch was completed: there is no picture")
+    if options.save:
+        say(
+            f"The model is in {options.save}; predict with: {program()} predict {options.save} NEW.csv" if history.epochs
+            else "No epoch was completed: there is no model"
+        )  # fmt: skip
     if history.stopped_because.startswith("diverged"):
         return 1
     return 130 if history.stopped_because.startswith("interrupted") else 0
@@ -154,15 +176,22 @@ def _optimizer(options: argparse.Namespace) -> Optimizer:
     return chosen
 
 
-def _check_plot(path: str) -> None:
-    """Refuse, before the work, a picture that could not be saved after it."""
+def _check_place(flag: str, path: str) -> Path:
+    """Refuse, before the work, a file that could not be written after it."""
     place = Path(path)
     if place.is_dir():
-        raise UsageError(f"argument --plot: {path!r} is a folder, expected a file, such as {os.path.join(path, 'out.png')}")
+        example = os.path.join(path, "out.png" if flag == "--plot" else "out.modnet")
+        raise UsageError(f"argument {flag}: {path!r} is a folder, expected a file, such as {example}")
     if not place.parent.is_dir():
-        raise UsageError(f"argument --plot: there is no folder {str(place.parent)!r}, expected one that exists")
+        raise UsageError(f"argument {flag}: there is no folder {str(place.parent)!r}, expected one that exists")
     if not os.access(place if place.exists() else place.parent, os.W_OK):
-        raise UsageError(f"argument --plot: {path!r} cannot be written to, expected another place")
+        raise UsageError(f"argument {flag}: {path!r} cannot be written to, expected another place")
+    return place
+
+
+def _check_plot(path: str) -> None:
+    """Refuse, before the work, a picture that could not be saved after it."""
+    place = _check_place("--plot", path)
     from matplotlib.backend_bases import FigureCanvasBase
 
     known = sorted(FigureCanvasBase.get_supported_filetypes())

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,8 @@ class Snapshot(NamedTuple):
     settings: np.ndarray
     draws: np.ndarray
 
+
+_most: ContextVar[int | None] = ContextVar("most", default=None)
 
 #: Those that live: in a forked child their locks, which another thread of the parent may have held, are made anew.
 _alive: weakref.WeakSet[Storage] = weakref.WeakSet()
@@ -76,6 +79,9 @@ class Storage:
     laying_out = threading.RLock()
 
     def __init__(self, counts: Counts, dtype: Any = np.float64, owners: Iterable[Any] = ()) -> None:
+        limit = _most.get()
+        if limit is not None and counts.parameters + counts.state > limit:
+            raise ValueError(f"it has {counts.parameters + counts.state} numbers, expected at most {limit}")
         self.parameters = aligned(counts.parameters, dtype)
         self.gradient = aligned(counts.parameters, dtype)
         self.state = aligned(counts.state, dtype)
@@ -85,6 +91,16 @@ class Storage:
         self._owners = [weakref.ref(network) for network in owners]
         self._new_locks()
         _alive.add(self)
+
+    @staticmethod
+    @contextmanager
+    def at_most(numbers: int) -> Iterator[None]:
+        """Context: for this thread, a storage for more numbers is a ValueError, before anything is allocated."""
+        token = _most.set(numbers)
+        try:
+            yield
+        finally:
+            _most.reset(token)
 
     def _new_locks(self) -> None:
         #: Held by the thread that writes. Whoever cannot take it raises `busy`.

@@ -61,16 +61,14 @@ WALK = _record(
 )
 
 #: One epoch over some data: `first` to `last` are batches; order says which examples come when; hits is 0 if there are none.
-#: From `part` on, what the threads need that share its batches (`modnet.training.parts`).
+#: The loss sees each example as so many `positions`, 1 or one for each weight that an example has. From `part` on, what the
+#: threads need that share its batches (`modnet.training.parts`).
 EPOCH = _record(
-    "walk data examples targets target_columns weights weight_count order first last batch_size y losses totals "
+    "walk data examples positions targets target_columns weights weight_count order first last batch_size y losses totals "
     "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw keeps "
     "part parts meeting partial sum others other_count sleep",
     "clip",
 )
-
-#: A stretch of the flat vector that has one rate: a factor of the learning rate, and the optimizer's numbers for it.
-PIECE = _record("start size z s", "factor")
 
 #: Where the whole numbers of an `EPOCH` lie, by name.
 PLACES = {name: i for i, name in enumerate(EPOCH.names or ())}
@@ -81,6 +79,9 @@ def fill(words: np.ndarray, **fields: int) -> None:
     for name, value in fields.items():
         words[PLACES[name]] = value
 
+
+#: A stretch of the flat vector that has one rate: a factor of the learning rate, and the optimizer's numbers for it.
+PIECE = _record("start size z s", "factor")
 
 _walk_at, _epoch_at = record_reader(WALK), record_reader(EPOCH)
 _rows_at, _pieces_at = records_reader(ROW), records_reader(PIECE)
@@ -97,7 +98,7 @@ def _signatures(element: types.Float) -> dict[str, tuple[Any, ...]]:
         "is_remembered": (integer, matrix),
         "walk_epoch": (integer, vector),
         "walk_losses": (integer, vector),
-        "scale": (matrix, types.float64[::1], types.int64[::1]),
+        "scale": (matrix, types.float64[::1], types.int64[::1], integer),
         "clip": (vector, integer, integer, types.float64),
         "shuffle": (types.int64[::1], types.uint64[::1]),
     }
@@ -289,7 +290,7 @@ def walk_epoch(epoch, like):
 
     A batch whose loss is not finite, or whose gradient is not though it is to be clipped, stops the walk before the
     optimizer's step; the parameters are unchanged. With `keeps`, `previous` holds them as they were one step earlier. totals
-    gathers the sum of weighted losses and the sum of hits.
+    gathers the sum of weighted losses and the sum of hits, of those that have a weight.
 
     With `parts` above 1, as many threads walk together, each with its part of every batch, a workspace and a gradient of its
     own. They meet when all have their part of the loss, of the gradient, of the sum of the gradients, which is taken in the
@@ -297,11 +298,12 @@ def walk_epoch(epoch, like):
     """
     e = _epoch_at(epoch)
     w = _walk_at(e.walk)
-    n, columns = e.examples, e.target_columns
+    n, columns, positions = e.examples, e.target_columns, e.positions
+    row_columns, row_features = columns // positions, w.features // positions
     data = matrix_like(e.data, n, w.input_features, like)
     targets = matrix_like(e.targets, n, columns, like)
     weights, order = words_at(e.weights, e.weight_count), integers_at(e.order, n)
-    y, losses = vector_like(e.y, e.batch_size * columns, like), vector_like(e.losses, e.batch_size, like)
+    y, losses = vector_like(e.y, e.batch_size * columns, like), vector_like(e.losses, e.batch_size * positions, like)
     totals, rates = words_at(e.totals, 2), words_at(e.rates, e.last)
     values, deltas = _values(w, like), _deltas(w, like)
     parameters = vector_like(w.parameters, w.parameter_count, like)
@@ -314,17 +316,15 @@ def walk_epoch(epoch, like):
         begin = whole * e.part // e.parts
         batch = whole * (e.part + 1) // e.parts - begin
         examples = vector_at(order, at + begin, batch)
-        x = matrix_at(values, 0, batch, w.input_features)
-        batch_y, batch_losses = matrix_at(y, begin * columns, batch, columns), vector_at(losses, begin, batch)
-        fetch_rows(data, examples, x)
-        fetch_rows(targets, examples, batch_y)
+        fetch_rows(data, examples, matrix_at(values, 0, batch, w.input_features))
+        fetch_rows(targets, examples, matrix_at(y, begin * columns, batch, columns))
         draw = e.draw + b if e.draw > 0 else 0
         _forward(w, 0, w.row_count, batch, draw, like)
-        out = _slot(values, w.result, w.capacity, batch, 1, w.features)
+        out = _slot(values, w.result, w.capacity, batch, positions, row_features)
+        batch_y = matrix_at(y, begin * columns, batch * positions, row_columns)
+        batch_losses = vector_at(losses, begin * positions, batch * positions)
         call_loss(e.loss, batch_y, out, batch_losses, e.loss_z, e.loss_s)
-        total = 0.0
-        for i in range(batch):
-            total += np.float64(batch_losses[i]) * (weights[examples[i]] if weights.size > 0 else 1.0)
+        total = _total(batch_losses, weights, examples, positions)
         if e.parts > 1:
             partial[e.part] = total
             meet(meeting, e.parts, e.sleep)
@@ -336,11 +336,10 @@ def walk_epoch(epoch, like):
         hits = 0.0
         if e.hits != 0:
             call_hits(e.hits, batch_y, out, batch_losses, e.loss_z, e.loss_s)
-            for i in range(batch):
-                hits += batch_losses[i]
-        delta = _slot(deltas, w.result, w.capacity, batch, 1, w.features)
+            hits = _count(batch_losses, weights, examples, positions)
+        delta = _slot(deltas, w.result, w.capacity, batch, positions, row_features)
         call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
-        _scale(delta, weights, examples, whole)
+        _scale(delta, weights, examples, positions, whole)
         for i in range(gradient.size):
             gradient[i] = 0
         _backward(w, 0, w.row_count, batch, draw, False, True, like)
@@ -383,40 +382,85 @@ def walk_losses(epoch, like):
     """Add to totals the sum of weighted losses and the sum of hits over batches of data in their order, training nothing."""
     e = _epoch_at(epoch)
     w = _walk_at(e.walk)
-    n, columns = e.examples, e.target_columns
+    n, columns, positions = e.examples, e.target_columns, e.positions
+    row_columns, row_features = columns // positions, w.features // positions
     data = matrix_like(e.data, n, w.input_features, like)
     targets = matrix_like(e.targets, n, columns, like)
     weights, totals = words_at(e.weights, e.weight_count), words_at(e.totals, 2)
-    losses = vector_like(e.losses, e.batch_size, like)
+    losses = vector_like(e.losses, e.batch_size * positions, like)
     values = _values(w, like)
     for b in range(e.first, e.last):
         at = b * e.batch_size
         batch = min(e.batch_size, n - at)
         _copy_rows(data, at, batch, matrix_at(values, 0, batch, w.input_features))
         _forward(w, 0, w.row_count, batch, 0, like)
-        out = _slot(values, w.result, w.capacity, batch, 1, w.features)
-        y, batch_losses = matrix_at(targets, at * columns, batch, columns), vector_at(losses, 0, batch)
+        out = _slot(values, w.result, w.capacity, batch, positions, row_features)
+        y = matrix_at(targets, at * columns, batch * positions, row_columns)
+        batch_losses = vector_at(losses, 0, batch * positions)
         call_loss(e.loss, y, out, batch_losses, e.loss_z, e.loss_s)
-        for i in range(batch):
-            totals[0] += np.float64(batch_losses[i]) * (weights[at + i] if weights.size > 0 else 1.0)
+        for i in range(batch * positions):
+            totals[0] += np.float64(batch_losses[i]) * (weights[at * positions + i] if weights.size > 0 else 1.0)
         if e.hits != 0:
             call_hits(e.hits, y, out, batch_losses, e.loss_z, e.loss_s)
-            for i in range(batch):
-                totals[1] += batch_losses[i]
+            for i in range(batch * positions):
+                if weights.size == 0 or weights[at * positions + i] > 0.0:
+                    totals[1] += batch_losses[i]
+
+
+# The weights of an example follow each other, one for each position. Without any, loops are over all rows: 32 of them take
+# 0.3 us less, of the 4 of a small step.
 
 
 @inline
-def _scale(delta, weights, examples, batch):
-    for i in range(delta.shape[0]):
-        share = delta.dtype.type((weights[examples[i]] if weights.size > 0 else 1.0) / batch)
-        for j in range(delta.shape[1]):
-            delta[i, j] *= share
+def _total(losses, weights, examples, positions):
+    """The sum of weight * loss."""
+    total = 0.0
+    if weights.size == 0:
+        for i in range(losses.size):
+            total += np.float64(losses[i])
+    else:
+        for i in range(examples.size):
+            for q in range(positions):
+                total += np.float64(losses[i * positions + q]) * weights[examples[i] * positions + q]
+    return total
+
+
+@inline
+def _count(hits, weights, examples, positions):
+    """The sum of the hits that have a weight."""
+    total = 0.0
+    if weights.size == 0:
+        for i in range(hits.size):
+            total += hits[i]
+    else:
+        for i in range(examples.size):
+            for q in range(positions):
+                total += hits[i * positions + q] if weights[examples[i] * positions + q] > 0.0 else 0.0
+    return total
+
+
+@inline
+def _scale(delta, weights, examples, positions, batch):
+    if weights.size == 0:
+        share = delta.dtype.type(1.0 / batch)
+        for i in range(delta.shape[0]):
+            for j in range(delta.shape[1]):
+                delta[i, j] *= share
+    else:
+        for i in range(examples.size):
+            for q in range(positions):
+                share, row = delta.dtype.type(weights[examples[i] * positions + q] / batch), i * positions + q
+                for j in range(delta.shape[1]):
+                    delta[row, j] *= share
 
 
 @_compiled
-def scale(delta, weights, examples):
-    """From the derivative of each loss to that of the batch's mean of weight * loss; weights may be empty."""
-    _scale(delta, weights, examples, delta.shape[0])
+def scale(delta, weights, examples, positions):
+    """From the derivative of each loss to that of the batch's mean of weight * loss; delta (batch * positions, ...).
+
+    weights (n * positions,) may be empty.
+    """
+    _scale(delta, weights, examples, positions, examples.size)
 
 
 @inline

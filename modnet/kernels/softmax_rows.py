@@ -36,6 +36,10 @@ def sum_row(x, i):
     return total
 
 
+#: What stands in y for a label of a position that does not count.
+IGNORED = -1.0
+
+
 @inline
 def label_at(y, r, classes):
     """The label y[r] as a whole number; -1 if it is not one of 0 to classes - 1."""

@@ -8,6 +8,7 @@ from modnet.losses.mae import MAE
 from modnet.losses.margin import Hinge, Perceptron
 from modnet.losses.mse import MSE
 from modnet.losses.multi_margin import MultiMargin
+from modnet.losses.poisson import Poisson
 
 __all__ = [
     "BCE",
@@ -21,4 +22,5 @@ __all__ = [
     "KLDivergence",
     "MultiMargin",
     "Perceptron",
+    "Poisson",
 ]

@@ -80,6 +80,12 @@ class BCE(_Binary):
                 p = yhat[i, j]
                 delta[i, j] = (p - y[i, j]) / _at_least(p * (c.one - p), bound)       # (2)
 
+    def decoded(self, yhat: Any) -> np.ndarray:
+        return (np.asarray(yhat) > 0.5).astype(np.int64)
+
+    def probabilities(self, yhat: Any) -> np.ndarray:
+        return np.asarray(yhat)
+
     @operation
     def hits(y, yhat, out):
         # right if every feature is on the same side of 1/2 as the truth
@@ -125,6 +131,14 @@ class BCEWithLogits(_Binary):
         for i in range(yhat.shape[0]):
             for j in range(yhat.shape[1]):
                 delta[i, j] = sigmoid(yhat[i, j]) - y[i, j]                           # (2)
+
+    def decoded(self, yhat: Any) -> np.ndarray:
+        return (np.asarray(yhat) > 0).astype(np.int64)
+
+    def probabilities(self, yhat: Any) -> np.ndarray:
+        scores = np.asarray(yhat)
+        e = np.exp(-np.abs(scores))  # no exponential of a large number
+        return np.where(scores >= 0, 1 / (1 + e), e / (1 + e))
 
     @operation
     def hits(y, yhat, out, c):

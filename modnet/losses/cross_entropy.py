@@ -15,6 +15,8 @@ CrossEntropy, yhat = a scores, with p = softmax(a)
 0 log 0 is 0 in both: a class that has probability 0 in t adds nothing, whatever its score. Label smoothing s replaces t by
 (1 - s) t + s / classes.
 
+A label that is to be ignored is the row t = 0: its loss and its derivative are 0, label smoothing or not.
+
 Reference: C. Szegedy and others, Rethinking the Inception architecture for computer vision, CVPR 2016 (smoothing).
 """
 
@@ -24,10 +26,23 @@ from typing import Any
 
 import numpy as np
 
+from modnet.inputs import short_repr
 from modnet.kernels import flat, in_rows, inline, inline_always, room
 from modnet.kernels.mathfun import log
-from modnet.kernels.softmax_rows import exp_rows, label_at, sum_row
+from modnet.kernels.softmax_rows import IGNORED, exp_rows, label_at, sum_row
 from modnet.loss import ClassLoss, Setting, operation
+
+
+class _IgnoredLabel:
+    """The attribute ignore_index: a whole number, or None. It is checked whenever it is set."""
+
+    def __get__(self, loss: Any, owner: Any = None) -> int | None:
+        return None if loss is None else loss.__dict__.get("_ignore_index")
+
+    def __set__(self, loss: Any, value: Any) -> None:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+            raise TypeError(f"{type(loss).__name__}: ignore_index is {short_repr(value)}, expected a whole number or None")
+        loss._ignore_index = None if value is None else int(value)
 
 
 @inline
@@ -36,6 +51,15 @@ def _truth(y, r, j, classes, labels):
     if labels:
         return y.dtype.type(1.0) if y[r] == j else y.dtype.type(0.0)
     return y[r * classes + j]
+
+
+@inline
+def _without_label(y, r, value, zero, nan):
+    """What counts of a value at a position whose label is none of the classes: nothing if it is to be ignored.
+
+    A value that is NaN stays NaN, as for any weight of 0.
+    """
+    return zero * value if y[r] == IGNORED else nan
 
 
 @inline_always
@@ -47,9 +71,14 @@ def _counted(logp, t, zero):
 class NLL(ClassLoss):
     """Negative log-likelihood: minus the log-probability given to the true class. It goes after `LogSoftmax`.
 
+    Parameters
+    ----------
+    ignore_index : a label that marks positions which do not count, such as -1 for padding; None if all count. Their loss is 0,
+        and accuracies leave them out; a batch is still divided by the number of its examples.
+
     Shape
     -----
-    y : integer labels (batch, ...), 0 to classes - 1, or probability rows of yhat's shape.
+    y : integer labels (batch, ...), 0 to classes - 1 or ignore_index, or probability rows of yhat's shape.
     yhat : (batch, ..., classes), log-probabilities. forward -> (batch,), backward -> like yhat.
 
     Example
@@ -58,18 +87,26 @@ class NLL(ClassLoss):
     0.6931471805599453
     """
 
+    ignore_index = _IgnoredLabel()
+
+    def __init__(self, ignore_index: int | None = None) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+
     @operation
     def forward(y, yhat, out, z, c):
         # y (batch, positions) or (batch, positions * classes), yhat (batch, positions * classes), out (batch,)
         classes, labels = z.classes, z.labels
         y, logp = flat(y), in_rows(yhat, classes)
-        positions = logp.shape[0] // out.size
+        positions, nan = logp.shape[0] // out.size, logp.dtype.type(np.nan)
         for i in range(out.size):
             out[i] = c.zero
         for r in range(logp.shape[0]):
             if labels:
                 truth = label_at(y, r, classes)
-                total = logp[r, truth] if truth >= 0 else logp.dtype.type(np.nan)
+                total = logp[r, truth] if truth >= 0 else c.zero
+                for j in range(classes if truth < 0 else 0):
+                    total += _without_label(y, r, _counted(logp[r, j], c.zero, c.zero), c.zero, nan)
             else:
                 total = c.zero
                 for j in range(classes):
@@ -86,6 +123,17 @@ class NLL(ClassLoss):
             for j in range(classes):
                 delta[r, j] = -_truth(y, r, j, classes, labels)                       # (2)
 
+    def probabilities(self, yhat: Any) -> np.ndarray:
+        return np.exp(np.asarray(yhat))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self.ignore_index is None else f'ignore_index={self.ignore_index}'})"
+
+    @classmethod
+    def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
+        found = super().examples()
+        return [*found, *_with_ignored(cls, found)]
+
 
 class CrossEntropy(ClassLoss):
     """Cross-entropy of scores (logits): the softmax is part of it, so it is exact at any size.
@@ -93,10 +141,12 @@ class CrossEntropy(ClassLoss):
     Parameters
     ----------
     label_smoothing : from 0 up to 1: how much of the truth is spread evenly over all classes.
+    ignore_index : a label that marks positions which do not count, such as -1 for padding; None if all count. Their loss is 0,
+        and accuracies leave them out; a batch is still divided by the number of its examples.
 
     Shape
     -----
-    y : integer labels (batch, ...), 0 to classes - 1, or probability rows of yhat's shape.
+    y : integer labels (batch, ...), 0 to classes - 1 or ignore_index, or probability rows of yhat's shape.
     yhat : (batch, ..., classes), scores. forward -> (batch,), backward -> like yhat.
 
     Example
@@ -106,10 +156,12 @@ class CrossEntropy(ClassLoss):
     """
 
     label_smoothing = Setting("from 0 up to 1", lambda v: 0 <= v < 1)
+    ignore_index = _IgnoredLabel()
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
+    def __init__(self, label_smoothing: float = 0.0, ignore_index: int | None = None) -> None:
         super().__init__()
         self.label_smoothing = label_smoothing
+        self.ignore_index = ignore_index
 
     @operation
     def forward(y, yhat, out, c, z):
@@ -117,7 +169,7 @@ class CrossEntropy(ClassLoss):
         classes, labels = z.classes, z.labels
         keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
         y, a = flat(y), in_rows(yhat, classes)
-        rows = a.shape[0]
+        rows, nan = a.shape[0], a.dtype.type(np.nan)
         positions = rows // out.size
         e, top, rest = in_rows(room(a.size, a), classes), room(rows, a), room(rows, a)
         exp_rows(a, e, top)
@@ -130,7 +182,9 @@ class CrossEntropy(ClassLoss):
         for r in range(rows):
             if labels and c.label_smoothing == c.zero:
                 truth = label_at(y, r, classes)
-                total = rest[r] - (a[r, truth] - top[r]) if truth >= 0 else a.dtype.type(np.nan)
+                total = rest[r] - (a[r, truth] - top[r]) if truth >= 0 else _without_label(y, r, rest[r], c.zero, nan)
+            elif labels and y[r] == IGNORED:
+                total = c.zero * rest[r]
             else:
                 total = c.zero
                 for j in range(classes):
@@ -156,7 +210,10 @@ class CrossEntropy(ClassLoss):
                     p[r, truth] -= c.one                                              # (2)
                 else:
                     for j in range(classes):
-                        p[r, j] = a.dtype.type(np.nan)
+                        p[r, j] = _without_label(y, r, p[r, j], c.zero, a.dtype.type(np.nan))
+            elif labels and y[r] == IGNORED:
+                for j in range(classes):
+                    p[r, j] *= c.zero
             else:
                 whole = c.zero
                 for j in range(classes):
@@ -165,10 +222,31 @@ class CrossEntropy(ClassLoss):
                     t = keep * _truth(y, r, j, classes, labels) + floor
                     p[r, j] = p[r, j] * share * whole - t                             # (2)
 
+    def probabilities(self, yhat: Any) -> np.ndarray:
+        scores = np.asarray(yhat)
+        e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        found: np.ndarray = e / e.sum(axis=-1, keepdims=True)
+        return found
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({f'label_smoothing={self.label_smoothing:g}' if self.label_smoothing else ''})"
+        parts = [f"label_smoothing={self.label_smoothing:g}"] if self.label_smoothing else []
+        parts += [] if self.ignore_index is None else [f"ignore_index={self.ignore_index}"]
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
         found = super().examples()
-        return found + [(cls(label_smoothing=0.1), y, yhat) for _, y, yhat in found[::2]]
+        smooth = [(cls(label_smoothing=0.1), y, yhat) for _, y, yhat in found[::2]]
+        return [*found, *smooth, *_with_ignored(cls, found), *_with_ignored(cls, found, label_smoothing=0.1)]
+
+
+def _with_ignored(kind: Any, examples: list[Any], **options: Any) -> list[tuple[Any, np.ndarray, np.ndarray]]:
+    """The examples with labels, some of which are to be ignored: one that is no class, and one that is."""
+    found = []
+    for label in (-1, 1):
+        for _, y, yhat in examples:
+            if y.shape != yhat.shape and y.size > 1:
+                marked = y.copy()
+                marked.reshape(-1)[::3] = label
+                found.append((kind(ignore_index=label, **options), marked, yhat))
+    return found

@@ -30,6 +30,9 @@ class _Sides(Loss):
             advice = "; from 0 and 1, take np.where(np.asarray(y) == 1, 1, -1)" if np.isin(y, (0, 1)).all() else ""
             raise ValueError(f"{self}: y holds {wrong.flat[0]:g}, expected labels -1 and 1{advice}")
 
+    def decoded(self, yhat: Any) -> np.ndarray:
+        return np.where(np.asarray(yhat) > 0, 1, -1)
+
     @operation
     def hits(y, yhat, out):
         # right if every score has the sign of its label

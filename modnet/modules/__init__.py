@@ -26,6 +26,7 @@ from modnet.modules.normalisation import BatchNorm, LayerNorm
 from modnet.modules.pooling import AvgPool1D, AvgPool2D, GlobalAvgPool, GlobalMaxPool, MaxPool1D, MaxPool2D
 from modnet.modules.prelu import PReLU
 from modnet.modules.residual import Residual
+from modnet.modules.ridge import RidgeLinear
 from modnet.modules.sequential import Sequential
 from modnet.modules.shape import Flatten, Identity, Reshape, Transpose
 from modnet.modules.softmax import LogSoftmax, Softmax
@@ -63,6 +64,7 @@ __all__ = [
     "ReLU",
     "Reshape",
     "Residual",
+    "RidgeLinear",
     "Sequential",
     "SiLU",
     "Sigmoid",

@@ -38,6 +38,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet import hints
 from modnet.engine.foreign import Foreign
 from modnet.engine.storage import has_storage
 from modnet.engine.walk import PIECE, clip
@@ -150,6 +151,9 @@ class Optimizer(Declares):
         if at is not None and name not in ("lr", "clip_norm"):  # a step reads its own copy of the others
             for group in self._groups:
                 group.settings[..., at] = self._words[at]
+
+    def __getattr__(self, name: str) -> Any:
+        return hints.missing_attribute(self, name, hints.OPTIMIZER)
 
     @property
     def schedule(self) -> Schedule | None:
@@ -303,32 +307,34 @@ class Optimizer(Declares):
             found._memory = found._schedule.begin()
         return found
 
-    def state(self) -> dict[str, Any]:
-        """What later steps depend on, apart from the optimizer's arguments: copies, to be kept and given to `restore`."""
+    def state_dict(self) -> dict[str, Any]:
+        """What later steps depend on, apart from the optimizer's arguments: copies, to be given to `load_state_dict`."""
         groups = [{"settings": group.settings.copy(), "moments": copy.deepcopy(group.moments)} for group in self._groups]
         return {
             "kind": type(self).__name__, "settings": self._words.copy(), "has_schedule": self._schedule is not None,
             "epochs": self.epochs, "memory": self._memory.copy(), "groups": groups,
         }  # fmt: skip
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken, from an optimizer with the same arguments, attached to such a network.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken, from an optimizer with the same arguments, attached to such a network.
 
         Parameters
         ----------
-        state : what `state` returned.
+        state : what `state_dict` returned.
         """
-        own = self.state()
+        own = self.state_dict()
         if not isinstance(state, Mapping) or not set(own) <= set(state):
-            raise ValueError(f"{self}: restore got {short_repr(state)}, expected what optimizer.state() returned")
+            raise ValueError(f"{self}: load_state_dict got {short_repr(state)}, expected what optimizer.state_dict() returned")
         if state["kind"] != own["kind"]:
-            raise ValueError(f"{self}: restore got the state of {state['kind']}, expected one of {own['kind']}")
+            raise ValueError(f"{self}: load_state_dict got the state of {state['kind']}, expected one of {own['kind']}")
         if state["has_schedule"] and not own["has_schedule"]:
-            raise ValueError(f"{self}: restore got the state of an optimizer with a schedule, expected the same schedule as lr")
+            raise ValueError(
+                f"{self}: load_state_dict got the state of an optimizer with a schedule, expected the same schedule as lr"
+            )
         if _shapes(state, "settings") != _shapes(own, "settings") or np.shape(state["memory"]) != np.shape(own["memory"]):
-            raise ValueError(f"{self}: restore got the state of another optimizer or network; attach the network first")
+            raise ValueError(f"{self}: load_state_dict got the state of another optimizer or network; attach the network first")
         if _shapes(state, "moments") != _shapes(own, "moments"):
-            raise ValueError(f"{self}: restore got the moments of another network, expected those of one built alike")
+            raise ValueError(f"{self}: load_state_dict got the moments of another network, expected those of one built alike")
         for group, kept in zip(self._groups, state["groups"]):
             group.settings[...] = kept["settings"]
             if isinstance(group.moments, dict):

@@ -67,11 +67,11 @@ class RandomSearch(Optimizer):
         super().forget()
         self.kept = 0
 
-    def state(self) -> dict[str, Any]:
-        return {**super().state(), "generator": self._generator.bit_generator.state, "kept": self.kept}
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "generator": self._generator.bit_generator.state, "kept": self.kept}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        super().restore(state)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
         self._generator.bit_generator.state = state["generator"]
         self.kept = state["kept"]
 

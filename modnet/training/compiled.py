@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -13,8 +14,8 @@ from modnet.engine.walk import EPOCH, PLACES, fill, walk_epoch, walk_losses
 from modnet.kernels.memory import aligned, aligned_copy
 from modnet.kernels.operation import Operation
 from modnet.kernels.threads import threads_for
-from modnet.training.data import Data
-from modnet.training.parts import Parts, count_parts
+from modnet.training.data import Data, Source
+from modnet.training.parts import Parts
 from modnet.training.progress import Bar
 from modnet.training.runner import Runner
 from modnet.training.training import Training
@@ -23,102 +24,95 @@ _SLICE = 0.05  # seconds that a compiled walk may take before it comes back to P
 
 
 class CompiledRunner(Runner):
-    """An epoch is one compiled walk, in slices of about 50 ms."""
+    """An epoch is a compiled walk over each block of its examples, in slices of about 50 ms."""
 
-    def __init__(self, training: Training, data: Data, held_out: Data | None, size: int) -> None:
+    def __init__(self, training: Training, data: Source, held_out: Source | None, size: int) -> None:
         super().__init__(training, data, held_out, size)
         net, loss, optimizer = training.net, training.loss, training.optimizer
-        self.program = run.program_of(net, data.X.shape[1:], data.X.dtype)
+        self.program = run.program_of(net, data.shape, data.dtype)
         self.storage, dtype = self.program.storage, self.program.dtype
         self.workspace = run.take(self.program, size)
         self.workspace.batch = 0
         operations = type(loss).operations
         self.counts_hits = operations[2] is not None
-        self.losses = aligned(size, dtype)
         self.previous, self.previous_state = aligned_copy(self.program.parameters), self.program.state.copy()
         self.slice = _Slice()
         self.draw = int(self.storage.draws[0])  # a forward beside it, between epochs or in another thread, changes no draw
         self.seconds_a_batch = 0.0
-        columns = data.targets.shape[1]
         addresses = [0 if op is None else op.address(type(loss), dtype) for op in operations]
-        common = {
-            "walk": self.workspace.address, "target_columns": columns, "batch_size": size,
-            "losses": self.losses.ctypes.data, "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2],
+        self.common = {
+            "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2],
             "loss_s": loss.setting_words().ctypes.data, "previous": self.previous.ctypes.data,
             "step": cast(Operation, type(optimizer).step).address(type(optimizer), dtype),
         }  # fmt: skip
-        self.batch_y = aligned(size * columns, dtype)
-        self.rates, self.order = np.empty(self.batches), np.empty(0)
-        self.record = _epoch_record(
-            data, self.totals, **common, y=self.batch_y.ctypes.data, rates=self.rates.ctypes.data
-        )
-        self.words, self.clip = self.record.view(np.int64), self.record["clip"]
-        self.address = self.record.ctypes.data
-        walk_epoch.compile(dtype)
-        self.parts = Parts(self.program, self.record, size, count_parts(self.program, size, data.n))
+        self.training_block, self.validation_block = _Block(self, self.totals), _Block(self, np.zeros(2))
+        _prepare(walk_epoch, dtype)
         if held_out is not None:
-            self.validation_totals = np.zeros(2)
-            self.validation = _epoch_record(held_out, self.validation_totals, **common)
-            walk_losses.compile(dtype)
+            _prepare(walk_losses, dtype)
 
     def epoch(self, order: np.ndarray, bar: Bar) -> bool:
-        training, words, storage = self.training, self.words, self.storage
+        training, storage = self.training, self.storage
         self.require_unchanged()
         group = training.optimizer.flat_group()
         if self.previous_state.size:
             self.previous_state[:] = self.program.state
-        self.rates[:] = training.optimizer.rates(self.batches)
         draws = bool(self.program.mode_rows) and self.workspace.set_modes()
-        fill(
-            words, pieces=group.addresses[0], piece_count=len(group.pieces), moments=group.addresses[1],
-            moment_count=group.moments.size, draw=self.draw + 1 if draws else 0,
-        )  # fmt: skip
-        self.clip[0] = training.optimizer.setting_words()[2]
-        if self.order is not order:
-            self.order = order
-            fill(words, order=order.ctypes.data)
         self.totals[:] = 0
-        at = 0
-        while at < self.batches:
-            started = time.perf_counter()
-            end = min(self.batches, at + self._batches_a_slice())
-            self.slice.note(self.program.parameters, self.program.state, group.moments, group.settings, self.totals)
-            done = self._walk(at, end)
-            now = time.perf_counter()
-            if done:
-                self.seconds_a_batch = (now - started) / done
-            training.step += done
-            if not len(group.pieces):
-                group.settings.view(np.int64)[0, type(training.optimizer).layout.words["steps"]] += done
-            if draws:
-                storage.draws[self.program.draw_places] = self.draw + at + done
-                storage.draws[0] = max(int(storage.draws[0]), self.draw + at + done)
-            if done < end - at:
-                self._lost(at + done)
-                return False
-            at = end
-            bar.moved(at, now)
-        self.draw += self.batches if draws else 0
+        self.seen = self.counted = 0.0
+        block, before = self.training_block, 0
+        for data, rows, size in self.data.chunks(order, self.size, training.epoch):
+            batches = -(-len(rows) // size)
+            block.load(data, rows, size)
+            block.set_rates(training.optimizer.rates(batches))
+            fill(
+                block.words, pieces=group.addresses[0], piece_count=len(group.pieces), moments=group.addresses[1],
+                moment_count=group.moments.size, draw=self.draw + 1 if draws else 0,
+            )  # fmt: skip
+            block.clip[0] = training.optimizer.setting_words()[2]
+            at = 0
+            while at < batches:
+                started = time.perf_counter()
+                end = min(batches, at + self._batches_a_slice())
+                self.slice.note(self.program.parameters, self.program.state, group.moments, group.settings, self.totals)
+                done = self._walk(at, end)
+                now = time.perf_counter()
+                if done:
+                    self.seconds_a_batch = (now - started) / done
+                training.step += done
+                if not len(group.pieces):
+                    group.settings.view(np.int64)[0, type(training.optimizer).layout.words["steps"]] += done
+                if draws:
+                    storage.draws[self.program.draw_places] = self.draw + at + done
+                    storage.draws[0] = max(int(storage.draws[0]), self.draw + at + done)
+                if done < end - at:
+                    self._lost(before + at + done, min(size, len(rows) - (at + done) * size) * data.positions)
+                    return False
+                at = end
+                bar.moved(before + at, now)
+            self.seen += len(rows)
+            self.counted += data.count_of(rows)
+            self.draw += batches if draws else 0
+            before += batches
         if not self._is_finite():
-            self._lost(self.batches - 1)
+            self._lost(before - 1, 0)
             return False
         return True
 
     def _walk(self, first: int, last: int) -> int:
-        """Train on some batches; return how many were done."""
-        fill(self.words, first=first, last=last)
-        done: int = self.parts.walk(lambda: walk_epoch.call(self.address, self.previous))
+        """Train on some batches of the block; return how many were done."""
+        block = self.training_block
+        fill(block.words, first=first, last=last)
+        done: int = block.parts.walk(lambda: walk_epoch.call(block.address, self.previous))
         return done
 
     def _is_finite(self) -> bool:
         state = self.program.state
         return bool(np.isfinite(self.program.parameters).all() and (not state.size or np.isfinite(state).all()))
 
-    def _lost(self, batch: int) -> None:
-        """The loss is not finite, or after the last batch the parameters or the statistics are not."""
-        count = min(self.size, self.data.n - batch * self.size)
+    def _lost(self, batch: int, count: int) -> None:
+        """The loss of a batch, its first `count` ones, is not finite; or after the last one the parameters are not."""
         with np.errstate(all="ignore"):
-            value = float(np.sum(self.losses[:count], dtype=np.float64))
+            value = float(np.sum(self.training_block.losses[:count], dtype=np.float64))
             norm = float(np.linalg.norm(self.program.gradient))
         self.take_back()
         if self.training.optimizer.clip_norm is not None and np.isfinite(value) and not np.isfinite(norm):
@@ -131,31 +125,50 @@ class CompiledRunner(Runner):
             return
         # Go back to the start of the slice and do it again, now with a copy of the parameters before each step. What is not
         # finite comes again, bit for bit; the copies, while all is well, would take up to a twentieth of the time.
+        words = self.training_block.words
         self.slice.restore()
-        fill(self.words, keeps=1)
-        self._walk(int(self.words[PLACES["first"]]), int(self.words[PLACES["last"]]))
-        fill(self.words, keeps=0)
+        fill(words, keeps=1)
+        self._walk(int(words[PLACES["first"]]), int(words[PLACES["last"]]))
+        fill(words, keeps=0)
         for array, previous in ((self.program.parameters, self.previous), (self.program.state, self.previous_state)):
             if not np.isfinite(array).all():
                 array[:] = previous
 
     def close(self) -> None:
-        self.parts.close()
+        self.training_block.parts.close()
         run.give(self.workspace)
 
-    def validate(self) -> np.ndarray:
+    def validate(self) -> tuple[np.ndarray, float, float]:
         assert self.held_out is not None
-        words, batches = self.validation.view(np.int64), -(-self.held_out.n // self.size)
-        self.validation_totals[:] = 0
-        for at in range(0, batches, self._batches_a_slice()):
-            fill(words, first=at, last=min(batches, at + self._batches_a_slice()))
-            with threads_for(self.program.operations * self.size):
-                walk_losses.call(self.validation.ctypes.data, self.previous)
-        return self.validation_totals
+        block, seen, counted = self.validation_block, 0, 0.0
+        block.totals[:] = 0
+        for data, rows, size in self.held_out.all_chunks(self.size):
+            block.load(data, rows, size)
+            batches = -(-len(rows) // size)
+            for at in range(0, batches, self._batches_a_slice()):
+                fill(block.words, first=at, last=min(batches, at + self._batches_a_slice()))
+                with threads_for(self.program.operations * size):
+                    walk_losses.call(block.address, self.previous)
+            seen, counted = seen + len(rows), counted + data.count_of(rows)
+        return block.totals, seen, counted
+
+    def require_capacity(self, size: int) -> None:
+        """Take a larger workspace if batches are larger than those before."""
+        if size > self.workspace.capacity:
+            self.workspace = run.take(self.program, size)
+            self.workspace.batch = 0
+            if self.program.mode_rows:
+                self.workspace.set_modes()
 
     def _batches_a_slice(self) -> int:
         """How many batches a walk may take before it comes back to Python; one before the first is timed."""
         return max(1, int(_SLICE / self.seconds_a_batch)) if self.seconds_a_batch else 1
+
+
+@cache
+def _prepare(walk: Any, dtype: Any) -> None:
+    """Compile a walk, or load it, before the first epoch is timed; to ask whether it is there takes half as long as a fit."""
+    walk.compile(dtype)
 
 
 class _Slice:
@@ -178,16 +191,50 @@ class _Slice:
             array[...] = copy
 
 
-def _epoch_record(data: Data, totals: np.ndarray, **fields: int) -> np.ndarray:
-    """What a walk needs to know of some data. The data keeps the arrays alive."""
-    record = np.zeros(1, EPOCH)
-    data.matrix = data.X.reshape(data.n, -1)
-    fill(
-        record.view(np.int64), data=data.matrix.ctypes.data, examples=data.n, targets=data.targets.ctypes.data,
-        weights=data.weights.ctypes.data, weight_count=data.weights.size, loss_z=data.z.address, totals=totals.ctypes.data,
-        **fields,
-    )  # fmt: skip
-    return record
+class _Block:
+    """What a walk needs to know of the examples that it takes: the record, and the arrays whose addresses are in it."""
+
+    def __init__(self, runner: CompiledRunner, totals: np.ndarray) -> None:
+        self.runner, self.totals = runner, totals
+        self.record = np.zeros(1, EPOCH)
+        self.address = self.record.ctypes.data
+        self.words, self.clip = self.record.view(np.int64), self.record["clip"]
+        self.losses = self.batch_y = np.empty(0)
+        self.rates = np.empty(0)
+        self._loaded: tuple[Any, Any, Any] = (None, None, None)
+        self._size = 0
+        fill(self.words, totals=totals.ctypes.data, **runner.common)
+        self.parts = Parts(runner.program, self.record)
+
+    def set_rates(self, rates: np.ndarray) -> None:
+        """Note the learning rates of the block's batches."""
+        if self.rates.size < rates.size:
+            self.rates = np.empty(rates.size)
+            fill(self.words, rates=self.rates.ctypes.data)
+        self.rates[: rates.size] = rates
+
+    def load(self, data: Data, rows: np.ndarray, size: int) -> None:
+        """Point to some examples, to be taken in this order in batches of this size. They are kept alive."""
+        runner = self.runner
+        runner.require_capacity(size)
+        was_data, was_rows, was_in = self._loaded
+        if was_data is data and was_rows is rows and was_in is runner.workspace and size == self._size:
+            return
+        columns = data.targets.shape[1]
+        dtype = runner.program.dtype
+        if self.losses.size < size * data.positions:
+            self.losses = aligned(size * data.positions, dtype)
+        if self.batch_y.size < size * columns:
+            self.batch_y = aligned(size * columns, dtype)
+        data.matrix = data.X.reshape(data.n, -1)
+        self._loaded, self._size = (data, rows, runner.workspace), size
+        fill(
+            self.words, walk=runner.workspace.address, data=data.matrix.ctypes.data, examples=data.n, positions=data.positions,
+            targets=data.targets.ctypes.data, target_columns=columns, weights=data.weights.ctypes.data,
+            weight_count=data.weights.size, loss_z=data.z.address, order=rows.ctypes.data, batch_size=size,
+            y=self.batch_y.ctypes.data, losses=self.losses.ctypes.data,
+        )  # fmt: skip
+        self.parts.share(size, len(rows))
 
 
 def can_compile(net: Any, loss: Any, optimizer: Any) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,21 +18,66 @@ def element_type(net: Any) -> np.dtype[Any] | None:
     return storage.dtype if storage is not None and (storage.parameters.size or storage.state.size) else None
 
 
-class Data:
+class Source:
+    """Where the examples of an epoch come from, a block at a time.
+
+    Attributes
+    ----------
+    n : how many examples there are; None if that is not known before they have come.
+    shape, dtype : of one example's input, as the network takes it.
+    """
+
+    n: int | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def chunks(self, order: np.ndarray, size: int, epoch: int) -> Iterator[tuple[Data, np.ndarray, int]]:
+        """The examples of an epoch in batches of `size`: blocks, the order in which each is taken, and its batch size."""
+        raise NotImplementedError
+
+    def batches(self, size: int) -> int | None:
+        """How many batches an epoch has, if that is known."""
+        return None if self.n is None else -(-self.n // size)
+
+    def all_chunks(self, size: int) -> Iterator[tuple[Data, np.ndarray, int]]:
+        """All examples in their order; n must be known."""
+        assert self.n is not None
+        return self.chunks(np.arange(self.n), size, 0)
+
+    def batch_size(self, wanted: int | None) -> int:
+        """How many examples a batch has at most, if so many are wanted; None for all at once."""
+        assert self.n is not None
+        return min(wanted or self.n, self.n)
+
+    def part(self, rows: np.ndarray) -> Any:
+        """Some of the examples."""
+        raise NotImplementedError
+
+
+class Data(Source):
     """Examples with targets and weights, checked, in the forms both paths take.
 
     X and y are arrays; targets and z are what the kernels of a loss take, if it has some.
+
+    Attributes
+    ----------
+    weights : (n * positions,) or empty. lead : the axes of an example over which weights run: () for one weight an example.
+    counts : (n,), how many of its positions count in metrics, as a share of those that a weight is for; None if all do.
+
+    Parameters
+    ----------
+    part : whether they are a part of the examples, whose weights may all be 0.
     """
 
-    def __init__(self, who: str, net: Any, X: Any, y: Any, weight: Any) -> None:
+    n: int
+
+    def __init__(self, who: str, net: Any, X: Any, y: Any, weight: Any, part: bool = False) -> None:
+        self.who = who
         raw = as_numbers(X, who, "X")
         self.X = as_batch(raw, element_type(net), who, "X")
         require_finite(self.X, who, "X")
         self.n = len(self.X)
-        self.y: Any = np.asarray(None) if y is None else as_targets(y, who)
-        if self.y.ndim == 0 or len(self.y) != self.n:
-            came = f"has {len(self.y)}" if self.y.ndim else "is None" if y is None else "is a single value"
-            raise ValueError(f"{who}: X has {self.n} examples but y {came}; y needs one value per example")
+        self.y = targets_of(y, self.n, who)
         if self.y.dtype.kind in "iub":
             self.y = self.y.copy()  # labels are places: what was checked is what is read, whatever becomes of the array given
         self.targets: np.ndarray = np.empty(0)
@@ -38,14 +85,84 @@ class Data:
         self.z: Any = None
         if self.y.dtype.kind == "f":
             require_finite(self.y, who, "y")
-        self.weights = np.empty(0)
+        self.weights, self.lead = np.empty(0), ()
         if weight is not None:
-            self.weights = as_weights(weight, self.n, who)
+            found = as_weights(weight, self.n, who, by_position=True, some=not part)
+            self.weights, self.lead = found.reshape(-1), found.shape[1:]
+        self.counts: np.ndarray | None = None
+        self.shape, self.dtype = self.X.shape[1:], self.X.dtype
+
+    @property
+    def positions(self) -> int:
+        """How many weights an example has, and so how many examples the loss sees in it."""
+        return prod(self.lead)
+
+    def prepare(self, loss: Any, output_shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Check the targets and the weights against what the network gives, and bring them into the form of the kernels."""
+        axes, shape = len(self.lead), (self.n, *output_shape)
+        if axes:
+            allowed = loss.position_axes(shape) if hasattr(loss, "position_axes") else output_shape
+            if self.lead != tuple(allowed[:axes]) or len(allowed) < axes or self.y.shape[1 : 1 + axes] != self.lead:
+                one = f" or one for each position, {(self.n, *allowed)}" if allowed else ""
+                raise ValueError(f"{self.who}: sample_weight has shape {(self.n, *self.lead)}, expected ({self.n},){one}")
+        if getattr(type(loss), "is_compiled", False):
+            self.targets, self.z = loss.targets(self.y, shape, dtype)
+            if axes:
+                targets, self.z = loss.targets(self.by_position(self.y), (self.n * self.positions, *shape[1 + axes :]), dtype)
+                self.targets = targets.reshape(self.n, -1)
+        counted = self.counted_positions(loss)
+        if counted is not None:
+            self.counts = counted.reshape(self.n, -1).mean(axis=1) * self.positions
+
+    def counted_positions(self, loss: Any) -> np.ndarray | None:
+        """Which positions of y count in metrics, of the shape of labels or of weights; None if all do."""
+        ignored = loss.ignored(self.y) if hasattr(loss, "ignored") else None
+        weightless = self.weights.reshape(self.n, *self.lead) == 0 if self.weights.size else None
+        if weightless is None or not weightless.any():
+            return None if ignored is None else ~ignored
+        if ignored is None:
+            return ~weightless
+        found: np.ndarray = ~ignored & ~weightless.reshape(self.n, *self.lead, *(1,) * (ignored.ndim - weightless.ndim))
+        return found
+
+    def by_position(self, array: np.ndarray) -> np.ndarray:
+        """An array (batch, ...) with a row for each position that has a weight of its own."""
+        axes = len(self.lead)
+        return array.reshape(-1, *array.shape[1 + axes :]) if axes else array
+
+    def weights_of(self, rows: np.ndarray) -> np.ndarray:
+        """The weights of some examples, those of each position one after the other; empty if there are none."""
+        return self.weights.reshape(self.n, -1)[rows].reshape(-1) if self.weights.size else self.weights
+
+    def count_of(self, rows: np.ndarray) -> float:
+        """How many of some examples, each a number of positions, count in metrics."""
+        return len(rows) * self.positions if self.counts is None else float(self.counts[rows].sum())
 
     def part(self, rows: np.ndarray) -> Data:
-        """Some of the examples."""
         found = copy.copy(self)
         found.X, found.y, found.n = self.X[rows], self.y[rows], len(rows)
         found.targets = self.targets[rows] if self.targets.size else self.targets
-        found.weights = self.weights[rows] if self.weights.size else self.weights
+        found.weights = self.weights_of(rows)
+        found.counts = None if self.counts is None else self.counts[rows]
         return found
+
+    def chunks(self, order: np.ndarray, size: int, epoch: int) -> Iterator[tuple[Data, np.ndarray, int]]:
+        yield self, order, size
+
+
+def targets_of(y: Any, n: int, who: str) -> np.ndarray:
+    """y as an array with a value for each of n examples."""
+    found: np.ndarray = np.asarray(None) if y is None else as_targets(y, who)
+    if found.ndim == 0 or len(found) != n:
+        came = f"has {len(found)}" if found.ndim else "is None" if y is None else "is a single value"
+        raise ValueError(f"{who}: X has {n} examples but y {came}; y needs one value per example")
+    return found
+
+
+def is_mapped(value: Any) -> bool:
+    """Whether an array lies in a file that is mapped into memory, and may be larger than that."""
+    while isinstance(value, np.ndarray):
+        if isinstance(value, np.memmap):
+            return True
+        value = value.base
+    return False

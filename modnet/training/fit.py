@@ -1,73 +1,102 @@
-"""fit: training a network on data, and predict: using it.
+"""fit: training a network on data.
 
 Two paths do the same work. If every module, the loss and the optimizer have kernels, an epoch is one compiled walk
 (`modnet.training.compiled`), which comes back to Python about twenty times a second to look for Ctrl-C and to draw. If one
 of them is a plain class, or a callback wants to see every batch, the same steps run in Python (`modnet.training.python`). Both
 shuffle, scale and count alike, so they leave the same parameters.
+
+Here is what a training is made of: examples (`intake`, `data`, `sources`, `split`), what takes the steps (`runner`), and the
+loop over the epochs (`loop`), with metrics (`evaluating`) and checkpoints (`checkpoint`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from modnet.engine import run
-from modnet.engine.modes import modes_of, restore_modes, set_training
-from modnet.engine.program import Program, is_ours, is_wired
-from modnet.engine.snapshot import Kept
+from modnet import hints
 from modnet.engine.storage import has_storage
-from modnet.engine.walk import shuffle as shuffle_order
-from modnet.inputs import as_batch, as_numbers, generator, real, short_repr, whole
+from modnet.inputs import generator, real, short_repr, whole
 from modnet.loss import Loss
-from modnet.module import ShapeError
+from modnet.metrics import Metrics
 from modnet.optim.optimizer import Optimizer, as_optimizer
+from modnet.training.checkpoint import Checkpoint
 from modnet.training.compiled import CompiledRunner, can_compile
-from modnet.training.data import Data, element_type
+from modnet.training.data import Source
+from modnet.training.evaluating import Measured
 from modnet.training.history import History
+from modnet.training.intake import Intake, require_loss
+from modnet.training.loop import Loop
+from modnet.training.parallel import Team, TeamRunner
+from modnet.training.predicting import require_net
 from modnet.training.progress import Bar
 from modnet.training.python import PythonRunner
 from modnet.training.runner import Runner
-from modnet.training.training import Callback, Training, TrainingWarning, as_callback
+from modnet.training.sources import Augmented, Stream, is_batches
+from modnet.training.split import held_out as held_out_rows
+from modnet.training.split import labels_of
+from modnet.training.training import Callback, Training, as_callback
 
 
 def fit(
     net: Any,
     X: Any,
-    y: Any,
-    loss: Loss,
-    optimizer: Optimizer,
+    y: Any = None,
+    loss: Loss | None = None,
+    optimizer: Optimizer | None = None,
     *,
     epochs: int = 100,
     batch_size: int | None = 32,
-    validation: float | tuple[Any, Any] | None = None,
+    validation: float | tuple[Any, ...] | None = None,
     shuffle: bool = True,
     rng: int | np.random.Generator | None = None,
     sample_weight: Any = None,
     patience: int | None = None,
     callbacks: Sequence[Callback | Callable[[Training], None]] = (),
     progress: bool | None = None,
+    metrics: Sequence[str | Callable[..., float]] = (),
+    augment: Callable[..., Any] | None = None,
+    checkpoint: Any = None,
+    every: int = 1,
+    resume: bool = False,
+    comm: Any = None,
+    **unknown: Any,
 ) -> History:
     """Train a network by minibatches.
 
     Parameters
     ----------
     net : a `Sequential`, or any module with parameters.
-    X : (n, ...), finite numbers. y : (n, ...), what the loss takes: for classes, integers 0 to C - 1.
+    X : (n, ...), finite numbers. A memory-mapped array is read a block at a time. Or, with y left out, an iterable of batches
+        (X, y) or (X, y, weights), or a function that returns one, gone through once an epoch: each batch is a step.
+    y : (n, ...), what the loss takes: for classes, integers 0 to C - 1.
     loss : its gradient is averaged over each batch, a short last batch divided by its own size.
     optimizer : it keeps its moments from an earlier `fit` of the same network; `optimizer.attach(net)` forgets them. Its
         schedule, if it has one, is told the loss of every epoch: of validation if there is one.
     epochs : passes over the data. batch_size : examples a step; None for all at once.
-    validation : a share of the data, drawn by rng and not trained on, or a pair (X, y).
+    validation : a share of the data, drawn by rng and not trained on, of each class alike if y is labels; or a pair (X, y), or
+        (X, y, weights).
     shuffle : whether each epoch takes the examples in a new random order.
     rng : int, numpy.random.Generator or None. The same seed gives the same parameters, to the bit.
-    sample_weight : (n,), not negative: the loss is the mean of weight * loss. A share kept for validation is weighted alike.
+    sample_weight : (n,), or one for each position of an example's prediction, (n, length), not negative: the loss is the mean
+        of weight * loss. A share kept for validation is weighted alike. Accuracies and metrics leave out what has weight 0.
     patience : stop after so many epochs without a lower validation loss, and put the best parameters back.
     callbacks : functions ``f(training)``, called at the end of each epoch, or `Callback` objects.
     progress : whether to draw a bar; None draws one in a terminal or a notebook.
+    metrics : names or functions, as in `evaluate`, taken after each epoch in evaluation mode over the training examples and
+        over those of validation, and kept in the history. They cost a forward over all of these examples.
+    augment : ``f(X, y, rng) -> (X, y)``, applied to each batch that is trained on, with copies that it may write to. rng is a
+        generator that depends on the seed and the epoch alone.
+    checkpoint : path of a file that the training is written to after every `every` epochs and after the last, whole or not at
+        all.
+    resume : whether to go on from that file, if there is one, as if the training had never been interrupted: to the bit.
+        epochs is then the total; the network and the optimizer must be built alike, and the data the same. Without it, a file
+        that is there is replaced.
+    comm : a communicator of mpi4py: the processes train one network together, each on its part of every batch, which has
+        batch_size examples for each of them. All call fit alike, with the whole data. See `modnet.training.parallel`.
 
     Returns
     -------
@@ -76,7 +105,8 @@ def fit(
 
     Raises
     ------
-    ValueError, TypeError : if something given does not fit; nothing has changed then.
+    ValueError, TypeError : if something given does not fit; nothing has changed then. Of data that come in blocks, a later
+        block that does not fit ends the training where it is.
     RuntimeError : if another thread is training the network.
 
     Warns
@@ -84,134 +114,115 @@ def fit(
     TrainingWarning : if Ctrl-C, or a loss that is NaN or infinite, ended the training. The network then has the last finite
         parameters; after a non-finite loss the optimizer's state is reset. Also if the rate was 0 in all steps.
     """
+    hints.refuse_arguments(unknown, fit, hints.FIT)
     optimizer = as_optimizer(optimizer)
-    _require_loss(loss)
-    _require_net(net, "fit")
+    require_loss(loss)
+    require_net(net, "fit")
     whole(epochs, "fit", "epochs")
     source = generator(rng, "fit")
     if patience is not None:
         whole(patience, "fit", "patience")
         if validation is None:
             raise ValueError("fit: patience without validation, expected validation data: a share such as 0.2, or (X, y)")
+    if augment is not None and not callable(augment):
+        raise TypeError(f"fit: augment is {short_repr(augment)}, expected a function (X, y, rng) -> (X, y)")
     if not isinstance(callbacks, Sequence):
         raise TypeError(f"fit: callbacks is {short_repr(callbacks)}, expected a list of functions or Callback objects")
     watchers = [as_callback(c) for c in callbacks]
-    with _writing(net):
-        data = Data("fit", net, X, y, sample_weight)
-        held_out: Data | None = None
-        share = 0
-        if isinstance(validation, tuple | list):
-            if len(validation) != 2:
-                raise ValueError(f"fit: validation has {len(validation)} parts, expected a pair (X, y)")
-            held_out = Data("fit: validation", net, *validation, None)
-            if held_out.X.shape[1:] != data.X.shape[1:]:
-                raise ValueError(
-                    f"fit: validation X has shape {held_out.X.shape} and X {data.X.shape}, expected equal but for the batch"
-                )
-        elif validation is not None:
-            expected = "a share between 0 and 1, or a pair (X, y)"
-            portion = real(validation, "fit", "validation", expected, lambda v: 0 < v < 1)
-            share = max(1, round(portion * data.n))
-            if share >= data.n:
-                raise ValueError(f"fit: validation takes {share} of {data.n} examples, expected some left to train on")
-        size = data.n if batch_size is None else whole(batch_size, "fit", "batch_size")
-        _require_takes(net, data, data.n - share, size, True, "fit: ", frozen=_is_attached(optimizer, net))
+    wanted = Metrics(metrics, loss, "fit")
+    if checkpoint is None and resume:
+        raise ValueError("fit: resume without checkpoint, expected checkpoint=path, the file to go on from")
+    keeper = None if checkpoint is None else Checkpoint(checkpoint, every, resume)
+    with _writing(net), nullcontext() if comm is None else Team(comm, net, optimizer) as team:
+        size = None if batch_size is None else whole(batch_size, "fit", "batch_size")
+        in_batches = is_batches(X, y)
+        intake = Intake(net, loss, None if in_batches else size, frozen=_is_attached(optimizer, net))
+        data = _training_data(intake, X, y, sample_weight, epochs if in_batches else 0)
+        held_out, share = _validation_data(intake, data, validation)
+        if data.n is not None:
+            intake.prepare(data, data.n - share, training=True)
         if held_out is not None:
-            _require_takes(net, held_out, held_out.n, size, False, "fit: validation: ")
-        _prepare(net, loss, size, [data] if held_out is None else [data, held_out])
+            intake.prepare(held_out, held_out.n or 0, training=False)
         _attach(optimizer, net)
+        if team is not None:
+            source = team.begin(source)
 
+        rows = None
         if share:
-            order = source.permutation(data.n)
-            held_out, data = data.part(np.sort(order[:share])), data.part(np.sort(order[share:]))
-        size = min(size, data.n)
+            assert data.n is not None
+            order, labels = source.permutation(data.n), labels_of(data.y, loss)  # type: ignore[attr-defined]
+            rows = keeper.held_out(data.n, share) if keeper is not None and keeper.found is not None else None
+            rows = held_out_rows(order, share, labels) if rows is None else rows
+            held_out, data = data.part(rows), data.part(np.setdiff1d(order, rows))
+        seed = source.integers(0, 2**64, 1, dtype=np.uint64)
+        augment_seed = None
+        if augment is not None:
+            kept = None if keeper is None or keeper.found is None else keeper.found["augment_seed"]
+            augment_seed = int(source.integers(2**63)) if kept is None else whole(kept, "fit", "augment_seed", 0)
+            data = Augmented("fit", data, augment, augment_seed, intake.maker("fit: augment", True))
+        steps = data.batch_size(size if team is None or size is None else size * team.ranks)
         training = Training(net, loss, optimizer, epochs)
+        if keeper is not None:
+            options = {"examples": data.n, "batch_size": steps, "shuffle": bool(shuffle), "augment": augment is not None}
+            keeper.restore(net, optimizer, options)
         batch_watchers = [w for w in watchers if w.watches_batches]
         runner: Runner
-        if not batch_watchers and can_compile(net, loss, optimizer):
-            runner = CompiledRunner(training, data, held_out, size)
+        if team is not None:
+            runner = TeamRunner(training, data, held_out, steps, batch_watchers)
+            runner.team = team
+            progress = progress if team.rank == 0 else False
+        elif not batch_watchers and can_compile(net, loss, optimizer):
+            runner = CompiledRunner(training, data, held_out, steps)
         else:
-            runner = PythonRunner(training, data, held_out, size, batch_watchers)
-        seed = source.integers(0, 2**64, 1, dtype=np.uint64)
-        _run(training, runner, watchers, seed if shuffle else None, patience, Bar(training, runner.batches, progress))
+            runner = PythonRunner(training, data, held_out, steps, batch_watchers)
+        bar = Bar(training, runner.batches, progress)
+        measured = Measured(wanted, net, data, held_out, steps) if len(wanted) else None
+        loop = Loop(training, runner, watchers, seed if shuffle else None, patience, bar, measured, keeper)
+        loop.held_out_rows, loop.augment_seed = rows, augment_seed
+        if keeper is not None:
+            keeper.resume(loop)
+            keeper.writes = team is None or team.rank == 0
+        loop.run()
     return training.history
 
 
-def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
-    """The network's output in evaluation mode, in batches. May be called from many threads, also while another one trains.
-
-    Parameters
-    ----------
-    net : a module. X : (n, ...).
-    batch_size : examples at once; None lets the library choose.
-
-    Returns
-    -------
-    out : (n, ...). The network's mode is as before.
-    """
-    _require_net(net, "predict")
-    raw = as_numbers(X, "predict", "X")
-    x = as_batch(raw, element_type(net), "predict", "X")
-    size = 1024 if batch_size is None else whole(batch_size, "predict", "batch_size")
-    if is_wired(net) or is_ours(net):
-        try:
-            program = run.program_of(net, x.shape[1:], x.dtype, min(size, len(x)))
-        except ShapeError as error:
-            error.batch = len(x)
-            raise error from None
-        if program.dtype != x.dtype:  # another thread has just called astype
-            return predict(net, X, batch_size)
-        matrix = x.reshape(len(x), -1)
-        if program.checks:
-            run.refuse(program, matrix, len(x), training=False)
-        parts = [run.predict(program, matrix[i : i + size]) for i in range(0, len(x), size)]
-        out = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return out.reshape(len(x), *program.output.shape)
-    before = modes_of(net)
-    try:
-        set_training(net, False)
-        return np.concatenate([_output(net, x[i : i + size]) for i in range(0, len(x), size)])
-    finally:
-        restore_modes(before)
+def _training_data(intake: Intake, X: Any, y: Any, weight: Any, epochs: int) -> Source:
+    """What is trained on; of batches that come `epochs` times if epochs is above 0."""
+    if not epochs:
+        return intake.take("fit", X, y, weight, training=True)
+    if weight is not None:
+        raise ValueError("fit: sample_weight beside an iterable of batches; put weights into each batch: (X, y, weights)")
+    return Stream("fit", X, epochs, intake.maker("fit", True))
 
 
-def _output(net: Any, x: np.ndarray) -> np.ndarray:
-    """The network's output; raises unless it has one row per example."""
-    out = net.forward(x)
-    if out is None or np.ndim(out) == 0 or len(out) != len(x):
-        came = "None" if out is None else f"shape {np.shape(out)}"
-        raise ValueError(f"{type(net).__name__}: forward returned {came}, expected an array ({len(x)}, ...)")
-    return np.asarray(out)
+def _validation_data(intake: Intake, data: Source, validation: Any) -> tuple[Source | None, int]:
+    """The validation examples that were given, or how many of the training examples are to be kept for it."""
+    if isinstance(validation, tuple | list):
+        if len(validation) not in (2, 3):
+            raise ValueError(f"fit: validation has {len(validation)} parts, expected a pair (X, y), or (X, y, weights)")
+        X, y, weight = (*validation, None)[:3]
+        found = intake.take("fit: validation", X, y, weight)
+        if found.shape != data.shape:
+            raise ValueError(
+                f"fit: validation X has shape {(found.n, *found.shape)} and X {(data.n, *data.shape)}, "
+                "expected equal but for the batch"
+            )
+        return found, 0
+    if validation is None:
+        return None, 0
+    expected = "a share between 0 and 1, or a pair (X, y)"
+    portion = real(validation, "fit", "validation", expected, lambda v: 0 < v < 1)
+    if data.n is None:
+        raise ValueError(f"fit: validation is {portion:g}, but X is an iterable of batches; expected a pair (X, y)")
+    share = max(1, round(portion * data.n))
+    if share >= data.n:
+        raise ValueError(f"fit: validation takes {share} of {data.n} examples, expected some left to train on")
+    return None, share
 
 
 def _writing(net: Any) -> Any:
     """Context: the network's numbers are this thread's alone."""
-    if not has_storage(net):
-        return contextlib.nullcontext()
-    return net.storage.writing("fit")
-
-
-def _program(net: Any, data: Data, size: int) -> Program:
-    try:
-        return run.program_of(net, data.X.shape[1:], data.X.dtype, min(size, data.n))
-    except ShapeError as error:
-        error.batch = data.n
-        raise error from None
-
-
-def _prepare(net: Any, loss: Any, size: int, parts: list[Data]) -> None:
-    """Refuse examples that the network or the loss does not take, and bring targets into the form of the loss's kernels."""
-    data = parts[0]
-    if is_ours(net) or (is_wired(net) and not net._strangers):
-        program = _program(net, data, size)
-        shape, dtype = program.output.shape, program.dtype
-    else:
-        # Only a forward tells what a plain class gives: one batch, in evaluation mode, which leaves statistics alone.
-        yhat = predict(net, data.X[:size], size)
-        shape, dtype = yhat.shape[1:], np.dtype(np.float32 if yhat.dtype == np.float32 else np.float64)
-    if getattr(type(loss), "is_compiled", False):
-        for part in parts:
-            part.targets, part.z = loss.targets(part.y, (part.n, *shape), dtype)
+    return net.storage.writing("fit") if has_storage(net) else nullcontext()
 
 
 def _is_attached(optimizer: Optimizer, net: Any) -> bool:
@@ -231,112 +242,4 @@ def _attach(optimizer: Optimizer, net: Any) -> None:
         raise
 
 
-def _run(
-    training: Training,
-    runner: Runner,
-    watchers: list[Callback],
-    seed: np.ndarray | None,
-    patience: int | None,
-    bar: Bar,
-) -> None:
-    history, net = training.history, training.net
-    best, best_at, kept = np.inf, 0, None
-    recorded, moved = 0, False
-    modes = modes_of(net)
-    order = np.arange(runner.data.n)
-    try:
-        set_training(net, True)
-        for watcher in watchers:
-            watcher.on_fit_begin(training)
-        for epoch in range(1, training.epochs + 1):
-            if training.stop_reason:
-                break
-            training.epoch = epoch
-            if watchers:
-                set_training(net, True)  # a callback may have called eval()
-            if seed is not None:
-                shuffle_order.call(order, seed)
-            rate = training.optimizer.lr
-            moved = moved or rate > 0 or bool(training.optimizer.rates(runner.batches).any())
-            done = runner.epoch(order, bar)
-            if runner.diverged or not done:
-                break
-            figures = runner.figures()
-            bad = [name for name in ("loss", "validation_loss") if not np.isfinite(figures.get(name, 0.0))]
-            if bad:
-                runner.diverged = f"{bad[0].replace('_', ' ')} became {figures[bad[0]]} at epoch {epoch}"
-                break
-            history.loss.append(figures.pop("loss"))
-            if "validation_loss" in figures:
-                history.validation_loss.append(figures.pop("validation_loss"))
-            for name, value in figures.items():
-                history.metrics.setdefault(name, []).append(value)
-            history.note_rate(rate, training.optimizer.schedule is not None)
-            recorded = epoch
-            training.optimizer.epoch_end((history.validation_loss or history.loss)[-1])
-            if patience is not None:
-                if history.validation_loss[-1] < best:
-                    best, best_at, kept = history.validation_loss[-1], epoch, Kept(net)
-                elif epoch - best_at >= patience:
-                    training.stop(f"no lower validation loss in {patience} epochs")
-            for watcher in watchers:
-                watcher.on_epoch_end(training)
-            if watchers:
-                runner.require_unchanged()
-            bar.epoch_done()
-        history.stopped_because = training.stop_reason or f"all {training.epochs} epochs done"
-    except KeyboardInterrupt:
-        history.stopped_because = f"interrupted in epoch {training.epoch}"
-        history.cut(recorded)
-        runner.take_back()
-    finally:
-        try:
-            bar.close()
-        finally:
-            runner.close()
-            restore_modes(modes)
-    if runner.diverged:
-        history.stopped_because = "diverged: " + runner.diverged
-        training.optimizer.forget()
-    if kept is not None:
-        kept.restore()
-        history.best_epoch = best_at
-    for watcher in watchers:
-        watcher.on_fit_end(training)
-    if history.stopped_because.startswith(("interrupted", "diverged")):
-        advice = "; try a smaller lr, or inputs scaled to about -1 to 1" if runner.diverged else ""
-        state = "the best parameters are back" if kept is not None else "the network has its last finite parameters"
-        warnings.warn(f"fit: {history.stopped_because}; {state}{advice}", TrainingWarning, stacklevel=3)
-    elif recorded and not moved:
-        warnings.warn(
-            f"fit: the learning rate was 0 in all {training.step} steps, so nothing was learned; the schedule of "
-            f"{training.optimizer} has ended: attach the optimizer again, or set its lr",
-            TrainingWarning, stacklevel=3,
-        )  # fmt: skip
-
-
-def _require_loss(loss: Any) -> None:
-    if isinstance(loss, type) or not (callable(getattr(loss, "forward", None)) and callable(getattr(loss, "backward", None))):
-        name = loss.__name__ if isinstance(loss, type) else short_repr(loss)
-        raise TypeError(f"fit: loss is {name}, expected a loss object such as CrossEntropy()")
-
-
-def _require_net(net: Any, who: str) -> None:
-    if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-        name = net.__name__ if isinstance(net, type) else short_repr(net)
-        raise TypeError(f"{who}: net is {name}, expected a network such as Sequential(...)")
-
-
-def _require_takes(
-    net: Any, data: Data, count: int, size: int, training: bool, who: str, frozen: bool = True
-) -> None:
-    """Refuse examples, or batches of `count` of them, that a module will not take, before the first is trained on."""
-    if not (is_ours(net) or is_wired(net)):
-        return
-    program = _program(net, data, size)
-    if program.checks:
-        data.X = data.X.copy()  # what was checked is what is read, whatever a callback does to the array that was given
-        run.refuse(program, data.X.reshape(data.n, -1), count % size or min(size, count), training, who, frozen)
-
-
-__all__ = ["fit", "predict"]
+__all__ = ["fit"]

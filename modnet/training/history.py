@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import math
+import os
+from collections.abc import Mapping
 from typing import Any
 
 
 class History:
-    """What a training went through, epoch by epoch.
+    """What a training went through, epoch by epoch. Printed, it shows the last epoch, or the one that was kept.
 
     Attributes
     ----------
     loss : the mean of weight * loss over the training examples, as they were met during the epoch.
     validation_loss : the same over the validation examples at the end of the epoch; empty without them.
-    metrics : lists by name. "accuracy" and "validation_accuracy", shares from 0 to 1, if the loss is one of classes; "lr",
-        the learning rate at the start of each epoch, once it has changed or follows a schedule.
+    metrics : lists by name. "accuracy" and "validation_accuracy", shares from 0 to 1, if the loss is one of classes; those
+        that `fit` was asked for, and over the validation examples "validation_<name>"; "lr", the learning rate at the start of
+        each epoch, once it has changed or follows a schedule.
     epochs : how many epochs were completed.
     best_epoch : with patience, the epoch, from 1, whose parameters the network has now; else None.
     stopped_because : why training ended, in words.
@@ -38,6 +44,16 @@ class History:
 
         return history(self, ax=ax, path=path)
 
+    def note(self, figures: Mapping[str, float]) -> None:
+        """Note the figures of an epoch."""
+        for name, value in figures.items():
+            if name == "loss":
+                self.loss.append(value)
+            elif name == "validation_loss":
+                self.validation_loss.append(value)
+            else:
+                self.metrics.setdefault(name, []).append(value)
+
     def note_rate(self, rate: float, scheduled: bool) -> None:
         """Note the learning rate at the start of an epoch. Once it is not always the same, every epoch has one in "lr"."""
         if "lr" in self.metrics:
@@ -52,11 +68,78 @@ class History:
         for values in (self.loss, self.validation_loss, self._rates, *self.metrics.values()):
             del values[epochs:]
 
+    def columns(self) -> dict[str, list[float]]:
+        """All figures by name, a list with a value for each epoch."""
+        found = {"loss": self.loss, "validation_loss": self.validation_loss, **self.metrics}
+        return {name: values for name, values in found.items() if values}
+
+    def at(self, epoch: int) -> dict[str, float]:
+        """The figures of one epoch, from 1, by name."""
+        return {name: values[epoch - 1] for name, values in self.columns().items()}
+
     def last(self) -> dict[str, float]:
         """The figures of the last epoch, by name."""
-        columns = {"loss": self.loss, "validation_loss": self.validation_loss, **self.metrics}
-        return {name: values[-1] for name, values in columns.items() if values}
+        return self.at(0)
+
+    # Beyond the screen.
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as numbers, lists and text."""
+        return {
+            **{name: list(values) for name, values in (("loss", self.loss), ("validation_loss", self.validation_loss))},
+            "metrics": {name: list(values) for name, values in self.metrics.items()}, "rates": list(self._rates),
+            "best_epoch": self.best_epoch, "stopped_because": self.stopped_because,
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> History:
+        """The history that `to_dict` gave; a ValueError if it is none."""
+        found = cls()
+        try:
+            lists = {name: [float(v) for v in kept[name]] for name in ("loss", "validation_loss", "rates")}
+            metrics = {str(name): [float(v) for v in values] for name, values in kept["metrics"].items()}
+            best = kept["best_epoch"] if kept["best_epoch"] is None else int(kept["best_epoch"])
+            found.stopped_because = str(kept["stopped_because"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"History: this is none that to_dict() gave ({type(error).__name__}: {error})") from None
+        found.loss, found.validation_loss, found._rates = lists["loss"], lists["validation_loss"], lists["rates"]
+        found.metrics, found.best_epoch = metrics, best
+        return found
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row for each epoch, numbered from 1, and a column for each figure. It needs pandas."""
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("History: to_frame needs pandas: pip install pandas; to_csv and to_json do not") from None
+        return pandas.DataFrame(self.columns(), index=pandas.RangeIndex(1, self.epochs + 1, name="epoch"))
+
+    def to_csv(self, path: Any) -> None:
+        """Write a table: a line for each epoch, from 1, and a column for each figure, to the last digit."""
+        columns = self.columns()
+        with open(os.fspath(path), "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["epoch", *columns])
+            table.writerows(zip(range(1, self.epochs + 1), *columns.values()))
+
+    def to_json(self, path: Any = None) -> str:
+        """All of it as JSON, also written to a file if a path is given. What is no number is null."""
+        text = json.dumps(_finite({name: value for name, value in self.to_dict().items() if name != "rates"}), indent=1)
+        if path is not None:
+            with open(os.fspath(path), "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        return text
 
     def __repr__(self) -> str:
-        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in self.last().items())
-        return f"History({self.epochs} epochs: {figures or 'nothing yet'}; {self.stopped_because or 'running'})"
+        shown = self.last() if self.best_epoch is None else self.at(self.best_epoch)
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in shown.items())
+        kept = "" if self.best_epoch is None else f"kept epoch {self.best_epoch} with "
+        return f"History({self.epochs} epochs: {kept}{figures or 'nothing yet'}; {self.stopped_because or 'running'})"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -42,24 +42,35 @@ class Parts:
 
     Parameters
     ----------
-    program : of the network. record : of the first part's walk, an `EPOCH`. size : of a batch. count : of parts.
+    program : of the network. record : of the first part's walk, an `EPOCH`.
     """
 
-    def __init__(self, program: Program, record: np.ndarray, size: int, count: int) -> None:
-        self.program, self.record, self.operations = program, record, program.operations * size
+    def __init__(self, program: Program, record: np.ndarray) -> None:
+        self.program, self.record, self.operations = program, record, 0
         self.memory: _Memory | None = None
-        fill(record.view(np.int64), part=0, parts=count)
+        self.crew: _Crew | None = None
+        fill(record.view(np.int64), parts=1)
+
+    def share(self, size: int, examples: int) -> None:
+        """Be ready for batches of this size, of so many examples."""
+        count = count_parts(self.program, size, examples)
+        self.operations = self.program.operations * size
+        if self.memory is not None and self.memory.serves(count, size):
+            return
+        self.close()
+        fill(self.record.view(np.int64), parts=count)
         if count == 1:
             return
-        found = [memory for memory in program.parts if memory.serves(count, size)]
-        program.parts.clear()  # for this training alone
-        self.memory = found[0] if found else _Memory(program, count, size)
-        self.memory.describe(record, program)
-        self.crew = _Crew([partial(walk_epoch.call, own.ctypes.data, program.parameters) for own in self.memory.records])
+        found = [memory for memory in self.program.parts if memory.serves(count, size)]
+        self.program.parts.clear()  # for this training alone
+        self.memory = found[0] if found else _Memory(self.program, count, size)
+        self.memory.describe(self.record, self.program)
+        like = self.program.parameters
+        self.crew = _Crew([partial(walk_epoch.call, own.ctypes.data, like) for own in self.memory.records])
 
     def walk(self, first_part: Callable[[], Any]) -> Any:
         """Call `first_part`, while the other threads walk theirs."""
-        if self.memory is None:
+        if self.memory is None or self.crew is None:
             with threads_for(self.operations):
                 return first_part()
         self.memory.begin(self.record)
@@ -68,9 +79,10 @@ class Parts:
 
     def close(self) -> None:
         """End the threads, and leave the memory to the next training."""
-        if self.memory is not None:
+        if self.crew is not None:
             self.crew.close()
             self.program.parts.append(self.memory)
+            self.memory = self.crew = None
 
 
 class _Memory:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.training.data import Data
+from modnet.training.data import Source
 from modnet.training.progress import Bar
 from modnet.training.training import Training
 
@@ -17,24 +17,26 @@ class Runner:
     Attributes
     ----------
     program : of the network, if its wiring says all of it; else None.
-    batches : steps in an epoch. diverged : what went wrong, in words; empty while nothing did.
-    totals : of the epoch: the sum of weighted losses, and of hits.
+    batches : steps in an epoch, if that is known. diverged : what went wrong, in words; empty while nothing did.
+    totals : of the epoch: the sum of weighted losses, and of hits. seen, counted : the examples that the sums are over.
     """
 
-    def __init__(self, training: Training, data: Data, held_out: Data | None, size: int) -> None:
+    def __init__(self, training: Training, data: Source, held_out: Source | None, size: int) -> None:
         self.training, self.data, self.held_out, self.size = training, data, held_out, size
         self.program: Any = None
-        self.batches = -(-data.n // size)
+        self.batches = data.batches(size)
         self.diverged = ""
         self.totals = np.zeros(2)
+        self.seen = self.counted = 0.0
         self.counts_hits = False
+        self.draw = 0  # the number of the last forward in training, if any module draws
 
     def epoch(self, order: np.ndarray, bar: Bar) -> bool:
         """Train on all batches; False if a callback or divergence ended it before."""
         raise NotImplementedError
 
-    def validate(self) -> np.ndarray:
-        """Sums over the validation examples: weighted losses, hits."""
+    def validate(self) -> tuple[np.ndarray, float, float]:
+        """Sums over the validation examples, weighted losses and hits; how many examples they are over; how many count."""
         raise NotImplementedError
 
     def take_back(self) -> None:
@@ -57,17 +59,21 @@ class Runner:
 
     def figures(self) -> dict[str, float]:
         """The figures of the epoch that has just ended."""
-        found = {"loss": float(self.totals[0]) / self.data.n}
+        found = {"loss": float(self.totals[0]) / self.seen}
         if self.counts_hits:
-            found["accuracy"] = float(self.totals[1]) / self.data.n
+            found["accuracy"] = _share(self.totals[1], self.counted)
         if self.held_out is not None:
-            totals = self.validate()
-            found["validation_loss"] = float(totals[0]) / self.held_out.n
+            totals, seen, counted = self.validate()
+            found["validation_loss"] = float(totals[0]) / seen
             if self.counts_hits:
-                found["validation_accuracy"] = float(totals[1]) / self.held_out.n
+                found["validation_accuracy"] = _share(totals[1], counted)
         return found
 
     def diverge(self, batch: int, value: float, what: str = "loss") -> None:
         """Note that a figure is not finite."""
-        epoch, of = self.training.epoch, self.batches
-        self.diverged = f"the {what} became {value} at epoch {epoch}, batch {batch + 1} of {of}"
+        of = "" if self.batches is None else f" of {self.batches}"
+        self.diverged = f"the {what} became {value} at epoch {self.training.epoch}, batch {batch + 1}{of}"
+
+
+def _share(hits: float, counted: float) -> float:
+    return float(hits) / counted if counted else float("nan")

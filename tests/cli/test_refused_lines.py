@@ -45,11 +45,13 @@ def test_a_wrong_command_line_is_refused_in_one_line(capsys, arguments, message)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty, expected lines of numbers"),
+        ("", "is empty, expected lines of cells"),
         ("a,b\n", "has a header and no data, .*"),
-        ("a\n1\n2\n", "line 1: there is 1 column, .*"),
-        ("a,b\nred,1\n", "line 2: 'a' is 'red', expected a finite number, as 0.5"),
-        ("a,b\n,1\n", "line 2: 'a' is missing, expected a finite number, as 0.5"),
+        ("a\n1\n2\n", "has 1 column, expected inputs and a target; .*"),
+        ("a,b\n,1\n,2\n", "has no column that says anything, .*"),
+        ("a,b\n1,\n2,\n", "'b' is missing on every line, expected a target"),
+        ("a,b\n1,2\n3\n", "line 3: there are 1 cells, expected 2 as in line 1; .* --skip-bad-lines"),
+        ("a,b\n1,2\n3,4\n5,1e7\n" + "7,0.5\n" * 40 + "8,x\n", "line 45: 'b' is 'x', expected a number as on the other .*"),
         ("a,b\n1,x\n2,x\n", "every example is of class 'x', expected two classes or more"),
         ("a,b\n1,0.5\n2,0.5\n", "every target is 0.5, expected numbers that differ"),
         ("a,b\n1e300,0.5\n-1e300,0.7\n", "column 'a' has values up to 1e\\+300, expected smaller ones"),

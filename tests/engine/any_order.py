@@ -916,12 +916,12 @@ class AnyOrder(RuleBasedStateMachine):
     def save_state(self, i, j, keep):
         follower = self.optimizer(i)
         if keep or not self.states:
-            self.states.append((follower.optimizer.state(), follower.for_copy(follower.optimizer, follower.net, follower.leaves)))
+            self.states.append((follower.optimizer.state_dict(), follower.for_copy(follower.optimizer, follower.net, follower.leaves)))
             del self.states[:-4]
             return
         state, then = self.states[j % len(self.states)]
         same = type(follower.optimizer) is type(then.optimizer)
-        if self.try_to(follower.optimizer.restore, state):
+        if self.try_to(follower.optimizer.load_state_dict, state):
             assert same
             again = then.for_copy(follower.optimizer, follower.net, follower.leaves)
             follower.moments, follower.steps, follower.epochs = again.moments, again.steps, again.epochs
@@ -931,10 +931,10 @@ class AnyOrder(RuleBasedStateMachine):
     @step("followers", i=which, wrong=st.sampled_from([*range(len(WRONG))]))
     def bad_state(self, i, wrong):
         follower = self.optimizer(i)
-        self.refuses(follower.optimizer.restore, WRONG[wrong])
-        state = follower.optimizer.state()
-        self.refuses(follower.optimizer.restore, {**state, "kind": "Adagrad"})
-        self.refuses(follower.optimizer.restore, {**state, "groups": state["groups"] + [{"settings": np.zeros(9), "moments": {}}]})
+        self.refuses(follower.optimizer.load_state_dict, WRONG[wrong])
+        state = follower.optimizer.state_dict()
+        self.refuses(follower.optimizer.load_state_dict, {**state, "kind": "Adagrad"})
+        self.refuses(follower.optimizer.load_state_dict, {**state, "groups": state["groups"] + [{"settings": np.zeros(9), "moments": {}}]})
         self.refuses(setattr, follower.optimizer, "steps", 3)
         if not isinstance(WRONG[wrong], int) or WRONG[wrong] is True:
             self.refuses(setattr, follower.optimizer, "lr", WRONG[wrong])

@@ -127,9 +127,9 @@ def test_the_moments_of_each_name_are_aligned_also_in_copies(optimizer, dtype):
 def test_the_moments_of_an_optimizer_are_aligned_after_restore():
     for _ in REPEATED:
         mine = taken_on(Adam(lr=0.1), network())
-        kept = pickle.loads(pickle.dumps(mine.state()))
+        kept = pickle.loads(pickle.dumps(mine.state_dict()))
         other = Adam(lr=0.1).attach(copy.deepcopy(mine.net))
-        other.restore(kept)
+        other.load_state_dict(kept)
         assert moments_begin_aligned(other)
         moments = other.flat_group().moments
         np.testing.assert_array_equal(moments, mine.flat_group().moments)
@@ -165,4 +165,4 @@ def test_what_an_epoch_works_on_is_aligned(monkeypatch):
         fit(network(), X, y, loss=MSE(), optimizer=Adam(), epochs=1, batch_size=size, progress=False)
     assert len(runners) == 10
     for runner in runners:
-        assert are_aligned(runner.batch_y, runner.losses, runner.previous, *workspace_blocks(runner.workspace))
+        assert are_aligned(runner.training_block.batch_y, runner.training_block.losses, runner.previous, *workspace_blocks(runner.workspace))

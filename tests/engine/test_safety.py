@@ -108,8 +108,8 @@ def test_a_callback_may_put_an_earlier_state_of_the_optimizer_back(path):
     x, y = data()
     nets, options = [network(), network()], {"batch_size": 4, "shuffle": False}
     first = Adam(0.01).attach(nets[0])
-    kept = first.state()
-    fit(nets[0], x, y, MSE(), first, epochs=2, callbacks=[*path, at_epoch(1, lambda t: t.optimizer.restore(kept))], **options)
+    kept = first.state_dict()
+    fit(nets[0], x, y, MSE(), first, epochs=2, callbacks=[*path, at_epoch(1, lambda t: t.optimizer.load_state_dict(kept))], **options)
     for _ in range(2):
         fit(nets[1], x, y, MSE(), Adam(0.01), epochs=1, callbacks=path, **options)
     np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
@@ -198,7 +198,7 @@ def test_a_gradient_that_is_not_finite_is_not_clipped_and_not_stepped_along(make
 
     backward()
     optimizer.step()
-    before, moments = copy.deepcopy(net), optimizer.state()
+    before, moments = copy.deepcopy(net), optimizer.state_dict()
     backward()
     gradient = net.gradient if net.gradient.size else net[0]._gradient["W"].reshape(-1)
     gradient[0] = wrong
@@ -206,7 +206,7 @@ def test_a_gradient_that_is_not_finite_is_not_clipped_and_not_stepped_along(make
         f"Adam(lr=0.1, clip_norm=0.5): the norm of the gradient is {abs(wrong)}, so clip_norm cannot scale it; no step was taken. "
         "modnet.watch.locate_nan(net, X, y, loss) says where it comes from"
     )
-    np.testing.assert_equal(optimizer.state(), moments)
+    np.testing.assert_equal(optimizer.state_dict(), moments)
     np.testing.assert_array_equal(predict(net, x), predict(before, x))
     backward()
     optimizer.step()

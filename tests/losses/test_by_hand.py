@@ -20,6 +20,7 @@ from modnet import (
     LogSoftmax,
     MultiMargin,
     Perceptron,
+    Poisson,
 )
 from modnet.discovery import all_losses
 from modnet.loss import ClassLoss
@@ -305,3 +306,14 @@ def test_sides_with_infinite_scores():
     for loss in (Hinge(), Perceptron()):
         assert loss.forward(y, scores).tolist() == [0, 0, np.inf]
         assert loss.backward(y, scores).tolist() == [0, 0, -1]
+
+
+def test_poisson_is_half_scikit_learns_deviance_and_is_least_at_the_logarithm():
+    from sklearn.metrics import mean_poisson_deviance
+
+    y, rate = np.array([0.0, 1.0, 4.0, 2.5]), np.array([0.3, 2.0, 3.0, 2.5])
+    assert Poisson()(y, np.log(rate)) == pytest.approx(mean_poisson_deviance(y, rate) / 2, rel=1e-13)
+    np.testing.assert_allclose(Poisson().backward(y, np.log(rate)), rate - y, rtol=1e-13)
+    assert Poisson().forward([2.5, 0.0], [np.log(2.5), -800.0]) == pytest.approx(0.0, abs=1e-15)
+    with pytest.raises(ValueError, match="Poisson\\(\\): y holds -1, expected numbers that are not negative"):
+        Poisson().forward([-1.0], [0.0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import message
 
-from modnet import BCE, BCEWithLogits, Hinge, Perceptron
+from modnet import BCE, NLL, BCEWithLogits, CrossEntropy, Hinge, Perceptron
 from modnet.discovery import all_losses
 from modnet.loss import ClassLoss
 
@@ -29,6 +29,12 @@ def test_labels_and_their_one_hot_rows_mean_the_same(kind):
             np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-15)
 
 
+IGNORE_ADVICE = {
+    kind: f"; if it marks positions that do not count, {kind.__name__}(ignore_index=-1) leaves them out"
+    for kind in (CrossEntropy, NLL)
+}
+
+
 @every_class_loss
 def test_labels_must_be_integers_from_zero_to_the_number_of_classes(kind):
     name, yhat = repr(kind()), np.zeros((3, 2))
@@ -37,6 +43,7 @@ def test_labels_must_be_integers_from_zero_to_the_number_of_classes(kind):
     )
     assert message(ValueError, kind().backward, [0, 1, -1], yhat) == (
         f"{name}: y holds the label -1, expected 0 to 1, one for each of the 2 columns of yhat"
+        + IGNORE_ADVICE.get(kind, "")
     )
     assert message(TypeError, kind().forward, [0.0, 1.0, 1.0], yhat) == (
         f"{name}: y holds float64 labels, expected integers 0 to 1; convert whole numbers with np.asarray(y).astype(int)"

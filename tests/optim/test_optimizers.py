@@ -188,7 +188,7 @@ def test_clipping_refuses_a_gradient_that_is_not_finite_and_changes_nothing(kind
         net.zero_grad()
         net.gradient[:] = 1.0
         net.gradient[0] = value
-        gradient, numbers, kept = net.gradient.copy(), copy.deepcopy([m._parameters for m in net]), optimizer.state()
+        gradient, numbers, kept = net.gradient.copy(), copy.deepcopy([m._parameters for m in net]), optimizer.state_dict()
         if value is not bad:
             optimizer.step()
             continue
@@ -199,7 +199,7 @@ def test_clipping_refuses_a_gradient_that_is_not_finite_and_changes_nothing(kind
         )
         np.testing.assert_array_equal(net.gradient, gradient)
         np.testing.assert_equal([m._parameters for m in net], numbers)
-        np.testing.assert_equal(optimizer.state(), kept)
+        np.testing.assert_equal(optimizer.state_dict(), kept)
 
 
 # Attaching

@@ -113,7 +113,7 @@ def pickled_alone(net, optimizer):
 def state_restored(net, optimizer):
     again = copy.deepcopy(net)
     other = optimizer.fresh().attach(again, RATES)
-    other.restore(pickle.loads(pickle.dumps(optimizer.state())))
+    other.load_state_dict(pickle.loads(pickle.dumps(optimizer.state_dict())))
     return again, other
 
 
@@ -130,7 +130,7 @@ def numbers(net):
 def assert_same(mine, theirs):
     for a, b in zip(numbers(mine[0]), numbers(theirs[0]), strict=True):
         np.testing.assert_array_equal(a, b)
-    np.testing.assert_equal(mine[1].state(), theirs[1].state())
+    np.testing.assert_equal(mine[1].state_dict(), theirs[1].state_dict())
     assert mine[1].lr == theirs[1].lr
 
 
@@ -177,11 +177,11 @@ def test_networks_with_students_modules_go_on_too(optimizer, way):
 def test_a_copy_has_moments_of_its_own_on_the_same_network(optimizer):
     net, mine = network(), copy.deepcopy(optimizer)
     compiled(net, mine.attach(net, RATES))
-    twin, before = copy.copy(mine), copy.deepcopy(mine.state())
+    twin, before = copy.copy(mine), copy.deepcopy(mine.state_dict())
     assert twin.net is mine.net is net
-    np.testing.assert_equal(twin.state(), before)
+    np.testing.assert_equal(twin.state_dict(), before)
     by_hand(net, twin)  # moves the network, its own moments, its own steps, its own place in the schedule
-    np.testing.assert_equal(mine.state(), before)
+    np.testing.assert_equal(mine.state_dict(), before)
     assert (mine.steps, mine.epochs, twin.steps, twin.epochs) == (6, 2, 12, 4)
 
 
@@ -241,7 +241,7 @@ def test_a_state_holds_what_was_set_since():
     compiled(net, mine)
     mine.lr, mine.clip_norm = 0.3, 0.2  # which ends the schedule
     again = SGD(ExponentialDecay(0.1, 0.5), momentum=0.9, clip_norm=1.0).attach(copy.deepcopy(net))
-    again.restore(mine.state())
+    again.load_state_dict(mine.state_dict())
     assert (again.lr, again.clip_norm, again.schedule) == (0.3, 0.2, None)
     compiled(net, mine)
     compiled(again.net, again)
@@ -252,18 +252,18 @@ def test_a_state_holds_what_was_set_since():
 def test_what_is_no_state_is_refused_and_changes_nothing(optimizer):
     net, mine = network(), copy.deepcopy(optimizer)
     compiled(net, mine.attach(net))
-    before, name = copy.deepcopy(mine.state()), repr(mine)
+    before, name = copy.deepcopy(mine.state_dict()), repr(mine)
     incomplete = [{k: v for k, v in before.items() if k != key} for key in before]
     for bad in (None, {}, [], 3, "state", *incomplete):
-        text = message(ValueError, mine.restore, bad)
-        assert text.startswith(f"{name}: restore got ")
-        assert text.endswith(", expected what optimizer.state() returned")
+        text = message(ValueError, mine.load_state_dict, bad)
+        assert text.startswith(f"{name}: load_state_dict got ")
+        assert text.endswith(", expected what optimizer.state_dict() returned")
     other = SGD(0.1, momentum=0.5) if not isinstance(mine, SGD) else Adam(0.1)
-    theirs = {**before, **other.attach(Linear(3, 4)).state()}
-    assert message(ValueError, mine.restore, theirs) == (
-        f"{name}: restore got the state of {type(other).__name__}, expected one of {type(mine).__name__}"
+    theirs = {**before, **other.attach(Linear(3, 4)).state_dict()}
+    assert message(ValueError, mine.load_state_dict, theirs) == (
+        f"{name}: load_state_dict got the state of {type(other).__name__}, expected one of {type(mine).__name__}"
     )
-    np.testing.assert_equal(mine.state(), before)
+    np.testing.assert_equal(mine.state_dict(), before)
 
 
 @pytest.mark.parametrize("other", [Linear(3, 5, rng=0), DictLinear(3, 4), Sequential(Tanh())], ids=["larger", "dict", "empty"])
@@ -272,22 +272,22 @@ def test_the_state_for_another_network_is_refused_and_changes_nothing(other):
     optimizer = Adam(0.1).attach(net)
     net.gradient[:] = 1.0
     optimizer.step()
-    before = copy.deepcopy(optimizer.state())
-    text = message(ValueError, optimizer.restore, Adam(0.1).attach(other).state())
+    before = copy.deepcopy(optimizer.state_dict())
+    text = message(ValueError, optimizer.load_state_dict, Adam(0.1).attach(other).state_dict())
     assert text.startswith(
-        ("Adam(lr=0.1): restore got the state of another", "Adam(lr=0.1): restore got the moments of another")
+        ("Adam(lr=0.1): load_state_dict got the state of another", "Adam(lr=0.1): load_state_dict got the moments of another")
     )
-    np.testing.assert_equal(optimizer.state(), before)
+    np.testing.assert_equal(optimizer.state_dict(), before)
 
 
 def test_the_state_of_another_schedule_is_refused_and_changes_nothing():
     net = Linear(3, 4, rng=0)
-    state = SGD(ReduceOnPlateau(0.1)).attach(net).state()
+    state = SGD(ReduceOnPlateau(0.1)).attach(net).state_dict()
     optimizer = SGD(0.1).attach(net)
-    assert message(ValueError, optimizer.restore, state) == (
-        "SGD(lr=0.1): restore got the state of an optimizer with a schedule, expected the same schedule as lr"
+    assert message(ValueError, optimizer.load_state_dict, state) == (
+        "SGD(lr=0.1): load_state_dict got the state of an optimizer with a schedule, expected the same schedule as lr"
     )
     optimizer = SGD(StepDecay(0.1, every=2)).attach(net)
-    before = copy.deepcopy(optimizer.state())
-    message(ValueError, optimizer.restore, state)
-    np.testing.assert_equal(optimizer.state(), before)
+    before = copy.deepcopy(optimizer.state_dict())
+    message(ValueError, optimizer.load_state_dict, state)
+    np.testing.assert_equal(optimizer.state_dict(), before)

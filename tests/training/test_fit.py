@@ -252,7 +252,8 @@ def test_whole_weights_are_repeated_examples(path):
         ([0, 1, 3], ValueError,
          "CrossEntropy(): y holds the label 3, expected 0 to 2, one for each of the 3 columns of yhat"),
         ([0, 1, -1], ValueError,
-         "CrossEntropy(): y holds the label -1, expected 0 to 2, one for each of the 3 columns of yhat"),
+         "CrossEntropy(): y holds the label -1, expected 0 to 2, one for each of the 3 columns of yhat; "
+             "if it marks positions that do not count, CrossEntropy(ignore_index=-1) leaves them out"),
         ([[0], [1], [2]], ValueError,
          "CrossEntropy(): y has shape (3, 1) and yhat (3, 3), expected labels (3,) or rows (3, 3); flatten y with np.asarray(y)[..., 0]"),
         ([0, 1], ValueError, "fit: X has 3 examples but y has 2; y needs one value per example"),
@@ -412,7 +413,7 @@ class HiddenBias(StudentLinear):
         ({"validation": np.ones((12, 3))}, TypeError,
          "fit: validation is array([[1., 1., 1.], [1., 1., 1.], [1., 1., 1.], [1., 1.,..., "
          "expected a share between 0 and 1, or a pair (X, y)"),
-        ({"validation": (1, 2, 3)}, ValueError, "fit: validation has 3 parts, expected a pair (X, y)"),
+        ({"validation": (1, 2, 3, 4)}, ValueError, "fit: validation has 4 parts, expected a pair (X, y), or (X, y, weights)"),
         ({"validation": (np.ones((2, 4)), [0, 1])}, ValueError,
          "fit: validation X has shape (2, 4) and X (12, 3), expected equal but for the batch"),
         ({"validation": (np.ones((2, 3)), [0, 7])}, ValueError,

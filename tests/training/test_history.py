@@ -1,11 +1,13 @@
 """History and the progress bar: the figures of every epoch."""
 
+import json
 import sys
 
 import pytest
 from fit_cases import classes, network, regression, stopper
+from helpers import message
 
-from modnet import MSE, CrossEntropy, fit, predict
+from modnet import MSE, CrossEntropy, History, fit, predict
 from modnet.optim import SGD, Adam
 
 # History
@@ -86,3 +88,68 @@ def test_a_bar_stands_where_training_stopped(capsys):
     fit(network(), X, y, loss=CrossEntropy(), optimizer=SGD(0.1), epochs=9, progress=True,
         callbacks=[stopper("on_epoch_end", 4)])  # fmt: skip
     assert capsys.readouterr().err.split("\r")[-1].startswith("epoch 4/9 |")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100])
+def test_a_bar_keeps_to_the_width_of_the_terminal(capsys, monkeypatch, columns, path):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, text = bar_text(capsys, path, True, epochs=12)
+    lines = [line for line in text.replace("\n", "\r").split("\r") if line.strip()]
+    last = lines[-1].rstrip()
+    assert max(map(len, lines)) <= columns
+    assert last.startswith("epoch 12/12 |")
+    shown = ["loss ", "val loss ", "acc ", "val acc "]
+    assert [name in last for name in shown] == [True, columns >= 60, columns >= 80, columns >= 100]
+    assert ("00:00 < 00:00" in last) == (columns >= 60)
+    assert not last.endswith(("0.", "los", "val", "-"))  # no figure is cut
+
+
+# Beyond the screen
+
+
+def stopped_early(path):
+    X, y = classes()
+    net = network()
+    history = fit(net, X, y, CrossEntropy(), Adam(0.3), epochs=60, validation=0.4, rng=1, patience=3, progress=False, callbacks=path)
+    assert history.best_epoch < history.epochs < 60
+    return history
+
+
+def test_after_early_stopping_the_epoch_that_was_kept_is_printed(path):
+    history = stopped_early(path)
+    best = history.best_epoch
+    assert repr(history) == (
+        f"History({history.epochs} epochs: kept epoch {best} with loss {history.loss[best - 1]:.4g}, validation loss "
+        f"{history.validation_loss[best - 1]:.4g}, accuracy {history.metrics['accuracy'][best - 1]:.4g}, validation accuracy "
+        f"{history.metrics['validation_accuracy'][best - 1]:.4g}; no lower validation loss in 3 epochs)"
+    )
+    assert history.at(best)["validation_loss"] == min(history.validation_loss)
+
+
+def test_a_history_as_a_frame_csv_and_json(path, tmp_path):
+    history = stopped_early(path)
+    names = ["loss", "validation_loss", "accuracy", "validation_accuracy"]
+    history.to_csv(tmp_path / "h.csv")
+    lines = (tmp_path / "h.csv").read_text().splitlines()
+    assert lines[0] == "epoch," + ",".join(names)
+    assert len(lines) == 1 + history.epochs
+    assert [float(v) for v in lines[2].split(",")] == [2, *(history.columns()[name][1] for name in names)]
+    text = history.to_json(tmp_path / "h.json")
+    kept = json.loads((tmp_path / "h.json").read_text())
+    assert json.loads(text) == kept
+    assert kept["loss"] == history.loss
+    assert (kept["best_epoch"], kept["stopped_because"]) == (history.best_epoch, history.stopped_because)
+    assert kept["metrics"] == history.metrics
+    pytest.importorskip("pandas")
+    frame = history.to_frame()
+    assert list(frame.columns) == names
+    assert frame.index.name == "epoch"
+    assert frame["loss"].tolist() == history.loss
+    assert frame.loc[history.best_epoch, "validation_loss"] == min(history.validation_loss)
+
+
+def test_a_history_comes_back_from_its_dict(path):
+    history = stopped_early(path)
+    assert repr(History.from_dict(json.loads(json.dumps(history.to_dict())))) == repr(history)
+    for wrong in ({}, {**history.to_dict(), "loss": "x"}, {**history.to_dict(), "metrics": []}, None):
+        assert message(ValueError, History.from_dict, wrong).startswith("History: this is none that to_dict() gave (")

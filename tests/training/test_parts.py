@@ -16,7 +16,6 @@ def threads(monkeypatch):
 
     def choose(count):
         monkeypatch.setattr(parts, "count_parts", lambda program, size, examples: count)
-        monkeypatch.setattr("modnet.training.compiled.count_parts", lambda program, size, examples: count)
 
     return choose
 

@@ -1,0 +1,6 @@
+"""From a folder of hand-ins to a table of what is wrong with them.
+
+`discover` tells which files belong to whom. `run` starts a process for each hand-in (`worker`), which loads its files
+(`source`, `loading`, `outside`), finds the classes (`classes`) and has each asked in a process of its own
+(`modnet.check.ask`), within bounds (`limits`). `results`, `page` and `sheet` say what came of it.
+"""

@@ -1,0 +1,139 @@
+"""Which classes of a hand-in are modules, losses, networks or optims; which only look like one; which were lost."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+
+from modnet.check.handins.loaded import Loaded
+from modnet.check.handins.loading import File, class_statements, looks_asked
+from modnet.loss import Loss
+from modnet.module import Module
+from modnet.optim import Optimizer
+
+_FORWARD = re.compile(r"^_*(forward|calcul|propag|avant|predict|__call__)", re.I)
+_BACKWARD = re.compile(r"back|retro|rétro|grad|deriv|dériv", re.I)
+_TAKES_MODULES = re.compile(r"modul|layer|couche|reseau|réseau|^net|encod|decod", re.I)
+_ADDS = ("add", "append", "add_module", "add_layer", "ajoute", "ajouter", "insert")
+_BACKWARD_METHODS = ("backward_delta", "backward_update_gradient")
+
+
+def kind_of(cls: type) -> str:
+    """What a class is: "module", "loss", "network" or "optim"; empty if it is none of them."""
+    if issubclass(cls, Optimizer):
+        return ""
+    if _has(cls, "step") and not _has(cls, "forward"):
+        return "optim"
+    if not _has(cls, "forward"):
+        return ""
+    if _takes_modules(cls):
+        return "network"
+    if _is_loss(cls):
+        return "loss"
+    return "module" if any(_has(cls, method) for method in _BACKWARD_METHODS) else ""
+
+
+def loaded_classes(file: File) -> list[Loaded]:
+    """The classes that a file defines and that are, or look like, something to check."""
+    own = {name: file.names.get(name) for name in file.places}
+    kinds = [v for v in own.values() if isinstance(v, type)]
+    bases = {base for cls in kinds for base in cls.__mro__[1:]}
+    found = []
+    for name, (cell, line) in file.places.items():
+        cls = own[name]
+        if not isinstance(cls, type) or issubclass(cls, Optimizer):
+            continue
+        kind = "base" if is_base(cls, bases) else kind_of(cls)
+        if kind or looks_relevant(cls):
+            found.append(Loaded(cls, kind, file.path, cell, line, "" if kind else why_not(cls)))
+    return found
+
+
+def looks_relevant(cls: type) -> bool:
+    """Whether a class seems to be a layer, a loss or a network: it computes forward and back, by whatever names."""
+    methods = [n for k in cls.__mro__[:-1] if k not in (Module, Loss) for n, v in vars(k).items() if inspect.isfunction(v)]
+    return any(map(_FORWARD.search, methods)) and any(map(_BACKWARD.search, methods))
+
+
+def why_not(cls: type) -> str:
+    """Why a class is not recognised."""
+    methods = [n for k in cls.__mro__[:-1] for n, v in vars(k).items() if inspect.isfunction(v) and not n.startswith("__")]
+    return "not recognised: it has " + ", ".join(dict.fromkeys(methods))
+
+
+def lost_classes(file: File) -> Iterator[tuple[str, int | None, int, str]]:
+    """The classes that a file should have and that are not there: (name, cell, line, why)."""
+    reasons = {name: p.text for p in file.problems for name in p.classes}
+    listed = set()
+    for code in file.codes:
+        for node in class_statements(code.body):
+            if node.name in file.places or not looks_asked(node):
+                continue
+            listed.add(node.name)
+            yield node.name, code.cell, node.lineno, reasons.get(node.name, "it is defined where only a running script comes")
+    for problem in file.problems:
+        for name in problem.classes:
+            if name not in listed and name not in file.places:
+                yield name, problem.cell, problem.line, problem.text
+
+
+def _has(cls: type, method: str) -> bool:
+    return callable(getattr(cls, method, None))
+
+
+def is_base(cls: type, bases: set[type]) -> bool:
+    """Whether it is the handout's empty Module or Loss, which others derive from, or which is named so."""
+    if cls not in bases and cls.__name__.lower() not in ("module", "loss", "layer", "couche"):
+        return False
+    if not _has(cls, "forward"):
+        return not looks_relevant(cls) or cls.__name__.lower() in ("module", "loss", "layer", "couche")
+    try:
+        lines = inspect.getsource(cls.forward)  # type: ignore[attr-defined]
+    except (OSError, TypeError, AttributeError):
+        return True
+    return not re.search(r"return (?!None\b)\S", lines)
+
+
+def _is_loss(cls: type) -> bool:
+    if issubclass(cls, Loss):
+        return True
+    if _has(cls, "backward_delta") and "backward_delta" in vars(cls):
+        return False
+    try:
+        given = inspect.signature(cls.forward).parameters.values()  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        return False
+    taken = [p for p in given if p.default is p.empty]
+    return len(taken) == 3 and (_has(cls, "backward") or "loss" in cls.__name__.lower())
+
+
+def _takes_modules(cls: type) -> bool:
+    """Whether a class is a network: it takes modules from outside, and its methods call theirs."""
+    word = re.sub("[^a-z]", "", cls.__name__.lower())
+    if word.startswith(("sequen", "network", "reseau", "neuralnet")):
+        return True
+    try:
+        given = list(inspect.signature(cls).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    takes = any(p.kind is p.VAR_POSITIONAL or _TAKES_MODULES.search(p.name) for p in given)
+    return (takes or any(_has(cls, n) for n in _ADDS)) and _delegates(cls)
+
+
+def _delegates(cls: type) -> bool:
+    """Whether a method of a class calls forward of something other than itself."""
+    try:
+        functions = [v for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
+        trees = [ast.parse(textwrap.dedent(inspect.getsource(function))) for function in functions]
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return True  # its lines cannot be read: its signature is all there is
+    for node in (n for tree in trees for n in ast.walk(tree)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _FORWARD.search(node.func.attr):
+            owner = node.func.value
+            of_super = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
+            if not of_super and not (isinstance(owner, ast.Name) and owner.id == "self"):
+                return True
+    return False

@@ -1,0 +1,229 @@
+"""What became of a hand-in, and how it is said in words: the list of its classes, and the table of a class list."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modnet.check.handins.loaded import code_name
+from modnet.check.known import plain_name
+
+Record = dict[str, Any]
+_COLUMNS = 14  # as many as can be read on a sheet of paper
+
+
+@dataclass
+class HandIn:
+    """One student's files and what was found in them.
+
+    Attributes
+    ----------
+    name, root, files : whose, the folder that its imports begin at, and what belongs to it.
+    records : one a class that is there: name, kind, file, cell, line, checked, remark, report, text.
+    lost : classes that are in the files and could not be loaded: name, file, cell, line, remark.
+    problems : what else could not be used of a file: file, cell, line, text.
+    absent : packages that were not found, and why. names : the classes that are there, also those nobody asked for.
+    """
+
+    name: str
+    root: Path
+    files: list[Path]
+    records: list[Record] = field(default_factory=list)
+    lost: list[Record] = field(default_factory=list)
+    problems: list[Record] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> list[Record]:
+        """The classes in which something was found."""
+        return [r for r in self.records if r["report"]["findings"]]
+
+    @property
+    def unchecked(self) -> list[Record]:
+        """The classes that nothing can be said of: not loaded, not recognised, or not to be built."""
+        return [r for r in self.records if not r["checked"]] + self.lost
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are classes, all were checked, and nothing was found."""
+        return bool(self.records) and not self.wrong and not self.unchecked and not self.unread
+
+    @property
+    def unread(self) -> list[Record]:
+        """Files of which nothing could be read: they may hold classes."""
+        return [p for p in self.problems if not p["line"]]
+
+    def verdicts(self) -> dict[str, str]:
+        """By class: "ok", the kinds that were found, "not checked" or "not loaded". Of two classes of a name, the worse."""
+        found: dict[str, str] = {}
+        for record in self.lost:
+            found[record["name"]] = "not loaded"
+        for record in sorted(self.records, key=lambda r: (bool(r["report"]["findings"]), not r["checked"])):
+            kinds = list(dict.fromkeys(f["kind"] for f in record["report"]["findings"]))
+            found[record["name"]] = ", ".join(kinds) or ("ok" if record["checked"] else "not checked")
+        return found
+
+    def place(self, record: Record) -> str:
+        """Where a class is written, from the root of the hand-in."""
+        file = Path(record["file"])
+        inside = file.relative_to(self.root) if file.is_relative_to(self.root) else file
+        return code_name(inside, record["cell"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON."""
+        lost = [
+            {**r, "kind": "unknown", "checked": False, "ok": False, "subject": r["name"], "verdicts": [], "findings": []}
+            for r in self.lost
+        ]
+        return {
+            "name": self.name,
+            "ok": self.ok,
+            "root": str(self.root),
+            "files": [str(f) for f in self.files],
+            "problems": self.problems,
+            "not_found": self.absent,
+            "classes": [
+                {k: r[k] for k in ("name", "kind", "file", "cell", "line", "checked", "remark")}
+                | r["report"]
+                | {"ok": r["report"]["ok"] and r["checked"]}
+                for r in self.records
+            ],
+            "not_loaded": [{k: r[k] for k in ("name", "file", "cell", "line", "remark")} for r in lost],
+        }
+
+
+def status(handins: list[HandIn]) -> int:
+    """The exit status: 0 if all is right, 1 if something was found, 3 if nothing was and not everything could be checked."""
+    if any(h.wrong for h in handins):
+        return 1
+    return 0 if all(h.ok for h in handins) else 3
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def as_text(handin: HandIn) -> str:
+    """One line a class, then the findings, then what was left out."""
+    lines = []
+    several = len({r["file"] for r in handin.records}) > 1 or len(handin.files) > 1
+    wide = max((len(r["name"]) for r in handin.records), default=0)
+    for record in handin.records:
+        found = record["report"]["findings"]
+        words = ", ".join(f"{f['kind']} ({f['where'].split('.')[-1]})" for f in found)
+        words = words or ("ok" if record["checked"] else f"not checked: {record['remark']}")
+        where = f"  [{handin.place(record)}]" if several or record["cell"] is not None else ""
+        lines.append(f"{record['name'].ljust(wide)}  {words}{where}")
+    for record in handin.wrong:
+        lines += ["", record["text"]]
+    left_out = _left_out(handin)
+    if left_out:
+        lines += ["", *left_out]
+    return "\n".join([*lines, "", _summary(handin)]).strip("\n")
+
+
+def _left_out(handin: HandIn) -> list[str]:
+    lines = [f"not loaded: {r['name']} ({handin.place(r)}, line {r['line']}: {r['remark']})" for r in handin.lost]
+    for problem in handin.problems:
+        line = f", line {problem['line']}" if problem["line"] else ""
+        lines.append(f"left out: {handin.place(problem)}{line}: {problem['text']}")
+    missing = [p for p, why in handin.absent.items() if why == "not found"]
+    if missing:
+        lines.append(f"not found, stood in for: {', '.join(missing)}")
+    lines += [f"not to be had: {p} ({why})" for p, why in handin.absent.items() if why != "not found"]
+    return lines
+
+
+def _summary(handin: HandIn) -> str:
+    if not handin.records and not handin.lost:
+        name = handin.files[0].name if len(handin.files) == 1 else handin.name
+        return f"{name}: no class with forward and backward_delta, nor a loss with forward and backward, was found"
+    count, wrong, rest = len(handin.records) + len(handin.lost), len(handin.wrong), len(handin.unchecked)
+    words = [f"{wrong} with findings"] if wrong else []
+    words += [f"{rest} not checked"] if rest else []
+    return f"{count} {'class' if count == 1 else 'classes'}, " + (", ".join(words) or "all right")
+
+
+class Table:
+    """Hand-ins by classes. Spellings of a name, such as TanH and Tanh, share a column; what few have is in "others".
+
+    Attributes
+    ----------
+    columns : titles, the most frequent class first. rows : by hand-in, the verdict of each column; None without such a class.
+    frequent : what was found most: (how many hand-ins, of how many with that class, the class, the kind).
+    """
+
+    def __init__(self, handins: list[HandIn]) -> None:
+        self.handins = handins
+        by_key: list[dict[str, list[str]]] = []
+        spelt: dict[str, Counter[str]] = {}
+        for handin in handins:
+            keyed: dict[str, list[str]] = {}
+            for name, verdict in handin.verdicts().items():
+                key = _key(name)
+                keyed.setdefault(key, []).append(verdict)
+                spelt.setdefault(key, Counter())[name] += 1
+            by_key.append(keyed)
+        having = Counter(key for keyed in by_key for key in keyed)
+        title = {key: min(names, key=lambda n: (-names[n], n)) for key, names in spelt.items()}
+        least = 1 if len(handins) < 5 else 2
+        keys = sorted((k for k, n in having.items() if n >= least), key=lambda k: (-having[k], title[k].lower()))[:_COLUMNS]
+        self.columns = [title[k] for k in keys]
+        self.rows = [[_worst(keyed[k]) if k in keyed else None for k in keys] for keyed in by_key]
+        if len(keys) < len(having):
+            self.columns.append("others")
+            rest = [[v for k, vs in keyed.items() if k not in keys for v in vs] for keyed in by_key]
+            for row, verdicts in zip(self.rows, rest, strict=True):
+                row.append(f"{verdicts.count('ok')} of {len(verdicts)} ok" if verdicts else None)
+        found = Counter(
+            (k, kind) for keyed in by_key for k, vs in keyed.items() for kind in sorted({x for v in vs for x in kinds_in(v)})
+        )
+        rows = [(n, having[k], title[k], kind) for (k, kind), n in found.items()]
+        self.frequent = sorted(rows, key=lambda row: (-row[0], row[2].lower(), row[3]))
+
+    def right(self, column: int) -> str:
+        """How many of the hand-ins that have a class have it right, such as "18 of 23"."""
+        verdicts = [row[column] for row in self.rows if row[column] is not None]
+        return f"{verdicts.count('ok')} of {len(verdicts)}"
+
+
+def _key(name: str) -> str:
+    word = re.sub(r"[^a-z0-9]", "", name.lower()).replace("sequentiel", "sequential").replace("entropie", "entropy")
+    return plain_name(name) or word
+
+
+def _worst(verdicts: list[str]) -> str:
+    """Of several classes of one name: what was found in any, else whether all could be checked."""
+    found = list(dict.fromkeys(kind for verdict in verdicts for kind in kinds_in(verdict)))
+    return ", ".join(found) or next((v for v in verdicts if v != "ok"), "ok")
+
+
+def kinds_in(verdict: str) -> list[str]:
+    """The kinds that a verdict names."""
+    return [] if verdict == "ok" or verdict.startswith("not ") else verdict.split(", ")
+
+
+def as_table(handins: list[HandIn]) -> str:
+    """Students by modules; how many have each class right; what was found most; what was left out."""
+    table = Table(handins)
+    rows = [["", *table.columns]]
+    rows += [[h.name, *(v or "-" for v in row)] for h, row in zip(handins, table.rows, strict=True)]
+    rows.append(["right", *("" if c == "others" else table.right(i) for i, c in enumerate(table.columns))])
+    wide = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip() for row in rows]
+    lines.insert(-1, "")
+    often = [f"{n} of {of}: {name}, {kind}" for n, of, name, kind in table.frequent if n > 1]
+    if often:
+        lines += ["", *often[:10]]
+    left_out = [(h.name, line) for h in handins for line in _left_out(h) + _unseen(h)]
+    if left_out:
+        lines += ["", *(f"{name}: {line}" for name, line in left_out)]
+    return "\n".join(lines)
+
+
+def _unseen(handin: HandIn) -> list[str]:
+    lines = [f"not checked: {r['name']} ({handin.place(r)}): {r['remark']}" for r in handin.records if not r["checked"]]
+    return lines if handin.records or handin.lost else ["no module or loss was found"]

@@ -1,0 +1,197 @@
+"""Check many hand-ins at once, each in a process of its own that does not outlive this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from modnet.check.handins.options import Options
+from modnet.check.handins.results import HandIn
+from modnet.check.report import Finding, Report
+
+_LONGEST_LINE = 8_000_000  # characters of one answer
+_STARTING = 60.0  # seconds that a process may take before it says anything: importing on a busy machine
+
+
+def check_all(handins: list[HandIn], options: Options, progress: Callable[[HandIn], None] = lambda handin: None) -> None:
+    """Examine every hand-in and fill in what was found. `progress` is told of each that is done."""
+    at_once = min(options.jobs, len(handins)) or 1
+    inside = max(1, options.jobs // at_once)
+    running = _Running()
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = {pool.submit(_examine, handin, options, inside, running): handin for handin in handins}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                progress(futures[future])
+        except BaseException:
+            running.end_all()
+            for future in futures:
+                future.cancel()
+            raise
+
+
+class _Running:
+    """The processes that run, to be ended if this one is interrupted."""
+
+    def __init__(self) -> None:
+        self.lock, self.processes, self.over = threading.Lock(), set[subprocess.Popen[bytes]](), False
+
+    def start(self, scratch: str) -> subprocess.Popen[bytes]:
+        """A process that waits for a task."""
+        with self.lock:
+            if self.over:
+                raise KeyboardInterrupt
+            process = subprocess.Popen(
+                [sys.executable, "-m", "modnet.check.handins.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                cwd=scratch,
+                start_new_session=True,
+            )
+            self.processes.add(process)
+            return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """End a process and what it started: its group, or by itself once nobody holds its input."""
+        with suppress(OSError):
+            if process.stdin is not None:
+                process.stdin.close()  # what reads it ends itself
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                import signal
+
+                os.killpg(process.pid, signal.SIGKILL)
+        with suppress(OSError):
+            process.kill()
+        process.wait()
+        with self.lock:
+            self.processes.discard(process)
+
+    def end_all(self) -> None:
+        """End all, and start no more."""
+        with self.lock:
+            self.over, left = True, list(self.processes)
+        for process in left:
+            self.end(process)
+
+
+def _environment() -> dict[str, str]:
+    """No display, one thread for products, the same order of sets every time; the library before the folder of the hand-in."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "PYTHONSTARTUP")}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]))
+    # With a safe path, a hand-in's file named as a module of the library or of Python is not imported in its place.
+    return kept | one | {"MPLBACKEND": "Agg", "PYTHONHASHSEED": "0", "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+
+
+def _examine(handin: HandIn, options: Options, jobs: int, running: _Running) -> None:
+    """Examine a hand-in; if its process ends while it loads a file, once more without that file."""
+    skip: list[str] = []
+    while True:
+        task = {
+            "root": str(handin.root), "files": [str(f) for f in handin.files], "skip": skip, "jobs": jobs,
+            "options": options.as_dict(), "wrong": [],
+        }  # fmt: skip
+        last = _attempt(handin, task, options, running)
+        if last is None or last in skip or len(skip) > 5:
+            return
+        skip.append(last)
+
+
+def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _Running) -> str | None:
+    """One process for a hand-in, from start to end. The file at which it ended, if it did while loading."""
+    handin.records, handin.lost, handin.absent = [], [], {}
+    handin.problems = [p for p in handin.problems if p["file"] in task["skip"]]
+    loading, stopped, order, done = "", "", {}, False
+    with tempfile.TemporaryDirectory(prefix="modnet-check-", ignore_cleanup_errors=True) as scratch:
+        process = running.start(scratch)
+        try:
+            for event in _events(process, task, options):
+                if "loading" in event:
+                    loading = event["loading"]
+                elif "problem" in event:
+                    handin.problems.append(event["problem"])
+                elif "lost" in event:
+                    handin.lost.append(event["lost"])
+                elif "absent" in event:
+                    handin.absent[event["absent"]] = event["why"]
+                elif "stopped" in event:
+                    stopped = _why(event["stopped"], options, event["at"])
+                elif "loaded" in event:
+                    handin.names = event["names"]
+                    loading, order = "", {c["id"]: (i, c) for i, c in enumerate(event["loaded"])}
+                elif "report" in event:
+                    handin.records.append(event)
+                done = done or "done" in event
+        finally:
+            running.end(process)
+    handin.records.sort(key=lambda r: order[r["id"]][0])
+    if done:
+        return None
+    if loading:
+        text = stopped or "its process ended while it was loaded"
+        handin.problems.append({"file": loading, "cell": None, "line": 0, "text": text})
+        return loading
+    # What was left when the process ended is said to be so.
+    for _, described in order.values():
+        if all(r["id"] != described["id"] for r in handin.records):
+            handin.records.append(_never(described))
+    if not order and not handin.problems:
+        place = {"file": str(handin.files[0]), "cell": None, "line": 0}
+        handin.problems.append({**place, "text": "the process that was to check it ended before it began"})
+    return None
+
+
+def _why(kind: str, options: Options, at: str) -> str:
+    text = f"it took more than {options.timeout:g} seconds" if kind == "endless" else f"it took more than {options.memory:g} GB"
+    return f"{text} to load, at {at}" if at else f"{text} to load"
+
+
+def _never(described: dict[str, Any]) -> dict[str, Any]:
+    report = Report(described["name"])
+    report.findings.append(Finding("crash", described["name"], "the process that was to check it ended.", ""))
+    return {**described, "checked": True, "remark": "", "report": report.as_dict(), "text": str(report)}
+
+
+def _events(process: subprocess.Popen[bytes], task: dict[str, Any], options: Options) -> Any:
+    """What the process says, until it ends or says nothing for too long."""
+    lines: queue.Queue[bytes] = queue.Queue()
+
+    given, answers = process.stdin, process.stdout
+    assert given is not None
+    assert answers is not None
+
+    def read() -> None:
+        with answers:
+            while line := answers.readline(_LONGEST_LINE):
+                lines.put(line)
+        lines.put(b"")
+
+    threading.Thread(target=read, daemon=True).start()
+    with suppress(OSError):
+        given.write(json.dumps(task).encode() + b"\n")
+        given.flush()
+    while True:
+        try:
+            line = lines.get(timeout=options.patience + _STARTING)
+        except queue.Empty:
+            return
+        if not line:
+            return
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue

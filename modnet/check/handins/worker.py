@@ -1,0 +1,244 @@
+"""What runs in the process of one hand-in: load its files, then ask about each of its classes in a process of its own.
+
+The record of the task comes as one line of JSON on standard input, which stays open as long as the command lives; answers go
+out as lines of JSON. A class's process is a fork of this one if the system has forks, and so has the hand-in loaded; elsewhere
+it starts anew and loads it again.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+from modnet.check.handins import limits, outside
+from modnet.check.handins.classes import loaded_classes, lost_classes
+from modnet.check.handins.examine import described, examine, record_of, unchecked
+from modnet.check.handins.loaded import PHASES, Loaded, Project
+from modnet.check.handins.loading import Loader
+from modnet.check.handins.options import Options
+from modnet.check.handins.source import Problem
+from modnet.check.report import Finding, Line, Report, visible
+
+Emit = Callable[[dict[str, Any]], None]
+_LARGEST_ANSWER = 4_000_000  # bytes
+
+
+def load(task: dict[str, Any], emit: Emit) -> Project:
+    """The hand-in of a task; what was seen and lost is told."""
+    root = Path(task["root"])
+    files = [Path(f) for f in task["files"] if f not in task["skip"]]
+
+    def begin(file: Path) -> None:
+        os.chdir(file.parent)
+        sys.argv = [str(file)]
+        emit({"loading": str(file)})
+
+    loader = Loader(root, files, begin)
+    with limits.refused():
+        loader.load_all()
+    project = Project(namespaces={path: file.names for path, file in loader.files.items()})
+    for path in files:
+        file = loader.files[path]
+        project.loaded += loaded_classes(file)
+        lost = list(lost_classes(file))
+        for name, cell, line, why in lost:
+            emit({"lost": {"name": name, "file": str(path), "cell": cell, "line": line, "remark": visible(why)}})
+        said = {name for name, *_ in lost}
+        for problem in file.problems:
+            if not said.intersection(problem.classes):
+                emit({"problem": _place(problem)})
+    _take_made(project, loader, Options.from_dict(task["options"]))
+    for package, why in sorted(outside.absent.items()):
+        emit({"absent": package, "why": visible(why)})
+    outside.used.clear()
+    return project
+
+
+def _take_made(project: Project, loader: Loader, options: Options) -> None:
+    """What --make builds is a module, whatever it looks like, and if a function builds it."""
+    name = options.make.split("(")[0].strip()
+    if not name or any(c.name == name and c.kind == "module" for c in project.loaded):
+        return
+    project.loaded = [c for c in project.loaded if c.name != name]
+    for path, file in loader.files.items():
+        if name in file.names:
+            maker = file.names[name]
+            cls = maker if isinstance(maker, type) else type(name, (), {})
+            project.loaded.append(Loaded(cls, "module", path, *file.places.get(name, (None, 0))))
+            return
+
+
+def _place(problem: Problem) -> dict[str, Any]:
+    return {"file": str(problem.file), "cell": problem.cell, "line": problem.line, "text": visible(problem.text)}
+
+
+# --- one class -------------------------------------------------------------------------------------------------------
+
+
+def _in_process(answer: connection.Connection, task: dict[str, Any], project: Project | None, which: str) -> None:
+    """What runs in the process of one class: ask, answer, end."""
+    options = Options.from_dict(task["options"])
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        limits.end_with(lambda: connection.wait([parent.sentinel]), lambda: os._exit(1))
+
+    def stopped(kind: str, where: limits.Where) -> None:
+        answer.send_bytes(json.dumps({"stopped": kind, "at": where}).encode())
+
+    bounds = limits.Bounds(options.timeout, options.memory, stopped)
+    if project is None:
+        _quiet()
+        project = load(task, lambda event: None)
+        bounds.begin()
+    project.wrong = set(task["wrong"])
+    subject = next(c for c in project.loaded if c.id == which)
+    os.chdir(subject.file.parent)
+    with limits.refused():
+        record = examine(subject, project, options)
+    answer.send_bytes(json.dumps(record).encode())
+    os._exit(0)
+
+
+class _Class:
+    """A class that is being asked about: its process, and how it ends."""
+
+    def __init__(self, subject: Loaded, project: Project, task: dict[str, Any]) -> None:
+        self.subject, self.options = subject, Options.from_dict(task["options"])
+        forks = hasattr(os, "fork")
+        context: Any = multiprocessing.get_context("fork" if forks else "spawn")
+        self.answer, given = context.Pipe(duplex=False)
+        task = {**task, "wrong": sorted(project.wrong)}
+        self.process = context.Process(target=_in_process, args=(given, task, project if forks else None, subject.id))
+        self.process.start()
+        given.close()
+        self.until = time.monotonic() + self.options.patience
+
+    def record(self) -> dict[str, Any]:
+        """What it answered, or what became of it."""
+        found: dict[str, Any] = {}
+        try:
+            if self.answer.poll():
+                found = json.loads(self.answer.recv_bytes(_LARGEST_ANSWER))
+        except EOFError:
+            pass
+        except OSError:
+            found = {"stopped": "output"}
+        late = time.monotonic() > self.until
+        if not found and not late:
+            self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
+        if "report" in found:
+            return found
+        late = late or self.process.exitcode == -getattr(signal, "SIGXCPU", 0.5)
+        return self._stopped(found.get("stopped", "endless" if late else "ended"), limits.Where(*found.get("at", ())))
+
+    def _stopped(self, kind: str, at: limits.Where) -> dict[str, Any]:
+        name, code = self.subject.name, self.process.exitcode or 0
+        seconds, gigabytes = self.options.timeout, self.options.memory
+        message, hint = {
+            "endless": (f"it did not end within {seconds:g} seconds.", "a loop whose condition never becomes false?"),
+            "memory": (f"it takes more than {gigabytes:g} GB.", "an array with a shape that grows, or a list in a loop?"),
+            "output": ("what it says is too long to be read.", "an error message that holds a whole array?"),
+            "ended": (
+                f"its process ended ({'exit status' if code >= 0 else 'signal'} {abs(code)}).",
+                "exit(), or compiled code that reads outside its memory?",
+            ),
+        }[kind]
+        report = Report(name)
+        where = f"{name}.{at.method}" if hasattr(self.subject.cls, at.method or "?") else name
+        line = Line(at.file, at.line, at.text) if at.file else ""
+        finding = Finding("crash" if kind in ("ended", "output") else kind, where, message, hint, line=line)
+        report.findings.append(finding)
+        return record_of(self.subject, report)
+
+
+def ask_all(project: Project, task: dict[str, Any], emit: Emit) -> None:
+    """Ask about every class that is wanted; networks once their layers are known, optims once their networks are."""
+    options = Options.from_dict(task["options"])
+    wanted = [c for c in project.loaded if options.wants(c.kind, c.name)]
+    whole = any(c.kind in ("network", "optim") for c in wanted)
+    for phase in PHASES:
+        # A network is not judged with modules that are wrong: then they are asked too, and not shown.
+        waiting = [c for c in project.loaded if c.kind in phase and (c in wanted or (whole and c.kind == "module"))]
+        running: list[_Class] = []
+        while waiting or running:
+            while waiting and len(running) < task["jobs"]:
+                running.append(_Class(waiting.pop(0), project, task))
+            least = min(c.until for c in running) - time.monotonic()
+            connection.wait([x for c in running for x in (c.answer, c.process.sentinel)], max(0.0, least) + 0.01)
+            for asked in [c for c in running if c.answer.poll() or not c.process.is_alive() or time.monotonic() > c.until]:
+                running.remove(asked)
+                record = asked.record()
+                if not record["report"]["ok"]:
+                    project.wrong.add(asked.subject.id)
+                if asked.subject in wanted:
+                    emit(record)
+    for subject in project.loaded:
+        if not subject.kind and subject in wanted:
+            emit(record_of(subject, unchecked(subject.name, subject.remark)))
+
+
+# --- the process -----------------------------------------------------------------------------------------------------
+
+
+def _quiet() -> None:
+    """What the hand-in prints goes nowhere, and what it reads is empty; also for code that is not Python."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
+
+
+def main() -> None:
+    """Carry out the task that standard input gives."""
+    warnings.simplefilter("ignore")
+    commands = os.fdopen(os.dup(0), "rb", buffering=0)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    line = b""
+    while not line.endswith(b"\n"):
+        more = commands.read(65536)
+        if not more:
+            return
+        line += more
+    task = json.loads(line)
+    _quiet()
+    limits.end_with(lambda: commands.read(1), limits.end_group)
+    options = Options.from_dict(task["options"])
+    at = {"file": ""}
+
+    def emit(event: dict[str, Any]) -> None:
+        if "loading" in event:
+            at["file"] = event["loading"]
+            bounds.begin()
+        answers.write(json.dumps(event) + "\n")
+        answers.flush()
+
+    def stopped(kind: str, where: limits.Where) -> None:
+        emit({"stopped": kind, "at": f"line {where.line}" if where.line else ""})
+
+    bounds = limits.Bounds(options.timeout, options.memory, stopped)
+    project = load(task, emit)
+    at["file"] = ""
+    bounds.end()
+    shown = [c for c in project.loaded if c.kind != "base"]
+    asked = [described(c) for c in shown if options.wants(c.kind, c.name)]
+    emit({"names": [c.name for c in shown], "loaded": asked})
+    ask_all(project, task, emit)
+    emit({"done": True})
+    answers.close()
+    os._exit(0)  # threads and exit handlers of the hand-in have no say any more
+
+
+if __name__ == "__main__":
+    main()

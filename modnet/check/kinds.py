@@ -1,0 +1,48 @@
+"""What each kind of finding means: the entries of docs/gradient_check.md, which is the only place where they are written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[1]
+# An installed wheel has the page in the package, a checkout in its folder of documents.
+_PLACES = (_PACKAGE / "_docs" / "gradient_check.md", _PACKAGE.parent / "docs" / "gradient_check.md")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding.
+
+    Attributes
+    ----------
+    name : such as "diagonal". title : what is wrong, in a sentence. parts : what follows, as ("text" or "code", words).
+    """
+
+    name: str
+    title: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """All kinds that the page explains, by name; none if it was not installed."""
+    page = next((p.read_text(encoding="utf-8") for p in _PLACES if p.is_file()), "")
+    entries = re.split(r"^(?=\*\*[a-z-]+\*\*(?:, \*\*[a-z-]+\*\*)* — |#)", page, flags=re.MULTILINE)
+    found: dict[str, Kind] = {}
+    for entry in entries:
+        head = re.match(r"((?:\*\*[a-z-]+\*\*(?:, )?)+) — ", entry)
+        if head is None:
+            continue
+        pieces = re.split(r"^```python\n(.*?)^```\n?", entry[head.end() :], flags=re.MULTILINE | re.DOTALL)
+        title = " ".join(pieces[0].split())
+        parts = tuple(
+            ("code" if i % 2 else "text", piece if i % 2 else " ".join(piece.split()))
+            for i, piece in enumerate(pieces)
+            if i and piece.strip()
+        )
+        for name in re.findall(r"[a-z-]+", head[1]):
+            found[name] = Kind(name, title, parts)
+    return found

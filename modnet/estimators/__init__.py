@@ -1,0 +1,12 @@
+"""Networks behind scikit-learn's interface: in pipelines, searches, calibration, and in place of its MLPs.
+
+`NetClassifier` and `NetRegressor` take the arguments of `MLPClassifier` and `MLPRegressor`, so that a script runs with only the
+import changed. `AutoEncoder` is a transformer.
+"""
+
+from modnet.estimators.autoencoder import AutoEncoder
+from modnet.estimators.classifier import NetClassifier
+from modnet.estimators.regressor import NetRegressor
+from modnet.estimators.scaling import ScaleWarning
+
+__all__ = ["AutoEncoder", "NetClassifier", "NetRegressor", "ScaleWarning"]

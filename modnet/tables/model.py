@@ -1,0 +1,80 @@
+"""A network with all that belongs to it: how cells become its inputs, and its outputs a prediction in words."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from modnet.persistence import FileError, archive
+from modnet.persistence.describe import build, describe
+from modnet.tables.encoder import TableEncoder
+from modnet.tables.reading import Sheet
+from modnet.tables.target import Target
+from modnet.training import predict
+
+_KIND = "table model"
+
+
+class TableModel:
+    """Predictions for a table from a network.
+
+    Parameters
+    ----------
+    net : scores of classes, or one number. encoder : how cells become numbers. target : what is predicted.
+    mean, scale : (inputs,), the network's input is (number - mean) / scale. y_mean, y_scale : its output, back to the target.
+    """
+
+    def __init__(
+        self, net: Any, encoder: TableEncoder, target: Target, mean: np.ndarray, scale: np.ndarray, y_mean: float = 0.0,
+        y_scale: float = 1.0,
+    ) -> None:  # fmt: skip
+        self.net, self.encoder, self.target = net, encoder, target
+        self.mean, self.scale, self.y_mean, self.y_scale = mean, scale, y_mean, y_scale
+
+    def outputs(self, sheet: Sheet) -> np.ndarray:
+        """Scores (n, classes), or predictions (n, 1) in the target's unit. Adds notes on cells to the table's."""
+        X = self.encoder.transform(sheet, sheet.notes)
+        with np.errstate(over="ignore"):
+            inputs = ((X - self.mean) / self.scale).astype(self.net.dtype)
+        if not np.isfinite(inputs).all():
+            row, column = np.argwhere(~np.isfinite(inputs))[0]
+            raise ValueError(
+                f"{sheet.path}, line {sheet.lines[row]}: {self.encoder.feature_names[column]!r} is {X[row, column]:g}, too "
+                f"large for {self.net.dtype}"
+            )
+        out = predict(self.net, inputs)
+        return out if self.target.class_names is not None else self.y_mean + self.y_scale * out.astype(np.float64)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything into one file, which `load` reads and which runs nothing."""
+        tree = {
+            "net": describe(self.net),
+            "inputs": self.encoder.describe(),
+            "target": {"name": self.target.name, "class_names": self.target.class_names},
+            "mean": self.mean, "scale": self.scale, "y_mean": self.y_mean, "y_scale": self.y_scale,
+        }  # fmt: skip
+        archive.write(path, _KIND, tree)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TableModel:
+        """What `save` wrote; `FileError`, a ValueError, for a file that is damaged or something else."""
+        tree = archive.read(path, _KIND)
+        try:
+            net = build(tree["net"], [], str(path))
+            encoder = TableEncoder.from_description(tree["inputs"])
+            named = tree["target"]["class_names"]
+            target = Target(str(tree["target"]["name"]), None if named is None else [str(name) for name in named])
+            mean, scale = (np.asarray(tree[name], np.float64) for name in ("mean", "scale"))
+            numbers = float(tree["y_mean"]), float(tree["y_scale"])
+            shapes = {(len(encoder.feature_names),), mean.shape, scale.shape, (net[0].in_features,)}
+            outputs = net[-1].out_features
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise FileError(f"{path}: holds no model of a table that can be built ({error})") from None
+        if len(shapes) != 1 or outputs != (1 if target.class_names is None else len(target.class_names)):
+            raise FileError(f"{path}: the parts of the model do not fit each other")
+        return cls(net, encoder, target, mean, scale, *numbers)
+
+
+__all__ = ["TableModel"]

@@ -1,0 +1,133 @@
+"""Checkpoints: a training kept in a file, so that another process can go on where it was, to the bit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from modnet.engine.snapshot import Kept
+from modnet.engine.state import numbers_of, restore_numbers
+from modnet.inputs import short_repr, whole
+from modnet.persistence import archive
+from modnet.training.history import History
+
+_KEYS = {
+    "options", "network", "optimizer", "history", "epoch", "step", "order", "seed", "augment_seed", "held_out", "draw", "moved",
+    "best",
+}  # fmt: skip
+
+
+class Checkpoint:
+    """A file that a training is written to after some of its epochs.
+
+    Parameters
+    ----------
+    path : of the file. every : epochs from one writing to the next. resume : whether to go on from what is there.
+
+    Attributes
+    ----------
+    found : what the file held, if the training goes on from it; else None.
+    options : what must be the same for that: filled in by `fit`. writes : whether this process writes the file.
+    """
+
+    def __init__(self, path: Any, every: Any, resume: Any) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"fit: checkpoint is {short_repr(path)}, expected the path of a file")
+        if not isinstance(resume, bool | np.bool_):
+            raise TypeError(f"fit: resume is {short_repr(resume)}, expected True or False")
+        self.path, self.every = os.fspath(path), whole(every, "fit", "every")
+        self.options: dict[str, Any] = {}
+        self.writes = True
+        self.found: dict[str, Any] | None = None
+        folder = os.path.dirname(os.path.realpath(self.path))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"fit: checkpoint is {self.path!r}, but there is no folder {folder}")
+        if resume and os.path.exists(self.path):
+            found = archive.read(self.path, "checkpoint")
+            if not isinstance(found, dict) or set(found) != _KEYS:
+                raise archive.FileError(f"{self.path}: lacks parts of a checkpoint")
+            self.found = found
+
+    @property
+    def who(self) -> str:
+        return f"fit: checkpoint {self.path}"
+
+    def held_out(self, n: int, share: int) -> np.ndarray | None:
+        """The rows that were kept for validation, if the training goes on from the file; of n examples, `share` of them."""
+        if self.found is None:
+            return None
+        rows = self.found["held_out"]
+        if rows is None or rows.dtype != np.int64 or rows.shape != (share,) or not _are_places(rows, n):
+            raise ValueError(f"{self.who}: was made with another share for validation or other data, expected the same")
+        found: np.ndarray = rows
+        return found
+
+    def restore(self, net: Any, optimizer: Any, options: dict[str, Any]) -> None:
+        """Put the network and the optimizer where they were. A ValueError, with nothing changed, if they do not fit."""
+        self.options = options
+        found = self.found
+        if found is None:
+            return
+        for name, value in options.items():
+            then = found["options"].get(name) if isinstance(found["options"], Mapping) else None
+            if then != value:
+                raise ValueError(f"{self.who}: was made with {name} {then!r}, and now it is {value!r}; expected the same")
+        before = numbers_of(net)
+        restore_numbers(net, found["network"], self.who)
+        try:
+            optimizer.load_state_dict(found["optimizer"])
+        except BaseException:
+            restore_numbers(net, before, self.who)
+            raise
+
+    def resume(self, loop: Any) -> None:
+        """Put a training, whose network and optimizer are restored, where it was."""
+        found = self.found
+        if found is None:
+            return
+        order, seed = found["order"], found["seed"]
+        if order.dtype != np.int64 or order.shape != loop.order.shape or not _are_places(order, len(order)):
+            raise ValueError(f"{self.who}: was made with other data, expected {len(loop.order)} examples")
+        loop.order[:] = order
+        if (seed is None) != (loop.seed is None):
+            raise ValueError(f"{self.who}: was made with another shuffle, expected the same")
+        if seed is not None:
+            loop.seed[:] = seed
+        loop.training.history = History.from_dict(found["history"])
+        loop.start = whole(found["epoch"], self.who, "epoch", 0)
+        loop.training.step = whole(found["step"], self.who, "step", 0)
+        loop.runner.draw = whole(found["draw"], self.who, "draw", 0)
+        loop.moved = bool(found["moved"])
+        best = found["best"]
+        if best is not None:
+            loop.best, loop.best_at = float(best["loss"]), whole(best["epoch"], self.who, "best epoch")
+            restore_numbers(loop.training.net, best["network"], self.who)
+            loop.best_numbers, loop.kept = best["network"], Kept(loop.training.net)
+            restore_numbers(loop.training.net, found["network"], self.who)
+
+    def epoch_done(self, loop: Any) -> None:
+        """Write the training as it is after an epoch, if it is time."""
+        training = loop.training
+        if not self.writes:
+            return
+        if training.epoch % self.every and training.epoch < training.epochs and not training.stop_reason:
+            return
+        best = None
+        if loop.kept is not None:
+            best = {"loss": loop.best, "epoch": loop.best_at, "network": loop.best_numbers}
+        archive.write(self.path, "checkpoint", {
+            "options": self.options, "network": numbers_of(training.net), "optimizer": training.optimizer.state_dict(),
+            "history": training.history.to_dict(), "epoch": training.epoch, "step": training.step, "order": loop.order,
+            "seed": loop.seed, "augment_seed": loop.augment_seed, "held_out": loop.held_out_rows, "draw": loop.runner.draw,
+            "moved": loop.moved, "best": best,
+        })  # fmt: skip
+
+
+def _are_places(rows: np.ndarray, n: int) -> bool:
+    """Whether rows are different places of n."""
+    if rows.size and (rows.min() < 0 or rows.max() >= n):
+        return False
+    return len(np.unique(rows)) == len(rows)

@@ -1,0 +1,70 @@
+"""predict: using a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from modnet.engine import run
+from modnet.engine.modes import modes_of, restore_modes, set_training
+from modnet.engine.program import is_ours, is_wired
+from modnet.inputs import as_batch, as_numbers, short_repr, whole
+from modnet.module import ShapeError
+from modnet.training.data import element_type, is_mapped
+
+
+def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
+    """The network's output in evaluation mode, in batches. May be called from many threads, also while another one trains.
+
+    Parameters
+    ----------
+    net : a module. X : (n, ...). A memory-mapped array is read a batch at a time.
+    batch_size : examples at once; None lets the library choose.
+
+    Returns
+    -------
+    out : (n, ...). The network's mode is as before.
+    """
+    require_net(net, "predict")
+    raw = as_numbers(X, "predict", "X")
+    size = 1024 if batch_size is None else whole(batch_size, "predict", "batch_size")
+    if is_mapped(raw) and len(raw) > size:
+        return np.concatenate([predict(net, np.array(raw[i : i + size]), size) for i in range(0, len(raw), size)])
+    x = as_batch(raw, element_type(net), "predict", "X")
+    if is_wired(net) or is_ours(net):
+        try:
+            program = run.program_of(net, x.shape[1:], x.dtype, min(size, len(x)))
+        except ShapeError as error:
+            error.batch = len(x)
+            raise error from None
+        if program.dtype != x.dtype:  # another thread has just called astype
+            return predict(net, X, batch_size)
+        matrix = x.reshape(len(x), -1)
+        if program.checks:
+            run.refuse(program, matrix, len(x), training=False)
+        parts = [run.predict(program, matrix[i : i + size]) for i in range(0, len(x), size)]
+        out = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return out.reshape(len(x), *program.output.shape)
+    before = modes_of(net)
+    try:
+        set_training(net, False)
+        return np.concatenate([_output(net, x[i : i + size]) for i in range(0, len(x), size)])
+    finally:
+        restore_modes(before)
+
+
+def require_net(net: Any, who: str) -> None:
+    """TypeError unless it is a network."""
+    if isinstance(net, type) or not callable(getattr(net, "forward", None)):
+        name = net.__name__ if isinstance(net, type) else short_repr(net)
+        raise TypeError(f"{who}: net is {name}, expected a network such as Sequential(...)")
+
+
+def _output(net: Any, x: np.ndarray) -> np.ndarray:
+    """The network's output; raises unless it has one row per example."""
+    out = net.forward(x)
+    if out is None or np.ndim(out) == 0 or len(out) != len(x):
+        came = "None" if out is None else f"shape {np.shape(out)}"
+        raise ValueError(f"{type(net).__name__}: forward returned {came}, expected an array ({len(x)}, ...)")
+    return np.asarray(out)

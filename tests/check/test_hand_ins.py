@@ -1,0 +1,345 @@
+"""What students hand in: files that find one another, absent packages, half-broken files, notebooks; and what it is called."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from modnet.check.handins import outside
+from modnet.check.handins.classes import kind_of, loaded_classes, lost_classes
+from modnet.check.handins.discover import HandInError, hand_ins
+from modnet.check.handins.loading import Loader
+from modnet.check.handins.page import as_html
+from modnet.check.handins.results import HandIn, as_table, as_text, status
+from modnet.check.handins.sheet import as_csv
+from modnet.check.report import Finding, Report, visible
+
+BASE = """
+class Module:
+    def forward(self, X):
+        pass
+
+    def backward_delta(self, input, delta):
+        pass
+"""
+TANH = """
+class TanH(Module):
+    def forward(self, X):
+        return np.tanh(X)
+
+    def backward_delta(self, input, delta):
+        return delta * (1 - np.tanh(input) ** 2)
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write files into a folder: {name: text}, or a list of cells for a notebook."""
+
+    def write(files):
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if name.endswith(".ipynb"):
+                cells = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in text]
+                text = json.dumps({"cells": [{"cell_type": "markdown", "source": ["# TP"]}, *cells], "nbformat": 4})
+            path.write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch):
+    """Modules of hand-ins leave no trace in the test's own process."""
+    monkeypatch.setattr(outside, "absent", {})
+    monkeypatch.setattr(outside, "used", set())
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("hand_in"):
+            del sys.modules[name]
+
+
+def load(root):
+    """The loaded files of a folder by name, and the classes found in them."""
+    (handin,) = hand_ins([root], as_project=True)
+    loader = Loader(handin.root, handin.files)
+    loader.load_all()
+    files = {path.relative_to(root).as_posix(): file for path, file in loader.files.items()}
+    return files, {c.name: c for file in files.values() for c in loaded_classes(file)}
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("src/activation.py", "from .base import Module"),  # relative
+        ("src/activation.py", "from src.base import Module"),  # from the root
+        ("src/activation.py", "from base import Module"),  # from the own folder
+        ("src/activation.py", "from base import *"),
+        ("src/activation.py", "import src.base as b; Module = b.Module"),
+        ("src/activation.py", "import src.base; Module = src.base.Module"),
+        ("src/deep/down/activation.py", "from ...base import Module"),
+        ("src/deep/down/activation.py", "from ... import base; Module = base.Module"),
+        ("tests/activation.py", "import sys; sys.path.append('../src'); from base import Module"),  # another folder
+        ("tests/activation.py", "from Base import Module"),  # as a disk without case finds it
+    ],
+)
+def test_files_find_one_another_and_are_loaded_once(write, place, line):
+    root = write({"src/base.py": BASE, place: f"import numpy as np\n{line}\n{TANH}", "other.py": "from src.base import Module"})
+    files, found = load(root)
+    assert [p for file in files.values() for p in file.problems] == []
+    assert found["TanH"].kind == "module"
+    assert found["TanH"].cls.__mro__[1] is files["other.py"].names["Module"]
+
+
+def test_a_name_of_python_is_the_students_own_file_only_beside_it(write):
+    root = write({
+        "code.py": "WIDE = 3\n", "one.py": "from code import WIDE\nclass A:\n    wide = WIDE\n    def forward(self): pass\n",
+        "below/two.py": "import code\nclass B:\n    kind = code.InteractiveConsole\n    def forward(self): pass\n",
+        "numpy.py": "raise RuntimeError\n", "three.py": "import numpy as np\nclass C:\n    x = np.ones(2)\n    def forward(self): pass\n",
+    })  # fmt: skip
+    files, _ = load(root)
+    assert [files[f].problems for f in ("one.py", "below/two.py", "three.py")] == [[], [], []]
+
+
+def test_of_a_script_only_what_a_class_needs_is_executed(write):
+    root = write({"script.py": f"""
+import numpy as np
+import logging
+log = logging.getLogger("mine")
+log.info("hello")
+EPS = compute_eps = 10.0 ** -3
+TABLE = [i * EPS for i in range(4)]
+TABLE[0] = 7
+while True:
+    pass
+trained = train_for_hours()
+if trained > 3:
+    print("good")
+def helper(x):
+    return log, x + TABLE[0]
+{BASE}
+class Shift(Module):
+    scale = TABLE[1]
+    def forward(self, X):
+        return helper(X)[1] * self.scale
+    def backward_delta(self, input, delta):
+        return delta * self.scale
+if __name__ == "__main__":
+    raise SystemExit
+"""})  # fmt: skip
+    files, found = load(root)
+    assert files["script.py"].problems == []
+    np.testing.assert_allclose(found["Shift"].cls().forward(np.zeros(2)), 7 * 1e-3)
+    assert "trained" not in files["script.py"].names
+
+
+def test_an_absent_package_is_stood_in_for_and_said(write):
+    root = write({"m.py": f"""
+import numpy as np
+import no_such_package as nsp
+from no_such_package.plots import draw, Style
+from sklearn.datasets import load_nothing_like_this
+try:
+    import no_such_gpu as xp
+except ImportError:
+    xp = np
+{BASE}
+@nsp.register
+class TanH(Module, Style):
+    palette = nsp.colours("deep")
+    def show(self) -> nsp.Figure | None:
+        draw(self)
+    def forward(self, X: "nsp.Array"):
+        return xp.tanh(X)
+    def backward_delta(self, input, delta):
+        return delta * (1 - xp.tanh(input) ** 2)
+"""})  # fmt: skip
+    files, found = load(root)
+    assert files["m.py"].problems == []
+    assert found["TanH"].cls().forward(np.zeros(2)).tolist() == [0, 0]
+    assert outside.absent["no_such_package"] == "not found"
+    assert "no_such_gpu" not in outside.absent
+
+
+def test_half_a_file_is_better_than_none(write):
+    broken = BASE + TANH + "class Half(Module):\n    def forward(self, X)\n        return X\nprint 'python 2'\nprint 'again'\n"
+    root = write({"m.py": "import numpy as np\n" + broken, "latin.py": "x = 1\n"})
+    (root / "latin.py").write_bytes(f"# caf\xe9\nimport numpy as np\n{BASE}{TANH}".encode("latin-1"))
+    files, found = load(root)
+    assert found["TanH"].kind == "module"
+    ((name, cell, line, why),) = lost_classes(files["m.py"])
+    assert (name, cell, line) == ("Half", None, 17)
+    assert why.startswith("SyntaxError")
+    assert [p.line for p in files["m.py"].problems] == [19, 17]
+    assert files["m.py"].problems[0].text.endswith("; 1 more like this")
+    assert [c.name for c in loaded_classes(files["latin.py"])] == ["Module", "TanH"]
+
+
+def test_a_notebook_keeps_the_classes_of_every_cell_that_works(write):
+    root = write({"TP.ipynb": [
+        "%matplotlib inline\n!pip install this\nimport numpy as np\nfiles = !ls\nnp.tanh?",
+        "%%time\n" + BASE,
+        "raise RuntimeError('this cell fails')\n",
+        "for epoch in range(10**12):\n    pass\n",
+        "%%bash\nrm -rf nothing\n",
+        "text = '''\n%not a magic\n'''\n" + TANH,
+        "class Lost(Module:\n    def forward(self, X): pass\n",
+        "class Softmax(Module):\n    def forward(self, X):\n        return X / X.sum()\n\n    def backward_delta(self, input, delta):\n        return missing\n",
+    ]})  # fmt: skip
+    files, found = load(root)
+    assert {(c.name, c.kind, c.cell, c.line) for c in found.values()} == {
+        ("Module", "base", 2, 3), ("TanH", "module", 6, 5), ("Softmax", "module", 8, 1),
+    }  # fmt: skip
+    assert [(name, cell) for name, cell, *_ in lost_classes(files["TP.ipynb"])] == [("Lost", 7)]
+    with pytest.raises(NameError) as caught:
+        found["Softmax"].cls().backward_delta(0, 0)
+    finding = Finding("crash", "Softmax.backward_delta", "it raises")
+    finding.locate(found["Softmax"].cls)
+    assert (finding.file, finding.cell, finding.line_number) == (str(root / "TP.ipynb"), 8, 5)
+    assert caught.traceback[-1].lineno + 1 == 6
+    assert str(caught.traceback[-1].statement).strip() == "return missing"
+
+
+def test_what_belongs_to_whom(write):
+    layers = f"import numpy as np\n{BASE}{TANH}"
+    root = write({
+        "list/alice.py": layers, "list/bob.py": layers + "import tools\n", "list/tools.py": "x = 1\n",
+        "list/carol/src/m.py": layers, "list/carol/venv/pyvenv.cfg": "", "list/carol/venv/lib/x.py": layers,
+        "list/carol/env2/lib/python3.11/site-packages/y.py": layers, "list/.git/z.py": layers,
+        "project/linear.py": layers, "project/net.py": "from linear import TanH\n",
+        "package/src/m.py": layers, "package/main.py": "from src.m import TanH\n",
+        "folders/src/m.py": layers, "folders/src/n.py": "from src.m import TanH\n",
+    })  # fmt: skip
+    assert [(h.name, len(h.files)) for h in hand_ins([root / "list"])] == [("alice", 1), ("bob", 1), ("carol", 1), ("tools", 1)]
+    assert [(h.name, len(h.files)) for h in hand_ins([root / "project", root / "package"])] == [("project", 2), ("package", 2)]
+    assert [(h.name, len(h.files)) for h in hand_ins([root / "folders"])] == [("folders", 2)]
+    both = [root / "project" / "linear.py", root / "project" / "net.py"]
+    assert [h.files for h in hand_ins(both)] == [both]
+    lone = hand_ins([root / "list" / "carol" / "src" / "m.py", root / "list" / "alice.py"])
+    assert [h.name for h in lone] == ["m", "alice"]
+    with pytest.raises(HandInError, match="no such file or folder"):
+        hand_ins([root / "nowhere"])
+
+
+def test_the_root_of_a_lone_file_is_where_its_imports_begin(write):
+    root = write({"src/base.py": BASE, "src/m.py": "from src.base import Module\n", "src/n.py": "from .base import Module\n"})
+    assert [h.root for h in hand_ins([root / "src" / "m.py"])] == [root]
+    assert [h.root for h in hand_ins([root / "src" / "n.py"])] == [root / "src"]
+
+
+class Activation:
+    def __init__(self, *args):
+        pass
+
+    def forward(self, X):
+        return X
+
+    def backward_delta(self, input, delta):
+        return delta
+
+
+class Chain(Activation):
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def forward(self, X):
+        for part in self.parts:
+            X = part.forward(X)
+        return X
+
+
+class Cost:
+    def forward(self, y, yhat):
+        return y - yhat
+
+    def backward(self, y, yhat):
+        return yhat - y
+
+
+class Steps:
+    def step(self, x, y):
+        pass
+
+
+class Dense:
+    def calcule(self, x):
+        return x
+
+    def retropropage(self, dout):
+        return dout
+
+
+def test_kinds_of_classes():
+    assert [kind_of(c) for c in (Activation, Chain, Cost, Steps, Dense)] == ["module", "network", "loss", "optim", ""]
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+def record(name, *kinds, checked=True):
+    report = Report(name)
+    report.findings += [Finding(kind, f"{name}.backward_delta", "wrong <b>", line="line 3: return x") for kind in kinds]
+    report.verdict("all", right=None if not checked else not kinds, remark="" if checked else "not recognised")
+    place = {"id": name, "name": name, "kind": "module", "file": "/x/m.py", "cell": None, "line": 1}
+    return {**place, "checked": checked, "remark": "" if checked else "not recognised", "report": report.as_dict(), "text": str(report)}
+
+
+@pytest.fixture
+def course(tmp_path):
+    """Five hand-ins: right, wrong, wrong in two ways, not recognised, not loaded."""
+    lost = {"name": "Softmax", "file": "/x/m.py", "cell": None, "line": 4, "remark": "ImportError: no"}
+    found = [
+        {"records": [record("TanH"), record("Softmax")]},
+        {"records": [record("Tanh"), record("Softmax", "diagonal")]},
+        {"records": [record("TanH"), record("SoftMax", "diagonal", "stateful")]},
+        {"records": [record("TanH"), record("Dense", checked=False)]},
+        {"records": [record("TanH")], "lost": [lost]},
+    ]
+    return [HandIn(f"=s{i}", tmp_path, [tmp_path / "m.py"], **what) for i, what in enumerate(found)]
+
+
+def test_status_says_what_is_wrong_and_what_was_not_checked(course):
+    assert [status([handin]) for handin in course] == [0, 1, 1, 3, 3]
+    assert status(course[3:]) == 3
+    assert [h.ok for h in course] == [True, False, False, False, False]
+    assert "Dense  not checked: not recognised" in as_text(course[3])
+    assert "not loaded: Softmax" in as_text(course[4])
+    assert as_text(course[4]).endswith("2 classes, 1 not checked")
+
+
+def test_the_table_joins_spellings_and_counts(course):
+    lines = as_table(course).splitlines()
+    assert lines[0].split() == ["TanH", "Softmax", "others"]
+    assert lines[3].split() == ["=s2", "ok", "diagonal,", "stateful", "-"]
+    assert lines[7].split("  ")[0] == "right"
+    assert "5 of 5" in lines[7]
+    assert "1 of 4" in lines[7]
+    assert "2 of 4: Softmax, diagonal" in lines
+
+
+def test_the_page_escapes_links_kinds_and_marks_without_colour(course):
+    page = as_html(course)
+    assert "<b>wrong" not in page
+    assert "wrong &lt;b&gt;" in page
+    assert "<a href='#kind-diagonal'>diagonal</a>" in page
+    assert "id='kind-diagonal'" in page
+    assert "2 of 4: diagonal" in page
+    assert "✗ diagonal, stateful" in page
+    assert "line 3: return x" in page
+    for theme in ("prefers-color-scheme: dark", "@media print", "width=device-width"):
+        assert theme in page
+
+
+def test_the_mark_sheet_holds_numbers_and_no_formula(course):
+    lines = as_csv(course).splitlines()
+    assert lines[0] == "hand-in,right,wrong,not checked,Dense,SoftMax,Softmax,TanH,Tanh"
+    assert lines[3] == "'=s2,1,1,0,,\"diagonal, stateful\",,ok,"
+    assert lines[5] == "'=s4,1,0,1,,,not loaded,ok,"
+
+
+def test_a_strangers_text_is_made_visible_and_short():
+    assert visible("\x1b[31mred\x07 \u202e é ✓\n") == "\\x1b[31mred\\x07 \\u202e é ✓\n"
+    assert visible("x" * 10**6, 10) == "xxxxxxxxxx... (999990 more characters)"

@@ -1,0 +1,112 @@
+"""A class that loops, crashes, fills memory or floods costs itself alone; and no process outlives the command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from modnet.__main__ import main
+
+BAD = """
+import os, sys, itertools
+import numpy as np
+
+class Module:
+    def forward(self, X): pass
+    def backward_delta(self, input, delta): return delta
+
+class Loops(Module):
+    def forward(self, X):
+        while True:
+            pass
+
+class Dies(Module):
+    def forward(self, X):
+        os.abort()
+
+class Exits(Module):
+    def forward(self, X):
+        sys.exit(0)
+
+class Hogs(Module):
+    def forward(self, X):
+        return np.ones((10**6, 10**6))
+
+class Floods(Module):
+    def forward(self, X):
+        print("x" * 10**6)
+        raise ValueError("\\x1b[2J" + "x" * 10**7)
+
+class Starts(Module):
+    def forward(self, X):
+        os.system("true")
+
+class Changes(Module):
+    def forward(self, X):
+        np.tanh = np.sin
+        os.chdir("/")
+        return X * 1.0
+
+class TanH(Module):
+    def forward(self, X): return np.tanh(X)
+    def backward_delta(self, input, delta): return delta * (1 - np.tanh(input) ** 2)
+"""
+
+
+def test_each_class_costs_itself_alone_and_twice_gives_the_same(tmp_path, capsys):
+    (tmp_path / "m.py").write_text(BAD)
+
+    def check():
+        assert main(["check", str(tmp_path / "m.py"), "--timeout", "2", "--memory", "1", "--json", "--jobs", "2"]) == 1
+        return capsys.readouterr().out
+
+    text = check()
+    (found,) = json.loads(text)
+    classes = {c["name"]: c["findings"][0] if c["findings"] else None for c in found["classes"]}
+    kinds = {name: finding and finding["kind"] for name, finding in classes.items()}
+    assert list(kinds) == ["Loops", "Dies", "Exits", "Hogs", "Floods", "Starts", "Changes", "TanH"]
+    assert kinds["Loops"] == "endless"
+    assert classes["Loops"]["line"] in ("line 11: while True:", "line 12: pass")
+    assert classes["Loops"]["file"] == str(tmp_path / "m.py")
+    assert "signal 6" in classes["Dies"]["message"] or "exit status" in classes["Dies"]["message"]
+    assert "exit status 0" in classes["Exits"]["message"]
+    assert kinds["Hogs"] == "memory"
+    assert "\x1b" not in text
+    assert len(classes["Floods"]["message"]) < 1000
+    assert "PermissionError" in classes["Starts"]["message"]
+    assert kinds["TanH"] is None
+    assert check().replace("line 12: pass", "line 11: while True:") == text.replace("line 12: pass", "line 11: while True:")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc")
+def test_no_process_outlives_the_command_that_is_killed(tmp_path):
+    (tmp_path / "m.py").write_text(BAD[: BAD.index("class Dies")].replace("while True:", f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())) and None\n        while True:"))  # fmt: skip
+    command = subprocess.Popen(
+        [sys.executable, "-m", "modnet", "check", "m.py"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    pid = tmp_path / "pid"
+    while not (pid.exists() and pid.read_text()):
+        assert command.poll() is None
+        time.sleep(0.05)
+    looping = int(pid.read_text())
+    worker = int(Path(f"/proc/{looping}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    for _ in range(1200):
+        if not (_runs(looping) or _runs(worker)):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{looping} or {worker} still runs")
+
+
+def _runs(pid):
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
