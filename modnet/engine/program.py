@@ -170,6 +170,8 @@ class Binding:
         return per_output * prod(self.output_shape)
 
     def _parameter_shapes(self) -> list[Shape]:
+        if not type(self.module).layout.parameters:  # a joint has none either
+            return []
         others = [getattr(self.module, p.module) for p in type(self.module).layout.parameters.values() if isinstance(p, Shared)]
         return [shape for m in (self.module, *others) for *_, shape in m._arrays["parameters"].values()]
 
