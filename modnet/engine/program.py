@@ -159,9 +159,21 @@ class Binding:
         """How many operations an example costs in the largest matrix product that BLAS makes for it."""
         if not any(op is not None and _uses_blas(op) for op in type(self.module).operations):
             return 0
+        return 2 * self.input_rows * max((prod(shape) for shape in self._parameter_shapes() if len(shape) == 2), default=0)
+
+    @property
+    def work(self) -> int:
+        """About how many operations an example costs in forward."""
+        per_output = 10  # a transcendental function
+        if type(self.module).operations[2] is not None:  # an embedding only fetches
+            per_output += 2 * max((prod(shape[:-1]) for shape in self._parameter_shapes() if len(shape) > 1), default=0)
+        return per_output * prod(self.output_shape)
+
+    def _parameter_shapes(self) -> list[Shape]:
+        if not type(self.module).layout.parameters:  # a joint has none either
+            return []
         others = [getattr(self.module, p.module) for p in type(self.module).layout.parameters.values() if isinstance(p, Shared)]
-        shapes = [shape for m in (self.module, *others) for *_, shape in m._arrays["parameters"].values()]
-        return 2 * self.input_rows * max((prod(shape) for shape in shapes if len(shape) == 2), default=0)
+        return [shape for m in (self.module, *others) for *_, shape in m._arrays["parameters"].values()]
 
     def writing(self, who: Any) -> Any:
         """Context: gradients, also those of a module whose parameters are shared, are this thread's alone."""
@@ -267,6 +279,7 @@ class Program(_Wiring):
         self.output = self._wire(net, self.input) if hasattr(net, "wire") else self.add(net, self.input)
         self._make_table()
         self.pool: list[Any] = []  # workspaces, see `modnet.engine.run`
+        self.parts: list[Any] = []  # those of a batch, see `modnet.training.parts`
 
     # Wiring.
 
@@ -403,6 +416,8 @@ class Program(_Wiring):
         self.moves_state = any(module.counts.state for _, module in self.mode_rows)
         self.draw_places = np.array(sorted({1 + m._at.draws for _, m in self.mode_rows}), np.int64)
         self.operations = max((bound.operations for bound in self.bindings if bound is not None), default=0)
+        #: About how many operations an example costs in forward.
+        self.work = sum(bound.work for bound in self.bindings if bound is not None)
         self.foreign = [r for r, bound in enumerate(self.bindings) if bound is None]
         self.segments = self._segments()
         #: Whether every row is a kernel.

@@ -35,6 +35,7 @@ from modnet.kernels.compiled import (
     call_step,
     inline,
 )
+from modnet.kernels.loops import fetch_rows
 from modnet.kernels.memory import (
     integers_at,
     matrix_at,
@@ -46,6 +47,7 @@ from modnet.kernels.memory import (
     words_at,
 )
 from modnet.kernels.random import next_bits
+from modnet.kernels.together import meet
 
 
 def _record(integers: str, floats: str = "") -> np.dtype[Any]:
@@ -59,12 +61,24 @@ WALK = _record(
 )
 
 #: One epoch over some data: `first` to `last` are batches; order says which examples come when; hits is 0 if there are none.
-#: The loss sees each example as so many `positions`, 1 or one for each weight that an example has.
+#: The loss sees each example as so many `positions`, 1 or one for each weight that an example has. From `part` on, what the
+#: threads need that share its batches (`modnet.training.parts`).
 EPOCH = _record(
     "walk data examples positions targets target_columns weights weight_count order first last batch_size y losses totals "
-    "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw",
+    "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw keeps "
+    "part parts meeting partial sum others other_count sleep",
     "clip",
 )
+
+#: Where the whole numbers of an `EPOCH` lie, by name.
+PLACES = {name: i for i, name in enumerate(EPOCH.names or ())}
+
+
+def fill(words: np.ndarray, **fields: int) -> None:
+    """Set whole numbers of a record, seen as words, by name; numpy takes three times as long to set a field."""
+    for name, value in fields.items():
+        words[PLACES[name]] = value
+
 
 #: A stretch of the flat vector that has one rate: a factor of the learning rate, and the optimizer's numbers for it.
 PIECE = _record("start size z s", "factor")
@@ -256,13 +270,31 @@ def is_remembered(walk, x):
     return _equal(matrix_at(x, 0, 1, x.size)[0], _values(w, x)) and _is_remembered(w, x)
 
 
+@inline
+def _add_others(e, like):
+    """Add this part's stretch of the gradients of all other parts to that of part 0, in their order."""
+    size = _walk_at(e.walk).parameter_count
+    others, total = vector_like(e.others, (e.parts - 1) * e.other_count, like), vector_like(e.sum, size, like)
+    start = size * e.part // e.parts
+    n = size * (e.part + 1) // e.parts - start
+    total = vector_at(total, start, n)
+    for k in range(e.parts - 1):
+        other = vector_at(others, k * e.other_count + start, n)
+        for i in range(n):
+            total[i] += other[i]
+
+
 @_compiled
 def walk_epoch(epoch, like):
     """Train on batches `first` to `last` of an epoch; return the number of batches done.
 
     A batch whose loss is not finite, or whose gradient is not though it is to be clipped, stops the walk before the
-    optimizer's step; the parameters are unchanged. `previous` holds them as they were one step earlier. totals gathers the sum
-    of weighted losses and the sum of hits, of those that have a weight.
+    optimizer's step; the parameters are unchanged. With `keeps`, `previous` holds them as they were one step earlier. totals
+    gathers the sum of weighted losses and the sum of hits, of those that have a weight.
+
+    With `parts` above 1, as many threads walk together, each with its part of every batch, a workspace and a gradient of its
+    own. They meet when all have their part of the loss, of the gradient, of the sum of the gradients, which is taken in the
+    order of the parts, so that the bits are the same in every run, and when part 0 has taken the step.
     """
     e = _epoch_at(epoch)
     w = _walk_at(e.walk)
@@ -271,29 +303,34 @@ def walk_epoch(epoch, like):
     data = matrix_like(e.data, n, w.input_features, like)
     targets = matrix_like(e.targets, n, columns, like)
     weights, order = words_at(e.weights, e.weight_count), integers_at(e.order, n)
-    y, losses = matrix_like(e.y, e.batch_size, columns, like), vector_like(e.losses, e.batch_size * positions, like)
+    y, losses = vector_like(e.y, e.batch_size * columns, like), vector_like(e.losses, e.batch_size * positions, like)
     totals, rates = words_at(e.totals, 2), words_at(e.rates, e.last)
     values, deltas = _values(w, like), _deltas(w, like)
     parameters = vector_like(w.parameters, w.parameter_count, like)
     gradient, previous = vector_like(w.gradient, parameters.size, like), vector_like(e.previous, parameters.size, like)
     moments, pieces = vector_like(e.moments, e.moment_count, like), _pieces_at(e.pieces, e.piece_count)
+    meeting, partial = integers_at(e.meeting, 1), words_at(e.partial, 2 * e.parts + 1)
     for b in range(e.first, e.last):
         at = b * e.batch_size
-        batch = min(e.batch_size, n - at)
-        examples = vector_at(order, at, batch)
-        x = matrix_at(values, 0, batch, w.input_features)
-        for i in range(batch):
-            for j in range(x.shape[1]):
-                x[i, j] = data[examples[i], j]
-            for j in range(columns):
-                y[i, j] = targets[examples[i], j]
+        whole = min(e.batch_size, n - at)
+        begin = whole * e.part // e.parts
+        batch = whole * (e.part + 1) // e.parts - begin
+        examples = vector_at(order, at + begin, batch)
+        fetch_rows(data, examples, matrix_at(values, 0, batch, w.input_features))
+        fetch_rows(targets, examples, matrix_at(y, begin * columns, batch, columns))
         draw = e.draw + b if e.draw > 0 else 0
         _forward(w, 0, w.row_count, batch, draw, like)
         out = _slot(values, w.result, w.capacity, batch, positions, row_features)
-        batch_y = matrix_at(y, 0, batch * positions, row_columns)
-        batch_losses = vector_at(losses, 0, batch * positions)
+        batch_y = matrix_at(y, begin * columns, batch * positions, row_columns)
+        batch_losses = vector_at(losses, begin * positions, batch * positions)
         call_loss(e.loss, batch_y, out, batch_losses, e.loss_z, e.loss_s)
         total = _total(batch_losses, weights, examples, positions)
+        if e.parts > 1:
+            partial[e.part] = total
+            meet(meeting, e.parts, e.sleep)
+            total = 0.0
+            for k in range(e.parts):
+                total += partial[k]
         if not np.isfinite(total):
             return b - e.first
         hits = 0.0
@@ -302,22 +339,41 @@ def walk_epoch(epoch, like):
             hits = _count(batch_losses, weights, examples, positions)
         delta = _slot(deltas, w.result, w.capacity, batch, positions, row_features)
         call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
-        _scale(delta, weights, examples, positions)
+        _scale(delta, weights, examples, positions, whole)
         for i in range(gradient.size):
             gradient[i] = 0
         _backward(w, 0, w.row_count, batch, draw, False, True, like)
-        if e.clip > 0 and not np.isfinite(_clip(gradient, pieces, e.clip)):
+        if e.parts > 1:
+            partial[e.parts + e.part] = hits
+            meet(meeting, e.parts, e.sleep)
+            _add_others(e, like)
+            meet(meeting, e.parts, e.sleep)
+            if e.part > 0:
+                meet(meeting, e.parts, e.sleep)
+                if partial[2 * e.parts] != 0:
+                    return b - e.first
+                continue
+            hits = 0.0
+            for k in range(e.parts):
+                hits += partial[e.parts + k]
+        is_good = e.clip == 0 or np.isfinite(_clip(gradient, pieces, e.clip))
+        if is_good:
+            totals[0] += total
+            totals[1] += hits
+            if e.keeps:
+                _copy(parameters, previous)
+            for k in range(pieces.size):
+                piece = pieces[k]
+                words_at(piece["s"], 1)[0] = rates[b] * piece["factor"]
+                call_step(
+                    e.step, vector_at(parameters, piece["start"], piece["size"]),
+                    vector_at(gradient, piece["start"], piece["size"]), moments, piece["z"], piece["s"],
+                )  # fmt: skip
+        if e.parts > 1:
+            partial[2 * e.parts] = 0 if is_good else 1
+            meet(meeting, e.parts, e.sleep)
+        if not is_good:
             return b - e.first
-        totals[0] += total
-        totals[1] += hits
-        _copy(parameters, previous)
-        for k in range(pieces.size):
-            piece = pieces[k]
-            words_at(piece["s"], 1)[0] = rates[b] * piece["factor"]
-            call_step(
-                e.step, vector_at(parameters, piece["start"], piece["size"]),
-                vector_at(gradient, piece["start"], piece["size"]), moments, piece["z"], piece["s"],
-            )  # fmt: skip
     return e.last - e.first
 
 
@@ -384,15 +440,14 @@ def _count(hits, weights, examples, positions):
 
 
 @inline
-def _scale(delta, weights, examples, positions):
-    batch = examples.size
+def _scale(delta, weights, examples, positions, batch):
     if weights.size == 0:
         share = delta.dtype.type(1.0 / batch)
         for i in range(delta.shape[0]):
             for j in range(delta.shape[1]):
                 delta[i, j] *= share
     else:
-        for i in range(batch):
+        for i in range(examples.size):
             for q in range(positions):
                 share, row = delta.dtype.type(weights[examples[i] * positions + q] / batch), i * positions + q
                 for j in range(delta.shape[1]):
@@ -405,7 +460,7 @@ def scale(delta, weights, examples, positions):
 
     weights (n * positions,) may be empty.
     """
-    _scale(delta, weights, examples, positions)
+    _scale(delta, weights, examples, positions, examples.size)
 
 
 @inline

@@ -10,7 +10,7 @@ from modnet.kernels.cache import read_sources
 from modnet.kernels.compiled import inline, inline_always
 from modnet.kernels.declare import Fixed, Parameter, Setting, Shape, ShapeError, Shared, Size, State
 from modnet.kernels.loops import add_rows, copy, start
-from modnet.kernels.memory import flat, in_rows, matrix_at, vector_at
+from modnet.kernels.memory import flat, in_rows, matrix_at, room, vector_at
 from modnet.kernels.operation import Operation, operation
 
 read_sources()
@@ -36,6 +36,7 @@ __all__ = [
     "matmul_tn",
     "matrix_at",
     "operation",
+    "room",
     "start",
     "vector_at",
 ]

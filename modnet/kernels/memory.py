@@ -16,6 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
+from numba.np.numpy_support import as_dtype
 
 from modnet.kernels.compiled import JIT_DISABLED, inline
 
@@ -42,7 +43,7 @@ def aligned_copy(array: np.ndarray, dtype: Any = None) -> np.ndarray:
 # --- seen from compiled code -----------------------------------------------------------------------------------------
 
 
-def _borrowed(context, builder, kind, data, shape):
+def borrowed(context, builder, kind, data, shape):
     """An array structure over memory that somebody else keeps: it counts no references, and costs nothing to make."""
     from numba.np.arrayobj import populate_array  # 50 ms, and only compiling needs it
 
@@ -69,7 +70,7 @@ def _require_contiguous(kind):
 
 def _at_address(context, builder, kind, address, shape):
     data = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
-    return _borrowed(context, builder, kind, data, shape)
+    return borrowed(context, builder, kind, data, shape)
 
 
 @intrinsic
@@ -130,6 +131,54 @@ def records_reader(dtype):
     return _typed_vector(numba.from_dtype(dtype), dtype)
 
 
+#: Bytes up to which `room` is on the stack, whose least size, that of a thread on Windows, is a megabyte.
+_ON_STACK = 1 << 17
+
+
+def _make_room(context, builder, kind, size):
+    element = as_dtype(kind.dtype)
+    is_small = builder.icmp_signed("<=", size, context.get_constant(types.int64, _ON_STACK // element.itemsize))
+    found = cgutils.alloca_once(builder, context.get_value_type(kind))
+    with builder.if_else(is_small) as (small, large):
+        with small:
+            memory = builder.alloca(context.get_data_type(kind.dtype), size=size)
+            memory.align = ALIGNMENT
+            builder.store(borrowed(context, builder, kind, memory, [size]), found)
+        with large:
+            made = context.compile_internal(builder, lambda count: np.empty(count, element), kind(types.int64), [size])
+            builder.store(made, found)
+    return builder.load(found)
+
+
+@intrinsic
+def room(typingctx, size, like):
+    """A vector of so many numbers of the element type of `like`, not set, for this call of the function that asks.
+
+    It lies on the stack unless it is large. What numpy allocates takes a lock, and is given back to the system again and again
+    by threads other than the main one: a convolution on two threads then takes twice the time of one.
+    """
+    kind = like.dtype[::1]
+    return kind(types.int64, like), lambda context, builder, _, values: _make_room(context, builder, kind, values[0])
+
+
+@intrinsic
+def integer_room(typingctx, size):
+    """The same for whole numbers."""
+    kind = types.int64[::1]
+    return kind(types.int64), lambda context, builder, _, values: _make_room(context, builder, kind, values[0])
+
+
+if JIT_DISABLED:
+
+    def room(size, like):
+        """The same, made by numpy."""
+        return np.empty(size, like.dtype)
+
+    def integer_room(size):
+        """The same, made by numpy."""
+        return np.empty(size, np.int64)
+
+
 @intrinsic
 def vector_at(typingctx, flat, start, size):
     """``flat[start : start + size]`` without the bookkeeping of a slice."""
@@ -138,7 +187,7 @@ def vector_at(typingctx, flat, start, size):
 
     def codegen(context, builder, _, values):
         data = context.make_array(flat)(context, builder, values[0]).data
-        return _borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2]])
+        return borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2]])
 
     return kind(flat, types.int64, types.int64), codegen
 
@@ -151,7 +200,7 @@ def matrix_at(typingctx, flat, start, rows, columns):
 
     def codegen(context, builder, _, values):
         data = context.make_array(flat)(context, builder, values[0]).data
-        return _borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2], values[3]])
+        return borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2], values[3]])
 
     return kind(flat, types.int64, types.int64, types.int64), codegen
 
@@ -175,7 +224,7 @@ def views(typingctx, flat, z, names):
             return builder.load(cgutils.get_record_member(builder, values[1], z.offset(name), ir.IntType(64)))
 
         pieces = [
-            _borrowed(context, builder, array, builder.gep(data, [field(f"{name}_at")]), [field(size) for size in sizes[name]])
+            borrowed(context, builder, array, builder.gep(data, [field(f"{name}_at")]), [field(size) for size in sizes[name]])
             for name, array in zip(kind._fields, arrays)
         ]
         return context.make_tuple(builder, result, pieces)

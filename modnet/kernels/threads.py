@@ -97,6 +97,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_WALKS.after_fork)
 
 
+def thread_count() -> int:
+    """How many threads this process gives BLAS: what a user has set, or the number of cores."""
+    return int(_WALKS.saved if _WALKS.inside and _WALKS.is_one else _functions()[0]())
+
+
+def one_thread() -> Any:
+    """Context for a walk that brings threads of its own: BLAS takes one for each of them."""
+    return _SMALL
+
+
 def threads_for(operations: int) -> Any:
     """Context for a walk whose largest product takes so many operations."""
     if operations <= FEW or not has_choice():

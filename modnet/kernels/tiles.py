@@ -24,139 +24,93 @@ M. Dukhan, The indirect convolution algorithm, arXiv:1907.02129 (2019), for read
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import llvmlite.binding
-from llvmlite import ir
+import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from modnet.kernels.compiled import JIT_DISABLED, inline
+from modnet.kernels.memory import borrowed, flat
+from modnet.kernels.simd import INT, VECTOR_BYTES, WIDE, Registers, place_of
 
-_FEATURES = llvmlite.binding.get_host_cpu_features()
-_WIDE = bool(_FEATURES.get("avx512f", False))
-#: Bytes of a vector register.
-VECTOR_BYTES = 64 if _WIDE else 32
-#: Rows of a tile: with two registers a row, the register file holds them and what they are multiplied by.
-ROWS = 8 if _WIDE else 6
-DEPTH = 256  # steps of q before the next tile: as many rows of b, two registers wide, stay in the first-level cache
-
-_INT, _INT32 = ir.IntType(64), ir.IntType(32)
+#: Rows of a tile of three registers a row, and of one or two: sums, factors and the numbers that they are multiplied by must
+#: find room in the register file.
+ROWS3, ROWS = (8, 8) if WIDE else (4, 6)
+DEPTH = 256  # steps of q before the next tile: as many rows of b, three registers wide, stay in the first-level cache
 
 
-class _Vectors:
-    """Emits vector instructions for one element type: loads and stores under a mask, and multiply-add."""
+def _tile(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, whole: bool = False) -> Any:
+    """Make the intrinsic that computes one tile of `height` rows by so many registers of `size` bytes.
 
-    def __init__(self, context: Any, builder: Any, element: Any) -> None:
-        self.builder = builder
-        self.lanes = VECTOR_BYTES * 8 // element.bitwidth
-        self.vector = ir.VectorType(context.get_value_type(element), self.lanes)
-        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
-        mask, pointer = ir.VectorType(ir.IntType(1), self.lanes), self.vector.as_pointer()
-        name = f"v{self.lanes}f{element.bitwidth}"
-        self.alignment = _INT32(element.bitwidth // 8)
-
-        def function(name, result, arguments):
-            return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
-
-        self._load = function(f"llvm.masked.load.{name}.p0", self.vector, [pointer, _INT32, mask, self.vector])
-        self._store = function(f"llvm.masked.store.{name}.p0", ir.VoidType(), [self.vector, pointer, _INT32, mask])
-        self._fma = function(f"llvm.fmuladd.{name}", self.vector, [self.vector] * 3)
-
-    def splat(self, value):
-        """The value in every lane."""
-        kind = ir.VectorType(value.type, self.lanes)
-        nothing = ir.Constant(kind, ir.Undefined)
-        first = self.builder.insert_element(nothing, value, _INT32(0))
-        return self.builder.shuffle_vector(
-            first, nothing, ir.Constant(ir.VectorType(_INT32, self.lanes), [0] * self.lanes)
-        )
-
-    def below(self, count):
-        """The mask of the lanes before `count`."""
-        numbers = ir.Constant(ir.VectorType(_INT, self.lanes), list(range(self.lanes)))
-        return self.builder.icmp_signed("<", numbers, self.splat(count))
-
-    def load(self, place, mask):
-        """A vector from a place in memory, 0 where the mask is not set."""
-        return self.builder.call(
-            self._load, [self.builder.bitcast(place, self.vector.as_pointer()), self.alignment, mask, self.zero]
-        )
-
-    def store(self, value, place, mask):
-        self.builder.call(
-            self._store, [value, self.builder.bitcast(place, self.vector.as_pointer()), self.alignment, mask]
-        )
-
-    def multiply_add(self, a, b, c):
-        return self.builder.call(self._fma, [a, b, c])
-
-
-def _tile(registers: int) -> Any:
-    """Make the intrinsic that computes one tile of ``ROWS`` rows by `registers` vector registers.
-
-    ``tile(a, a_at, rows, i, n, columns, q, depth, b, b_at, out, out_at, m, width, add)`` sets, or adds to, the `width` numbers
-    from ``out_at + i m`` and those of the rows below, by `depth` steps from q on; b begins at the row of q.
+    ``tile(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)`` sets, or adds to, the
+    `width` numbers from ``out_at + i out_step`` and those of the rows below, by `depth` steps from q on; b begins at the row of
+    q. rows and columns are lists of places, or the distance between one and the next. With `whole` all registers are full.
     """
 
     @intrinsic
-    def tile(typingctx, a, a_at, rows, i, n, columns, q, depth, b, b_at, out, out_at, m, width, add):
+    def tile(typingctx, a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add):
         integer = types.int64
         signature = types.void(
-            a, integer, rows, integer, integer, columns, integer, integer, b, integer, out, integer, integer, integer,
+            a, integer, rows, integer, integer, columns, integer, integer, b, integer, integer, out, integer, integer, integer,
             types.boolean,
         )  # fmt: skip
 
         def codegen(context, builder, signature, arguments):
-            a, a_at, rows, i, n, columns, q, depth, b, b_at, out, out_at, m, width, add = arguments
+            a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add = arguments
             kinds = signature.args
-            v = _Vectors(context, builder, kinds[0].dtype)
+            v = Registers(context, builder, kinds[0].dtype, size)
+            place = partial(place_of, context, builder)
 
-            def place(kind, array, at):
-                return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
+            def listed(kind, where, index):
+                if isinstance(kind, types.Array):
+                    return builder.load(place(kind, where, index))
+                return builder.mul(where, index)
 
             # Where each row of a and of out begins; rows from n on are row n - 1 again.
-            last = builder.sub(n, _INT(1))
+            last = builder.sub(n, INT(1))
             row_of_a, row_of_out = [], []
-            for r in range(ROWS):
-                row = builder.add(i, _INT(r))
+            for r in range(height):
+                row = builder.add(i, INT(r))
                 row = builder.select(builder.icmp_signed("<", row, n), row, last)
-                start = builder.load(place(kinds[2], rows, row))
-                row_of_a.append(place(kinds[0], a, builder.add(a_at, start)))
-                row_of_out.append(place(kinds[10], out, builder.add(out_at, builder.mul(row, m))))
-            offsets = [_INT(v.lanes * register) for register in range(registers)]
-            inside = [v.below(builder.sub(width, offset)) for offset in offsets]
-            cells = [(r, c) for r in range(ROWS) for c in range(registers)]
+                row_of_a.append(place(kinds[0], a, builder.add(a_at, listed(kinds[2], rows, row))))
+                row_of_out.append(place(kinds[11], out, builder.add(out_at, builder.mul(row, out_step))))
+            offsets = [INT(v.lanes * register) for register in range(registers)]
+            inside = [None if whole or c < registers - 1 else v.below(builder.sub(width, o)) for c, o in enumerate(offsets)]
+            cells = [(r, c) for r in range(height) for c in range(registers)]
             targets = [builder.gep(row_of_out[r], [offsets[c]]) for r, c in cells]
-            old = [builder.and_(mask, v.splat(add)) for mask in inside]
-            starts = [v.load(target, old[c]) for target, (_, c) in zip(targets, cells)]
 
-            before = builder.block
+            empty = builder.block
+            adding, begin = builder.append_basic_block("adding"), builder.append_basic_block("begin")
+            builder.cbranch(add, adding, begin)
+            builder.position_at_end(adding)
+            old = [v.load(target, inside[c]) for target, (_, c) in zip(targets, cells)]
+            builder.branch(begin)
+            builder.position_at_end(begin)
+            starts = [_either(builder, v.vector, (v.zero, empty), (there, adding)) for there in old]
+
             loop, done = builder.append_basic_block("steps"), builder.append_basic_block("tile.done")
-            builder.cbranch(builder.icmp_signed(">", depth, _INT(0)), loop, done)
-
+            builder.cbranch(builder.icmp_signed(">", depth, INT(0)), loop, done)
             builder.position_at_end(loop)
-            step = builder.phi(_INT)
+            step = builder.phi(INT)
             sums = [builder.phi(v.vector) for _ in cells]
-            row_of_b = place(kinds[8], b, builder.add(b_at, builder.mul(step, m)))
+            row_of_b = place(kinds[8], b, builder.add(b_at, builder.mul(step, b_step)))
             factors = [v.load(builder.gep(row_of_b, [offset]), mask) for offset, mask in zip(offsets, inside)]
-            column = builder.load(place(kinds[5], columns, builder.add(q, step)))
-            numbers = [v.splat(builder.load(builder.gep(row, [column]))) for row in row_of_a]
+            column = listed(kinds[5], columns, builder.add(q, step))
+            numbers = [v.spread(builder.load(builder.gep(row, [column]))) for row in row_of_a]
             grown = [v.multiply_add(numbers[r], factors[c], total) for total, (r, c) in zip(sums, cells)]
-            following = builder.add(step, _INT(1))
-            step.add_incoming(_INT(0), before)
+            following = builder.add(step, INT(1))
+            step.add_incoming(INT(0), begin)
             step.add_incoming(following, loop)
             for total, start, more in zip(sums, starts, grown):
-                total.add_incoming(start, before)
+                total.add_incoming(start, begin)
                 total.add_incoming(more, loop)
             builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
 
             builder.position_at_end(done)
-            results = [builder.phi(v.vector) for _ in cells]
-            for result, start, more in zip(results, starts, grown):
-                result.add_incoming(start, before)
-                result.add_incoming(more, loop)
+            results = [_either(builder, v.vector, (start, begin), (more, loop)) for start, more in zip(starts, grown)]
             for result, target, (_, c) in zip(results, targets, cells):
                 v.store(result, target, inside[c])
             return context.get_dummy_value()
@@ -166,7 +120,50 @@ def _tile(registers: int) -> Any:
     return tile
 
 
-_wide_tile, _narrow_tile = _tile(2), _tile(1)
+def _either(builder: Any, kind: Any, *incoming: Any) -> Any:
+    """The value that comes from the block that was left last."""
+    found = builder.phi(kind)
+    for value, block in incoming:
+        found.add_incoming(value, block)
+    return found
+
+
+_three, _two, _one = _tile(3, ROWS3, whole=True), _tile(2), _tile(1)
+_half, _quarter = _tile(1, size=VECTOR_BYTES // 2), _tile(1, size=VECTOR_BYTES // 4)
+
+
+@inline
+def _strip(a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, left, add):
+    """One strip of columns of the product, of at most `left`: as wide as tiles serve it; return its width."""
+    lanes = VECTOR_BYTES // out.itemsize
+    if left >= 3 * lanes:
+        for i in range(0, n, ROWS3):
+            _three(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, 3 * lanes, add)
+        return 3 * lanes
+    width = min(left, 2 * lanes)
+    if width > lanes:
+        for i in range(0, n, ROWS):
+            _two(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)
+    elif 2 * width > lanes:
+        for i in range(0, n, ROWS):
+            _one(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)
+    elif 4 * width > lanes:
+        for i in range(0, n, ROWS):
+            _half(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)
+    else:
+        for i in range(0, n, ROWS):
+            _quarter(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)
+    return width
+
+
+@inline
+def tiled(a, a_at, rows, n, columns, k, b, b_at, out, out_at, m, add):
+    """out (n, m) = a (n, k) @ b (k, m), or out +=; rows and columns are lists, or distances."""
+    for q in range(0, max(k, 1), DEPTH):
+        depth, adding = min(k - q, DEPTH), add or q > 0
+        j = 0
+        while j < m:
+            j += _strip(a, a_at, rows, n, columns, q, depth, b, b_at + q * m + j, m, out, out_at + j, m, m - j, adding)
 
 
 @inline
@@ -182,19 +179,78 @@ def product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
 
     All arrays are C-contiguous and of one type; out shares no memory with a or b. No place is checked.
     """
-    n, k = rows.size, columns.size
+    tiled(a, a_at, rows, rows.size, columns, columns.size, b, b_at, out, out_at, m, add)
+
+
+@inline
+def product_nt(a, b, out, add):
+    """out (n, m) = a (n, k) @ b (m, k).T, or out += with `add`.
+
+    A tile reads rows of b.T, which lie across b. So a panel of it, three registers wide and `DEPTH` deep, is turned over
+    first, in blocks of a register by a register that stay in registers meanwhile.
+    """
+    (n, k), m = a.shape, b.shape[0]
+    a, b, out = flat(a), flat(b), flat(out)
     lanes = VECTOR_BYTES // out.itemsize
-    for j in range(0, m, 2 * lanes):
-        width = min(m - j, 2 * lanes)
+    wide, panel = 3 * lanes, _panel(out)
+    for j in range(0, m, wide):
+        width = min(wide, m - j)
         for q in range(0, max(k, 1), DEPTH):
-            depth, adding = min(k - q, DEPTH), add or q > 0
-            panel = b_at + q * m + j
-            if width > lanes:
-                for i in range(0, n, ROWS):
-                    _wide_tile(a, a_at, rows, i, n, columns, q, depth, b, panel, out, out_at + j, m, width, adding)
-            else:
-                for i in range(0, n, ROWS):
-                    _narrow_tile(a, a_at, rows, i, n, columns, q, depth, b, panel, out, out_at + j, m, width, adding)
+            depth, c = min(k - q, DEPTH), 0
+            for c in range(0, width, lanes):
+                for r in range(0, depth, lanes):
+                    here, deep = min(lanes, width - c), min(lanes, depth - r)
+                    _turn(b, (j + c) * k + q + r, k, here, deep, panel, r * wide + c, wide)
+            c = 0
+            while c < width:
+                c += _strip(a, q, k, n, 1, 0, depth, panel, c, wide, out, j + c, m, width - c, add or q > 0)
+
+
+@intrinsic
+def _panel(typingctx, like):
+    """Room for `DEPTH` rows of three registers, on the stack."""
+    kind = like.dtype[::1]
+    count = DEPTH * 3 * VECTOR_BYTES * 8 // like.dtype.bitwidth
+
+    def codegen(context, builder, signature, arguments):
+        memory = cgutils.alloca_once(builder, context.get_data_type(kind.dtype), size=count)
+        memory.align = VECTOR_BYTES
+        return borrowed(context, builder, kind, memory, [INT(count)])
+
+    return kind(like), codegen
+
+
+@intrinsic
+def _turn(typingctx, source, at, step, rows, columns, target, to, target_step):
+    """A block of at most a register's lanes by as many numbers, transposed; whole registers are written to `columns` rows."""
+    integer = types.int64
+    signature = types.void(source, integer, integer, integer, integer, target, integer, integer)
+
+    def codegen(context, builder, signature, arguments):
+        source, at, step, rows, columns, target, to, target_step = arguments
+        kinds = signature.args
+        v = Registers(context, builder, kinds[0].dtype)
+        mask, last, block = v.below(columns), builder.sub(rows, INT(1)), []
+        for r in range(v.lanes):
+            row = builder.select(builder.icmp_signed("<", INT(r), rows), INT(r), last)
+            place = place_of(context, builder, kinds[0], source, builder.add(at, builder.mul(row, step)))
+            block.append(v.load(place, mask))
+        distance = 1
+        while distance < v.lanes:  # rows r and r + distance exchange pieces of `distance` lanes
+            low = [lane if not lane & distance else v.lanes + (lane ^ distance) for lane in range(v.lanes)]
+            high = [lane | distance if not lane & distance else v.lanes + lane for lane in range(v.lanes)]
+            for r in range(v.lanes):
+                if not r & distance:
+                    pair = block[r], block[r + distance]
+                    block[r], block[r + distance] = (v.shuffle(*pair, pick) for pick in (low, high))
+            distance *= 2
+        for r, register in enumerate(block):
+            with builder.if_then(builder.icmp_signed("<", INT(r), columns)):
+                place = place_of(context, builder, kinds[5], target, builder.add(to, builder.mul(INT(r), target_step)))
+                v.store(register, place, None)
+        return context.get_dummy_value()
+
+    return signature, codegen
 
 
 def plain_product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
@@ -206,5 +262,15 @@ def plain_product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
     target[...] = target + result if add else result
 
 
+def plain_tiled(a, a_at, rows, n, columns, k, b, b_at, out, out_at, m, add):
+    """`tiled` in numpy, for distances."""
+    plain_product(a, a_at, np.arange(n) * rows, np.arange(k) * columns, b, b_at, out, out_at, m, add)
+
+
+def plain_product_nt(a, b, out, add):
+    """`product_nt` in numpy."""
+    out[...] = out + a @ b.T if add else a @ b.T
+
+
 if JIT_DISABLED:
-    product = plain_product
+    product, product_nt, tiled = plain_product, plain_product_nt, plain_tiled

@@ -28,10 +28,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from modnet.kernels.compiled import inline
-from modnet.kernels.memory import flat, vector_at
+from modnet.kernels.memory import flat, integer_room, room, vector_at
 from modnet.kernels.tiles import product
 
 _ROOM = 32768  # numbers copied or made for a block: 128 kB in float32
@@ -77,14 +75,13 @@ def _block(windows, batch, g):
 
 
 @inline
-def _lists(g, examples, rows):
+def _list_windows(g, examples, rows, starts, steps):
     """Where the windows of a block begin, and the steps from there to each number of a window.
 
     Examples are a whole image apart; with padding, as far as the rows that the block sees.
     """
     wide = (g.width + 2 * g.pw) * g.chan
     high = (rows - 1) * g.sh + g.kh if g.ph > 0 or g.pw > 0 else g.height
-    starts, steps = np.empty(examples * rows * g.ow, np.int64), np.empty(g.kh * g.kw * g.chan, np.int64)
     o = 0
     for e in range(examples):
         for a in range(rows):
@@ -96,14 +93,13 @@ def _lists(g, examples, rows):
         for along in range(g.kw * g.chan):
             steps[q] = t * wide + along
             q += 1
-    return starts, steps
 
 
 @inline
-def _room_for_padding(g, examples, rows, like):
-    """Zeros for the examples of a block between their padding, or nothing without padding."""
+def _size_with_padding(g, examples, rows):
+    """How many numbers the examples of a block have between their padding; 0 without padding."""
     pads = g.ph > 0 or g.pw > 0
-    return np.zeros(examples * ((rows - 1) * g.sh + g.kh) * (g.width + 2 * g.pw) * g.chan if pads else 0, like.dtype)
+    return examples * ((rows - 1) * g.sh + g.kh) * (g.width + 2 * g.pw) * g.chan if pads else 0
 
 
 @inline
@@ -127,6 +123,13 @@ def _seen(x, first, examples, a, rows, g, padded):
 
 
 @inline
+def _clear(vector):
+    zero = vector.dtype.type(0.0)
+    for i in range(vector.size):
+        vector[i] = zero
+
+
+@inline
 def _fill_rows(target, start, rows, value):
     """Set so many rows of flat memory, from `start` on, to `value`."""
     for r in range(rows):
@@ -144,8 +147,10 @@ def correlate(x, W, bias, out, g):
     batch, m = x.shape[0], g.chan_out
     x, out = flat(x), flat(out)
     examples, rows = _block(min(_STARTS, _ROOM // (g.sh * g.sw * g.chan)), batch, g)
-    starts, steps = _lists(g, examples, rows)
-    padded = _room_for_padding(g, examples, rows, x)
+    starts, steps = integer_room(examples * rows * g.ow), integer_room(g.kh * g.kw * g.chan)
+    _list_windows(g, examples, rows, starts, steps)
+    padded = room(_size_with_padding(g, examples, rows), x)
+    _clear(padded)
     for first in range(0, batch, examples):
         some = min(examples, batch - first)
         for a in range(0, g.oh, rows):
@@ -163,8 +168,10 @@ def correlate_gradient(x, delta, dW, g):
     batch, m = x.shape[0], g.chan_out
     x, delta = flat(x), flat(delta)
     examples, rows = _block(min(_STARTS, _ROOM // (g.sh * g.sw * g.chan)), batch, g)
-    starts, steps = _lists(g, examples, rows)
-    padded = _room_for_padding(g, examples, rows, x)
+    starts, steps = integer_room(examples * rows * g.ow), integer_room(g.kh * g.kw * g.chan)
+    _list_windows(g, examples, rows, starts, steps)
+    padded = room(_size_with_padding(g, examples, rows), x)
+    _clear(padded)
     for first in range(0, batch, examples):
         some = min(examples, batch - first)
         for a in range(0, g.oh, rows):
@@ -180,8 +187,8 @@ def spread(delta, W, bias, dx, g):
     batch, m, K = dx.shape[0], g.chan_out, g.kh * g.kw * g.chan
     delta, dx = flat(delta), flat(dx)
     examples, rows = _block(max(_FEW, _ROOM // K), batch, g)
-    starts, steps = np.empty(examples * rows * g.ow, np.int64), np.empty(m, np.int64)
-    windows, turned = np.empty(starts.size * K, dx.dtype), np.empty(m * K, dx.dtype)
+    starts, steps = integer_room(examples * rows * g.ow), integer_room(m)
+    windows, turned = room(starts.size * K, dx), room(m * K, dx)
     for q in range(0, K, 16):  # a cache line of each row at a time
         for j in range(m):
             for t in range(q, min(q + 16, K)):
@@ -190,10 +197,12 @@ def spread(delta, W, bias, dx, g):
         starts[o] = o * m
     for j in range(m):
         steps[j] = j
-    base = bias if bias.size > 0 else np.zeros(g.chan, dx.dtype)
     for first in range(0, batch, examples):
-        some = min(examples, batch - first)
-        _fill_rows(dx, first * g.height * g.width * g.chan, some * g.height * g.width, base)
+        some, at, pixels = min(examples, batch - first), first * g.height * g.width * g.chan, g.height * g.width
+        if bias.size > 0:
+            _fill_rows(dx, at, some * pixels, bias)
+        else:
+            _clear(vector_at(dx, at, some * pixels * g.chan))
         for a in range(0, g.oh, rows):
             here = min(rows, g.oh - a)
             n = some * here * g.ow
@@ -227,7 +236,8 @@ def sum_rows(delta, total):
         return
     rows = max(1, 256 // m)  # so many at a time: long vectors, and sums that do not wait for each other
     n = rows * m
-    sums = np.zeros(n, delta.dtype)
+    sums = room(n, delta)
+    _clear(sums)
     for at in range(0, delta.size, n):
         part = vector_at(delta, at, min(n, delta.size - at))
         for q in range(part.size):

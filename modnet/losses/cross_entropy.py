@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from modnet.inputs import short_repr
-from modnet.kernels import flat, in_rows, inline, inline_always
+from modnet.kernels import flat, in_rows, inline, inline_always, room
 from modnet.kernels.mathfun import log
 from modnet.kernels.softmax_rows import IGNORED, exp_rows, label_at, sum_row
 from modnet.loss import ClassLoss, Setting, operation
@@ -171,7 +171,7 @@ class CrossEntropy(ClassLoss):
         y, a = flat(y), in_rows(yhat, classes)
         rows, nan = a.shape[0], a.dtype.type(np.nan)
         positions = rows // out.size
-        e, top, rest = np.empty_like(a), np.empty(rows, a.dtype), np.empty(rows, a.dtype)
+        e, top, rest = in_rows(room(a.size, a), classes), room(rows, a), room(rows, a)
         exp_rows(a, e, top)
         for r in range(rows):
             rest[r] = sum_row(e, r)
@@ -199,7 +199,7 @@ class CrossEntropy(ClassLoss):
         keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
         y, a, p = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
         rows = a.shape[0]
-        exp_rows(a, p, np.empty(rows, a.dtype))
+        exp_rows(a, p, room(rows, a))
         for r in range(rows):
             share = c.one / sum_row(p, r)
             if labels and c.label_smoothing == c.zero:

@@ -29,19 +29,11 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-import numpy as np
-
-from modnet.kernels import inline, vector_at
+from modnet.kernels import flat
+from modnet.kernels.pools import are_alone, clear_unless_covered, largest, span, to_all, to_first_largest, total
 from modnet.kernels.windows import Geometry, geometry
 from modnet.module import Module, Shape, ShapeError, operation
 from modnet.modules.windowed import Windowed
-
-
-@inline
-def _pixels(a, stride, padding, k, length):
-    """Window a along one axis: its first pixel in the image and the one after its last."""
-    first = a * stride - padding
-    return max(first, 0), min(first + k, length)
 
 
 class _Maximum(Module):
@@ -53,47 +45,30 @@ class _Maximum(Module):
     def forward(x, out, z):
         # x (batch, height * width * chan), out (batch, out height * out width * chan); z a `Geometry`
         g = geometry(z)
-        for e in range(x.shape[0]):
+        examples, down = x.shape[0], g.width * g.chan
+        x, out = flat(x), flat(out)
+        for e in range(examples):
             for a in range(g.oh):
-                top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
+                top, rows = span(a, g.sh, g.ph, g.kh, g.height)
                 for b in range(g.ow):
-                    left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
-                    most = vector_at(out, ((e * g.oh + a) * g.ow + b) * g.chan, g.chan)
-                    first = vector_at(x, ((e * g.height + top) * g.width + left) * g.chan, g.chan)
-                    for c in range(g.chan):
-                        most[c] = first[c]
-                    for i in range(top, bottom):
-                        for j in range(left, right):
-                            pixel = vector_at(x, ((e * g.height + i) * g.width + j) * g.chan, g.chan)
-                            for c in range(g.chan):
-                                value = pixel[c]
-                                most[c] = value if (value > most[c]) | (value != value) else most[c]
+                    left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
+                    at, to = ((e * g.height + top) * g.width + left) * g.chan, ((e * g.oh + a) * g.ow + b) * g.chan
+                    largest(x, at, rows, pixels, down, g.chan, out, to)                                      # (1)
 
     @operation
     def backward_delta(x, out, delta, dx, z):
-        # out = max of the window: the first pixel that equals it takes delta, the next ones what is left, 0
+        # out = max of the window: the first pixel that equals it takes delta
         g = geometry(z)
-        zero = x.dtype.type(0.0)
-        rest = np.empty(g.chan, x.dtype)
-        for e in range(x.shape[0]):
-            for q in range(dx.shape[1]):
-                dx[e, q] = zero
+        examples, down, alone = x.shape[0], g.width * g.chan, are_alone(g)
+        x, out, delta, dx = flat(x), flat(out), flat(delta), flat(dx)
+        clear_unless_covered(dx, g)
+        for e in range(examples):
             for a in range(g.oh):
-                top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
+                top, rows = span(a, g.sh, g.ph, g.kh, g.height)
                 for b in range(g.ow):
-                    left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
-                    at = ((e * g.oh + a) * g.ow + b) * g.chan
-                    most, given = vector_at(out, at, g.chan), vector_at(delta, at, g.chan)
-                    for c in range(g.chan):
-                        rest[c] = given[c]
-                    for i in range(top, bottom):
-                        for j in range(left, right):
-                            at = ((e * g.height + i) * g.width + j) * g.chan
-                            pixel, target = vector_at(x, at, g.chan), vector_at(dx, at, g.chan)
-                            for c in range(g.chan):
-                                wins = (pixel[c] == most[c]) | (pixel[c] != pixel[c])
-                                target[c] += rest[c] if wins else zero
-                                rest[c] = zero if wins else rest[c]
+                    left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
+                    at, to = ((e * g.height + top) * g.width + left) * g.chan, ((e * g.oh + a) * g.ow + b) * g.chan
+                    to_first_largest(x, at, rows, pixels, down, g.chan, out, delta, to, dx, alone)           # (3)
 
 
 class _Mean(Module):
@@ -105,41 +80,31 @@ class _Mean(Module):
     def forward(x, out, z):
         # x (batch, height * width * chan), out (batch, out height * out width * chan)
         g = geometry(z)
-        zero, share = x.dtype.type(0.0), x.dtype.type(1.0 / (g.kh * g.kw))
-        for e in range(x.shape[0]):
+        examples, down, share = x.shape[0], g.width * g.chan, x.dtype.type(1.0 / (g.kh * g.kw))
+        x, out = flat(x), flat(out)
+        for e in range(examples):
             for a in range(g.oh):
-                top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
+                top, rows = span(a, g.sh, g.ph, g.kh, g.height)
                 for b in range(g.ow):
-                    left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
-                    mean = vector_at(out, ((e * g.oh + a) * g.ow + b) * g.chan, g.chan)
-                    for c in range(g.chan):
-                        mean[c] = zero
-                    for i in range(top, bottom):
-                        for j in range(left, right):
-                            pixel = vector_at(x, ((e * g.height + i) * g.width + j) * g.chan, g.chan)
-                            for c in range(g.chan):
-                                mean[c] += pixel[c]
-                    for c in range(g.chan):
-                        mean[c] *= share
+                    left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
+                    at, to = ((e * g.height + top) * g.width + left) * g.chan, ((e * g.oh + a) * g.ow + b) * g.chan
+                    total(x, at, rows, pixels, down, g.chan, share, out, to)                                 # (1)
 
     @operation
     def backward_delta(delta, dx, z):
         # out = sum of the window / (kh kw)
         g = geometry(z)
-        zero, share = dx.dtype.type(0.0), dx.dtype.type(1.0 / (g.kh * g.kw))
-        for e in range(dx.shape[0]):
-            for q in range(dx.shape[1]):
-                dx[e, q] = zero
+        examples, down, share = dx.shape[0], g.width * g.chan, dx.dtype.type(1.0 / (g.kh * g.kw))
+        alone = are_alone(g)
+        delta, dx = flat(delta), flat(dx)
+        clear_unless_covered(dx, g)
+        for e in range(examples):
             for a in range(g.oh):
-                top, bottom = _pixels(a, g.sh, g.ph, g.kh, g.height)
+                top, rows = span(a, g.sh, g.ph, g.kh, g.height)
                 for b in range(g.ow):
-                    left, right = _pixels(b, g.sw, g.pw, g.kw, g.width)
-                    given = vector_at(delta, ((e * g.oh + a) * g.ow + b) * g.chan, g.chan)
-                    for i in range(top, bottom):
-                        for j in range(left, right):
-                            target = vector_at(dx, ((e * g.height + i) * g.width + j) * g.chan, g.chan)
-                            for c in range(g.chan):
-                                target[c] += share * given[c]
+                    left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
+                    at, to = ((e * g.height + top) * g.width + left) * g.chan, ((e * g.oh + a) * g.ow + b) * g.chan
+                    to_all(delta, to, share, rows, pixels, down, g.chan, dx, at, alone)                      # (3)
 
 
 class _Pool(Windowed):

@@ -23,9 +23,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from modnet.kernels import flat
+from modnet.kernels import flat, room
 from modnet.kernels.mathfun import exp, log
 from modnet.kernels.softmax_rows import exp_rows, sum_row
 from modnet.module import Module, Shape, ShapeError, operation
@@ -63,7 +61,7 @@ class Softmax(_OverLastAxis):
     @operation
     def forward(x, out, c):
         # x, out (rows, n)
-        exp_rows(x, out, np.empty(x.shape[0], x.dtype))
+        exp_rows(x, out, room(x.shape[0], x))
         for i in range(x.shape[0]):
             share = c.one / sum_row(out, i)
             for j in range(x.shape[1]):
@@ -97,7 +95,7 @@ class LogSoftmax(_OverLastAxis):
     def forward(x, out):
         # x, out (rows, n)
         rows = x.shape[0]
-        top, rest = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
+        top, rest = room(rows, x), room(rows, x)
         exp_rows(x, out, top)
         for i in range(rows):
             rest[i] = sum_row(out, i)

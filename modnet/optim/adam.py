@@ -56,12 +56,12 @@ class Adam(Optimizer):
         s.steps += 1
         m, v, t, real = st.mean, st.square, float(s.steps), p.dtype.type
         one, beta1, beta2, eps, decay = real(1.0), real(s.beta1), real(s.beta2), real(s.eps), real(s.weight_decay)
-        rate, root = real(s.lr / (1 - s.beta1**t)), real(np.sqrt(1 - s.beta2**t))
+        rate, root = real(s.lr / (1 - s.beta1**t)), real(1.0 / np.sqrt(1 - s.beta2**t))
         for i in range(p.size):
             slope = g[i] + decay * p[i]                                # (1)
             m[i] = beta1 * m[i] + (one - beta1) * slope                # (2)
             v[i] = beta2 * v[i] + (one - beta2) * slope * slope
-            p[i] -= rate * m[i] / (np.sqrt(v[i]) / root + eps)         # (3)
+            p[i] -= rate * m[i] / (np.sqrt(v[i]) * root + eps)         # (3)
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

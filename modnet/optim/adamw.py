@@ -57,12 +57,12 @@ class AdamW(Optimizer):
         s.steps += 1
         m, v, t, real = st.mean, st.square, float(s.steps), p.dtype.type
         one, beta1, beta2, eps = real(1.0), real(s.beta1), real(s.beta2), real(s.eps)
-        rate, root = real(s.lr / (1 - s.beta1**t)), real(np.sqrt(1 - s.beta2**t))
+        rate, root = real(s.lr / (1 - s.beta1**t)), real(1.0 / np.sqrt(1 - s.beta2**t))
         kept = real(1 - s.lr * s.weight_decay)
         for i in range(p.size):
             m[i] = beta1 * m[i] + (one - beta1) * g[i]                              # (2)
             v[i] = beta2 * v[i] + (one - beta2) * g[i] * g[i]
-            p[i] = kept * p[i] - rate * m[i] / (np.sqrt(v[i]) / root + eps)         # (1), (3)
+            p[i] = kept * p[i] - rate * m[i] / (np.sqrt(v[i]) * root + eps)         # (1), (3)
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

@@ -70,12 +70,12 @@ class NAdam(Optimizer):
         one, beta1, beta2, eps, decay = real(1.0), real(s.beta1), real(s.beta2), real(s.eps), real(s.weight_decay)
         now = real(s.lr * (1 - mu) / (1 - s.momentum_product))
         later = real(s.lr * ahead / (1 - s.momentum_product * ahead))
-        root = real(np.sqrt(1 - s.beta2**t))
+        root = real(1.0 / np.sqrt(1 - s.beta2**t))
         for i in range(p.size):
             slope = g[i] + decay * p[i]                                             # (1)
             m[i] = beta1 * m[i] + (one - beta1) * slope                             # (2)
             v[i] = beta2 * v[i] + (one - beta2) * slope * slope
-            p[i] -= (now * slope + later * m[i]) / (np.sqrt(v[i]) / root + eps)     # (4)
+            p[i] -= (now * slope + later * m[i]) / (np.sqrt(v[i]) * root + eps)     # (4)
 
     @classmethod
     def examples(cls) -> list[Optimizer]:

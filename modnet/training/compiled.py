@@ -10,11 +10,12 @@ import numpy as np
 
 from modnet.engine import run
 from modnet.engine.program import is_ours, is_wired
-from modnet.engine.walk import EPOCH, walk_epoch, walk_losses
+from modnet.engine.walk import EPOCH, PLACES, fill, walk_epoch, walk_losses
 from modnet.kernels.memory import aligned, aligned_copy
 from modnet.kernels.operation import Operation
 from modnet.kernels.threads import threads_for
 from modnet.training.data import Data, Source
+from modnet.training.parts import Parts
 from modnet.training.progress import Bar
 from modnet.training.runner import Runner
 from modnet.training.training import Training
@@ -35,6 +36,7 @@ class CompiledRunner(Runner):
         operations = type(loss).operations
         self.counts_hits = operations[2] is not None
         self.previous, self.previous_state = aligned_copy(self.program.parameters), self.program.state.copy()
+        self.slice = _Slice()
         self.draw = int(self.storage.draws[0])  # a forward beside it, between epochs or in another thread, changes no draw
         self.seconds_a_batch = 0.0
         addresses = [0 if op is None else op.address(type(loss), dtype) for op in operations]
@@ -62,7 +64,7 @@ class CompiledRunner(Runner):
             batches = -(-len(rows) // size)
             block.load(data, rows, size)
             block.set_rates(training.optimizer.rates(batches))
-            _fill(
+            fill(
                 block.words, pieces=group.addresses[0], piece_count=len(group.pieces), moments=group.addresses[1],
                 moment_count=group.moments.size, draw=self.draw + 1 if draws else 0,
             )  # fmt: skip
@@ -71,9 +73,8 @@ class CompiledRunner(Runner):
             while at < batches:
                 started = time.perf_counter()
                 end = min(batches, at + self._batches_a_slice())
-                _fill(block.words, first=at, last=end)
-                with threads_for(self.program.operations * size):
-                    done = walk_epoch.call(block.address, self.previous)
+                self.slice.note(self.program.parameters, self.program.state, group.moments, group.settings, self.totals)
+                done = self._walk(at, end)
                 now = time.perf_counter()
                 if done:
                     self.seconds_a_batch = (now - started) / done
@@ -92,11 +93,21 @@ class CompiledRunner(Runner):
             self.counted += data.count_of(rows)
             self.draw += batches if draws else 0
             before += batches
-        state = self.program.state
-        if not (np.isfinite(self.program.parameters).all() and (not state.size or np.isfinite(state).all())):
+        if not self._is_finite():
             self._lost(before - 1, 0)
             return False
         return True
+
+    def _walk(self, first: int, last: int) -> int:
+        """Train on some batches of the block; return how many were done."""
+        block = self.training_block
+        fill(block.words, first=first, last=last)
+        done: int = block.parts.walk(lambda: walk_epoch.call(block.address, self.previous))
+        return done
+
+    def _is_finite(self) -> bool:
+        state = self.program.state
+        return bool(np.isfinite(self.program.parameters).all() and (not state.size or np.isfinite(state).all()))
 
     def _lost(self, batch: int, count: int) -> None:
         """The loss of a batch, its first `count` ones, is not finite; or after the last one the parameters are not."""
@@ -110,11 +121,21 @@ class CompiledRunner(Runner):
             self.diverge(batch, value if not np.isfinite(value) else np.nan)
 
     def take_back(self) -> None:
+        if self._is_finite():
+            return
+        # Go back to the start of the slice and do it again, now with a copy of the parameters before each step. What is not
+        # finite comes again, bit for bit; the copies, while all is well, would take up to a twentieth of the time.
+        words = self.training_block.words
+        self.slice.restore()
+        fill(words, keeps=1)
+        self._walk(int(words[PLACES["first"]]), int(words[PLACES["last"]]))
+        fill(words, keeps=0)
         for array, previous in ((self.program.parameters, self.previous), (self.program.state, self.previous_state)):
             if not np.isfinite(array).all():
                 array[:] = previous
 
     def close(self) -> None:
+        self.training_block.parts.close()
         run.give(self.workspace)
 
     def validate(self) -> tuple[np.ndarray, float, float]:
@@ -125,7 +146,7 @@ class CompiledRunner(Runner):
             block.load(data, rows, size)
             batches = -(-len(rows) // size)
             for at in range(0, batches, self._batches_a_slice()):
-                _fill(block.words, first=at, last=min(batches, at + self._batches_a_slice()))
+                fill(block.words, first=at, last=min(batches, at + self._batches_a_slice()))
                 with threads_for(self.program.operations * size):
                     walk_losses.call(block.address, self.previous)
             seen, counted = seen + len(rows), counted + data.count_of(rows)
@@ -150,6 +171,26 @@ def _prepare(walk: Any, dtype: Any) -> None:
     walk.compile(dtype)
 
 
+class _Slice:
+    """What a slice of an epoch began with: copies of the arrays that it writes to."""
+
+    def __init__(self) -> None:
+        self.arrays: tuple[np.ndarray, ...] = ()
+        self.copies: list[np.ndarray] = []
+
+    def note(self, *arrays: np.ndarray) -> None:
+        if len(arrays) != len(self.arrays) or any(a is not b for a, b in zip(arrays, self.arrays)):
+            self.arrays, self.copies = arrays, [array.copy() for array in arrays]
+        else:
+            for array, copy in zip(arrays, self.copies):
+                if array.size:
+                    copy[...] = array
+
+    def restore(self) -> None:
+        for array, copy in zip(self.arrays, self.copies):
+            array[...] = copy
+
+
 class _Block:
     """What a walk needs to know of the examples that it takes: the record, and the arrays whose addresses are in it."""
 
@@ -162,13 +203,14 @@ class _Block:
         self.rates = np.empty(0)
         self._loaded: tuple[Any, Any, Any] = (None, None, None)
         self._size = 0
-        _fill(self.words, totals=totals.ctypes.data, **runner.common)
+        fill(self.words, totals=totals.ctypes.data, **runner.common)
+        self.parts = Parts(runner.program, self.record)
 
     def set_rates(self, rates: np.ndarray) -> None:
         """Note the learning rates of the block's batches."""
         if self.rates.size < rates.size:
             self.rates = np.empty(rates.size)
-            _fill(self.words, rates=self.rates.ctypes.data)
+            fill(self.words, rates=self.rates.ctypes.data)
         self.rates[: rates.size] = rates
 
     def load(self, data: Data, rows: np.ndarray, size: int) -> None:
@@ -186,21 +228,13 @@ class _Block:
             self.batch_y = aligned(size * columns, dtype)
         data.matrix = data.X.reshape(data.n, -1)
         self._loaded, self._size = (data, rows, runner.workspace), size
-        _fill(
+        fill(
             self.words, walk=runner.workspace.address, data=data.matrix.ctypes.data, examples=data.n, positions=data.positions,
             targets=data.targets.ctypes.data, target_columns=columns, weights=data.weights.ctypes.data,
             weight_count=data.weights.size, loss_z=data.z.address, order=rows.ctypes.data, batch_size=size,
             y=self.batch_y.ctypes.data, losses=self.losses.ctypes.data,
         )  # fmt: skip
-
-
-_PLACES = {name: i for i, name in enumerate(EPOCH.names or ())}
-
-
-def _fill(words: np.ndarray, **fields: int) -> None:
-    """Set whole numbers of a record, seen as words, by name; numpy takes three times as long to set a field."""
-    for name, value in fields.items():
-        words[_PLACES[name]] = value
+        self.parts.share(size, len(rows))
 
 
 def can_compile(net: Any, loss: Any, optimizer: Any) -> bool:
