@@ -29,22 +29,26 @@ import tasks
 from contestants import CONTESTANTS, ON_REQUEST
 
 HERE = Path(__file__).parent
-SECTIONS = ("training", "convolution", "first-fit", "script", "modules")
+SECTIONS = ("training", "first-fit", "script", "modules")
+TURN = 0.4  # seconds of a turn, at least
+VARIES = 0.2  # from the best to the median of the turns: beyond it, a figure is marked
 Figures = dict[str, Any]
 
 
 def environment(threads: int, cache: Path | str | None = None) -> dict[str, str]:
-    """The children's environment: so many threads for each library, the processor as it is, and a cache of kernels."""
+    """The children's environment: so many threads for each library, or its own choice if 0; a cache of kernels."""
     left_out = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
     found = {k: v for k, v in os.environ.items() if k not in left_out}
+    if cache is not None:
+        found["MODNET_CACHE_DIR"] = str(cache)
+    if threads == 0:
+        return found | {"JAX_PLATFORMS": "cpu"}
     number = str(threads)
     found |= {name: number for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
     # XLA's pool of threads has NPROC threads; Eigen's products are to use none of them where there is one.
     found |= {"NPROC": number, "JAX_PLATFORMS": "cpu"}
     if threads == 1:
         found["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    if cache is not None:
-        found["MODNET_CACHE_DIR"] = str(cache)
     return found
 
 
@@ -211,9 +215,11 @@ def check_result(task: tasks.Task, name: str, start: float, loss: float, referen
         raise SystemExit(f"benchmarks: {name} went from a loss of {start:.4f} to {loss:.4f}, modnet to {reference:.4f}")
 
 
-def training(names: list[str], chosen: Sequence[str], rounds: int, env: dict[str, str], threads: int) -> Figures:
-    title(f"Training: {'one thread' if threads == 1 else f'{threads} threads'}, float32, a new random order each epoch")
+def training(everybody: list[str], chosen: Sequence[str], rounds: int, env: dict[str, str], threads: int) -> Figures:
+    how = {0: "threads as each library chooses", 1: "one thread"}.get(threads, f"{threads} threads")
+    title(f"Training: {how}, float32, a new random order each epoch")
     found: Figures = {}
+    summary = []
     for task_name in chosen:
         task = tasks.TASKS[task_name]
         print(f"{task.name}: {task}", flush=True)
@@ -221,17 +227,21 @@ def training(names: list[str], chosen: Sequence[str], rounds: int, env: dict[str
             folder = Path(scratch)
             paths = files_of(task, folder)
             workers, begun, variants = {}, {}, {}
-            for name in names:
-                workers[name] = Worker("trainer", env, name=name)
-                workers[name].ask("load", **paths)
-                begun[name] = workers[name].ask("first")
+            for name in everybody:
+                worker = Worker("trainer", env, name=name)
+                if not worker.ask("load", **paths):
+                    worker.close()
+                    continue
+                workers[name] = worker
+                begun[name] = worker.ask("first")
+            names = list(workers)
             learning = check_learning(task, workers, folder)
             for name, worker in workers.items():
                 variants[name] = worker.ask("choose")
             turns: dict[str, list[Figures]] = {name: [] for name in names}
             for _ in range(rounds):
                 for name, worker in workers.items():
-                    turns[name].append(worker.ask("turn", seconds=0.25, path=str(folder / f"{name}.npy")))
+                    turns[name].append(worker.ask("turn", seconds=TURN, path=str(folder / f"{name}.npy")))
             X, y = tasks.data(task)
             ends = {
                 name: tasks.mean_loss(task, unpacked(task, np.load(folder / f"{name}.npy")), X, y) for name in names
@@ -241,9 +251,24 @@ def training(names: list[str], chosen: Sequence[str], rounds: int, env: dict[str
         for name in names:
             check_result(task, name, learning["start"], ends[name], ends["modnet fit"])
         found[task_name] = training_table(task, names, turns, begun, variants, ends) | {"learning": learning}
+        summary.append(summarise(task, names, turns))
+    head = ["| task | modnet, us | best of the others, us | ratio of medians |", "|---|---|---|---|"]
+    print("\n".join([*head, *summary, ""]))
     return found
 
 
+def summarise(task: tasks.Task, names: list[str], turns: dict[str, list[Figures]]) -> str:
+    """The line of a task in Markdown. A figure whose turns vary is marked."""
+    wall = {name: median(turn["wall"] for turn in turns[name]) for name in names}
+    best = {name: min(turn["wall"] for turn in turns[name]) for name in names}
+    marks = {name: " (varies)" if wall[name] > (1 + VARIES) * best[name] else "" for name in names}
+    others = [name for name in names if not name.startswith("modnet")]
+    ours = f"{in_microseconds(wall['modnet fit'])}{marks['modnet fit']}"
+    if not others:
+        return f"| {task.name} | {ours} | | |"
+    first = min(others, key=lambda name: wall[name])
+    ratio = times(wall[first] / wall["modnet fit"])
+    return f"| {task.name} | {ours} | {first} {in_microseconds(wall[first])}{marks[first]} | {ratio} |"
 
 
 def training_table(
@@ -419,19 +444,13 @@ def modules(names: list[str], rounds: int, env: dict[str, str]) -> Figures:
     return found
 
 
-def convolution(rounds: int) -> None:
-    """Training steps of convolution networks: a program of its own, with one thread."""
-    print("\nConvolution networks, one thread\n", flush=True)
-    subprocess.run([sys.executable, str(HERE / "convolution.py"), str(rounds)], env=environment(1), check=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=SECTIONS, action="append", help="one part; may be given again for more")
     parser.add_argument("--task", choices=tasks.TASKS, action="append", help="of the training, only this task")
     parser.add_argument("--contestant", choices=CONTESTANTS, action="append", help="only this one, and modnet's fit")
     parser.add_argument("--rounds", type=int, help="turns of each contestant (training 9, scripts and first fits 5)")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each library; 0 for what it chooses (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     options = parser.parse_args()
     chosen = options.only or SECTIONS
@@ -443,8 +462,6 @@ def main() -> None:
     figures: Figures = {"machine": show_machine(names, env, options.threads)}
     if "training" in chosen:
         figures["training"] = training(names, options.task or tuple(tasks.TASKS), options.rounds or 9, env, options.threads)
-    if "convolution" in chosen:
-        convolution(options.rounds or 9)
     if "first-fit" in chosen:
         figures["first fit"] = first_fit(names, options.rounds or 5, options.threads)
     if "script" in chosen:

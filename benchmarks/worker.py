@@ -26,12 +26,15 @@ class Trainer:
         self.kind = contestants.find(name)
         self.import_seconds = time.perf_counter() - started
 
-    def load(self, task: str, X: str, y: str, first: list[str]) -> None:
-        """Take a task; its arrays come in files, so that all have the same bytes."""
+    def load(self, task: str, X: str, y: str, first: list[str]) -> bool:
+        """Take a task, if the library can do it; its arrays come in files, so that all have the same bytes."""
         import tasks
 
         self.task = {**tasks.TASKS, **tasks.FIRST}[task]
+        if not self.kind.takes(self.task):
+            return False
         self.data = np.load(X), np.load(y), [np.load(path) for path in first]
+        return True
 
     def first(self) -> dict[str, float]:
         """Seconds from nothing to the end of the first epoch, and those of another epoch after it."""

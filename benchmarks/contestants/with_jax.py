@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jax import lax
 from jax import numpy as jnp
-from tasks import MOMENTUM, Contestant, Task
+from tasks import MOMENTUM, Contestant, Layer, Task
 
 
 class Scan(Contestant):
@@ -21,17 +21,20 @@ class Scan(Contestant):
 
     def __init__(self, task: Task, X: np.ndarray, y: np.ndarray, first: list[np.ndarray], variant: str) -> None:
         self.task, self.first, self.variant = task, first, variant
-        self.X, self.y = jnp.asarray(X), jnp.asarray(y.astype(np.int32))
+        self.X, self.y = jnp.asarray(X), jnp.asarray(y.astype(np.int32) if y.ndim == 1 else y)
         self.optimizer = optax.adam(task.lr) if task.optimizer == "adam" else optax.sgd(task.lr, momentum=MOMENTUM)
         self.rng, self.key = np.random.default_rng(3), jax.random.key(3)
-        activation = {"relu": jax.nn.relu, "tanh": jnp.tanh}[task.activation]
 
         def loss(params: list[Any], x: Any, y: Any) -> Any:
-            for i in range(0, len(params), 2):
-                x = x @ params[i] + params[i + 1]
-                if i < len(params) - 2:
-                    x = activation(x)
-            return optax.softmax_cross_entropy_with_integer_labels(x, y).mean()
+            at = 0
+            for layer in task.layers:
+                own = params[at : at + 2]
+                at += len(layer.shapes)
+                x = _apply(layer, own, x)
+            if task.loss == "cross-entropy":
+                return optax.softmax_cross_entropy_with_integer_labels(x, y).mean()
+            losses = (x - y) ** 2 if task.loss == "mse" else optax.sigmoid_binary_cross_entropy(x, y)
+            return losses.sum() / len(x)
 
         def step(carry: Any, batch: Any) -> Any:
             params, state = carry
@@ -41,11 +44,11 @@ class Scan(Contestant):
 
         def epoch(carry: Any, X: Any, y: Any, order: Any) -> Any:
             X, y = X[order], y[order]
-            whole = task.examples // task.batch
+            whole = len(order) // task.batch
             cut = whole * task.batch
-            batches = X[:cut].reshape(whole, task.batch, -1), y[:cut].reshape(whole, task.batch)
+            batches = X[:cut].reshape(whole, task.batch, *X.shape[1:]), y[:cut].reshape(whole, task.batch, *y.shape[1:])
             carry, losses = lax.scan(step, carry, batches)
-            if cut < task.examples:
+            if cut < len(order):
                 carry, _ = step(carry, (X[cut:], y[cut:]))
             return carry, losses.mean()
 
@@ -75,3 +78,15 @@ class Scan(Contestant):
 
     def parameters(self) -> list[np.ndarray]:
         return [np.asarray(p) for p in self.carry[0]]
+
+
+def _apply(layer: Layer, own: list[Any], x: Any) -> Any:
+    if layer.kind == "linear":
+        return x @ own[0] + own[1]
+    if layer.kind.startswith("conv"):
+        names = ("NWC", "WIO", "NWC") if layer.kind == "conv1d" else ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(x, own[0], (1,) * (x.ndim - 2), "VALID", dimension_numbers=names) + own[1]
+    if layer.kind.startswith("maxpool"):
+        window = (1, *(layer.size,) * (x.ndim - 2), 1)
+        return lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
+    return {"relu": jax.nn.relu, "tanh": jnp.tanh, "flatten": lambda v: v.reshape(len(v), -1)}[layer.kind](x)

@@ -6,19 +6,39 @@ import numpy as np
 from tasks import MOMENTUM, Contestant, Task
 
 import modnet
-from modnet import CrossEntropy, Linear, ReLU, Sequential, Tanh
+from modnet import (
+    MSE,
+    BCEWithLogits,
+    Conv1D,
+    Conv2D,
+    CrossEntropy,
+    Flatten,
+    Linear,
+    MaxPool1D,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+    Tanh,
+)
 from modnet.optim import SGD, Adam
+
+_MAKE = {
+    "linear": lambda layer: Linear(layer.n, layer.m),
+    "conv1d": lambda layer: Conv1D(layer.size, layer.n, layer.m),
+    "conv2d": lambda layer: Conv2D(layer.size, layer.n, layer.m),
+    "maxpool1d": lambda layer: MaxPool1D(layer.size),
+    "maxpool2d": lambda layer: MaxPool2D(layer.size),
+    "flatten": lambda layer: Flatten(),
+    "relu": lambda layer: ReLU(),
+    "tanh": lambda layer: Tanh(),
+}
 
 
 class _Network(Contestant):
     def __init__(self, task: Task, X: np.ndarray, y: np.ndarray, first: list[np.ndarray], variant: str) -> None:
         self.task, self.X, self.y, self.first = task, X, y, first
-        activation = {"relu": ReLU, "tanh": Tanh}[task.activation]
-        modules = []
-        for n, m in zip(task.sizes, task.sizes[1:]):
-            modules += [Linear(n, m), activation()]
-        self.net = Sequential(modules[:-1]).astype("float32")
-        self.loss = CrossEntropy()
+        self.net = Sequential([_MAKE[layer.kind](layer) for layer in task.layers]).astype("float32")
+        self.loss = {"cross-entropy": CrossEntropy, "bce": BCEWithLogits, "mse": MSE}[task.loss]()
         self.optimizer = Adam(task.lr) if task.optimizer == "adam" else SGD(task.lr, MOMENTUM)
         self.rng = np.random.default_rng(3)
         self.reset()
