@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from modnet import hints
+from modnet.engine.modes import repeating
 from modnet.engine.program import Binding
 from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out
@@ -426,7 +427,9 @@ def _forward(operation: Operation) -> Any:
     def forward(self: Any, X: Any) -> np.ndarray:
         x, bound = _take(self, X)
         draw = 0
-        if type(self).has_mode and self.training and not self._frozen:
+        if repeating.on:  # a class that repeats its forward holds this module
+            draw = _last_draw(self)
+        elif type(self).has_mode and self.training and not self._frozen:
             draw = self._storage.next_draw()
             self._storage.draws[1 + self._at.draws] = abs(draw)
         return _output(operation, x, bound, draw).reshape(len(x), *bound.output_shape)

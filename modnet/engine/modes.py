@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from modnet.engine.storage import has_storage
@@ -48,3 +51,21 @@ def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
             module.training = had["training"]
             if "_put_into_evaluation" in had:
                 module._put_into_evaluation = had["_put_into_evaluation"]
+
+
+class _Repeating(threading.local):
+    """Whether this thread repeats a forward: modules then draw what they drew last, and move no statistics."""
+
+    on = False
+
+    @contextmanager
+    def now(self, repeats: bool) -> Iterator[None]:
+        """For a while: whether the forwards of a stranger's class, and of what it holds, are repeated ones."""
+        before, self.on = self.on, self.on or repeats
+        try:
+            yield
+        finally:
+            self.on = before
+
+
+repeating = _Repeating()

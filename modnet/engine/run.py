@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from modnet.engine.foreign import Foreign
-from modnet.engine.modes import modes_of, restore_modes
+from modnet.engine.modes import modes_of, repeating, restore_modes
 from modnet.engine.program import Program
 from modnet.engine.storage import Storage
 from modnet.engine.walk import WALK, is_remembered, remember, rows_backward, rows_forward, walk_backward, walk_forward
@@ -131,12 +131,14 @@ def forward(program: Program, workspace: Workspace, x: np.ndarray, draw: int, ke
     return out
 
 
-def _rows_forward(program: Program, workspace: Workspace, batch: int, draw: int) -> None:
+def _rows_forward(program: Program, workspace: Workspace, batch: int, draw: int, repeats: bool = False) -> None:
     for segment in program.segments:
-        _run_forward(program, workspace, segment, batch, draw)
+        _run_forward(program, workspace, segment, batch, draw, repeats)
 
 
-def _run_forward(program: Program, workspace: Workspace, segment: tuple[bool, int, int], batch: int, draw: int) -> None:
+def _run_forward(
+    program: Program, workspace: Workspace, segment: tuple[bool, int, int], batch: int, draw: int, repeats: bool
+) -> None:
     compiled, first, last = segment
     if compiled:
         rows_forward.call(workspace.address, first, last, batch, draw, workspace.values)
@@ -144,7 +146,7 @@ def _run_forward(program: Program, workspace: Workspace, segment: tuple[bool, in
     row = program.table_rows[first]
     foreign = Foreign(row.module)
     x = workspace.value(row.input.slot, row.input.shape, batch).copy()
-    with _Note(program, row, "forward", x):
+    with _Note(program, row, "forward", x), repeating.now(repeats):
         out = row.module.forward(x)
     result = _result(program, row, foreign, out, batch, "forward", (batch, *row.output.shape))
     workspace.value(row.output.slot, row.output.shape, batch)[...] = result
@@ -193,7 +195,7 @@ def backward(
     else:
         if not trusted and not (filled and _is_remembered(program, workspace, x)):
             workspace.values[: x.size] = x.reshape(-1)
-            _rows_forward(program, workspace, batch, -abs(draw))
+            _rows_forward(program, workspace, batch, -abs(draw), repeats=True)
             _remember(program, workspace)
         workspace.delta(program.output.slot, delta.shape[1:], batch)[...] = delta
         _rows_backward(program, workspace, batch, draw, gradient, wants_dx)
@@ -308,6 +310,8 @@ def last_draw(program: Program, workspace: Workspace) -> int:
 
 def new_draw(program: Program, workspace: Workspace) -> int:
     """The draw of a new forward: 0 in evaluation."""
+    if repeating.on:  # a class that repeats its forward holds this network
+        return last_draw(program, workspace)
     if not (program.mode_rows and workspace.set_modes()):
         return 0
     draw: int = program.storage.next_draw()
@@ -404,7 +408,7 @@ def each_forward(program: Program, workspace: Workspace, x: np.ndarray) -> Itera
     def rows() -> Iterator[int]:
         for r, bound in enumerate(program.bindings):
             with threads_for(program.operations * len(x)):
-                _run_forward(program, workspace, (bound is not None, r, r + 1), len(x), workspace.draw)
+                _run_forward(program, workspace, (bound is not None, r, r + 1), len(x), workspace.draw, repeats=True)
             yield r
 
     return rows()

@@ -21,8 +21,10 @@ from modnet import (
     ELU,
     MSE,
     Concat,
+    Dropout,
     LayerNorm,
     Linear,
+    Module,
     ReLU,
     Residual,
     Sequential,
@@ -586,3 +588,27 @@ def test_to_see_what_shape_it_gives_a_copy_of_a_plain_class_is_asked():
     np.random.seed(0)
     expected = np.random.default_rng(0).normal(size=x.shape) + np.random.normal(size=x.shape)
     np.testing.assert_array_equal(first, expected)
+
+
+@pytest.mark.parametrize("inner", [Dropout, lambda p, rng: Sequential(Dropout(p, rng=rng))], ids=["a module", "a network"])
+def test_a_class_around_modules_that_draw_repeats_its_forward_with_the_same_masks(inner):
+    class Around(Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = inner(0.5, rng=0)
+
+        def forward(self, X):
+            return self.inner.forward(X)
+
+        def backward_delta(self, input, delta):
+            return self.inner.backward_delta(input, delta)
+
+    around = Around()
+    net = Sequential(Linear(4, 6, rng=0), around, Linear(6, 2, rng=1))
+    x, delta = np.random.default_rng(0).normal(size=(5, 4)), np.ones((5, 2))
+    net.forward(x)
+    dx = net.backward_delta(x, delta)
+    other = np.ones((3, 4))
+    net.backward_delta(other, np.ones((3, 2)))  # nothing is remembered of this input: forward comes again
+    np.testing.assert_array_equal(net.backward_delta(x, delta), dx)
+    np.testing.assert_array_equal(net.forward(x) == net.forward(x), np.zeros((5, 2), bool))  # a new forward draws anew
