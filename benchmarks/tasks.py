@@ -197,8 +197,8 @@ def _losses(task: Task, parameters: list[np.ndarray], X: np.ndarray, y: np.ndarr
 def orders(task: Task, epochs: int) -> np.ndarray:
     """The same random order of the examples for everyone, (epochs, examples).
 
-    With max pooling it is one of four batches. In float32 two numbers of a window that differ by rounding alone have their order
-    by chance, and from there on all go ways of their own: in float64, modnet and PyTorch agree to 1e-14 for as long as one likes.
+    With max pooling it is one of four batches. In float32 two numbers of a window that differ by rounding alone have their
+    order by chance, and from there on all go ways of their own; in float64 modnet and PyTorch agree to 1e-14 throughout.
     """
     rng = np.random.default_rng(2)
     if any(layer.kind.startswith("maxpool") for layer in task.layers):

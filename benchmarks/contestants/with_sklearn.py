@@ -28,9 +28,9 @@ class MLP(Contestant):
         task, sizes = self.task, self.task.sizes or ()
         kind = MLPClassifier if task.loss == "cross-entropy" else MLPRegressor
         self.model = kind(
-            hidden_layer_sizes=sizes[1:-1], activation=task.layers[1].kind, solver=task.optimizer, alpha=0.0, batch_size=task.batch,
-            learning_rate_init=task.lr, max_iter=epochs, tol=0.0, n_iter_no_change=epochs + 1, random_state=3,
-            momentum=MOMENTUM, nesterovs_momentum=False,
+            hidden_layer_sizes=sizes[1:-1], activation=task.layers[1].kind, solver=task.optimizer, alpha=0.0,
+            batch_size=task.batch, learning_rate_init=task.lr, max_iter=epochs, tol=0.0,
+            n_iter_no_change=epochs + 1, random_state=3, momentum=MOMENTUM, nesterovs_momentum=False,
         ).fit(self.X, self.y)  # fmt: skip
 
     def parameters(self) -> list[np.ndarray]:
