@@ -56,6 +56,10 @@ class Z(NamedTuple):
     address: int
 
 
+class PredictionError(ValueError):
+    """A prediction that has no meaning for a loss."""
+
+
 class Loss(Declares):
     """What every loss does. A class of your own overrides `forward` and `backward`.
 
@@ -147,6 +151,9 @@ class Loss(Declares):
     def check_values(self, y: np.ndarray) -> None:
         """A ValueError if y (batch, columns) holds a value that has no meaning for the loss."""
 
+    def check_prediction(self, yhat: np.ndarray) -> None:
+        """A `PredictionError` if yhat holds a value that has no meaning for the loss, such as a score for a probability."""
+
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
         """Losses with y and yhat, chosen to matter: what every check of the library runs on."""
@@ -210,6 +217,7 @@ _NO_SETTINGS = _words, _words.ctypes.data
 def _take(loss: Any, operation: Operation, y: Any, yhat: Any) -> tuple[np.ndarray, np.ndarray, Z, int]:
     """The prediction and the target, checked; z; the address of the kernel."""
     prediction = as_batch(yhat, None, loss, "yhat")
+    loss.check_prediction(prediction)
     target, z = loss.targets(y, prediction.shape, prediction.dtype)
     if prediction.ndim != 2:
         prediction = prediction.reshape(len(prediction), -1)
@@ -251,6 +259,15 @@ Loss.kinds = {  # type: ignore[attr-defined]
     "backward": Kind("loss_backward", _backward, Loss.backward),
     "hits": Kind("hits", _hits, Loss.hits),
 }
+
+
+def require_probabilities(loss: Any, yhat: np.ndarray, advice: str) -> None:
+    """PredictionError unless yhat is from 0 to 1, but for rounding. NaN stays NaN."""
+    room = 16 * float(np.finfo(yhat.dtype).eps) if yhat.dtype.kind == "f" else 0.0
+    low, high = float(yhat.min()), float(yhat.max())
+    if low < -room or high > 1 + room:
+        wrong = low if low < -room else high
+        raise PredictionError(f"{loss}: yhat holds {wrong:.6g}, expected probabilities from 0 to 1; {advice}")
 
 
 # --- losses over classes ---------------------------------------------------------------------------------------------
@@ -389,4 +406,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["ClassLoss", "Loss", "Operation", "Setting", "operation"]
+__all__ = ["ClassLoss", "Loss", "Operation", "PredictionError", "Setting", "operation", "require_probabilities"]

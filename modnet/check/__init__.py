@@ -6,8 +6,9 @@ from typing import Any
 
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
-from modnet.check.networks import check_network, check_training
+from modnet.check.networks import check_network
 from modnet.check.report import CheckFailed, Finding, Report
+from modnet.check.training import check_steps, check_training
 
 
 def assert_gradients(module: Any, input: Any, **options: Any) -> None:
@@ -35,6 +36,7 @@ __all__ = [
     "check_loss",
     "check_module",
     "check_network",
+    "check_steps",
     "check_training",
     "load_ipython_extension",
 ]

@@ -1,7 +1,7 @@
 """What is asked of a class of a hand-in once it is loaded: an object is built, put to the check of its kind, and reported on.
 
 This is the only place where what loads hand-ins (`modnet.check.handins`) and what judges classes (`check_module`, `check_loss`,
-`check_network`, `check_training`) meet. `ask` is called once for a class, in a process of its own that holds the whole hand-in
+`check_network`, `check_steps`) meet. `ask` is called once for a class, in a process of its own that holds the whole hand-in
 and may end at any time, with numpy's and Python's generators at a fixed state. It gets
 
 - subject : a `Loaded`, the class with its kind ("module", "loss", "network", "optim"), file, cell and line;
@@ -29,9 +29,10 @@ from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
-from modnet.check.networks import check_network, check_training
+from modnet.check.networks import check_network
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour, as_output, call
+from modnet.check.training import check_steps
 
 
 def ask(subject: Loaded, project: Project, options: Options) -> Report:
@@ -78,7 +79,7 @@ def _ask_optim(subject: Loaded, project: Project, options: Options) -> Report:
     net = _network(networks[0].cls, right) if networks else Sequentiel(*_layers(right))
     mse = MSELoss()
     made = call(f"{subject.name}(net, loss, eps)", lambda: subject.cls(net, mse, 0.01))
-    return check_training(net, mse, made, *_data())
+    return check_steps(net, mse, made, *_data())
 
 
 def _right_layers(subject: Loaded, project: Project) -> list[type]:

@@ -17,7 +17,7 @@ from modnet.check.numeric import EPS, derivative
 from modnet.check.question import Question, chosen_entries
 from modnet.check.report import Finding, Report, worst
 from modnet.check.subject import Misbehaviour, as_output, call, copied, quote
-from modnet.loss import Loss
+from modnet.loss import Loss, PredictionError
 
 _BIG = 1000.0
 _softmax, _sigmoid = FUNCTIONS["softmax"], FUNCTIONS["sigmoid"]
@@ -140,7 +140,12 @@ class _LossExamination:
         return copied(self.original)
 
     def forward(self, yhat: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        losses = call("forward", self.fresh().forward, (self.y if y is None else y).copy(), yhat.copy())
+        try:
+            losses = call("forward", self.fresh().forward, (self.y if y is None else y).copy(), yhat.copy())
+        except Misbehaviour as problem:
+            if not isinstance(problem.__cause__, PredictionError):
+                raise
+            return np.full(len(yhat), np.nan)  # a step of the finite differences has left the probabilities
         if losses is None:
             raise Misbehaviour("not-implemented", "forward returns None")
         array = np.asarray(losses)

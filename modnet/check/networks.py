@@ -1,12 +1,11 @@
-"""check_network and check_training: each layer at its own input, then the chain, then a few steps.
+"""check_network: each layer at its own input, then the chain.
 
 A network that is wrong is most often right in its chain and wrong in one layer; so layers come first, each at the input that
-the network's own forward gives it. What is left is how they are put together, and how they are moved.
+the network's own forward gives it. What is left is how they are put together; how they are moved is `check_steps`.
 """
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,14 +16,12 @@ import numpy as np
 
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
-from modnet.check.numeric import EPS, along, derivative
+from modnet.check.numeric import EPS, derivative
 from modnet.check.question import Question, chosen_entries
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call, copied, gradients, looks_trained, parameters, quote, same_draws
 from modnet.engine.program import is_ours, is_wired
 from modnet.watch import activations
-
-_STEPS = 5
 
 
 def layers_of(net: Any) -> list[Any]:
@@ -84,11 +81,12 @@ def _by_attributes(net: Any) -> list[Any]:
     return [v for v in values if _is_layer(v) and callable(getattr(v, "backward_delta", None))]
 
 
-def _label(i: int, layer: Any) -> str:
+def label_of(i: int, layer: Any) -> str:
+    """How a report calls a layer of a student's network."""
     return f"layer {i} {type(layer).__name__}"
 
 
-def _recorded(net: Any, X: np.ndarray) -> tuple[np.ndarray, list[np.ndarray | None]]:
+def recorded(net: Any, X: np.ndarray) -> tuple[np.ndarray, list[np.ndarray | None]]:
     """The network's output, and the input each layer gets."""
     twin = copied(net)
     layers, seen = layers_of(twin), _Inputs()
@@ -171,11 +169,11 @@ def check_network(net: Any, loss: Any, X: Any, y: Any) -> Report:
     """
     name = type(net).__name__
     X, y = np.array(X), np.array(y)
-    X = X if X.dtype.kind == "f" or _needs_integers(net, X) else X.astype(np.float64)
+    X = X if X.dtype.kind == "f" or needs_integers(net, X) else X.astype(np.float64)
     report = Report(f"{name} of {len(layers_of(net))} layers, with {type(loss).__name__}, on {len(X)} examples")
     try:
         with np.errstate(all="ignore"):
-            out, seen = _recorded(net, X)
+            out, seen = recorded(net, X)
             _layers(report, net, seen)
             inner = check_loss(loss, y, out)
             _take(report, type(loss).__name__, inner)
@@ -184,12 +182,12 @@ def check_network(net: Any, loss: Any, X: Any, y: Any) -> Report:
             else:
                 report.verdict("the chain", right=None, remark="layers and loss first")
     except Misbehaviour as problem:
-        report.findings.append(Finding(problem.kind, name, problem.message + ".", _hint(problem), line=problem.line))
+        report.findings.append(Finding(problem.kind, name, problem.message + ".", hint_for(problem), line=problem.line))
         report.verdict("the chain", right=False, remark=problem.kind)
     return report
 
 
-def _needs_integers(net: Any, X: np.ndarray) -> bool:
+def needs_integers(net: Any, X: np.ndarray) -> bool:
     """Whether a network takes these integers, but not the same numbers as floats: it begins with an embedding."""
     if any(getattr(layer, "reads_whole_numbers", False) for layer in layers_of(net)):
         return True
@@ -204,7 +202,8 @@ def _takes(net: Any, X: np.ndarray) -> bool:
     return True
 
 
-def _hint(problem: Misbehaviour) -> str:
+def hint_for(problem: Misbehaviour) -> str:
+    """What to look at after a call that failed."""
     return {
         "crash": "that line: print the shapes of what it is given, and compare them with what each layer takes",
         "not-implemented": "write it; the handout's skeleton has its name and arguments",
@@ -223,7 +222,7 @@ def _take(report: Report, label: str, inner: Report) -> None:
 def _layers(report: Report, net: Any, seen: list[np.ndarray | None]) -> None:
     known: dict[tuple[type, str], bool] = {}
     for i, (layer, x) in enumerate(zip(layers_of(net), seen, strict=True)):
-        label = _label(i, layer)
+        label = label_of(i, layer)
         if x is None:
             report.findings.append(
                 Finding(
@@ -250,7 +249,7 @@ def _layers(report: Report, net: Any, seen: list[np.ndarray | None]) -> None:
 # --- the chain -------------------------------------------------------------------------------------------------------
 
 
-def _backward(net: Any, X: np.ndarray, delta: np.ndarray) -> Any:
+def backward_of(net: Any, X: np.ndarray, delta: np.ndarray) -> Any:
     """Let a network do its backward, in the ways students write it."""
     name = type(net).__name__
     if callable(getattr(net, "backward_update_gradient", None)):
@@ -283,7 +282,7 @@ def _chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, se
         report.verdict("the chain", right=False, remark="never-zeroed")
         return
     given = X.copy()
-    _backward(twin, X, delta)
+    backward_of(twin, X, delta)
     if not np.array_equal(given, X):
         raise Misbehaviour("mutates", f"{name} writes into its input")
     probe = copied(net)
@@ -353,7 +352,7 @@ def _guess_chain(
 ) -> Finding:
     """Every layer is right alone: find what the network has given to this one."""
     layers = layers_of(copied(net))
-    label = _label(i, layers[i])
+    label = label_of(i, layers[i])
     if not q.got.any():
         return q.finding(
             "missing-parameter",
@@ -424,238 +423,3 @@ def _is_chain(layers: list[Any], seen: list[np.ndarray | None]) -> bool:
         if out.shape != after.shape or not np.allclose(out, after, equal_nan=True):
             return False
     return True
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any) -> Report:
-    """Check a few training steps: that all layers move, against the gradient, by the rate, from gradients that are reset.
-
-    Parameters
-    ----------
-    net, loss : as for `check_network`. They are left as they are: steps are taken on copies.
-    optimizer : a student's Optim, an object with step(batch_x, batch_y) that holds net; or one of `modnet.optim`.
-    X, y : a batch.
-
-    Returns
-    -------
-    report : see `Report`.
-    """
-    X, y = np.array(X), np.array(y)
-    X = X if X.dtype.kind == "f" or _needs_integers(net, X) else X.astype(np.float64)
-    name = type(optimizer).__name__
-    report = Report(f"{name} on {type(net).__name__} with {type(loss).__name__}, {_STEPS} steps on {len(X)} examples")
-    try:
-        with np.errstate(all="ignore"):
-            finding = _train(report, _Training(net, loss, optimizer, X, y), name)
-    except Misbehaviour as problem:
-        finding = Finding(problem.kind, f"{name}.step", problem.message + ".", _hint(problem), line=problem.line)
-    if finding is not None:
-        report.findings.append(finding)
-        report.verdict("a step", right=False, remark=finding.kind)
-    return report
-
-
-class _Training:
-    """A network, its loss and its optimizer together, to be copied together."""
-
-    def __init__(self, net: Any, loss: Any, optimizer: Any, X: np.ndarray, y: np.ndarray) -> None:
-        self.net, self.loss, self.optimizer, self.X, self.y = net, loss, optimizer, X, y
-        self.ours = hasattr(optimizer, "attach")
-
-    def copy(self) -> _Training:
-        memo: dict[int, Any] = {id(self.X): self.X, id(self.y): self.y}
-        if self.ours:
-            twin = _Training(copied(self.net), self.loss, copy.deepcopy(self.optimizer), self.X, self.y)
-            twin.optimizer.attach(twin.net)
-            return twin
-        try:
-            parts = copy.deepcopy([self.net, self.loss, self.optimizer], memo)
-        except Exception as error:
-            raise Misbehaviour("crash", f"{type(self.optimizer).__name__} can't be copied: {error}") from error
-        net, loss, optimizer = parts
-        return _Training(net, loss, optimizer, self.X, self.y)
-
-    def step(self) -> None:
-        if self.ours:
-            yhat = call("forward", self.net.forward, self.X)
-            delta = np.asarray(self.loss.backward(self.y, yhat)) / len(self.X)
-            call("zero_grad", self.net.zero_grad)
-            _backward(self.net, self.X, delta)
-            call("step", self.optimizer.step)
-            return
-        method = getattr(self.optimizer, "step", None)
-        if not callable(method):
-            raise Misbehaviour("not-implemented", f"{type(self.optimizer).__name__} has no step(batch_x, batch_y)")
-        call(f"{type(self.optimizer).__name__}.step", method, self.X.copy(), self.y.copy())
-
-    def numbers(self) -> dict[tuple[int, str], np.ndarray]:
-        found = {}
-        for i, layer in enumerate(layers_of(self.net)):
-            found.update({(i, key): array.copy() for key, array in parameters(layer).items() if looks_trained(key)})
-        return found
-
-    def mean_loss(self) -> float:
-        with same_draws():
-            return float(np.mean(self.loss.forward(self.y, np.asarray(copied(self.net).forward(self.X.copy())))))
-
-    def moved(self, before: dict[tuple[int, str], np.ndarray]) -> dict[tuple[int, str], np.ndarray]:
-        after = self.numbers()
-        return {
-            place: after[place] - array
-            for place, array in before.items()
-            if place in after and after[place].shape == array.shape
-        }
-
-    def slope(self, place: tuple[int, str], v: np.ndarray) -> float:
-        """The derivative of the mean loss as one parameter array moves along v."""
-        twin = self.copy()
-        array = parameters(layers_of(twin.net)[place[0]])[place[1]]
-
-        def f(values: np.ndarray) -> np.ndarray:
-            array[...] = values
-            return np.asarray(twin.mean_loss())
-
-        precision = EPS if array.dtype == np.float64 else float(np.finfo(np.float32).eps)
-        return float(along(f, array.astype(np.float64), v, precision))
-
-
-def _rates(optimizer: Any) -> list[str]:
-    if hasattr(optimizer, "attach"):
-        return ["lr"]
-    return [name for name, value in vars(optimizer).items() if isinstance(value, float) and value > 0]
-
-
-def _train(report: Report, start: _Training, name: str) -> Finding | None:
-    where = f"{name}.step"
-    line = "" if start.ours else quote(type(start.optimizer), "step", r"update_parameters|step")
-    first = start.copy()
-    before, at_first = first.numbers(), first.mean_loss()
-    first.step()
-    moved = first.moved(before)
-    if not moved:
-        report.verdict("a step", right=None, remark="no parameters")
-        return None
-    rng = np.random.default_rng(4)
-    still = [
-        place
-        for place, move in moved.items()
-        if not move.any() and abs(start.slope(place, rng.choice([-1.0, 1.0], move.shape))) > 1e-9
-    ]
-    if len(still) == len(moved):
-        return Finding(
-            "layer-not-trained",
-            where,
-            "after a step no parameter has moved.",
-            "step: forward, loss.backward, net.zero_grad, net.backward_update_gradient, then net.update_parameters(self.eps)",
-            line=line,
-        )
-    if still:
-        i, key = still[0]
-        layer = layers_of(start.net)[i]
-        return Finding(
-            "layer-not-trained",
-            f"{where}: {_label(i, layer)}",
-            f"after a step {key} of {_label(i, layer)} has not moved, though its gradient is not zero.",
-            "the network's update_parameters must call every layer's, and each layer's must move all its parameters",
-            line=quote(type(start.net), "update_parameters", r"for", r"update"),
-        )
-    # Along the move the loss must fall.
-    slope = sum(
-        start.slope(place, move / (float(np.abs(move).max()) or 1.0)) * (float(np.abs(move).max()) or 1.0)
-        for place, move in moved.items()
-    )
-    if slope > 0:
-        return Finding(
-            "sign",
-            where,
-            "a step goes up: along it the loss grows.",
-            "parameters -= rate * gradient; and delta is loss.backward(y, yhat), y first",
-            line=line,
-        )
-    rates = _rates(start.optimizer)
-    if rates and not any(_obeys(start, rate, before, moved) for rate in rates):
-        text = " and ".join(f"{rate} = {getattr(start.optimizer, rate):g}" for rate in rates)
-        return Finding(
-            "lr-ignored",
-            where,
-            f"half the rate gives the same step ({text}).",
-            f"net.update_parameters(self.{rates[0]}): without the argument the default 1e-3 is taken",
-            line=line,
-        )
-    if not start.ours:
-        kept = _not_reset(first)
-        if kept is not None:
-            return Finding(
-                "never-zeroed",
-                where,
-                "gradients of the last step are still in the next one's: they are not set to zero in between.",
-                "self.net.zero_grad() before backward_update_gradient, in every step; the network's calls every layer's",
-                line=line,
-            )
-    falling = _falls(start, 1.0, rates)
-    if falling is None or falling < at_first:
-        report.verdict("a step", remark=f"the loss falls from {at_first:.4g} to {falling:.4g}" if falling is not None else "")
-        return None
-    if rates and (shorter := _falls(start, 0.01, rates)) is not None and shorter < at_first:
-        return Finding(
-            "scale",
-            where,
-            f"the loss grows from {at_first:.4g} to {falling:.4g} in {_STEPS} steps; with a hundredth of the rate it falls.",
-            "a smaller rate; and delta divided by the size of the batch, once: delta = loss.backward(y, yhat) / len(y)",
-            line=line,
-        )
-    return Finding(
-        "direction",
-        where,
-        f"the loss does not fall: {at_first:.4g}, after {_STEPS} steps {falling:.4g}.",
-        "check_network on the same data says whether the gradient is right",
-        line=line,
-    )
-
-
-def _obeys(
-    start: _Training, rate: str, before: dict[tuple[int, str], np.ndarray], moved: dict[tuple[int, str], np.ndarray]
-) -> bool:
-    twin = start.copy()
-    setattr(twin.optimizer, rate, getattr(start.optimizer, rate) * 0.5)
-    twin.step()
-    halved = twin.moved(before)
-    return any(not np.allclose(halved[place], move, rtol=1e-4, atol=0) for place, move in moved.items() if place in halved)
-
-
-def _not_reset(first: _Training) -> bool | None:
-    """Whether zeroing all gradients by hand before the second step changes it."""
-    plain, cleaned = first.copy(), first.copy()
-    for layer in layers_of(cleaned.net):
-        if callable(getattr(layer, "zero_grad", None)):
-            call("zero_grad", layer.zero_grad)
-        for array in _gradient_arrays(layer):
-            array[...] = 0
-    before = plain.numbers()
-    plain.step()
-    cleaned.step()
-    a, b = plain.moved(before), cleaned.moved(before)
-    same = all(
-        np.allclose(a[place], b[place], rtol=1e-6, atol=1e-12 + 1e-7 * float(np.abs(a[place]).max(initial=0.0)))
-        for place in a
-        if place in b
-    )
-    return None if same else True
-
-
-def _gradient_arrays(layer: Any) -> list[np.ndarray]:
-    held = getattr(layer, "_gradient", None)
-    found = list(held.values()) if isinstance(held, dict) else list(held) if isinstance(held, list) else [held]
-    found += [value for name, value in getattr(layer, "__dict__", {}).items() if "grad" in name.lower() and name != "_gradient"]
-    return [array for array in found if isinstance(array, np.ndarray)]
-
-
-def _falls(start: _Training, factor: float, rates: list[str]) -> float | None:
-    twin = start.copy()
-    for rate in rates if factor != 1 else []:
-        setattr(twin.optimizer, rate, getattr(twin.optimizer, rate) * factor)
-    for _ in range(_STEPS):
-        twin.step()
-    return twin.mean_loss()

@@ -121,14 +121,14 @@ class Finding:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.where}: {self.kind}", *_wrap(self.message)]
+        lines = [f"{self.where}: {self.kind}", *wrapped(self.message)]
         if self.figures():
-            lines += _wrap(self.figures())
+            lines += wrapped(self.figures())
         if self.line:
             place = f"cell {self.cell}, " if self.cell is not None else ""
-            lines += _wrap(f"Your {place}{self.line}")
+            lines += wrapped(f"Your {place}{self.line}")
         if self.hint:
-            lines += _wrap("Look at: " + self.hint)
+            lines += wrapped("Look at: " + self.hint)
         return "\n".join(lines)
 
 
@@ -244,5 +244,6 @@ def worst(analytic: np.ndarray, numeric: np.ndarray, excess: np.ndarray) -> dict
     }
 
 
-def _wrap(text: str) -> list[str]:
+def wrapped(text: str) -> list[str]:
+    """A text in indented lines, as reports print it."""
     return textwrap.wrap(text, 110, initial_indent="   ", subsequent_indent="   ")

@@ -16,6 +16,7 @@ examples:
   python -m modnet train digits --layers 100 --epochs 30 --plot digits.png
   python -m modnet train moons --layers 16,16 --activation tanh --lr 0.01 --plot moons.png
   python -m modnet train fruit.csv --layers 20 --optimizer sgd --lr 0.05 --momentum 0.9
+  python -m modnet train fruit.csv --lr 0.00001 --why
   python -m modnet train houses.csv --target price --drop id --save houses.modnet
 """
 
@@ -146,6 +147,8 @@ def _add_train(commands: Any) -> None:
     add("--save", metavar="FILE", help="save the model, with what its inputs were made numbers by, for `predict`, `evaluate`")
     add("--plot", metavar="FILE", help="save curves, and what the network has learned, as .png, .pdf, .svg, ...")
     add("--quiet", action="store_true", help="print the last figures only")
+    add("--why", action="store_true",
+        help="then say whether this training learns what the data can teach, and if not, which change cures it")  # fmt: skip
 
 
 def _add_reading(add: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import inspect
 import os
 import sys
@@ -84,6 +85,7 @@ def train(options: argparse.Namespace) -> int:
         say(f"- {note}")
     say(plan(parts, stratified, options, scaled))
     say(f"\n{net.summary(table.X.shape[1])}\n")
+    untrained = copy.deepcopy(scaled.net) if options.why else None
     history, seconds = _fit(parts, scaled, loss, optimizer, source, options, say)
 
     lines, last = figures(parts, scaled)
@@ -100,6 +102,8 @@ def train(options: argparse.Namespace) -> int:
             net, examples.encoder, examples.target, scaled.mean, scaled.scale, scaled.y_mean, scaled.y_scale
         )
         model.save(options.save)
+    if untrained is not None:
+        print(f"\n{_why(untrained, parts, scaled, loss, optimizer, options)}")
     total = time.perf_counter() - began
     say(f"\n{count(history.epochs, 'epoch')} in {seconds:.2f} s, {total:.1f} s in all{ending(history)}")
     if options.plot:
@@ -114,6 +118,26 @@ def train(options: argparse.Namespace) -> int:
     return 130 if history.stopped_because.startswith("interrupted") else 0
 
 
+def _plan(n: int, options: argparse.Namespace) -> tuple[int, int]:
+    """The size of a batch and the number of epochs, for n examples to train on."""
+    size = min(options.batch_size or n, n)
+    return size, options.epochs or int(np.clip(-(-_STEPS // -(-n // size)), 30, 1000))
+
+
+def _why(
+    untrained: Any, parts: list[Part], scaled: Scaled, loss: Any, optimizer: Optimizer, options: argparse.Namespace
+) -> Any:
+    """Whether the training that has just been done learns what the data can teach, and if not, why."""
+    from modnet.check import check_training
+
+    (X, y), *held_out = [(scaled.inputs(part.X), scaled.targets(part.y)) for part in parts if part.name != "test"]
+    size, epochs = _plan(len(y), options)
+    return check_training(
+        untrained, loss, optimizer.fresh(), X, y, epochs=epochs, batch_size=size, rng=options.seed, patience=options.patience,
+        validation=held_out[0] if held_out else None,
+    )  # fmt: skip
+
+
 def _fit(
     parts: list[Part],
     scaled: Scaled,
@@ -124,10 +148,8 @@ def _fit(
     say: Callable[[str], None],
 ) -> tuple[History, float]:
     """Train on the first part, and say how it goes; also return the seconds it took without compilation."""
-    n = len(parts[0].y)
-    size = min(options.batch_size or n, n)
-    steps = -(-n // size)
-    epochs = options.epochs or int(np.clip(-(-_STEPS // steps), 30, 1000))
+    size, epochs = _plan(len(parts[0].y), options)
+    steps = -(-len(parts[0].y) // size)
     say(f"{loss}, {optimizer}, {count(epochs, 'epoch')} of {count(steps, 'step')} with {count(size, 'example')}")
     folder = cache_folder()
     if folder is None or not any(folder.glob("*.kernel")):

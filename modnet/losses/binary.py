@@ -22,7 +22,7 @@ import numpy as np
 
 from modnet.kernels import inline, inline_always
 from modnet.kernels.mathfun import exp, log, log1p, sigmoid
-from modnet.loss import Loss, operation
+from modnet.loss import Loss, operation, require_probabilities
 
 
 @inline
@@ -50,6 +50,8 @@ class _Binary(Loss):
 class BCE(_Binary):
     """Binary cross-entropy of probabilities, summed over the features of an example. Logarithms are clipped at -100.
 
+    Predictions outside 0 to 1 are refused: they are scores, for which there is `BCEWithLogits`.
+
     Shape
     -----
     y, yhat : (batch,), (batch, features) or more axes, the same for both. forward -> (batch,), backward -> like yhat.
@@ -59,6 +61,9 @@ class BCE(_Binary):
     >>> float(BCE().forward([1.0], [0.5])[0])  # log 2
     0.6931471805599453
     """
+
+    def check_prediction(self, yhat: np.ndarray) -> None:
+        require_probabilities(self, yhat, "end the network with Sigmoid(), or take BCEWithLogits(), which takes scores")
 
     @operation
     def forward(y, yhat, out, c):

@@ -19,7 +19,7 @@ import numpy as np
 
 from modnet.kernels import inline
 from modnet.kernels.mathfun import log
-from modnet.loss import Loss, operation
+from modnet.loss import Loss, operation, require_probabilities
 
 
 @inline
@@ -59,6 +59,9 @@ class KLDivergence(Loss):
         for i in range(yhat.shape[0]):
             for j in range(yhat.shape[1]):
                 delta[i, j] = -y[i, j] / _at_least(yhat[i, j], bound)                 # (2)
+
+    def check_prediction(self, yhat: np.ndarray) -> None:
+        require_probabilities(self, yhat, "end the network with Softmax(); of log-probabilities take np.exp")
 
     def check_values(self, y: np.ndarray) -> None:
         low, high = y.min(), y.max()

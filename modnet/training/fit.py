@@ -23,6 +23,7 @@ from modnet.inputs import generator, real, short_repr, whole
 from modnet.loss import Loss
 from modnet.metrics import Metrics
 from modnet.optim.optimizer import Optimizer, as_optimizer
+from modnet.training import advice
 from modnet.training.checkpoint import Checkpoint
 from modnet.training.compiled import CompiledRunner, can_compile
 from modnet.training.data import Source
@@ -112,7 +113,8 @@ def fit(
     Warns
     -----
     TrainingWarning : if Ctrl-C, or a loss that is NaN or infinite, ended the training. The network then has the last finite
-        parameters; after a non-finite loss the optimizer's state is reset. Also if the rate was 0 in all steps.
+        parameters; after a non-finite loss the optimizer's state is reset. Also if the network ends with the softmax that its
+        loss contains, if there is one class only, if the rate was 0 in all steps, and if the loss did not fall at all.
     """
     hints.refuse_arguments(unknown, fit, hints.FIT)
     optimizer = as_optimizer(optimizer)
@@ -143,6 +145,7 @@ def fit(
             intake.prepare(data, data.n - share, training=True)
         if held_out is not None:
             intake.prepare(held_out, held_out.n or 0, training=False)
+        notes = advice.before(net, loss, data)
         _attach(optimizer, net)
         if team is not None:
             source = team.begin(source)
@@ -182,6 +185,7 @@ def fit(
         if keeper is not None:
             keeper.resume(loop)
             keeper.writes = team is None or team.rank == 0
+        training.history.notes += [note for note in notes if note not in training.history.notes]
         loop.run()
     return training.history
 

@@ -23,6 +23,7 @@ class History:
     epochs : how many epochs were completed.
     best_epoch : with patience, the epoch, from 1, whose parameters the network has now; else None.
     stopped_because : why training ended, in words.
+    notes : what `fit` noticed, in words: each was a `TrainingWarning` as well.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class History:
         self.metrics: dict[str, list[float]] = {}
         self.best_epoch: int | None = None
         self.stopped_because = ""
+        self.notes: list[str] = []
         self._rates: list[float] = []
 
     @property
@@ -88,7 +90,7 @@ class History:
         return {
             **{name: list(values) for name, values in (("loss", self.loss), ("validation_loss", self.validation_loss))},
             "metrics": {name: list(values) for name, values in self.metrics.items()}, "rates": list(self._rates),
-            "best_epoch": self.best_epoch, "stopped_because": self.stopped_because,
+            "best_epoch": self.best_epoch, "stopped_because": self.stopped_because, "notes": list(self.notes),
         }  # fmt: skip
 
     @classmethod
@@ -100,6 +102,7 @@ class History:
             metrics = {str(name): [float(v) for v in values] for name, values in kept["metrics"].items()}
             best = kept["best_epoch"] if kept["best_epoch"] is None else int(kept["best_epoch"])
             found.stopped_because = str(kept["stopped_because"])
+            found.notes = [str(note) for note in kept.get("notes", ())]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"History: this is none that to_dict() gave ({type(error).__name__}: {error})") from None
         found.loss, found.validation_loss, found._rates = lists["loss"], lists["validation_loss"], lists["rates"]
@@ -133,8 +136,9 @@ class History:
     def __repr__(self) -> str:
         shown = self.last() if self.best_epoch is None else self.at(self.best_epoch)
         figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in shown.items())
+        notes = "".join(f"; {note}" for note in self.notes)
         kept = "" if self.best_epoch is None else f"kept epoch {self.best_epoch} with "
-        return f"History({self.epochs} epochs: {kept}{figures or 'nothing yet'}; {self.stopped_because or 'running'})"
+        return f"History({self.epochs} epochs: {kept}{figures or 'nothing yet'}; {self.stopped_because or 'running'}{notes})"
 
 
 def _finite(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from math import isfinite
 from typing import Any
 
@@ -12,11 +11,12 @@ from modnet.engine.modes import modes_of, restore_modes, set_training
 from modnet.engine.snapshot import Kept
 from modnet.engine.state import numbers_of
 from modnet.engine.walk import shuffle as shuffle_order
+from modnet.training import advice
 from modnet.training.checkpoint import Checkpoint
 from modnet.training.evaluating import Measured
 from modnet.training.progress import Bar
 from modnet.training.runner import Runner
-from modnet.training.training import Callback, Training, TrainingWarning
+from modnet.training.training import Callback, Training
 
 
 class Loop:
@@ -94,7 +94,7 @@ class Loop:
             history.best_epoch = self.best_at
         for watcher in self.watchers:
             watcher.on_fit_end(training)
-        self._warn(recorded)
+        advice.after(training, runner.data, bool(runner.diverged), self.kept is not None, self.moved or not recorded)
 
     def _epoch(self) -> bool:
         """One epoch and its figures; False if it ended early."""
@@ -128,16 +128,3 @@ class Loop:
     def _stop_without_patience(self, epoch: int) -> None:
         if self.patience is not None and epoch and epoch - self.best_at >= self.patience:
             self.training.stop(f"no lower validation loss in {self.patience} epochs")
-
-    def _warn(self, recorded: int) -> None:
-        training, history = self.training, self.training.history
-        if history.stopped_because.startswith(("interrupted", "diverged")):
-            advice = "; try a smaller lr, or inputs scaled to about -1 to 1" if self.runner.diverged else ""
-            state = "the best parameters are back" if self.kept is not None else "the network has its last finite parameters"
-            warnings.warn(f"fit: {history.stopped_because}; {state}{advice}", TrainingWarning, stacklevel=4)
-        elif recorded and not self.moved:
-            warnings.warn(
-                f"fit: the learning rate was 0 in all {training.step} steps, so nothing was learned; the schedule of "
-                f"{training.optimizer} has ended: attach the optimizer again, or set its lr",
-                TrainingWarning, stacklevel=4,
-            )  # fmt: skip

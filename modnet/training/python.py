@@ -13,6 +13,7 @@ from modnet.engine.program import is_ours, is_wired
 from modnet.engine.snapshot import Kept, is_finite, parts_of
 from modnet.engine.walk import scale
 from modnet.inputs import as_batch
+from modnet.loss import PredictionError
 from modnet.optim.optimizer import GradientNotFinite
 from modnet.training.data import Data, Source
 from modnet.training.progress import Bar
@@ -155,7 +156,10 @@ class PythonRunner(Runner):
 
     def _total(self, data: Data, y: Any, yhat: Any, weights: np.ndarray) -> float:
         """The sum of weighted losses of some examples; y has a row for each position."""
-        array = np.asarray(self.training.loss.forward(y, data.by_position(yhat)))
+        try:
+            array = np.asarray(self.training.loss.forward(y, data.by_position(yhat)))
+        except PredictionError:  # as the compiled walk has it, for a prediction that has left what the loss takes
+            return float("nan")
         if array.shape != (len(y),):
             name = type(self.training.loss).__name__
             raise ValueError(f"{name}: forward returned shape {array.shape}, expected ({len(y)},), the loss of each example")

@@ -11,7 +11,7 @@ from modnet.training.history import History
 
 
 class TrainingWarning(UserWarning):
-    """`fit` ended early: it was interrupted, or the loss became NaN or infinite."""
+    """`fit` ended early, by Ctrl-C or a loss that is NaN or infinite; or something is certainly wrong with the training."""
 
 
 class Callback:

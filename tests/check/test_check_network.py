@@ -1,4 +1,4 @@
-"""check_network and check_training on students' own networks and optimizers, right and broken, and on the library's."""
+"""check_network and check_steps on students' own networks and optimizers, right and broken, and on the library's."""
 
 import copy
 
@@ -8,7 +8,7 @@ from corpus import Lineaire, Linear, Sigmoide, Softmax, TanH
 from test_check_loss import CrossEntropieLoss, MSELoss
 
 import modnet
-from modnet.check import check_network, check_training
+from modnet.check import check_network, check_steps
 
 rng = np.random.default_rng(2)
 X = rng.normal(size=(6, 3))
@@ -130,7 +130,7 @@ def test_networks_of_the_library_give_no_finding(dtype):
     net = modnet.Sequential(modnet.Linear(3, 5, rng=0), modnet.ReLU(), modnet.Linear(5, 2, rng=1)).astype(dtype)
     check_network(net, modnet.CrossEntropy(), X.astype(dtype), LABELS).raise_if_failed()
     for optimizer in (modnet.optim.SGD(0.1), modnet.optim.Adam(0.01)):
-        check_training(net, modnet.CrossEntropy(), optimizer, X.astype(dtype), LABELS).raise_if_failed()
+        check_steps(net, modnet.CrossEntropy(), optimizer, X.astype(dtype), LABELS).raise_if_failed()
 
 
 def branching():
@@ -163,7 +163,7 @@ def test_networks_of_the_library_that_are_no_chain_give_no_finding(name, dtype):
     report = check_network(net, modnet.MSE(), X.astype(dtype), Y.astype(dtype))
     report.raise_if_failed()
     assert len(report.verdicts) == len(list(net.leaves())) + 2  # the loss and the chain
-    check_training(net, modnet.MSE(), modnet.optim.Adam(0.01), X.astype(dtype), Y.astype(dtype)).raise_if_failed()
+    check_steps(net, modnet.MSE(), modnet.optim.Adam(0.01), X.astype(dtype), Y.astype(dtype)).raise_if_failed()
 
 
 def test_a_network_that_reads_whole_numbers_gives_no_finding():
@@ -378,7 +378,7 @@ def misspelt(self, batch_x, batch_y):
 @pytest.mark.parametrize("kind", [Sequentiel, Indexed, Attributes])
 def test_right_optimizers_of_students_give_no_finding(kind):
     net, loss = kind(*layers()), MSELoss()
-    check_training(net, loss, Optim(net, loss), X, Y).raise_if_failed()
+    check_steps(net, loss, Optim(net, loss), X, Y).raise_if_failed()
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ def test_right_optimizers_of_students_give_no_finding(kind):
 )
 def test_a_wrong_step_is_named(kind, step):
     net, loss = Sequentiel(*layers()), MSELoss()
-    report = check_training(net, loss, optim(step=step)(net, loss), X, Y)
+    report = check_steps(net, loss, optim(step=step)(net, loss), X, Y)
     assert [f.kind for f in report.findings] == [kind], str(report)
 
 
@@ -403,14 +403,14 @@ def test_a_layer_that_update_parameters_leaves_out_is_named():
             m.update_parameters(gradient_step)
 
     net, loss = chain(update_parameters=update_parameters)(*layers()), MSELoss()
-    report = check_training(net, loss, Optim(net, loss), X, Y)
+    report = check_steps(net, loss, Optim(net, loss), X, Y)
     assert report.findings[0].kind == "layer-not-trained"
     assert "layer 0 Lineaire" in report.findings[0].where
 
 
 def test_a_rate_that_is_too_large_is_told_from_a_wrong_gradient():
     net, loss = Sequentiel(*layers()), MSELoss()
-    report = check_training(net, loss, Optim(net, loss, eps=30.0), X, Y)
+    report = check_steps(net, loss, Optim(net, loss, eps=30.0), X, Y)
     assert [f.kind for f in report.findings] == ["scale"]
     assert "hundredth of the rate" in report.findings[0].message
 
@@ -419,7 +419,7 @@ def test_a_network_is_left_as_it_was():
     net, loss = Sequentiel(*layers()), MSELoss()
     before = copy.deepcopy([m._parameters if hasattr(m, "_parameters") else m.W for m in net.modules])
     check_network(net, loss, X, Y)
-    check_training(net, loss, Optim(net, loss), X, Y)
+    check_steps(net, loss, Optim(net, loss), X, Y)
     after = [m._parameters if hasattr(m, "_parameters") else m.W for m in net.modules]
     for a, b in zip(after, before):
         np.testing.assert_array_equal(a, b)

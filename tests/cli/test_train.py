@@ -193,3 +193,16 @@ def test_ctrl_c_before_training_is_one_line(capsys, monkeypatch):
 
     monkeypatch.setattr(datasets, "load_table", interrupt)
     assert run(capsys, "train", "xor") == (130, "", "\nmodnet: interrupted\n")
+
+
+def test_why_names_the_change_that_cures(capsys):
+    line = ("train", "iris", "--optimizer", "sgd", "--lr", "0.00001", "--epochs", "30", "--seed", "1")
+    status, out, _ = run(capsys, *line, "--why")
+    assert status == 0
+    assert "1. Sequential: rate-too-small" in out
+    assert re.search(r"Change: optimizer = SGD\(lr=0\.\d+\)", out)
+    plain = run(capsys, *line)[1]
+    assert figures(plain) == figures(out)  # the training itself is the same
+    assert "rate-too-small" not in plain
+    out = run(capsys, "train", "iris", "--epochs", "30", "--quiet", "--why")[1]
+    assert "all right" in out

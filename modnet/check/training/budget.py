@@ -1,0 +1,34 @@
+"""The budget of a search: work, in examples times parameters, and the clock as a cap on top."""
+
+from __future__ import annotations
+
+import time
+
+_LONGEST = 2e9  # of one training
+
+class Budget:
+    """Work that may still be done, and the clock."""
+
+    def __init__(self, work: float, seconds: float) -> None:
+        self.left, self.ends, self.seconds = work, time.perf_counter() + seconds, seconds
+        self.began = time.perf_counter()
+        self.spent = False  # all work is done
+        self.late = False  # the clock was met
+        self.runs = 0
+
+    def allows(self, work: float, keep: float = 0.0) -> bool:
+        """Whether a training of this much work may be tried, with some work kept for what comes later."""
+        if time.perf_counter() > self.ends:
+            self.late = True
+            return False
+        if work > min(self.left - keep, _LONGEST):
+            self.spent = True
+            return False
+        self.left -= work
+        self.runs += 1
+        return True
+
+    @property
+    def taken(self) -> float:
+        """Seconds so far."""
+        return time.perf_counter() - self.began

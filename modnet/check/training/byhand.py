@@ -1,0 +1,201 @@
+"""Students' networks, losses and loops, seen as the library's: the same numbers, computed by compiled walks.
+
+A network is translated layer by layer, each held to what it computes: a matrix product with or without a bias, or one of the
+known activations. A loop by hand is a law: how far its step goes along the gradient. What is not recognised stays as it is, and
+is called as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modnet.check.networks import layers_of, recorded
+from modnet.check.subject import Misbehaviour, call, copied, parameters
+from modnet.check.training.steps import Steps, rates_of
+from modnet.engine.program import is_ours
+from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy
+from modnet.modules import (
+    ELU,
+    GELU,
+    Identity,
+    LeakyReLU,
+    Linear,
+    LogSoftmax,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from modnet.modules.container import Container
+from modnet.optim import SGD
+
+_KNOWN = (Identity, Tanh, Sigmoid, ReLU, LeakyReLU, Softplus, ELU, SiLU, GELU, Softmax, LogSoftmax)
+
+
+def is_plain(net: Any) -> bool:
+    """Whether a network has classes in it that are not the library's."""
+    return not all(is_ours(leaf) for leaf in (net.leaves() if isinstance(net, Container) else [net]))
+
+
+def translated(net: Any, X: np.ndarray) -> Any:
+    """A network of the library's that computes the same as a student's; None if it can't be said what it computes."""
+    try:
+        with np.errstate(all="ignore"):
+            out, inputs = recorded(net, X)
+            layers = [_layer(layer, x) for layer, x in zip(layers_of(net), inputs, strict=True)]
+            if not layers or any(layer is None for layer in layers):
+                return None
+            twin = Sequential(*layers)
+            found = np.asarray(twin.forward(X.astype(twin.dtype)))
+    except (Misbehaviour, ValueError, TypeError, RuntimeError, AttributeError, IndexError):
+        return None
+    return twin if found.shape == out.shape and np.allclose(found, out, rtol=1e-5, atol=1e-7, equal_nan=True) else None
+
+
+def _layer(layer: Any, x: np.ndarray | None) -> Any:
+    if x is None:
+        return None
+    if is_ours(layer):
+        return copied(layer)
+    # At numbers of its own: at those of the network, which may all be 0, every activation can be the identity.
+    x = np.random.default_rng(0).normal(size=(min(len(x), 16), *x.shape[1:])) * 2.0
+    out = np.asarray(call("forward", copied(layer).forward, x.copy()))
+    return _linear(layer, x, out) or _activation(x, out)
+
+
+def _linear(layer: Any, x: np.ndarray, out: np.ndarray) -> Any:
+    held = list(parameters(layer).values())
+    weights = [a for a in held if a.ndim == 2 and {*a.shape} == {x.shape[-1], out.shape[-1]}]
+    if x.ndim != 2 or out.ndim != 2 or not weights:
+        return None
+    biases = [a for a in held if a.size == out.shape[-1] and a.ndim in (1, 2) and not any(a is w for w in weights)]
+    for W in weights:
+        for matrix in (W, W.T):
+            if matrix.shape != (x.shape[-1], out.shape[-1]):
+                continue
+            for b in (None, *biases):
+                computed = x @ matrix + (0.0 if b is None else b.reshape(-1))
+                if np.allclose(computed, out, rtol=1e-6, atol=1e-9, equal_nan=True):
+                    if b is None and biases and not biases[0].any():
+                        b = biases[0]  # a bias that is still 0
+                    found = Linear(*matrix.shape, bias=b is not None, rng=0)
+                    found.weight[...] = matrix
+                    if b is not None:
+                        found.bias[...] = b.reshape(-1)
+                    return found
+    return None
+
+
+def _activation(x: np.ndarray, out: np.ndarray) -> Any:
+    if out.shape != x.shape:
+        return None
+    for kind in _KNOWN:
+        module = kind()
+        if np.allclose(module.forward(x), out, rtol=1e-5, atol=1e-9, equal_nan=True):
+            return module
+    return None
+
+
+def known_loss(loss: Any, y: np.ndarray, yhat: np.ndarray) -> tuple[Any, float]:
+    """A loss of the library's whose derivative a student's loss has, and the factor before it; (None, 1) if there is none.
+
+    Several predictions are compared, since at a single one two losses can agree.
+    """
+    rng = np.random.default_rng(0)
+    inside = float(yhat.min()) >= 0 and float(yhat.max()) <= 1
+    other = np.clip(yhat * 0.7 + 0.2 * rng.random(yhat.shape), 0.02, 0.98) if inside else yhat + rng.normal(size=yhat.shape)
+    tries = [yhat, other]
+    for kind in (MSE, BCE, CrossEntropy, BCEWithLogits, NLL, MAE):
+        factors = []
+        try:
+            for at in tries:
+                theirs, own = np.asarray(loss.backward(y, at), np.float64), np.asarray(kind().backward(y, at), np.float64)
+                power = float(np.sum(own * own))
+                factor = float(np.sum(theirs * own)) / power if power else 0.0
+                good = theirs.shape == own.shape and factor and np.allclose(theirs, factor * own, rtol=1e-4, atol=1e-9)
+                factors.append(factor if good else np.nan)
+        except Exception:  # whatever a stranger's loss raises, or one of ours refuses
+            continue
+        if np.allclose(factors, factors[0], rtol=1e-4):
+            return kind(), factors[0]
+    return None, 1.0
+
+
+@dataclass
+class Law:
+    """What a step of a loop by hand does.
+
+    Attributes
+    ----------
+    rate : parameters -= rate * gradient of the mean loss; below 0 if the step goes uphill. It is measured.
+    name : of the attribute that holds the rate; empty if there is none. given : its value.
+    plain : whether that is all, for every batch: no momentum, nothing left of earlier steps.
+    divided : whether the step is that of the mean over the batch, not of the sum.
+    """
+
+    rate: float
+    name: str
+    given: float
+    plain: bool
+    divided: bool
+
+
+def law_of(net: Any, loss: Any, optimizer: Any, X: np.ndarray, y: np.ndarray) -> Law | None:
+    """The law of a loop by hand, from its steps on copies; None if no step moves anything."""
+    start = Steps(net, loss, optimizer, X, y)
+    names = rates_of(optimizer)
+    name = next((n for n in ("eps", "lr", "rate", "learning_rate", "gradient_step") if n in names), names[0] if names else "")
+    given = float(getattr(optimizer, name)) if name else 0.0
+    first = _length(start)
+    if first is None:
+        return None
+    doubled = _length(Steps(net, loss, optimizer, np.concatenate([X, X]), np.concatenate([y, y])))
+    divided = doubled is None or abs(doubled / first - 1) < 0.05
+    later = start.copy()
+    later.step()
+    second = _length(later)
+    plain = (second is None or abs(second / first - 1) < 0.05) and _is_along(start, first)
+    return Law(first, name, given, plain, divided)
+
+
+def _length(start: Steps) -> float | None:
+    """How far one step goes along the gradient of the mean loss."""
+    twin = start.copy()
+    before = twin.numbers()
+    twin.step()
+    moved = {place: move for place, move in twin.moved(before).items() if move.any()}
+    if not moved:
+        return None
+    power = sum(float(np.sum(move.astype(np.float64) ** 2)) for move in moved.values())
+    slope = 0.0
+    for place, move in moved.items():
+        largest = float(np.abs(move).max())
+        slope += start.slope(place, move / largest) * largest
+    return -power / slope if slope and np.isfinite(slope) else None
+
+
+def _is_along(start: Steps, length: float) -> bool:
+    """Whether a step is this length times the gradient, and not another direction downhill, such as Adam's."""
+    twin = start.copy()
+    before = twin.numbers()
+    twin.step()
+    place, move = max(twin.moved(before).items(), key=lambda item: item[1].size)
+    rng = np.random.default_rng(6)
+    size = float(np.sqrt(np.sum(move.astype(np.float64) ** 2)))
+    for _ in range(3):
+        direction = rng.choice([-1.0, 1.0], move.shape)
+        along = -float(np.sum(move * direction)) / length
+        if abs(along - start.slope(place, direction)) > 0.05 * size / abs(length) + 1e-9:
+            return False
+    return True
+
+
+def as_sgd(rate: float) -> SGD:
+    """The optimizer of a law."""
+    return SGD(abs(rate))

@@ -1,0 +1,208 @@
+"""Changes of the targets, of what the network ends with, and of the loss: they have to fit each other."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from modnet.check.training import edit
+from modnet.check.training.change import Apply, Change, of_net
+from modnet.check.training.facts import Facts
+from modnet.check.training.reference import Columns
+from modnet.check.training.setup import Run, Setup
+from modnet.check.training.task import Task
+from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, KLDivergence, MultiMargin, Perceptron
+from modnet.modules import LogSoftmax, Sigmoid, Softmax
+
+_SCORES = (CrossEntropy, BCEWithLogits, MultiMargin, Hinge, Perceptron)
+
+
+def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """Targets as they are coded and scaled."""
+    task, y = setup.task, setup.y
+    end = facts.end_name
+    if task.kind == "numbers":
+        spread = np.where(facts.y_deviation > 0, facts.y_deviation, 1.0)
+        size = float(np.max(np.abs(facts.y_mean) + facts.y_deviation))
+        far = float(np.max(np.abs(facts.y_mean) / spread))
+        small = float(facts.y_deviation.max())
+        if size > 10 or far > 10 or (0 < small < 1e-3):
+            yield Change(
+                "unscaled-targets", 86 if size > 100 else 60,
+                f"the targets have a mean of {facts.y_mean[0]:.4g} and a deviation of {facts.y_deviation[0]:.4g}",
+                [("y = (y - y.mean(axis=0)) / y.std(axis=0)", scale_targets)],
+            )  # fmt: skip
+        if task.codes and not isinstance(setup.loss, _SCORES) and facts.looks_inside and len(edit.dense(setup.net)):
+            outside = task.codes[-1] > facts.range[1] or task.codes[0] < facts.range[0]
+            count = len(task.codes)
+            yield Change(
+                "label-coding", 97 if outside else 50,
+                f"the targets are {count} whole numbers from {task.codes[0]:g} to {task.codes[-1]:g}, taken as amounts",
+                [(f"loss = CrossEntropy(), with {count} outputs, one for each class, and y as labels 0 to {count - 1}",
+                  classes_apart)],
+            )  # fmt: skip
+    elif task.kind == "binary" and (task.low, task.high) not in ((0.0, 1.0), (-1.0, 1.0)):
+        yield Change(
+            "label-coding", 90, f"the two classes are coded {task.low:g} and {task.high:g}",
+            [(f"y = (y == {task.high:g}).astype(float)", lambda s: _recode(s, 0.0, 1.0))],
+        )  # fmt: skip
+    elif task.kind == "binary" and task.low == -1 and end in ("Sigmoid", "Softmax", "ReLU"):
+        yield Change(
+            "label-coding", 88, f"the two classes are coded -1 and 1, and {end} gives nothing below 0",
+            [("y = (y + 1) / 2", lambda s: _recode(s, 0.0, 1.0))],
+        )  # fmt: skip
+    if base.error and y.dtype.kind in "iu" and y.ndim == 1 and y.min() > 0:
+        least = int(y.min())
+        yield Change(
+            "label-coding", 95, f"the labels begin at {least}",
+            [(f"y = y - {least}", lambda s: s.but(y=s.y - least, judged=(s.judged[0], s.judged[1] - least)))],
+        )  # fmt: skip
+    if base.error and task.kind == "binary" and task.low == 0 and isinstance(setup.loss, Hinge | Perceptron):
+        yield Change("label-coding", 95, "the loss takes labels -1 and 1", [("y = 2 * y - 1", lambda s: _recode(s, -1.0, 1.0))])
+
+
+def scale_targets(setup: Setup) -> Setup:
+    """Targets of mean 0 and deviation 1; if the network ends with a bounded activation, within what it gives."""
+    y = setup.y.astype(np.float64)
+    columns = Columns(y)
+    low, high = Facts(setup.but(y=y)).range
+    if low == 0 and high == 1:
+        least, width = y.min(axis=0), np.maximum(np.ptp(y, axis=0), 1e-300)
+        return setup.but(y=(y - least) / width, backwards=_after(setup, lambda out: out * width + least))
+    back = _after(setup, columns.back)
+    return setup.but(y=columns(y), backwards=back)
+
+
+def _after(setup: Setup, back: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    before = setup.backwards
+    return back if before is None else lambda out: before(back(out))
+
+
+def _recode(setup: Setup, low: float, high: float) -> Setup:
+    task = setup.task
+    middle = (task.low + task.high) / 2
+    signed = isinstance(setup.loss, BCEWithLogits | Hinge | Perceptron)
+    twin = replace(task, low=low, high=high, threshold=0.0 if signed else (low + high) / 2)
+
+    def code(y: np.ndarray) -> np.ndarray:
+        return np.where(y > middle, high, low)
+
+    return setup.but(y=code(setup.y), judged=(setup.judged[0], code(setup.judged[1])), task=twin)
+
+
+def classes_apart(setup: Setup) -> Setup:
+    """Numbers that stand for classes as labels, an output for each, cross-entropy."""
+    codes = np.array(setup.task.codes)
+
+    def label(y: np.ndarray) -> np.ndarray:
+        return np.abs(y.reshape(len(y), 1) - codes).argmin(axis=1)
+
+    net = edit.edited(setup.net, lambda n: edit.outputs_to(n, len(codes)))
+    task = Task("classes", len(codes))
+    judged = (setup.judged[0], label(setup.judged[1]))
+    return setup.but(net=net, loss=CrossEntropy(), y=label(setup.y), judged=judged, task=task, backwards=None)
+
+
+def output(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """What the network ends with, beside what the loss takes and what the targets are."""
+    if facts.end is None:
+        return
+    loss, task, end, where = setup.loss, setup.task, facts.end_name, facts.end.name
+    name, columns = type(loss).__name__, _columns(setup)
+    drop = (f"net.pop()  # without {end}", of_net(edit.drop_end))
+    if isinstance(loss, _SCORES):
+        if end in ("Softmax", "Sigmoid", "Sigmoide") and isinstance(loss, CrossEntropy | BCEWithLogits):
+            own = "softmax" if isinstance(loss, CrossEntropy) else "sigmoid"
+            seen = f"{name} contains the {own}, and the network ends with {facts.end.module} as well"
+            yield Change("double-softmax", 100, seen, [drop], where)
+        elif end and not (end == "LogSoftmax" and isinstance(loss, CrossEntropy)):
+            weight = 85 if np.isfinite(facts.range).any() else 35
+            yield Change("output-range", weight, f"{name} takes scores of any size, {end} gives {_span(facts)}", [drop], where)
+        return
+    one_hot = task.kind == "classes"
+    if isinstance(loss, BCE):
+        if end == "Softmax" and columns == 1:
+            yield _end_with(Sigmoid(), 99, "a softmax over one unit is always 1", where)
+        elif end == "Softmax" and task.kind == "binary":
+            yield _end_with(Sigmoid(), 90, "several columns can be 1 at once, and a softmax's add up to 1", where)
+        elif end not in ("Sigmoid", "Sigmoide", "Softmax"):
+            seen = f"BCE takes probabilities, and the network ends with {end or 'a layer'}, which gives {_span(facts)}"
+            yield _end_with(Sigmoid(), 95, seen, where)
+    elif isinstance(loss, NLL):
+        if end not in ("LogSoftmax", "Softmax"):
+            yield _end_with(LogSoftmax(), 93, f"{name} takes log-probabilities, and the network gives {_span(facts)}", where)
+    elif isinstance(loss, KLDivergence):
+        if end not in ("Softmax", "Sigmoid"):
+            yield _end_with(Softmax(), 93, f"{name} takes probabilities, and the network gives {_span(facts)}", where)
+    elif end:
+        low, high = facts.range
+        y = setup.y.astype(np.float64)
+        room = 0.02 * max(float(np.ptp(y)), 1e-12)
+        outside = float(np.mean((y < low - room) | (y > high + room)))
+        if end == "Softmax" and columns == 1:
+            yield _end_with(Sigmoid(), 99, "a softmax over one unit is always 1", where) if task.kind == "binary" else Change(
+                "output-range", 99, "a softmax over one unit is always 1", [drop], where)  # fmt: skip
+        elif outside > 0.01 or (end in ("Softmax", "LogSoftmax") and not one_hot):
+            seen = f"{end} gives {_span(facts)}, and the targets reach from {y.min():.4g} to {y.max():.4g}"
+            yield Change("output-range", 95 if outside > 0.01 else 60, seen, [drop], where)
+        elif end in edit.BENDING:
+            seen = f"the network ends with {end}: once its input is below 0 nothing moves any more"
+            options = [drop, _end_line(Sigmoid())] if task.kind != "numbers" else [drop]
+            yield Change("output-range", 58, seen, options, where)
+
+
+def _end_with(module: Any, weight: int, seen: str, where: str) -> Change:
+    return Change("output-range", weight, seen, [_end_line(module)], where)
+
+
+def _end_line(module: Any) -> tuple[str, Apply]:
+    def put(setup: Setup) -> Setup:
+        return setup.but(net=edit.edited(setup.net, lambda net: edit.put_end(net, copy.deepcopy(module))))
+
+    return f"end the network with {type(module).__name__}()", put
+
+
+def _span(facts: Facts) -> str:
+    low, high = facts.range
+    if not np.isfinite([low, high]).any():
+        return "numbers of any size"
+    if np.isfinite([low, high]).all():
+        return f"numbers from {low:.3g} to {high:.3g}"
+    return f"no number {'below' if np.isfinite(low) else 'above'} {low if np.isfinite(low) else high:.3g}"
+
+
+def _columns(setup: Setup) -> int:
+    return int(setup.y.shape[-1]) if setup.y.ndim > 1 else 1
+
+
+def losses(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """A loss for another kind of targets."""
+    loss, task, end = setup.loss, setup.task, facts.end_name
+    name = type(loss).__name__
+    if isinstance(loss, (*_SCORES, BCE, NLL, KLDivergence)) or not facts.looks_inside:
+        if isinstance(loss, BCE) and task.kind == "classes" and end == "Sigmoid":
+            yield Change("wrong-loss", 28, "one class of several, and the loss asks each by itself", [_cross_entropy(end)])
+        return
+    if task.kind == "classes":
+        yield Change("wrong-loss", 52, f"{name} is a loss of amounts, and the targets are classes", [_cross_entropy(end)])
+    elif task.kind == "binary" and facts.range == (0.0, 1.0) and task.low == 0:
+        variants: list[tuple[str, Apply]] = [("loss = BCE()", lambda s: s.but(loss=BCE()))]
+        if not isinstance(loss, MSE):
+            variants.append(("loss = MSE()", lambda s: s.but(loss=MSE())))
+        seen = f"{name} is a loss of amounts, and the targets yes and no"
+        yield Change("wrong-loss", 30 if isinstance(loss, MSE) else 56, seen, variants)
+    elif isinstance(loss, MAE):
+        yield Change("wrong-loss", 32, "the gradient of MAE is as large near the goal as far from it",
+                     [("loss = MSE()", lambda s: s.but(loss=MSE()))])  # fmt: skip
+
+
+def _cross_entropy(end: str) -> tuple[str, Apply]:
+    def apply(setup: Setup) -> Setup:
+        net = edit.edited(setup.net, edit.drop_end) if end else setup.net
+        return setup.but(net=net, loss=CrossEntropy())
+
+    return "loss = CrossEntropy()" + (f", and the network without {end} at its end" if end else ""), apply

@@ -1,0 +1,149 @@
+"""Changes of the inputs, of the weights at the start, of units and of the architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from modnet.check.training import edit
+from modnet.check.training.change import Apply, Change, of_net
+from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
+from modnet.check.training.reference import Columns
+from modnet.check.training.setup import Run, Setup
+from modnet.modules import Dropout, LeakyReLU, ReLU
+
+
+def inputs(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """Columns as they are scaled."""
+    if setup.X.dtype.kind in "iu":
+        return
+    unscaled = facts.unscaled
+    if unscaled > 0.15 and float(np.max(facts.deviation)) > 0:
+        weight = 87 if unscaled >= 3 else 60 if unscaled >= 1 else 34
+        yield Change("unscaled-inputs", weight, facts.columns(),
+                     [("X = (X - X.mean(axis=0)) / X.std(axis=0)", scale_inputs)])  # fmt: skip
+
+
+def scale_inputs(setup: Setup) -> Setup:
+    """Columns of mean 0 and deviation 1, those that are judged by the same numbers."""
+    columns = Columns(setup.X.astype(np.float64))
+    X = columns(setup.X)
+    return setup.but(X=X, judged=(X if setup.judged[0] is setup.X else columns(setup.judged[0]), setup.judged[1]))
+
+
+def weights(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """Weights at the start."""
+    if not facts.looks_inside:
+        return
+    layers = edit.weighted(setup.net)
+    odd, seen = facts.odd_weights(setup.net)
+    if odd and not (len(layers) == 1 and facts.unscaled < 1):
+        yield Change("symmetric-init", 92, seen, [(_init_line(setup), _redraw(odd))], layers[odd[0]].name)
+    large, seen = facts.large_weights(setup.net)
+    stuck = [share for _, share in saturated(facts.outputs)]
+    if large:
+        flat = f"; {max(stuck):.0%} of the outputs of an activation are flat at the start" if stuck and max(stuck) > 0.3 else ""
+        weight = 95 if facts.enormous(setup.net) else 90 if facts.unscaled < 3 else 80
+        yield Change("saturated-units", weight, seen + flat, [(_init_line(setup), _redraw(large))], layers[large[0]].name)
+    if not odd and not large and layers:
+        every = list(range(len(layers)))
+        kind = "saturated-units" if stuck else "symmetric-init"
+        yield Change(kind, 22, "where it starts", [(_init_line(setup), _redraw(every))])
+
+
+def _init_line(setup: Setup) -> str:
+    if setup.plain_classes:
+        return "W = rng.normal(size=W.shape) * np.sqrt(2 / W.shape[0]), b = np.zeros_like(b), in each of these layers"
+    return 'Linear(..., init="he_normal"), or without init, for each of these layers'
+
+
+def _redraw(which: list[int]) -> Apply:
+    def apply(setup: Setup) -> Setup:
+        return setup.but(net=edit.edited(setup.net, lambda net: edit.redraw(net, which, np.random.default_rng(11))))
+
+    return apply
+
+
+def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """Units that are dead, or through which no gradient passes, or that are dropped."""
+    if not facts.looks_inside:
+        return
+    net = setup.net
+    hidden = edit.hidden_activations(net, ("ReLU",))
+    if hidden:
+        at_start = dict(dead(facts.outputs))
+        after = dict(dead(look(base.net, setup.X))) if base.net is not None else {}
+        worst = max(((max(at_start.get(p.name, 0), after.get(p.name, 0)), p.name) for p in hidden), default=(0.0, ""))
+        share, where = worst
+        if share >= 0.3:
+            when = "after training" if after.get(where, 0) >= at_start.get(where, 0) else "before training"
+            weight = 70 if share >= 0.9 else 52
+            variants = [("LeakyReLU() instead of ReLU()", _activation(("ReLU",), LeakyReLU, None))]
+            if at_start.get(where, 0) >= 0.3:
+                variants.append((_init_line(setup), _redraw(list(range(len(edit.weighted(net)))))))
+            seen = f"{share:.0%} of the units of {where} are 0 for every example {when}"
+            yield Change("dead-units", weight, seen, variants, where)
+    curved = edit.hidden_activations(net, edit.SATURATING)
+    depth = len(edit.weighted(net))
+    if curved and depth >= 3:
+        norms = [size for _, size in gradient_norms(setup)]
+        ratio = norms[0] / norms[-1] if norms and norms[-1] else 1.0
+        if ratio < 0.05:
+            names = edit.name_of(curved[0].module)
+            yield Change(
+                "vanishing-gradient", 72 if len(curved) >= 3 else 48,
+                f"the first layer gets {ratio:.2g} of the gradient of the last, through {len(curved)} {names}s",
+                [("ReLU() instead of " + names + "()", _activation(edit.SATURATING, ReLU, "he_normal"))], curved[0].name,
+            )  # fmt: skip
+    drops = [p for p in edit.places(net) if isinstance(p.module, Dropout) and p.module.p > 0]
+    if drops:
+        largest = max(p.module.p for p in drops)
+        line = "Dropout(0.1)" if largest > 0.3 else "without Dropout"
+        yield Change("dropout-too-high", 73 if largest >= 0.6 else 46 if largest >= 0.4 else 28,
+                     f"Dropout leaves {1 - largest:.0%} of the units at each step", [(line, of_net(_less_dropout))],
+                     drops[0].name)  # fmt: skip
+
+
+def _less_dropout(net: Any) -> None:
+    for place in edit.places(net):
+        if isinstance(place.module, Dropout):
+            place.module.p = 0.1 if place.module.p > 0.3 else 0.0
+
+
+def _activation(names: tuple[str, ...], kind: Any, init: str | None) -> Apply:
+    def change(net: Any) -> None:
+        for place in edit.hidden_activations(net, names):
+            edit.put(place, kind())
+        if init:
+            edit.redraw(net, list(range(len(edit.weighted(net)))), np.random.default_rng(13))
+
+    return of_net(change)
+
+
+def architecture(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """Biases, and how many units."""
+    if not facts.looks_inside:
+        return
+    net = setup.net
+    dense = edit.dense(net)
+    bare = [p for p in dense if p.module.bias is None]
+    normed = any(edit.name_of(p.module) in ("BatchNorm", "LayerNorm") for p in edit.places(net))
+    if bare and not normed:
+        line = "out = x @ W + b, with b = np.zeros(W.shape[1])" if setup.plain_classes else "Linear(..., bias=True)"
+        yield Change("no-bias", 76 if len(bare) == len(dense) else 50, f"{len(bare)} of {len(dense)} layers have no bias",
+                     [(line, of_net(edit.add_biases))], bare[0].name)  # fmt: skip
+    if edit.is_chain(net) and dense and not facts.copies:
+        sizes = edit.widths(net)
+        linear = not edit.hidden_activations(net, edit.BENDING + edit.SATURATING + ("Ramp", "Radial", "Threshold"))
+        inputs = dense[0].module.in_features
+        if linear:
+            seen, weight = "there is no activation between the layers, so that the network is linear", 66
+            line = f"net = Sequential(Linear({inputs}, 16), Tanh(), Linear(16, ...))"
+        else:
+            seen, weight = f"the hidden layers have {', '.join(map(str, sizes))} units", 64 if min(sizes) <= 3 else 20
+            line = f"hidden layers of {max(16, 4 * max(sizes))} units"
+        units = 16 if linear else max(16, 4 * max(sizes))
+        if units <= 1024:
+            yield Change("too-small", weight, seen, [(line, of_net(lambda n: edit.widen(n, units)))])

@@ -1,0 +1,188 @@
+"""Changes of how it is trained: the rate, momentum, weight decay, epochs, batches, the order and the weight of examples."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from modnet.check.training.change import Apply, Change
+from modnet.check.training.facts import Facts
+from modnet.check.training.reference import balance
+from modnet.check.training.setup import Run, Setup
+from modnet.check.training.task import Task
+from modnet.optim.schedules import Schedule
+
+
+def rebuilt(optimizer: Any, **settings: Any) -> Any:
+    """An optimizer of the same kind with other settings."""
+    names = inspect.signature(type(optimizer)).parameters
+    given = {name: getattr(optimizer, name) for name in names if hasattr(optimizer, name)}
+    if optimizer.schedule is not None:
+        given["lr"] = copy.deepcopy(optimizer.schedule)
+    given.update({name: value for name, value in settings.items() if name in names})
+    if not given.get("momentum") and "nesterov" in given:
+        given["nesterov"] = False
+    return type(optimizer)(**given)
+
+
+def faster(setup: Setup, factor: float) -> Setup:
+    """The same training at another rate."""
+    optimizer = setup.optimizer
+    schedule = optimizer.schedule
+    return setup.but(optimizer=rebuilt(optimizer, lr=optimizer.lr * factor if schedule is None else _scaled(schedule, factor)))
+
+
+def _scaled(schedule: Schedule, factor: float) -> Schedule:
+    twin = copy.deepcopy(schedule)
+    for part in (twin, *vars(twin).values()):
+        if isinstance(part, Schedule):
+            part.lr *= factor
+    for name in ("lowest", "minimum", "least"):
+        if isinstance(getattr(twin, name, None), float):
+            setattr(twin, name, getattr(twin, name) * factor)
+    return twin
+
+
+def _line(setup: Setup, changed: Apply) -> str:
+    optimizer = changed(setup).optimizer
+    if setup.rate_name:
+        return f"optimizer.{setup.rate_name} = {optimizer.lr:g}"
+    return f"optimizer = {optimizer!r}"
+
+
+def _rate(setup: Setup, factor: float) -> tuple[str, Apply]:
+    def apply(s: Setup) -> Setup:
+        return faster(s, factor)
+
+    return _line(setup, apply), apply
+
+
+def _with(setup: Setup, **settings: Any) -> tuple[str, Apply]:
+    def apply(s: Setup) -> Setup:
+        return s.but(optimizer=rebuilt(s.optimizer, **settings))
+
+    return _line(setup, apply), apply
+
+
+def rates(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """The optimizer: momentum, weight decay, the schedule and the rate."""
+    optimizer = setup.optimizer
+    if not hasattr(optimizer, "fresh") or not hasattr(optimizer, "lr"):
+        return
+    rate = float(optimizer.lr)
+    momentum = float(getattr(optimizer, "momentum", 0.0) or 0.0)
+    if momentum > 0:
+        seen = f"momentum {momentum:g} makes every step up to {1 / (1 - momentum):.3g} times as long"
+        yield Change("momentum-too-large", 74 if momentum >= 0.95 else 46 if momentum >= 0.9 and rate >= 0.1 else 27, seen,
+                     [_with(setup, momentum=0.0)])  # fmt: skip
+    decay = float(getattr(optimizer, "weight_decay", 0.0) or 0.0)
+    if decay > 0:
+        steps = setup.steps * setup.epochs
+        left = np.exp(-rate * decay * steps)
+        seen = f"weight_decay {decay:g}: without a gradient, {steps} steps leave {left:.2g} of a weight"
+        yield Change("weight-decay-too-large", 75 if decay >= 0.03 else 29, seen, [_with(setup, weight_decay=0.0)])
+    schedule = optimizer.schedule
+    if schedule is not None:
+        with np.errstate(all="ignore"):
+            last = float(np.ravel(schedule.rates(max(0, setup.epochs - 1), np.array([setup.epochs * setup.steps - 1]),
+                                                 schedule.begin()))[0])  # fmt: skip
+            half = float(np.ravel(schedule.rates(setup.epochs // 4, np.array([setup.epochs * setup.steps // 4]),
+                                                 schedule.begin()))[0])  # fmt: skip
+        seen = f"{schedule!r} leaves a rate of {half:.3g} after a quarter of the training, {last:.3g} at its end"
+        yield Change("rate-too-small", 71 if half < 0.05 * schedule.lr else 33, seen, [_with(setup, lr=float(schedule.lr))])
+    down = [_rate(setup, f) for f in (0.1, 0.01, 0.001, 0.0001)]
+    up = [_rate(setup, f) for f in (10.0, 100.0, 1e3, 1e4, 1e5)]
+    wild = base.diverged or jumps(base.losses)
+    seen = "the loss became infinite" if base.diverged else "the loss jumps" if wild else f"the rate is {rate:g}"
+    yield Change("rate-too-large", 50 if base.diverged else 44 if wild else 38, seen, down, ladder=not base.diverged)
+    seen = fell(base.losses)
+    yield Change("rate-too-small", 30 if wild else 42, seen, up, ladder=True)
+
+
+def jumps(losses: list[float]) -> bool:
+    """Whether a loss goes up about as much as down, by much, to its end."""
+    tail = np.array(losses[len(losses) // 2 :], np.float64)
+    if len(tail) < 4 or not np.isfinite(tail).all():
+        return bool(len(tail)) and not bool(np.isfinite(tail).all())
+    moves = np.diff(tail)
+    up = float(moves[moves > 0].sum())
+    return up > 0.3 * float(-moves[moves < 0].sum()) and up > 0.2 * abs(float(np.median(tail))) + 1e-300
+
+
+def fell(losses: list[float]) -> str:
+    """How the loss went, in words."""
+    if len(losses) < 2:
+        return f"there was {len(losses)} epoch"
+    late = losses[-1 - max(1, len(losses) // 5)]
+    whole = losses[0] - losses[-1]
+    slope = "and was still falling" if whole > 0 and late - losses[-1] > 0.05 * whole else "and had stopped"
+    return f"the loss went from {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} epochs, {slope}"
+
+
+# --- effort and data --------------------------------------------------------------------------------------------------
+
+
+def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """How long, and in which batches."""
+    total = setup.epochs * setup.steps
+    falling = "still falling" in fell(base.losses)
+    seen = f"{total} steps in {setup.epochs} epoch{'s' * (setup.epochs != 1)}; {fell(base.losses)}"
+    few = setup.epochs <= 3 or total <= 100
+    yield Change("too-few-epochs", 66 if few else 36 if falling else 26, seen,
+                 [(f"epochs={setup.epochs * f}", _longer(f)) for f in (5, 30, 150 if few else 60)], ladder=True)  # fmt: skip
+    n, size = len(setup.X), setup.batch_size or len(setup.X)
+    if size >= 64 and setup.steps <= 4 and total <= 400:
+        new = 16 if n < 1000 else 32
+        yield Change("batch-size", 67, f"batches of {min(size, n)} make {total} steps in {setup.epochs} epochs",
+                     [(f"batch_size={new}", lambda s: s.but(batch_size=new))])  # fmt: skip
+    elif size <= 2 and n >= 32:
+        yield Change("batch-size", 37, f"{size} example{'s' * (size > 1)} a step",
+                     [("batch_size=32", lambda s: s.but(batch_size=32))])  # fmt: skip
+
+
+def _longer(factor: int) -> Apply:
+    return lambda setup: setup.but(epochs=setup.epochs * factor)
+
+
+def data(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """The order and the weight of examples; held in check by the optimizer."""
+    if not setup.shuffle and len(setup.X) > (setup.batch_size or len(setup.X)):
+        order = is_sorted(setup.task, setup.y)
+        yield Change("sorted-data", 89 if order else 40, "the examples are taken in their order"
+                     + (", and that is the order of their classes" if order else ""),
+                     [("shuffle=True", lambda s: s.but(shuffle=True))])  # fmt: skip
+    weights = balance(setup.task, setup.y) if setup.weights is None else None
+    if weights is not None:
+        shares = setup.task.shares(setup.y)
+        seen = f"{max(shares):.0%} of the examples are of one class, {min(shares):.1%} of another"
+        yield Change("majority-class", 78 if setup.task.balanced else 31, seen,
+                     [("sample_weight=balanced_weights(y)", lambda s: s.but(weights=balance(s.task, s.y)))])  # fmt: skip
+    if base.own_share > 0.75 and base.own_share - base.share > 0.2 and setup.judged[0] is not setup.X:
+        seen = f"{_percent(base.own_share)} of what can be learned on its own examples, {_percent(base.share)} on held-out ones"
+        variants: list[tuple[str, Apply]] = []
+        if "weight_decay" in inspect.signature(type(setup.optimizer)).parameters:
+            variants += [_with(setup, weight_decay=w) for w in (0.01, 0.1, 1.0)]
+        variants.append(("fit(..., validation=0.2, patience=5)", lambda s: s.but(patience=5)))
+        yield Change("overfitting", 79, seen, variants)
+
+
+def is_sorted(task: Task, y: np.ndarray) -> bool:
+    """Whether the examples stand in the order of their classes, or of their numbers."""
+    truth = np.asarray(task.truth(y), np.float64)
+    column = truth[:, 0] if truth.ndim > 1 else truth
+    if len(column) < 8:
+        return False
+    if task.kind == "numbers":
+        up = np.mean(np.diff(column) >= 0)
+        return bool(max(up, 1 - up) > 0.9)
+    changes = int(np.sum(np.diff(column) != 0))
+    expected = len(column) * (1 - float(np.sum(task.shares(y) ** 2)))
+    return changes < 0.15 * expected
+
+
+def _percent(share: float) -> str:
+    return f"{max(0.0, share):.0%}"

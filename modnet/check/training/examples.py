@@ -1,0 +1,182 @@
+"""The examples of a training: which are trained on, which judge, and how many of them if there are too many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from modnet.check.training.change import Change
+from modnet.check.training.setup import Setup, fresh
+from modnet.check.training.task import Task
+from modnet.inputs import as_numbers, as_targets, generator
+
+_A_RUN = 4e8  # work of the training as it is; a larger one is cut
+_LOOP = 3000  # steps of a loop by hand that are taken as they are
+_HELD_OUT, _ENOUGH = 0.2, 60
+_FEWEST = 12  # examples that can judge
+
+
+class Examples:
+    """The examples: which are trained on, and which judge."""
+
+    def __init__(self, X: np.ndarray, y: np.ndarray, options: dict[str, Any], task: Task, complete: bool) -> None:
+        self.X, self.y, self.options, self.task = X, y, options, task
+        validation = options["validation"]
+        self.pair = isinstance(validation, tuple | list)
+        self.held: tuple[np.ndarray, np.ndarray] | None = None
+        if self.pair:
+            held = np.asarray(as_numbers(validation[0], "check_training: validation", "X"), X.dtype)
+            self.held = held, np.array(as_targets(validation[1], "check_training: validation"))
+            if len(held) < _FEWEST or (held.shape == X.shape and np.array_equal(held, X)):
+                self.held, self.pair = None, False
+        self.share = 0.0
+        if not self.pair:
+            enough = len(X) >= _ENOUGH and not complete
+            self.share = _HELD_OUT if enough else 0.0
+            if isinstance(validation, float) and validation * len(X) >= _FEWEST:
+                self.share = validation
+        weights = options["sample_weight"]
+        self.weights = None if weights is None else np.asarray(weights, np.float64)
+        source = generator(0 if options["rng"] is None else fresh(options["rng"]), "check_training")
+        self.seed = int(source.integers(2**31))
+        self.epochs = int(options["epochs"])
+        self.parts: dict[str, Any] = {}
+        self.few = False  # whether some examples only are used
+
+    def cut(self, parts: dict[str, Any]) -> str:
+        """Make a training that takes too much work smaller; say how, if so."""
+        self.parts = parts
+        work, said = self.make(0).work, []
+        if self.parts.get("loop") is not None:
+            most = max(1, _LOOP // max(1, self.make(0).steps))
+            if self.epochs > most:
+                said.append(f"{most} of {self.epochs} epochs")
+                self.epochs = most
+        elif work > _A_RUN:
+            n = len(self.X)
+            few = int(max(1000, n * _A_RUN / work))
+            if few < n:
+                rows = sample(n, few)
+                self.X, self.y = self.X[rows], self.y[rows]
+                self.weights = None if self.weights is None or len(self.weights) != n else self.weights[rows]
+                self.few = True
+                said.append(f"{few} of {n} examples")
+            work = self.make(0).work
+            if work > _A_RUN:
+                most = max(1, int(self.epochs * _A_RUN / work))
+                if most < self.epochs:
+                    said.append(f"{most} of {self.epochs} epochs")
+                    self.epochs = most
+        return " and ".join(said)
+
+    def make(self, draw: int) -> Setup:
+        """The training, judged on held-out examples of another draw for every number."""
+        options, n = self.options, len(self.X)
+        X, y, weights, epochs = self.X, self.y, self.weights, self.epochs
+        judged = self.held if self.held is not None else (X, y)
+        if self.share:
+            held = self._held_out(np.random.default_rng([self.seed, draw, 77]))
+            kept = np.setdiff1d(np.arange(n), held)
+            judged = X[held], y[held]
+            X, y = X[kept], y[kept]
+            weights = None if weights is None or len(weights) != n else weights[kept]
+            if options["validation"] is None:
+                epochs = max(1, round(epochs * n / len(X)))  # as many steps as on all examples
+        common = {k: v for k, v in self.parts.items() if k != "task"}
+        return Setup(
+            X=X, y=y, judged=judged, task=self.task, epochs=epochs, batch_size=options["batch_size"],
+            shuffle=bool(options["shuffle"]), weights=weights, seed=self.seed,
+            patience=options["patience"] if options["validation"] is not None else None, **common,
+        )  # fmt: skip
+
+    def _held_out(self, rng: np.random.Generator) -> np.ndarray:
+        """The examples that judge: a share of every class, if there are classes."""
+        n = len(self.X)
+        truth = self.task.truth(self.y)
+        if self.task.kind == "numbers" or len(truth) != n or (truth.ndim > 1 and truth.shape[1] > 1):
+            return np.sort(rng.permutation(n)[: min(max(1, round(self.share * n)), n - 1)])
+        parts = [np.flatnonzero(truth.reshape(-1) == c) for c in np.unique(truth)]
+        return np.sort(np.concatenate([rng.permutation(part)[: round(self.share * len(part))] for part in parts]))
+
+    # Validation data of another kind than the training data.
+
+    def mismatch(self) -> list[Change]:
+        """Changes for validation data that were prepared otherwise, or are another part of a sorted table."""
+        if self.held is None:
+            return []
+        X, held = (a.reshape(len(a), -1).astype(np.float64) for a in (self.X, self.held[0]))
+        spread = np.where(X.std(axis=0) > 1e-12, X.std(axis=0), 1.0)
+        shift = np.abs(held.mean(axis=0) - X.mean(axis=0)) / spread
+        wide = held.std(axis=0) / spread
+        found = []
+        if shift.max() > 3 or wide.max() > 5 or wide[X.std(axis=0) > 1e-12].min(initial=1.0) < 0.1:
+            column = int(np.argmax(np.maximum(shift, wide)))
+            other, own = held[:, column], X[:, column]
+            found.append(Change(
+                "train-test-mismatch", 96,
+                f"column {column} of the validation data has a mean of {other.mean():.4g} and a deviation of "
+                f"{other.std():.4g}, that of the training data {own.mean():.4g} and {own.std():.4g}",
+                [("X_val = (X_val - mean) / std, with the mean and std that X was scaled by", _aligned)], "validation",
+            ))  # fmt: skip
+        truth, held_truth = self.task.truth(self.y), self.task.truth(self.held[1])
+        if self.task.kind == "numbers":
+            away = np.abs(truth.mean(axis=0) - held_truth.mean(axis=0))
+            apart = float(np.max(away / np.maximum(truth.std(axis=0), 1e-300)))
+            sorted_ = apart > 1.5
+            seen = f"the targets of the validation data are {apart:.2g} deviations away from those of the training data"
+        else:
+            both = truth.reshape(-1), held_truth.reshape(-1)
+            values = np.unique(np.concatenate(both))
+            shares = [np.array([np.mean(part == v) for v in values]) for part in both]
+            apart = 0.5 * float(np.abs(shares[0] - shares[1]).sum())
+            missing = values[(shares[0] == 0) & (shares[1] > 0)]
+            sorted_ = apart > 0.4 or bool(missing.size)
+            seen = f"the classes are not as frequent in the validation data: {apart:.0%} of them differ"
+            if missing.size:
+                seen = f"{shares[1][shares[0] == 0].sum():.0%} of the validation data are of a class that is not trained on"
+        line = "X, X_val, y, y_val = sklearn.model_selection.train_test_split(X_all, y_all, random_state=0)"
+        if sorted_:
+            found.append(Change("sorted-data", 94, seen, [(line, _mixed)], "validation"))
+        seen = "it is good on a part of the training data that was set aside, and not on the validation data"
+        found.append(Change("train-test-mismatch", 50, seen, [("validation=0.2", _set_aside)], "validation"))
+        return found
+
+
+def _aligned(setup: Setup) -> Setup:
+    X, held = setup.X, setup.judged[0]
+    spread = held.std(axis=0)
+    spread = np.where(spread > 1e-12, spread, 1.0)
+    return setup.but(judged=((held - held.mean(axis=0)) / spread * X.std(axis=0) + X.mean(axis=0), setup.judged[1]))
+
+
+def _mixed(setup: Setup) -> Setup:
+    X, y = (np.concatenate([a, b]) for a, b in zip((setup.X, setup.y), setup.judged, strict=True))
+    order = np.random.default_rng(3).permutation(len(X))
+    n = len(setup.X)
+    train, held = order[:n], order[n:]
+    return setup.but(X=X[train], y=y[train], judged=(X[held], y[held]), weights=None)
+
+
+def _set_aside(setup: Setup) -> Setup:
+    """Judged on a part of the training data."""
+    order = np.random.default_rng(4).permutation(len(setup.X))
+    count = max(1, round(_HELD_OUT * len(order)))
+    kept, held = np.sort(order[count:]), np.sort(order[:count])
+    weights = None if setup.weights is None else setup.weights[kept]
+    return setup.but(X=setup.X[kept], y=setup.y[kept], judged=(setup.X[held], setup.y[held]), weights=weights)
+
+
+def is_complete(X: np.ndarray) -> bool:
+    """Whether X is a whole table of its columns' values, as that of XOR: then no example can be foretold from others."""
+    rows = X.reshape(len(X), -1)
+    if rows.shape[1] > 20 or len(rows) > 5000:
+        return False
+    unique = np.unique(rows, axis=0)
+    sizes = [len(np.unique(column)) for column in unique.T]
+    return rows.shape[1] > 1 and max(sizes) <= 4 and len(unique) == int(np.prod(sizes))
+
+
+def sample(n: int, count: int) -> np.ndarray:
+    """Some of n examples, in their order."""
+    return np.sort(np.random.default_rng(5).permutation(n)[:count])

@@ -1,0 +1,172 @@
+"""What can be read without training: columns, targets, the range of the output, units that are dead or saturated, weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from modnet.check.training.edit import BENDING, SATURATING, Place, end_of, fan_in, is_activation, name_of, places, weighted
+from modnet.check.training.setup import Setup
+from modnet.engine.storage import has_storage
+from modnet.modules.container import Container
+from modnet.watch import activations, deltas
+
+_LOOKED_AT = 256  # examples
+_WIDE = np.linspace(-60.0, 60.0, 2401)
+
+
+def output_range(module: Any) -> tuple[float, float]:
+    """The least and the largest number that an activation can give."""
+    if name_of(module) == "Softmax":
+        return 0.0, 1.0
+    if name_of(module) == "LogSoftmax":
+        return -np.inf, 0.0
+    with np.errstate(all="ignore"):
+        out = np.asarray(module.forward(_WIDE[:, None]), np.float64)
+    low, high = round(float(out.min()), 9), round(float(out.max()), 9)
+    return (low if low > -20 else -np.inf), (high if high < 20 else np.inf)
+
+
+class Facts:
+    """What was read of a training.
+
+    Attributes
+    ----------
+    mean, deviation, largest : of the columns of X. y_mean, y_deviation : of the columns of y, as numbers.
+    end : the module that the network ends with. range : what an activation there can give.
+    outputs : (place, input, output) of every module, for some examples, before training.
+    looks_inside : whether the network could be looked into, and changed.
+    copies : whether the network is to give back its own input.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        X, y = setup.X, setup.y
+        rows = X.reshape(len(X), -1).astype(np.float64)
+        self.mean, self.deviation = rows.mean(axis=0), rows.std(axis=0)
+        self.largest = np.abs(rows).max(axis=0)
+        self.copies = y.size == X.size and np.array_equal(np.ravel(y), np.ravel(X))
+        if setup.task.kind == "numbers":
+            numbers = y.reshape(len(y), -1).astype(np.float64)
+            self.y_mean, self.y_deviation = numbers.mean(axis=0), numbers.std(axis=0)
+        self.looks_inside = isinstance(setup.net, Container) or has_storage(setup.net)
+        self.outputs: list[tuple[str, Any, np.ndarray, np.ndarray]] = []
+        self.range = (-np.inf, np.inf)
+        self.end: Place | None = None
+        if self.looks_inside:
+            self.end = end_of(setup.net)
+            if is_activation(self.end.module):
+                self.range = output_range(self.end.module)
+            self.outputs = look(setup.net, X)
+
+    @property
+    def end_name(self) -> str:
+        """The class of the activation at the end; empty if there is none."""
+        return name_of(self.end.module) if self.end is not None and is_activation(self.end.module) else ""
+
+    # Inputs.
+
+    @property
+    def unscaled(self) -> float:
+        """How far the columns are from what networks take: 1 and more is worth a trial, 10 and more is a fact."""
+        spread = np.where(self.deviation > 0, self.deviation, 1.0)
+        size = self.largest / 20
+        far = np.abs(self.mean) / spread / 10 * (self.deviation > 0)
+        varying = self.deviation[self.deviation > 1e-12 * np.maximum(self.largest, 1e-300)]
+        small = 0.01 / max(float(varying.max()), 1e-300) if varying.size else 0.0
+        uneven = float(varying.max() / varying.min()) / 300 if varying.size > 1 else 0.0
+        return float(max(size.max(initial=0.0), far.max(initial=0.0), small, uneven))
+
+    def columns(self) -> str:
+        """The columns in words."""
+        worst = int(np.argmax(self.largest))
+        return (
+            f"columns of X have means from {self.mean.min():.3g} to {self.mean.max():.3g} and deviations from "
+            f"{self.deviation.min():.3g} to {self.deviation.max():.3g}; column {worst} reaches {self.largest[worst]:.4g}"
+        )
+
+    # Weights.
+
+    def odd_weights(self, net: Any) -> tuple[list[int], str]:
+        """The weighted modules whose weights are all equal or next to nothing, and what they are in words."""
+        found, words = [], ""
+        for i, place in enumerate(weighted(net)):
+            weight = place.module.named_parameters()["weight"].astype(np.float64)
+            size = float(np.sqrt(np.mean(weight**2))) * np.sqrt(fan_in(place.module))
+            equal = weight.size > 1 and float(np.ptp(weight)) == 0
+            alike = weight.shape[-1] > 1 and float(np.max(np.ptp(weight, axis=-1))) <= 1e-3 * max(size, 1e-300)
+            if equal or alike or size < 0.03:
+                found.append(i)
+                value = f"all {weight.flat[0]:g}" if equal else "equal for all units" if alike else f"of size {size:.2g}"
+                words = words or f"the weights of {place.name} {place.module} are {value}"
+        return found, words
+
+    def large_weights(self, net: Any) -> tuple[list[int], str]:
+        """The weighted modules whose weights are much too large, or all of one sign, and what they are in words."""
+        found, words = [], ""
+        for i, place in enumerate(weighted(net)):
+            weight = place.module.named_parameters()["weight"].astype(np.float64)
+            size = float(np.sqrt(np.mean(weight**2))) * np.sqrt(fan_in(place.module))
+            signed = weight.size >= 8 and (bool((weight > 0).all()) or bool((weight < 0).all()))
+            if size > 4 or (signed and size > 0.5):
+                found.append(i)
+                what = f"are all {'above' if weight.flat[0] > 0 else 'below'} 0" if signed and size <= 4 else (
+                    f"are {size / 0.577:.3g} times the usual size")  # fmt: skip
+                words = words or f"the weights of {place.name} {place.module} {what}"
+        return found, words
+
+    def enormous(self, net: Any) -> bool:
+        """Whether some weights are at least ten times the size that keeps a signal as it is."""
+        found = [p.module.named_parameters()["weight"] * np.sqrt(fan_in(p.module)) for p in weighted(net)]
+        return any(float(np.sqrt(np.mean(np.square(w, dtype=np.float64)))) > 10 for w in found)
+
+
+def look(net: Any, X: np.ndarray) -> list[tuple[str, Any, np.ndarray, np.ndarray]]:
+    """(place, module, input, output) of every module for some examples; nothing if the network can't be looked into."""
+    try:
+        with np.errstate(all="ignore"):
+            steps = activations(net, X[:_LOOKED_AT])
+    except (ValueError, TypeError, RuntimeError):
+        return []
+    return [(step.place, step.module, np.asarray(step.input), np.asarray(step.output)) for step in steps]
+
+
+def dead(outputs: list[tuple[str, Any, np.ndarray, np.ndarray]]) -> list[tuple[str, float]]:
+    """For each ReLU, the share of units that are 0 for every example."""
+    found = []
+    for place, module, _, out in outputs:
+        if name_of(module) == "ReLU":
+            found.append((f"net{place}", float(np.mean(np.all(out.reshape(-1, out.shape[-1]) == 0, axis=0)))))
+    return found
+
+
+def saturated(outputs: list[tuple[str, Any, np.ndarray, np.ndarray]]) -> list[tuple[str, float]]:
+    """For each sigmoid or tanh, the share of outputs where next to no gradient passes."""
+    found = []
+    for place, module, _, out in outputs:
+        name = name_of(module)
+        if name in SATURATING:
+            low = 0.0 if name in ("Sigmoid", "Sigmoide") else -1.0
+            t = (out - low) / (1 - low)
+            found.append((f"net{place}", float(np.mean((t < 0.005) | (t > 0.995)))))
+    return found
+
+
+def gradient_norms(setup: Setup, net: Any = None) -> list[tuple[str, float]]:
+    """The size of dL/doutput of every weighted module, by depth; nothing if it can't be found."""
+    net = setup.net if net is None else net
+    X, y = setup.X[:_LOOKED_AT], setup.y[:_LOOKED_AT]
+    try:
+        with np.errstate(all="ignore"):
+            steps = activations(net, X)
+            found = deltas(steps, np.asarray(setup.loss.backward(y, steps.output)) / len(X))
+    except (ValueError, TypeError, RuntimeError, IndexError):
+        return []
+    return [
+        (f"net{step.place}", float(np.sqrt(np.mean(np.square(d)))))
+        for step, d in zip(steps, found, strict=True)
+        if getattr(getattr(step.module, "weight", None), "ndim", 0) >= 2
+    ]
+
+
+__all__ = ["BENDING", "Facts", "dead", "gradient_norms", "look", "output_range", "places", "saturated"]

@@ -1,0 +1,479 @@
+"""The search for the change that cures.
+
+1. The training as it is, and references on the same data. Without a gap between them nothing is said.
+2. Forward: one change at a time, those that a fact speaks for first, each with the person's own budget of epochs.
+3. Backward, if nothing cures alone: changes together, then each taken back; what cannot be taken back is the diagnosis.
+4. A cure and the training as it is are repeated with other orders of the examples and of the weights before anything is said.
+
+Work is counted in examples times parameters, so the same call gives the same answer; the clock is a cap on top of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modnet.check.training.budget import Budget
+from modnet.check.training.change import FACT, Apply, Change
+from modnet.check.training.changes import proposals
+from modnet.check.training.facts import Facts
+from modnet.check.training.reference import referees, references
+from modnet.check.training.report import TrainingFinding, TrainingReport, Trial
+from modnet.check.training.setup import Run, Setup
+
+_GAP = 0.2  # of what can be learned: less is a matter of taste and luck
+_CLOSED = 0.7  # the part of the gap that a cure closes
+_NEAR = 0.1  # cures that differ by less are equally good
+_WORK, _KEPT = 6e9, 2e9
+_NOTHING = 0.1  # a reference that learns less has learned nothing
+
+_CERTAIN = 95  # the weight from which a fact is wrong in any case
+Part = tuple[Change, str, Apply]
+
+
+@dataclass
+class Cure:
+    """Changes that cure together, mostly one alone."""
+
+    changes: list[Part]
+    run: Run
+
+    def apply(self, setup: Setup) -> Setup:
+        """All of them."""
+        for _, _, apply in self.changes:
+            setup = apply(setup)
+        return setup
+
+    @property
+    def weight(self) -> int:
+        """How much speaks for them."""
+        return max(change.weight for change, _, _ in self.changes)
+
+
+class Search:
+    """The search for one training.
+
+    Parameters
+    ----------
+    make : the training, judged on another draw of held-out examples for every number it is given.
+    report : what is written to. words : whether X is places in a table. first : changes to try before all others.
+    cut : whether it is shorter than what was given, so that its length is not to blame. few : whether on some of the examples
+        only. pair : whether it is judged on data
+        of the person's own.
+    """
+
+    def __init__(
+        self, make: Callable[[int], Setup], report: TrainingReport, words: bool, seconds: float, first: list[Change],
+        cut: bool, few: bool, pair: bool,
+    ) -> None:  # fmt: skip
+        self.few = few
+        self.make, self.report, self.words, self.first, self.cut, self.pair = make, report, words, first, cut, pair
+        self.setup = make(0)
+        self.budget = Budget(_WORK, seconds)
+        self.tried: dict[str, Run] = {}
+
+    def run(self) -> None:
+        """Search, and write findings and verdicts."""
+        report, setup = self.report, self.setup
+        self.budget.allows(setup.work)
+        base = self.base = setup.run()
+        if not base.error and self._is_balanced(base):
+            before = self.make
+            self.make = lambda draw: _balanced(before(draw))
+            self.setup = setup = _balanced(setup)
+            base = self.base = setup.judge(base.net, base.losses, base.diverged)
+        report.word = setup.task.word
+        self.facts = Facts(setup)
+        if not base.error and self._all_alike():
+            return
+        report.trials.append(Trial("", "as it is", base.score, base.share, base.losses))
+        self.place = place = len(report.verdicts)
+        report.verdict("learns", right=None if base.error else True, remark=base.error or self._figure(base))
+        if base.error:
+            self._refused(base)
+            return
+        self.reference: Run | None = None
+        if self.pair and base.own_share > base.share + _GAP:
+            self.goal = base.share + _CLOSED * (base.own_share - base.share)
+            cures = list(self._forward([c for c in self.first if c.where == "validation"]))
+            if cures:
+                best = max(cures, key=lambda cure: cure.weight)
+                report.verdicts[place] = ("learns", "wrong", self._figure(base))
+                self._say(best, base)
+                return
+        self.first = [c for c in self.first if c.where != "validation"]
+        self.reference = self._reference(base)
+        if self.reference is None:
+            report.verdict("a reference", right=None, remark="too many inputs for one")
+            return
+        report.verdict("a reference", remark=self._figure(self.reference))
+        gap = self.reference.share - base.share
+        noise = self._noise()
+        if noise > 0.25 and setup.judged[0] is not setup.X:
+            report.verdict("the data", right=None, remark="too few examples to judge by, or of the rarer classes")
+            return
+        held = setup.judged[0] is not setup.X
+        found, shown, least = self.reference.share, base.share, noise
+        if held and not self.pair and found < 0.5:
+            found, shown, least = self._averages(found, shown, noise)
+        if found < (max(_NOTHING, 2.5 * least) if held else _NOTHING):
+            if not self._asks_referees(noise):
+                self._nothing(base, shown, least)
+                return
+            report.verdicts[-1] = ("a reference", "right", self._figure(self.reference))
+            gap = self.reference.share - base.share
+        if gap <= _GAP or not self._is_clear(base):
+            if base.share < _NOTHING:
+                report.verdicts[place] = ("learns", "not checked", f"{self._figure(base)}: little, as the reference")
+            return
+        report.verdicts[place] = ("learns", "wrong", self._figure(base))
+        cure = self._search(base)
+        if cure is None:
+            report.verdicts[place] = (
+                "learns", "not checked", f"{self._figure(base)}, less than the reference, and no change that was tried cures it"
+            )  # fmt: skip
+            return
+        self._say(cure, base)
+
+    # Parts of the search.
+
+    def _reference(self, base: Run) -> Run | None:
+        """The best of the references; those after the first only if there is reason to doubt it."""
+        found: list[Run] = []
+        for name, setup in references(self.setup, self.words):
+            if found and max(r.share for r in found) > max(0.85, base.share + 0.02):
+                break
+            if not self.budget.allows(setup.work):
+                break
+            run = setup.run()
+            if not run.error:
+                found.append(run)
+                self.report.trials.append(Trial("reference", name, run.score, run.share, []))
+        return max(found, key=lambda r: r.share) if found else None
+
+    def _is_balanced(self, base: Run) -> bool:
+        """Whether every class counts alike: some are rare, and are weighted so, or are not predicted at all."""
+        setup = self.setup
+        if setup.task.kind == "numbers" or base.answers is None:
+            return False
+        shares = setup.task.shares(setup.y)
+        if len(shares) < 2 or shares.max() < 4 * shares.min() or len(setup.judged[1]) * float(shares.min()) < 4:
+            return False
+        return setup.weights is not None or bool(setup.task.recalls(setup.judged[1], base.answers).min() < 0.1)
+
+    def _noise(self) -> float:
+        """How large the share of what knows nothing may be by chance."""
+        setup = self.setup
+        count = len(setup.judged[1])
+        if setup.task.balanced:
+            shares = setup.task.shares(setup.judged[1])
+            count = round(count * float(shares.min()) * len(shares))
+        return setup.task.noise(count, setup.chance)
+
+    def _averages(self, found: float, shown: float, noise: float) -> tuple[float, float, float]:
+        """The shares of the best kind of reference and of the training over several draws, and the noise of such means."""
+        ours, theirs = [shown], [[t.share] for t in self.report.trials if t.kind == "reference"]
+        for draw in (1, 2):
+            setup = self.make(draw)
+            ours.append(setup.run(draw).share)
+            for shares, (_, reference) in zip(theirs, references(setup, self.words), strict=False):
+                if self.budget.allows(reference.work):
+                    shares.append(reference.run().share)
+        best = max((float(np.mean(shares)) for shares in theirs), default=found)
+        return best, float(np.mean(ours)), noise / float(np.sqrt(len(ours)))
+
+    def _all_alike(self) -> bool:
+        """Whether every target is the same: said without a trial."""
+        setup = self.setup
+        truth = setup.task.truth(setup.y)
+        if len(truth) < 2 or not (truth == truth[0]).all():
+            return False
+        kind = "nothing-to-learn" if setup.task.kind == "numbers" else "label-coding"
+        self.report.verdict("learns", right=False, remark="all targets are the same")
+        message = f"All {len(truth)} targets are {setup.y[0].tolist()}."
+        self.report.findings.append(TrainingFinding(kind, "y", message, "where y was read, and how classes were made numbers"))
+        return True
+
+    def _is_clear(self, base: Run) -> bool:
+        """Whether the reference is right on so many more of the held-out examples that it is not by chance."""
+        setup = self.setup
+        assert self.reference is not None
+        if setup.task.kind == "numbers" or setup.task.balanced or setup.judged[0] is setup.X:
+            return True
+        n, more = len(setup.judged[1]), self.reference.score - base.score
+        return more * n >= 1.64 * float(np.sqrt(n * (2 - self.reference.score - base.score)))
+
+    def _asks_referees(self, noise: float) -> bool:
+        """Whether trees or neighbours find something where the references found nothing; the best is the reference then."""
+        if self.setup.judged[0] is self.setup.X:
+            return False
+        for name, score, share in referees(self.setup, self.words):
+            self.report.trials.append(Trial("reference", name, score, share, []))
+            assert self.reference is not None
+            if share > max(_NOTHING, 2.5 * noise, self.reference.share):
+                self.reference = Run(self.setup, None, [], score=score, share=share)
+        assert self.reference is not None
+        return self.reference.share > max(_NOTHING, 2.5 * noise)
+
+    def _search(self, base: Run) -> Cure | None:
+        assert self.reference is not None
+        self.goal = base.share + _CLOSED * (self.reference.share - base.share)
+        changes = [*self.first, *proposals(self.setup, self.facts, base)]
+        if self.cut:
+            changes = [c for c in changes if c.kind not in ("too-few-epochs", "rate-too-small")]
+        facts, others = [c for c in changes if c.weight >= FACT], [c for c in changes if c.weight < FACT]
+        certain = [(c, *c.variants[0]) for c in facts if c.weight >= _CERTAIN]
+        rest = [c for c in changes if c.weight < _CERTAIN]
+        for group in (facts, others):
+            found = self._first(group)
+            if found is not None and (not certain or found.weight >= _CERTAIN):
+                return found
+            if certain and group is facts:  # wrong in any case, though not all that is wrong
+                found = self._first(rest, certain) or found
+            if found is not None:
+                return found
+        return self._backward(changes)
+
+    def _first(self, changes: list[Change], before: Sequence[Part] = ()) -> Cure | None:
+        """The first change that is as good as the reference and holds; else the one that most speaks for among the best."""
+        assert self.reference is not None
+        cures = []
+        for cure in self._forward(changes, before):
+            if cure.run.share < self.reference.share - _NEAR:
+                cures.append(cure)
+            elif self._holds(cure):  # what comes later has less to speak for it
+                return cure
+        while cures:
+            best = max(cure.run.share for cure in cures)
+            near = [cure for cure in cures if cure.run.share >= best - _NEAR]
+            chosen = max(near, key=lambda cure: (cure.weight, cure.run.share))
+            if self._holds(chosen):
+                return chosen
+            cures.remove(chosen)
+        return None
+
+    def _forward(self, changes: list[Change], before: Sequence[Part] = ()) -> Iterator[Cure]:
+        """The changes that cure, each made after those that are made in any case."""
+        enough = 1.0 if self.reference is None else self.reference.share - _NEAR
+        for change in changes:
+            last, best = self.base, None
+            for line, apply in change.variants:
+                parts = [*before, (change, line, apply)]
+                run = self._try(change.kind, parts)
+                if run is not None and run.share >= self.goal and (best is None or run.share > best.run.share + 0.02):
+                    best = Cure(parts, run)
+                elif best is not None:
+                    break
+                if best is not None and best.run.share >= enough:
+                    break
+                if change.ladder and (run is None or _is_worse(run, last, change.kind)):
+                    break
+                last = run or last
+            if best is not None:
+                yield best
+
+    def _try(self, kind: str, parts: list[Part]) -> Run | None:
+        """The run with some changes; None if the network does not take them, or the budget is used up."""
+        line = "; ".join(line for _, line, _ in parts)
+        if line in self.tried:
+            return self.tried[line]
+        setup = self.setup
+        try:
+            with np.errstate(all="ignore"):
+                for _, _, apply in parts:
+                    setup = apply(setup)
+        except (ValueError, TypeError, RuntimeError, IndexError):  # a change that this network does not take
+            return None
+        if not self.budget.allows(setup.work, keep=_KEPT):
+            return None
+        run = self.tried[line] = setup.run()
+        if not run.error:
+            cures = run.share >= self.goal
+            self.report.trials.append(Trial(kind, line, run.score, run.share, run.losses, cures))
+        return run
+
+    def _holds(self, cure: Cure) -> bool:
+        """Whether training as it is fails, and the cure cures, from other weights and on other held-out examples too."""
+        fails, holds = 1, 1
+        wanted = self.reference.share if self.reference is not None else 1.0
+        for draw in (1, 2):
+            setup = self.make(draw)
+            changed = cure.apply(setup)
+            if not self.budget.allows(setup.work + changed.work):
+                return fails == holds == 1 + (draw - 1)
+            before, after = setup.run(draw, redraw=True), changed.run(draw, redraw=True)
+            fails += before.share < wanted - _GAP
+            holds += after.share - before.share >= 0.5 * (wanted - self.base.share)
+            if fails == holds == 2 and draw == 1:
+                return True
+        return fails >= 2 and holds >= 2
+
+    def _backward(self, changes: list[Change]) -> Cure | None:
+        """Changes together, then each taken back if it can be."""
+        together: list[Part] = []
+        for change in sorted(changes, key=_order):
+            if change.weight >= FACT - 5 and change.kind not in ("rate-too-large", "rate-too-small"):
+                together.append((change, *change.variants[-1 if change.kind == "too-few-epochs" else 0]))
+        rates = [c for c in changes if c.kind in ("rate-too-large", "rate-too-small")]
+        efforts = [c for c in changes if c.kind == "too-few-epochs"]
+        options: list[list[Part]] = [[]]
+        options += [[(c, line, apply)] for c in rates for line, apply in self._likeliest(c)]
+        options += [[*o, (c, *c.variants[1])] for c in efforts for o in options[:] if not any(c is k for k, _, _ in together)]
+        for option in options:
+            found = self._all([*together, *option])
+            if found is not None:
+                return self._reduced(found)
+        return None
+
+    def _likeliest(self, change: Change) -> list[tuple[str, Apply]]:
+        """The two variants that did best alone, or the first two."""
+        runs = [self.tried.get(line) for line, _ in change.variants]
+        order = sorted(range(len(runs)), key=lambda i: (-round(runs[i].share, 1) if runs[i] else 1.0, i))  # type: ignore[union-attr]
+        return [change.variants[i] for i in order[:2]]
+
+    def _all(self, parts: list[Part]) -> Cure | None:
+        """The parts together, if they cure. One that the network does not take after the others is left out."""
+        setup, used = self.setup, []
+        for part in parts:
+            try:
+                with np.errstate(all="ignore"):
+                    setup = part[2](setup)
+            except (ValueError, TypeError, RuntimeError, IndexError):
+                continue
+            used.append(part)
+        if not used or not self.budget.allows(setup.work):
+            return None
+        run = setup.run()
+        line = "; ".join(line for _, line, _ in used)
+        if run.error or run.share < self.goal:
+            if not run.error:
+                self.report.trials.append(Trial("together", line, run.score, run.share, run.losses))
+            return None
+        return Cure(used, run)
+
+    def _reduced(self, cure: Cure) -> Cure | None:
+        """Without each change that can be taken back, the least concrete first."""
+        found = [cure]
+        for part in sorted(cure.changes, key=lambda part: part[0].weight):
+            rest = [other for other in found[-1].changes if other is not part]
+            smaller = self._all(rest) if rest else None
+            if smaller is not None and len(smaller.changes) == len(rest):
+                found.append(smaller)
+        chosen = next((smaller for smaller in reversed(found) if self._holds(smaller)), None)
+        if chosen is not None:
+            line = "; ".join(line for _, line, _ in chosen.changes)
+            self.report.trials.append(Trial("together", line, chosen.run.score, chosen.run.share, chosen.run.losses, True))
+        return chosen
+
+    # What is said.
+
+    def _figure(self, run: Run) -> str:
+        on = "held-out data" if run.setup.judged[0] is not run.setup.X else "its data"
+        if run.diverged and run.share < 0:
+            return f"the loss became infinite; {run.setup.task.word} {run.score:.3g} on {on}"
+        return f"{run.setup.task.word} {run.score:.3g} on {on}"
+
+    def _say(self, cure: Cure, base: Run) -> None:
+        on = "held-out data" if base.setup.judged[0] is not base.setup.X else "its data"
+        many = len(cure.changes) > 1
+        used = base.setup.task.word
+        after = f"{cure.run.score:.3g}"
+        if cure.run.setup.task.word != used:
+            after = f"{cure.run.setup.task.word} {after}"
+        other = "" if self.reference is None else f"a simple reference has {self.reference.score:.3g}; "
+        proof = (
+            f"{used} on {on} {base.score:.3g} as it is, {after} with {'these changes together' if many else 'that change'}; "
+            f"{other}{self.budget.runs} runs, {self.budget.taken:.1f} s"
+        )
+        for change, line, _ in sorted(cure.changes, key=lambda part: -part[0].weight):
+            if many and line.startswith("optimizer = "):
+                line = f"optimizer = {cure.run.setup.optimizer!r}"  # with all of the changes
+            where = change.where or type(self.setup.net).__name__
+            hint = "the other changes, too: they were made together" if many else ""
+            message = change.seen[:1].upper() + change.seen[1:] + "."
+            self.report.findings.append(TrainingFinding(change.kind, where, message, hint, change=line, proof=proof))
+
+    def _refused(self, base: Run) -> None:
+        """The training cannot begin, or not go on: which change lets it learn."""
+        self.goal = 0.5
+        self.reference = None
+        for change in [*self.first, *proposals(self.setup, self.facts, base)]:
+            if change.weight < 85:
+                break
+            for line, apply in change.variants:
+                run = self._try(change.kind, [(change, line, apply)])
+                if run is not None and not run.error:
+                    proof = f"{run.setup.task.word} {run.score:.3g} with that change; as it is, {base.error}"
+                    self.report.findings.append(
+                        TrainingFinding(change.kind, change.where or "fit", change.seen + ".", change=line, proof=proof)
+                    )
+                    return
+        self.report.findings.append(TrainingFinding("crash", "fit", base.error + "."))
+
+    def _nothing(self, base: Run, shown: float, noise: float) -> None:
+        """Say that there is nothing to learn, unless the training shows otherwise; shown is its share, on average."""
+        setup = self.setup
+        if shown > max(_NOTHING, 2.5 * noise) or len(setup.X) < 2:
+            return
+        fair = setup.task.with_balance()
+        if base.answers is not None and fair.balanced:  # a rare class can be found at the cost of the frequent one
+            chance = fair.chance(setup.y, setup.judged[1])
+            if fair.share(fair.score(setup.judged[1], base.answers), chance) > max(_NOTHING, 2.5 * noise):
+                return
+        if self.few:
+            self.report.verdict("the data", right=None, remark="no reference learns from the examples that were looked at")
+            return
+        held = setup.judged[0] is not setup.X
+        on = "held-out data" if held else "its own data"
+        same = _contradictions(setup)
+        seen = f"{same:.0%} of the examples have another one with equal inputs and another target; " if same > 0.1 else ""
+        asked = [t for t in self.report.trials if t.kind == "reference"]
+        scores = ", ".join(f"{t.change} {t.score:.3g}" for t in asked)
+        always = "the mean" if setup.task.kind == "numbers" else "the most frequent class"
+        self.report.verdicts[self.place] = ("learns", "wrong", self._figure(base))
+        self.report.findings.append(TrainingFinding(
+            "nothing-to-learn", "X, y",
+            f"{seen}no reference does better on {on} than {always} ({setup.task.word} {setup.chance:.3g}).",
+            "whether X and y belong together, row by row, and whether what decides y is among the columns of X",
+            proof=f"{setup.task.word} on {on} {base.score:.3g} as it is; {scores}; {self.budget.runs} runs, "
+            f"{self.budget.taken:.1f} s",
+        ))  # fmt: skip
+
+
+def _is_worse(run: Run, last: Run, kind: str) -> bool:
+    """Whether a further step in the same direction has made things worse: there is no use in another.
+
+    With a rate that is far too small nothing happens at ten times the rate either, so that is no reason to stop.
+    """
+    if run.error or (run.diverged and not last.diverged):
+        return True
+    if not run.losses or not last.losses or run.diverged:
+        return False
+    limit = 1.02 if kind == "rate-too-small" else 0.98
+    return run.share <= last.share + 0.02 and run.losses[-1] > limit * last.losses[-1]
+
+
+def _balanced(setup: Setup) -> Setup:
+    return setup.but(task=setup.task.with_balance())
+
+
+def _order(change: Change) -> int:
+    """In which order changes are made together: the end of the network before the targets that it must give."""
+    first = ("double-softmax", "label-coding", "output-range", "wrong-loss", "too-small", "no-bias", "vanishing-gradient")
+    return first.index(change.kind) if change.kind in first else len(first)
+
+
+def _contradictions(setup: Setup) -> float:
+    """The share of examples that have another with equal inputs and a clearly different target."""
+    X, y = setup.X.reshape(len(setup.X), -1), setup.y
+    _, at = np.unique(X, axis=0, return_inverse=True)
+    at = at.reshape(-1)
+    truth = np.asarray(setup.task.truth(y), np.float64).reshape(len(y), -1)
+    spread = truth.std(axis=0) if setup.task.kind == "numbers" else np.zeros(truth.shape[1])
+    low, high = (np.full((at.max() + 1, truth.shape[1]), v) for v in (np.inf, -np.inf))
+    np.minimum.at(low, at, truth)
+    np.maximum.at(high, at, truth)
+    differ = np.any(high - low > 0.2 * spread, axis=1)
+    return float(np.mean(differ[at]))

@@ -1,0 +1,237 @@
+"""A training as a value: all that `fit` is given, to be changed in one place and run again.
+
+Nothing here touches what the user gave: every run trains a copy of the network with a fresh copy of the optimizer.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from modnet.check.subject import copied
+from modnet.check.training.task import Task
+from modnet.engine.program import is_ours, is_wired
+from modnet.module import Module
+from modnet.optim.optimizer import leaves
+from modnet.training import History, fit, predict
+from modnet.training.training import TrainingWarning
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A training, and what it is judged on.
+
+    Attributes
+    ----------
+    net, loss, optimizer, X, y : as `fit` takes them. The network is a template, never trained itself.
+    judged : (X, y), what the score is taken on. task : what the score is.
+    epochs, batch_size, shuffle, weights, patience : those of `fit`; weights is its sample_weight.
+    rates : factors on the rate, by the number of the leaf.
+    backwards : from what the network gives to what y was, if y was scaled.
+    loop : a loop by hand: called with a copy of (net, loss, optimizer) and a batch for every step, instead of `fit`.
+    rate_name : what the rate of a loop by hand is called; empty for `fit`. plain_classes : whether the network was made of
+        classes that are not the library's, and this is one of the library's that computes the same.
+    """
+
+    net: Any
+    loss: Any
+    optimizer: Any
+    X: np.ndarray
+    y: np.ndarray
+    judged: tuple[np.ndarray, np.ndarray]
+    task: Task
+    epochs: int = 100
+    batch_size: int | None = 32
+    shuffle: bool = True
+    weights: np.ndarray | None = None
+    patience: int | None = None
+    rates: dict[int, float] = field(default_factory=dict)
+    backwards: Callable[[np.ndarray], np.ndarray] | None = None
+    loop: Callable[[Any, Any, Any, np.ndarray, np.ndarray], None] | None = None
+    rate_name: str = ""
+    plain_classes: bool = False
+    seed: int = 0
+
+    def but(self, **changes: Any) -> Setup:
+        """The same training with something changed. An optimizer by hand gets the new network or loss, if it holds it."""
+        if self.loop is not None and "optimizer" not in changes and changes.keys() & {"net", "loss"}:
+            twin = copy.copy(self.optimizer)
+            for name, value in vars(twin).items():
+                for part in ("net", "loss"):
+                    if value is getattr(self, part):
+                        setattr(twin, name, changes.get(part, value))
+            changes["optimizer"] = twin
+        return replace(self, **changes)
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return -(-len(self.X) // (self.batch_size or len(self.X)))
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether `fit` runs it as one compiled walk."""
+        if self.loop is not None or not (is_wired(self.net) or is_ours(self.net)):
+            return False
+        return all(is_ours(leaf) for leaf in leaves(self.net)) and bool(getattr(type(self.loss), "is_compiled", False))
+
+    @property
+    def work(self) -> float:
+        """What a run costs, in examples times parameters, with the overhead of steps and epochs in the same unit."""
+        positions = int(np.prod(self.X.shape[1:-1]))
+        numbers = sum(p.size * (positions if p.ndim > 2 else 1) for p in map(np.asarray, _numbers(self.net)))
+        step = 1_000 if self.is_compiled else 80_000
+        return float(self.epochs * (len(self.X) * (numbers + 50) + self.steps * step + 20_000))
+
+    def run(self, seed: int = 0, redraw: bool = False) -> Run:
+        """Train a copy, and judge it.
+
+        Parameters
+        ----------
+        seed : of the order of the examples. redraw : whether every layer gets its own numbers in another order first.
+        """
+        started = time.perf_counter()
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                found = self._by_hand(seed) if self.loop is not None else self._by_fit(seed, redraw)
+            except (ValueError, TypeError, RuntimeError, FloatingPointError, ZeroDivisionError, IndexError) as error:
+                found = Run(self, None, [], error=" ".join(str(error).split()))
+        found.seconds = time.perf_counter() - started
+        return found
+
+    def _by_fit(self, seed: int, redraw: bool) -> Run:
+        net, optimizer = copied(self.net), self.optimizer.fresh()
+        rng = np.random.default_rng([self.seed, seed])
+        if redraw:
+            reorder(net, rng)
+        if self.rates:
+            found = list(leaves(net))
+            optimizer.attach(net, {found[i]: factor for i, factor in self.rates.items()})
+        validation: Any = self.judged if self.patience is not None else None
+        history = fit(
+            net, self.X, self.y, self.loss, optimizer, epochs=self.epochs, batch_size=self.batch_size, shuffle=self.shuffle,
+            rng=rng, sample_weight=self.weights, patience=self.patience, validation=validation, progress=False,
+        )  # fmt: skip
+        return self.judge(net, history.loss, diverged=history.stopped_because.startswith("diverged"))
+
+    def _by_hand(self, seed: int) -> Run:
+        assert self.loop is not None
+        net, loss, optimizer = copied([self.net, self.loss, self.optimizer])
+        rng = np.random.default_rng([self.seed, seed])
+        size, n = self.batch_size or len(self.X), len(self.X)
+        losses: list[float] = []
+        for epoch in range(self.epochs):
+            order = rng.permutation(n) if self.shuffle else np.arange(n)
+            for at in range(0, n, size):
+                part = order[at : at + size]
+                self.loop(net, loss, optimizer, self.X[part], self.y[part])
+            if epoch % max(1, self.epochs // 50) == 0:
+                value = float(np.mean(loss.forward(self.y, np.asarray(net.forward(self.X)))))
+                losses.append(value)
+                if not np.isfinite(value):
+                    break
+        return self.judge(net, losses, diverged=bool(losses) and not np.isfinite(losses[-1]))
+
+    def judge(self, net: Any, losses: list[float], diverged: bool = False) -> Run:
+        """The run of a network that has been trained."""
+        run = Run(self, net, losses, diverged=diverged)
+        run.score, run.share, run.answers = self.measure(net, *self.judged)
+        own = self.own()
+        run.own_share = run.share if own[0] is self.judged[0] else self.measure(net, *own)[1]
+        return run
+
+    def own(self) -> tuple[np.ndarray, np.ndarray]:
+        """The examples that are trained on, at most a thousand of them, with targets as they were given."""
+        y = self.y if self.backwards is None else self.backwards(self.y)
+        if self.judged[0] is self.X:
+            return self.judged
+        stride = -(-len(self.X) // 1000)
+        return self.X[::stride], y[::stride]
+
+    def measure(self, net: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """Score, share, and the answers themselves."""
+        out = np.asarray(predict(net, X) if isinstance(net, Module) else net.forward(X))
+        out = out if self.backwards is None else self.backwards(out)
+        score = self.task.score(y, out)
+        return score, self.task.share(score, self.chance), out
+
+    @property
+    def chance(self) -> float:
+        """The score of an answer that does not look at X."""
+        y = self.y if self.backwards is None else self.backwards(self.y)
+        return self.task.chance(y, self.judged[1])
+
+
+@dataclass
+class Run:
+    """What became of a training.
+
+    Attributes
+    ----------
+    net : the network afterwards. losses : epoch by epoch. score, share : see `Task`. own_share : on the examples trained on.
+    diverged : whether the loss became infinite or NaN. error : why it could not be trained at all.
+    """
+
+    setup: Setup
+    net: Any
+    losses: list[float]
+    score: float = -1.0
+    share: float = -1.0
+    own_share: float = -1.0
+    diverged: bool = False
+    error: str = ""
+    seconds: float = 0.0
+    answers: np.ndarray | None = None
+
+
+def reorder(net: Any, rng: np.random.Generator) -> None:
+    """Put the numbers of every weight array into another order: other weights of exactly the same distribution."""
+    for array in _numbers(net):
+        if isinstance(array, np.ndarray) and array.size > 1 and array.flags.writeable:
+            array[...] = rng.permutation(array.reshape(-1)).reshape(array.shape)
+
+
+def _numbers(net: Any) -> list[np.ndarray]:
+    """The parameter arrays of a network, those of plain classes included."""
+    from modnet.check.networks import layers_of
+    from modnet.check.subject import parameters
+
+    if isinstance(net, Module) and callable(getattr(net, "named_parameters", None)) and not isinstance(net, list):
+        found = [a for leaf in {id(m): m for m in leaves(net)}.values() for a in _of_leaf(leaf)]
+        return found
+    return [a for layer in layers_of(net) for a in parameters(layer).values()]
+
+
+def _of_leaf(leaf: Any) -> list[np.ndarray]:
+    from modnet.check.subject import parameters
+
+    return list(leaf.named_parameters().values()) if isinstance(leaf, Module) else list(parameters(leaf).values())
+
+
+def frozen(net: Any, optimizer: Any) -> dict[int, float]:
+    """The factors on the rate that an attached optimizer has, by the number of the leaf; nothing if all are 1."""
+    if getattr(optimizer, "net", None) is not net or net is None:
+        return {}
+    found: dict[int, float] = {}
+    moving = optimizer.moving()
+    for i, leaf in enumerate(leaves(net)):
+        own = _of_leaf(leaf)
+        if own:
+            factors = [factor for array, factor in moving if any(np.shares_memory(array, a) for a in own)]
+            found[i] = factors[0] if factors else 0.0
+    return found if any(factor != 1 for factor in found.values()) else {}
+
+
+def fresh(value: Any) -> Any:
+    """A copy of a random generator, so that the caller's draws stay; anything else as it is."""
+    return copy.deepcopy(value) if isinstance(value, np.random.Generator) else value
+
+
+__all__ = ["History", "Run", "Setup", "TrainingWarning", "fresh", "frozen", "reorder"]

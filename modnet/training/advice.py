@@ -1,0 +1,150 @@
+"""What `fit` says in one line, without experiments: what is certain before the first step, and what the end shows.
+
+Everything else needs a trial: `modnet.check.check_training` changes one thing and trains again.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from modnet.loss import ClassLoss, Loss
+from modnet.losses import BCE, BCEWithLogits, CrossEntropy, KLDivergence
+from modnet.modules import Dropout, Flatten, GaussianNoise, Identity, Reshape, Sigmoid, Softmax
+from modnet.optim.optimizer import leaves
+from modnet.training.data import Data, Source
+from modnet.training.predicting import predict
+from modnet.training.training import Training, TrainingWarning
+
+_LOOKED_AT = 256  # examples
+_LARGE, _FAR = 1e4, 1e2  # targets, inputs, that explain why a loss became infinite
+_WHY = "modnet.check.check_training(net, loss, optimizer, X, y, ...), with the untrained network, says why"
+
+
+def before(net: Any, loss: Any, data: Source) -> list[str]:
+    """What is certainly wrong before the first step.
+
+    Returns
+    -------
+    notes : in words; each was a `TrainingWarning`, too.
+
+    Raises
+    ------
+    ValueError : if the network gives what the loss does not take, such as scores where probabilities are expected.
+    """
+    notes = [_twice(net, loss)]
+    if isinstance(data, Data):
+        if getattr(type(loss), "check_prediction", Loss.check_prediction) is not Loss.check_prediction:
+            loss.check_prediction(np.asarray(predict(net, data.X[:_LOOKED_AT])))
+        notes.append(_one_class(loss, data))
+    notes = [note for note in notes if note]
+    for note in notes:
+        warnings.warn(f"fit: {note}", TrainingWarning, stacklevel=3)
+    return notes
+
+
+def end_of(net: Any) -> Any:
+    """The last module that changes numbers; None if the network can't be looked into."""
+    passive = (Identity, Flatten, Reshape, Dropout, GaussianNoise)
+    return next((leaf for leaf in reversed(list(leaves(net))) if not isinstance(leaf, passive)), None)
+
+
+def _twice(net: Any, loss: Any) -> str:
+    end = end_of(net)
+    if isinstance(end, Softmax | Sigmoid) and isinstance(loss, CrossEntropy | BCEWithLogits):
+        part, other = ("softmax", "NLL() after LogSoftmax()") if isinstance(loss, CrossEntropy) else ("sigmoid", "BCE()")
+        return (
+            f"the network ends with {end}, and {loss} contains the {part}: leave it out of the network, or take {other}; "
+            "with both, scores hardly differ and training is slow"
+        )
+    return ""
+
+
+def _one_class(loss: Any, data: Data) -> str:
+    if data.n < 10 or not isinstance(loss, ClassLoss | BCE | BCEWithLogits) or data.y.dtype.kind not in "iubf":
+        return ""
+    rows = data.y.reshape(data.n, -1)
+    if (rows == rows[0]).all():
+        return f"all {data.n} targets are {data.y[0].tolist()}: there is one class only, and nothing to tell apart"
+    return ""
+
+
+def after(training: Training, data: Source, diverged: bool, kept: bool, moved: bool) -> None:
+    """Warn of how a training ended, with advice that fits the cause, and note it in the history.
+
+    Parameters
+    ----------
+    kept : whether the best parameters were put back. moved : whether the rate was above 0 in any step.
+    """
+    history = training.history
+    if history.stopped_because.startswith(("interrupted", "diverged")):
+        state = "the best parameters are back" if kept else "the network has its last finite parameters"
+        advice = f"; {_of_divergence(training, data)}" if diverged else ""
+        if diverged:
+            history.notes.append(_of_divergence(training, data))
+        warnings.warn(f"fit: {history.stopped_because}; {state}{advice}", TrainingWarning, stacklevel=4)
+        return
+    note = ""
+    if history.epochs and not moved:
+        note = (
+            f"the learning rate was 0 in all {training.step} steps, so nothing was learned; the schedule of "
+            f"{training.optimizer} has ended: attach the optimizer again, or set its lr"
+        )
+    elif _has_not_fallen(training, data):
+        note = (
+            f"the loss did not fall: {history.loss[0]:.4g} in the first epoch, {history.loss[-1]:.4g} in the last of "
+            f"{history.epochs}, no better than always giving the same answer; {_WHY}"
+        )
+    if note:
+        history.notes.append(note)
+        warnings.warn(f"fit: {note}", TrainingWarning, stacklevel=4)
+
+
+def _of_divergence(training: Training, data: Source) -> str:
+    """The cause that can be read, else the rate."""
+    if isinstance(training.loss, BCE | KLDivergence) and not isinstance(end_of(training.net), Sigmoid | Softmax):
+        return probabilities_expected(training.loss)
+    if not isinstance(data, Data):
+        return "try a smaller lr, or inputs scaled to about -1 to 1"
+    y = np.asarray(data.y)
+    largest = float(np.abs(y).max()) if y.dtype.kind == "f" else 0.0
+    if largest >= _LARGE:
+        return f"the targets y reach {largest:.3g}: scale them, y = (y - y.mean(axis=0)) / y.std(axis=0)"
+    wide = float(np.abs(data.X).max())
+    if wide >= _FAR:
+        return f"the inputs X reach {wide:.3g}: scale them, X = (X - X.mean(axis=0)) / X.std(axis=0)"
+    return "try a smaller lr, or inputs scaled to about -1 to 1"
+
+
+def probabilities_expected(loss: Any) -> str:
+    """What to do where a loss of probabilities gets scores."""
+    if isinstance(loss, BCE):
+        return f"{loss} takes probabilities: end the network with Sigmoid(), or take BCEWithLogits(), which takes scores"
+    return f"{loss} takes probabilities: end the network with Softmax()"
+
+
+def _has_not_fallen(training: Training, data: Source) -> bool:
+    """Whether the loss is where it was after many steps, and no better than that of a constant answer.
+
+    A training that a callback has ended is left to the callback.
+    """
+    history, loss = training.history, training.loss
+    if not isinstance(data, Data) or not history.stopped_because.startswith(("all ", "no lower")):
+        return False
+    if history.epochs < 10 or training.step < 100 or history.loss[-1] < history.loss[0] - 0.01 * abs(history.loss[0]):
+        return False
+    y = np.asarray(data.y)
+    if "accuracy" in history.metrics:
+        if isinstance(loss, ClassLoss) and y.ndim > 1 and y.dtype.kind == "f":
+            y = y.argmax(axis=-1)
+        _, counts = np.unique(y.reshape(len(y), -1), axis=0, return_counts=True)
+        return len(counts) > 1 and max(history.metrics["accuracy"][-3:]) <= counts.max() / len(y) + 0.02
+    if y.dtype.kind != "f" or not np.ptp(y):
+        return False
+    try:
+        constant = float(np.mean(loss.forward(y, np.broadcast_to(y.mean(axis=0), y.shape).copy())))
+    except (ValueError, TypeError):
+        return False
+    return constant > 0 and history.loss[-1] > 0.98 * constant

@@ -1,0 +1,127 @@
+"""What fit says by itself, without trials: what is certain, what the cause of a divergence is, and a loss that did not fall."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from modnet import (
+    BCE,
+    MSE,
+    BCEWithLogits,
+    CrossEntropy,
+    KLDivergence,
+    Linear,
+    LogSoftmax,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    TrainingWarning,
+    fit,
+)
+from modnet.optim import SGD, Adam
+
+X = np.random.default_rng(0).normal(size=(64, 3))
+LABELS = (X[:, 0] > 0).astype(int)
+
+
+def said(net, loss, y, optimizer=None, inputs=X, **options):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        history = fit(net, inputs, y, loss, optimizer or SGD(0.1), **{"epochs": 3, "rng": 0, "progress": False, **options})
+    assert all(w.category is TrainingWarning and w.filename == __file__ for w in told)
+    assert [str(w.message).removeprefix("fit: ") for w in told if "diverged" not in str(w.message)] == [
+        note for note in history.notes if not history.stopped_because.startswith("diverged")
+    ]
+    return [str(w.message) for w in told], history
+
+
+@pytest.mark.parametrize(
+    ("end", "loss", "y"),
+    [(Softmax(), CrossEntropy(), LABELS), (Sigmoid(), CrossEntropy(), LABELS), (Sigmoid(), BCEWithLogits(), np.eye(2)[LABELS])],
+)
+def test_the_softmax_that_the_loss_contains_is_named_once(end, loss, y):
+    told, history = said(Sequential(Linear(3, 2, rng=0), end), loss, y)
+    assert len(told) == 1
+    assert f"ends with {end}, and {loss} contains" in told[0]
+    assert "leave it out of the network" in repr(history)
+
+
+@pytest.mark.parametrize(
+    ("net", "loss", "y"),
+    [
+        (Sequential(Linear(3, 2, rng=0), LogSoftmax()), CrossEntropy(), LABELS),
+        (Sequential(Linear(3, 2, rng=0), Softmax(), Linear(2, 2, rng=1)), CrossEntropy(), LABELS),
+        (Sequential(Linear(3, 1, rng=0), Sigmoid()), BCE(), LABELS[:, None] * 1.0),
+        (Sequential(Linear(3, 2, rng=0), Softmax()), KLDivergence(), np.eye(2)[LABELS]),
+    ],
+)
+def test_what_is_right_is_not_spoken_of(net, loss, y):
+    assert said(net, loss, y)[0] == []
+
+
+def test_scores_for_a_loss_of_probabilities_are_refused_before_anything_changes():
+    net = Sequential(Linear(3, 1, rng=0))
+    before, optimizer = net.parameters.copy(), SGD(0.1)
+    with pytest.raises(ValueError, match=r"expected probabilities from 0 to 1; end the network with Sigmoid\(\), or take BCEWithL"):
+        fit(net, X, LABELS[:, None] * 1.0, BCE(), optimizer, epochs=3)
+    np.testing.assert_array_equal(net.parameters, before)
+    assert optimizer.net is None
+    with pytest.raises(ValueError, match=r"of log-probabilities take np.exp"):
+        KLDivergence().forward([[0.5, 0.5]], np.log([[0.5, 0.5]]))
+    # Rounding is no score, and NaN stays NaN.
+    assert np.isfinite(KLDivergence().forward([[1.0]], [[1 + 1e-15]])).all()
+    assert np.isnan(BCE().forward([[1.0]], [[np.nan]])).all()
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_prediction_that_leaves_the_probabilities_later_ends_the_training_as_nan_does(watched):
+    from modnet import Callback
+
+    class Watch(Callback):
+        def on_batch_end(self, training):
+            pass
+
+    net = Sequential(Linear(1, 1, rng=0))
+    net[0].weight[:], net[0].bias[:] = 0.1, 0.5
+    inputs = np.linspace(-1, 1, 32)[:, None]
+    told, history = said(
+        net, BCE(), (inputs > 0) * 1.0, SGD(1.0), inputs, epochs=20, callbacks=[Watch()] if watched else []
+    )
+    assert history.stopped_because.startswith("diverged")
+    assert "end the network with Sigmoid(), or take BCEWithLogits()" in told[-1]
+
+
+def test_the_advice_after_a_divergence_fits_its_cause():
+    def net():
+        return Sequential(Linear(3, 16, rng=0), ReLU(), Linear(16, 1, rng=1))
+
+    y = (X @ [1.0, 2.0, 3.0])[:, None]
+    assert "the targets y reach" in said(net(), MSE(), 1e5 * y + 3e6, SGD(0.01), epochs=50)[0][0]
+    assert "the inputs X reach" in said(net(), MSE(), y, SGD(0.1), 1e4 * X, epochs=50)[0][0]
+    assert "try a smaller lr" in said(net(), MSE(), y, SGD(50.0), epochs=50)[0][0]
+
+
+def test_one_class_only_is_said_of_labels_and_not_of_a_few_examples():
+    told, history = said(Sequential(Linear(3, 2, rng=0)), CrossEntropy(), 0 * LABELS)
+    assert "one class only" in told[0]
+    assert "one class only" in history.notes[0]
+    assert said(Sequential(Linear(3, 2, rng=0)), CrossEntropy(), 0 * LABELS[:4], inputs=X[:4])[0] == []
+    assert said(Sequential(Linear(3, 1, rng=0)), MSE(), np.ones((64, 1)))[0] == []
+
+
+def test_a_loss_that_did_not_fall_points_to_check_training():
+    told, history = said(Sequential(Linear(3, 2, rng=0)), CrossEntropy(), LABELS * 0 + (X[:, 0] ** 2 > 0.5), SGD(1e-9), epochs=60)
+    assert "the loss did not fall" in told[0]
+    assert "check_training" in repr(history)
+
+
+def test_a_training_that_has_nothing_left_to_learn_is_not_spoken_of():
+    net = Sequential(Linear(3, 2, rng=0))
+    fit(net, X, LABELS, CrossEntropy(), Adam(0.1), epochs=200, rng=0)
+    assert said(net, CrossEntropy(), LABELS, SGD(1e-9), epochs=60)[0] == []
+    y = X[:, :1] * 2 + 0.5
+    net = Sequential(Linear(3, 1, rng=0))
+    fit(net, X, y, MSE(), Adam(0.1), epochs=300, rng=0)
+    assert said(net, MSE(), y, SGD(1e-9), epochs=60)[0] == []
