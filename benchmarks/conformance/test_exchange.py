@@ -28,12 +28,12 @@ from modnet.exchange import from_pytorch, load_safetensors, to_pytorch
 
 def images():
     mine = Sequential(
-        Conv2D(3, 2, 4, padding=1), BatchNorm(4), ReLU(), MaxPool2D(2), ConvTranspose2D((2, 3), 4, 3, stride=2), AvgPool2D(2), Flatten(),
-        LayerNorm(24), Dropout(0.3), BatchNorm(24), PReLU(), Linear(24, 5),
+        Conv2D(3, 2, 4, padding=1), BatchNorm(4), ReLU(), MaxPool2D(2), ConvTranspose2D((2, 3), 4, 3, stride=2), AvgPool2D(2),
+        Flatten(), LayerNorm(24), Dropout(0.3), BatchNorm(24), PReLU(), Linear(24, 5),
     )  # fmt: skip
     theirs = nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.ConvTranspose2d(4, 3, (2, 3), stride=2),
-        nn.AvgPool2d(2), nn.Flatten(), nn.LayerNorm(24), nn.Dropout(0.3), nn.BatchNorm1d(24), nn.PReLU(), nn.Linear(24, 5),
+        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+        nn.ConvTranspose2d(4, 3, (2, 3), stride=2), nn.AvgPool2d(2), nn.Flatten(), nn.LayerNorm(24), nn.Dropout(0.3), nn.BatchNorm1d(24), nn.PReLU(), nn.Linear(24, 5),
     )  # fmt: skip
     return mine, theirs, (4, 8, 2)
 

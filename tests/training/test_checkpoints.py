@@ -228,6 +228,7 @@ print(history.epochs, net.parameters.tobytes().hex(), flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there are no such signals")
 def test_a_training_that_is_killed_twice_goes_on(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(modnet.__file__).parent.parent)}
