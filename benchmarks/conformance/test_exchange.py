@@ -33,7 +33,8 @@ def images():
     )  # fmt: skip
     theirs = nn.Sequential(
         nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
-        nn.ConvTranspose2d(4, 3, (2, 3), stride=2), nn.AvgPool2d(2), nn.Flatten(), nn.LayerNorm(24), nn.Dropout(0.3), nn.BatchNorm1d(24), nn.PReLU(), nn.Linear(24, 5),
+        nn.ConvTranspose2d(4, 3, (2, 3), stride=2), nn.AvgPool2d(2), nn.Flatten(), nn.LayerNorm(24),
+        nn.Dropout(0.3), nn.BatchNorm1d(24), nn.PReLU(), nn.Linear(24, 5),
     )  # fmt: skip
     return mine, theirs, (4, 8, 2)
 
