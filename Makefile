@@ -60,8 +60,9 @@ test-boundscheck: $(DEV) ## the suite with every array index checked (NUMBA_BOUN
 test-any-order: $(DEV) ## public calls in any order for SECONDS=3600, each answer compared with a referee
 	$(VENV)/bin/python -X faulthandler tests/engine/any_order.py --seconds $(SECONDS) --log any_order.log
 
-test-altered-files: $(DEV) ## files altered in 100,000 ways, none of which may load as if it were whole (minutes)
-	MODNET_ALTERED_FILES=100000 $(VENV)/bin/python -m pytest tests/persistence/test_hostile_files.py
+test-altered-files: $(DEV) ## files altered in 100,000 ways, none of which may load as if whole; kills while saving (minutes)
+	MODNET_ALTERED_FILES=100000 MODNET_KILLS=300 $(VENV)/bin/python -m pytest tests/persistence/test_hostile_files.py \
+		tests/persistence/test_hostile_places.py
 
 mutation: $(DEV) ## change the library's code in N=300 ways and see whether the tests notice (slow)
 	$(VENV)/bin/python $(PIP) cosmic-ray

@@ -14,7 +14,7 @@ import modnet
 from modnet import losses, modules
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/estimators.md", "docs/tables.md"]
+PAGES = ["README.md", "docs/training.md", "docs/saving.md", "docs/estimators.md", "docs/tables.md"]
 
 NAMES = [
     "modnet",

@@ -198,9 +198,14 @@ def over_classes(f):
     return cost
 
 
-def nll(_, y, yhat):
+def ignored(loss):
+    """The label that a loss leaves out; PyTorch's default is one that no example has."""
+    return {} if loss.ignore_index is None else {"ignore_index": loss.ignore_index}
+
+
+def nll(loss, y, yhat):
     """PyTorch's takes labels only."""
-    return F.nll_loss(yhat, y, reduction="sum") if y.ndim == 1 else -(y * yhat).sum()
+    return F.nll_loss(yhat, y, reduction="sum", **ignored(loss)) if y.ndim == 1 else -(y * yhat).sum()
 
 
 def multi_margin(loss, y, yhat):
@@ -218,7 +223,7 @@ LOSSES = {
     ours.KLDivergence: rows(lambda _, y, p: F.kl_div(p.log(), y, reduction="sum")),
     ours.NLL: over_classes(nll),
     ours.CrossEntropy: over_classes(
-        lambda loss, y, z: F.cross_entropy(z, y, reduction="sum", label_smoothing=loss.label_smoothing)
+        lambda loss, y, z: F.cross_entropy(z, y, reduction="sum", label_smoothing=loss.label_smoothing, **ignored(loss))
     ),
     ours.MultiMargin: over_classes(multi_margin),
     # PyTorch has neither: its hinge_embedding_loss is one of distances.

@@ -114,7 +114,7 @@ class Loop:
                 runner.diverged = f"{name.replace('_', ' ')} became {figures[name]} at epoch {training.epoch}"
                 return False
         if self.measured is not None:
-            figures = {**self.measured.figures(), **figures}
+            figures = {**figures, **self.measured.figures(), **figures}
         history.note(figures)
         history.note_rate(rate, training.optimizer.schedule is not None)
         training.optimizer.epoch_end((history.validation_loss or history.loss)[-1])

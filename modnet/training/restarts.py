@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.inputs import as_targets, as_weights, generator, whole
+from modnet.inputs import generator, whole
 from modnet.loss import Loss
 from modnet.optim.optimizer import Optimizer, as_optimizer
-from modnet.training import History, TrainingWarning, fit, predict
+from modnet.training import History, TrainingWarning, evaluate, fit
 
 
 class Restarts:
@@ -145,9 +145,7 @@ def _train(build: Any, X: Any, y: Any, seed: int, options: dict[str, Any]) -> tu
     if history.validation_loss:
         at = -1 if history.best_epoch is None else history.best_epoch - 1
         return net, history.validation_loss[at], history
-    losses = np.asarray(options["loss"].forward(as_targets(y, "restart"), predict(net, X)), np.float64)
-    weights = options.get("sample_weight")
-    score = float(np.mean(losses if weights is None else losses * as_weights(weights, len(losses), "restart")))
+    score = evaluate(net, X, y, loss=options["loss"], sample_weight=options.get("sample_weight"))["loss"]
     return net, score if np.isfinite(score) else np.inf, history
 
 

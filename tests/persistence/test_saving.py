@@ -23,6 +23,7 @@ from modnet import (
     predict,
 )
 from modnet.discovery import all_modules
+from modnet.modules.container import Container
 from modnet.persistence import FileError
 
 EXAMPLES = [pytest.param(k, i, id=f"{k.__name__}-{i}") for k in all_modules() for i in range(len(k.examples()))]
@@ -119,6 +120,32 @@ def test_a_students_class_is_rebuilt_if_it_is_given(tmp_path):
     )
     twin = modnet.load(path, classes=[Scaled])
     np.testing.assert_array_equal(twin.forward(np.ones((2, 3))), net.forward(np.ones((2, 3))))
+
+
+class Doubled(Linear):
+    """One of the library's with an operation in Python."""
+
+    def forward(self, X):
+        return 2 * super().forward(X)
+
+
+class Between(Container):
+    """A container of one's own, which names its modules in its constructor."""
+
+    def __init__(self, first, second):
+        super().__init__(first, second)
+
+    def wire(self, program, x):
+        first, second = program.each(self)
+        return program.sum(program.add(first, x), x, program.add(second, x))
+
+
+def test_classes_made_from_the_librarys_come_back(tmp_path):
+    net = Sequential(Doubled(3, 3, rng=0), Between(Linear(3, 3, rng=1), Tanh()))
+    twin = saved(net, tmp_path, classes=[Doubled, Between])
+    x = np.ones((2, 3))
+    np.testing.assert_array_equal(twin.forward(x), net.forward(x))
+    assert [type(m) for m in twin] == [Doubled, Between]
 
 
 def test_a_class_that_cannot_be_made_again_is_refused(tmp_path):

@@ -129,6 +129,18 @@ def test_every_way_to_train_goes_on(options, tmp_path, path):
     assert_equal_ends(resumed(tmp_path / "c", (2, 3), 6, net, lambda: Adam(0.3), callbacks=path, **options))
 
 
+def test_a_callback_that_draws_changes_nothing_for_the_resumed(tmp_path, path):
+    """Its forwards in training are numbered on from those of the training, which has a count of its own."""
+    ends = resumed(
+        tmp_path / "c", (2,), 4, network, lambda: Adam(0.05), callbacks=[*path, lambda training: training.net.forward(X)]
+    )
+    assert_equal_ends(ends)
+    # Nothing is left to train: the numbers are those of the file.
+    again = network(7)
+    fit(again, X, Y, MSE(), Adam(0.05), epochs=4, batch_size=4, progress=False, checkpoint=tmp_path / "c", resume=True)
+    assert [m.draws for m in again.leaves()] == [m.draws for m in ends[1][1].leaves()]
+
+
 def test_rates_of_single_modules_and_a_students_class_go_on(tmp_path):
     def net(seed):
         return Sequential(Linear(3, 4, rng=seed), DictLinear(4, 4, seed), Tanh(), BatchNorm(4), Linear(4, 1, rng=seed))
@@ -228,6 +240,7 @@ print(history.epochs, net.parameters.tobytes().hex(), flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there are no such signals")
 def test_a_training_that_is_killed_twice_goes_on(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(modnet.__file__).parent.parent)}

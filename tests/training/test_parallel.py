@@ -134,6 +134,7 @@ def run(*arguments):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @needs_mpi
 def test_two_ranks_train_as_one_and_end_together(tmp_path):
     pytest.importorskip("mpi4py")

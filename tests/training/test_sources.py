@@ -52,6 +52,7 @@ def test_a_file_that_is_mapped(blocks, mapped, path, options):
     assert_same(trained(mapped(X.astype("f4")), Y, path), trained(X.astype("f4"), Y, path))
 
 
+@pytest.mark.slow
 def test_a_mapped_file_is_never_read_whole(tmp_path):
     """Its blocks are, one by one, and so are those that predict and evaluate read."""
     x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float64, (40_000, 300))  # 96 MB

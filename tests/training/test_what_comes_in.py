@@ -61,6 +61,7 @@ def test_sparse_and_incomplete_tables_are_refused_with_advice():
     assert message(ValueError, trained, holes, Y[:2]).startswith("fit: X[1, 0] is nan, expected finite numbers")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not say how much memory is used")
 def test_a_thousand_trainings_leave_nothing_behind():
     def train(count):
