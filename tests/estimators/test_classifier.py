@@ -50,6 +50,10 @@ def test_class_weights_are_sample_weights():
     by_class = NetClassifier(class_weight=weights, **QUICK).fit(X, y)
     by_sample = NetClassifier(**QUICK).fit(X, y, sample_weight=np.array([1.0, 5.0, 0.5])[y])
     np.testing.assert_array_equal(by_class.coefs_[0], by_sample.coefs_[0])
+    own = np.random.default_rng(0).uniform(0.5, 2.0, 120)
+    both = NetClassifier(class_weight=weights, **QUICK).fit(X, y, sample_weight=own)
+    product = NetClassifier(**QUICK).fit(X, y, sample_weight=own * np.array([1.0, 5.0, 0.5])[y])
+    np.testing.assert_array_equal(both.coefs_[0], product.coefs_[0])
     few = np.r_[np.arange(120)[y == 0][:5], np.arange(120)[y != 0]]
     balanced = NetClassifier(class_weight="balanced", **QUICK).fit(X[few], y[few])
     by_sample = NetClassifier(**QUICK).fit(X[few], y[few], sample_weight=modnet.balanced_weights(y[few]))
