@@ -122,14 +122,16 @@ class Category(Column):
 
     def transform(self, cells: list[str], decimal: str) -> tuple[np.ndarray, list[int]]:
         places = {text: k for k, text in enumerate(self.texts)}
-        out = np.zeros((len(cells), len(self.feature_names)))
+        out, new = np.zeros((len(cells), len(self.feature_names))), []
         for row, cell in enumerate(cells):
             at = places.get(cell)
             if at is not None:
                 out[row, at] = 1.0
-            elif self.has_missing and _is_missing(cell):
+            elif not _is_missing(cell):
+                new.append(row)
+            elif self.has_missing:
                 out[row, -1] = 1.0
-        return out, []
+        return out, new
 
 
 class Date(Column):
@@ -272,9 +274,9 @@ def day_of(cell: str, order: str) -> float | None:
 
 def unusable(name: str, lines: list[int], cells: list[str], kind: str) -> str:
     """A note on cells that are not what their column is."""
-    what = "number" if kind == "number" else "date"
     also = " and the like" if len(set(cells)) > 1 else ""
-    return f"{lines_in_words(lines)}: {name!r} is {cells[0]!r}{also}, no {what}; taken as missing"
+    what = "not met in training; taken as no category" if kind == "category" else f"no {kind}; taken as missing"
+    return f"{lines_in_words(lines)}: {name!r} is {cells[0]!r}{also}, {what}"
 
 
 def _row(value: Any) -> np.ndarray:

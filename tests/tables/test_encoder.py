@@ -43,6 +43,9 @@ def test_cells_that_cannot_be_used_are_noted_with_their_lines():
     notes = []
     TableEncoder.fitted(sheet(TABLE), np.arange(4)).transform(sheet({**TABLE, "a": ["1", "many", "few", "2"]}), notes)
     assert notes == ["lines 3, 4: 'a' is 'many' and the like, no number; taken as missing"]
+    notes.clear()
+    TableEncoder.fitted(sheet(TABLE), np.arange(3)).transform(sheet(TABLE), notes)
+    assert notes == ["line 5: 'b' is 'z', not met in training; taken as no category"]
 
 
 def test_its_description_makes_it_again():
