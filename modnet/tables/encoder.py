@@ -74,6 +74,8 @@ class TableEncoder:
     def from_description(cls, given: dict[str, Any]) -> TableEncoder:
         """What `describe` gave; ValueError, KeyError or TypeError for anything else."""
         columns = [KINDS[one["kind"]].from_description(one) for one in given["columns"]]
+        if not columns:
+            raise ValueError("there are no columns")
         if not given["has_header"] and not all(re.fullmatch(r"x[1-9]\d{0,8}", column.name) for column in columns):
             raise ValueError("columns without a header are called x1, x2, ...")
         return cls(columns, bool(given["has_header"]))
