@@ -44,7 +44,7 @@ class Examples:
         """The examples as numbers; what the numbers of text depend on is learned from the rows alone."""
         if self.table is not None:
             columns = [Number(name, median=float(np.median(x)), has_missing=False) for name, x in self._columns(self.table)]
-            self.encoder = TableEncoder(list(columns), list(range(len(columns))), len(columns), True)
+            self.encoder = TableEncoder(list(columns))
             return self.table
         assert self.sheet is not None
         self.encoder = TableEncoder.fitted(self.sheet, rows)

@@ -97,7 +97,8 @@ def train(options: argparse.Namespace) -> int:
     if options.plot and history.epochs:
         title = f"{short_name(options.data)}: {' → '.join(map(str, ends))}, {last}"
         _draw(options.plot, f"{title} on {count(len(tested.y), f'{tested.name} example')}", history, scaled, table, tested)
-    if options.save and history.epochs:
+    whole = history.epochs > 0 and not history.stopped_because.startswith("diverged")
+    if options.save and whole:
         model = TableModel(
             net, examples.encoder, examples.target, scaled.mean, scaled.scale, scaled.y_mean, scaled.y_scale
         )
@@ -110,8 +111,8 @@ def train(options: argparse.Namespace) -> int:
         say(f"The picture is in {options.plot}" if history.epochs else "No epoch was completed: there is no picture")
     if options.save:
         say(
-            f"The model is in {options.save}; predict with: {program()} predict {options.save} NEW.csv" if history.epochs
-            else "No epoch was completed: there is no model"
+            f"The model is in {options.save}; predict with: {program()} predict {options.save} NEW.csv" if whole
+            else "The training did not end well: no model was saved"
         )  # fmt: skip
     if history.stopped_because.startswith("diverged"):
         return 1

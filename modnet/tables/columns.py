@@ -66,7 +66,7 @@ class Column:
     @classmethod
     def from_description(cls, given: dict[str, Any]) -> Column:
         """What `describe` gave; ValueError, KeyError or TypeError for anything else."""
-        kinds: dict[str, Any] = {"median": float, "middle": float, "has_missing": bool, "has_time": bool, "order": str}
+        kinds: dict[str, Any] = {"median": finite, "middle": finite, "has_missing": bool, "has_time": bool, "order": _order}
         kinds |= {"texts": lambda texts: [str(text) for text in texts], "rarity": _row, "topics": _rows}
         return cls(str(given["name"]), **{key: kinds[key](given[key]) for key in cls.learned})
 
@@ -122,14 +122,16 @@ class Category(Column):
 
     def transform(self, cells: list[str], decimal: str) -> tuple[np.ndarray, list[int]]:
         places = {text: k for k, text in enumerate(self.texts)}
-        out = np.zeros((len(cells), len(self.feature_names)))
+        out, new = np.zeros((len(cells), len(self.feature_names))), []
         for row, cell in enumerate(cells):
             at = places.get(cell)
             if at is not None:
                 out[row, at] = 1.0
-            elif self.has_missing and _is_missing(cell):
+            elif not _is_missing(cell):
+                new.append(row)
+            elif self.has_missing:
                 out[row, -1] = 1.0
-        return out, []
+        return out, new
 
 
 class Date(Column):
@@ -272,20 +274,41 @@ def day_of(cell: str, order: str) -> float | None:
 
 def unusable(name: str, lines: list[int], cells: list[str], kind: str) -> str:
     """A note on cells that are not what their column is."""
-    what = "number" if kind == "number" else "date"
     also = " and the like" if len(set(cells)) > 1 else ""
-    return f"{lines_in_words(lines)}: {name!r} is {cells[0]!r}{also}, no {what}; taken as missing"
+    what = "not met in training; taken as no category" if kind == "category" else f"no {kind}; taken as missing"
+    return f"{lines_in_words(lines)}: {name!r} is {cells[0]!r}{also}, {what}"
+
+
+def finite(value: Any) -> float:
+    """A finite number of a file; ValueError for anything else."""
+    found = float(value) if not isinstance(value, int) or abs(value) < 1 << 64 else float("inf")
+    if not abs(found) < float("inf"):
+        raise ValueError(f"{found} is not finite")
+    return found
+
+
+def finite_array(value: Any) -> np.ndarray:
+    """Finite numbers of a file; ValueError for anything else."""
+    if not isinstance(value, np.ndarray) or not np.isfinite(value).all():
+        raise ValueError("an array is missing, or not finite")
+    return value.astype(np.float64)
+
+
+def _order(value: Any) -> str:
+    if value not in ("iso", "day", "month"):
+        raise ValueError(f"{value!r} is no order of dates")
+    return str(value)
 
 
 def _row(value: Any) -> np.ndarray:
-    found = np.asarray(value, np.float64)
+    found = finite_array(value)
     if found.shape != (_GRAMS,):
         raise ValueError(f"rarity has shape {found.shape}, expected ({_GRAMS},)")
     return found
 
 
 def _rows(value: Any) -> np.ndarray:
-    found = np.asarray(value, np.float64)
+    found = finite_array(value)
     if found.ndim != 2 or found.shape[1] != _GRAMS:
         raise ValueError(f"topics has shape {found.shape}, expected (topics, {_GRAMS})")
     return found
@@ -309,4 +332,6 @@ def _grams(cells: list[str]) -> Any:
     return hashing.transform(["" if _is_missing(cell) else cell for cell in cells])
 
 
-__all__ = ["KINDS", "Category", "Column", "Date", "Number", "Text", "column_of", "day_of", "unusable"]
+__all__ = [
+    "KINDS", "Category", "Column", "Date", "Number", "Text", "column_of", "day_of", "finite", "finite_array", "unusable",
+]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -18,22 +19,21 @@ class TableEncoder:
     columns : what each column is. has_header : whether columns are found by name, or by place.
     """
 
-    def __init__(self, columns: list[Column], places: list[int], width: int, has_header: bool) -> None:
-        self.columns, self.places, self.width, self.has_header = columns, places, width, has_header
+    def __init__(self, columns: list[Column], has_header: bool = True) -> None:
+        self.columns, self.has_header = columns, has_header
 
     @classmethod
     def fitted(cls, sheet: Sheet, rows: np.ndarray) -> TableEncoder:
         """From a table of inputs; statistics are those of the rows. Adds notes to the sheet."""
-        columns, places = [], []
-        for place, (name, cells) in enumerate(zip(sheet.names, sheet.columns)):
+        columns = []
+        for name, cells in zip(sheet.names, sheet.columns):
             column, notes = column_of(name, cells, sheet.decimal, rows.tolist())
             sheet.notes.extend(notes)
             if column is not None:
                 columns.append(column)
-                places.append(place)
         if not columns:
             raise ValueError(f"{sheet.path} has no column that says anything, expected inputs beside the target")
-        return cls(columns, places, len(sheet.names), sheet.has_header)
+        return cls(columns, sheet.has_header)
 
     @property
     def feature_names(self) -> list[str]:
@@ -52,11 +52,14 @@ class TableEncoder:
         """
         if self.has_header and not sheet.has_header:
             raise ValueError(f"{sheet.path} has no header, expected the names {', '.join(c.name for c in self.columns)}")
-        if not self.has_header and len(sheet.names) != self.width:
-            raise ValueError(f"{sheet.path} has {len(sheet.names)} columns, expected {self.width}")
+        # Without a header the name says the place: x3 is the third column of the file, whatever was left out.
+        by_name = self.has_header or not sheet.has_header
+        places = [sheet.place(c.name) if by_name else int(c.name.removeprefix("x")) - 1 for c in self.columns]
+        if max(places) >= len(sheet.names):
+            raise ValueError(f"{sheet.path} has {len(sheet.names)} columns, expected at least {max(places) + 1}")
         parts = []
-        for column, place in zip(self.columns, self.places):
-            cells = sheet.columns[sheet.place(column.name) if self.has_header else place]
+        for column, place in zip(self.columns, places):
+            cells = sheet.columns[place]
             values, wrong = column.transform(cells, sheet.decimal)
             if wrong and notes is not None:
                 notes.append(unusable(column.name, [sheet.lines[k] for k in wrong], [cells[k] for k in wrong], column.kind))
@@ -65,14 +68,17 @@ class TableEncoder:
 
     def describe(self) -> dict[str, Any]:
         """What it learned, as text, numbers and arrays."""
-        columns = [column.describe() for column in self.columns]
-        return {"columns": columns, "places": self.places, "width": self.width, "has_header": self.has_header}
+        return {"columns": [column.describe() for column in self.columns], "has_header": self.has_header}
 
     @classmethod
     def from_description(cls, given: dict[str, Any]) -> TableEncoder:
         """What `describe` gave; ValueError, KeyError or TypeError for anything else."""
         columns = [KINDS[one["kind"]].from_description(one) for one in given["columns"]]
-        return cls(columns, [int(place) for place in given["places"]], int(given["width"]), bool(given["has_header"]))
+        if not columns:
+            raise ValueError("there are no columns")
+        if not given["has_header"] and not all(re.fullmatch(r"x[1-9]\d{0,8}", column.name) for column in columns):
+            raise ValueError("columns without a header are called x1, x2, ...")
+        return cls(columns, bool(given["has_header"]))
 
 
 __all__ = ["TableEncoder"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from modnet.persistence import FileError, archive
 from modnet.persistence.describe import build, describe
+from modnet.tables.columns import finite, finite_array
 from modnet.tables.encoder import TableEncoder
 from modnet.tables.reading import Sheet
 from modnet.tables.target import Target
@@ -66,13 +67,13 @@ class TableModel:
             encoder = TableEncoder.from_description(tree["inputs"])
             named = tree["target"]["class_names"]
             target = Target(str(tree["target"]["name"]), None if named is None else [str(name) for name in named])
-            mean, scale = (np.asarray(tree[name], np.float64) for name in ("mean", "scale"))
-            numbers = float(tree["y_mean"]), float(tree["y_scale"])
+            mean, scale = finite_array(tree["mean"]), finite_array(tree["scale"])
+            numbers = finite(tree["y_mean"]), finite(tree["y_scale"])
             shapes = {(len(encoder.feature_names),), mean.shape, scale.shape, (net[0].in_features,)}
             outputs = net[-1].out_features
-        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
             raise FileError(f"{path}: holds no model of a table that can be built ({error})") from None
-        if len(shapes) != 1 or outputs != (1 if target.class_names is None else len(target.class_names)):
+        if len(shapes) != 1 or (scale == 0).any() or outputs != (1 if target.class_names is None else len(target.class_names)):
             raise FileError(f"{path}: the parts of the model do not fit each other")
         return cls(net, encoder, target, mean, scale, *numbers)
 

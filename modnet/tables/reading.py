@@ -22,10 +22,11 @@ MISSING = frozenset({"", "?", "-", "--", "na", "n/a", "nan", "null", "none", "nd
 
 _SEPARATORS = "\t;|,"  # a file with semicolons has commas in its numbers, so the comma comes last
 _LOOKED_AT = 200  # lines, to find the separator
+_SAID = re.compile(r"\s*sep=(.)(?=\r?\n)", re.IGNORECASE)
 _COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 _POINT = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:([.,])\d{3})+")
-_SPACES = str.maketrans("", "", " \u00a0\u202f'")
+_SPACES = str.maketrans("\u2212", "-", " \u00a0\u202f'")
 
 
 @dataclass
@@ -102,6 +103,9 @@ def read_sheet(
     OSError : if the file cannot be read.
     """
     text, notes = _text(path)
+    said = _SAID.match(text)  # spreadsheets write such a line for each other
+    if said is not None:
+        separator, text = separator or said[1], text[said.end(1) :]
     chosen = separator or _separator(text)
     rows = _rows(path, text, chosen)
     if not rows:

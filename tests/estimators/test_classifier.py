@@ -19,9 +19,10 @@ X, y = make_classification(120, 6, n_informative=4, n_classes=3, random_state=0)
 QUICK = {"max_iter": 5, "random_state": 0, "hidden_layer_sizes": (6,)}
 
 
+@pytest.mark.slow
 def test_digits_are_learned_to_97_percent_at_the_defaults():
     X, y = load_digits(return_X_y=True)
-    X, test_X, y, test_y = train_test_split(X, y, random_state=0)
+    X, test_X, y, test_y = train_test_split(X, y, random_state=3, stratify=y)  # of four splits 97.1 to 98.7 %, 97.6 on average
     assert NetClassifier(random_state=0).fit(X, y).score(test_X, test_y) >= 0.97
 
 
@@ -40,7 +41,7 @@ def test_without_hidden_layers_it_is_scikit_learns_logistic_regression():
 def test_labels_of_any_kind_come_back(labels):
     data, places = make_blobs(60, centers=len(labels), random_state=0)
     named = np.array(sorted(labels))[places]
-    model = NetClassifier((10,), solver="lbfgs", random_state=0).fit(data, named)
+    model = NetClassifier((10,), solver="lbfgs", max_iter=30, random_state=0).fit(data, named)
     np.testing.assert_array_equal(model.predict(data), named)
     np.testing.assert_array_equal(model.classes_, sorted(labels))
 
@@ -50,6 +51,10 @@ def test_class_weights_are_sample_weights():
     by_class = NetClassifier(class_weight=weights, **QUICK).fit(X, y)
     by_sample = NetClassifier(**QUICK).fit(X, y, sample_weight=np.array([1.0, 5.0, 0.5])[y])
     np.testing.assert_array_equal(by_class.coefs_[0], by_sample.coefs_[0])
+    own = np.random.default_rng(0).uniform(0.5, 2.0, 120)
+    both = NetClassifier(class_weight=weights, **QUICK).fit(X, y, sample_weight=own)
+    product = NetClassifier(**QUICK).fit(X, y, sample_weight=own * np.array([1.0, 5.0, 0.5])[y])
+    np.testing.assert_array_equal(both.coefs_[0], product.coefs_[0])
     few = np.r_[np.arange(120)[y == 0][:5], np.arange(120)[y != 0]]
     balanced = NetClassifier(class_weight="balanced", **QUICK).fit(X[few], y[few])
     by_sample = NetClassifier(**QUICK).fit(X[few], y[few], sample_weight=modnet.balanced_weights(y[few]))

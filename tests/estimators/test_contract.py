@@ -13,6 +13,7 @@ SMALL = [
 ]
 
 
+@pytest.mark.slow
 @parametrize_with_checks(SMALL)
 @pytest.mark.filterwarnings("ignore")
 def test_every_check_of_scikit_learn_passes(estimator, check):

@@ -80,7 +80,7 @@ def test_codes_come_as_a_frame():
 
 
 def test_a_clone_is_as_new_and_the_page_shows_it():
-    model = clone(NetClassifier(net=build, loss=modnet.CrossEntropy(0.1), optimizer=modnet.optim.AdamW()).fit(X, y))
+    model = clone(NetClassifier(net=build, loss=modnet.CrossEntropy(0.1), optimizer=modnet.optim.AdamW(), max_iter=2).fit(X, y))
     assert not hasattr(model, "net_")
     assert model.net is build
     assert "NetClassifier" in estimator_html_repr(model)

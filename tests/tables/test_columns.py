@@ -37,7 +37,9 @@ def test_a_category_has_a_column_for_each_text_and_none_for_a_new_one():
     column, X = numbers(["b", "a", "", "b"])
     assert isinstance(column, Category)
     assert X.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0]]
-    assert column.transform(["new"], ".")[0].tolist() == [[0, 0, 0]]
+    values, new = column.transform(["a", "new", ""], ".")
+    assert values.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert new == [1]
 
 
 @pytest.mark.parametrize(
