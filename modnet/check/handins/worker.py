@@ -1,8 +1,8 @@
 """What runs in the process of one hand-in: load its files, then ask about each of its classes in a process of its own.
 
 The record of the task comes as one line of JSON on standard input, which stays open as long as the command lives; answers go
-out as lines of JSON. A class's process is a fork of this one if the system has forks, and so has the hand-in loaded; elsewhere
-it starts anew and loads it again.
+out as lines of JSON. A class's process is a fork of this one if the system has forks to rely on, and so has the hand-in
+loaded; elsewhere it starts anew and loads it again.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class _Class:
 
     def __init__(self, subject: Loaded, project: Project, task: dict[str, Any]) -> None:
         self.subject, self.options = subject, Options.from_dict(task["options"])
-        forks = hasattr(os, "fork")
+        forks = hasattr(os, "fork") and sys.platform != "darwin"  # whose system libraries do not survive a fork
         context: Any = multiprocessing.get_context("fork" if forks else "spawn")
         self.answer, given = context.Pipe(duplex=False)
         task = {**task, "wrong": sorted(project.wrong)}
