@@ -87,6 +87,16 @@ def test_each_class_costs_itself_alone_and_twice_gives_the_same(tmp_path, capsys
     assert check() == text
 
 
+def test_a_file_that_ends_the_process_while_it_is_loaded_costs_that_file_alone(tmp_path, capsys):
+    (tmp_path / "ends.py").write_text("class Ends:\n    import os\n    os._exit(0)\n    def forward(self, X): pass\n")
+    (tmp_path / "m.py").write_text(f"from ends import *\nimport numpy as np\nclass Module: pass\n{BAD[BAD.index('class TanH') :]}")
+    assert main(["check", str(tmp_path), "--project"]) == 3
+    out = capsys.readouterr().out
+    assert "TanH  ok" in out
+    assert "not loaded: Ends (ends.py, line 1: its process ended while it was loaded)" in out
+    assert "left out: m.py, line 1: ImportError: ends.py cannot be loaded" in out
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc")
 def test_no_process_outlives_the_command_that_is_killed(tmp_path):
     (tmp_path / "m.py").write_text(BAD[: BAD.index("class Dies")].replace("while True:", f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())) and None\n        while True:"))  # fmt: skip

@@ -55,11 +55,18 @@ class Loader:
     Parameters
     ----------
     root : the folder of the hand-in. files : what belongs to it: Python files and notebooks.
-    begin : told of each file before it is executed.
+    begin : told of each file before it is executed. skip : files that are not to be, because that ended the process.
     """
 
-    def __init__(self, root: Path, files: Iterable[Path], begin: Callable[[Path], None] = lambda file: None) -> None:
-        self.root, self.paths, self.begin = root, list(files), begin
+    def __init__(
+        self,
+        root: Path,
+        files: Iterable[Path],
+        begin: Callable[[Path], None] = lambda file: None,
+        skip: Iterable[Path] = (),
+    ) -> None:
+        self.root, self.begin, self.skip = root, begin, set(skip)
+        self.paths = [file for file in files if file not in self.skip]
         self.own = set(self.paths)
         self.files: dict[Path, File] = {}
         self.folders = sorted({f.parent for f in self.paths}, key=lambda p: (len(p.parts), str(p)))
@@ -81,6 +88,8 @@ class Loader:
         """The file, loaded if it is not; one that is being loaded as far as it is."""
         if path in self.files:
             return self.files[path]
+        if path in self.skip:
+            raise ImportError(f"{path.name} cannot be loaded")
         module = types.ModuleType(self._module_name(path))
         module.__file__ = str(path)
         module.__dict__["__builtins__"] = {**vars(builtins), "__import__": self.imports(path), "input": _no_input}

@@ -34,19 +34,18 @@ _LARGEST_ANSWER = 4_000_000  # bytes
 
 def load(task: dict[str, Any], emit: Emit) -> Project:
     """The hand-in of a task; what was seen and lost is told."""
-    root = Path(task["root"])
-    files = [Path(f) for f in task["files"] if f not in task["skip"]]
+    root, files, skip = Path(task["root"]), list(map(Path, task["files"])), list(map(Path, task["skip"]))
 
     def begin(file: Path) -> None:
         os.chdir(file.parent)
         sys.argv = [str(file)]
         emit({"loading": str(file)})
 
-    loader = Loader(root, files, begin)
+    loader = Loader(root, files, begin, skip)
     with limits.refused():
         loader.load_all()
     project = Project(namespaces={path: file.names for path, file in loader.files.items()})
-    for path in files:
+    for path in loader.paths:
         file = loader.files[path]
         project.loaded += loaded_classes(file)
         lost = list(lost_classes(file))
