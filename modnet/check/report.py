@@ -201,7 +201,7 @@ class Report:
         findings = "".join(f"<li>{_finding_as_html(finding)}</li>" for finding in self.findings)
         return (
             "<div style='overflow-x:auto;overflow-wrap:anywhere;text-align:left'>"
-            f"<b>{html.escape(self.subject)}</b>: {verdict}<table>{rows}</table><ol>{findings}</ol></div>"
+            f"<b>{html.escape(self.subject)}</b>: {verdict}<table style='color:inherit'>{rows}</table><ol>{findings}</ol></div>"
         )
 
 
@@ -224,11 +224,7 @@ def _finding_as_html(finding: Finding) -> str:
         parts.append(f"<br><i>Look at:</i> {html.escape(finding.hint)}")
     kind = kinds().get(finding.kind)
     if kind is not None:
-        tags = {"code": "pre", "text": "p"}
-        about = "".join(f"<{tags[what]}>{html.escape(words)}</{tags[what]}>" for what, words in kind.parts)
-        parts.append(
-            f"<details><summary>what {kind.name} means</summary><p>{html.escape(kind.title)}</p>{about}</details>"
-        )
+        parts.append(f"<details><summary>what {kind.name} means</summary>{kind.as_html()}</details>")
     return "".join(parts)
 
 

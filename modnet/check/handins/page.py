@@ -7,10 +7,9 @@ no finding cut by the end of a sheet.
 from __future__ import annotations
 
 import html
-import re
 
 from modnet.check.handins.results import HandIn, Record, Table, kinds_in
-from modnet.check.kinds import Kind, kinds
+from modnet.check.kinds import kinds
 
 _STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --page: #ffffff; --line: #d0d7de; --soft: #f6f8fa; --muted: #59636e;
@@ -57,7 +56,8 @@ def as_html(handins: list[HandIn]) -> str:
     parts = [] if one else [_often(table), _table(table)]
     parts += [_student(i, handin) for i, handin in enumerate(handins)]
     if explained:
-        parts.append("<h2>What each kind means</h2>" + "".join(map(_kind, explained)))
+        parts.append("<h2>What each kind means</h2>")
+        parts.append("".join(f"<h3 id='kind-{kind.name}'>{kind.name}</h3>{kind.as_html()}" for kind in explained))
     title = f"modnet check: {_text(handins[0].name)}" if one else f"modnet check: {len(handins)} hand-ins"
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
@@ -148,14 +148,3 @@ def _class(handin: HandIn, record: Record) -> str:
             parts.append(f"<p>Look at: {_text(finding['hint'])}</p>")
         parts.append("</div>")
     return "".join(parts)
-
-
-def _kind(kind: Kind) -> str:
-    shown = "".join(f"<pre>{_text(words)}</pre>" if what == "code" else f"<p>{_prose(words)}</p>" for what, words in kind.parts)
-    return f"<h3 id='kind-{kind.name}'>{kind.name}</h3><p>{_prose(kind.title)}</p>{shown}"
-
-
-def _prose(words: str) -> str:
-    """Text with `code` and *emphasis* as on the page it comes from."""
-    shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", _text(words))
-    return re.sub(r"\*([^*<>]+)\*", r"<em>\1</em>", shown)
