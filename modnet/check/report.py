@@ -109,10 +109,10 @@ class Finding:
             "where": self.where,
             "message": self.message,
             "hint": self.hint,
-            "error": self.error,
+            "error": _plain(self.error),
             "index": None if self.index is None else list(self.index),
-            "analytic": self.analytic,
-            "numeric": self.numeric,
+            "analytic": _plain(self.analytic),
+            "numeric": _plain(self.numeric),
             "figures": self.figures(),
             "line": str(self.line),
             "file": self.file,
@@ -130,6 +130,11 @@ class Finding:
         if self.hint:
             lines += _wrap("Look at: " + self.hint)
         return "\n".join(lines)
+
+
+def _plain(value: float | None) -> float | str | None:
+    """A number as JSON has it; NaN and infinity, which it has not, as words."""
+    return value if value is None or np.isfinite(value) else str(float(value))
 
 
 class CheckFailed(AssertionError):

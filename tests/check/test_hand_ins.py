@@ -329,6 +329,7 @@ def test_the_page_escapes_links_kinds_and_marks_without_colour(course):
     assert "2 of 4: diagonal" in page
     assert "✗ diagonal, stateful" in page
     assert "line 3: return x" in page
+    assert "<span class='wrong'>✗ all</span>" in page
     for theme in ("prefers-color-scheme: dark", "@media print", "width=device-width"):
         assert theme in page
 
@@ -338,6 +339,12 @@ def test_the_mark_sheet_holds_numbers_and_no_formula(course):
     assert lines[0] == "hand-in,right,wrong,not checked,Dense,SoftMax,Softmax,TanH,Tanh"
     assert lines[3] == "'=s2,1,1,0,,\"diagonal, stateful\",,ok,"
     assert lines[5] == "'=s4,1,0,1,,,not loaded,ok,"
+
+
+def test_json_holds_no_number_that_json_has_not():
+    found = Finding("saturates", "A.forward", "nan", error=float("inf"), analytic=float("nan"), numeric=0.5).as_dict()
+    json.loads(json.dumps(found, allow_nan=False))
+    assert (found["error"], found["analytic"], found["numeric"]) == ("inf", "nan", 0.5)
 
 
 def test_a_strangers_text_is_made_visible_and_short():

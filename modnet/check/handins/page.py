@@ -134,9 +134,16 @@ def _student(number: int, handin: HandIn) -> str:
     return "".join(parts) + "\n"
 
 
+def _operation(row: dict[str, str]) -> str:
+    """An operation and its verdict, for whoever gives marks by operation."""
+    mark = {"right": "<span class='right'>✓", "wrong": "<span class='wrong'>✗"}.get(row["verdict"], "<span class='muted'>?")
+    return f"{mark} {_text(row['operation'])}</span>"
+
+
 def _class(handin: HandIn, record: Record) -> str:
     where = f"{handin.place(record)}, line {record['line']}"
     parts = [f"<h3>{_text(record['name'])} <span class='muted'>{_text(where)}</span></h3>"]
+    parts.append(f"<p>{' &nbsp; '.join(map(_operation, record['report']['verdicts']))}</p>")
     for finding in record["report"]["findings"]:
         parts.append(f"<div class='finding'><b>{_text(finding['where'])}: {_link(finding['kind'])}</b>")
         parts.append(f"<p>{_text(finding['message'])}</p>")
