@@ -126,13 +126,17 @@ class Shift(Module):
     def forward(self, X):
         return helper(X)[1] * self.scale
     def backward_delta(self, input, delta):
-        return delta * self.scale
+        return input
+def right(self, input, delta):
+    return delta * self.scale
+Shift.backward_delta = right
 if __name__ == "__main__":
     raise SystemExit
 """})  # fmt: skip
     files, found = load(root)
     assert files["script.py"].problems == []
     np.testing.assert_allclose(found["Shift"].cls().forward(np.zeros(2)), 7 * 1e-3)
+    np.testing.assert_allclose(found["Shift"].cls().backward_delta(None, np.ones(2)), 1e-3)
     assert "trained" not in files["script.py"].names
 
 
@@ -330,6 +334,7 @@ def test_the_page_escapes_links_kinds_and_marks_without_colour(course):
     assert "✗ diagonal, stateful" in page
     assert "line 3: return x" in page
     assert "<span class='wrong'>✗ all</span>" in page
+    assert "1 of 2 classes right</span>: Tanh" in page
     for theme in ("prefers-color-scheme: dark", "@media print", "width=device-width"):
         assert theme in page
 

@@ -105,7 +105,8 @@ class Loader:
         for code in file.codes:
             for node in code.body:
                 self._take(file, node, code)
-        self.need(file, {n for name in file.places if name in asked for n in file.reads.get(name, ())})
+        # Their names too: a statement may change a class after it was made.
+        self.need(file, asked.intersection(file.places))
         self._at.pop()
         if self._at:
             self.begin(self._at[-1])
@@ -113,7 +114,7 @@ class Loader:
 
     def _module_name(self, path: Path) -> str:
         inside = path.relative_to(self.root) if path.is_relative_to(self.root) else Path(path.name)
-        return ".".join([_PREFIX, *inside.with_suffix("").parts])
+        return ".".join([_PREFIX, *inside.parts]).removesuffix(".py").replace(".ipynb", "_ipynb")
 
     def _take(self, file: File, node: ast.stmt, code: Code) -> None:
         """Execute a statement that defines; keep one that may be needed; drop what does neither."""
@@ -393,6 +394,7 @@ def _no_input(prompt: str = "") -> str:
 
 def _said(error: BaseException) -> str:
     text = re.sub(r"\s+", " ", str(error)[:300]).replace(f"{_PREFIX}.", "")
+    text = re.sub(r" \([^()]*\.(py|ipynb)\)$", "", text)  # where Python adds the file
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

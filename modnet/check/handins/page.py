@@ -114,8 +114,10 @@ def _table(table: Table) -> str:
 def _student(number: int, handin: HandIn) -> str:
     parts = [f"<h2 id='student-{number}'>{_text(handin.name)}</h2>"]
     right = [r["name"] for r in handin.records if r["checked"] and not r["report"]["findings"]]
-    if right:
-        parts.append(f"<p><span class='right'>✓ right:</span> {_text(', '.join(right))}</p>")
+    if handin.records or handin.lost:
+        count = f"{len(right)} of {len(handin.records) + len(handin.lost)} classes right"
+        names = f": {', '.join(right)}" if right else ""
+        parts.append(f"<p><span class='right'>✓ {count}</span>{_text(names)}</p>")
     for record in handin.records:
         if not record["checked"]:
             words = f"{record['name']} ({handin.place(record)}): {record['remark']}"
