@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from modnet.check.handins import outside
-from modnet.check.handins.classes import kind_of, loaded_classes, lost_classes
+from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, lost_classes
 from modnet.check.handins.discover import HandInError, hand_ins
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.page import as_html
@@ -68,7 +68,7 @@ def load(root):
     loader = Loader(handin.root, handin.files)
     loader.load_all()
     files = {path.relative_to(root).as_posix(): file for path, file in loader.files.items()}
-    return files, {c.name: c for file in files.values() for c in loaded_classes(file)}
+    return files, {c.name: c for file in files.values() for c in loaded_classes(file, bases_of(files.values()))}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,17 @@ def test_files_find_one_another_and_are_loaded_once(write, place, line):
     assert [p for file in files.values() for p in file.problems] == []
     assert found["TanH"].kind == "module"
     assert found["TanH"].cls.__mro__[1] is files["other.py"].names["Module"]
+
+
+def test_a_base_of_another_file_is_no_class_to_check_and_a_forward_alone_is_not_left_out(write):
+    root = write({
+        "kind.py": "class Activation:\n    def forward(self, X): pass\n    def backward_delta(self, input, delta): pass\n",
+        "tanh.py": "import numpy as np\nimport torch_that_is_not_here as torch\nfrom kind import Activation as Module\n" + TANH
+        + "class Half:\n    def forward(self, X):\n        return X\n\nclass Net(torch.Module):\n    def forward(self, X):\n        return X\n",
+    })  # fmt: skip
+    _, found = load(root)
+    assert {name: c.kind for name, c in found.items()} == {"Activation": "base", "TanH": "module", "Half": ""}
+    assert found["Half"].remark == "not recognised: it has forward"
 
 
 def test_a_name_of_python_is_the_students_own_file_only_beside_it(write):
@@ -179,7 +190,7 @@ def test_half_a_file_is_better_than_none(write):
     assert why.startswith("SyntaxError")
     assert [p.line for p in files["m.py"].problems] == [19, 17]
     assert files["m.py"].problems[0].text.endswith("; 1 more like this")
-    assert [c.name for c in loaded_classes(files["latin.py"])] == ["Module", "TanH"]
+    assert [c.name for c in loaded_classes(files["latin.py"], bases_of(files.values()))] == ["Module", "TanH"]
 
 
 def test_a_notebook_keeps_the_classes_of_every_cell_that_works(write):
