@@ -368,5 +368,5 @@ def test_what_the_docstrings_show_is_found_by_the_check_of_a_file(tmp_path):
     file.write_text(LOSS_FILE + "\n\n" + OPTIMIZER_FILE)
     loaded = Loader(tmp_path, [file]).file(file)
     assert loaded.problems == []
-    found = [(cls.kind, cls.name) for cls in loaded_classes(loaded)]
+    found = [(cls.kind, cls.name) for cls in loaded_classes(loaded, ())]
     assert found == [("loss", "Squares")]  # nothing judges an optimizer

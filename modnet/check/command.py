@@ -40,9 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
         **({"jobs": arguments.jobs} if arguments.jobs else {}),
     )
     handins = hand_ins(map(Path, arguments.paths), arguments.project)
-    # A bar with the time left, if there is somebody to see it.
-    hidden = None if len(handins) > 1 else True
-    with tqdm(total=len(handins), unit="hand-in", disable=hidden, leave=False, file=sys.stderr) as bar:
+    # If there is somebody to see it.
+    hidden, form = None if len(handins) > 1 else True, "{n} of {total} hand-ins |{bar:30}| {remaining} left{postfix}"
+    with tqdm(total=len(handins), disable=hidden, leave=False, file=sys.stderr, bar_format=form) as bar:
 
         def progress(handin: HandIn) -> None:
             bar.set_postfix_str(handin.name, refresh=False)

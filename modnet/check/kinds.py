@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,20 @@ class Kind:
     name: str
     title: str
     parts: tuple[tuple[str, str], ...]
+
+    def as_html(self) -> str:
+        """The explanation, for a page or a notebook."""
+        shown = "".join(
+            f"<pre style='white-space:pre-wrap'>{html.escape(words)}</pre>" if what == "code" else f"<p>{_prose(words)}</p>"
+            for what, words in self.parts
+        )
+        return f"<p>{_prose(self.title)}</p>{shown}"
+
+
+def _prose(words: str) -> str:
+    """Text with `code` and *emphasis*, as on the page it comes from."""
+    shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(words))
+    return re.sub(r"\*([^*<>]+)\*", r"<em>\1</em>", shown)
 
 
 @cache

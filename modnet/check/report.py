@@ -109,10 +109,10 @@ class Finding:
             "where": self.where,
             "message": self.message,
             "hint": self.hint,
-            "error": self.error,
+            "error": _plain(self.error),
             "index": None if self.index is None else list(self.index),
-            "analytic": self.analytic,
-            "numeric": self.numeric,
+            "analytic": _plain(self.analytic),
+            "numeric": _plain(self.numeric),
             "figures": self.figures(),
             "line": str(self.line),
             "file": self.file,
@@ -130,6 +130,11 @@ class Finding:
         if self.hint:
             lines += wrapped("Look at: " + self.hint)
         return "\n".join(lines)
+
+
+def _plain(value: float | None) -> float | str | None:
+    """A number as JSON has it; NaN and infinity, which it has not, as words."""
+    return value if value is None or np.isfinite(value) else str(float(value))
 
 
 class CheckFailed(AssertionError):
@@ -201,7 +206,7 @@ class Report:
         findings = "".join(f"<li>{_finding_as_html(finding)}</li>" for finding in self.findings)
         return (
             "<div style='overflow-x:auto;overflow-wrap:anywhere;text-align:left'>"
-            f"<b>{html.escape(self.subject)}</b>: {verdict}<table>{rows}</table><ol>{findings}</ol></div>"
+            f"<b>{html.escape(self.subject)}</b>: {verdict}<table style='color:inherit'>{rows}</table><ol>{findings}</ol></div>"
         )
 
 
@@ -224,11 +229,7 @@ def _finding_as_html(finding: Finding) -> str:
         parts.append(f"<br><i>Look at:</i> {html.escape(finding.hint)}")
     kind = kinds().get(finding.kind)
     if kind is not None:
-        tags = {"code": "pre", "text": "p"}
-        about = "".join(f"<{tags[what]}>{html.escape(words)}</{tags[what]}>" for what, words in kind.parts)
-        parts.append(
-            f"<details><summary>what {kind.name} means</summary><p>{html.escape(kind.title)}</p>{about}</details>"
-        )
+        parts.append(f"<details><summary>what {kind.name} means</summary>{kind.as_html()}</details>")
     return "".join(parts)
 
 

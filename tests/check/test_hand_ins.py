@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from modnet.check.handins import outside
-from modnet.check.handins.classes import kind_of, loaded_classes, lost_classes
+from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, lost_classes
 from modnet.check.handins.discover import HandInError, hand_ins
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.page import as_html
@@ -68,7 +68,7 @@ def load(root):
     loader = Loader(handin.root, handin.files)
     loader.load_all()
     files = {path.relative_to(root).as_posix(): file for path, file in loader.files.items()}
-    return files, {c.name: c for file in files.values() for c in loaded_classes(file)}
+    return files, {c.name: c for file in files.values() for c in loaded_classes(file, bases_of(files.values()))}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,17 @@ def test_files_find_one_another_and_are_loaded_once(write, place, line):
     assert [p for file in files.values() for p in file.problems] == []
     assert found["TanH"].kind == "module"
     assert found["TanH"].cls.__mro__[1] is files["other.py"].names["Module"]
+
+
+def test_a_base_of_another_file_is_no_class_to_check_and_a_forward_alone_is_not_left_out(write):
+    root = write({
+        "kind.py": "class Activation:\n    def forward(self, X): pass\n    def backward_delta(self, input, delta): pass\n",
+        "tanh.py": "import numpy as np\nimport torch_that_is_not_here as torch\nfrom kind import Activation as Module\n" + TANH
+        + "class Half:\n    def forward(self, X):\n        return X\n\nclass Net(torch.Module):\n    def forward(self, X):\n        return X\n",
+    })  # fmt: skip
+    _, found = load(root)
+    assert {name: c.kind for name, c in found.items()} == {"Activation": "base", "TanH": "module", "Half": ""}
+    assert found["Half"].remark == "not recognised: it has forward"
 
 
 def test_a_name_of_python_is_the_students_own_file_only_beside_it(write):
@@ -126,13 +137,17 @@ class Shift(Module):
     def forward(self, X):
         return helper(X)[1] * self.scale
     def backward_delta(self, input, delta):
-        return delta * self.scale
+        return input
+def right(self, input, delta):
+    return delta * self.scale
+Shift.backward_delta = right
 if __name__ == "__main__":
     raise SystemExit
 """})  # fmt: skip
     files, found = load(root)
     assert files["script.py"].problems == []
     np.testing.assert_allclose(found["Shift"].cls().forward(np.zeros(2)), 7 * 1e-3)
+    np.testing.assert_allclose(found["Shift"].cls().backward_delta(None, np.ones(2)), 1e-3)
     assert "trained" not in files["script.py"].names
 
 
@@ -175,7 +190,7 @@ def test_half_a_file_is_better_than_none(write):
     assert why.startswith("SyntaxError")
     assert [p.line for p in files["m.py"].problems] == [19, 17]
     assert files["m.py"].problems[0].text.endswith("; 1 more like this")
-    assert [c.name for c in loaded_classes(files["latin.py"])] == ["Module", "TanH"]
+    assert [c.name for c in loaded_classes(files["latin.py"], bases_of(files.values()))] == ["Module", "TanH"]
 
 
 def test_a_notebook_keeps_the_classes_of_every_cell_that_works(write):
@@ -329,6 +344,8 @@ def test_the_page_escapes_links_kinds_and_marks_without_colour(course):
     assert "2 of 4: diagonal" in page
     assert "✗ diagonal, stateful" in page
     assert "line 3: return x" in page
+    assert "<span class='wrong'>✗ all</span>" in page
+    assert "1 of 2 classes right</span>: Tanh" in page
     for theme in ("prefers-color-scheme: dark", "@media print", "width=device-width"):
         assert theme in page
 
@@ -338,6 +355,12 @@ def test_the_mark_sheet_holds_numbers_and_no_formula(course):
     assert lines[0] == "hand-in,right,wrong,not checked,Dense,SoftMax,Softmax,TanH,Tanh"
     assert lines[3] == "'=s2,1,1,0,,\"diagonal, stateful\",,ok,"
     assert lines[5] == "'=s4,1,0,1,,,not loaded,ok,"
+
+
+def test_json_holds_no_number_that_json_has_not():
+    found = Finding("saturates", "A.forward", "nan", error=float("inf"), analytic=float("nan"), numeric=0.5).as_dict()
+    json.loads(json.dumps(found, allow_nan=False))
+    assert (found["error"], found["analytic"], found["numeric"]) == ("inf", "nan", 0.5)
 
 
 def test_a_strangers_text_is_made_visible_and_short():

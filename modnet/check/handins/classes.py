@@ -6,10 +6,11 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from modnet.check.handins.loaded import Loaded
 from modnet.check.handins.loading import File, class_statements, looks_asked
+from modnet.check.handins.outside import derives_from_outside
 from modnet.loss import Loss
 from modnet.module import Module
 from modnet.optim import Optimizer
@@ -36,14 +37,17 @@ def kind_of(cls: type) -> str:
     return "module" if any(_has(cls, method) for method in _BACKWARD_METHODS) else ""
 
 
-def loaded_classes(file: File) -> list[Loaded]:
+def bases_of(files: Iterable[File]) -> set[type]:
+    """What the classes of a hand-in derive from."""
+    own = [file.names.get(name) for file in files for name in file.places]
+    return {base for cls in own if isinstance(cls, type) for base in cls.__mro__[1:]}
+
+
+def loaded_classes(file: File, bases: Collection[type]) -> list[Loaded]:
     """The classes that a file defines and that are, or look like, something to check."""
-    own = {name: file.names.get(name) for name in file.places}
-    kinds = [v for v in own.values() if isinstance(v, type)]
-    bases = {base for cls in kinds for base in cls.__mro__[1:]}
     found = []
     for name, (cell, line) in file.places.items():
-        cls = own[name]
+        cls = file.names.get(name)
         if not isinstance(cls, type) or issubclass(cls, Optimizer):
             continue
         kind = "base" if is_base(cls, bases) else kind_of(cls)
@@ -53,9 +57,11 @@ def loaded_classes(file: File) -> list[Loaded]:
 
 
 def looks_relevant(cls: type) -> bool:
-    """Whether a class seems to be a layer, a loss or a network: it computes forward and back, by whatever names."""
+    """Whether a class seems to be a layer, a loss or a network: it has a forward, or goes forward and back by other names."""
     methods = [n for k in cls.__mro__[:-1] if k not in (Module, Loss) for n, v in vars(k).items() if inspect.isfunction(v)]
-    return any(map(_FORWARD.search, methods)) and any(map(_BACKWARD.search, methods))
+    if any(map(_BACKWARD.search, methods)):
+        return any(map(_FORWARD.search, methods))
+    return "forward" in methods and not derives_from_outside(cls)
 
 
 def why_not(cls: type) -> str:
@@ -84,7 +90,7 @@ def _has(cls: type, method: str) -> bool:
     return callable(getattr(cls, method, None))
 
 
-def is_base(cls: type, bases: set[type]) -> bool:
+def is_base(cls: type, bases: Collection[type]) -> bool:
     """Whether it is the handout's empty Module or Loss, which others derive from, or which is named so."""
     if cls not in bases and cls.__name__.lower() not in ("module", "loss", "layer", "couche"):
         return False

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from modnet.check.handins.results import HandIn
 from modnet.check.handins.source import read
+from modnet.check.report import visible
 
 _CODE = (".py", ".ipynb")
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
@@ -156,6 +157,8 @@ def _has_layers(file: Path) -> bool:
 
 def _with_own_names(found: list[HandIn]) -> list[HandIn]:
     """Hand-ins of one name, told apart by the folder they lie in."""
+    for handin in found:
+        handin.name = visible(handin.name)
     for handin in found:
         twins = [h for h in found if h.name == handin.name]
         if len(twins) > 1:

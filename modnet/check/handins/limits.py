@@ -7,6 +7,8 @@ the interpreter. What still goes on is ended by the process that waits for the a
 
 from __future__ import annotations
 
+import ast
+import linecache
 import os
 import signal
 import sys
@@ -82,13 +84,27 @@ class Bounds:
 
     def _where(self) -> Where:
         """The line of the stranger's code that the main thread is at."""
-        frame = sys._current_frames().get(self.main or 0)
-        stack = traceback.extract_stack(frame) if frame is not None else []
+        now = sys._current_frames().get(self.main or 0)
+        stack = traceback.extract_stack(now) if now is not None else []
         own = [f for f in stack if not f.filename.startswith(_LIBRARY) and "site-packages" not in f.filename and f.line]
-        return Where(own[0].name, own[-1].filename, own[-1].lineno or 0, own[-1].line or "") if own else Where()
+        for frame in own:
+            line = _loop_around(frame.filename, frame.lineno or 0)
+            if line:
+                return Where(own[0].name, frame.filename, line, linecache.getline(frame.filename, line).strip())
+        return Where(own[0].name, own[0].filename, own[0].lineno or 0, own[0].line or "") if own else Where()
 
 
 _LIBRARY = (str(Path(__file__).parents[2]), os.path.dirname(os.__file__), "<")
+
+
+def _loop_around(file: str, line: int) -> int:
+    """The first line of the outermost loop around a line, a while before a for: the same wherever in it code was stopped."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return 0
+    loops = [n for n in ast.walk(tree) if isinstance(n, ast.While | ast.For) and n.lineno <= line <= (n.end_lineno or 0)]
+    return min((not isinstance(n, ast.While), n.lineno) for n in loops)[1] if loops else 0
 
 
 def _kernel_limits(seconds: float, gigabytes: float) -> None:

@@ -55,11 +55,18 @@ class Loader:
     Parameters
     ----------
     root : the folder of the hand-in. files : what belongs to it: Python files and notebooks.
-    begin : told of each file before it is executed.
+    begin : told of each file before it is executed. skip : files that are not to be, because that ended the process.
     """
 
-    def __init__(self, root: Path, files: Iterable[Path], begin: Callable[[Path], None] = lambda file: None) -> None:
-        self.root, self.paths, self.begin = root, list(files), begin
+    def __init__(
+        self,
+        root: Path,
+        files: Iterable[Path],
+        begin: Callable[[Path], None] = lambda file: None,
+        skip: Iterable[Path] = (),
+    ) -> None:
+        self.root, self.begin, self.skip = root, begin, set(skip)
+        self.paths = [file for file in files if file not in self.skip]
         self.own = set(self.paths)
         self.files: dict[Path, File] = {}
         self.folders = sorted({f.parent for f in self.paths}, key=lambda p: (len(p.parts), str(p)))
@@ -81,6 +88,8 @@ class Loader:
         """The file, loaded if it is not; one that is being loaded as far as it is."""
         if path in self.files:
             return self.files[path]
+        if path in self.skip:
+            raise ImportError(f"{path.name} cannot be loaded")
         module = types.ModuleType(self._module_name(path))
         module.__file__ = str(path)
         module.__dict__["__builtins__"] = {**vars(builtins), "__import__": self.imports(path), "input": _no_input}
@@ -96,7 +105,8 @@ class Loader:
         for code in file.codes:
             for node in code.body:
                 self._take(file, node, code)
-        self.need(file, {n for name in file.places if name in asked for n in file.reads.get(name, ())})
+        # Their names too: a statement may change a class after it was made.
+        self.need(file, asked.intersection(file.places))
         self._at.pop()
         if self._at:
             self.begin(self._at[-1])
@@ -104,7 +114,7 @@ class Loader:
 
     def _module_name(self, path: Path) -> str:
         inside = path.relative_to(self.root) if path.is_relative_to(self.root) else Path(path.name)
-        return ".".join([_PREFIX, *inside.with_suffix("").parts])
+        return ".".join([_PREFIX, *inside.parts]).removesuffix(".py").replace(".ipynb", "_ipynb")
 
     def _take(self, file: File, node: ast.stmt, code: Code) -> None:
         """Execute a statement that defines; keep one that may be needed; drop what does neither."""
@@ -384,6 +394,7 @@ def _no_input(prompt: str = "") -> str:
 
 def _said(error: BaseException) -> str:
     text = re.sub(r"\s+", " ", str(error)[:300]).replace(f"{_PREFIX}.", "")
+    text = re.sub(r" \([^()]*\.(py|ipynb)\)$", "", text)  # where Python adds the file
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

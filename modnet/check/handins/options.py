@@ -40,7 +40,7 @@ class Options:
     @property
     def patience(self) -> float:
         """Seconds by the clock after which a class is given up: it may wait for others, or for something that never comes."""
-        return 3 * self.timeout + 5
+        return 5 * self.timeout + 30
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain values, for JSON."""

@@ -170,6 +170,11 @@ class _Base:
         pass
 
 
+def derives_from_outside(cls: type) -> bool:
+    """Whether a class derives from one that is absent, or from another framework's: its backward is not written by hand."""
+    return any(k is _Base or k.__module__.split(".")[0] in ("torch", "tensorflow", "keras") for k in cls.__mro__)
+
+
 class _Partly(Outside):
     """A package that is installed and lacks a name: the name is stood in for, the others are what they are."""
 

@@ -7,10 +7,9 @@ no finding cut by the end of a sheet.
 from __future__ import annotations
 
 import html
-import re
 
 from modnet.check.handins.results import HandIn, Record, Table, kinds_in
-from modnet.check.kinds import Kind, kinds
+from modnet.check.kinds import kinds
 
 _STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --page: #ffffff; --line: #d0d7de; --soft: #f6f8fa; --muted: #59636e;
@@ -57,7 +56,8 @@ def as_html(handins: list[HandIn]) -> str:
     parts = [] if one else [_often(table), _table(table)]
     parts += [_student(i, handin) for i, handin in enumerate(handins)]
     if explained:
-        parts.append("<h2>What each kind means</h2>" + "".join(map(_kind, explained)))
+        parts.append("<h2>What each kind means</h2>")
+        parts.append("".join(f"<h3 id='kind-{kind.name}'>{kind.name}</h3>{kind.as_html()}" for kind in explained))
     title = f"modnet check: {_text(handins[0].name)}" if one else f"modnet check: {len(handins)} hand-ins"
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
@@ -114,8 +114,10 @@ def _table(table: Table) -> str:
 def _student(number: int, handin: HandIn) -> str:
     parts = [f"<h2 id='student-{number}'>{_text(handin.name)}</h2>"]
     right = [r["name"] for r in handin.records if r["checked"] and not r["report"]["findings"]]
-    if right:
-        parts.append(f"<p><span class='right'>✓ right:</span> {_text(', '.join(right))}</p>")
+    if handin.records or handin.lost:
+        count = f"{len(right)} of {len(handin.records) + len(handin.lost)} classes right"
+        names = f": {', '.join(right)}" if right else ""
+        parts.append(f"<p><span class='right'>✓ {count}</span>{_text(names)}</p>")
     for record in handin.records:
         if not record["checked"]:
             words = f"{record['name']} ({handin.place(record)}): {record['remark']}"
@@ -134,9 +136,16 @@ def _student(number: int, handin: HandIn) -> str:
     return "".join(parts) + "\n"
 
 
+def _operation(row: dict[str, str]) -> str:
+    """An operation and its verdict, for whoever gives marks by operation."""
+    mark = {"right": "<span class='right'>✓", "wrong": "<span class='wrong'>✗"}.get(row["verdict"], "<span class='muted'>?")
+    return f"{mark} {_text(row['operation'])}</span>"
+
+
 def _class(handin: HandIn, record: Record) -> str:
     where = f"{handin.place(record)}, line {record['line']}"
     parts = [f"<h3>{_text(record['name'])} <span class='muted'>{_text(where)}</span></h3>"]
+    parts.append(f"<p>{' &nbsp; '.join(map(_operation, record['report']['verdicts']))}</p>")
     for finding in record["report"]["findings"]:
         parts.append(f"<div class='finding'><b>{_text(finding['where'])}: {_link(finding['kind'])}</b>")
         parts.append(f"<p>{_text(finding['message'])}</p>")
@@ -148,14 +157,3 @@ def _class(handin: HandIn, record: Record) -> str:
             parts.append(f"<p>Look at: {_text(finding['hint'])}</p>")
         parts.append("</div>")
     return "".join(parts)
-
-
-def _kind(kind: Kind) -> str:
-    shown = "".join(f"<pre>{_text(words)}</pre>" if what == "code" else f"<p>{_prose(words)}</p>" for what, words in kind.parts)
-    return f"<h3 id='kind-{kind.name}'>{kind.name}</h3><p>{_prose(kind.title)}</p>{shown}"
-
-
-def _prose(words: str) -> str:
-    """Text with `code` and *emphasis* as on the page it comes from."""
-    shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", _text(words))
-    return re.sub(r"\*([^*<>]+)\*", r"<em>\1</em>", shown)

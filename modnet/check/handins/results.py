@@ -10,6 +10,7 @@ from typing import Any
 
 from modnet.check.handins.loaded import code_name
 from modnet.check.known import plain_name
+from modnet.check.report import visible
 
 Record = dict[str, Any]
 _COLUMNS = 14  # as many as can be read on a sheet of paper
@@ -71,7 +72,7 @@ class HandIn:
         """Where a class is written, from the root of the hand-in."""
         file = Path(record["file"])
         inside = file.relative_to(self.root) if file.is_relative_to(self.root) else file
-        return code_name(inside, record["cell"])
+        return visible(code_name(inside, record["cell"]))
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""

@@ -15,8 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from modnet.check.handins.loading import class_statements, looks_asked
 from modnet.check.handins.options import Options
 from modnet.check.handins.results import HandIn
+from modnet.check.handins.source import read
 from modnet.check.report import Finding, Report
 
 _LONGEST_LINE = 8_000_000  # characters of one answer
@@ -113,8 +115,9 @@ def _examine(handin: HandIn, options: Options, jobs: int, running: _Running) -> 
 
 def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _Running) -> str | None:
     """One process for a hand-in, from start to end. The file at which it ended, if it did while loading."""
-    handin.records, handin.lost, handin.absent = [], [], {}
+    handin.records, handin.absent = [], {}
     handin.problems = [p for p in handin.problems if p["file"] in task["skip"]]
+    handin.lost = [p for p in handin.lost if p["file"] in task["skip"]]
     loading, stopped, order, done = "", "", {}, False
     with tempfile.TemporaryDirectory(prefix="modnet-check-", ignore_cleanup_errors=True) as scratch:
         process = running.start(scratch)
@@ -142,8 +145,7 @@ def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _R
     if done:
         return None
     if loading:
-        text = stopped or "its process ended while it was loaded"
-        handin.problems.append({"file": loading, "cell": None, "line": 0, "text": text})
+        _lose(handin, Path(loading), stopped or "its process ended while it was loaded")
         return loading
     # What was left when the process ended is said to be so.
     for _, described in order.values():
@@ -153,6 +155,15 @@ def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _R
         place = {"file": str(handin.files[0]), "cell": None, "line": 0}
         handin.problems.append({**place, "text": "the process that was to check it ended before it began"})
     return None
+
+
+def _lose(handin: HandIn, file: Path, why: str) -> None:
+    """Say of a file that it could not be loaded, and of the classes in it, which can be read all the same."""
+    handin.problems.append({"file": str(file), "cell": None, "line": 0, "text": why})
+    for code in read(file)[0]:
+        for node in filter(looks_asked, class_statements(code.body)):
+            place = {"name": node.name, "file": str(file), "cell": code.cell, "line": node.lineno}
+            handin.lost.append({**place, "remark": why})
 
 
 def _why(kind: str, options: Options, at: str) -> str:

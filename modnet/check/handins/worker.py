@@ -1,8 +1,8 @@
 """What runs in the process of one hand-in: load its files, then ask about each of its classes in a process of its own.
 
 The record of the task comes as one line of JSON on standard input, which stays open as long as the command lives; answers go
-out as lines of JSON. A class's process is a fork of this one if the system has forks, and so has the hand-in loaded; elsewhere
-it starts anew and loads it again.
+out as lines of JSON. A class's process is a fork of this one if the system has forks to rely on, and so has the hand-in
+loaded; elsewhere it starts anew and loads it again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from modnet.check.handins import limits, outside
-from modnet.check.handins.classes import loaded_classes, lost_classes
+from modnet.check.handins.classes import bases_of, loaded_classes, lost_classes
 from modnet.check.handins.examine import described, examine, record_of, unchecked
 from modnet.check.handins.loaded import PHASES, Loaded, Project
 from modnet.check.handins.loading import Loader
@@ -34,21 +34,21 @@ _LARGEST_ANSWER = 4_000_000  # bytes
 
 def load(task: dict[str, Any], emit: Emit) -> Project:
     """The hand-in of a task; what was seen and lost is told."""
-    root = Path(task["root"])
-    files = [Path(f) for f in task["files"] if f not in task["skip"]]
+    root, files, skip = Path(task["root"]), list(map(Path, task["files"])), list(map(Path, task["skip"]))
 
     def begin(file: Path) -> None:
         os.chdir(file.parent)
         sys.argv = [str(file)]
         emit({"loading": str(file)})
 
-    loader = Loader(root, files, begin)
+    loader = Loader(root, files, begin, skip)
     with limits.refused():
         loader.load_all()
     project = Project(namespaces={path: file.names for path, file in loader.files.items()})
-    for path in files:
+    bases = bases_of(loader.files.values())
+    for path in loader.paths:
         file = loader.files[path]
-        project.loaded += loaded_classes(file)
+        project.loaded += loaded_classes(file, bases)
         lost = list(lost_classes(file))
         for name, cell, line, why in lost:
             emit({"lost": {"name": name, "file": str(path), "cell": cell, "line": line, "remark": visible(why)}})
@@ -113,7 +113,7 @@ class _Class:
 
     def __init__(self, subject: Loaded, project: Project, task: dict[str, Any]) -> None:
         self.subject, self.options = subject, Options.from_dict(task["options"])
-        forks = hasattr(os, "fork")
+        forks = hasattr(os, "fork") and sys.platform != "darwin"  # whose system libraries do not survive a fork
         context: Any = multiprocessing.get_context("fork" if forks else "spawn")
         self.answer, given = context.Pipe(duplex=False)
         task = {**task, "wrong": sorted(project.wrong)}
