@@ -279,7 +279,7 @@ class Program(_Wiring):
         self.output = self._wire(net, self.input) if hasattr(net, "wire") else self.add(net, self.input)
         self._make_table()
         self.pool: list[Any] = []  # workspaces, see `modnet.engine.run`
-        self.parts: list[Any] = []  # those of a batch, see `modnet.training.parts`
+        self.spare: dict[str, Any] = {}  # memory that one training leaves to the next
 
     # Wiring.
 

@@ -106,16 +106,17 @@ if JIT_DISABLED:
 
 
 @inline
-def _suits_tiles(n, k, m):
-    """Whether a product (n, k) @ (k, m) has a full tile's rows, and not so many operations that threads pay."""
-    return WIDE and n >= 16 and 2 * n * k * m < MANY
+def _suits_tiles(n, k, m, rows):
+    """Whether there are so many rows that tiles are full, and not so many operations of (n, k) @ (k, m) that threads pay."""
+    return WIDE and rows >= 16 and 2 * n * k * m < MANY
 
 
 @inline
 def matmul(a, b, out, add):
     """out (n, m) = a (n, k) @ b (k, m); out += with `add`."""
     (n, k), m, lanes = a.shape, b.shape[1], VECTOR_BYTES // out.itemsize
-    if _suits_tiles(n, k, m) and ((k >= 8 and m >= 5 and m <= lanes) or k >= 1000):
+    narrow = m <= lanes and k >= 8 and (m >= 5 or k <= lanes)
+    if _suits_tiles(n, k, m, n) and (narrow or k >= 1000):
         tiled(flat(a), 0, k, n, 1, k, flat(b), 0, flat(out), 0, m, add)
     else:
         _gemm(a, False, b, False, out, add)
@@ -125,7 +126,8 @@ def matmul(a, b, out, add):
 def matmul_tn(a, b, out, add):
     """out (n, m) = a.T @ b, with a (k, n) and b (k, m); out += with `add`."""
     (k, n), m, lanes = a.shape, b.shape[1], VECTOR_BYTES // out.itemsize
-    if _suits_tiles(n, k, m) and m >= 5 and m <= lanes and (n >= 32 or k >= 256):
+    narrow = m <= lanes and (n >= 32 or k >= 256)
+    if _suits_tiles(n, k, m, k) and m >= 5 and (narrow or k >= 1000):
         tiled(flat(a), 0, 1, n, n, k, flat(b), 0, flat(out), 0, m, add)
     else:
         _gemm(a, True, b, False, out, add)
@@ -135,7 +137,7 @@ def matmul_tn(a, b, out, add):
 def matmul_nt(a, b, out, add):
     """out (n, m) = a @ b.T, with a (n, k) and b (m, k); out += with `add`."""
     (n, k), m = a.shape, b.shape[0]
-    if _suits_tiles(n, k, m) and m >= 16:
+    if _suits_tiles(n, k, m, n) and m >= 16:
         product_nt(a, b, out, add)
     else:
         _gemm(a, False, b, True, out, add)

@@ -36,7 +36,7 @@ class CompiledRunner(Runner):
         operations = type(loss).operations
         self.counts_hits = operations[2] is not None
         self.previous, self.previous_state = aligned_copy(self.program.parameters), self.program.state.copy()
-        self.slice = _Slice()
+        self.slice: _Slice = self.program.spare.pop("slice", None) or _Slice()
         self.draw = int(self.storage.draws[0])  # a forward beside it, between epochs or in another thread, changes no draw
         self.seconds_a_batch = 0.0
         addresses = [0 if op is None else op.address(type(loss), dtype) for op in operations]
@@ -136,6 +136,8 @@ class CompiledRunner(Runner):
 
     def close(self) -> None:
         self.training_block.parts.close()
+        self.slice.forget()
+        self.program.spare["slice"] = self.slice
         run.give(self.workspace)
 
     def validate(self) -> tuple[np.ndarray, float, float]:
@@ -179,12 +181,17 @@ class _Slice:
         self.copies: list[np.ndarray] = []
 
     def note(self, *arrays: np.ndarray) -> None:
-        if len(arrays) != len(self.arrays) or any(a is not b for a, b in zip(arrays, self.arrays)):
-            self.arrays, self.copies = arrays, [array.copy() for array in arrays]
+        self.arrays = arrays
+        if [array.shape for array in arrays] != [copy.shape for copy in self.copies]:
+            self.copies = [array.copy() for array in arrays]
         else:
             for array, copy in zip(arrays, self.copies):
                 if array.size:
                     copy[...] = array
+
+    def forget(self) -> None:
+        """Keep the memory, not what it is of."""
+        self.arrays = ()
 
     def restore(self) -> None:
         for array, copy in zip(self.arrays, self.copies):

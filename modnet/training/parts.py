@@ -61,9 +61,8 @@ class Parts:
         fill(self.record.view(np.int64), parts=count)
         if count == 1:
             return
-        found = [memory for memory in self.program.parts if memory.serves(count, size)]
-        self.program.parts.clear()  # for this training alone
-        self.memory = found[0] if found else _Memory(self.program, count, size)
+        found = self.program.spare.pop("parts", None)  # for this training alone
+        self.memory = found if found is not None and found.serves(count, size) else _Memory(self.program, count, size)
         self.memory.describe(self.record, self.program)
         like = self.program.parameters
         self.crew = _Crew([partial(walk_epoch.call, own.ctypes.data, like) for own in self.memory.records])
@@ -81,7 +80,7 @@ class Parts:
         """End the threads, and leave the memory to the next training."""
         if self.crew is not None:
             self.crew.close()
-            self.program.parts.append(self.memory)
+            self.program.spare["parts"] = self.memory
             self.memory = self.crew = None
 
 
