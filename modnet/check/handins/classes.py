@@ -8,9 +8,9 @@ import re
 import textwrap
 from collections.abc import Collection, Iterable, Iterator
 
+from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded
 from modnet.check.handins.loading import File, class_statements, looks_asked
-from modnet.check.handins.outside import derives_from_outside
 from modnet.loss import Loss
 from modnet.module import Module
 from modnet.optim import Optimizer
@@ -61,7 +61,7 @@ def looks_relevant(cls: type) -> bool:
     methods = [n for k in cls.__mro__[:-1] if k not in (Module, Loss) for n, v in vars(k).items() if inspect.isfunction(v)]
     if any(map(_BACKWARD.search, methods)):
         return any(map(_FORWARD.search, methods))
-    return "forward" in methods and not derives_from_outside(cls)
+    return "forward" in methods and not outside.derives_from_outside(cls)
 
 
 def why_not(cls: type) -> str:
