@@ -137,15 +137,19 @@ class Estimator(BaseEstimator):
         weights = self._weights(sample_weight, y, incremental)
         if weights is not None:
             kept = weights > 0
+            if not (kept.any() and weights.min() >= 0):
+                raise ValueError(f"{self._who}: weights of classes and examples must not be below zero, nor all zero")
             if not kept.all():
                 X, y, weights = X[kept], y[kept], weights[kept]
-            total, weights = float(weights.sum()), weights / weights.mean()
+            # One call of partial_fit may have a single class: its weight is not to be divided out.
+            mean = 1.0 if incremental and getattr(self, "class_weight", None) is not None else float(weights.mean())
+            weights = weights / mean
         random = check_random_state(self.random_state)
         if not goes_on:
             self._begin(X, y, weights, random, incremental)
         if assigned:
             self._take_assigned()
-        self._penalise(1.0 if weights is None else len(X) / total)
+        self._penalise(1.0 if weights is None else 1.0 / mean)
         if self.solver == "lbfgs" and self.optimizer is None:
             self._fit_whole(self._scaled(X), y, weights)
         else:
