@@ -7,7 +7,8 @@ Names and meanings are those of scikit-learn's MLPClassifier and MLPRegressor, s
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ from modnet.modules import BatchNorm, RidgeLinear, Sequential
 from modnet.optim import SGD, Adam, minimize
 from modnet.optim.optimizer import Optimizer
 from modnet.persistence.describe import build, describe
-from modnet.training import History, fit, predict
+from modnet.training import History, TrainingWarning, fit, predict
 
 _FEW = 20  # examples: the mean and deviation of fewer say little
 
@@ -137,15 +138,19 @@ class Estimator(BaseEstimator):
         weights = self._weights(sample_weight, y, incremental)
         if weights is not None:
             kept = weights > 0
+            if not (kept.any() and weights.min() >= 0):
+                raise ValueError(f"{self._who}: weights of classes and examples must not be below zero, nor all zero")
             if not kept.all():
                 X, y, weights = X[kept], y[kept], weights[kept]
-            total, weights = float(weights.sum()), weights / weights.mean()
+            # One call of partial_fit may have a single class: its weight is not to be divided out.
+            mean = 1.0 if incremental and getattr(self, "class_weight", None) is not None else float(weights.mean())
+            weights = weights / mean
         random = check_random_state(self.random_state)
         if not goes_on:
             self._begin(X, y, weights, random, incremental)
         if assigned:
             self._take_assigned()
-        self._penalise(1.0 if weights is None else len(X) / total)
+        self._penalise(1.0 if weights is None else 1.0 / mean)
         if self.solver == "lbfgs" and self.optimizer is None:
             self._fit_whole(self._scaled(X), y, weights)
         else:
@@ -194,11 +199,12 @@ class Estimator(BaseEstimator):
         if factor != 1:
             weights = np.full(len(X), factor) if weights is None else weights * factor
         watch = Watch(self, score, len(X), -(-len(X) // size), self._alpha)
-        self.history_ = fit(
-            self.net_, X, self._targets(y, X.dtype), loss, self._optimizer, epochs=1 if incremental else self.max_iter,
-            batch_size=size, shuffle=self.shuffle, rng=int(random.randint(2**31 - 1)), sample_weight=weights,
-            callbacks=[watch], progress=False,
-        )  # fmt: skip
+        with _of_one_class() if incremental and (y == y[0]).all() else nullcontext():
+            self.history_ = fit(
+                self.net_, X, self._targets(y, X.dtype), loss, self._optimizer, epochs=1 if incremental else self.max_iter,
+                batch_size=size, shuffle=self.shuffle, rng=int(random.randint(2**31 - 1)), sample_weight=weights,
+                callbacks=[watch], progress=False,
+            )  # fmt: skip
         if self.history_.stopped_because.startswith("diverged"):
             self._diverged()
         if watch.kept is not None:
@@ -391,6 +397,14 @@ class Estimator(BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
+
+
+@contextmanager
+def _of_one_class() -> Iterator[None]:
+    """Without the warning that there is one class only: a part of the data may have one."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "fit: all .* there is one class only", TrainingWarning)
+        yield
 
 
 class _WithPenalty(Loss):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -119,8 +120,8 @@ class NetClassifier(ClassifierMixin, Estimator):
 
     Notes
     -----
-    Sample weights are divided by their mean over the data. MLPClassifier divides them by their sum in each batch, so that an
-    example weighs more in a batch of light ones.
+    Sample weights are divided by their mean over the data; with class_weight `partial_fit` takes them as they are.
+    MLPClassifier divides them by their sum in each batch, so that an example weighs more in a batch of light ones.
 
     Examples
     --------
@@ -303,9 +304,16 @@ class NetClassifier(ClassifierMixin, Estimator):
         weights = super()._weights(sample_weight, y, incremental)
         if self.class_weight is None:
             return weights
-        labels = y if self._multilabel else self.classes_[y]
-        balanced = compute_sample_weight(self.class_weight, labels)
-        return balanced if weights is None else weights * balanced
+        if isinstance(self.class_weight, Mapping) and not self._multilabel:  # a part of the data may not have every class
+            unknown = [label for label in self.class_weight if label not in self.classes_.tolist()]
+            if unknown:
+                raise ValueError(
+                    f"{self._who}: class_weight has the class {unknown[0]!r}, expected classes of {self.classes_.tolist()}"
+                )
+            of_class = np.array([float(self.class_weight.get(label, 1.0)) for label in self.classes_.tolist()])[y]
+        else:
+            of_class = compute_sample_weight(self.class_weight, y if self._multilabel else self.classes_[y])
+        return of_class if weights is None else weights * of_class
 
     def _prepare(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> None:
         loss, _ = self._made_loss()

@@ -61,6 +61,16 @@ def test_class_weights_are_sample_weights():
     np.testing.assert_allclose(balanced.coefs_[0], by_sample.coefs_[0], rtol=1e-12)
 
 
+def test_a_part_with_one_class_has_the_weight_of_its_class():
+    moved = []
+    for weight in (1.0, 3.0):
+        model = NetClassifier(class_weight={1: weight}, solver="sgd", momentum=0.0, alpha=0.0, **QUICK)
+        model.partial_fit(X[y == 0], y[y == 0], classes=[0, 1, 2])
+        before = model.coefs_[0].copy()
+        moved.append(model.partial_fit(X[y == 1], y[y == 1]).coefs_[0] - before)
+    np.testing.assert_allclose(moved[1], 3 * moved[0], rtol=1e-9)
+
+
 def test_the_network_is_built_as_the_settings_say():
     settings = {"hidden_layer_sizes": (5, 4), "activation": ["gelu", modnet.LeakyReLU(0.2)], "dropout": [0.1, 0.0], "batch_norm": True}
     model = NetClassifier(max_iter=1, **settings).fit(X, y)
@@ -189,6 +199,8 @@ def test_early_stopping_keeps_the_best_epoch_and_shares_out_rare_classes():
         ({"hidden_layer_sizes": (5, 0)}, r"hidden_layer_sizes must be > 0, got \[5, 0\]"),
         ({"solver": "adams"}, "solver is 'adams', expected one of 'adam', 'sgd', 'lbfgs'"),
         ({"learning_rate": 0.01}, "learning_rate is 0.01; the rate is learning_rate_init=0.01"),
+        ({"class_weight": {0: 0.0, 1: 0.0, 2: 0.0}}, "must not be below zero, nor all zero"),
+        ({"class_weight": {"a": 2.0}}, r"class_weight has the class 'a', expected classes of \[0, 1, 2\]"),
         ({"dropout": 1.0}, "dropout is 1.0, expected from 0 up to 1"),
         ({"loss": "mse"}, "loss is 'mse', expected one of 'log_loss', 'hinge' or a loss such as"),
         ({"loss": modnet.BCE()}, "takes probabilities, expected BCEWithLogits"),
