@@ -42,7 +42,7 @@ from modnet import hints
 from modnet.engine.foreign import Foreign
 from modnet.engine.storage import has_storage
 from modnet.engine.walk import PIECE, clip
-from modnet.inputs import real, short_repr
+from modnet.inputs import real, short_repr, whole
 from modnet.kernels.compiled import enter_step
 from modnet.kernels.declare import Declares, Setting
 from modnet.kernels.memory import aligned, aligned_copy
@@ -341,7 +341,8 @@ class Optimizer(Declares):
                 group.moments = copy.deepcopy(kept["moments"])
             else:
                 group.moments[...] = kept["moments"]
-        self._words[:], self.epochs, self._memory = state["settings"], state["epochs"], state["memory"].copy()
+        self._words[:], self._memory = state["settings"], np.array(state["memory"], np.float64)
+        self.epochs = whole(state["epochs"], str(self), "epochs", 0)
         if not state["has_schedule"]:
             self._schedule = None  # lr was set, which ends it
 

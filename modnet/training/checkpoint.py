@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class Checkpoint:
         self.path, self.every = os.fspath(path), whole(every, "fit", "every")
         self.options: dict[str, Any] = {}
         self.writes = True
+        self._before: tuple[Any, Any] | None = None  # the network and the optimizer as they came
         self.found: dict[str, Any] | None = None
         folder = os.path.dirname(os.path.realpath(self.path))
         if not os.path.isdir(folder):
@@ -60,7 +62,7 @@ class Checkpoint:
         if self.found is None:
             return None
         rows = self.found["held_out"]
-        if rows is None or rows.dtype != np.int64 or rows.shape != (share,) or not _are_places(rows, n):
+        if not isinstance(rows, np.ndarray) or rows.dtype != np.int64 or rows.shape != (share,) or not _are_places(rows, n):
             raise ValueError(f"{self.who}: was made with another share for validation or other data, expected the same")
         found: np.ndarray = rows
         return found
@@ -73,21 +75,19 @@ class Checkpoint:
             return
         for name, value in options.items():
             then = found["options"].get(name) if isinstance(found["options"], Mapping) else None
-            if then != value:
+            if type(then) is not type(value) or then != value:
                 raise ValueError(f"{self.who}: was made with {name} {then!r}, and now it is {value!r}; expected the same")
-        before = numbers_of(net)
-        restore_numbers(net, found["network"], self.who)
-        try:
+        with self._undoing(net, optimizer):
+            restore_numbers(net, found["network"], self.who)
             optimizer.load_state_dict(found["optimizer"])
-        except BaseException:
-            restore_numbers(net, before, self.who)
-            raise
 
     def resume(self, loop: Any) -> None:
         """Put a training, whose network and optimizer are restored, where it was."""
-        found = self.found
-        if found is None:
-            return
+        if self.found is not None:
+            with self._undoing(loop.training.net, loop.training.optimizer):
+                self._resume(loop, self.found)
+
+    def _resume(self, loop: Any, found: dict[str, Any]) -> None:
         order, seed = found["order"], found["seed"]
         if order.dtype != np.int64 or order.shape != loop.order.shape or not _are_places(order, len(order)):
             raise ValueError(f"{self.who}: was made with other data, expected {len(loop.order)} examples")
@@ -107,6 +107,23 @@ class Checkpoint:
             restore_numbers(loop.training.net, best["network"], self.who)
             loop.best_numbers, loop.kept = best["network"], Kept(loop.training.net)
             restore_numbers(loop.training.net, found["network"], self.who)
+
+    @contextmanager
+    def _undoing(self, net: Any, optimizer: Any) -> Iterator[None]:
+        """Context: an error leaves the network and the optimizer as they came, and one about the file's form says so."""
+        if self._before is None:
+            self._before = numbers_of(net), optimizer.state_dict()
+        try:
+            yield
+        except BaseException as error:
+            numbers, state = self._before
+            restore_numbers(net, numbers, self.who)
+            optimizer.load_state_dict(state)
+            if isinstance(error, KeyError | IndexError | AttributeError | TypeError | OverflowError):
+                raise archive.FileError(f"{self.path}: is no checkpoint ({type(error).__name__}: {error})") from error
+            if isinstance(error, ValueError) and self.path not in str(error):
+                raise archive.FileError(f"{self.who}: {error}") from error
+            raise
 
     def epoch_done(self, loop: Any) -> None:
         """Write the training as it is after an epoch, if it is time."""

@@ -49,20 +49,21 @@ def test_kills_while_saving_lose_nothing(tmp_path):
     path, rng = tmp_path / "net.npz", random.Random(0)
     modnet.save(net(0.0), path)
 
-    def save_for_ever():
-        for i in range(1, 1_000_000):
-            modnet.save(net(float(i)), path)
+    def save_for_ever(k):
+        for i in range(1_000_000):
+            modnet.save(net(float(1000 * k + i % 1000)), path)
 
-    seen = set()
-    for _ in range(kills()):
-        child = forked(save_for_ever)
-        time.sleep(rng.uniform(0, 0.03))
+    for k in range(1, kills() + 1):
+        before = path.stat().st_ino
+        child = forked(lambda k=k: save_for_ever(k))
+        while path.stat().st_ino == before:  # until it has saved once: it then does so again and again
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.02))
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
         parameters = modnet.load(path).parameters
         assert (parameters == parameters[0]).all()
-        seen.add(float(parameters[0]))
-    assert len(seen) > 1  # some were killed after a whole file, some before
+        assert parameters[0] // 1000 == k
 
 
 @posix

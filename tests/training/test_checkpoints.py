@@ -227,6 +227,44 @@ def test_an_order_that_is_none_is_refused(tmp_path):
         )
 
 
+def changed(tree, rng):
+    """The tree with one of its parts replaced by something else."""
+    kinds = [None, 0, -1, 10**40, 1.5, "x", [], {}, np.zeros(0), np.full(3, 7), np.array([[1.5]]), True]
+    if isinstance(tree, dict) and tree and rng.random() < 0.9:
+        name = list(tree)[rng.integers(len(tree))]
+        return {**tree, name: changed(tree[name], rng)}
+    if isinstance(tree, list) and tree and rng.random() < 0.9:
+        at = int(rng.integers(len(tree)))
+        return [*tree[:at], changed(tree[at], rng), *tree[at + 1 :]]
+    return kinds[rng.integers(len(kinds))]
+
+
+def test_a_checkpoint_of_any_content_is_refused_or_trained_on(tmp_path):
+    """Whoever writes one on purpose can make the checksums fit."""
+    file, options = tmp_path / "c", {"progress": False, "patience": 2, "validation": 0.3, "batch_size": 5}
+    fit(network(), X, Y, MSE(), Adam(ReduceOnFew()), epochs=2, rng=0, checkpoint=file, **options)
+    kept, refused = archive.read(file, "checkpoint"), 0
+    for seed in range(50):
+        archive.write(file, "checkpoint", changed(kept, np.random.default_rng(seed)))
+        net, optimizer = network(), Adam(ReduceOnFew())
+        before, said = net.state_dict(), ""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", modnet.TrainingWarning)
+            try:
+                fit(net, X, Y, MSE(), optimizer, epochs=3, checkpoint=file, resume=True, **options)
+            except ValueError as error:
+                said = str(error)
+        if said:
+            refused += 1
+            assert str(file) in said, (seed, said)
+            np.testing.assert_equal(net.state_dict(), before)
+    assert refused > 15
+
+
+def ReduceOnFew():
+    return schedules.ReduceOnPlateau(0.01, patience=0)
+
+
 TRAIN = """
 import sys, numpy as np
 from modnet import *
