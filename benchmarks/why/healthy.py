@@ -82,20 +82,16 @@ def examples(wanted, full):
 def benchmarks(wanted):
     sys.path.insert(0, str(HERE))
     import tasks
+    from contestants.with_modnet import Fit
 
-    from modnet import CrossEntropy, Linear, ReLU, Sequential, Tanh
-    from modnet.optim import SGD, Adam
-
-    for name, task in {**tasks.TASKS, **{k: v for k, v in tasks.FIRST.items() if v.epochs > 1}}.items():
+    for name, task in tasks.TASKS.items():
         if wanted and name not in wanted:
             continue
         X, y = tasks.data(task)
-        curve = {"relu": ReLU, "tanh": Tanh}[task.activation]
-        layers = [m for i, (a, b) in enumerate(zip(task.sizes, task.sizes[1:])) for m in (Linear(a, b, rng=i), curve())]
-        net = Sequential(*layers[:-1]).astype("float32")
-        optimizer = Adam(task.lr) if task.optimizer == "adam" else SGD(task.lr, momentum=tasks.MOMENTUM)
+        made = Fit(task, X, y, tasks.first_parameters(task), "")
+        made.reset()
         current[0] = f"benchmark {name}"
-        ask(net, CrossEntropy(), optimizer, X, y, epochs=task.epochs, batch_size=task.batch, rng=0)
+        ask(made.net, made.loss, made.optimizer, X, y, epochs=task.epochs, batch_size=task.batch, rng=0)
 
 
 def named_sets(wanted):

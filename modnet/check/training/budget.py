@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-_LONGEST = 2e9  # of one training
+_LONGEST = 1.2e9  # of one training
 
 class Budget:
     """Work that may still be done, and the clock."""

@@ -76,6 +76,7 @@ def references(setup: Setup, words: bool) -> list[tuple[str, Setup]]:
         held = setup.judged[1].reshape(len(judged), -1).astype(np.float64)
         columns = Columns(y)
         y, outputs, loss, back = columns(y), y.shape[1:], MSE(), columns.back
+        task = Task("numbers")
     inputs, rows = X.shape[1], int(np.prod(outputs))
     n = len(X)
     batch = min(32, n)

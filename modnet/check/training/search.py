@@ -267,7 +267,10 @@ class Search:
                 elif best is not None:
                     break
                 if best is not None and best.run.share >= enough:
-                    break
+                    yield best
+                    last = best.run
+                    best = None  # it did not hold: one that goes further may
+                    continue
                 if change.ladder and (run is None or _is_worse(run, last, change.kind)):
                     break
                 last = run or last

@@ -27,6 +27,7 @@ class Task:
     low, high : the two values of binary targets. threshold : where an answer becomes high.
     balanced : whether the score is the mean of the classes' accuracies.
     codes : the values of numbers that may be classes: few, whole, and often repeated.
+    logits : whether numbers from 0 to 1 are predicted by scores, of which they are the sigmoid.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Task:
     threshold: float = 0.5
     balanced: bool = False
     codes: tuple[float, ...] = ()
+    logits: bool = False
 
     @classmethod
     def of(cls, loss: Any, y: np.ndarray, output: tuple[int, ...]) -> Task:
@@ -56,7 +58,7 @@ class Task:
         whole = len(values) <= _FEW and bool(np.all(values == np.round(values))) and len(y) >= 5 * len(values)
         single = y.ndim == 1 or y.shape[1:] == (1,)
         codes = tuple(float(v) for v in values) if whole and single and len(values) > 2 else ()
-        return cls("numbers", codes=codes)
+        return cls("numbers", codes=codes, logits=any(base.__name__ == "BCEWithLogits" for base in type(loss).__mro__))
 
     @property
     def word(self) -> str:
@@ -79,7 +81,8 @@ class Task:
             return yhat.argmax(axis=-1).reshape(-1)
         if self.kind == "binary":
             return yhat.reshape(len(yhat), -1) > self.threshold
-        return yhat.reshape(len(yhat), -1).astype(np.float64)
+        numbers = yhat.reshape(len(yhat), -1).astype(np.float64)
+        return 1 / (1 + np.exp(-np.clip(numbers, -500, 500))) if self.logits else numbers
 
     def score(self, y: np.ndarray, yhat: np.ndarray) -> float:
         """The accuracy, or R2; numbers that are not finite score as nothing learned."""
