@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,31 +17,45 @@ from modnet.check import known
 from modnet.check.numeric import along
 from modnet.check.question import Question, draw_delta
 from modnet.check.report import Finding
-from modnet.check.subject import Misbehaviour, Subject, as_output, call, named, parameters
+from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, Subject
 from modnet.modules.container import Container
 
-_OPERATIONS = ("forward", "backward_delta", "backward_update_gradient")
+_OPERATIONS = (FORWARD, DELTA, GRADIENT)
+_BATCH = 3
+Function = Callable[..., np.ndarray]
 #: k_size, stride, chan_in, chan_out
 _SIZES = {
     "plain": (1, 1, 1, 1),
     "stride": (2, 2, 1, 1),
     "gaps": (2, 3, 1, 1),
     "overlap": (3, 1, 1, 1),
-    "channels": (2, 2, 2, 3),
-    "all": (3, 2, 2, 3),
+    "channels": (2, 2, 3, 4),
+    "all": (3, 2, 2, 4),
 }
 
 
 @dataclass
 class Outcomes:
-    """For each size and operation: True, False, or None if it could not be asked. Crashes are False, with their message."""
+    """For each size and operation: True, False, or None if it could not be asked. Crashes are False, with their message.
+
+    factors : the constant that the answer was of the truth, if it was one.
+    """
 
     right: dict[str, dict[str, bool | None]] = field(default_factory=dict)
+    factors: dict[tuple[str, str], float] = field(default_factory=dict)
     crashes: dict[tuple[str, str], Misbehaviour] = field(default_factory=dict)
 
+    def factor(self, operation: str) -> float:
+        """The constant factor of an operation in the plainest size: 1 if it is right there, or wrong in another way."""
+        return self.factors.get(("plain", operation), 1.0)
+
     def cause(self, operation: str) -> str:
-        """What the mistake needs: "stride", "overlap", "channels", "any"; empty if there is no mistake."""
-        right = {size: outcome.get(operation) for size, outcome in self.right.items()}
+        """What the mistake needs, but for a constant factor: "stride", "overlap", "side", "channels" or "any"; else empty."""
+        factor = self.factor(operation)
+        right = {
+            size: answer if factor == 1 or answer is None else abs(self.factors.get((size, operation), 0.0) - factor) < 1e-4
+            for size, answer in ((size, outcome.get(operation)) for size, outcome in self.right.items())
+        }
         wrong = {size for size, answer in right.items() if answer is False}
         if not wrong:
             return ""
@@ -51,12 +66,14 @@ class Outcomes:
             return "stride"
         if one_channel == {"overlap"}:
             return "overlap"
+        if one_channel == {"overlap", "gaps"}:
+            return "side"
         if one_channel:
             return "any"
         return "channels" if "channels" in wrong else "stride" if right.get("channels") else "channels"
 
 
-def examine(subject: Subject, make: Callable[..., Any] | None, name: str) -> Outcomes | None:
+def examine(subject: Subject, make: Callable[..., Any] | None) -> Outcomes | None:
     """Build the module in all sizes and check each; None if it has no windows or its constructor is not known."""
     dims = subject.x.ndim - 2
     if dims not in (1, 2) or subject.out.ndim != subject.x.ndim or subject.random or isinstance(subject.original, Container):
@@ -76,55 +93,69 @@ def examine(subject: Subject, make: Callable[..., Any] | None, name: str) -> Out
         if "chan_in" not in names:
             chan_in = 1 if chan_out == 1 else 3
         length = 2 * stride + k + (1 if label == "all" else 0)
-        outcomes.right[label] = _ask(module, (2, *(length,) * dims, chan_in), name, label, outcomes)
+        sides = (length,) * dims
+        shape = (_BATCH, chan_in, *sides) if subject.channels_first else (_BATCH, *sides, chan_in)
+        outcomes.right[label] = _ask(subject, module, shape, label, outcomes)
     return outcomes
 
 
-def _ask(module: Any, shape: tuple[int, ...], name: str, label: str, outcomes: Outcomes) -> dict[str, bool | None]:
+def _ask(of: Subject, module: Any, shape: tuple[int, ...], label: str, outcomes: Outcomes) -> dict[str, bool | None]:
     rng = np.random.default_rng(3)
     size = int(np.prod(shape))
-    x = ((rng.permutation(size) - size / 2) * (4 / size)).reshape(shape)
-    subject = Subject(module, x)
+    subject = of.like(module, ((rng.permutation(size) - size / 2) * (4 / size)).reshape(shape))
     found: dict[str, bool | None] = dict.fromkeys(_OPERATIONS)
-    for operation, ask in zip(_OPERATIONS, (_forward, _delta, _gradient), strict=True):
+    functions: list[Function] = [subject.forward]
+    for operation in _OPERATIONS:
         try:
-            found[operation] = ask(subject, name)
+            if operation == FORWARD:
+                found[FORWARD], places = _forward(subject)
+                functions += [partial(_defined, subject, place) for place in places if found[FORWARD] is False]
+                continue
+            answers = [(_delta if operation == DELTA else _gradient)(subject, f) for f in functions]
+            factor = 1.0 if 1.0 in answers else answers[0]
+            found[operation] = None if factor is None else abs(factor - 1) < 1e-4
+            if factor:
+                outcomes.factors[label, operation] = factor
         except Misbehaviour as problem:
             found[operation] = False
             outcomes.crashes[label, operation] = problem
-            if operation == "forward":
+            if operation == FORWARD:
                 break
     return found
 
 
-def _forward(subject: Subject, name: str) -> bool | None:
+def _defined(subject: Subject, place: int, x: np.ndarray, module: Any) -> np.ndarray:
+    return subject.definition(x, subject.out, module)[place]
+
+
+def _forward(subject: Subject) -> tuple[bool | None, list[int]]:
+    """Whether forward is as defined, and which of the definitions it comes nearest to."""
     subject.examine()
-    module = subject.fresh()
-    wanted = [
-        w
-        for w in known.definition(name, subject.x, subject.out, named(module), known.options_of(module))
-        if w.shape == subject.out.shape
-    ]
-    return None if not wanted else any(np.allclose(w, subject.out, rtol=1e-4, atol=1e-5) for w in wanted)
+    wanted = subject.definition(subject.x, subject.out, subject.fresh())
+    same = [(i, w) for i, w in enumerate(wanted) if w.shape == subject.out.shape]
+    if not same:
+        return None, []
+    same.sort(key=lambda iw: float(np.abs(iw[1] - subject.out).sum()))
+    return any(np.allclose(w, subject.out, rtol=1e-4, atol=1e-5) for _, w in same), [i for i, _ in same[:4]]
 
 
-def _delta(subject: Subject, name: str) -> bool | None:
-    if not callable(getattr(subject.original, "backward_delta", None)):
+def _delta(subject: Subject, function: Function) -> float | None:
+    if not subject.has(DELTA):
         return None
     delta = draw_delta(subject.out, 4)
     got = subject.delta(subject.x, delta)
     if got.shape != subject.x.shape:
-        raise Misbehaviour("shape", f"backward_delta returns shape {got.shape}, expected {subject.x.shape}")
+        raise Misbehaviour("shape", f"{subject.names[DELTA]} returns shape {got.shape}, expected {subject.x.shape}")
     module = subject.fresh()
-    return _agree(lambda v: (delta * subject.forward(v, module)).sum(), subject.x, got, subject)
+    return _agree(lambda v: (delta * function(v, module)).sum(), subject.x, got, subject)
 
 
-def _gradient(subject: Subject, name: str) -> bool | None:
-    if not subject.has_gradient:
+def _gradient(subject: Subject, function: Function) -> float | None:
+    if not subject.has(GRADIENT):
         return None
     delta = draw_delta(subject.out, 4)
     found: dict[str, np.ndarray] | None = None
-    for key, array in parameters(subject.fresh()).items():
+    for key, array in subject.parameters(subject.fresh()).items():
         if "_parameters" not in key:
             continue
         found = subject.gradients(subject.x, delta) if found is None else found
@@ -132,26 +163,31 @@ def _gradient(subject: Subject, name: str) -> bool | None:
         if got is None or got.size != array.size:
             return None
         module = subject.fresh()
-        held = parameters(module)[key]
+        held = subject.parameters(module)[key]
 
         def f(values: np.ndarray, held: np.ndarray = held, module: Any = module) -> Any:
             held[...] = values
-            return (delta * subject.forward(subject.x, module)).sum()
+            return (delta * function(subject.x, module)).sum()
 
-        if not _agree(f, array.astype(np.float64), got.reshape(array.shape), subject):
-            return False
-    return None if found is None else True
+        factor = _agree(f, array.astype(np.float64), got.reshape(array.shape), subject)
+        if factor != 1:
+            return factor
+    return None if found is None else 1.0
 
 
-def _agree(f: Callable[[np.ndarray], Any], x: np.ndarray, got: np.ndarray, subject: Subject) -> bool:
+def _agree(f: Callable[[np.ndarray], Any], x: np.ndarray, got: np.ndarray, subject: Subject) -> float:
+    """1 if the answer is the derivative, the constant that it is of it, or 0."""
     rng = np.random.default_rng(8)
     tolerance, precision = (1e-5, 2.2e-16) if subject.dtype == np.float64 else (1e-2, 1.2e-7)
-    for _ in range(2):
+    pairs = []
+    for _ in range(3):
         v = rng.uniform(-1, 1, x.shape)
-        wanted = float(along(lambda at: np.asarray(f(at)), x, v, precision))
-        if not abs(float((got * v).sum()) - wanted) <= tolerance * max(1.0, float(np.abs(got).sum())):
-            return False
-    return True
+        pairs.append((float((got * v).sum()), float(along(lambda at: np.asarray(f(at)), x, v, precision))))
+    margin = tolerance * max(1.0, float(np.abs(got).sum()))
+    if all(abs(a - b) <= margin for a, b in pairs):
+        return 1.0
+    ratios = [a / b if b else 0.0 for a, b in pairs]
+    return ratios[0] if np.allclose(ratios, ratios[0], rtol=1e-4) and abs(ratios[0]) > 1e-6 else 0.0
 
 
 _TEXT = {
@@ -164,6 +200,11 @@ _TEXT = {
         "overlap",
         "is right if windows do not overlap and wrong if they do.",
         "a position seen by several windows gets the sum of what they give: +=, not =",
+    ),
+    "side": (
+        "overlap",
+        "is right only for windows side by side, a stride as large as they are, and wrong if they overlap or leave gaps.",
+        "window i starts at i * stride; a position seen by several windows gets the sum, one seen by none gets 0",
     ),
     "channels": (
         "channel-mix",
@@ -180,30 +221,49 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
     cause = outcomes.cause(operation)
     if not cause or (cause == "any" and q is not None):
         return None
-    wrong = next(s for s in _SIZES if outcomes.right.get(s, {}).get(operation) is False)
+    factor = outcomes.factor(operation)
+    wrong = next(
+        s
+        for s in _SIZES
+        if outcomes.right.get(s, {}).get(operation) is False
+        and (factor == 1 or abs(outcomes.factors.get((s, operation), 0.0) - factor) >= 1e-4)
+    )
     problem = outcomes.crashes.get((wrong, operation))
     k, stride, chan_in, chan_out = _SIZES[wrong]
     sizes = f"k_size={k}, stride={stride}, chan_in={chan_in}, chan_out={chan_out}"
+    name = subject.names[operation]
     if cause == "any":
         if problem is not None:
             return Finding(problem.kind, "", f"with {sizes} {problem.message}.", "the shapes on that line", line=problem.line)
-        return Finding("direction", "", f"{operation} is wrong with {sizes}.", "check a module of that size, to see how")
+        return Finding("direction", "", f"{name} is wrong with {sizes}.", "check a module of that size, to see how")
     kind, message, hint = _TEXT[cause]
     line = problem.line if problem is not None else subject.quote(operation, r"reshape|transpose|stride|range|\+=|\]\s*=", r"=")
-    message = f"{operation} {message}" + (f" With {sizes} {problem.message}." if problem is not None else "")
+    message = f"{name} {message}" + (f" With {sizes} {problem.message}." if problem is not None else "")
     return q.finding(kind, message, hint, line) if q is not None else Finding(kind, "", message, hint, line=line)
+
+
+def factor_findings(outcomes: Outcomes | None, operation: str, subject: Subject, q: Question) -> list[Finding]:
+    """Beside what the sizes say, a constant factor that is there in all of them."""
+    factor = 1.0 if outcomes is None else outcomes.factor(operation)
+    if factor == 1:
+        return []
+    batch = abs(abs(factor) * _BATCH - 1) < 1e-4
+    name = "1/batch, one over the size of the batch" if batch else f"{abs(factor):.6g}"
+    text = f"beside that, {subject.names[operation]} is {'minus ' if factor < 0 else ''}{name}, times the truth."
+    hint = "a mean over the batch, but the contract sums: write sum, not mean, and do not divide by len(X)" if batch else ""
+    return [q.finding("scale", text, hint or "the constant in front")]
 
 
 def forward_finding(outcomes: Outcomes | None, subject: Subject) -> Finding | None:
     """The finding about forward, if it is wrong in some sizes only."""
     if (
         outcomes is not None
-        and outcomes.cause("forward") == "any"
-        and all(problem.kind == "crash" for (_, operation), problem in outcomes.crashes.items() if operation == "forward")
-        and any(operation == "forward" for _, operation in outcomes.crashes)
+        and outcomes.cause(FORWARD) == "any"
+        and all(problem.kind == "crash" for (_, operation), problem in outcomes.crashes.items() if operation == FORWARD)
+        and any(operation == FORWARD for _, operation in outcomes.crashes)
     ):
         return None  # a size it does not take
-    return finding(outcomes, "forward", subject)
+    return finding(outcomes, FORWARD, subject)
 
 
-__all__ = ["Outcomes", "as_output", "call", "examine", "finding", "forward_finding"]
+__all__ = ["Outcomes", "examine", "factor_findings", "finding", "forward_finding"]

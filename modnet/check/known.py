@@ -62,6 +62,9 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "flatten": lambda x: x.reshape(len(x), -1),
 }
 _ALIASES = {
+    "modulelineaire": "linear",
+    "modulelinear": "linear",
+    "linearmultid": "linear",
     "tangente": "tanh",
     "tangentehyperbolique": "tanh",
     "tanhyperbolique": "tanh",
@@ -98,6 +101,13 @@ _WINDOWED = ("conv1d", "conv2d", "maxpool1d", "maxpool2d", "avgpool1d", "avgpool
 _NAMES = {*FUNCTIONS, *_WINDOWED, "linear", "leakyrelu", "elu", "prelu", "dropout", "batchnorm", "layernorm"}
 
 
+def is_exact(kind: type) -> bool:
+    """Whether a class has a name of the course as it is: ReLU6 and SoftmaxTemperature mean something of their own."""
+    word = re.sub(r"[^a-zï0-9]", "", kind.__name__.lower().replace("é", "e"))
+    plain = re.sub(r"^(my|mon|ma|our)|(layer|module|couche|activation)$", "", word)
+    return any(_ALIASES.get(w, w) in _NAMES for w in (word, plain))
+
+
 def plain_name(kind: type | str) -> str:
     """The course's name for a class, such as "tanh" for MyTanH2; empty if it has none."""
     name = kind if isinstance(kind, str) else kind.__name__
@@ -118,6 +128,8 @@ def definition(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.nda
             yield 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
         if name == "softplus":
             yield from (_softplus(b * x) / b for b in numbers if b > 0)
+        if name == "relu":
+            yield from (np.where(x > 0, x, slope * x) for slope in numbers if 0 < slope < 1)
         if name == "silu":
             yield from (x * _sigmoid(b * x) for b in numbers)
     elif name == "leakyrelu":
@@ -148,15 +160,63 @@ def _linear(x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray]) -> Cand
 
 
 def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> Candidates:
+    """Channels last, and channels first, with the axes of the weights in any order."""
     dims = 1 if name.endswith("1d") else 2
+    if x.ndim == dims + 1 and name.startswith("conv"):
+        x = x[..., None]  # one channel, without an axis
     if x.ndim != dims + 2 or out.ndim != dims + 2:
         return
-    W = None
-    if name.startswith("conv"):
-        W = next((a for a in held.values() if a.ndim == dims + 2 and a.shape[-2:] == (x.shape[-1], out.shape[-1])), None)
-        if W is None:
-            return
-    biases = [b.reshape(-1) for b in held.values() if W is not None and b is not W and b.size == out.shape[-1]]
+    yield from _channels_last(name, dims, x, out, held, options)
+    for wanted in _channels_last(name, dims, np.moveaxis(x, 1, -1), np.moveaxis(out, 1, -1), held, options):
+        yield np.moveaxis(wanted, -1, 1)
+
+
+def is_channels_first(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> bool:
+    """Whether a module with windows is what its name says on (batch, chan, ...), and not on (batch, ..., chan)."""
+    dims = 1 if name.endswith("1d") else 2
+    if name not in _WINDOWED or x.ndim != dims + 2 or out.ndim != dims + 2:
+        return False
+
+    def fits(x: np.ndarray, out: np.ndarray) -> bool:
+        return any(
+            w.shape == out.shape and np.allclose(w, out, rtol=1e-6, atol=1e-9)
+            for w in _channels_last(name, dims, x, out, held, options)
+        )
+
+    return not fits(x, out) and fits(np.moveaxis(x, 1, -1), np.moveaxis(out, 1, -1))
+
+
+def _kernels(dims: int, chan_in: int, chan_out: int, held: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The weights as (window..., chan_in, chan_out), and as they are held, however they may be meant."""
+    for array in held.values() if chan_in * chan_out else ():
+        if array.ndim == dims + 2:
+            for order in itertools.permutations(range(dims + 2)):
+                turned = array.transpose(order)
+                if list(order[:dims]) == sorted(order[:dims]) and turned.shape[-2:] == (chan_in, chan_out):
+                    yield turned, array
+        elif array.ndim == 2 and array.size % (chan_in * chan_out) == 0:
+            size = array.size // (chan_in * chan_out)
+            side = round(size ** (1 / dims))
+            if side**dims == size and chan_out in array.shape:
+                rows = array if array.shape[1] == chan_out else array.T
+                yield rows.reshape(*(side,) * dims, chan_in, chan_out), array
+                yield np.moveaxis(rows.reshape(chan_in, *(side,) * dims, chan_out), 0, -2), array
+
+
+def _channels_last(
+    name: str, dims: int, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]
+) -> Candidates:
+    if not name.startswith("conv"):
+        yield from _slid(name, dims, x, out, None, options)
+        return
+    for W, array in itertools.islice(_kernels(dims, x.shape[-1], out.shape[-1], held), 12):
+        biases = [b.reshape(-1) for b in held.values() if b is not array and b.size == out.shape[-1]]
+        for plain in _slid(name, dims, x, out, W, options):
+            yield plain
+            yield from (plain + b for b in biases)
+
+
+def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | None, options: dict[str, Any]) -> Candidates:
     whole = {int(v) for v in options.values() if isinstance(v, int) and not isinstance(v, bool) and v > 0}
     padding = next((v for key, v in options.items() if "pad" in key.lower() and isinstance(v, int | tuple)), 0)
     sides = padding if isinstance(padding, tuple) else (padding,) * dims
@@ -168,108 +228,94 @@ def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndar
         sizes = [W.shape[axis]] if W is not None else [k for k in range(1, length + 1) if k in whole or not whole]
         axes.append([(k, s) for k in sizes for s in range(1, length + 1) if k <= length and (length - k) // s + 1 == given])
     inner = tuple(range(1 + dims, 1 + 2 * dims))
-    for chosen in itertools.islice(itertools.product(*axes), 200):
+    for chosen in itertools.islice(itertools.product(*axes), 40 if W is not None else 200):
         seen = np.lib.stride_tricks.sliding_window_view(padded, tuple(k for k, _ in chosen), tuple(range(1, 1 + dims)))
         seen = seen[(slice(None), *(slice(None, None, s) for _, s in chosen))]
         seen = np.moveaxis(seen, 1 + dims, -1)  # (batch, *positions, *window, chan)
         if W is not None:
-            plain = np.tensordot(seen, W, (list(range(1 + dims, 2 + 2 * dims)), list(range(dims + 1))))
-            yield plain
-            yield from (plain + b for b in biases)
+            yield np.tensordot(seen, W, (list(range(1 + dims, 2 + 2 * dims)), list(range(dims + 1))))
         else:
             yield seen.max(axis=inner) if name.startswith("max") else seen.mean(axis=inner)
 
 
 # --- building --------------------------------------------------------------------------------------------------------
 
+#: What an argument of a constructor means, by its name without case, digits and underscores: English and French.
 _ROLES = {
-    "k_size": (
-        "ksize",
-        "kernelsize",
-        "kernel",
-        "k",
-        "filtersize",
-        "windowsize",
-        "taille",
-        "taillenoyau",
-        "noyau",
-        "poolsize",
-        "size",
-    ),
-    "chan_in": ("chanin", "inchannels", "channelsin", "cin", "inchan", "canauxentree", "inchannel", "channelin", "nin"),
-    "chan_out": (
-        "chanout",
-        "outchannels",
-        "channelsout",
-        "cout",
-        "outchan",
-        "canauxsortie",
-        "outchannel",
-        "channelout",
-        "nbfilters",
-        "nout",
-    ),
-    "stride": ("stride", "s", "pas", "strides", "step"),
-    "input": (
-        "input",
-        "inputsize",
-        "infeatures",
-        "indim",
-        "inputdim",
-        "n",
-        "nin",
-        "entree",
-        "dimin",
-        "in",
-        "d",
-        "nbin",
-        "i",
-        "din",
-    ),
-    "output": (
-        "output",
-        "outputsize",
-        "outfeatures",
-        "outdim",
-        "outputdim",
-        "m",
-        "nout",
-        "sortie",
-        "dimout",
-        "out",
-        "nbout",
-        "o",
-        "dout",
-    ),
-    "features": ("features", "dim", "nbfeatures", "numfeatures"),
+    "k_size": r"k|ks?ize|ksiz|kernel(size)?|filter(size|shape)?|window(size)?|pool(size)?|size|(taille)?(noyau|filtre|fenetre)|"
+    r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)",
+    "chan_in": r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
+    r"(nb|n)?canauxentree|prevchan",
+    "chan_out": r"(nb|n|num)?(chan(nels?)?|canaux|c)(out|sortie)|(out|output)(chan(nels?)?|canaux)|"
+    r"(nb|n|num)filt(er|re)s?|(nb|n)?canauxsortie",
+    "stride": r"strides?|s|pas|step|[vh]stride",
+    "padding": r"pad(ding)?|p",
+    "input": r"(nb?|num|dim|size|taille)?(in|inp|input|inputs|entrees?)(size|dim|s|features|units|shape|nodes)?|n|d|i|"
+    r"fanin|xdim|features?in",
+    "output": r"(nb?|num|dim|size|taille)?(out|outp|outputs?|sorties?)(size|dim|s|features|units|shape|nodes)?|m|o|fanout|"
+    r"ydim|"
+    r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)|features?out",
+    "features": r"(nb|num|n)?features?|dim(ension)?s?|size",
+    "threshold": r"threshold|seuil|tresh",
+    "slope": r"alpha|slope|pente|negativeslope|leak",
+    "rate": r"rate|p|prob(a|ability)?|dropout(rate)?|drop",
+    "eps": r"eps(ilon)?",
+    "seed": r"(random)?(seed|state)|graine|rng",
+}
+VALUES = {
+    "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
+    "threshold": 0.0, "slope": 0.2, "rate": 0.5, "eps": 1e-8, "seed": 0,
+}  # fmt: skip
+_WINDOW = ("k_size", "chan_in", "chan_out", "stride", "padding")
+#: The order of the statement, for names that say nothing.
+_ORDERS = {
+    "linear": ("input", "output"),
+    "conv1d": ("k_size", "chan_in", "chan_out", "stride"),
+    "conv2d": ("k_size", "chan_in", "chan_out", "stride"),
+    **dict.fromkeys(("maxpool1d", "maxpool2d", "avgpool1d", "avgpool2d"), ("k_size", "stride")),
+    **dict.fromkeys(("batchnorm", "layernorm"), ("features",)),
+    "dropout": ("rate",),
+    "leakyrelu": ("slope",),
+    "elu": ("slope",),
 }
 
 
 def roles(make: Callable[..., Any]) -> dict[str, str] | None:
-    """From the roles of the handout (k_size, chan_in, chan_out, stride, input, output) to a constructor's own names.
+    """From the roles of the handout (k_size, chan_in, chan_out, stride, input, output ...) to a constructor's own names.
 
-    None if an argument without a default has no role.
+    A role that two arguments have, such as a height and a width, is there twice, the second time with " 2" after it. None if an
+    argument without a default has no role.
     """
     try:
-        given = inspect.signature(make).parameters
+        given = [p for p in inspect.signature(make).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     except (TypeError, ValueError):
         return None
+    name = plain_name(make) if isinstance(make, type) else ""
+    words = {p.name: re.sub(r"[^a-z]", "", p.name.lower().replace("é", "e")) for p in given}
+    fitting = {n: [r for r, pattern in _ROLES.items() if re.fullmatch(pattern, word)] for n, word in words.items()}
+    sure = any({"k_size", "stride"} & set(f) and len(words[n]) > 1 and words[n] != "size" for n, f in fitting.items())
+    windowed = name in _WINDOWED or (not name and (sure or len(given) == 4))
     found: dict[str, str] = {}
-    wanted = list(_ROLES)
-    names = {re.sub(r"[^a-z]", "", name.lower()) for name in given}
-    is_window = bool(names & {*_ROLES["k_size"][:4], *_ROLES["stride"][:1]}) or len(given) == 4
-    if is_window:
-        wanted = ["k_size", "chan_in", "chan_out", "stride"]
-    for name, parameter in given.items():
-        word = re.sub(r"[^a-z]", "", name.lower())
-        role = next((r for r in wanted if word in _ROLES[r] and r not in found), None)
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
+    for p in given:
+        wanted = [r for r in fitting[p.name] if (r in _WINDOW) == windowed or r in ("eps", "seed", "threshold", "slope")]
+        wanted = wanted or (fitting[p.name] if not windowed else [])
+        if windowed and not wanted and {"input", "output"} & set(fitting[p.name]):
+            wanted = ["chan_in" if "input" in fitting[p.name] else "chan_out"]
+        role = next((r for r in wanted if r not in found), None) or next(
+            (f"{r} 2" for r in wanted if f"{r} 2" not in found), None
+        )
         if role is not None:
-            found[role] = name
-        elif parameter.default is parameter.empty:
-            return None
+            found[role] = p.name
+        elif p.default is p.empty:
+            return _by_order(name, given)
     return found
+
+
+def _by_order(name: str, given: list[inspect.Parameter]) -> dict[str, str] | None:
+    """The roles of a class of this name by the order of its arguments, if there are as many as in the statement."""
+    order = _ORDERS.get(name, ())
+    required = [p for p in given if p.default is p.empty]
+    return {role: p.name for role, p in zip(order, given)} if order and len(required) in (len(order), len(order) - 1) else None
 
 
 def options_of(module: Any) -> dict[str, Any]:
@@ -280,9 +326,12 @@ def options_of(module: Any) -> dict[str, Any]:
     return {k: v for k, v in found.items() if isinstance(v, int | float | np.number | tuple)}
 
 
-def build(make: Callable[..., Any], **sizes: Any) -> Any:
-    """The module with these sizes, given by role; an exception if the constructor does not take them."""
+def build(make: Callable[..., Any], *, options: dict[str, Any] | None = None, **sizes: Any) -> Any:
+    """The module with these sizes, given by role; a TypeError if the constructor asks for what has no role."""
     names = roles(make)
     if names is None:
         raise TypeError("no known constructor")
-    return make(**{names[role]: value for role, value in sizes.items() if role in names})
+    required = {p.name for p in inspect.signature(make).parameters.values() if p.default is p.empty}
+    values = {n: sizes[r.split()[0]] for r, n in names.items() if r.split()[0] in sizes}
+    values |= {n: VALUES[r.split()[0]] for r, n in names.items() if n in required and n not in values}
+    return make(**values | (options or {}))

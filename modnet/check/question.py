@@ -20,7 +20,9 @@ class Question:
     ----------
     where : the operation. x (batch, ...), out (batch, ...), delta like out.
     entries : flat indices into what the derivative is by, of the given shape. jacobian (entries, outputs).
-    truth, low, high : at the entries, the derivative and the admissible interval. got : what the module returned there.
+    truth, low, high : at the entries, the derivative and the admissible interval. got : what the module returned there, got_all
+        everywhere. by : "dL/dinput" or "dL/dparameters". of_loss : whether it is about a loss. others : the
+        same, asked about the functions that forward may be meant to be. line : the author's line to look at.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class Question:
         margin = tolerance * max(float(np.abs(self.truth).max(initial=0.0)), 1e-8)
         self.low = found.low @ plus + found.high @ minus - margin
         self.high = found.high @ plus + found.low @ minus + margin
-        self.got = np.empty(0)
-        self.line = ""
+        self.got = self.got_all = np.empty(0)
+        self.line = self.by = ""
+        self.of_loss = False
+        self.others: list[Question] = []
 
     @property
     def whole(self) -> bool:
@@ -58,6 +62,7 @@ class Question:
 
     def answer(self, got: np.ndarray) -> None:
         """Take what the module returned."""
+        self.got_all = got
         self.got = got.ravel()[self.entries]
 
     @property
@@ -88,12 +93,42 @@ class Question:
         scale = max(float(np.abs(values).max(initial=0.0)), 1e-12)
         return bool(np.abs(self.got - values).max(initial=0.0) <= ALIKE * scale)
 
+    def factor(self, guess: Any, where: np.ndarray | None = None) -> float | None:
+        """The constant that makes a guess the answer, at these entries; None if there is none."""
+        values = np.asarray(guess, dtype=float).ravel()
+        values = values[self.entries] if values.size == int(np.prod(self.shape)) and values.shape != self.got.shape else values
+        if values.shape != self.got.shape or not np.isfinite(values).all() or not np.isfinite(self.got).all():
+            return None
+        got, values = (self.got, values) if where is None else (self.got[where], values[where])
+        power = float(values @ values)
+        factor = float(got @ values) / power if power else 0.0
+        scale = max(float(np.abs(factor * values).max(initial=0.0)), 1e-12)
+        like = float(np.abs(got - factor * values).max(initial=0.0)) <= ALIKE * scale
+        return factor if abs(factor) > 1e-9 and like else None
+
     def finding(self, kind: str, message: str, hint: str = "", line: str = "") -> Finding:
         """A finding about this operation, with its worst entry."""
         full = np.zeros((3, int(np.prod(self.shape))))
         full[:, self.entries] = self.excess, self.got, self.truth
         excess, got, truth = full.reshape(3, *(self.shape or (1,)))
         return Finding(kind, self.where, message, hint, line=line or self.line, **worst(got, truth, excess))
+
+
+def direction(q: Question, operation: str, truth: str = "the derivative of forward") -> Finding:
+    """The finding for what is wrong in no known way."""
+    norms = float(np.linalg.norm(q.got)), float(np.linalg.norm(q.truth))
+    if norms[1] == 0:
+        text = f"{truth} is zero here"
+    elif norms[0] == 0:
+        text = "it is zero"
+    else:
+        cosine = float(q.got @ q.truth) / (norms[0] * norms[1])
+        text = f"the cosine of the angle between them is {cosine:.3g}, the ratio of their lengths {norms[0] / norms[1]:.3g}"
+    return q.finding(
+        "direction",
+        f"{operation} differs from {truth}, in none of the known ways: {text}.",
+        f"derive {q.by} once more from the formula of forward, for one example with one number, and compare with these figures",
+    )
 
 
 def chosen_entries(size: int) -> np.ndarray:

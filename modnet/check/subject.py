@@ -7,21 +7,27 @@ the same state before every call and put back afterwards: a module that draws th
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from modnet.check.report import Line, visible
-from modnet.engine.program import is_ours
-from modnet.module import Module
-from modnet.modules.container import Container
+from modnet.check import known
+from modnet.check.arrays import PARAMETERS, arrays, copied, gradients, named, parameters
+from modnet.check.draws import other_draws, same_draws
+from modnet.check.question import Question, direction, draw_delta
+from modnet.check.report import Finding, Line, visible
+
+FORWARD, DELTA, GRADIENT = "forward", "backward_delta", "backward_update_gradient"
+UPDATE, ZERO = "update_parameters", "zero_grad"
+#: The contract's operations.
+OPERATIONS = (FORWARD, DELTA, GRADIENT, UPDATE, ZERO)
+BIG = 1000.0
 
 _HERE = str(Path(__file__).parent)
 _LIBRARY = str(Path(__file__).parents[1])
@@ -32,23 +38,13 @@ class Misbehaviour(Exception):
 
     Attributes
     ----------
-    kind : "crash", "not-implemented" or "shape". message : in a sentence. line : the student's own line, if there is one.
+    kind : "crash", "signature", "not-implemented" or "shape". message : in a sentence. line : the author's own line, if
+        there is one. hint : advice, if it is not what the kind says.
     """
 
-    def __init__(self, kind: str, message: str, line: str = "") -> None:
+    def __init__(self, kind: str, message: str, line: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self.kind, self.message, self.line = kind, message, line
-
-
-@contextmanager
-def same_draws(seed: int = 20240229) -> Iterator[None]:
-    """Within it numpy's global generator starts from one fixed state; afterwards it is where it was."""
-    state = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
+        self.kind, self.message, self.line, self.hint = kind, message, line, hint
 
 
 def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
@@ -70,7 +66,20 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
 
 
 class Subject:
-    """A module under examination.
+    """What is examined, behind three questions: forward, delta, gradient.
+
+    The plan (`modnet.check.plan`) knows nothing else: it asks `forward` what comes out, `delta` what comes back for the input
+    and `gradients` what comes back for the parameters, and compares with differences of forward. So a class of another style,
+    with other names, a cache or a remembered input, is examined by the same probes once a subclass says how it is called:
+
+    names : by operation of the contract, the author's name for it, for messages and lines to quote.
+    arguments(operation, x, delta) : what the operation is given, by name: what must not be written into.
+    invoke(operation, module, arrays) : the call itself; what it returns is made an array by the three questions.
+    remembers, replaces : True if by the rules of the style backward answers for the last forward, and sets the gradient
+        instead of adding to it. Then neither is a mistake, and neither is looked at.
+    definition(x, out, module), extremes(), whole_numbers(operation), weights(seed) : see each.
+
+    Every question is put to a fresh copy; `module` arguments are such copies.
 
     Parameters
     ----------
@@ -81,39 +90,209 @@ class Subject:
     def __init__(self, module: Any, x: np.ndarray) -> None:
         self.original, self.x = module, x
         self.name = type(module).__name__
+        self.names = {operation: operation for operation in OPERATIONS}
+        self.remembers = self.replaces = False
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
         self.random = self.batch_statistics = False
         self.out = np.empty(0)
+        self.kept: set[str] = set()  # arrays that forward keeps: no parameters
+        self.answered: list[str] = []  # the gradients that were found right
+        self.repair: Callable[[np.ndarray, Any], np.ndarray] | None = None  # what takes the place of forward in backward
         self._others: dict[str, np.ndarray] = {}
+
+    # --- how it is called
+
+    def arguments(self, operation: str, x: np.ndarray, delta: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
+        """What an operation is given, by name; the arrays are copies."""
+        if operation == FORWARD or delta is None:
+            return [("input", x.copy())]
+        given = [("input", x.copy()), ("delta", delta.copy())]
+        return given if self.takes_input(operation) else given[1:]
+
+    def takes_input(self, operation: str) -> bool:
+        """Whether a backward operation is given the input, as the contract says; else it must remember it."""
+        return _required(getattr(self.original, self.names[operation], None)) != 1
+
+    def invoke(self, operation: str, module: Any, arrays: Sequence[Any]) -> Any:
+        """Call an operation of a copy."""
+        name = self.names[operation]
+        method = getattr(module, name, None)
+        if not callable(method):
+            raise Misbehaviour("not-implemented", f"there is no {name}")
+        return call(name, method, *arrays)
+
+    def ask(self, operation: str, module: Any, x: np.ndarray, delta: np.ndarray | None = None) -> Any:
+        """What an operation of a copy returns."""
+        return self.invoke(operation, module, [array for _, array in self.arguments(operation, x, delta)])
+
+    def has(self, operation: str) -> bool:
+        """Whether there is such a method."""
+        return callable(getattr(self.original, self.names[operation], None))
+
+    def as_output(self, raw: Any, operation: str, x: np.ndarray) -> np.ndarray:
+        """What an operation returned as an array (batch, ...); a `Misbehaviour` if it is none."""
+        return as_output(raw, self.names[operation], len(x))
+
+    # --- what is known about it
+
+    def definition(self, x: np.ndarray, out: np.ndarray, module: Any) -> list[np.ndarray]:
+        """What forward may give for x by definition, with the parameters of this copy; empty if none is known."""
+        if self.undefined:
+            return []
+        with np.errstate(all="ignore"):
+            name = known.plain_name(type(self.original))
+            found = list(known.definition(name, x.astype(np.float64), out, named(module), known.options_of(module)))
+        if known.is_exact(type(self.original)):
+            return found
+        return found if any(f.shape == out.shape and np.allclose(f, self.out, rtol=1e-6, atol=1e-9) for f in found) else []
+
+    def weights(self, seed: int) -> np.ndarray:
+        """A delta to ask with."""
+        return draw_delta(self.out, seed)
+
+    def extremes(self) -> list[tuple[str, np.ndarray]]:
+        """Inputs that hurt, and what they are in words."""
+        x, text = self.x, f"inputs of size {BIG:g}"
+        signs = np.random.default_rng(5).choice([-1.0, 1.0], x.shape)
+        signs.flat[0], signs.flat[-1] = 1.0, -1.0
+        return [(text, (BIG * signs).astype(x.dtype)), (text, np.full_like(x, BIG)), (text, np.full_like(x, -BIG))]
+
+    def whole_numbers(self, operation: str) -> Iterator[tuple[str, Callable[[], np.ndarray], Callable[[], np.ndarray]]]:
+        """What is asked with whole numbers, given as floats and given as integers, with the same right answer."""
+        x, weights = self.x, self.weights(3)
+        whole = np.random.default_rng(6).permutation(np.arange(x.size) % 7 - 3).reshape(x.shape)
+        numbers = whole.astype(x.dtype if x.dtype.kind == "f" else np.float64)
+        put = {
+            FORWARD: lambda v: self.forward(v),
+            DELTA: lambda v: self.delta(v, weights, before=numbers),
+            GRADIENT: lambda v: self.gradients(v, weights, before=numbers)[self.answered[0]],
+        }[operation]
+        yield "the input", lambda: put(numbers), lambda: put(whole)
+
+    def other_inputs(self) -> list[np.ndarray]:
+        """Other inputs that may have been forwarded in between, of another batch size too."""
+        x = self.x
+        if x.dtype.kind != "f":
+            return [x[::-1].copy(), x[:1].copy()]
+        if len(x) == 1:
+            return [x * -0.6 + 0.23]
+        return [x[::-1] * 0.7 + 0.13, x[:1] * 0.8 - 0.11]
+
+    def narrow(self, count: int) -> None:
+        """Go on with so many examples alone."""
+        self.x = self.x[:count]
+        self.out = self.forward(self.x)
+
+    def quietly(self, operation: str) -> None:
+        """Call what a network calls of every module, whether there is something to do or not; what it raises is raised."""
+        module = self.fresh()
+        self.ask(FORWARD, module, self.x)
+        if operation == GRADIENT:
+            self.ask(GRADIENT, module, self.x, self.weights(3))
+        else:
+            self.invoke(operation, module, [np.float64(0.1)] if operation == UPDATE else [])
+
+    def like(self, module: Any, x: np.ndarray) -> Subject:
+        """Another object of the same style."""
+        twin = type(self)(module, x)
+        twin.undefined = self.undefined
+        return twin
+
+    # What a loss, or another style, has to say on these.
+    result, of_input = "result", "the input's"
+    coupled = channels_first = convention = undefined = False
+    shape_is_defined = may_have_parameters = may_tie = True
+    never_infinite = refuses_integers = False
+
+    def conventions(self) -> Iterator[Finding]:
+        """What is another convention than the contract's; the plan goes on through it."""
+        return iter(())
+
+    def explain_delta(self, q: Question) -> list[Finding] | None:
+        """What a wrong answer is, if the subject has a list of mistakes of its own; else None."""
+        return None
+
+    def near_zero(self, examination: Any) -> Iterator[Finding]:
+        """What shows only near 0."""
+        return iter(())
+
+    def unexplained(self, q: Question, operation: str) -> Finding:
+        """The finding for an answer that is wrong in no known way."""
+        return direction(q, operation)
+
+    def other_forward(self, out: np.ndarray, wanted: np.ndarray, source: str) -> Finding | None:
+        """The finding for a forward that is not as defined; None if the difference is no mistake."""
+        hint = "compute one small example by hand, and compare it with the figures above"
+        x = self.x
+        for name, function in known.FUNCTIONS.items():
+            with np.errstate(all="ignore"):
+                other = function(x.astype(float))
+            if other.shape == out.shape and np.allclose(other, out, rtol=1e-6, atol=1e-9) and x.shape == out.shape:
+                hint = f"what it computes is {name}"
+        power = float((wanted * wanted).sum())
+        factor = float((out * wanted).sum()) / power if power else 0.0
+        if factor and np.allclose(out, factor * wanted, rtol=1e-6, atol=1e-9):
+            hint = f"what it computes is {factor:.6g} times the definition"
+        return Finding("forward", "", f"forward is not what {source} says.", hint)
+
+    @property
+    def tolerance(self) -> float:
+        """How near, relative to the largest, an answer must be."""
+        return 1e-6 if self.dtype == np.float64 else 2e-3
+
+    @property
+    def precision(self) -> float:
+        """The relative precision of its arithmetic."""
+        return float(np.finfo(self.dtype).eps)
+
+    @property
+    def may_remember(self) -> bool:
+        """Whether the module may keep what the last forward drew or counted."""
+        return self.random or self.batch_statistics or self.remembers
+
+    # --- the three questions
 
     def examine(self) -> None:
         """Look at what it is: its output, its number type, whether it draws. A `Misbehaviour` if forward fails."""
         module = self.fresh()
-        given = self.x.copy()
-        raw = call("forward", module.forward, given)
-        self.out = as_output(raw, "forward", len(self.x))
-        kinds = [a.dtype for a in arrays(module, _PARAMETERS).values()] + [
+        before = {name: array.copy() for name, array in parameters(module).items()}
+        raw = self.ask(FORWARD, module, self.x)
+        self.out = self.as_output(raw, FORWARD, self.x)
+        after = parameters(module)
+        self.kept = {
+            name
+            for name, array in after.items()
+            if name not in before
+            or array.shape != before[name].shape
+            or not np.array_equal(array, before[name], equal_nan=True)
+        }
+        kinds = [a.dtype for a in arrays(module, PARAMETERS).values()] + [
             getattr(raw, "dtype", None),
             getattr(module, "dtype", None),
         ]
         if any(kind in (np.float32, np.float16) for kind in kinds):
             self.dtype = np.dtype(np.float32)
-        again = [as_output(call("forward", module.forward, self.x.copy()), "forward", len(self.x)) for _ in range(2)]
-        with same_draws(), np.errstate(all="ignore"):
-            np.random.seed(7)  # noqa: NPY002
-            again.append(np.array(module.forward(self.x.copy()), np.float64))
+        again = [self.as_output(self.ask(FORWARD, module, self.x), FORWARD, self.x) for _ in range(2)]
+        with other_draws():
+            again.append(self.as_output(self.ask(FORWARD, module, self.x), FORWARD, self.x))
         self.random = any(a.shape != self.out.shape or not np.array_equal(a, self.out, equal_nan=True) for a in again)
-        # Equal numbers hide mistakes: all weights 1, a bias of 0. Probes are made at others.
-        for i, (name, array) in enumerate(parameters(module).items()):
-            if array.size and np.ptp(array) == 0 and array.flags.writeable:
+        self._spread()
+        name, module = known.plain_name(type(self.original)), self.fresh()
+        with np.errstate(all="ignore"):
+            self.channels_first = known.is_channels_first(name, self.x, self.out, named(module), known.options_of(module))
+
+    def _spread(self) -> None:
+        """Equal numbers hide mistakes: all weights 1, a bias of 0. Probes are made at others."""
+        for i, (name, array) in enumerate(self.parameters(self.fresh()).items()):
+            if array.size and np.ptp(array) <= 1e-4 and array.flags.writeable:
                 self._others[name] = array + np.random.default_rng(i).uniform(0.1, 0.4, array.shape).astype(array.dtype)
         if self._others:
             try:
-                changed = as_output(call("forward", self.fresh().forward, self.x.copy()), "forward", len(self.x))
+                changed = self.forward(self.x)
             except Misbehaviour:
                 self._others = {}
             else:
-                if np.isfinite(changed).all():
+                if np.isfinite(changed).all() and changed.shape == self.out.shape:
                     self.out = changed
                 else:
                     self._others = {}
@@ -127,200 +306,96 @@ class Subject:
                 held[name][...] = values
         return module
 
+    def parameters(self, module: Any) -> dict[str, np.ndarray]:
+        """The arrays of a copy, in place, that may be parameters."""
+        return {name: array for name, array in parameters(module).items() if name not in self.kept}
+
     def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
         """forward(x) as a float64 array."""
         if module is None or self.random:
             module = self.fresh() if module is None else copied(module)
-        return as_output(call("forward", module.forward, x.copy()), "forward", len(x))
+        return self.as_output(self.ask(FORWARD, module, x), FORWARD, x)
 
     def delta(self, x: np.ndarray, delta: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
-        """backward_delta(x, delta) of a fresh copy that was last forwarded on `before`."""
+        """dL/dinput for (x, delta) by a fresh copy that was last forwarded on `before`."""
         module = self.fresh()
-        call("forward", module.forward, (x if before is None else before).copy())
-        answer = call("backward_delta", module.backward_delta, x.copy(), delta.copy())
-        return as_output(answer, "backward_delta", len(x))
+        self.ask(FORWARD, module, x if before is None else before)
+        self._repaired(module, x)
+        return self.as_output(self.ask(DELTA, module, x, delta), DELTA, x)
 
     def gradients(
         self, x: np.ndarray, delta: np.ndarray, times: int = 1, before: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
         """Every array that may be a gradient after so many calls on a fresh copy whose gradients were set to zero."""
         module = self.fresh()
-        if callable(getattr(module, "zero_grad", None)):
-            call("zero_grad", module.zero_grad)
+        self.zero(module)
         for _ in range(times):
-            call("forward", module.forward, (x if before is None else before).copy())
-            call("backward_update_gradient", module.backward_update_gradient, x.copy(), delta.copy())
+            self.ask(FORWARD, module, x if before is None else before)
+            self._repaired(module, x)
+            self.ask(GRADIENT, module, x, delta)
         return gradients(module)
 
-    @property
-    def has_gradient(self) -> bool:
-        """Whether it has a backward_update_gradient at all."""
-        return callable(getattr(self.original, "backward_update_gradient", None))
+    def _repaired(self, module: Any, x: np.ndarray) -> None:
+        """Put `repair` in the place of a copy's forward, and of the output that it has kept: to see what backward says then."""
+        repair = self.repair
+        if repair is None or not hasattr(module, "__dict__"):
+            return
+        wanted = repair(x, module)
+        for name, value in vars(module).items():
+            if isinstance(value, np.ndarray) and value.shape == self.out.shape and np.allclose(value, self.out):
+                setattr(module, name, wanted.astype(value.dtype))
+        module.forward = lambda *given: repair(np.asarray(given[-1]), module)
 
-    def says(self, *words: str) -> bool:
-        """Whether the class or its methods mention one of these words in names or docstrings."""
-        kind = type(self.original)
-        text = " ".join([kind.__name__, *(str(k.__doc__ or "") for k in kind.__mro__[:-1])]).lower()
-        return any(word in text for word in words)
+    def reads_forward(self, operation: str) -> bool:
+        """Whether an operation calls forward, or may: its lines cannot be read."""
+        lines = source(type(self.original), self.names.get(operation, operation))
+        return not lines or any(re.search(r"\.(forward|__call__)\(|self\(", text) for _, text in lines)
+
+    def given_back(self) -> np.ndarray:
+        """An array like what forward returns."""
+        return self.weights(2) if self.out.size else np.zeros((len(self.x), 1))
+
+    def zero(self, module: Any) -> None:
+        """Set the gradients of a copy to zero, its own way; what that raises is the business of one probe alone."""
+        with suppress(Misbehaviour):
+            self.invoke(ZERO, module, [])
 
     def quote(self, method: str, *patterns: str) -> str:
         """The student's own line of a method that fits one of the patterns, the last of the best pattern; empty if none."""
-        return quote(type(self.original), method, *patterns)
+        return quote(type(self.original), self.names.get(method, method), *patterns)
 
 
-def quote(kind: type, method: str, *patterns: str) -> str:
-    """The last line of a method that fits the first of the patterns any line fits, as "line 12: return ..."; else empty."""
+def _required(method: Any) -> int | None:
+    """How many arguments a method needs; None if that can't be known."""
+    try:
+        given = inspect.signature(method).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in given):
+        return None
+    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in given)
+
+
+def source(kind: type, method: str) -> list[tuple[int, str]]:
+    """The numbered lines of an author's method, without comments; empty if they can't be read, or are the library's."""
     try:
         function = inspect.unwrap(getattr(kind, method))
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError, AttributeError):
-        return ""
-    if str(inspect.getsourcefile(function)).startswith(str(Path(_HERE).parent)):
-        return ""  # the library's own lines are no student's
-    code = [(first + i, re.sub(r"\s+#.*", "", line).strip()) for i, line in enumerate(lines)]
+        return []
+    if str(inspect.getsourcefile(function)).startswith(_LIBRARY):
+        return []
+    return [(first + i, re.sub(r"\s+#.*", "", line).strip()) for i, line in enumerate(lines)]
+
+
+def quote(kind: type, method: str, *patterns: str) -> str:
+    """The last line of a method that fits the first of the patterns any line fits, as "line 12: return ..."; else empty."""
+    code = source(kind, method)
     for pattern in patterns:
         fitting = [(i, text) for i, text in code if re.search(pattern, text) and not text.startswith(("def ", "#", '"'))]
         if fitting:
-            return Line(function.__code__.co_filename, *fitting[-1])
+            return Line(inspect.unwrap(getattr(kind, method)).__code__.co_filename, *fitting[-1])
     return ""
-
-
-# --- copies ----------------------------------------------------------------------------------------------------------
-
-
-def copied(value: Any) -> Any:
-    """A deep copy in which arrays that shared memory still do; the object itself if it can't be copied."""
-    memo: dict[int, Any] = {}
-    roots: dict[int, np.ndarray] = {}
-    for array in _all_arrays(value, set()):
-        root = array
-        while isinstance(root.base, np.ndarray):
-            root = root.base
-        if root is array or not root.flags.owndata or id(array) in memo:
-            continue
-        twin = roots.get(id(root))
-        if twin is None:
-            twin = roots[id(root)] = memo[id(root)] = root.copy(order="K")
-            if twin.strides != root.strides:
-                del roots[id(root)], memo[id(root)]
-                continue
-        offset = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
-        memo[id(array)] = np.ndarray(array.shape, array.dtype, twin, offset, array.strides)
-    try:
-        return copy.deepcopy(value, memo)
-    except Exception:  # a stranger's object may hold what can't be copied, such as an open file
-        return value
-
-
-def _all_arrays(value: Any, seen: set[int], depth: int = 0) -> Iterator[np.ndarray]:
-    if isinstance(value, np.ndarray):
-        yield value
-    elif id(value) not in seen and depth < 6:
-        seen.add(id(value))
-        if isinstance(value, Container):  # it copies its own numbers; a student's modules may be in it
-            yield from _all_arrays(list(value), seen, depth + 1)
-        elif is_ours(value):
-            return
-        elif isinstance(value, dict):
-            for item in value.values():
-                yield from _all_arrays(item, seen, depth + 1)
-        elif isinstance(value, list | tuple):
-            for item in value:
-                yield from _all_arrays(item, seen, depth + 1)
-        elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(getattr(value, "__code__", None)):
-            yield from _all_arrays(vars(value), seen, depth + 1)
-
-
-# --- parameters and gradients ----------------------------------------------------------------------------------------
-
-_PARAMETERS, _GRADIENT = "_parameters", "_gradient"
-_KEPT = re.compile(
-    r"grad|last|cache|input|output|saved|mask|running|moving|mean|var|std|veloc|moment|^_?(x|z|y|out|d[a-z]?)$", re.I
-)
-_TRAINED = re.compile(r"bias|biais|weight|poids|param|theta|gamma|beta|filt|kernel|^_*[wb]\d*$|_[wb]$", re.I)
-
-
-def arrays(module: Any, attribute: str) -> dict[str, np.ndarray]:
-    """The float arrays in one attribute by name, through dicts, lists and modules within: ``_parameters['W']``."""
-    if not hasattr(module, "__dict__"):
-        return {}
-    if is_of_library(module):
-        return _flat_arrays(module, attribute)
-    found: dict[str, np.ndarray] = {}
-    _collect(found, attribute, getattr(module, attribute, None))
-    for name, value in vars(module).items():
-        items = enumerate(value) if isinstance(value, list | tuple) else [(None, value)]
-        for i, item in items:
-            if _is_module(item):
-                inner = arrays(item, attribute)
-                found.update({f"{name}{'' if i is None else f'[{i}]'}.{key}": array for key, array in inner.items()})
-    return found
-
-
-def is_of_library(module: Any) -> bool:
-    """Whether a module's numbers are the library's affair: one of its own, or a container."""
-    return is_ours(module) or isinstance(module, Container)
-
-
-def _flat_arrays(module: Any, attribute: str) -> dict[str, np.ndarray]:
-    """The one flat vector of a module of the library; of a container with other modules in it, what each of them has."""
-    leaves = list({id(leaf): leaf for leaf in module.leaves()}.values())
-    if isinstance(module, Container) and not all(map(is_ours, leaves)):
-        held = {f"{type(leaf).__name__} {i}": arrays(leaf, attribute) for i, leaf in enumerate(leaves)}
-        return {f"{place}: {name}": array for place, found in held.items() for name, array in found.items()}
-    flat = module.parameters if attribute == _PARAMETERS else module.gradient
-    return {attribute: flat} if flat is not None and flat.size else {}
-
-
-def named(module: Any) -> dict[str, np.ndarray]:
-    """The parameter arrays by the names that a class of the library declares, else `parameters`."""
-    if isinstance(module, Module) and type(module).layout.parameters:
-        return module.named_parameters()
-    return parameters(module)
-
-
-def parameters(module: Any) -> dict[str, np.ndarray]:
-    """The arrays that may be parameters: `_parameters`, and what else forward may depend on."""
-    found = arrays(module, _PARAMETERS)
-    if is_of_library(module) or not hasattr(module, "__dict__"):
-        return found
-    for name, value in vars(module).items():
-        if name not in (_PARAMETERS, _GRADIENT) and not _KEPT.search(name.strip("_")) and not _is_module(value):
-            extra: dict[str, np.ndarray] = {}
-            _collect(extra, name, value)
-            # self.W may be another name, or a view, of what _parameters holds.
-            found.update({n: a for n, a in extra.items() if a.size and not any(np.shares_memory(a, b) for b in found.values())})
-    return found
-
-
-def gradients(module: Any) -> dict[str, np.ndarray]:
-    """Copies of the arrays that may be gradients; the gradient of ``_parameters['W']`` has the same name."""
-    found = {name.replace(_GRADIENT, _PARAMETERS): array for name, array in arrays(module, _GRADIENT).items()}
-    if not is_of_library(module) and hasattr(module, "__dict__"):
-        for name, value in vars(module).items():
-            if name not in (_PARAMETERS, _GRADIENT) and not _is_module(value):
-                _collect(found, name, value)
-    return {name: np.array(array, np.float64) for name, array in found.items()}
-
-
-def looks_trained(name: str) -> bool:
-    """Whether an attribute of this name is meant to learn; others may be constants."""
-    return "_parameters" in name or bool(_TRAINED.search(name.split("[")[0].strip("_")))
-
-
-def _collect(found: dict[str, np.ndarray], name: str, value: Any) -> None:
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        found[name] = value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _collect(found, f"{name}[{key!r}]", item)
-    elif isinstance(value, list | tuple) and not any(_is_module(item) for item in value):
-        for i, item in enumerate(value):
-            _collect(found, f"{name}[{i}]", item)
-
-
-def _is_module(value: Any) -> bool:
-    return callable(getattr(value, "forward", None)) and hasattr(value, "__dict__") and not isinstance(value, type)
 
 
 def as_output(value: Any, name: str, batch: int) -> np.ndarray:

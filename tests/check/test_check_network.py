@@ -265,13 +265,13 @@ def test_a_wrong_layer_is_named_once_and_with_its_place():
     assert report.findings[0].where.startswith("layer 1 Broken")
 
 
-def test_a_wrong_loss_is_named_once():
+def test_two_mistakes_in_a_loss_are_named_once_each():
     class Wrong(CrossEntropieLoss):
         def backward(self, y, yhat):
             return y - yhat
 
     report = check_network(Sequentiel(*layers()), Wrong(), X, np.eye(2)[LABELS])
-    assert len(report.findings) == 1
+    assert [f.kind for f in report.findings] == ["other-function", "sign"]
 
 
 def chain(**methods):

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded
 from modnet.check.handins.loading import File, class_statements, looks_asked
+from modnet.check.wiring import aliased, backward_method, role
 from modnet.loss import Loss
 from modnet.module import Module
 from modnet.optim import Optimizer
@@ -29,12 +30,12 @@ def kind_of(cls: type) -> str:
     if _has(cls, "step") and not _has(cls, "forward"):
         return "optim"
     if not _has(cls, "forward"):
-        return ""
+        return "network" if any(_has(cls, n) for n in _ADDS) and aliased(cls) is not cls and backward_method(cls) else ""
     if _takes_modules(cls):
         return "network"
     if _is_loss(cls):
         return "loss"
-    return "module" if any(_has(cls, method) for method in _BACKWARD_METHODS) else ""
+    return "module" if any(_has(cls, method) for method in (*_BACKWARD_METHODS, "backward")) else ""
 
 
 def bases_of(files: Iterable[File]) -> set[type]:
@@ -125,6 +126,9 @@ def _takes_modules(cls: type) -> bool:
         given = list(inspect.signature(cls).parameters.values())
     except (TypeError, ValueError):
         return False
+    own = vars(cls).get("backward")
+    if inspect.isfunction(own) and any(role(name) == "loss" for name in inspect.signature(own).parameters):
+        return True
     takes = any(p.kind is p.VAR_POSITIONAL or _TAKES_MODULES.search(p.name) for p in given)
     return (takes or any(_has(cls, n) for n in _ADDS)) and _delegates(cls)
 

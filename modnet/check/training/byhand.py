@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.networks import layers_of, recorded
-from modnet.check.subject import Misbehaviour, call, copied, parameters
+from modnet.check.arrays import copied, parameters
+from modnet.check.layers import layers_of, recorded
+from modnet.check.subject import Misbehaviour, call
 from modnet.check.training.steps import Steps, rates_of
 from modnet.engine.program import is_ours
 from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy

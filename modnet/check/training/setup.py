@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.subject import copied
+from modnet.check.arrays import copied
 from modnet.check.training.task import Task
 from modnet.engine.program import is_ours, is_wired
 from modnet.module import Module
@@ -200,8 +200,8 @@ def reorder(net: Any, rng: np.random.Generator) -> None:
 
 def _numbers(net: Any) -> list[np.ndarray]:
     """The parameter arrays of a network, those of plain classes included."""
-    from modnet.check.networks import layers_of
-    from modnet.check.subject import parameters
+    from modnet.check.arrays import parameters
+    from modnet.check.layers import layers_of
 
     if isinstance(net, Module) and callable(getattr(net, "named_parameters", None)) and not isinstance(net, list):
         found = [a for leaf in {id(m): m for m in leaves(net)}.values() for a in _of_leaf(leaf)]
@@ -210,7 +210,7 @@ def _numbers(net: Any) -> list[np.ndarray]:
 
 
 def _of_leaf(leaf: Any) -> list[np.ndarray]:
-    from modnet.check.subject import parameters
+    from modnet.check.arrays import parameters
 
     return list(leaf.named_parameters().values()) if isinstance(leaf, Module) else list(parameters(leaf).values())
 

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.networks import backward_of, hint_for, label_of, layers_of, needs_integers
+from modnet.check.arrays import copied, looks_trained, parameters
+from modnet.check.draws import same_draws
+from modnet.check.layers import hint_for, label_of, layers_of, needs_integers
 from modnet.check.numeric import EPS, along
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call, copied, looks_trained, parameters, quote, same_draws
+from modnet.check.subject import Misbehaviour, call, quote
+from modnet.check.wiring import backward_of, last_output
 
 _STEPS = 5
 
@@ -91,7 +94,8 @@ class Steps:
     def mean_loss(self) -> float:
         """The mean loss on X, at the present parameters."""
         with same_draws():
-            return float(np.mean(self.loss.forward(self.y, np.asarray(copied(self.net).forward(self.X.copy())))))
+            raw = copied(self.net).forward(self.X.copy())
+            return float(np.mean(self.loss.forward(self.y, last_output(raw, self.X, len(layers_of(self.net))))))
 
     def moved(self, before: dict[tuple[int, str], np.ndarray]) -> dict[tuple[int, str], np.ndarray]:
         """How far the parameters are from what they were."""
@@ -162,12 +166,15 @@ def _train(report: Report, start: Steps, name: str) -> Finding | None:
         for place, move in moved.items()
     )
     if slope > 0:
+        swapped = _swapped(start)
+        text = "y and yhat are swapped where the loss's backward is called: a step goes up."
+        hint = "parameters -= rate * gradient; and delta is loss.backward(y, yhat), y first"
         return Finding(
             "sign",
             where,
-            "a step goes up: along it the loss grows.",
-            "parameters -= rate * gradient; and delta is loss.backward(y, yhat), y first",
-            line=line,
+            text if swapped else "a step goes up: along it the loss grows.",
+            "delta = loss.backward(y, yhat), y first" if swapped else hint,
+            line=quote(type(start.optimizer), "step", r"\.backward\(") if swapped else line,
         )
     rates = rates_of(start.optimizer)
     if rates and not any(_obeys(start, rate, before, moved) for rate in rates):
@@ -208,6 +215,24 @@ def _train(report: Report, start: Steps, name: str) -> Finding | None:
         "check_network on the same data says whether the gradient is right",
         line=line,
     )
+
+
+def _swapped(start: Steps) -> bool:
+    """Whether a step hands the targets to the loss's backward in the place of the predictions."""
+    twin = start.copy()
+    given: list[tuple[Any, ...]] = []
+    usual = twin.loss.backward
+
+    def noted(*arguments: Any) -> Any:
+        given.append(arguments)
+        return usual(*arguments)
+
+    try:
+        twin.loss.backward = noted
+        twin.step()
+    except (AttributeError, Misbehaviour):
+        return False
+    return any(len(g) == 2 and np.shape(g[1]) == twin.y.shape and np.array_equal(g[1], twin.y) for g in given)
 
 
 def _obeys(

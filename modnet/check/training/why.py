@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.networks import needs_integers
+from modnet.check.arrays import copied
+from modnet.check.layers import needs_integers
 from modnet.check.report import Report
-from modnet.check.subject import Misbehaviour, copied
+from modnet.check.subject import Misbehaviour
 from modnet.check.training.byhand import as_sgd, is_plain, known_loss, law_of, translated
 from modnet.check.training.change import Change
 from modnet.check.training.change_steps import faster

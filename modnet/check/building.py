@@ -1,0 +1,292 @@
+"""Objects of a stranger's classes, and what to ask them with: nothing is guessed that could become a finding.
+
+Arguments of constructors are filled by what their names mean (`modnet.check.known.roles`), inputs by layout: channels last as
+the statement has it, channels first, or one channel without an axis. Of several that a class takes, the one is chosen with
+which it is what its name says. What cannot be built so is not checked, and the report says what would help.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from modnet.check import known
+from modnet.check.losses import LossSubject, check_loss
+from modnet.check.modules import as_input, check_module, own_definition
+from modnet.check.report import Finding, Report
+from modnet.check.styles import subject_of
+from modnet.check.subject import DELTA, FORWARD, Misbehaviour, Subject, call
+
+Shape = tuple[int, ...]
+_LINE: Shape = (4, 3)
+_SIGNAL: Shape = (2, 8, 2)
+_IMAGE: Shape = (2, 7, 7, 2)
+#: Sizes for what takes the usual ones, and for what is made for one channel or for windows side by side.
+_SIZES: tuple[dict[str, Any], ...] = (
+    {},
+    {"k_size": 2, "stride": 2},
+    {"k_size": 2, "stride": 2, "chan_in": 1, "chan_out": 3},
+    {"k_size": 3, "stride": 1, "chan_in": 1, "chan_out": 2},
+    {"k_size": 2, "stride": 2, "chan_in": 2, "chan_out": 2},
+)
+
+
+class NotBuilt(Exception):
+    """A class that cannot be built, or given an input, without a guess. Its text says why and what would help."""
+
+
+# --- modules ---------------------------------------------------------------------------------------------------------
+
+
+def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any:
+    """An object of a module's class; `NotBuilt` if its constructor asks for what has no known meaning."""
+    values = {**known.VALUES, **sizes}
+    np.random.seed(1)  # noqa: NPY002
+    random.seed(1)
+    if known.roles(cls) is None:
+        asked = ", ".join(p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty)
+        raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
+    return call(f"{cls.__name__}(...)", lambda: known.build(cls, options=options, **values))
+
+
+def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
+    """Input shapes to try, the statement's first."""
+    name, chan = cls.__name__.lower(), sizes.get("chan_in", 2)
+    plain = known.plain_name(cls)
+    if "2d" in name or ("2" in name and "conv" in name):
+        bases = [_IMAGE]
+    elif re.search("conv|pool", name):
+        bases = [_SIGNAL, _IMAGE]
+    elif "flat" in name or "aplat" in name:
+        yield from (_SIGNAL, _IMAGE, _LINE)
+        return
+    else:
+        bases = [_LINE] if plain else [_LINE, _SIGNAL, _IMAGE]
+    for base in bases:
+        if base == _LINE:
+            yield base
+            continue
+        yield (*base[:-1], chan)
+        yield (2, chan, *base[1:-1])
+    if re.search("conv|pool", name) and chan == 1 and bases[0] == _SIGNAL:
+        yield (2, 8)
+
+
+def attempts(cls: type) -> Iterator[tuple[dict[str, Any], Shape]]:
+    """Constructor sizes and input shapes to try, the statement's first."""
+    windowed = "k_size" in (known.roles(cls) or {})
+    for sizes in _SIZES if windowed else _SIZES[:1]:
+        for shape in shapes_for(cls, sizes):
+            yield sizes, shape
+
+
+def chosen(cls: type) -> tuple[dict[str, Any], Shape]:
+    """The first sizes and shape with which forward answers, and gives what the class's name says if anything does."""
+    answering: list[tuple[dict[str, Any], Shape]] = []
+    fitting: list[tuple[dict[str, Any], Shape]] = []
+    first = next(attempts(cls))
+    for sizes, shape in attempts(cls):
+        try:
+            subject = subject_of(build(cls, **sizes), as_input(shape))
+            subject.examine()
+        except Misbehaviour:
+            continue
+        if not subject.out.size or not np.isfinite(subject.out).all():
+            continue
+        wanted = subject.definition(subject.x, subject.out, subject.fresh())
+        named = any(w.shape == subject.out.shape and np.allclose(w, subject.out, rtol=1e-6, atol=1e-9) for w in wanted)
+        if named or (not wanted and not known.plain_name(cls)):
+            if _goes_back(subject):
+                return sizes, shape
+            fitting.append((sizes, shape))
+        answering.append((sizes, shape))
+    # By its name it should take the statement's input; if it does not, that is what there is to say.
+    return (fitting or [a for a in answering[:1] if a == first or not known.plain_name(cls)] or [first])[0]
+
+
+def _goes_back(subject: Subject) -> bool:
+    """Whether backward_delta answers at all, in these sizes."""
+    try:
+        return not subject.has(DELTA) or subject.delta(subject.x, subject.weights(2)).shape == subject.x.shape
+    except Misbehaviour:
+        return False
+
+
+def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> Report:
+    """The report on a module's class, with its options tried one by one.
+
+    Parameters
+    ----------
+    made : an object of the class, if somebody said how to build one. shape : of an input for it, if somebody said so.
+    """
+    try:
+        sizes, found = chosen(cls) if made is None else ({}, shape or _shape_of(made))
+        module = build(cls, **sizes) if made is None else made
+    except NotBuilt as problem:
+        return not_checked(cls.__name__, str(problem))
+    report = check_module(module, shape or found)
+    if made is None:
+        for option, value in switches(cls):
+            _add_option(report, cls, {option: value}, sizes, shape or found)
+    return report
+
+
+def _shape_of(module: Any) -> Shape:
+    for shape in shapes_for(type(module), {}):
+        try:
+            if subject_of(module, as_input(shape)).forward(as_input(shape)).size:
+                return shape
+        except Misbehaviour:
+            continue
+    return next(shapes_for(type(module), {}))
+
+
+def switches(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """The options of a function that are on or off, each with the other value."""
+    try:
+        given = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return
+    for p in given:
+        if isinstance(p.default, bool) and not re.search("verbose|plot|debug|print|affich", p.name, re.I):
+            yield p.name, not p.default
+
+
+def _add_option(report: Report, cls: type, option: dict[str, Any], sizes: dict[str, Any], shape: Shape) -> None:
+    """What is found with an option that was not found without it."""
+    (name, value), *_ = option.items()
+    said = {(f.kind, f.where) for f in report.findings}
+    if any(f.where.endswith(".forward") and f.kind in ("crash", "not-implemented") for f in report.findings):
+        return
+    try:
+        # With an option it may be another function than its name says, as log=True makes a softmax a log-softmax.
+        other = check_module(
+            build(cls, options=option, **sizes), shape, reference=own_definition if name not in ("bias", "biais") else None
+        )
+    except (Misbehaviour, NotBuilt):
+        return
+    fresh = [f for f in other.findings if (f.kind, f.where) not in said]
+    for finding in fresh:
+        finding.message = f"with {name}={value}: {finding.message}"
+    report.findings += fresh
+    if fresh:
+        report.verdict(f"with {name}={value}", right=False, remark=", ".join(dict.fromkeys(f.kind for f in fresh)))
+
+
+def not_checked(name: str, why: str) -> Report:
+    """A report that says only why nothing was checked."""
+    report = Report(name)
+    report.verdict("", right=None, remark=why)
+    return report
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+
+def examine_loss(cls: type) -> Report:
+    """The report on a loss's class, at data of a kind that it takes."""
+    try:
+        made = build(cls)
+    except NotBuilt as problem:
+        return not_checked(cls.__name__, str(problem))
+    y, yhat = loss_data(made)
+    report = check_loss(made, y, yhat)
+    if yhat[0].size == 1 and not re.search("hinge|perceptron|marg", cls.__name__, re.I):
+        where, text = f"{cls.__name__}.{FORWARD}", "forward takes one output only; the statement's has (batch, d)."
+        report.findings.insert(0, Finding("shape", where, text, "work on rows: the difference, then a sum over axis 1"))
+    for option, value in switches(getattr(cls, "backward", None) or cls):
+        _add_loss_option(report, cls, option, value)
+    for option, value in switches(cls):
+        try:
+            other = build(cls, options={option: value})
+        except (Misbehaviour, NotBuilt):
+            continue
+        _take_new(report, check_loss(other, *loss_data(other)), f"with {option}={value}: ")
+    return report
+
+
+def _add_loss_option(report: Report, cls: type, option: str, value: Any) -> None:
+    """A loss whose methods take an option: the same class with the option given in each method that has it."""
+
+    def given(method: Any) -> Any:
+        has = option in inspect.signature(method).parameters
+        return lambda self, y, yhat: method(self, y, yhat, **({option: value} if has else {}))
+
+    twin = type(cls.__name__, (cls,), {n: given(getattr(cls, n)) for n in (FORWARD, "backward") if hasattr(cls, n)})
+    try:
+        made = build(twin)
+        _take_new(report, check_loss(made, *loss_data(made, log=option == "log" and value)), f"with {option}={value}: ")
+    except (Misbehaviour, NotBuilt):
+        return
+
+
+def _take_new(report: Report, other: Report, prefix: str) -> None:
+    said = {(f.kind, f.where) for f in report.findings}
+    for finding in other.findings:
+        if (finding.kind, finding.where) not in said:
+            finding.message = prefix + finding.message
+            report.findings.append(finding)
+
+
+def loss_data(loss: Any, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """y and yhat that a loss takes: the first of its kind at which it is as defined, else one at which it answers.
+
+    Data of one column come last: a loss that takes nothing else takes them.
+    """
+    ranked = []
+    candidates = list(_candidates(type(loss).__name__, log))
+    for place, (y, yhat) in enumerate(candidates):
+        try:
+            subject = LossSubject(loss, y, yhat)
+            out = subject.forward(subject.x)
+        except (Misbehaviour, TypeError, ValueError):
+            continue
+        if not np.isfinite(out).all():
+            continue
+        fits = False
+        for w in subject.definition(subject.x, out, None):
+            if subject.raw_shape == ():
+                fits = fits or bool(np.isclose(float(out[0]), [w.sum(), w.mean(), w.mean() / yhat[0].size], rtol=1e-3).any())
+            elif w.shape == out.shape:
+                fits = fits or bool(np.allclose(out, w, rtol=0.05, atol=1e-3))
+        column = yhat.ndim == 1 or yhat.shape[-1] == 1
+        merged = subject.raw_shape == (yhat.size,) and not column  # reshape(-1): the examples cannot be told apart
+        outside = not subject.takes_any_number() and (yhat.min() < 0 or yhat.max() > 1)  # it wants probabilities
+        ranked.append((merged, column, outside, not fits, place))
+    return candidates[min(ranked)[-1] if ranked else 0]
+
+
+def _candidates(name: str, log: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Data for a loss of this name, the likeliest first."""
+    rng = np.random.default_rng(0)
+    labels, scores = np.array([0, 2, 1, 2]), rng.normal(size=(4, 3))
+    scores *= np.array([3, 3, 3, -3])[:, None]  # those of the right labels, too, are no probabilities
+    onehot, probabilities = np.eye(3)[labels], rng.dirichlet(np.ones(3) * 2, 4)
+    numbers = rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
+    binary = (rng.random((4, 2)) > 0.5) * 1.0, rng.uniform(0.1, 0.9, (4, 2))
+    column = (numbers[0][:, :1], numbers[1][:, :1])
+    logs = (onehot, np.log(probabilities))
+    word = name.lower()
+    if re.search("bce|bin", word):
+        bits = np.array([[0.0], [1.0], [1.0], [0.0]])
+        yield from (binary, (bits, binary[1][:, :1]), (bits[:, 0], binary[1][:, 0]))
+    elif re.search("hinge|perceptron|marg", word):
+        signs = np.sign(column[0])
+        yield from ((np.sign(numbers[0]), numbers[1]), (signs, column[1]), (signs[:, 0], column[1][:, 0]))
+    elif re.search("ce|cross|nll|entrop|log|soft", word):
+        probable, scored = [(onehot, probabilities), (labels, probabilities)], [(labels, scores), (onehot, scores)]
+        if log or "nll" in word:
+            yield from (logs, (labels, logs[1]))
+        yield from (*scored, *probable)
+        if not log:
+            yield logs
+    else:
+        yield from (numbers, column, (column[0][:, 0], column[1][:, 0]), binary, (onehot, probabilities))
+
+
+__all__ = ["NotBuilt", "build", "chosen", "examine_loss", "examine_module", "loss_data", "not_checked"]

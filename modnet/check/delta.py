@@ -1,0 +1,250 @@
+"""Probes of backward_delta, or of a loss's backward: whether it is the derivative of forward by its input."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from modnet.check import forward, geometry, guesses
+from modnet.check.forward import RETURN, Findings
+from modnet.check.numeric import along, complex_step
+from modnet.check.plan import DELTA, FORWARD, GRADIENT, Examination, Judged, Probe, skip
+from modnet.check.report import Finding
+from modnet.check.subject import Misbehaviour
+
+_SATURATES = (
+    "exp of a large number is infinite, and inf / inf or inf * 0 follow: write the derivative in terms of the output, which is "
+    "finite: out = self.forward(input), then out * (1 - out) for a sigmoid, 1 - out ** 2 for tanh"
+)
+_SIGNATURE = (
+    "the statement's is given the input: def {0}(self, input, delta); then use it in place of what forward kept in self"
+)
+
+
+def exists(e: Examination) -> Findings:
+    """There is one, and it takes what it should."""
+    subject = e.subject
+    if subject.x.dtype.kind != "f":
+        skip(e, DELTA, "an integer input has no derivative")
+    name = subject.names[DELTA]
+    if not subject.has(DELTA):
+        yield Finding("not-implemented", "", f"there is no {name}.", f"write {name}(self, input, delta)")
+        raise Judged
+    if not subject.remembers and not subject.takes_input(DELTA):
+        yield Finding(
+            "stateful",
+            "",
+            f"{name} is not given the input, so it can answer only for what was forwarded last.",
+            _SIGNATURE.format(name),
+            line=subject.quote(DELTA, r"self\.\w+"),
+        )
+
+
+def answers(e: Examination) -> Findings:
+    """It answers in the shape of the input."""
+    subject, x = e.subject, e.subject.x
+    got = subject.delta(x, subject.weights(2))
+    if got.shape != x.shape:
+        by_size = geometry.finding(e.shapes, DELTA, subject)
+        hint = f"return dL/dinput, of the shape of input{x.shape}" if got.size != x.size else "reshape it to input.shape"
+        yield by_size or Finding(
+            "shape",
+            "",
+            f"{subject.names[DELTA]} returns shape {got.shape}, expected {x.shape}, {subject.of_input}.",
+            hint,
+            line=subject.quote(DELTA, RETURN),
+        )
+        raise Judged
+
+
+def derivative(e: Examination) -> Findings:
+    """It is dL/dinput; if not, which mistake, or which two, give its numbers exactly."""
+    subject, x, weights = e.subject, e.subject.x, e.subject.weights(2)
+    q = e.questions[DELTA] = e.ask(DELTA, "dL/dinput", lambda: subject.delta(x, weights), 2)
+    q.line = subject.quote(DELTA, RETURN)
+    if not np.isfinite(q.truth).all():
+        skip(e, DELTA, "forward is not finite near this input")
+    if not q.right and q.error < 1e-3 and subject.dtype == np.float64:
+        # So near that the differences themselves may be at fault.
+        module = subject.fresh()
+        exact = complex_step(lambda v: np.asarray(subject.ask(FORWARD, module, v)).ravel(), x, q.entries, q.jacobian)
+        if exact is not None:
+            q.settle(exact)
+    if q.right and not q.whole and not _right_along(e, q.got_all.reshape(x.shape)):
+        yield guesses.direction(q, subject.names[DELTA])
+        return
+    if q.right:
+        e.remarks[DELTA] = f"relative error {q.error:.1e}"
+        return
+    found = subject.explain_delta(q)
+    if found is None:
+        for each in (q, *q.others):
+            found = found or guesses.diagnose(subject, each, subject.names[DELTA], guesses.for_delta(subject, each))
+        by_size = geometry.finding(e.shapes, DELTA, subject, q)
+        if by_size is not None and (not found or found[0].kind in ("transposed", "diagonal", "direction", "other-function")):
+            found = [by_size, *geometry.factor_findings(e.shapes, DELTA, subject, q)]
+    if not found and any(f.kind == "mutates" for f in _written(e)):
+        return  # what writes into its arguments gives anything
+    yield from found or [subject.unexplained(q, subject.names[DELTA])]
+
+
+def _written(e: Examination) -> list[Finding]:
+    return [f for f in forward.writes(e, DELTA) if f is not None]
+
+
+def _right_along(e: Examination, got: np.ndarray) -> bool:
+    """If not every entry was varied: the derivative along random directions, which touch them all."""
+    subject, x, weights = e.subject, e.subject.x, e.subject.weights(2)
+    rng, module = np.random.default_rng(9), e.subject.fresh()
+    tolerance = 1e-4 if subject.dtype == np.float64 else 2e-2
+
+    def f(z: np.ndarray) -> np.ndarray:
+        return np.asarray((weights * subject.forward(z, module)).sum())
+
+    for _ in range(3):
+        v = rng.choice([-1.0, 1.0], x.shape) * rng.uniform(0.5, 1, x.shape) * 1e-2
+        start = x.astype(np.float64)
+        wanted = float(along(f, start, v, subject.precision))
+        if abs(wanted - float(along(f, start, 3 * v, subject.precision)) / 3) > 1e-2 * tolerance * abs(wanted) + 1e-9:
+            continue  # a kink near by
+        if not abs(float((got * v).sum()) - wanted) <= tolerance * max(float(np.linalg.norm(got)), 1e-6) * np.linalg.norm(v):
+            return False
+    return True
+
+
+def stateful(e: Examination, operation: str = DELTA) -> Findings:
+    """It answers for the input that it is given, not for what was forwarded last."""
+    subject = e.subject
+    if subject.may_remember or not subject.takes_input(operation):
+        return
+    x, weights = subject.x, subject.weights(2)
+    name = subject.names[operation]
+
+    def ask(before: np.ndarray | None) -> dict[str, np.ndarray]:
+        if operation == DELTA:
+            return {"": subject.delta(x, weights, before)}
+        found = subject.gradients(x, weights, before=before)
+        return {n: found[n] for n in e.questions if n in found}
+
+    usual = ask(None)
+    for before in subject.other_inputs():
+        try:
+            again = ask(before)
+        except Misbehaviour as problem:
+            if problem.kind != "crash":
+                return
+            again, remark = {}, f" ({problem.message.split(' raises ')[-1]})"
+        else:
+            remark = ""
+        if again.keys() == usual.keys() and all(
+            a.shape == again[n].shape and np.allclose(a, again[n], rtol=1e-5, atol=1e-7, equal_nan=True)
+            for n, a in usual.items()
+        ):
+            continue
+        kept = (
+            [n for n in sorted(vars(subject.fresh())) if n not in ("_parameters", "_gradient")]
+            if hasattr(subject.original, "__dict__")
+            else []
+        )
+        used = [line for n in kept if (line := subject.quote(operation, rf"self\.{n}\b"))]
+        yield Finding(
+            "stateful",
+            "",
+            f"{name} answers for what was forwarded last, not for the input it is given{remark}.",
+            "use the argument input; what forward kept in self belongs to another batch by then",
+            line=used[0] if used else subject.quote(operation, r"self\.\w+\b(?!\()"),
+        )
+        return
+
+
+def ties(e: Examination) -> Findings:
+    """Moving equal numbers together moves their maximum as much: what is given back must add up to that."""
+    subject, x, q = e.subject, e.subject.x, e.questions.get(DELTA)
+    if (
+        subject.random
+        or subject.batch_statistics
+        or x.ndim < 2
+        or q is None
+        or not q.right
+        or not subject.may_tie
+        or e.wrong_forward
+    ):
+        return
+    rng, weights = np.random.default_rng(11), subject.weights(2)
+    tied = rng.integers(0, 2, x.shape) + 0.37
+    move = np.broadcast_to(rng.uniform(0.5, 1, (len(x), *(1,) * (x.ndim - 2), x.shape[-1] if x.ndim > 2 else 1)), x.shape)
+    for where in (tied, np.full(x.shape, 0.37)):
+
+        def f(t: float, at: np.ndarray = where) -> float:
+            return float((weights * subject.forward(at + t * move)).sum())
+
+        h = 1e-4 if subject.dtype == np.float64 else 3e-2
+        here, right, left = f(0.0), f(h), f(-h)
+        smooth = abs((right - here) - (here - left)) <= 1e-2 * abs(right - left) + 1e-9
+        wanted = (right - left) / (2 * h)
+        # A maximum is a straight line along the move. What bends within the step, such as a division by a small
+        # deviation, is another matter.
+        finer = (f(h / 4) - f(-h / 4)) / (h / 2)
+        smooth = smooth and abs(finer - wanted) <= 1e-2 * abs(wanted) + 1e-3
+        got_there = float((subject.delta(where, weights) * move).sum())
+        scale = float(np.abs(weights).sum())
+        if smooth and not abs(got_there - wanted) <= (1e-3 if h < 1e-3 else 2e-2) * scale:
+            yield Finding(
+                "ties",
+                "",
+                "if several inputs are equal and largest, what they get of delta does not add up to delta.",
+                "in a tie one takes all, the first as argmax gives it; a mask X == X.max() gives delta to each of them",
+                index=(),
+                analytic=got_there,
+                numeric=wanted,
+                line=subject.quote(DELTA, r"==|argmax|max\(", RETURN),
+            )
+            return
+
+
+def other_sizes(e: Examination, operation: str = DELTA) -> Findings:
+    """It is right in other sizes, if it is in this one."""
+    if all(q.right for name, q in e.questions.items() if (name == DELTA) == (operation == DELTA)):
+        yield geometry.finding(e.shapes, operation, e.subject)
+
+
+def saturates(e: Examination) -> Findings:
+    """It is finite for large input, if forward is."""
+    subject, q = e.subject, e.questions.get(DELTA)
+    if q is None or not q.right:
+        return  # another formula will have other limits
+    for text, extreme in subject.extremes() if e.by_numbers else []:
+        try:
+            if not np.isfinite(subject.forward(extreme)).all():
+                continue
+            got = subject.delta(extreme, subject.weights(2))
+        except Misbehaviour:
+            continue
+        if not np.isfinite(got).all():
+            at = tuple(int(i) for i in np.argwhere(~np.isfinite(got))[0])
+            probabilities = float(np.abs(extreme).max()) <= 1
+            yield Finding(
+                "saturates",
+                "",
+                f"{subject.names[DELTA]} gives {got[at]:g} for {text}, although forward is finite.",
+                "bound the divisor: np.maximum(p * (1 - p), 1e-12)" if probabilities else _SATURATES,
+                line=subject.quote(DELTA, r"exp\(|log\(|cosh\(|/", RETURN),
+            )
+            return
+
+
+PROBES: tuple[Probe, ...] = (
+    exists,
+    partial(forward.writes, operation=DELTA),
+    answers,
+    partial(forward.uninitialised, operation=DELTA),
+    derivative,
+    stateful,
+    ties,
+    other_sizes,
+    lambda e: e.subject.near_zero(e),
+    saturates,
+    partial(forward.integers, operation=DELTA),
+)
+__all__ = ["DELTA", "GRADIENT", "PROBES", "other_sizes", "stateful"]

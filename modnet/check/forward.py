@@ -1,0 +1,305 @@
+"""Probes of forward: whether it answers, for each example alone, what its name says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from modnet.check import geometry, known
+from modnet.check.arrays import copied
+from modnet.check.draws import other_draws
+from modnet.check.plan import FORWARD, Examination, Judged, Probe
+from modnet.check.report import Finding, worst
+from modnet.check.subject import Misbehaviour, Subject
+
+RETURN = r"^return\b"
+_IN_PLACE = r"\b{0}\s*(\[.*\])?\s*(\+|-|\*|/)=|\b{0}\s*\[.*\]\s*=[^=]|out\s*=\s*{0}\b|\b{0}\.(sort|fill|put)\("
+SATURATES = (
+    "exp of a large number is infinite, and inf / inf or log(0) follow: subtract the row's maximum before exp "
+    "(X - X.max(axis=-1, keepdims=True)), or write the formula with exp(-abs(x)) only"
+)
+Findings = Iterator[Finding | None]
+
+
+def answers(e: Examination) -> Findings:
+    """Forward gives an array of a row an example."""
+    e.subject.examine()
+    if not e.subject.out.size:
+        shape = e.subject.out.shape
+        yield Finding("shape", "", f"forward returns an empty array, of shape {shape}.", "how many windows there are, for one")
+        raise Judged
+    yield from e.subject.conventions()
+
+
+def coupled(e: Examination) -> Findings:
+    """One example's result does not depend on the others."""
+    subject, x, out = e.subject, e.subject.x, e.subject.out
+    if len(x) < 2 or subject.random or x.dtype.kind != "f" or len(out) != len(x) or not np.isfinite(out).all():
+        return
+    changed = x.copy()
+    changed[1:] = changed[1:][::-1] * 0.9 + 0.02 if x.min() >= 0 and x.max() <= 1 else changed[1:][::-1] * 0.5 + 0.3
+    moved = subject.forward(changed)
+    if moved.shape == out.shape and np.allclose(moved[0], out[0], rtol=1e-5, atol=1e-7):
+        return
+    if _normalises(subject):
+        subject.batch_statistics = True
+        return
+    finding = Finding(
+        "batch-coupled",
+        "",
+        f"the {subject.result} of one example depends on the other examples of the batch.",
+        "a sum, maximum or mean over one example needs its axis: .sum(axis=-1, keepdims=True); without axis it runs over "
+        "the whole batch, with axis=0 over the examples",
+        line=subject.quote(FORWARD, r"\.(sum|max|mean|min)\(|np\.(sum|max|mean|min)\(|norm\(", RETURN),
+    )
+    if moved.shape == out.shape:
+        vars(finding).update(
+            worst(moved[:1], out[:1], np.abs(moved[:1] - out[:1])), truth="with other examples beside it, else"
+        )
+    yield finding
+    subject.coupled = True
+    subject.narrow(1)  # one example alone shows what else there is to say
+
+
+def _normalises(subject: Subject) -> bool:
+    """Whether it centres and scales by the batch: then scaling the whole batch changes nothing."""
+    again = subject.forward(3 * subject.x + 1)
+    return again.shape == subject.out.shape and np.allclose(again, subject.out, rtol=1e-2, atol=1e-2)
+
+
+def uninitialised(e: Examination, operation: str = FORWARD) -> Findings:
+    """The result holds no memory that nobody has set."""
+    subject, delta = e.subject, e.subject.given_back()
+
+    def ask() -> np.ndarray:
+        return subject.forward(subject.x) if operation == FORWARD else subject.delta(subject.x, delta)
+
+    usual = ask()
+    with other_draws(20240229, memory=37.0):
+        other = ask()
+    if usual.shape == other.shape and not np.allclose(usual, other, equal_nan=True) and not subject.random:
+        at = tuple(int(i) for i in np.argwhere(~np.isclose(usual, other, equal_nan=True))[0])
+        yield Finding(
+            "uninitialised",
+            "",
+            f"{subject.names[operation]} returns memory that nobody has set, at {list(at)} for one: whatever was there before.",
+            "np.empty and np.empty_like set nothing: write np.zeros, or set every entry",
+            line=subject.quote(operation, r"np\.empty"),
+        )
+
+
+def writes(e: Examination, operation: str = FORWARD) -> Findings:
+    """It writes into nothing that it is given."""
+    subject = e.subject
+    module, delta = subject.fresh(), subject.given_back()
+    arguments = subject.arguments(operation, subject.x, None if operation == FORWARD else delta)
+    before = [array.copy() for _, array in arguments]
+    try:
+        if operation != FORWARD:
+            subject.zero(module)
+            subject.ask(FORWARD, module, subject.x)
+        subject.invoke(operation, module, [array for _, array in arguments])
+    except Misbehaviour:
+        return
+    for place, ((name, now), then) in enumerate(zip(arguments, before, strict=True)):
+        if not np.array_equal(now, then, equal_nan=True):
+            own = _argument(subject, operation, place, name)
+            advice = (
+                "work on a copy: out = X.copy(), then write into out"
+                if operation == FORWARD and name == "input"
+                else f"write {own} = {own} * ..., a new array, not {own} *= ...; or take {own}.copy() first"
+            )
+            text = "its input" if operation == FORWARD and name == "input" else name
+            yield Finding(
+                "mutates",
+                "",
+                f"{subject.names[operation]} writes into {text}: whoever uses it afterwards gets other numbers.",
+                advice,
+                line=subject.quote(operation, _IN_PLACE.format(own), rf"\b{own}\b.*="),
+            )
+            return
+
+
+def _argument(subject: Subject, operation: str, place: int, name: str) -> str:
+    code = getattr(getattr(type(subject.original), subject.names[operation], None), "__code__", None)
+    names = code.co_varnames[1 : code.co_argcount] if code is not None else ()
+    return str(names[place]) if place < len(names) else name
+
+
+def defined(e: Examination) -> Findings:
+    """It is what its name, or the reference, says; in other sizes too."""
+    subject, x = e.subject, e.subject.x
+    module = subject.fresh() if e.reference is None else copied(subject.original)
+    out = subject.out if e.reference is None else subject.forward(x, module)
+    candidates = e.wanted(x, out, module)
+    wrong = _against(e, candidates, out) if candidates else None
+    e.remarks[FORWARD] = "as defined" if candidates and wrong is None else "no definition to compare with"
+    if x.dtype.kind == "f":
+        e.shapes = geometry.examine(subject, e.make)
+        by_size = geometry.forward_finding(e.shapes, subject)
+        if by_size is not None and (wrong is None or by_size.kind != "direction"):
+            wrong = by_size
+            e.defined = e.defined or list(range(len(candidates)))[:4]
+    if wrong is not None and subject.coupled:
+        e.wrong_forward = True  # said already: it reads other examples
+    elif wrong is not None:
+        e.wrong_forward = True
+        wrong.line = wrong.line or subject.quote(FORWARD, RETURN)
+        yield wrong
+    if not np.isfinite(subject.out).all():
+        if wrong is None:
+            e.skipped[FORWARD] = "not finite at this input, so nothing else can be judged"
+        raise Judged
+
+
+def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> Finding | None:
+    subject = e.subject
+    tolerance = subject.tolerance if subject.dtype == np.float64 else 1e-4
+    finite = bool(np.isfinite(out).all())
+    same = [(i, c) for i, c in enumerate(candidates) if c.shape == out.shape and (np.isfinite(c).all() or not finite)]
+    for _, wanted in same:
+        margin = tolerance * max(1.0, float(np.abs(wanted).max(initial=0.0)))
+        if np.allclose(out, wanted, rtol=tolerance, atol=margin, equal_nan=True):
+            return None
+    source = "the reference gives" if e.reference is not None else "the definition gives"
+    if not same:
+        if any(c.shape == out.shape for c in candidates) or not subject.shape_is_defined:
+            return None
+        return Finding(
+            "shape",
+            "",
+            f"forward returns shape {out.shape}, {source} {candidates[0].shape}.",
+            "the shape of the result",
+        )
+    same.sort(key=lambda ic: float(np.nan_to_num(np.abs(ic[1] - out), nan=1e300).sum()))
+    e.defined, wanted = [i for i, _ in same[:4]], same[0][1]
+    difference = np.abs(out - wanted)
+    if not np.isfinite(out).all() and np.isfinite(wanted).all():
+        finding = Finding("saturates", "", "forward gives NaN or infinity although the definition is finite.", SATURATES)
+    else:
+        other = subject.other_forward(out, wanted, source[:-6])
+        if other is None:
+            return None
+        finding = other
+        if finding.kind == "forward" and _flipped(e, out):
+            finding.kind, finding.message = "flipped-kernel", "forward reads the window backwards."
+            finding.hint = "weight i of the window belongs to position start + i of the input: no [::-1]"
+    vars(finding).update(worst(out, wanted, difference), truth=source)
+    return finding
+
+
+def _flipped(e: Examination, out: np.ndarray) -> bool:
+    module = e.subject.fresh()
+    for array in e.subject.parameters(module).values():
+        if array.ndim >= 3:
+            for other in (array[::-1].copy(), array[::-1, ::-1].copy()):
+                held = array.copy()
+                array[...] = other
+                wanted = e.wanted(e.subject.x, out, module)
+                array[...] = held
+                if any(c.shape == out.shape and np.allclose(c, out, rtol=1e-6, atol=1e-9) for c in wanted):
+                    return True
+    return False
+
+
+def saturates(e: Examination) -> Findings:
+    """It is finite for large input, if it is by definition."""
+    subject = e.subject
+    for text, extreme in subject.extremes() if e.by_numbers else []:
+        try:
+            out = subject.forward(extreme)
+        except Misbehaviour:
+            continue
+        if np.isfinite(out).all():
+            continue
+        wanted = _finite_truth(e, extreme)
+        if wanted is not None and wanted.shape == out.shape:
+            bad = ~np.isfinite(out) & np.isfinite(wanted)
+        else:
+            bad = np.isnan(out) | (subject.never_infinite & ~np.isfinite(out) & (not _grows(subject, extreme)))
+        if bad.any():
+            at = tuple(int(i) for i in np.argwhere(bad)[0])
+            probabilities = float(np.abs(extreme).max()) <= 1
+            finding = Finding(
+                "saturates",
+                "",
+                f"forward gives {out[at]:g} for {text}.",
+                "log(0) is infinite, and 0 * inf is NaN: bound the logarithm, np.maximum(np.log(p), -100), or clip p"
+                if probabilities
+                else SATURATES,
+                index=at,
+                analytic=float(out[at]),
+                line=subject.quote(FORWARD, r"np\.log\(.*np\.exp|exp\(", r"log\(", RETURN),
+            )
+            if wanted is not None and wanted.shape == out.shape:
+                finding.numeric, finding.truth = float(wanted[at]), "the definition gives"
+            yield finding
+            return
+
+
+def _grows(subject: Subject, extreme: np.ndarray) -> bool:
+    """Whether forward grows so fast on the way there that infinity is what it should be."""
+    try:
+        near, far = (np.abs(subject.forward(extreme * part)) for part in (0.04, 0.08))
+    except Misbehaviour:
+        return False
+    return bool(np.isfinite(far).all() and float(far.max()) > 1e6 * max(1.0, float(near.max())))
+
+
+def _finite_truth(e: Examination, x: np.ndarray) -> np.ndarray | None:
+    """What forward should give for x, from the definition or from a function it was like so far; None if unknown."""
+    subject = e.subject
+    for wanted in e.wanted(x, subject.out, subject.fresh()) if e.reference is None else []:
+        if wanted.shape == subject.out.shape and np.isfinite(wanted).all():
+            return wanted
+    for function in known.FUNCTIONS.values():
+        here = function(subject.x.astype(float))
+        if here.shape == subject.out.shape and np.allclose(here, subject.out, rtol=1e-6, atol=1e-9):
+            return function(x)
+    return None
+
+
+def integers(e: Examination, operation: str = FORWARD) -> Findings:
+    """The same numbers as integers give the same, and results are not made integers."""
+    subject = e.subject
+    if not e.by_numbers or (operation != FORWARD and subject.may_remember):
+        return
+    for name, as_floats, as_integers in subject.whole_numbers(operation):
+        try:
+            wanted = as_floats()
+        except (Misbehaviour, KeyError):
+            continue
+        if not np.isfinite(wanted).all():
+            continue
+        line = subject.quote(
+            operation, r"zeros_like|empty_like|ones_like|full_like|\.copy\(\)|dtype|astype|\bint\b|np\.full|[-+*/]=", r"="
+        )
+        hint = (
+            f"np.zeros_like({name.split()[-1]}) and .copy() have the type of what they are given: write np.zeros(X.shape), or "
+            "X = np.asarray(X, dtype=float) first"
+        )
+        try:
+            got = as_integers()
+        except Misbehaviour as problem:
+            if subject.refuses_integers:
+                continue
+            yield Finding("integer-input", "", f"{problem.message}, if {name} holds integers.", hint, line=problem.line)
+            return
+        scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
+        if got.shape == wanted.shape and np.allclose(got, wanted, rtol=1e-4, atol=1e-5 * scale):
+            continue
+        finding = Finding(
+            "integer-input",
+            "",
+            f"{subject.names[operation]} gives something else if {name} holds the same numbers as integers.",
+            hint,
+            line=line,
+        )
+        if got.shape == wanted.shape:
+            vars(finding).update(worst(got, wanted, np.abs(got - wanted)), truth="for floats it is")
+        yield finding
+        return
+
+
+PROBES: tuple[Probe, ...] = (answers, coupled, uninitialised, writes, defined, saturates, integers)

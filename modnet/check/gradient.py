@@ -1,0 +1,267 @@
+"""Probes of backward_update_gradient: whether each parameter gets its derivative, added to what was there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+
+import numpy as np
+
+from modnet.check import delta, forward, geometry, guesses, numeric
+from modnet.check.arrays import gradients, is_gradient, looks_trained
+from modnet.check.forward import Findings
+from modnet.check.plan import FORWARD, GRADIENT, Examination, Judged, Probe, skip
+from modnet.check.question import Question
+from modnet.check.report import Finding
+from modnet.check.subject import UPDATE, ZERO, Misbehaviour
+
+
+def ask(e: Examination) -> Findings:
+    """What forward depends on gets a gradient; the answers are kept for the probes that follow."""
+    subject, x = e.subject, e.subject.x
+    weights, name = subject.weights(3), subject.names[GRADIENT]
+    held = subject.parameters(subject.fresh())
+    truths = {
+        n: e.ask(GRADIENT, "dL/dparameters", partial(np.zeros, array.shape), 3, n) for n, array in held.items() if array.size
+    }
+    # Arrays that forward does not depend on are no parameters, and constants are not meant to learn.
+    truths = {n: q for n, q in truths.items() if np.abs(q.truth).max(initial=0.0) > 1e-9}
+    if not truths:
+        if subject.has(GRADIENT) and not subject.remembers:
+            subject.quietly(GRADIENT)  # a network calls it of every module
+        skip(e, GRADIENT, "no parameters" if subject.may_have_parameters else "")
+    if not subject.has(GRADIENT):
+        yield Finding("not-implemented", "", f"there is no {name}.", f"write {name}(self, input, delta)")
+        raise Judged
+    if not subject.remembers and not subject.takes_input(GRADIENT):
+        yield Finding(
+            "stateful",
+            "",
+            f"{name} is not given the input, so it can answer only for what was forwarded last.",
+            f"the statement's is given the input: def {name}(self, input, delta)",
+            line=subject.quote(GRADIENT, r"self\.\w+"),
+        )
+    first = subject.gradients(x, weights)
+    truths = {n: q for n, q in truths.items() if looks_trained(n) or _is_trained(e, n)}
+    e.first = first
+    for n in truths:
+        e.questions[n] = e.ask(GRADIENT, "dL/dparameters", partial(_fitting, e, n, truths[n], truths), 3, n)
+        e.questions[n].line = subject.quote(GRADIENT, r"grad\w*(\[.*?\])?\s*[-+]?=", r"=")
+
+
+def _fitting(e: Examination, name: str, q: Question, taken: Collection[str]) -> np.ndarray:
+    """What came back for a parameter; zeros if nothing did."""
+    got = matching(name, q, e.subject.gradients(e.subject.x, e.subject.weights(3)), taken)
+    return np.zeros(q.shape) if got is None else got
+
+
+def _is_trained(e: Examination, name: str) -> bool:
+    """Whether update_parameters moves it, if every gradient is 1."""
+    subject = e.subject
+    module = subject.fresh()
+    try:
+        subject.zero(module)
+        subject.ask(FORWARD, module, subject.x)
+        subject.ask(GRADIENT, module, subject.x, subject.weights(3))
+        before = subject.parameters(module)[name].copy()
+        subject.invoke(UPDATE, module, [0.1])
+        return not np.array_equal(subject.parameters(module)[name], before)
+    except (Misbehaviour, KeyError):
+        return False
+
+
+def matching(name: str, q: Question, found: dict[str, np.ndarray], taken: Collection[str]) -> np.ndarray | None:
+    """The gradient that belongs to a parameter: by name, else by being right, else by shape and a likely name.
+
+    `taken` are the parameters: what has the name of another one is that one's.
+    """
+    size = int(np.prod(q.shape))
+    held = is_gradient(name) and "_parameters" in name  # in the contract's place
+    if name in found and held:
+        got = found[name]
+        if got.shape == q.shape or (got.size == size and np.squeeze(got).shape == np.squeeze(np.empty(q.shape)).shape):
+            return got
+    likely = []
+    for other, array in found.items():
+        if array.size == size and other != name and other not in taken:
+            q.answer(array)
+            if q.right:
+                return array
+            if "grad" in other.lower() or other.lower().lstrip("_").startswith("d") or "_parameters[" in other:
+                likely.append((other, array))
+    core = name.strip("_").lower()
+    close = [a for n, a in likely if core in n.lower()]
+    if held and "_parameters" in found and found["_parameters"].shape != q.shape:
+        return None
+    return close[0] if close else likely[0][1] if len(likely) == 1 and likely[0][1].shape == q.shape else None
+
+
+def nothing(e: Examination) -> Findings:
+    """Something comes back at all."""
+    asked = {n: q for n, q in e.questions.items() if q.by == "dL/dparameters"}
+    first = e.first
+    kept = any(a.any() for n, a in first.items() if is_gradient(n))
+    if not any(q.got.any() for q in asked.values()) and not kept:
+        name = e.subject.names[GRADIENT]
+        hint = "self._gradient += input.T @ delta, or what belongs to this module; returning it is not enough"
+        yield Finding("not-implemented", "", f"{name} leaves the gradient as it was.", hint)
+        raise Judged
+
+
+def adds(e: Examination) -> Findings:
+    """A second call adds."""
+    subject, once = e.subject, e.first
+    if subject.replaces or subject.random:
+        return
+    twice = subject.gradients(subject.x, subject.weights(3), times=2)
+    for name, first in once.items():
+        second = twice.get(name)
+        if second is None or second.shape != first.shape or not first.any() or not np.isfinite(first).all():
+            continue
+        if not is_gradient(name):
+            continue
+        own = name.replace("_parameters", "_gradient")
+        if np.allclose(second, first, rtol=1e-9):
+            attribute = own.split(".")[-1].split("[")[0]
+            yield Finding(
+                "overwrites",
+                "",
+                f"a second call leaves {own} as after the first: it is set, but it must be added to.",
+                f"self.{attribute} += ..., not self.{attribute} = ...: a module used twice in a network adds both up",
+                line=subject.quote(GRADIENT, rf"{attribute}.*[^-+*/=]=[^=]"),
+            )
+            return
+        if not np.allclose(second, 2 * first, rtol=1e-5, atol=1e-7 * float(np.abs(first).max())):
+            ratio = float((second.ravel() @ first.ravel()) / (first.ravel() @ first.ravel()))
+            yield Finding(
+                "double-counts",
+                "",
+                f"after a second call {own} is {ratio:.4g} times what it was after the first, expected 2 times.",
+                "add what belongs to this call only: += new, where new does not contain the old gradient",
+                line=subject.quote(GRADIENT, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?="),
+            )
+            return
+
+
+def derivatives(e: Examination) -> Findings:
+    """Each parameter's gradient is its derivative; if not, which mistake, or which two, give its numbers."""
+    subject, error = e.subject, 0.0
+    for name, q in list(e.questions.items()):
+        if q.by != "dL/dparameters":
+            continue
+        label = "" if name == "_parameters" else f" of {name}"
+        if not q.got.any():
+            yield _no_gradient(e, name, label, q)
+            continue
+        error = max(error, q.error)
+        if q.right:
+            subject.answered.append(name)
+            e.answers[name] = q.got_all
+            continue
+        found = guesses.diagnose(subject, q, f"the gradient{label}", guesses.for_gradient(subject, q, name, label))
+        by_size = geometry.finding(e.shapes, GRADIENT, subject, q)
+        if by_size is not None and (not found or found[0].kind in ("transposed", "overwrites", "direction")):
+            found = [by_size, *geometry.factor_findings(e.shapes, GRADIENT, subject, q)]
+        yield from found or [guesses.direction(q, f"the gradient{label}")]
+    if subject.answered:
+        e.remarks[GRADIENT] = f"relative error {error:.1e}"
+
+
+def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:
+    held = e.first.get(name)
+    if held is not None and held.any() and held.shape != q.shape:
+        turned = q.shape[::-1] == held.shape
+        return Finding(
+            "shape",
+            "",
+            f"the gradient{label} has shape {held.shape}, expected {q.shape}, the parameters'.",
+            "input.T @ delta, not delta.T @ input"
+            if turned
+            else "the gradient has one number for each parameter; sum over the batch",
+            line=q.line,
+        )
+    if held is not None and not held.any() and name == "_parameters" and len(e.first) == 1:
+        return Finding("not-implemented", "", f"{GRADIENT} leaves the gradient at zero.", "self._gradient += ...", line=q.line)
+    bias = np.abs(q.jacobian - _jacobian_elsewhere(e, name, q)).max(initial=0.0) < 1e-6
+    own = (
+        "it is added to every row, so its gradient is delta.sum(axis=0)"
+        if bias
+        else "by the chain rule, its gradient is the sum over the batch of delta times what it multiplies"
+    )
+    return Finding(
+        "missing-parameter",
+        "",
+        f"{name} changes the output, but gets no gradient: it never learns.",
+        f"add it in {e.subject.names[GRADIENT]}: {own}",
+    )
+
+
+def _jacobian_elsewhere(e: Examination, name: str, q: Question) -> np.ndarray:
+    subject = e.subject
+    module = subject.fresh()
+    array, other = subject.parameters(module)[name], subject.other_inputs()[0]
+
+    def f(values: np.ndarray) -> np.ndarray:
+        array[...] = values
+        return subject.forward(other, module).ravel()
+
+    return numeric.derivative(f, array.astype(np.float64), q.entries, subject.precision).value
+
+
+def integers(e: Examination) -> Findings:
+    """Whole numbers give the same gradient."""
+    if e.subject.answered:
+        yield from forward.integers(e, GRADIENT)
+
+
+def zeroed(e: Examination) -> Findings:
+    """zero_grad leaves zeros."""
+    subject = e.subject
+    where, name = f"{subject.name}.{subject.names[ZERO]}", subject.names[ZERO]
+    if subject.replaces:
+        skip(e, ZERO, "")
+    asked = [n for n, q in e.questions.items() if q.by == "dL/dparameters"]
+    if not subject.has(ZERO):
+        if asked:
+            yield Finding(
+                "never-zeroed",
+                where,
+                f"there is no {name}: gradients add up for ever.",
+                "write zero_grad(self): self._gradient = np.zeros(self._parameters.shape)",
+            )
+        else:
+            skip(e, ZERO, "")
+        return
+    module = subject.fresh()
+    subject.invoke(ZERO, module, [])
+    if not asked:
+        return
+    try:
+        subject.ask(FORWARD, module, subject.x)
+        subject.ask(GRADIENT, module, subject.x, subject.weights(3))
+    except Misbehaviour:
+        skip(e, ZERO, "the gradient first")
+    before = gradients(module)
+    subject.invoke(ZERO, module, [])
+    for n, array in gradients(module).items():
+        if is_gradient(n) and n in before and before[n].any() and array.any():
+            yield Finding(
+                "never-zeroed",
+                where,
+                f"after {name} {n.replace('_parameters', '_gradient')} is not zero.",
+                "set every gradient to zeros of its parameter's shape",
+                line=subject.quote(ZERO, r"=", r"\w"),
+            )
+            return
+
+
+PROBES: tuple[Probe, ...] = (
+    partial(forward.writes, operation=GRADIENT),
+    ask,
+    nothing,
+    adds,
+    derivatives,
+    partial(delta.other_sizes, operation=GRADIENT),
+    partial(delta.stateful, operation=GRADIENT),
+    integers,
+)

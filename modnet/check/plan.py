@@ -1,0 +1,231 @@
+"""The plan of an examination: which probes are made of a subject, in which order.
+
+A probe is a function of the examination that gives the findings of one kind of question; the plan is the list of them. All of
+it is made: a mistake that stands on its own is said, however many there are. Three rules keep one from being said twice.
+
+* What cannot be answered cannot be judged: an operation that raises, or answers in another shape, ends its part of the plan.
+* Every derivative is that of the author's own forward. If forward is wrong and its definition is known, a backward that is
+  right for the definition is right: only forward has to be mended (`Examination.functions`).
+* A backward that calls forward shows forward's own weakness again; that is said once, about forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from modnet.check import geometry
+from modnet.check.draws import known_memory, same_draws
+from modnet.check.numeric import Derivative, derivative
+from modnet.check.question import Question, chosen_entries
+from modnet.check.report import Finding, Report
+from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, as_output, call
+
+Probe = Callable[["Examination"], Iterable["Finding | None"]]
+Function = Callable[[np.ndarray, Any], np.ndarray]
+
+
+class Examination:
+    """One subject under examination: what the probes have learnt so far, and the report as it grows.
+
+    Attributes
+    ----------
+    subject, report : see `Subject` and `Report`.
+    reference, make : see `check_module`.
+    shapes : what the module does in other sizes.
+    defined : the places of the definitions that forward may be meant to be, the nearest first.
+    found : the findings of each operation. questions : what was asked of each operation or parameter array, and answered.
+    first : every array that may be a gradient after one call.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        report: Report,
+        reference: Callable[[np.ndarray], Any] | None = None,
+        make: Callable[..., Any] | None = None,
+    ) -> None:
+        self.subject, self.report, self.reference, self.make = subject, report, reference, make
+        self.by_numbers = subject.x.dtype.kind == "f"
+        self.drawn = False
+        self.shapes: geometry.Outcomes | None = None
+        self.defined: list[int] = []
+        self.wrong_forward = False
+        self.found: dict[str, list[Finding]] = {}
+        self.questions: dict[str, Question] = {}
+        self.first: dict[str, np.ndarray] = {}
+        self.answers: dict[str, np.ndarray] = {}
+        self.remarks: dict[str, str] = {}
+        self.skipped: dict[str, str] = {}
+
+    # --- carrying out
+
+    def carry_out(self, plan: Iterable[tuple[str, Iterable[Probe]]]) -> Report:
+        """Make all probes of a plan."""
+        with same_draws(), known_memory(type(self.subject.original)), np.errstate(all="ignore"):
+            return self._carried_out(plan)
+
+    def _carried_out(self, plan: Iterable[tuple[str, Iterable[Probe]]]) -> Report:
+        for operation, probes in plan:
+            found: list[Finding] = []
+            for probe in probes:
+                try:
+                    for finding in probe(self):
+                        found += [finding] if finding is not None else []
+                except Misbehaviour as problem:
+                    if self.subject.coupled and operation != FORWARD:
+                        self.skipped[operation] = "forward first"  # it may not take one example alone, as it is asked here
+                    else:
+                        found.append(self.misbehaved(operation, problem))
+                    break
+                except Judged:
+                    break
+            self.conclude(operation, found)
+            if operation == FORWARD and not self.subject.out.size:
+                break
+        return self.report
+
+    def conclude(self, operation: str, found: list[Finding]) -> None:
+        """Take the findings of an operation into the report, and its verdict."""
+        kept: list[Finding] = []
+        for finding in found:
+            finding.where = finding.where or f"{self.subject.name}.{self.subject.names.get(operation, operation)}"
+            key = (finding.kind, finding.where, finding.message)
+            if key not in [(f.kind, f.where, f.message) for f in [*self.report.findings, *kept]] and not self.consequence(
+                operation, finding, kept
+            ):
+                kept.append(finding)
+        self.found[operation] = kept
+        self.report.findings += kept
+        name = self.subject.names.get(operation, operation)
+        if kept:
+            kinds = ", ".join(dict.fromkeys(f.kind for f in kept))
+            self.report.verdict(name, right=False, remark=kinds)
+        elif operation in self.skipped:
+            if self.skipped[operation]:
+                self.report.verdict(name, right=None, remark=self.skipped[operation])
+        else:
+            self.report.verdict(name, remark=self.remarks.get(operation, ""))
+
+    def consequence(self, operation: str, finding: Finding, beside: list[Finding]) -> bool:
+        """Whether it only shows again what was said of forward, or in the same place."""
+        kind, before = finding.kind, self.found.get(FORWARD, [])
+        if kind == "integer-input" and any(f.kind == "mutates" and f.where == finding.where for f in beside):
+            return True
+        if kind == "direction" and any(f.kind in ("uninitialised", "double-counts") for f in beside):
+            return True
+        if operation == FORWARD or kind not in (
+            "saturates",
+            "integer-input",
+            "batch-coupled",
+            "mutates",
+            "uninitialised",
+            "crash",
+        ):
+            return False
+        return any(f.kind == kind for f in before) and bool(self.subject.reads_forward(operation))
+
+    def misbehaved(self, operation: str, problem: Misbehaviour) -> Finding:
+        """The finding for an operation that could not be carried out."""
+        subject, name = self.subject, self.subject.names.get(operation, operation)
+        by_size = geometry.finding(self.shapes, operation, subject) if operation != FORWARD else None
+        if by_size is not None:
+            return by_size
+        arguments = subject.arguments(operation, subject.x, subject.given_back())
+        given = ", ".join(f"{n} {a.shape}" for n, a in arguments)
+        hint = {
+            "not-implemented": f"write {name}" + ("" if operation == GRADIENT else ", and end it with return"),
+            "shape": "the first axis counts examples; sum or reshape only over the other axes",
+            "crash": f"the shapes on that line: print them; given are {given}",
+            "signature": f"def {name}(self, {', '.join(n for n, _ in arguments)})",
+        }.get(problem.kind, "")
+        return Finding(problem.kind, "", problem.message + ".", problem.hint or hint, line=problem.line)
+
+    # --- what derivatives are compared with
+
+    def wanted(self, x: np.ndarray, out: np.ndarray, module: Any) -> list[np.ndarray]:
+        """What forward may give for x by definition, or by the reference."""
+        if self.reference is not None:
+            return [as_output(call("reference", self.reference, x.copy()), "reference", len(x))]
+        return self.subject.definition(x, out, module)
+
+    def functions(self) -> Iterator[Function]:
+        """The functions whose derivative backward may be: forward as it is; if it is wrong, as it is defined, too."""
+        subject = self.subject
+        yield lambda x, module: subject.forward(x, module)
+        if self.wrong_forward and not subject.convention and self.reference is None:
+            for place in self.defined:
+                yield partial(self._definition, place)
+
+    def _definition(self, place: int, x: np.ndarray, module: Any) -> np.ndarray:
+        return self.wanted(x, self.subject.out, module)[place]
+
+    def ask(self, operation: str, by: str, got: Callable[[], np.ndarray], seed: int, name: str = "") -> Question:
+        """Ask for the derivative by the input, or by a parameter array of this name, and compare it with the answer.
+
+        The first function for which the answer is right is the one asked about; else the author's own forward.
+        """
+        subject, first, others = self.subject, None, list[Question]()
+        for i, function in enumerate(self.functions()):
+            try:
+                found, entries, shape, out = self._derivative(function, name)
+            except (Misbehaviour, IndexError, ValueError):
+                continue
+            weights = subject.weights(seed) if first is None else first.delta
+            if out.shape != subject.out.shape:
+                continue
+            q = Question(
+                f"{subject.name}.{subject.names[operation]}",
+                subject.x,
+                subject.out,
+                weights,
+                found,
+                entries,
+                shape,
+                subject.tolerance,
+            )
+            q.by = by
+            for repaired in (False, True)[: min(i, 1) + 1]:
+                subject.repair = function if repaired else None
+                try:
+                    q.answer(got())
+                finally:
+                    subject.repair = None
+                if q.right:
+                    return q
+            first = first or q
+            others += [q] if q is not first else []
+        if first is None:
+            raise Judged
+        first.others = others
+        return first
+
+    def _derivative(self, function: Function, name: str) -> tuple[Derivative, np.ndarray, tuple[int, ...], np.ndarray]:
+        subject, module = self.subject, self.subject.fresh()
+        at = subject.parameters(module)[name] if name else subject.x
+        start = at.astype(np.float64)
+        entries = chosen_entries(start.size)
+
+        def f(values: np.ndarray) -> np.ndarray:
+            if not name:
+                return function(values, module).ravel()
+            at[...] = values
+            return function(subject.x, module).ravel()
+
+        return derivative(f, start, entries, subject.precision), entries, start.shape, function(subject.x, module)
+
+
+class Judged(Exception):
+    """Nothing more can be judged about this operation."""
+
+
+def skip(examination: Examination, operation: str, remark: str) -> None:
+    """Say why an operation is not looked at, and go on to the next."""
+    examination.skipped[operation] = remark
+    raise Judged
+
+
+__all__ = ["DELTA", "FORWARD", "GRADIENT", "UPDATE", "ZERO", "Examination", "Judged", "Probe", "skip"]

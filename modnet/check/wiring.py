@@ -1,0 +1,222 @@
+"""How networks and optimizers of other people's are put together and called, and a record of what they do with their layers.
+
+A constructor or a method says by the names of its arguments what it wants (`filled`): modules as a list or one by one, a loss
+or the class of one, the input, the targets, delta, a rate. What they then do with each layer is written down (`Trace`): that
+tells a layer left out from one done twice, and a step before delta from one after it, whatever the network is called by.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modnet.check.arrays import parameters
+from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, call
+
+#: What an argument is, by its name in lower case without underscores and digits.
+_ROLES = {
+    "yhat": r"y?hat|y?pred(ict(ion|ed|ions)?)?s?|yp|.*hat|outputs?|sorties?|res(ult)?",
+    "y": r"y|ys|ytrue|truth|targets?|labels?|datay|batchy|ybatch|cibles?|verite|ytrain",
+    "X": r"x|xs|inputs?|inp|in|data|datax|batchx|xbatch|entrees?|xtrain|xinput",
+    "delta": r".*delta.*|d|dout|grad(ient)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)|deltaloss",
+    "loss": r"loss(f|fn|func|fonction|function)?|fctloss|cost|cout|criterion|critere|objective|perte|costfunction|lossfunction",
+    "rate": r"eps(ilon)?|lr|gradientstep|learningrate|step(size)?|pas|rate|alpha|eta|learningstep",
+    "net": r"net|network|reseau|model|modele|sequen(tial|tiel)|modulelist|nn",
+    "modules": r"modules?|layers?|couches?|listmodules?|seq(uence)?|args|(list|liste)(des)?(modules|couches|layers)|chain",
+    "encoder": r"encod(er|eur|e)",
+    "decoder": r"decod(er|eur|e)",
+}
+
+
+def role(name: str) -> str:
+    """What an argument of this name is; empty if that is not known."""
+    word = re.sub(r"[^a-z]", "", name.lower().replace("é", "e"))
+    return next((r for r, pattern in _ROLES.items() if re.fullmatch(pattern, word)), "")
+
+
+def filled(
+    function: Callable[..., Any], roles: dict[str, Any], positions: tuple[tuple[str, ...], ...] = ()
+) -> list[Any] | None:
+    """Positional arguments for a function by the roles of their names, or by their number; None if one is not known.
+
+    Arguments with a default are left at it, except those whose role is given on purpose: a rate, a loss, a network.
+    """
+    try:
+        every = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    given = [p for p in every if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if not given and any(p.kind is p.VAR_POSITIONAL for p in every):
+        return [roles[r] for r in positions[-1]] if positions and all(r in roles for r in positions[-1]) else []
+    found: list[Any] = []
+    for p in given:
+        kind = role(p.name)
+        if kind in roles and (p.default is p.empty or kind in ("rate", "loss", "net")):
+            as_class = kind == "loss" and p.default is not p.empty and isinstance(p.default, type)
+            as_class = as_class and not isinstance(roles[kind], type)
+            found.append(type(roles[kind]) if as_class else roles[kind])
+        elif p.default is not p.empty:
+            found.append(p.default)
+        else:
+            required = [q for q in given if q.default is q.empty]
+            order = next((o for o in positions if len(o) == len(required) and all(r in roles for r in o)), None)
+            return None if order is None else [roles[r] for r in order]
+    return found
+
+
+def last_output(raw: Any, X: np.ndarray, layers: int = 0) -> np.ndarray:
+    """The network's output from what its forward returned: the array, or the last of the outputs of all layers.
+
+    The outputs may begin with the input, or end with it if they are in the order of backward.
+    """
+    if not isinstance(raw, list | tuple) or not raw or not isinstance(raw[-1], np.ndarray):
+        return np.asarray(raw)
+    reversed_ = len(raw) > 1 and raw[-1].shape == X.shape and np.array_equal(raw[-1], X)
+    last = raw[0] if reversed_ else raw[-1]
+    listed = len(raw) in (layers, layers + 1) or any(np.shape(a) != np.shape(last) for a in raw)
+    return np.asarray(last) if listed and np.ndim(last) and len(last) == len(X) else np.asarray(raw)
+
+
+def does_nothing(method: Any) -> bool:
+    """Whether a method is there only because a base class has it: pass, or a docstring alone."""
+    body = re.sub(r'("""|\'\'\').*?\1', "", " ".join(source_of(method)[1:]), flags=re.DOTALL).strip()
+    return bool(source_of(method)) and body in ("pass", "", "...", "return", "return None")
+
+
+def source_of(method: Any) -> list[str]:
+    """The lines of a method, without comments."""
+    try:
+        lines = inspect.getsourcelines(inspect.unwrap(method))[0]
+    except (OSError, TypeError):
+        return []
+    while lines and not lines[0].lstrip().startswith("def "):
+        lines = lines[1:]
+    return [re.sub(r"\s*#.*", "", line).strip() for line in lines]
+
+
+#: What forward is called by people who name it themselves.
+FORWARDS = ("calcule", "calculer", "propage", "propager", "propagation", "propagate", "feed_forward", "feedforward", "avant")
+
+
+def aliased(cls: type) -> type:
+    """The class with a forward, if it has one under another name; else the class itself."""
+    name = next((n for n in FORWARDS if callable(getattr(cls, n, None))), "")
+    if callable(getattr(cls, "forward", None)) or not name:
+        return cls
+    return type(cls.__name__, (cls,), {"forward": getattr(cls, name), "__module__": cls.__module__})
+
+
+BACKWARDS = (GRADIENT, "backward", DELTA, "backpropagation", "backprop", "retropropage", "retropropagation")
+
+
+def backward_method(net: Any) -> str:
+    """The method by which a network goes back: one of its own that does something, the statement's first."""
+    there = [name for name in BACKWARDS if callable(getattr(net, name, None))]
+    doing = [name for name in there if not does_nothing(getattr(net, name)) and not _raises(getattr(net, name))]
+    if DELTA in doing and GRADIENT not in doing and "backward" not in doing:
+        return DELTA
+    return next(iter(doing or there), "")
+
+
+def _raises(method: Any) -> bool:
+    body = [text for text in source_of(method)[1:] if text and not text.startswith(('"', "'"))]
+    return bool(body) and body[-1].startswith("raise NotImplementedError") and len(body) == 1
+
+
+def backward(
+    net: Any, X: np.ndarray, y: Any, raw: Any, delta: np.ndarray, loss: Any, rate: float = 1e-2, method: str = ""
+) -> Any:
+    """Let a network do its backward, in the ways people write it; by a method of this name, or the one it has."""
+    name = type(net).__name__
+    method = method or backward_method(net)
+    if not method:
+        raise Misbehaviour("not-implemented", f"{name} has no {GRADIENT}(input, delta)")
+    listed = isinstance(raw, list | tuple)  # the outputs of all layers, which backward is given again
+    roles = {"X": raw if listed else X, "y": y, "yhat": last_output(raw, X), "delta": delta, "loss": loss, "rate": rate}
+    if listed and "y" not in map(role, inspect.signature(getattr(net, method)).parameters):
+        roles["yhat"] = raw
+    arguments = filled(getattr(net, method), roles, (("delta",), ("X", "delta"), ("y", "yhat", "loss")))
+    if arguments is None:
+        asked = ", ".join(inspect.signature(getattr(net, method)).parameters)
+        raise Misbehaviour("unknown", f"{name}.{method}({asked}): what to give it is not known")
+    return call(f"{name}.{method}", getattr(net, method), *[a.copy() if isinstance(a, np.ndarray) else a for a in arguments])
+
+
+def backward_of(net: Any, X: np.ndarray, delta: np.ndarray) -> Any:
+    """Let a network do its backward from delta alone."""
+    return backward(net, X, None, delta, delta, None)
+
+
+# --- what a network does with its layers -----------------------------------------------------------------------------
+
+
+class Event(NamedTuple):
+    """One call of one of a layer's operations: with its input and delta if it has them, and what it returned."""
+
+    operation: str
+    layer: int
+    x: np.ndarray | None
+    delta: np.ndarray | None
+    out: Any
+    rate: Any = None
+    parameters: tuple[np.ndarray, ...] = ()
+
+
+class Trace:
+    """The calls of the layers of a network, in order. The layers are those of the copy that is handed over."""
+
+    def __init__(self, layers: list[Any]) -> None:
+        self.layers, self.events = layers, list[Event]()
+        self._running: list[int] = []
+        self.raw: Any = None  # what the network's forward returned
+        self.traced = [self._watch(i, layer) for i, layer in enumerate(layers) if layer not in layers[:i]]
+
+    def _watch(self, i: int, layer: Any) -> bool:
+        for operation in (FORWARD, GRADIENT, DELTA, ZERO, UPDATE):
+            method = getattr(layer, operation, None)
+            if callable(method):
+                with suppress(AttributeError):
+                    setattr(layer, operation, self._recorded(operation, i, layer, method))
+        return True
+
+    def _recorded(self, operation: str, i: int, layer: Any, method: Callable[..., Any]) -> Callable[..., Any]:
+        def recorded(*given: Any, **named: Any) -> Any:
+            if i in self._running:  # a layer that calls its own forward
+                return method(*given, **named)
+            arrays = [np.array(a) for a in (*given, *named.values()) if isinstance(a, np.ndarray)]
+            held = tuple(a.copy() for a in parameters(layer).values())
+            self._running.append(i)
+            try:
+                out = method(*given, **named)
+            finally:
+                self._running.pop()
+            x = arrays[0] if operation == FORWARD or len(arrays) == 2 else None
+            delta = arrays[-1] if operation in (GRADIENT, DELTA) and arrays else None
+            rate = next((v for v in (*given, *named.values())), None) if operation == UPDATE else None
+            kept = np.array(out) if isinstance(out, np.ndarray) else out
+            self.events.append(Event(operation, i, x, delta, kept, rate, held))
+            return out
+
+        return recorded
+
+    def of(self, operation: str, layer: int | None = None, since: int = 0) -> list[tuple[int, Event]]:
+        """The calls of an operation, with their places in the order."""
+        return [
+            (n, e) for n, e in enumerate(self.events) if n >= since and e.operation == operation and layer in (None, e.layer)
+        ]
+
+
+def chain_of(trace: Trace, X: np.ndarray) -> list[Event] | None:
+    """The forward calls, if each layer was given what the one before returned, and the first one X; else None."""
+    calls = [event for _, event in trace.of(FORWARD)]
+    x: Any = X
+    for event in calls:
+        if event.x is None or np.shape(x) != event.x.shape or not np.array_equal(x, event.x, equal_nan=True):
+            return None
+        x = event.out
+    return calls if len({event.layer for event in calls}) == len(calls) else None

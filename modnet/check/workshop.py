@@ -1,0 +1,282 @@
+"""Networks and optimizers of a hand-in, put together from its own classes, or from stand-ins, and examined."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from modnet.check import known, standins, wiring
+from modnet.check.arrays import copied
+from modnet.check.building import NotBuilt, build, not_checked
+from modnet.check.chain import examine_chain
+from modnet.check.layers import layers_of
+from modnet.check.modules import as_input
+from modnet.check.report import Report
+from modnet.check.styles import subject_of
+from modnet.check.subject import Misbehaviour, call, source
+from modnet.check.training import check_steps
+
+_RATE = 0.01
+
+
+class Workshop:
+    """What networks and optimizers of a hand-in are put together from: its own classes, or stand-ins.
+
+    Parameters
+    ----------
+    modules, losses, networks : the hand-in's classes. wrong : those of them in which something was found.
+    bases : its base classes, for code that asks isinstance.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[type] = (),
+        losses: Sequence[type] = (),
+        networks: Sequence[type] = (),
+        wrong: Collection[type] = (),
+        bases: Sequence[type] = (),
+    ) -> None:
+        self.modules, self.networks, self.wrong = sorted(modules, key=lambda c: c in wrong), networks, wrong
+        above = dict.fromkeys(b for cls in modules for b in cls.__mro__[1:-1])
+        self.bases = [*bases, *above]
+        self.losses = [c for c in losses if c not in wrong and re.search("mse|square|quadra", c.__name__, re.I)]
+        self.own = True  # whether layers are the hand-in's own
+        self.used: set[type] = set()
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing was found in the layers that were used."""
+        return not any(cls in self.wrong for cls in self.used)
+
+    def _layer(self, name: str, *sizes: int) -> Any:
+        """A layer of the hand-in of this name, or a stand-in."""
+        for cls in self.modules if self.own else ():
+            if known.plain_name(cls) == name:
+                with suppress(Misbehaviour, NotBuilt):
+                    made = build(cls, None, input=sizes[0], output=sizes[-1])
+                    out = subject_of(made, as_input((2, sizes[0]))).forward(as_input((2, sizes[0])))
+                    if out.shape == (2, sizes[-1]):
+                        self.used.add(cls)
+                        return made
+        kind = {"linear": standins.Linear, "tanh": standins.Tanh}[name]
+        made = standins.derived(kind, self.bases)(*(sizes if name == "linear" else ()))
+        if name == "linear":
+            made._parameters = standins.Linear(sizes[0], sizes[1], sum(sizes))._parameters
+        return made
+
+    def layers(self, *widths: int) -> list[Any]:
+        """Linear and tanh layers of these widths, the last without a tanh."""
+        made: list[Any] = []
+        for n, m in pairwise(widths):
+            made += [self._layer("linear", n, m), self._layer("tanh", m, m)]
+        return made[:-1]
+
+    def loss_class(self) -> type:
+        """A squared error's class: the hand-in's own if it is right, or a stand-in."""
+        bases = [b for b in self.bases if "loss" in b.__name__.lower()]
+        return next(iter(self.losses), None) or standins.derived(standins.MSELoss, bases)
+
+    def loss(self) -> Any:
+        """One of it."""
+        return self.loss_class()()
+
+    # --- networks
+
+    def network(self, cls: type) -> Any:
+        """A network of this class, of a linear layer, a tanh and a linear one; `NotBuilt` says which attempt came closest."""
+        closest: Misbehaviour | None = None
+        for arrange in self._arrangements(cls):
+            try:
+                net = call(f"{cls.__name__}(...)", arrange)
+                x = np.linspace(-1, 1, 6).reshape(2, 3)
+                out = wiring.last_output(call(f"{cls.__name__}.forward", net.forward, x), x, 3)
+                if out.ndim == 2 and len(out) == 2:
+                    return net
+            except Misbehaviour as problem:
+                closest = problem if closest is None or problem.line else closest
+            except (TypeError, AttributeError, ValueError):
+                continue
+        why = f": the closest attempt: {closest.message}" if closest is not None else ""
+        raise NotBuilt(f"{cls.__name__}{_asked(cls)} could not be wired{why}; check_network checks one that you build")
+
+    def _arrangements(self, cls: type) -> Iterator[Callable[[], Any]]:
+        """Ways to put one together, by what its constructor asks for."""
+        given = [p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_KEYWORD,)]
+        if any(p.kind is p.VAR_POSITIONAL for p in given):
+            yield lambda: cls(*self.layers(3, 4, 2))
+            yield lambda: cls(self.layers(3, 4, 2))
+        roles = {
+            "modules": lambda: self.layers(3, 4, 2),
+            "loss": self.loss,
+            "rate": lambda: _RATE,
+            "encoder": lambda: self._part(3, 4, 2),
+            "decoder": lambda: self._part(2, 4, 3),
+            "net": lambda: self._part(3, 4, 2),
+        }
+        required = [p for p in given if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
+        kinds = [wiring.role(p.name) for p in required]
+        if all(k in roles for k in kinds):
+            yield lambda: self._added(cls(*[roles[k]() for k in kinds]), "modules" in kinds or "encoder" in kinds)
+        if len(required) == 1:
+            yield lambda: cls(self.layers(3, 4, 2))
+        widths = {"input": 3, "output": 2}
+        found = known.roles(cls)
+        if found and required and all(p.name in found.values() for p in required):
+            names = {n: r.split()[0] for r, n in found.items()}
+            yield lambda: cls(*[4 if "hid" in p.name.lower() else widths.get(names[p.name], 4) for p in required])
+        if not required:
+            yield lambda: self._added(cls(), False)
+
+    def _part(self, *widths: int) -> Any:
+        return standins.derived(standins.Sequential, self.bases)(*self.layers(*widths))
+
+    def _added(self, net: Any, full: bool) -> Any:
+        """The network with its layers added one by one, if it was made without."""
+        if full:
+            return net
+        names = ("add", "append", "add_module", "add_layer", "ajouter", "ajoute", "ajouter_module", "insert")
+        add = next((getattr(net, n) for n in names if callable(getattr(net, n, None))), None)
+        if add is not None and layers_of(net)[0] is net:
+            for layer in self.layers(3, 4, 2):
+                add(layer)
+        return net
+
+    def examine_network(self, cls: type) -> Report:
+        """The report on a network's class: with the hand-in's own layers, or with stand-ins if those do not work together."""
+        tried: list[Report] = []
+        cls = wiring.aliased(cls)
+        for self.own in (True, False):
+            self.used.clear()
+            try:
+                net = self.network(cls)
+            except NotBuilt as problem:
+                tried.append(not_checked(cls.__name__, str(problem)))
+                continue
+            x, y = _data()
+            loss = standins.derived(standins.MSELoss, [b for b in self.bases if "loss" in b.__name__.lower()])()
+            try:
+                out = wiring.last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
+            except Misbehaviour as problem:
+                tried.append(not_checked(cls.__name__, problem.message))
+                continue
+            y = x.copy() if out.shape == x.shape else np.random.default_rng(2).normal(size=out.shape)
+            report = examine_chain(net, loss, x, y, self.right)
+            if not any(f.kind in ("crash", "unknown", "shape", "not-implemented") for f in report.findings) and _says_something(
+                report
+            ):
+                return report
+            tried.append(report)
+        for report in tried:
+            if report.findings and self._own_line(cls, report):
+                return report
+        best = next((t for t in tried if t.findings), tried[0])
+        if not best.findings:
+            return best
+        return not_checked(
+            cls.__name__, f"the closest attempt: {best.findings[0].message} check_network checks one that you build"
+        )
+
+    def _own_line(self, cls: type, report: Report) -> bool:
+        """Whether a finding is about a line of the class itself, or a method that it lacks."""
+        finding = report.findings[0]
+        if finding.kind == "unknown":
+            return False
+        missing = re.search(r"'(\w+)' object has no attribute", finding.message)
+        if missing and missing[1] != cls.__name__:
+            return False  # what was put in lacks it
+        number = re.match(r"line (\d+)", finding.line)
+        if number is None and finding.kind == "not-implemented":
+            return (
+                "NotImplementedError" in str([source(cls, n) for n in vars(cls)])
+                or re.search(" has no | does nothing", finding.message) is not None
+            )
+        if number is None:
+            return False
+        methods = [source(cls, n) for n in dir(cls) if callable(getattr(cls, n, None)) and not n.startswith("__")]
+        return any(lines and lines[0][0] <= int(number[1]) <= lines[-1][0] for lines in methods)
+
+    # --- optimizers
+
+    def examine_optim(self, cls: type) -> Report:
+        """The report on an optimizer's class, with the hand-in's own network if one works.
+
+        With a network or layers in which something was found, only what does not depend on their gradients is said.
+        """
+        tried: list[Report] = []
+        for net, loss, right in self._pairs():
+            x, y = _data()
+            try:
+                out = wiring.last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
+                y = x.copy() if out.shape == x.shape else y
+                made = call(f"{cls.__name__}(...)", self._optimizer(cls, net, loss, x, y))
+            except (Misbehaviour, NotBuilt) as problem:
+                tried.append(not_checked(cls.__name__, str(problem)))
+                continue
+            report = check_steps(net, loss() if isinstance(loss, type) else loss, made, x, y)
+            if any(f.kind in ("crash", "unknown", "shape", "not-implemented") for f in report.findings):
+                tried += [report] if not isinstance(loss, type) else []
+                continue
+            if right or report.ok:
+                return report
+            if all(f.kind == "lr-ignored" for f in report.findings):
+                return report
+            tried.append(not_checked(cls.__name__, f"{type(net).__name__} and its layers first"))
+        if not tried:
+            return not_checked(cls.__name__, "no network to step with")
+        if tried[0].findings and self._own_line(cls, tried[0]):
+            return tried[0]
+        best = next((t for t in tried if not t.findings and t.verdicts[0][2].endswith("first")), None)
+        if best is not None:
+            return best
+        best = next((t for t in tried if t.findings), tried[0])
+        why = best.findings[0].message if best.findings else best.verdicts[0][2]
+        return not_checked(
+            cls.__name__, f"no step could be taken; the closest attempt: {why} check_steps checks one that you build"
+        )
+
+    def _pairs(self) -> Iterator[tuple[Any, Any, bool]]:
+        """Networks and losses to try, the hand-in's own first, and whether they are right; a loss as object and class."""
+        for network in (*self.networks, None):
+            for self.own in (True, False):
+                for loss in dict.fromkeys((self.loss_class(), standins.MSELoss)):
+                    for given in (loss(), loss):
+                        self.used.clear()
+                        try:
+                            net = self.network(network) if network is not None else self._part(3, 4, 2)
+                        except (NotBuilt, Misbehaviour):
+                            break
+                        # A stand-in may leave to the optimizer what the hand-in's own network does itself.
+                        own = network is not None or not self.networks
+                        yield net, given, self.right and own and network not in self.wrong
+
+    def _optimizer(self, cls: type, net: Any, loss: Any, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
+        roles = {"net": net, "modules": net, "loss": loss, "rate": _RATE, "X": x, "y": y}
+        arguments = wiring.filled(cls, roles, (("net", "loss", "rate"), ("net", "loss"), ("net", "rate")))
+        if arguments is None:
+            raise NotBuilt(f"{cls.__name__}{_asked(cls)}: what its arguments mean is not known")
+        return lambda: cls(*arguments)
+
+
+def _says_something(report: Report) -> bool:
+    return any(verdict != "not checked" for _, verdict, _ in report.verdicts)
+
+
+def _asked(cls: type) -> str:
+    try:
+        return str(inspect.signature(cls)).split(" ->")[0]
+    except (TypeError, ValueError):
+        return ""
+
+
+def _data() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+
+
+__all__ = ["Workshop"]
