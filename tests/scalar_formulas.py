@@ -209,6 +209,7 @@ def elementwise(f):
 MODULES = {
     **{name: elementwise(f) for name, f in ELEMENTWISE.items()},
     "Linear": affine(lambda module, p: p["weight"]),
+    "RidgeLinear": affine(lambda module, p: p["weight"]),  # its penalty is a part of the loss: see the test
     "Softmax": on_last_axis(softmax),
     "LogSoftmax": on_last_axis(log_softmax),
     "Conv1D": convolution,
@@ -246,7 +247,9 @@ def of_classes(f):
     def formula(loss, y, a):
         rows = a.reshape(-1, a.shape[-1])
         labels = y.reshape(-1) if y.dtype.kind in "iu" else y.reshape(-1, a.shape[-1])
-        return [f(loss, labels[i], list(rows[i])) for i in range(len(rows))]
+        ignored = getattr(loss, "ignore_index", None)
+        counted = [i for i in range(len(rows)) if ignored is None or labels.ndim > 1 or labels[i] != ignored]
+        return [f(loss, labels[i], list(rows[i])) for i in counted] or [Value(0.0)]
 
     return formula
 
@@ -272,6 +275,7 @@ LOSSES = {
     "BCE": of_numbers(lambda loss, t, v: -(t * v.log() + (1 - t) * (1 - v).log())),
     "BCEWithLogits": of_numbers(lambda loss, t, v: -(t * sigmoid(v).log() + (1 - t) * (1 - sigmoid(v)).log())),
     "KLDivergence": of_numbers(lambda loss, t, v: t * (t / v).log() if t else 0 * v),
+    "Poisson": of_numbers(lambda loss, t, v: v.exp() - t * v + (t * math.log(t) if t else 0.0) - t),
     "Perceptron": of_numbers(lambda loss, t, v: (-t * v).relu()),
     "Hinge": of_numbers(lambda loss, t, v: (1 - t * v).relu()),
     "NLL": of_classes(lambda loss, y, row: expected(np.eye(len(row))[y] if np.ndim(y) == 0 else y, row)),

@@ -151,6 +151,9 @@ def test_a_network_of_the_module_has_the_gradients_of_the_graph(module, shape, t
     if any(all(linear is not leaf for leaf in net.leaves()) for linear in tied):
         net = Sequential(tied[0], *net)  # its weight must be in the network
         shape = (*shape[:-1], tied[0].in_features)
+    ridges = [leaf for leaf in net.leaves() if type(leaf).__name__ == "RidgeLinear"]
+    for leaf in ridges:
+        leaf.alpha = 0.3
     (net.train if training else net.eval)()
     whole = [leaf.count for leaf in net.leaves() if type(leaf).__name__ == "Embedding"]
     X = rng.integers(0, min(whole), shape) if whole else rng.normal(size=shape)
@@ -160,8 +163,11 @@ def test_a_network_of_the_module_has_the_gradients_of_the_graph(module, shape, t
 
     twin, inputs = Twin(net), as_values(X.astype(float))
     result = sum(LOSSES["MSE"](loss, y, twin.forward(net, inputs)))
-    result.backward()
     assert result.data == pytest.approx(loss.forward(y, net.forward(X)).sum(), rel=BOUND)
+    for leaf in ridges:  # (alpha / 2) |W|^2, shared out over the rows
+        rows = X.size // leaf.in_features
+        result = result + sum(w * w for w in twin.weights[id(leaf)]["weight"].ravel()) * (leaf.alpha / 2 / rows)
+    result.backward()
     twin.compare(net)
     if not whole:
         agree(dx, grads(inputs), "dL/dinput")
