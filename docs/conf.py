@@ -64,7 +64,7 @@ sphinx_gallery_conf = {
     "examples_dirs": [str(HERE.parent / "examples")],
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"/\d\d_",
-    "ignore_pattern": r"[/\\](?!\d\d_)[^/\\]+\.py$",  # the course's are numbered
+    "ignore_pattern": r"(?:^|[/\\])(?!\d\d_)[^/\\]+\.py$",  # the course's are numbered
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": (figures.Scraper(HERE.parent / "examples" / "out"),),
     "reset_modules": (figures.into_examples,),
@@ -92,8 +92,14 @@ def _plainly(name):
 modnet.__getattr__ = _plainly
 
 
+def _skip(app, what, name, obj, skip, options):
+    """Leave out what scikit-learn writes into classes: its text refers to its own documentation."""
+    return True if name.startswith("set_") and name.endswith("_request") else None
+
+
 def setup(app):
     """Pages that are made from the library, before Sphinx looks for pages."""
+    app.connect("autodoc-skip-member", _skip)
     pages.write_modules(HERE / "modules")
     pages.write_api(HERE / "api")
     figures.draw(HERE / "pictures")
