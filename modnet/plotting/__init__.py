@@ -7,7 +7,7 @@ own; and returns the matplotlib ``Figure``. matplotlib is imported by the first 
 In a notebook each picture appears once: where the cell ends, or at ``pyplot.show()``, also for pictures made in a loop. In
 a program nothing pops up; if the program uses pyplot and pyplot has windows, ``pyplot.show()`` shows the picture.
 
-Pictures of your own look the same with `subplots`, or in the context `style()`; `save` writes them.
+Pictures of your own look the same with `subplots`, or in the context `style()`, or in a whole script after `use_style()`; `save` writes them.
 """
 
 from modnet.plotting.codings import codes
@@ -15,7 +15,7 @@ from modnet.plotting.curves import curves, history
 from modnet.plotting.descents import path
 from modnet.plotting.diagrams import network
 from modnet.plotting.figures import new_figure as new_figure
-from modnet.plotting.figures import save, style, subplots
+from modnet.plotting.figures import save, style, subplots, use_style
 from modnet.plotting.figures import shorten as shorten
 from modnet.plotting.films import Film, animate_frontier
 from modnet.plotting.frontiers import frontier
@@ -48,4 +48,5 @@ __all__ = [
     "scalar_graph",
     "style",
     "subplots",
+    "use_style",
 ]

@@ -73,10 +73,22 @@ _DOTS = 150  # per inch, in saved pictures
 
 def style() -> AbstractContextManager[None]:
     """Context: everything drawn in it with matplotlib has the library's fonts, colours and grid."""
-    from cycler import cycler
     from matplotlib import rc_context
 
-    return rc_context({**STYLE, "axes.prop_cycle": cycler(color=COLORS)})
+    return rc_context(_settings())
+
+
+def use_style() -> None:
+    """Draw everything from now on in the library's style: for a script or a notebook with pictures of its own."""
+    from matplotlib import rcParams
+
+    rcParams.update(_settings())
+
+
+def _settings() -> dict[str, Any]:
+    from cycler import cycler
+
+    return {**STYLE, "axes.prop_cycle": cycler(color=COLORS)}
 
 
 def subplots(

@@ -53,7 +53,7 @@ DRAW = {
     "Norms.plot": a_training().plot,
 }
 each_picture = pytest.mark.parametrize("name", DRAW)
-OTHERS = {"animate_frontier", "Film", "save", "style", "subplots"}  # films and tools
+OTHERS = {"animate_frontier", "Film", "save", "style", "subplots", "use_style"}  # films and tools
 
 
 def axes_for(figure, name):
@@ -117,6 +117,9 @@ def test_figures_of_your_own_have_the_library_s_look():
     with plotting.style():
         assert matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][0] == "#0072B2"
     assert matplotlib.rcParams["font.size"] == before
+    with matplotlib.rc_context():
+        plotting.use_style()
+        assert matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][0] == "#0072B2"
 
 
 @each_picture
