@@ -7,7 +7,8 @@ own; and returns the matplotlib ``Figure``. matplotlib is imported by the first 
 In a notebook each picture appears once: where the cell ends, or at ``pyplot.show()``, also for pictures made in a loop. In
 a program nothing pops up; if the program uses pyplot and pyplot has windows, ``pyplot.show()`` shows the picture.
 
-Pictures of your own look the same with `subplots`, or in the context `style()`, or in a whole script after `use_style()`; `save` writes them.
+Pictures of your own look the same with `subplots`, in the context `style()`, or in a whole script after `use_style()`;
+`save` writes them.
 """
 
 from modnet.plotting.codings import codes

@@ -85,7 +85,7 @@ def use_style() -> None:
     rcParams.update(_settings())
 
 
-def _settings() -> dict[str, Any]:
+def _settings() -> Any:
     from cycler import cycler
 
     return {**STYLE, "axes.prop_cycle": cycler(color=COLORS)}
