@@ -41,7 +41,7 @@ ways = {
 }
 figure, axes = subplots(2, 5, size=(3.7, 3.7), title="80 noisy examples to learn from, 1000 for validation")
 for (name, (net, optimizer, options)), (curve, plane) in zip(ways.items(), axes.T):
-    history = fit(net, X, target, loss=BCEWithLogits(), optimizer=optimizer, epochs=150, rng=0,
+    history = fit(net, X, target, loss=BCEWithLogits(), optimizer=optimizer, epochs=100, rng=0,
                   validation=(X_new, target_new), **options)  # fmt: skip
     right = ((predict(net, X_new)[:, 0] > 0) == y_new).mean()
     final = float(BCEWithLogits()(target_new, predict(net, X_new)))
