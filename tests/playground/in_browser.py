@@ -72,7 +72,7 @@ def visit(browser, address, name, pictures):
     page.get_by_role("button", name="pause", exact=True).click()
     assert broken > last, f"with a wrong sign the loss is {broken}, without {last}"
     page.get_by_role("button", name="why does it not learn?").click()
-    wait_for(page, lambda: page.get_by_text(re.compile("steps on 32 examples")).count(), 60, "an answer to why")
+    wait_for(page, lambda: page.get_by_text(re.compile("layer 0 WrongSign")).count(), 60, "an answer to why")
     if pictures:
         page.screenshot(path=str(pictures / f"playground_{name}_broken.png"), full_page=True)
     assert problems == [], problems
