@@ -10,6 +10,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 os.environ.setdefault("MPLBACKEND", "agg")
 
+import warnings  # noqa: E402
+
 from _tools import docstrings, figures, pages  # noqa: E402
 
 import modnet  # noqa: E402
@@ -102,5 +104,7 @@ def setup(app):
     app.connect("autodoc-skip-member", _skip)
     pages.write_modules(HERE / "modules")
     pages.write_api(HERE / "api")
-    figures.draw(HERE / "pictures")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", modnet.TrainingWarning)  # one picture is of a training that does not learn
+        figures.draw(HERE / "pictures")
     app.connect("autodoc-process-docstring", docstrings.process, priority=100)  # before numpydoc's

@@ -9,11 +9,12 @@ first layers hardly learn. Measured by layer, and what each remedy changes: othe
 """
 
 # %%
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from modnet import BatchNorm, CrossEntropy, Linear, ReLU, Residual, Sequential, Sigmoid, Tanh, fit, pretrain
+from modnet import BatchNorm, CrossEntropy, Linear, ReLU, Residual, Sequential, Sigmoid, Tanh, TrainingWarning, fit, pretrain
 from modnet.datasets import load
 from modnet.optim import SGD, Adam
 from modnet.plotting import curves, layers, save, subplots
@@ -21,6 +22,7 @@ from modnet.watch import Norms
 
 OUT = Path("out")
 OUT.mkdir(exist_ok=True)
+warnings.simplefilter("ignore", TrainingWarning)  # some of these do not learn: that is what this is about
 DEPTH, WIDTH = 10, 20
 
 X, y = load("digits")
