@@ -10,8 +10,11 @@ N ?= 300
 
 VENV := .venv
 BENCH := .venv-bench
+DOCS := .venv-docs
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
+COURSE := $(VENV)/.course
+PLAYGROUND := $(VENV)/.playground
 
 PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # hatchling first, at its tested version, because pip would take the newest for an isolated build.
@@ -23,7 +26,8 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --di
 
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
-.PHONY: help demo demo-digits demo-moons examples warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files mutation test-every-float32 \
+.PHONY: help demo demo-digits demo-moons examples examples-short notebooks test-notebooks playground test-playground docs docs-short \
+	warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files mutation test-every-float32 \
 	lint format lines bench bench-check bench-estimators drop-in conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
@@ -39,8 +43,33 @@ demo-digits: $(RUN) ## the first demo alone: ten handwritten digits, accuracy an
 demo-moons: $(RUN) ## the second demo alone: two moons and the frontier between them
 	$(VENV)/bin/python -m modnet demo moons
 
-examples: $(RUN) ## the seven parts of the course's project, one after the other; pictures in examples/out/
+examples: $(COURSE) ## the course's examples, then the seven parts of its project; pictures in examples/out/
+	$(VENV)/bin/python .ci/examples.py
 	@set -e; for part in examples/handout/part*.py; do echo; echo "$$part"; $(VENV)/bin/python $$part; done
+
+examples-short: $(COURSE) ## the examples that take a few seconds
+	$(VENV)/bin/python .ci/examples.py --short
+
+notebooks: $(COURSE) ## the examples and exercises as notebooks, in examples/notebooks/
+	$(VENV)/bin/python .ci/notebooks.py
+
+test-notebooks: $(COURSE) ## execute the exercises with their solutions
+	$(VENV)/bin/python .ci/notebooks.py --run
+
+playground: $(PLAYGROUND) ## put a network together with the mouse and watch it learn, in a browser
+	$(VENV)/bin/python -m modnet playground
+
+test-playground: $(PLAYGROUND) ## the playground in the system's Chromium (apt install chromium, or your system's way)
+	$(VENV)/bin/python $(PIP) playwright
+	$(VENV)/bin/python tests/playground/in_browser.py
+
+docs: $(DOCS)/.run ## the documentation, with its gallery of examples: docs/_build/html/index.html
+	$(DOCS)/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(DOCS)/bin/python .ci/links.py docs/_build/html
+
+docs-short: $(DOCS)/.run ## the same without running the examples
+	MODNET_DOCS_RUN=0 $(DOCS)/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(DOCS)/bin/python .ci/links.py docs/_build/html
 
 warmup: $(RUN) ## compile the kernels into the cache now, so that nothing waits later
 	$(VENV)/bin/python -m modnet warmup
@@ -104,11 +133,12 @@ build: $(RUN) ## the source archive, and the wheel made from it, in dist/
 		--wheel-dir dist dist/*.tar.gz
 
 clean: ## remove all that make has made, environments included
-	rm -rf $(VENV) $(BENCH) .hypothesis .mypy_cache .pytest_cache .ruff_cache build demo dist examples/out
+	rm -rf $(VENV) $(BENCH) $(DOCS) .hypothesis .mypy_cache .pytest_cache .ruff_cache build demo dist
+	rm -rf examples/out examples/notebooks docs/_build docs/gallery docs/modules docs/api docs/pictures
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Runs every time, and changes the file's date only when it has made the environment anew.
-$(VENV)/.made $(BENCH)/.made: FORCE
+$(VENV)/.made $(BENCH)/.made $(DOCS)/.made: FORCE
 	@.ci/venv $(@D) "$(PYTHON)"
 
 $(RUN): $(VENV)/.made pyproject.toml constraints.txt
@@ -119,6 +149,21 @@ $(RUN): $(VENV)/.made pyproject.toml constraints.txt
 $(DEV): $(RUN)
 	@echo "modnet: installing the tools of development into $(@D)"
 	@$(INSTALL) --editable ".[dev]"
+	@touch $@
+
+$(COURSE): $(RUN)
+	@echo "modnet: installing what the examples and notebooks need into $(@D)"
+	@$(INSTALL) --editable ".[course]"
+	@touch $@
+
+$(PLAYGROUND): $(RUN)
+	@echo "modnet: installing Panel into $(@D)"
+	@$(INSTALL) --editable ".[playground]"
+	@touch $@
+
+$(DOCS)/.run: $(DOCS)/.made pyproject.toml constraints.txt
+	@echo "modnet: installing modnet and Sphinx into $(@D)"
+	@$(INSTALL) --editable ".[docs]"
 	@touch $@
 
 $(BENCH)/.run: $(BENCH)/.made pyproject.toml constraints.txt benchmarks/requirements.txt

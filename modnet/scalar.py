@@ -92,6 +92,11 @@ class _Scalar:
         t = math.tanh(self._v)
         return self._apply(t, (self, 1 - t * t), operation="tanh")
 
+    def erf(self) -> Any:
+        """The error function; the derivative is 2 / sqrt(pi) exp(-x^2)."""
+        slope = 2 / math.sqrt(math.pi) * math.exp(-self._v * self._v)
+        return self._apply(math.erf(self._v), (self, slope), operation="erf")
+
     def relu(self) -> Any:
         """max(0, x); the derivative is 1 or 0, and 0 at 0."""
         return self._apply(max(self._v, 0.0), (self, 1.0 if self._v > 0 else 0.0), operation="relu")
@@ -179,14 +184,14 @@ class Value(_Scalar):
                 stack.append((value, True))
                 stack.extend((parent, False) for parent, _ in value._parents or ())
 
-    def draw(self, *, ax: Any = None, path: Any = None) -> Any:
+    def draw(self, path: Any = None, *, ax: Any = None, title: str | None = None) -> Any:
         """Draw the graph that leads to this value, a box for each with data and grad. Returns the figure.
 
         `backward` gives the graph up, unless it is called with ``keep_graph=True``.
         """
         from modnet.plotting import scalar_graph
 
-        return scalar_graph(self, ax=ax, path=path)
+        return scalar_graph(self, path, ax=ax, title=title)
 
     def __repr__(self) -> str:
         return f"Value({self.data:g}, grad={self.grad:g})"

@@ -242,7 +242,7 @@ class NaNLocator(Callback):
 
 
 class Norms(Callback):
-    """Callback: the norms of delta, gradient and update of every module, epoch by epoch.
+    """Callback: norms and sizes of activation, delta, gradient and update of every module, epoch by epoch.
 
     A delta that shrinks from layer to layer on its way to the input is a vanishing gradient: `plot` shows it.
 
@@ -253,16 +253,31 @@ class Norms(Callback):
     Attributes
     ----------
     names : of the modules, by place.
+    activation : (epochs, modules), the norm of the output of each for the batch.
     delta : (epochs, modules), the norm of dL/doutput of each, of the mean loss of the batch.
     gradient : (epochs, modules), the norm of dL/dparameters; 0 for a module without parameters.
     update : (epochs, modules), the norm of how far the parameters moved in the epoch.
+    edges : (bins,), powers of ten: the histograms of `magnitudes` have bins from one to the next.
     """
+
+    edges = np.arange(-16, 6.5, 0.5)
 
     def __init__(self, X: Any, y: Any) -> None:
         self.X, self.y = X, y
         self.names: list[str] = []
-        self._rows: dict[str, list[list[float]]] = {"delta": [], "gradient": [], "update": []}
+        self._rows: dict[str, list[list[float]]] = {}
+        self._sizes: dict[str, list[np.ndarray]] = {}
         self._before: list[np.ndarray] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        for kept in (self._rows, self._sizes):
+            kept.update({kind: [] for kind in ("activation", "delta", "gradient", "update")})
+
+    @property
+    def activation(self) -> np.ndarray:
+        """(epochs, modules)."""
+        return np.array(self._rows["activation"])
 
     @property
     def delta(self) -> np.ndarray:
@@ -279,38 +294,54 @@ class Norms(Callback):
         """(epochs, modules)."""
         return np.array(self._rows["update"])
 
+    def magnitudes(self, kind: str) -> np.ndarray:
+        """How many values there are of each size: (epochs, modules, bins), for "activation", "delta", "gradient" or "update".
+
+        The first bin counts zeros and what is smaller than the first of `edges`, bin i values from 10 to the power of
+        ``edges[i - 1]`` up to ``edges[i]``. Values that are not finite are not counted.
+        """
+        if kind not in self._sizes:
+            raise ValueError(f"Norms.magnitudes: kind is {kind!r}, expected one of {', '.join(self._sizes)}")
+        return np.array(self._sizes[kind])
+
     def on_fit_begin(self, training: Training) -> None:
         """Remember the parameters at the start."""
         stops = _Walk(training.net, self.X, "Norms").stops
         self.names = [f"{stop.place} {type(stop.module).__name__}".strip() for stop in stops]
-        self._rows = {"delta": [], "gradient": [], "update": []}
+        self._begin()
         self._before = [_flat(stop.module) for stop in stops]
 
     def on_epoch_end(self, training: Training) -> None:
         """Walk once over the batch and keep the norms."""
         net, loss = training.net, training.loss
         walk = _Walk(net, self.X, "Norms")
-        gradients = [0.0] * len(walk.stops)
+        found: dict[str, list[np.ndarray]] = {"gradient": [np.empty(0)] * len(walk.stops)}
         with _untouched(net):
-            walk.forward(len(walk.stops) - 1)
+            found["activation"] = [np.array(walk.forward(i).output) for i in range(len(walk.stops))]
             delta = np.asarray(loss.backward(self.y, walk.output)) / len(walk.x)
             for back in walk.backward(walk.as_delta(delta, "Norms"), gradient=True):
                 if back.stop is not None:
-                    gradients[back.stop] = _norm(back.gradient)
+                    found["gradient"][back.stop] = _own(back.gradient, walk.stops[back.stop].module)
+        found["delta"] = [walk.delta(i) for i in range(len(walk.stops))]
         after = [_flat(stop.module) for stop in walk.stops]
-        self._rows["delta"].append([_norm(walk.delta(i)) for i in range(len(walk.stops))])
-        self._rows["gradient"].append(gradients)
-        self._rows["update"].append([_norm(a - b) for a, b in zip(after, self._before, strict=True)])
+        found["update"] = [a - b for a, b in zip(after, self._before, strict=True)]
         self._before = after
+        for kind, arrays in found.items():
+            self._rows[kind].append([_norm(array) for array in arrays])
+            self._sizes[kind].append(np.stack([self._count(array) for array in arrays]))
 
-    def plot(self, *, ax: Any = None, path: Any = None) -> Any:
-        """Draw three panels, with one line per module over the epochs, on logarithmic axes, and return the figure.
+    def _count(self, values: np.ndarray) -> np.ndarray:
+        size = np.abs(np.ravel(values))
+        size = size[np.isfinite(size)]
+        with np.errstate(divide="ignore"):
+            power = np.clip(np.log10(size), self.edges[0] - 1, self.edges[-1] - 1e-9)
+        return np.bincount(np.searchsorted(self.edges, power, side="right"), minlength=len(self.edges))
 
-        `ax` takes three axes of yours; `path` saves the picture, as in `modnet.plotting.history`.
-        """
-        from modnet.plotting.norms import norms
+    def plot(self, path: Any = None, *, ax: Any = None, title: str | None = None, **options: Any) -> Any:
+        """Draw the norms over the epochs and how large the values are by module: see `modnet.plotting.layers`."""
+        from modnet.plotting import layers
 
-        return norms(self, ax=ax, path=path)
+        return layers(self, path, ax=ax, title=title, **options)
 
 
 # --- a walk, one row at a time ---------------------------------------------------------------------------------------
@@ -501,6 +532,14 @@ def _flat(module: Any) -> np.ndarray:
 def _gradient(module: Any) -> np.ndarray:
     """The gradient of a class that somebody else wrote in one vector."""
     return np.concatenate([np.empty(0), *(np.ravel(array) for array in Foreign(module).gradients())])
+
+
+def _own(gradient: np.ndarray, module: Any) -> np.ndarray:
+    """What a row added to the network's gradient, without the zeros of other modules."""
+    if not is_ours(module):
+        return gradient.copy()
+    added = gradient[gradient != 0]
+    return np.concatenate([added, np.zeros(max(0, module.parameters.size - added.size), gradient.dtype)])
 
 
 def _norm(values: Any) -> float:

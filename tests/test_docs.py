@@ -14,11 +14,14 @@ import modnet
 from modnet import losses, modules
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/training.md", "docs/saving.md", "docs/estimators.md", "docs/tables.md"]
+README = ROOT / "README.md"
+OURS = ("training", "saving", "estimators", "tables", "first_steps", "contract", "coming_from", "frames")
+PAGES = ["README.md", *(f"docs/{name}.md" for name in OURS)]
 
+EXTRAS = ("__main__", "playground.page")  # the second needs Panel, which nothing else does
 NAMES = [
     "modnet",
-    *(m.name for m in pkgutil.walk_packages(modnet.__path__, "modnet.") if not m.name.endswith("__main__")),
+    *(m.name for m in pkgutil.walk_packages(modnet.__path__, "modnet.") if not m.name.endswith(EXTRAS)),
 ]
 
 
@@ -59,3 +62,27 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page):
     space = {"__name__": "page"}
     for i, block in enumerate(blocks):
         exec(compile(block, f"{page}, block {i + 1}", "exec"), space)
+
+
+def test_the_readme_shows_linear_as_it_stands_in_its_file():
+    (shown,) = re.findall(r"^```py\nclass Linear\(Module\):\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    file = inspect.getsource(importlib.import_module("modnet.modules.linear"))
+    assert shown.rstrip() in file
+    assert shown.count("@operation") == 3
+
+
+DOCS = README.parent / "docs"
+
+
+def test_the_first_network_of_the_french_page_runs():
+    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / "handout_fr.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (block,) = [block for block in blocks if "gen_arti" in block]
+    exec(compile(block, "handout_fr.md", "exec"), {"__name__": "page"})
+    assert Path("xor.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("path", [README, README.parent / "examples" / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+def test_links_between_pages_of_the_repository_lead_somewhere(path):
+    made = ("gallery/", "api/", "modules/", "pictures/")  # by `make docs`, which follows its own links
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not link.startswith(made) and not (path.parent / link).exists()] == []

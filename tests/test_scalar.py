@@ -1,9 +1,13 @@
 """The scalar engines: the lecture's numbers, and gradients of whole networks as a referee of those stated by hand."""
 
+import copy
+
 import numpy as np
 import pytest
+from scalar_formulas import LOSSES, MODULES, each
 
-from modnet import MSE, BCEWithLogits, CrossEntropy, LeakyReLU, Linear, ReLU, Sequential, Sigmoid, Softplus, Tanh
+from modnet import MSE, Dropout, GaussianNoise, Linear, Reshape, Sequential, Tanh
+from modnet.discovery import all_losses, all_modules
 from modnet.scalar import Dual, Value, derivative
 
 
@@ -41,6 +45,7 @@ OPERATIONS = {
     "exp": lambda x: x.exp(),
     "log": lambda x: x.log(),
     "tanh": lambda x: x.tanh(),
+    "erf": lambda x: x.erf(),
     "relu": lambda x: x.relu() + (-x).relu(),
     "abs": lambda x: (-x).abs(),
     "maximum": lambda x: x.maximum(0.3) * (x - 1).maximum(0),
@@ -73,50 +78,135 @@ def test_what_is_no_number_is_refused(wrong):
         Value(wrong)
 
 
-# A referee: the same network, built from Values with the same weights.
+# The referee: networks of every module and loss, built from Values with the same weights.
 
-ACTIVATIONS = {
-    "tanh": (Tanh(), lambda v: v.tanh()),
-    "relu": (ReLU(), lambda v: v.relu()),
-    "sigmoid": (Sigmoid(), lambda v: 1 / (1 + (-v).exp())),
-    "leaky": (LeakyReLU(0.1), lambda v: v.relu() - 0.1 * (-v).relu()),
-    "softplus": (Softplus(), lambda v: (1 + v.exp()).log()),
-}
-LOSSES = {
-    "mse": (MSE(), lambda y, out: sum((o - t) ** 2 for o, t in zip(out, y))),
-    "cross-entropy": (CrossEntropy(), lambda y, out: sum(o.exp() for o in out).log() - out[int(y[0])]),
-    "binary": (BCEWithLogits(), lambda y, out: sum((1 + o.exp()).log() - t * o for o, t in zip(out, y))),
-}
+BOUND = 1e-12
+SMALL = 130  # numbers in the input of an example: more take long and ask nothing new
+WITHOUT_FORMULA = {"Dropout", "GaussianNoise"}  # what they drew is read off their forward, below
 
 
-def linear(x, W, b):
-    return [sum(x[i] * W[i][j] for i in range(len(x))) + b[j] for j in range(len(b))]
+def as_values(array):
+    return np.vectorize(Value, otypes=[object])(array)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_gradients_stated_by_hand_are_those_of_the_graph(activation, loss):
-    rng = np.random.default_rng(0)
-    module, f = ACTIVATIONS[activation]
-    criterion, value_of = LOSSES[loss]
-    net = Sequential(Linear(3, 4, rng=1), module, Linear(4, 2, rng=2))
-    X = rng.normal(size=(5, 3))
-    y = rng.integers(0, 2, 5) if loss == "cross-entropy" else rng.integers(0, 2, (5, 2)).astype(float)
+def grads(values):
+    return np.vectorize(lambda v: v.grad, otypes=[float])(values)
+
+
+class Twin:
+    """A network of Values with the weights of one of ours."""
+
+    def __init__(self, net):
+        leaves = list(net.leaves()) if hasattr(net, "leaves") else [net]
+        self.weights = {id(leaf): {n: as_values(a) for n, a in leaf.named_parameters().items()} for leaf in leaves}
+
+    def forward(self, module, x):
+        name = type(module).__name__
+        if name in ("Sequential", "Residual"):
+            start = x
+            for inner in module:
+                x = self.forward(inner, x)
+            return x if name == "Sequential" else start + x
+        if name == "Concat":
+            return np.concatenate([self.forward(branch, x) for branch in module], axis=-1)
+        p = self.weights[id(module)]
+        if name == "Tied":
+            p = {**p, "weight": self.weights[id(module.linear)]["weight"].T}
+            name = "Linear"
+        return MODULES[name](module, x, p)
+
+    def compare(self, net):
+        for leaf in net.leaves() if hasattr(net, "leaves") else [net]:
+            for name, values in self.weights[id(leaf)].items():
+                agree(getattr(leaf, f"{name}_gradient"), grads(values), f"{leaf}.{name}")
+
+
+def agree(stated, found, what):
+    np.testing.assert_allclose(stated, found, rtol=BOUND, atol=BOUND * max(1.0, np.abs(found).max(initial=0.0)), err_msg=what)
+
+
+def module_cases():
+    found = []
+    for kind in all_modules():
+        for i, (module, shape) in enumerate(kind.examples()):
+            if kind.__name__ not in WITHOUT_FORMULA and np.prod(shape) <= SMALL:
+                modes = (True, False) if "BatchNorm" in repr(module) else (True,)  # the same in both for the others
+                found += [pytest.param(module, shape, mode, id=f"{kind.__name__}-{i}-{mode}") for mode in modes]
+    return found
+
+
+def test_every_module_and_loss_has_a_formula():
+    containers = {"Sequential", "Residual", "Concat", "Tied"}
+    assert {kind.__name__ for kind in all_modules()} == set(MODULES) | containers | WITHOUT_FORMULA
+    assert {kind.__name__ for kind in all_losses()} == set(LOSSES)
+    assert {case.values[0].__class__.__name__ for case in module_cases()} == set(MODULES) | containers
+
+
+@pytest.mark.parametrize(("module", "shape", "training"), module_cases())
+def test_a_network_of_the_module_has_the_gradients_of_the_graph(module, shape, training):
+    """module, then Tanh, then a squared error: delta is another number everywhere."""
+    rng = np.random.default_rng(1)
+    net, loss = Sequential(copy.deepcopy(module), Tanh()), MSE()
+    tied = [leaf.linear for leaf in net.leaves() if type(leaf).__name__ == "Tied"]
+    if any(all(linear is not leaf for leaf in net.leaves()) for linear in tied):
+        net = Sequential(tied[0], *net)  # its weight must be in the network
+        shape = (*shape[:-1], tied[0].in_features)
+    ridges = [leaf for leaf in net.leaves() if type(leaf).__name__ == "RidgeLinear"]
+    for leaf in ridges:
+        leaf.alpha = 0.3
+    (net.train if training else net.eval)()
+    whole = [leaf.count for leaf in net.leaves() if type(leaf).__name__ == "Embedding"]
+    X = rng.integers(0, min(whole), shape) if whole else rng.normal(size=shape)
+    y = rng.normal(size=net.forward(X).shape)
     net.zero_grad()
-    dx = net.backward(X, criterion.backward(y, net.forward(X)))
+    dx = net.backward(X, loss.backward(y, net.forward(X)))
 
-    weights = {name: np.vectorize(Value, otypes=[object])(a) for name, a in net.named_parameters().items()}
-    inputs = np.vectorize(Value, otypes=[object])(X)
-    total = Value(0.0)
-    for i in range(5):
-        hidden = [f(v) for v in linear(inputs[i], weights["0.weight"], weights["0.bias"])]
-        out = linear(hidden, weights["2.weight"], weights["2.bias"])
-        total = total + value_of(np.atleast_1d(y[i]), out)
-    total.backward()
+    twin, inputs = Twin(net), as_values(X.astype(float))
+    result = sum(LOSSES["MSE"](loss, y, twin.forward(net, inputs)))
+    assert result.data == pytest.approx(loss.forward(y, net.forward(X)).sum(), rel=BOUND)
+    for leaf in ridges:  # (alpha / 2) |W|^2, shared out over the rows
+        rows = X.size // leaf.in_features
+        result = result + sum(w * w for w in twin.weights[id(leaf)]["weight"].ravel()) * (leaf.alpha / 2 / rows)
+    result.backward()
+    twin.compare(net)
+    if not whole:
+        agree(dx, grads(inputs), "dL/dinput")
 
-    assert total.data == pytest.approx(float(criterion.forward(y, net.forward(X)).sum()), rel=1e-12)
-    grads = np.vectorize(lambda v: v.grad, otypes=[float])
-    for name, values in weights.items():
-        place, which = name.split(".")
-        np.testing.assert_allclose(getattr(net[int(place)], which + "_gradient"), grads(values), rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(dx, grads(inputs), rtol=1e-12, atol=1e-13)
+
+def loss_cases():
+    return [pytest.param(*case, id=f"{k.__name__}-{i}") for k in all_losses() for i, case in enumerate(k.examples())]
+
+
+@pytest.mark.parametrize(("loss", "y", "yhat"), loss_cases())
+def test_a_network_with_the_loss_has_the_gradients_of_the_graph(loss, y, yhat):
+    """A Linear whose weights are the predictions, on the unit vectors: its gradient is the derivative of the loss."""
+    flat = yhat.reshape(len(yhat), -1)
+    net = Sequential(Linear(len(flat), flat.shape[1], bias=False), Reshape(*yhat.shape[1:]))
+    net[0].weight[:] = flat
+    X = np.eye(len(flat))
+    out = net.forward(X)
+    net.zero_grad()
+    net.backward_update_gradient(X, loss.backward(y, out.reshape(yhat.shape)).reshape(out.shape))
+
+    weights = as_values(flat)
+    result = sum(LOSSES[type(loss).__name__](loss, np.asarray(y), weights.reshape(yhat.shape)))
+    result.backward()
+    assert result.data == pytest.approx(loss.forward(y, yhat).sum(), rel=BOUND, abs=BOUND)
+    agree(net[0].weight_gradient, grads(weights), str(loss))
+
+
+@pytest.mark.parametrize(
+    ("module", "formula"),
+    [(Dropout(0.5, rng=0), lambda x, drawn: x * drawn), (GaussianNoise(0.5, rng=0), lambda x, drawn: x + drawn)],
+    ids=["Dropout", "GaussianNoise"],
+)
+def test_what_was_drawn_is_a_constant_of_the_graph(module, formula):
+    X = np.random.default_rng(2).normal(size=(4, 3))
+    net = Sequential(module, Tanh())
+    out, loss, y = net.forward(X), MSE(), np.full((4, 3), 0.3)
+    before = np.arctanh(out)
+    drawn = before / X if isinstance(module, Dropout) else before - X
+    dx = net.backward(X, loss.backward(y, out))
+    inputs = as_values(X)
+    sum(LOSSES["MSE"](loss, y, each(lambda v: v.tanh())(formula(inputs, drawn)))).backward()
+    np.testing.assert_allclose(dx, grads(inputs), rtol=1e-10, atol=1e-12)  # arctanh loses digits

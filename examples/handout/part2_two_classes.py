@@ -91,13 +91,13 @@ for place, (f, title) in zip(axes, panels, strict=True):
     plot_frontiere(X_test, lambda grid, f=f: f(grid) - 0.5, step=150)
     plot_data(X_test[:300], y_test[:300].astype(int))
     place.set_title(f"{title}: {accuracy(f, X_test, y_test):.1%}")
-axes[0].legend(title="class", loc="upper right", framealpha=1)
+axes[0].legend(title="class", loc="upper right", frameon=True, framealpha=0.9)
 save(figure, args.out / "part2_frontier.png")
 
 figure, place = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
 for hidden, (_, losses) in found.items():
     place.semilogy(losses, label=f"{hidden} hidden units, the best start")
-place.set(xlabel="steps", ylabel="mean squared error")
+place.set(xlabel="steps", ylabel="mean squared error", title="XOR by hand: the loss, step by step")
 place.legend()
 save(figure, args.out / "part2_losses.png")
 finish()

@@ -15,8 +15,10 @@ from threadpoolctl import threadpool_limits
 
 from modnet.datasets import load
 from modnet.handout import Linear, load_usps
+from modnet.plotting import use_style
 
 use("agg")  # pictures go to files: no screen is needed
+use_style()
 OUT = Path(__file__).resolve().parent.parent / "out"
 
 

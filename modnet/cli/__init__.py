@@ -1,4 +1,4 @@
-"""The command line: ``python -m modnet`` train, predict, evaluate, check, datasets, demo, doctor, warmup.
+"""The command line: ``python -m modnet`` train, predict, evaluate, check, datasets, demo, doctor, playground, warmup.
 
 `modnet.cli.parser` has the words of the command line, and each command has a file of its own, which is imported when the
 command runs: scikit-learn and matplotlib come with the commands that need them.

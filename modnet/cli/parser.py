@@ -69,6 +69,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     _command(commands, "doctor", _doctor, "show versions, processor, BLAS, threads and kernel cache, with advice")
 
+    playground = _command(
+        commands, "playground", _playground, "put a network together with the mouse and watch it learn, in a browser"
+    )
+    playground.add_argument("--port", type=whole(0, 65535), default=0, metavar="N", help="of the page (default: a free one)")
+    playground.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+
     warmup = _command(commands, "warmup", _warmup, "compile all kernels into the cache now, so that nothing waits later")
     warmup.add_argument("--dtype", choices=("float32", "float64", "both"), default="both", help="(default: %(default)s)")
     return parser
@@ -249,6 +255,12 @@ def _doctor(options: argparse.Namespace) -> int:
     from modnet.cli.doctor import doctor
 
     return doctor()
+
+
+def _playground(options: argparse.Namespace) -> int:
+    from modnet.cli.playground import playground
+
+    return playground(options.port, not options.no_browser)
 
 
 def _warmup(options: argparse.Namespace) -> int:

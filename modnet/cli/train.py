@@ -270,7 +270,7 @@ def _draw(path: str, title: str, history: History, net: Scaled, table: Table, pa
         )
         last.set_aspect("auto")
     elif table.class_names is not None:
-        plotting.confusion(y, net.forward(X), table.class_names, ax=last)
+        plotting.confusion(y, net.forward(X), ax=last, class_names=table.class_names)
     else:
         plotting.predictions(y, net.forward(X), ax=last)
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")

@@ -102,11 +102,13 @@ def plot_data(data: Any, labels: Any = None) -> Any:
     axes : matplotlib's. A legend comes with ``axes.legend()``.
     """
     points = _plane(data, "plot_data")
-    from modnet.plotting.figures import current_axes
+    from modnet.plotting.figures import COLORS, MARKERS, current_axes
 
+    size = float(np.clip(9000 / len(points), 12, 60))
+    look: dict[str, Any] = {"s": size, "edgecolors": "white", "linewidths": 0.6, "zorder": 3}
     if labels is None:
         axes = current_axes()
-        axes.scatter(points[:, 0], points[:, 1], marker="x")
+        axes.scatter(points[:, 0], points[:, 1], color=COLORS[0], **look)
         return axes
     classes = np.asarray(labels)
     if classes.shape not in ((len(points),), (len(points), 1)):
@@ -115,7 +117,8 @@ def plot_data(data: Any, labels: Any = None) -> Any:
     classes = classes.reshape(-1)
     for i, name in enumerate(np.unique(classes)):
         of_class = points[classes == name]
-        axes.scatter(of_class[:, 0], of_class[:, 1], color=f"C{i % 10}", marker=".+*ox^sdv<"[i % 10], label=str(name))
+        color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
+        axes.scatter(of_class[:, 0], of_class[:, 1], color=color, marker=marker, label=str(name), **look)
     return axes
 
 
@@ -140,20 +143,21 @@ def plot_frontiere(data: Any, f: Callable[[np.ndarray], Any], step: int = 20) ->
             f"plot_frontiere: f returned shape {values.shape}, expected ({len(grid)},) or ({len(grid)}, classes)"
         )
     require_finite(values, "plot_frontiere", "f(grid)")
-    from modnet.plotting.figures import current_axes
+    from modnet.plotting.figures import COLORS, INK, current_axes
 
     axes = current_axes()
     if values.size == len(grid) and values.dtype.kind == "f":
         scores = values.reshape(x.shape)
         far = float(np.abs(scores).max()) + 1
-        axes.contourf(x, y, scores, levels=[-far, 0, far], colors=["C0", "C1"], alpha=0.3)
+        if scores.min() < 0 < scores.max():
+            axes.contour(x, y, scores, levels=[0], colors=[INK], linewidths=1.4, zorder=2)
+        axes.contourf(x, y, scores, levels=[-far, 0, far], colors=COLORS[:2], alpha=0.25)
         return axes
     one = values.reshape(-1) if values.size == len(grid) else values.argmax(axis=1)
     names, places = np.unique(one, return_inverse=True)
     levels = np.arange(len(names) + 1) - 0.5
-    axes.contourf(
-        x, y, places.reshape(x.shape), levels=levels, colors=[f"C{i % 10}" for i in range(len(names))], alpha=0.3
-    )
+    colors = [COLORS[i % len(COLORS)] for i in range(len(names))]
+    axes.contourf(x, y, places.reshape(x.shape), levels=levels, colors=colors, alpha=0.25)
     return axes
 
 

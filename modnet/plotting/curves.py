@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modnet.inputs import short_repr
-from modnet.plotting.figures import BLUE, VERMILION, Path, drawing
+from modnet.plotting.figures import BLUE, COLORS, MARKERS, VERMILION, Path, class_colors, depth_colors, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from modnet.training import History
 
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.2)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # beside colour, for any eye
 _LARGEST = 1e200  # larger losses are gaps, like infinite ones: matplotlib's logarithmic ticks overflow
 
 
-def history(h: History, *, ax: Axes | Sequence[Axes] | None = None, path: Path | None = None) -> Figure:
+def history(
+    h: History, path: Path | None = None, *, ax: Axes | Sequence[Axes] | None = None, title: str | None = None
+) -> Figure:
     """Draw the loss of a training, epoch by epoch, and the accuracy beside it if there is one.
 
     Training figures are averages over the epoch, while the network still changes; validation figures are computed at its
@@ -29,10 +32,12 @@ def history(h: History, *, ax: Axes | Sequence[Axes] | None = None, path: Path |
     ----------
     h : History
         What `fit` returned, with at least one epoch.
-    ax : Axes, or a sequence of them, optional
-        Axes to draw in instead of a new figure: one for the loss alone, more for the metrics as well.
     path : path, optional
         A file to save the picture to.
+    ax : Axes, or a sequence of them, optional
+        Axes to draw in instead of a new figure: one for the loss alone, more for the metrics as well.
+    title : str, optional
+        A title of yours. Without one a new figure says what it shows; axes of yours keep the title they have.
 
     Returns
     -------
@@ -51,9 +56,67 @@ def history(h: History, *, ax: Axes | Sequence[Axes] | None = None, path: Path |
     for name, values in h.metrics.items():
         if not name.startswith("validation_"):
             curves[name] = values, h.metrics.get(f"validation_{name}", [])
-    with drawing(ax, path, (4.8, 3.6), columns=len(curves)) as (figure, axes):
+    said = f"{len(h.loss)} epoch{'s' * (len(h.loss) > 1)} of training"
+    with drawing(ax, path, (5.2, 3.8), columns=len(curves), title=title, title_if_new=said) as (figure, axes):
         for panel, (name, (training, held_out)) in zip(axes, curves.items(), strict=False):
             _draw_curves(panel, name, training, held_out, h.best_epoch)
+    return figure
+
+
+def curves(
+    lines: Mapping[str, Any],
+    path: Path | None = None,
+    *,
+    ax: Axes | None = None,
+    title: str | None = None,
+    x: Any = None,
+    xlabel: str = "epoch",
+    ylabel: str = "loss",
+    xscale: str = "linear",
+    yscale: str = "linear",
+) -> Figure:
+    """Draw curves with their names: the losses of several trainings, errors against steps, times against sizes.
+
+    Parameters
+    ----------
+    lines : dict of str to (n,)
+        The values of each curve. A pair ``(x, values)`` has an x of its own.
+    path, ax, title : as in `history`
+    x : (n,), optional
+        By default 1, 2, 3, ...
+    xlabel, ylabel : str
+    xscale, yscale : {"linear", "log"}
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are no curves, or one is not as long as its x.
+    """
+    if not isinstance(lines, Mapping) or not lines:
+        raise TypeError(f"curves: lines is {short_repr(lines)}, expected a dict of names and values")
+    pairs = {}
+    for name, given in lines.items():
+        at, values = given if isinstance(given, tuple) and len(given) == 2 else (x, given)
+        height = _drawable(np.asarray(values, np.float64).reshape(-1).tolist())
+        places = np.arange(1, len(height) + 1) if at is None else np.asarray(at, np.float64).reshape(-1)
+        if len(places) != len(height):
+            raise ValueError(f"curves: {name} has {len(height)} values but x has {len(places)}, expected one for each")
+        pairs[name] = places, height
+    colors = class_colors(len(pairs)) if len(pairs) <= len(COLORS) else depth_colors(len(pairs))
+    with drawing(ax, path, (6.4, 4.2), title=title, title_if_new=f"{ylabel} against {xlabel}") as (figure, axes):
+        axis = axes[0]
+        for i, (name, (places, height)) in enumerate(pairs.items()):
+            dashes, marker = _DASHES[i % len(_DASHES)], MARKERS[i % 8] if len(height) <= 30 else None
+            axis.plot(places, height, color=colors[i], label=name, linestyle=dashes, marker=marker, markersize=5)
+        axis.set(xlabel=xlabel, xscale=xscale, yscale=yscale)
+        if x is None and all(np.array_equal(places, np.arange(1, len(places) + 1)) for places, _ in pairs.values()):
+            _whole_ticks(axis)
+        axis.set_ylabel(ylabel + (" (log scale)" if yscale == "log" else ""))
+        axis.legend(loc="best")
     return figure
 
 

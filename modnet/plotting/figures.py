@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -42,24 +42,28 @@ STYLE: Any = {
     "axes.facecolor": "white",
     "axes.grid": True,
     "axes.labelcolor": INK,
-    "axes.labelsize": 10,
+    "axes.labelsize": 11,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlesize": 11,
-    "font.size": 10,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "figure.titlesize": 13,
+    "figure.titleweight": "bold",
+    "font.size": 11,
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.8,
-    "legend.fontsize": 9,
+    "image.cmap": "cividis",
+    "legend.fontsize": 10,
     "legend.frameon": False,
-    "lines.linewidth": 1.8,
+    "lines.linewidth": 2.0,
     "lines.solid_capstyle": "round",
     "text.color": INK,
     "xtick.color": "#8c8c8c",
     "xtick.labelcolor": INK,
-    "xtick.labelsize": 9,
+    "xtick.labelsize": 10,
     "ytick.color": "#8c8c8c",
     "ytick.labelcolor": INK,
-    "ytick.labelsize": 9,
+    "ytick.labelsize": 10,
 }
 _DOTS = 150  # per inch, in saved pictures
 
@@ -67,48 +71,120 @@ _DOTS = 150  # per inch, in saved pictures
 # --- making figures ---------------------------------------------------------------------------------------------------
 
 
+def style() -> AbstractContextManager[None]:
+    """Context: everything drawn in it with matplotlib has the library's fonts, colours and grid."""
+    from matplotlib import rc_context
+
+    return rc_context(_settings())
+
+
+def use_style() -> None:
+    """Draw everything from now on in the library's style: for a script or a notebook with pictures of its own."""
+    from matplotlib import rcParams
+
+    rcParams.update(_settings())
+
+
+def _settings() -> Any:
+    from cycler import cycler
+
+    return {**STYLE, "axes.prop_cycle": cycler(color=COLORS)}
+
+
+def subplots(
+    rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (5.2, 4.4), title: str | None = None
+) -> tuple[Figure, Any]:
+    """Make a figure with axes in the library's style, as ``pyplot.subplots`` does.
+
+    What you draw yourself into the axes has the library's colours, too; fonts of labels are those of `style`.
+
+    Parameters
+    ----------
+    rows, columns : int
+    size : (width, height) of one of the axes, in inches
+    title : str, optional
+        Above the whole figure.
+
+    Returns
+    -------
+    figure : Figure
+    axes : Axes, or an array of them (columns,), (rows,) or (rows, columns), as in pyplot
+    """
+    figure, axes = new_figure((columns * size[0], rows * size[1]), columns, rows)
+    if title:
+        put_title(figure, title)
+    grid = np.array(axes).reshape(rows, columns)
+    return figure, axes[0] if grid.size == 1 else grid.squeeze()
+
+
 def new_figure(size: tuple[float, float], columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
     """Make a figure of a size in inches with axes in the library's style, row by row."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     pyplot = _pyplot()
-    # pyplot loads its backend here, outside rc_context, which would undo what the backend sets.
+    # pyplot loads its backend here, outside the style's context, which would undo what the backend sets.
     make = Figure if pyplot is None else pyplot.figure
     figure: Figure = make(figsize=size, layout="constrained", facecolor="white")
     _show_once(figure)
-    with rc_context(STYLE), discarded_on_error(figure):
+    with style(), discarded_on_error(figure):
         return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 @contextmanager
 def drawing(
-    ax: Any, path: Path | None, size: tuple[float, float], columns: int = 1, rows: int = 1
+    ax: Any,
+    path: Path | None,
+    size: tuple[float, float],
+    columns: int = 1,
+    rows: int = 1,
+    *,
+    title: str | None = None,
+    title_if_new: str | None = None,
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """Give the axes to draw in, those of a new figure unless some are given, in the library's style; save at the end.
 
+    A title goes above a new figure, or above the first of the axes given; without one a new figure has `title_if_new`.
     An error discards a new figure, so that a notebook does not show half a picture.
     """
-    from matplotlib import rc_context
-
+    if path is not None and not isinstance(path, str | os.PathLike):
+        advice = "axes of yours are ax=..." if _are_axes(path) else "other settings are given by name"
+        raise TypeError(f"modnet.plotting: path is {short_repr(path)}, expected a file such as 'picture.png'; {advice}")
     if ax is None:
         figure, axes = new_figure((columns * size[0], rows * size[1]), columns, rows)
-        with discarded_on_error(figure), rc_context(STYLE):
+        with discarded_on_error(figure), style():
             yield figure, axes
+            if title or title_if_new:
+                put_title(figure, title or title_if_new or "")
             if path is not None:
                 save(figure, path)
         return
+    if not _are_axes(ax):
+        advice = "; a file to save to is path=..." if isinstance(ax, str | os.PathLike) else ""
+        raise TypeError(f"modnet.plotting: ax is {short_repr(ax)}, expected matplotlib Axes{advice}")
     axes = list(np.ravel(ax))
-    if not axes or not all(hasattr(a, "plot") and hasattr(a, "figure") for a in axes):
-        raise TypeError(f"modnet.plotting: ax is {short_repr(ax)}, expected matplotlib Axes")
     owner: Any = axes[0].figure
     while getattr(owner, "figure", owner) is not owner:  # out of sub-figures
         owner = owner.figure
     _show_once(owner)
-    with rc_context(STYLE):
+    with style():
         yield owner, axes
+        if title:
+            axes[0].set_title(title, pad=28 if _has_legend_above(axes[0]) else None)
         if path is not None:
             save(owner, path)
+
+
+def put_title(figure: Figure, title: str) -> None:
+    """Write a title above a figure, at its left."""
+    with style():
+        figure.suptitle(title, x=0.01, ha="left")
+
+
+def _are_axes(value: Any) -> bool:
+    if isinstance(value, str | os.PathLike):
+        return False
+    axes = list(np.ravel(np.asarray(value, dtype=object)))
+    return bool(axes) and all(hasattr(a, "plot") and hasattr(a, "figure") for a in axes)
 
 
 @contextmanager
@@ -125,11 +201,11 @@ def discarded_on_error(figure: Figure) -> Iterator[None]:
 
 def current_axes() -> Axes:
     """pyplot's current axes; a new figure in the library's style if pyplot has none."""
-    from matplotlib import pyplot, rc_context
+    from matplotlib import pyplot
 
     if not pyplot.get_fignums():
         figure = pyplot.figure(layout="constrained", facecolor="white")
-        with rc_context(STYLE):
+        with style():
             figure.subplots()
     axes: Axes = pyplot.gca()
     return axes
@@ -220,10 +296,38 @@ def legend_above(ax: Axes) -> None:
     """Put the legend above the axes, if it has no more than a dozen entries."""
     handles = len(ax.get_legend_handles_labels()[0])
     if 0 < handles <= 12:
-        ax.legend(
+        legend = ax.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(handles, 4),
             handletextpad=0.3, columnspacing=1.2, borderaxespad=0.3,
         )  # fmt: skip
+        legend.set_gid("above")
+
+
+def _has_legend_above(ax: Axes) -> bool:
+    legend = ax.get_legend()
+    return legend is not None and legend.get_gid() == "above"
+
+
+def depth_colors(count: int) -> np.ndarray:
+    """Colours (count, 3) for layers from the input to the output: dark blue to yellow."""
+    from matplotlib import colormaps
+
+    return np.asarray(colormaps["viridis"](np.linspace(0, 0.92, count)))[:, :3]
+
+
+def signed_colors() -> Any:
+    """A scale from vermilion (negative) by white (0) to blue (positive)."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("modnet_signed", [VERMILION, "#ffffff", BLUE])
+
+
+def bare(ax: Axes) -> None:
+    """Take grid, ticks and frame away."""
+    ax.grid(False)
+    ax.set(xticks=[], yticks=[])
+    for side in ax.spines.values():
+        side.set_visible(False)
 
 
 def shorten(name: str, dots: str = "..") -> str:

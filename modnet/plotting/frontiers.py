@@ -20,13 +20,15 @@ def frontier(
     net: Any,
     X: Any,
     y: Any,
+    path: Path | None = None,
     *,
     ax: Axes | None = None,
-    path: Path | None = None,
+    title: str | None = None,
     class_names: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
     task: str | None = None,
     resolution: int = 240,
+    legend: bool = True,
 ) -> Figure:
     """Draw what a network of one or two inputs has learned, under the examples.
 
@@ -42,12 +44,14 @@ def frontier(
     X : (n, 2) or (n, 1), finite
     y : (n,) or (n, 1), or rows (n, classes)
         Labels of any kind, or numbers to predict. The i-th label in sorted order is the network's i-th column.
-    ax, path : as in `history`
+    path, ax, title : as in `history`
     class_names, feature_names : sequences of str, optional
     task : {"classification", "regression"}, optional
         What y is. By default a regression if the network has one output and y more than two different values.
     resolution : int
         Points per side at which the network is evaluated.
+    legend : bool
+        Whether a legend above the axes names classes and counts mistakes.
 
     Returns
     -------
@@ -80,13 +84,19 @@ def frontier(
         raise ValueError(f"frontier: there are {len(features)} feature names, expected {x.shape[1]}")
     class_names = as_names(class_names, "frontier", "class_names")
     classes = None if _is_regression(target, out, task) else _classes(target, out, len(x), class_names)
-    with drawing(ax, path, (5.2, 4.4)) as (figure, axes):
+    said = "What the network predicts, under the examples"
+    if classes is not None:
+        said = "The class with the largest score" if x.shape[1] == 2 else "The probability of each class"
+    with drawing(ax, path, (5.4, 4.8), title=title, title_if_new=said) as (figure, axes):
         axis = axes[0]
         if classes is None:
             _draw_numbers(axis, x, target.reshape(-1).astype(float), sides, out[:, 0])
         else:
             _draw_classes(axis, x, sides, classes)
         axis.set_xlabel(features[0])
+        drawn = axis.get_legend()
+        if not legend and drawn is not None:
+            drawn.remove()
         if x.shape[1] == 2:
             axis.set_ylabel(features[1])
             axis.grid(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ def activations(
     *modules: Any,
     low: float = -4.0,
     high: float = 4.0,
-    ax: Axes | Sequence[Axes] | None = None,
     path: Path | None = None,
+    ax: Axes | Sequence[Axes] | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Draw activations f and their derivatives f'.
 
@@ -27,9 +29,10 @@ def activations(
     ----------
     *modules : modules
         Elementwise modules, yours too; f' comes from their ``backward_delta``. Without any, all of the library's are drawn.
+        A file name at the end is the path.
     low, high : float
         The ends of the axis.
-    ax, path : as in `history`, with one of the axes per module
+    path, ax, title : as in `history`, with one of the axes per module
 
     Returns
     -------
@@ -40,13 +43,18 @@ def activations(
     TypeError, ValueError
         If low is not below high, a module is not elementwise, or there are fewer axes than modules.
     """
+    if modules and isinstance(modules[-1], str | os.PathLike):
+        if path is not None:
+            raise TypeError(f"activations: got two files, {modules[-1]!r} and {path!r}, expected one")
+        modules, path = modules[:-1], modules[-1]
     chosen = list(modules) or [kind() for kind in elementwise().values()]
     if not low < high:
         raise ValueError(f"activations: low is {low} and high {high}, expected low below high")
     x = np.linspace(low, high, 801)[:, np.newaxis]
     columns = min(5, int(np.ceil(np.sqrt(len(chosen)))))
     rows = -(-len(chosen) // columns)
-    with drawing(ax, path, (2.7, 2.5), columns, rows) as (figure, axes):
+    said = "Activations f and their derivatives f′"
+    with drawing(ax, path, (3.0, 2.7), columns, rows, title=title, title_if_new=said) as (figure, axes):
         if len(axes) < len(chosen):
             raise ValueError(f"activations: there are {len(chosen)} modules but {len(axes)} axes; each module needs its own")
         for axis, module in zip(axes, chosen, strict=False):
@@ -58,7 +66,7 @@ def activations(
                 # A line is not drawn across a jump.
                 jump = np.abs(np.diff(values[:, 0], prepend=values[0, 0])) > 0.2
                 axis.plot(x[:, 0], np.where(jump, np.nan, values[:, 0]), color=color, linestyle=dashes, label=label)
-            axis.set_title(repr(module), fontsize=10)
+            axis.set_title(repr(module))
             axis.set_xlim(low, high)
         for axis in axes[len(chosen) :] if ax is None else ():
             axis.set_visible(False)

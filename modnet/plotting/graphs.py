@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modnet.plotting.figures import BLUE, VERMILION, Path, drawing
+from modnet.plotting.figures import BLUE, VERMILION, Path, bare, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def scalar_graph(value: Any, *, ax: Axes | None = None, path: Path | None = None) -> Figure:
+def scalar_graph(
+    value: Any, path: Path | None = None, *, ax: Axes | None = None, title: str | None = None
+) -> Figure:
     """Draw the graph of a `modnet.scalar.Value`: from the leaves on the left to the value on the right.
 
     Parameters
     ----------
     value : modnet.scalar.Value
-    ax, path : as in `history`
+    path, ax, title : as in `history`
 
     Returns
     -------
@@ -38,7 +40,8 @@ def scalar_graph(value: Any, *, ax: Axes | None = None, path: Path | None = None
         id(node): (column, (len(nodes) - 1) / 2 - i + 0.12 * (column % 2))
         for column, nodes in columns.items() for i, node in enumerate(nodes)
     }  # fmt: skip
-    with drawing(ax, path, (2.2 * len(columns), 1.3 * tallest + 0.8)) as (figure, axes):
+    said = "Each value with its grad; on the arrows the local derivatives"
+    with drawing(ax, path, (2.2 * len(columns), 1.3 * tallest + 0.9), title=title, title_if_new=said) as (figure, axes):
         _draw_graph(figure, axes[0], order, place, (len(columns), tallest))
     return figure
 
@@ -71,7 +74,4 @@ def _draw_graph(
             *place[id(node)], f"{title}\ndata {node.data:.4g}\ngrad {node.grad:.4g}", ha="center", va="center", fontsize=9,
             bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": BLUE if node._parents else VERMILION}, zorder=3,
         )  # fmt: skip
-    ax.set(title="each value with its grad; on the arrows the local derivatives", xticks=[], yticks=[])
-    ax.grid(False)
-    for side in ax.spines.values():
-        side.set_visible(False)
+    bare(ax)

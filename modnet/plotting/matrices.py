@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modnet.inputs import as_batch, as_numbers
+from modnet.inputs import as_batch, as_numbers, short_repr
 from modnet.plotting.figures import BLUE, INK, VERMILION, Path, as_names, drawing, shorten
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 def confusion(
     y: Any,
     yhat: Any,
-    class_names: Sequence[str] | None = None,
+    path: Path | None = None,
     *,
     ax: Axes | None = None,
-    path: Path | None = None,
+    title: str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
     """Draw how often each class was taken for which.
 
@@ -31,8 +33,8 @@ def confusion(
         The true classes.
     yhat : (n,), integers from 0; or (n, classes)
         The predicted classes; or a score for each, of which the highest counts.
+    path, ax, title : as in `history`
     class_names : sequence of str, optional
-    ax, path : as in `history`
 
     Returns
     -------
@@ -45,6 +47,10 @@ def confusion(
     TypeError, ValueError
         If y or yhat are no classes, differ in length, or need more names than there are.
     """
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"confusion: path is {short_repr(path)}, expected a file such as 'c.png'; names of classes are class_names=..."
+        )
     truth, guess = _labels(y, "y"), _labels(yhat, "yhat")
     if len(truth) != len(guess):
         raise ValueError(f"confusion: y has {len(truth)} examples but yhat has {len(guess)}; yhat needs one value per example")
@@ -65,7 +71,8 @@ def confusion(
     # A single mistake among hundreds must be seen: the strength grows with the root of the share.
     strength = np.where(table > 0, 0.12 + 0.75 * np.sqrt(share), 0.0)[:, :, np.newaxis]
     image = 1 - strength * (1 - color)
-    with drawing(ax, path, (5.0, 4.6)) as (figure, axes):
+    said = f"Which class was taken for which: {np.trace(table) / table.sum():.1%} right"
+    with drawing(ax, path, (5.0, 4.9), title=title, title_if_new=said) as (figure, axes):
         axis = axes[0]
         axis.imshow(image, aspect="equal")
         if count <= 25:

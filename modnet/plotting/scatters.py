@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def predictions(y: Any, yhat: Any, *, ax: Axes | None = None, path: Path | None = None) -> Figure:
+def predictions(
+    y: Any, yhat: Any, path: Path | None = None, *, ax: Axes | None = None, title: str | None = None
+) -> Figure:
     """Draw the predictions of a regression against the truth: the nearer to the diagonal, the better.
 
     Parameters
     ----------
     y, yhat : (n,) or (n, 1)
         The truth and the prediction, in the same unit.
-    ax, path : as in `history`
+    path, ax, title : as in `history`
 
     Returns
     -------
@@ -40,7 +42,7 @@ def predictions(y: Any, yhat: Any, *, ax: Axes | None = None, path: Path | None 
         )
     low, high = np.min(pair), np.max(pair)
     ends = np.array([low, high]) + 0.04 * max(high - low, 1e-9) * np.array([-1, 1])
-    with drawing(ax, path, (4.8, 4.4)) as (figure, axes):
+    with drawing(ax, path, (4.8, 4.8), title=title, title_if_new="Predictions against the truth") as (figure, axes):
         axis = axes[0]
         axis.plot(ends, ends, color=VERMILION, linewidth=1.4, label="prediction = truth")
         size = float(np.clip(9000 / pair[0].size, 10, 50))

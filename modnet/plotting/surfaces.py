@@ -22,9 +22,10 @@ def error_surface(
     loss: Loss,
     X: Any,
     y: Any,
+    path: Path | None = None,
     *,
     ax: Axes | None = None,
-    path: Path | None = None,
+    title: str | None = None,
     directions: Any = None,
     trajectory: Any = None,
     span: float | None = None,
@@ -38,7 +39,7 @@ def error_surface(
     net : Sequential
         Its parameters are the middle of the map. They are unchanged when the function returns.
     loss, X, y : as in `fit`
-    ax, path : as in `history`
+    path, ax, title : as in `history`
     directions : pair of int, or (2, parameters), optional
         The axes of the map: two indices into ``net.parameters``, or two vectors. By default the two directions in which the
         trajectory varies most; without a trajectory, two random orthonormal ones, drawn from rng.
@@ -90,7 +91,8 @@ def error_surface(
                 height[i, j] = loss(y, predict(net, X))
     finally:
         here[:] = middle
-    with drawing(ax, path, (5.4, 4.4)) as (figure, axes):
+    said = "The loss over a plane through the parameters"
+    with drawing(ax, path, (5.8, 4.8), title=title, title_if_new=said) as (figure, axes):
         _draw_surface(axes[0], side, height, flat)
         axes[0].set(xlabel=labels[0], ylabel=labels[1])
     return figure

@@ -40,11 +40,11 @@ class History:
         """How many epochs were completed."""
         return len(self.loss)
 
-    def plot(self, *, ax: Any = None, path: Any = None) -> Any:
+    def plot(self, path: Any = None, *, ax: Any = None, title: str | None = None) -> Any:
         """Draw the curves of loss and accuracy, and return the figure: see `modnet.plotting.history`."""
         from modnet.plotting import history
 
-        return history(self, ax=ax, path=path)
+        return history(self, path, ax=ax, title=title)
 
     def note(self, figures: Mapping[str, float]) -> None:
         """Note the figures of an epoch."""

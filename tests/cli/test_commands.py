@@ -14,7 +14,7 @@ from modnet import datasets
 def test_no_command_shows_the_commands(capsys):
     status, out, err = run(capsys)
     assert (status, out) == (2, "")
-    assert all(command in err for command in ("train", "datasets", "demo", "doctor", "warmup"))
+    assert all(command in err for command in ("train", "datasets", "demo", "doctor", "playground", "warmup"))
 
 
 def test_version_and_help(capsys):
@@ -63,3 +63,10 @@ def test_a_reader_who_leaves_early_is_no_error():
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+def test_the_playground_says_what_to_install_if_panel_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr("modnet.cli.playground.find_spec", lambda name: None)
+    status, _, err = run(capsys, "playground")
+    assert status == 2
+    assert 'pip install "modnet[playground]"' in err

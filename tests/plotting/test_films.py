@@ -24,6 +24,21 @@ def test_animate_frontier_trains_and_saves_a_frame_every_so_many_epochs(tmp_path
     assert figure.axes[0].get_title(loc="left") == "epoch 7 of 7"
 
 
+def test_a_film_of_a_figure_that_is_redrawn_has_its_frames_and_needs_one(tmp_path):
+    figure, ax = plotting.subplots(size=(2, 2))
+    film = plotting.Film(figure, tmp_path / "film.gif", seconds=1)
+    with pytest.raises(ValueError, match=r"^Film: there are no frames"):
+        film.save()
+    for i in range(3):
+        ax.plot([0, 1], [0, i])
+        film.add()
+    film.save()
+    with Image.open(tmp_path / "film.gif") as read:
+        assert read.n_frames == 3
+    with pytest.raises(ValueError, match=r"expected a file ending in \.gif$"):
+        plotting.Film(figure, "film.mp4")
+
+
 def test_animate_frontier_refuses_other_endings_before_training(tmp_path):
     net = Sequential(Linear(2, 2, rng=0))
     before = net.parameters.copy()

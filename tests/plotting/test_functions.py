@@ -22,13 +22,13 @@ def test_activations_draw_f_and_its_derivative_of_anyones_module():
 
     (ax,) = plotting.activations(Square(), low=-2, high=3).axes
     x = np.linspace(-2, 3, 801)
-    assert ax.get_title() == "Square()"
+    assert ax.get_title(loc="left") == "Square()"
     np.testing.assert_allclose(lines(ax)["f"].get_ydata(), x**2 / 20)
     np.testing.assert_allclose(lines(ax)["f′"].get_ydata(), x / 10)
 
 
 def test_activations_without_modules_are_all_of_the_library():
-    titles = [ax.get_title() for ax in plotting.activations().axes if ax.get_visible()]
+    titles = [ax.get_title(loc="left") for ax in plotting.activations().axes if ax.get_visible()]
     assert [title.partition("(")[0] for title in titles] == list(plotting.elementwise())
     assert {"ReLU", "Tanh", "Sigmoid", "Identity"} <= set(plotting.elementwise())
     assert "Softmax" not in plotting.elementwise()
@@ -50,7 +50,7 @@ def test_activations_refuses_what_is_not_elementwise_and_ends_that_are_crossed()
 def test_each_activation_needs_axes_of_its_own():
     axes = Figure().subplots(1, 3)
     plotting.activations(ReLU(), Identity(), ax=axes)
-    assert [ax.get_title() for ax in axes] == ["ReLU()", "Identity()", ""]
+    assert [ax.get_title(loc="left") for ax in axes] == ["ReLU()", "Identity()", ""]
     assert axes[2].get_visible()
     with pytest.raises(ValueError, match=r"^activations: there are 2 modules but 1 axes; each module needs its own$"):
         plotting.activations(ReLU(), Identity(), ax=axes[0])

@@ -9,7 +9,7 @@ from modnet import plotting
 def test_confusion_shows_how_often_each_class_was_taken_for_which():
     rng = np.random.default_rng(0)
     y, yhat = rng.integers(0, 4, 60), rng.integers(0, 4, 60)
-    ax = plotting.confusion(y, yhat, ["a", "b", "c", "d"]).axes[0]
+    ax = plotting.confusion(y, yhat, class_names=["a", "b", "c", "d"]).axes[0]
     drawn = {(int(text.get_position()[1]), int(text.get_position()[0])): int(text.get_text()) for text in ax.texts}
     counted = {}
     for i, j in zip(y.tolist(), yhat.tolist(), strict=True):
@@ -42,11 +42,11 @@ def test_right_and_wrong_have_different_colours_in_a_confusion_matrix():
 )
 def test_confusion_refuses_what_are_no_classes(y, yhat, names, message):
     with pytest.raises(ValueError, match=f"^confusion: {message}$"):
-        plotting.confusion(y, yhat, names)
+        plotting.confusion(y, yhat, class_names=names)
 
 
 def test_many_classes_with_long_names_stay_readable_and_distinct():
-    ax = plotting.confusion(np.arange(24), np.arange(24), [f"a very long name {i}" for i in range(24)]).axes[0]
+    ax = plotting.confusion(np.arange(24), np.arange(24), class_names=[f"a very long name {i}" for i in range(24)]).axes[0]
     labels = [label.get_text() for label in ax.get_xticklabels()]
     assert len(set(labels)) == 24
     assert max(map(len, labels)) <= 14
@@ -55,4 +55,4 @@ def test_many_classes_with_long_names_stay_readable_and_distinct():
 def test_a_file_in_the_place_of_class_names_is_refused_with_advice():
     message = r"^confusion: class_names is 'c\.png', expected a list of names; a file to save to is path=\.\.\.$"
     with pytest.raises(TypeError, match=message):
-        plotting.confusion([0, 1], [0, 1], "c.png")
+        plotting.confusion([0, 1], [0, 1], class_names="c.png")

@@ -1,0 +1,1 @@
+"""What conf.py needs to make pages and pictures of the library."""
