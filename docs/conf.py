@@ -11,8 +11,6 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 os.environ.setdefault("MPLBACKEND", "agg")
 
-import warnings  # noqa: E402
-
 from _tools import docstrings, figures, pages  # noqa: E402
 
 import modnet  # noqa: E402
