@@ -360,7 +360,7 @@ def test_the_picture_shows_the_trials_and_the_symptom(tmp_path):
     labels = [line.get_label() for line in tried.get_lines()]
     assert "as it is" in labels
     assert "cured: rate-too-small" in labels
-    assert columns.get_title() == "mean and deviation of the columns"
+    assert columns.get_title(loc="left") == "mean and deviation of the columns"
     with pytest.raises(ValueError, match="expected 3"):
         report.plot(ax=figure.axes[0])
 

@@ -583,7 +583,7 @@ import modnet
 from modnet.kernels.compiled import Compiled
 
 for module in pkgutil.walk_packages(modnet.__path__, "modnet."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith("__main__") and not module.name.startswith("modnet.playground."):  # which needs an extra
         importlib.import_module(module.name)
 found = {
     id(value): value for name, module in list(sys.modules.items()) if name.split(".")[0] == "modnet"

@@ -62,7 +62,8 @@ def bar_text(capsys, path, progress, epochs=3):
     return history, err
 
 
-def test_a_bar_asked_for_shows_epochs_figures_and_time_left(capsys, path):
+def test_a_bar_asked_for_shows_epochs_figures_and_time_left(capsys, monkeypatch, path):
+    monkeypatch.setenv("COLUMNS", "120")
     history, text = bar_text(capsys, path, True)
     last = text.split("\r")[-1]
     assert last.startswith("epoch 3/3 |")
