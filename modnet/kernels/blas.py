@@ -18,10 +18,9 @@ from numba.extending import get_cython_function_address, intrinsic
 
 from modnet.kernels.cache import BEFORE_LOADING
 from modnet.kernels.compiled import JIT_DISABLED, inline
-from modnet.kernels.memory import flat
-from modnet.kernels.simd import VECTOR_BYTES, WIDE
+from modnet.kernels.simd import WIDE
 from modnet.kernels.threads import MANY
-from modnet.kernels.tiles import product_nt, tiled
+from modnet.kernels.tiles import product_nt
 
 
 @cache
@@ -100,44 +99,29 @@ if JIT_DISABLED:
     _gemm = _python_gemm
 
 
-# BLAS, or tiles of our own (`modnet.kernels.tiles`). Tiles are faster by a fifth to four fifths if the second matrix is taken
-# turned over, which BLAS does at half of its speed, and if the result is narrow. That is so with registers of 64 bytes; with
-# those of 32 BLAS is as good. Products of `MANY` operations go to BLAS, which may have several threads for them.
-
-
-@inline
-def _suits_tiles(n, k, m, rows):
-    """Whether there are so many rows that tiles are full, and not so many operations of (n, k) @ (k, m) that threads pay."""
-    return WIDE and rows >= 16 and 2 * n * k * m < MANY
+# Products by a matrix turned over are made by tiles of our own (`modnet.kernels.tiles`) if registers have 64 bytes: BLAS makes
+# them at half of its speed for the others, tiles are a fifth to four fifths faster. With registers of 32 bytes BLAS is as good.
+# Tiles would be faster by up to a half if a result is narrow, too; but every kernel that has them takes longer to compile, here
+# by 0.7 s. Products of `MANY` operations go to BLAS, which may have several threads for them.
 
 
 @inline
 def matmul(a, b, out, add):
     """out (n, m) = a (n, k) @ b (k, m); out += with `add`."""
-    (n, k), m, lanes = a.shape, b.shape[1], VECTOR_BYTES // out.itemsize
-    narrow = m <= lanes and k >= 8 and (m >= 5 or k <= lanes)
-    if _suits_tiles(n, k, m, n) and (narrow or k >= 1000):
-        tiled(flat(a), 0, k, n, 1, k, flat(b), 0, flat(out), 0, m, add)
-    else:
-        _gemm(a, False, b, False, out, add)
+    _gemm(a, False, b, False, out, add)
 
 
 @inline
 def matmul_tn(a, b, out, add):
     """out (n, m) = a.T @ b, with a (k, n) and b (k, m); out += with `add`."""
-    (k, n), m, lanes = a.shape, b.shape[1], VECTOR_BYTES // out.itemsize
-    narrow = m <= lanes and (n >= 32 or k >= 256)
-    if _suits_tiles(n, k, m, k) and m >= 5 and (narrow or k >= 1000):
-        tiled(flat(a), 0, 1, n, n, k, flat(b), 0, flat(out), 0, m, add)
-    else:
-        _gemm(a, True, b, False, out, add)
+    _gemm(a, True, b, False, out, add)
 
 
 @inline
 def matmul_nt(a, b, out, add):
     """out (n, m) = a @ b.T, with a (n, k) and b (m, k); out += with `add`."""
     (n, k), m = a.shape, b.shape[0]
-    if _suits_tiles(n, k, m, n) and m >= 16:
+    if WIDE and n >= 16 and m >= 16 and 2 * n * k * m < MANY:
         product_nt(a, b, out, add)
     else:
         _gemm(a, False, b, True, out, add)

@@ -27,7 +27,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -42,13 +41,15 @@ ROWS3, ROWS = (8, 8) if WIDE else (4, 6)
 DEPTH = 256  # steps of q before the next tile: as many rows of b, three registers wide, stay in the first-level cache
 
 
-def _tile(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, whole: bool = False) -> Any:
+def _tile(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, partial_from: int = -1) -> Any:
     """Make the intrinsic that computes one tile of `height` rows by so many registers of `size` bytes.
 
     ``tile(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)`` sets, or adds to, the
     `width` numbers from ``out_at + i out_step`` and those of the rows below, by `depth` steps from q on; b begins at the row of
-    q. rows and columns are lists of places, or the distance between one and the next. With `whole` all registers are full.
+    q. rows and columns are lists of places, or the distance between one and the next. Registers before `partial_from` are full:
+    by default all but the last.
     """
+    first_partial = partial_from % registers if partial_from < registers else registers
 
     @intrinsic
     def tile(typingctx, a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add):
@@ -78,7 +79,7 @@ def _tile(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, whole: b
                 row_of_a.append(place(kinds[0], a, builder.add(a_at, listed(kinds[2], rows, row))))
                 row_of_out.append(place(kinds[11], out, builder.add(out_at, builder.mul(row, out_step))))
             offsets = [INT(v.lanes * register) for register in range(registers)]
-            inside = [None if whole or c < registers - 1 else v.below(builder.sub(width, o)) for c, o in enumerate(offsets)]
+            inside = [None if c < first_partial else v.below(builder.sub(width, o)) for c, o in enumerate(offsets)]
             cells = [(r, c) for r in range(height) for c in range(registers)]
             targets = [builder.gep(row_of_out[r], [offsets[c]]) for r, c in cells]
 
@@ -128,7 +129,8 @@ def _either(builder: Any, kind: Any, *incoming: Any) -> Any:
     return found
 
 
-_three, _two, _one = _tile(3, ROWS3, whole=True), _tile(2), _tile(1)
+_three, _two, _one = _tile(3, ROWS3, partial_from=3), _tile(2), _tile(1)
+_any = _tile(2, partial_from=0)
 _half, _quarter = _tile(1, size=VECTOR_BYTES // 2), _tile(1, size=VECTOR_BYTES // 4)
 
 
@@ -157,16 +159,6 @@ def _strip(a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, ou
 
 
 @inline
-def tiled(a, a_at, rows, n, columns, k, b, b_at, out, out_at, m, add):
-    """out (n, m) = a (n, k) @ b (k, m), or out +=; rows and columns are lists, or distances."""
-    for q in range(0, max(k, 1), DEPTH):
-        depth, adding = min(k - q, DEPTH), add or q > 0
-        j = 0
-        while j < m:
-            j += _strip(a, a_at, rows, n, columns, q, depth, b, b_at + q * m + j, m, out, out_at + j, m, m - j, adding)
-
-
-@inline
 def product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
     """(1): out (n, m) = a (n, k) @ b (k, m), or out += with `add`.
 
@@ -179,38 +171,43 @@ def product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
 
     All arrays are C-contiguous and of one type; out shares no memory with a or b. No place is checked.
     """
-    tiled(a, a_at, rows, rows.size, columns, columns.size, b, b_at, out, out_at, m, add)
+    n, k = rows.size, columns.size
+    for q in range(0, max(k, 1), DEPTH):
+        depth, adding = min(k - q, DEPTH), add or q > 0
+        j = 0
+        while j < m:
+            j += _strip(a, a_at, rows, n, columns, q, depth, b, b_at + q * m + j, m, out, out_at + j, m, m - j, adding)
 
 
 @inline
 def product_nt(a, b, out, add):
     """out (n, m) = a (n, k) @ b (m, k).T, or out += with `add`.
 
-    A tile reads rows of b.T, which lie across b. So a panel of it, three registers wide and `DEPTH` deep, is turned over
-    first, in blocks of a register by a register that stay in registers meanwhile.
+    A tile reads rows of b.T, which lie across b. So a panel of it, two registers wide and `DEPTH` deep, is turned over
+    first, in blocks of a register by a register that stay in registers meanwhile. All tiles have one form, which is
+    compiled in half a second; the five of `product` take a second and a half.
     """
     (n, k), m = a.shape, b.shape[0]
     a, b, out = flat(a), flat(b), flat(out)
     lanes = VECTOR_BYTES // out.itemsize
-    wide, panel = 3 * lanes, _panel(out)
+    wide, panel = 2 * lanes, _panel(out)
     for j in range(0, m, wide):
         width = min(wide, m - j)
         for q in range(0, max(k, 1), DEPTH):
-            depth, c = min(k - q, DEPTH), 0
+            depth = min(k - q, DEPTH)
             for c in range(0, width, lanes):
                 for r in range(0, depth, lanes):
                     here, deep = min(lanes, width - c), min(lanes, depth - r)
                     _turn(b, (j + c) * k + q + r, k, here, deep, panel, r * wide + c, wide)
-            c = 0
-            while c < width:
-                c += _strip(a, q, k, n, 1, 0, depth, panel, c, wide, out, j + c, m, width - c, add or q > 0)
+            for i in range(0, n, ROWS):
+                _any(a, q, k, i, n, 1, 0, depth, panel, 0, wide, out, j, m, width, add or q > 0)
 
 
 @intrinsic
 def _panel(typingctx, like):
-    """Room for `DEPTH` rows of three registers, on the stack."""
+    """Room for `DEPTH` rows of two registers, on the stack."""
     kind = like.dtype[::1]
-    count = DEPTH * 3 * VECTOR_BYTES * 8 // like.dtype.bitwidth
+    count = DEPTH * 2 * VECTOR_BYTES * 8 // like.dtype.bitwidth
 
     def codegen(context, builder, signature, arguments):
         memory = cgutils.alloca_once(builder, context.get_data_type(kind.dtype), size=count)
@@ -262,15 +259,10 @@ def plain_product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
     target[...] = target + result if add else result
 
 
-def plain_tiled(a, a_at, rows, n, columns, k, b, b_at, out, out_at, m, add):
-    """`tiled` in numpy, for distances."""
-    plain_product(a, a_at, np.arange(n) * rows, np.arange(k) * columns, b, b_at, out, out_at, m, add)
-
-
 def plain_product_nt(a, b, out, add):
     """`product_nt` in numpy."""
     out[...] = out + a @ b.T if add else a @ b.T
 
 
 if JIT_DISABLED:
-    product, product_nt, tiled = plain_product, plain_product_nt, plain_tiled
+    product, product_nt = plain_product, plain_product_nt

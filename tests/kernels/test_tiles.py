@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modnet.kernels.compiled import JIT_OPTIONS
-from modnet.kernels.tiles import ROWS, plain_product, product
+from modnet.kernels.tiles import ROWS, plain_product, product, product_nt
 
 
 @numba.njit(**JIT_OPTIONS)
@@ -37,3 +37,23 @@ def test_the_plain_product_is_a_product():
     out = np.ones((3, 5))
     plain_product(a, 0, np.arange(3) * 4, np.arange(4), b, 0, out, 0, 5, True)
     np.testing.assert_array_equal(out, 1 + a @ b)
+
+
+@numba.njit(**JIT_OPTIONS)
+def compiled_product_nt(a, b, out, add):
+    product_nt(a, b, out, add)
+
+
+@given(
+    n=st.integers(1, 3 * ROWS), k=st.one_of(st.integers(1, 40), st.integers(250, 600)), m=st.integers(1, 100),
+    add=st.booleans(), single=st.booleans(), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_a_product_by_a_matrix_turned_over_writes_its_result_and_nothing_else(n, k, m, add, single, seed):
+    rng = np.random.default_rng(seed)
+    a, b = (rng.integers(-4, 5, (rows, k)).astype(np.float32 if single else np.float64) for rows in (n, m))
+    around = rng.integers(-4, 5, n * m + 64).astype(a.dtype)
+    expected = around.copy()
+    expected[:n * m] = (a @ b.T + (expected[:n * m].reshape(n, m) if add else 0)).reshape(-1)
+    compiled_product_nt(a, b, around[:n * m].reshape(n, m), add)
+    np.testing.assert_array_equal(around, expected)  # whole numbers: exact in any order
