@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from modnet.check.functions import check_backward
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
 from modnet.check.networks import check_network
@@ -33,6 +34,7 @@ __all__ = [
     "Finding",
     "Report",
     "assert_gradients",
+    "check_backward",
     "check_loss",
     "check_module",
     "check_network",
