@@ -1,8 +1,8 @@
-"""check_backward: a pair of functions, `out, cache = forward(*inputs)` and `gradients = backward(dout, cache)`, as CS231n has them.
+"""check_backward: functions `out, cache = forward(*inputs)` and `gradients = backward(dout, cache)`, as CS231n has them.
 
-The pair is put behind the three questions that modules answer (`modnet.check.subject`): the first input is the input, the other
-arrays are the parameters, what is no array (a dict of options, a number) is handed on. So the same probes are made, and the same
-names given. Where an option is a stride, a padding or the size of a window, the pair is asked in other sizes too.
+The pair is put behind the three questions that modules answer (`modnet.check.subject`): the first input is the input, other
+arrays are the parameters, what is no array (a dict of options, a number) is handed on. So the same probes are made, and the
+same names given. Where an option is a stride, a padding or the size of a window, the pair is asked in other sizes too.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from modnet.check.modules import PLAN, settle
 from modnet.check.plan import Examination
 from modnet.check.report import Finding, Report
 from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, call
+from modnet.check.wording import in_words
 
 Function = Callable[..., Any]
 #: Findings that say no more than "wrong": with which option it is right tells more.
@@ -173,30 +174,11 @@ class PairSubject(Subject):
         report.verdicts = rows
 
 
-def in_words(report: Report, subject: Subject, names: dict[str, str]) -> None:
-    """Say in the words of another style what was found: names instead of places, and no advice that only fits the contract."""
-    swaps = {
-        **names,
-        "dL/dinput, of the shape of input": "the gradient by the input, of shape ",
-        "the statement's is given the input: def ": "def ",
-        ", but the contract sums: write sum, not mean, and do not divide by len(X); whoever trains divides, once": (
-            ": write sum, not mean, unless the mean is in forward too; whoever trains divides, once"
-        ),
-        "self._gradient += input.T @ delta, or what belongs to this module; returning it is not enough": (
-            f"{subject.names[DELTA]} gives dx and, for each array that learns, its gradient"
-        ),
-        "backward_update_gradient is given the input: use it, not self.forward(input)": "use what forward kept of the input",
-    }
-    for finding in report.findings:
-        for old, new in swaps.items():
-            finding.message, finding.hint = finding.message.replace(old, new), finding.hint.replace(old, new)
-
-
 def check_backward(forward: Function, backward: Function, *inputs: Any) -> Report:
     """Check backward(dout, cache) against differences of forward, for every input that is an array of floats.
 
-    ``out, cache = forward(*inputs)`` and ``dx, dw, db = backward(dout, cache)``: one gradient for each input that has one, in the
-    order of the inputs. Several outputs are fine, ``h, c, cache = lstm_forward(...)``: then backward takes as many gradients.
+    ``out, cache = forward(*inputs)`` and ``dx, dw, db = backward(dout, cache)``: a gradient for each input that has one, in
+    the order of the inputs. With several outputs, ``h, c, cache = lstm_forward(...)``, backward takes as many gradients.
 
     Parameters
     ----------
@@ -358,4 +340,4 @@ def _variants(inputs: Sequence[Any]) -> Iterator[tuple[str, int, str, list[Any]]
                     yield str(key), other, kind, changed
 
 
-__all__ = ["check_backward", "in_words"]
+__all__ = ["check_backward"]
