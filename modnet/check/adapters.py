@@ -69,7 +69,7 @@ class Adapted(Subject):
     def unknown(self) -> str:
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
-        left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or _is_mode(n) or _INPUT.match(n))]
+        left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or is_mode(n) or _INPUT.match(n))]
         return ", ".join(left[1:])
 
     def takes_input(self, operation: str) -> bool:
@@ -96,7 +96,7 @@ class Adapted(Subject):
         method = module.forward
         given, by_name = [x], {}
         for p in (_positional(method) or [])[1:]:
-            if _is_mode(p.name):
+            if is_mode(p.name):
                 by_name[p.name] = _mode(p.name, p.default)
         out = call("forward", lambda: method(*given, **by_name))
         if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
@@ -122,7 +122,7 @@ class Adapted(Subject):
                 names[p.name] = rate
             elif _CACHE.search(p.name) and hasattr(module, "_given_cache"):
                 names[p.name] = module._given_cache
-            elif _is_mode(p.name):
+            elif is_mode(p.name):
                 names[p.name] = _mode(p.name, p.default)
             elif _INPUT.match(p.name) and len(required or ()) > 1:
                 names[p.name] = x.copy()
@@ -264,11 +264,29 @@ class Adapted(Subject):
         report.verdicts = rows + [(label, *row[1:]) for label, row in zip(labels, own, strict=False)]
 
 
+def updates_itself(cls: type) -> bool:
+    """Whether backward of a class is given a learning rate."""
+    return any(_RATE.match(p.name) for p in _positional(getattr(cls, "backward", None)) or ())
+
+
+def arrays_for(cls: type) -> dict[str, np.ndarray] | None:
+    """What to build a class with that is given its parameters themselves, as W, b or gamma, beta; None if it is not."""
+    required = [p.name for p in _positional(cls) or () if p.default is p.empty]
+    rng, n, m = np.random.default_rng(1), 3, 2
+    windowed = "stride" in inspect.signature(cls).parameters if required else False
+    kinds = {"w": (4, 2, 3, 3) if windowed else (n, m), "b": (4,) if windowed else (m,), "gamma": (n,), "beta": (n,)}
+    kinds |= {"weight": kinds["w"], "weights": kinds["w"], "bias": kinds["b"], "biases": kinds["b"]}
+    if not required or any(name.lower() not in kinds for name in required):
+        return None
+    return {name: rng.uniform(0.3, 1.2, kinds[name.lower()]) * rng.choice([-1, 1], kinds[name.lower()]) for name in required}
+
+
 def _core(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
-def _is_mode(name: str) -> bool:
+def is_mode(name: str) -> bool:
+    """Whether an argument of this name says that it is training, or evaluation."""
     return bool(_TRAINING.match(name) or _EVALUATION.match(name))
 
 
@@ -335,4 +353,4 @@ def _partner(name: str, every: dict[str, np.ndarray]) -> str | None:
     return None
 
 
-__all__ = ["Adapted"]
+__all__ = ["Adapted", "arrays_for", "is_mode", "updates_itself"]

@@ -200,6 +200,7 @@ class Subject:
 
     # What a loss, or another style, has to say on these; operations in omits are not looked at.
     omits: frozenset[str] = frozenset()
+    unknown = ""  # arguments of its methods that have no known meaning
     result, of_input = "result", "the input's"
     coupled = channels_first = convention = undefined = may_couple = False
     shape_is_defined = may_have_parameters = may_tie = True

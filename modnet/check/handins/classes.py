@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator
 
 from modnet.check.handins import outside
+from modnet.check.adapters import is_mode
 from modnet.check.handins.loaded import Loaded
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.wiring import aliased, backward_method, role
@@ -114,6 +115,8 @@ def _is_loss(cls: type) -> bool:
     except (TypeError, ValueError):
         return False
     taken = [p for p in given if p.default is p.empty]
+    if any(is_mode(p.name) for p in taken):
+        return False  # a layer that is told whether it is in training
     return len(taken) == 3 and (_has(cls, "backward") or "loss" in cls.__name__.lower())
 
 
