@@ -26,7 +26,7 @@ from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbeha
 from modnet.check.wording import in_words
 
 _RATE = re.compile(r"^(lr|eta|rate|step(_?size)?|alpha|learn(ing)?_?(rate|step)|gradient_step)$", re.I)
-_TRAINING = re.compile(r"^(is_?)?(train(ing)?|train_?fla?g|train_flg|mode)$", re.I)
+_TRAINING = re.compile(r"^(is_?)?(train(ing)?|(for_?)?train\w*|mode)$", re.I)
 _EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)$", re.I)
 _INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
 _CACHE = re.compile(r"cache|ctx|context|saved", re.I)
@@ -52,6 +52,11 @@ class Adapted(Subject):
         self.single = self._takes_one()
         if self.single:
             self.x = self.x[None]
+
+    def examine(self) -> None:
+        """Look at what it is; pictures have their channels first unless there are fewer of the last axis."""
+        super().examine()
+        self.channels_first = self.x.ndim > 2 and not self.single and self.x.shape[1] <= self.x.shape[-1]
 
     def _takes_one(self) -> bool:
         """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
@@ -264,6 +269,12 @@ class Adapted(Subject):
         report.verdicts = rows + [(label, *row[1:]) for label, row in zip(labels, own, strict=False)]
 
 
+def remembers(cls: type) -> bool:
+    """Whether a class, or an object, is of one of these styles, and not of the contract's."""
+    own = any(callable(getattr(cls, name, None)) for name in (DELTA, GRADIENT))
+    return not own and callable(getattr(cls, "backward", None))
+
+
 def updates_itself(cls: type) -> bool:
     """Whether backward of a class is given a learning rate."""
     return any(_RATE.match(p.name) for p in _positional(getattr(cls, "backward", None)) or ())
@@ -353,4 +364,4 @@ def _partner(name: str, every: dict[str, np.ndarray]) -> str | None:
     return None
 
 
-__all__ = ["Adapted", "arrays_for", "is_mode", "updates_itself"]
+__all__ = ["Adapted", "arrays_for", "is_mode", "remembers", "updates_itself"]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known
-from modnet.check.adapters import arrays_for, updates_itself
+from modnet.check.adapters import arrays_for, remembers, updates_itself
 from modnet.check.losses import LossSubject, check_loss
 from modnet.check.modules import as_input, check_module, own_definition
 from modnet.check.report import Finding, Report
@@ -136,11 +136,27 @@ def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> R
             raise NotBuilt(f"{cls.__name__}.backward({unknown}): what it asks for has no known meaning")
     except NotBuilt as problem:
         return not_checked(cls.__name__, str(problem))
+    except Misbehaviour as problem:
+        if made is None and remembers(cls) and _by_guess(problem.message):
+            return not_checked(cls.__name__, f"{problem.message}; give an example with --make")
+        raise
     report = check_module(module, shape or found)
+    first = report.findings[0] if report.findings else None
+    if made is None and remembers(cls) and first and first.where.endswith(".forward") and _by_guess(first.message):
+        return not_checked(
+            cls.__name__, f"no input was found that it takes: {first.message} Give an example with --make, --shape"
+        )
     if made is None:
         for option, value in switches(cls):
             _add_option(report, cls, {option: value}, sizes, shape or found)
     return report
+
+
+def _by_guess(message: str) -> bool:
+    """Whether a crash may come from arguments or an input that were guessed: a name that does not exist does not."""
+    return bool(
+        re.search(r"raises (ValueError|IndexError|AxisError|ZeroDivisionError|AssertionError|TypeError|KeyError)", message)
+    )
 
 
 def _shape_of(module: Any) -> Shape:

@@ -6,16 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.adapters import Adapted
-from modnet.check.subject import DELTA, GRADIENT, Subject
+from modnet.check.adapters import Adapted, remembers
+from modnet.check.subject import Subject
 
 
 def subject_of(module: Any, x: np.ndarray) -> Subject:
     """A module behind the three questions."""
-    own = any(callable(getattr(module, name, None)) for name in (DELTA, GRADIENT))
-    if not own and callable(getattr(module, "backward", None)):
-        return Adapted(module, x)
-    return Subject(module, x)
+    return Adapted(module, x) if remembers(module) else Subject(module, x)
 
 
 __all__ = ["subject_of"]
