@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from modnet.check.building import examine_loss, examine_module, loss_data
+from modnet.check.building import build, examine_loss, examine_module, loss_data
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.losses import check_loss
+from modnet.check.other_losses import examine_other_loss, is_other_loss
 from modnet.check.pairs import examine_pair
 from modnet.check.report import Report
 from modnet.check.subject import call
@@ -39,6 +40,8 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
     if subject.kind == "functions":
         return examine_pair(*subject.cls.pair)  # type: ignore[attr-defined]
     if subject.kind == "loss":
+        if is_other_loss(subject.cls):
+            return examine_other_loss(subject.cls, lambda: build(subject.cls))
         return examine_loss(subject.cls)
     workshop = _workshop(subject, project)
     return workshop.examine_network(subject.cls) if subject.kind == "network" else workshop.examine_optim(subject.cls)

@@ -130,6 +130,15 @@ class PairSubject(Subject):
         self.names[DELTA] = self.names[GRADIENT] = module.functions[1].__name__
         self.remembers = self.replaces = True
 
+    def examine(self) -> None:
+        """Look at what it is; pictures have their channels first."""
+        super().examine()
+        self.channels_first = self.x.ndim > 2
+
+    def whole_numbers(self, operation: str) -> Iterator[tuple[str, Callable[[], np.ndarray], Callable[[], np.ndarray]]]:
+        """Whole numbers are asked of backward alone: CS231n's own forward gives back the type that it was given."""
+        return iter(()) if operation == FORWARD else super().whole_numbers(operation)
+
     def takes_input(self, operation: str) -> bool:
         """No: it has the cache."""
         return False
