@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from modnet.check.against_torch import compare_with_torch
 from modnet.check.functions import check_backward
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
@@ -40,5 +41,6 @@ __all__ = [
     "check_network",
     "check_steps",
     "check_training",
+    "compare_with_torch",
     "load_ipython_extension",
 ]

@@ -49,6 +49,7 @@ class Adapted(Subject):
         self.remembers = self.replaces = True
         self.asked = _positional(getattr(module, "backward", None))
         self.updates = any(_RATE.match(p.name) for p in self.asked or ())
+        self.unknown = self._unknown()
         self.single = self._takes_one()
         if self.single:
             self.x = self.x[None]
@@ -70,8 +71,7 @@ class Adapted(Subject):
             return False
         return out.ndim < 2 or out.shape[0] != self.x.shape[0]
 
-    @property
-    def unknown(self) -> str:
+    def _unknown(self) -> str:
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
         left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or is_mode(n) or _INPUT.match(n))]
@@ -131,7 +131,7 @@ class Adapted(Subject):
                 names[p.name] = _mode(p.name, p.default)
             elif _INPUT.match(p.name) and len(required or ()) > 1:
                 names[p.name] = x.copy()
-            elif not used:
+            elif not used and (p.default is p.empty or re.match(r"d|grad|up", p.name, re.I)):
                 names[p.name], used = delta, True
         if self.asked is None:
             arguments, used = [delta], True

@@ -87,7 +87,7 @@ def attempts(cls: type) -> Iterator[tuple[dict[str, Any], Shape]]:
         for shape in shapes_for(cls, sizes):
             yield sizes, shape
     if updates_itself(cls):
-        yield {}, (known.VALUES["input"], 1)  # one example, a column
+        yield {}, (int(known.VALUES["input"]), 1)  # one example, a column
 
 
 def chosen(cls: type) -> tuple[dict[str, Any], Shape]:

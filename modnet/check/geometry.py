@@ -96,7 +96,8 @@ def examine(subject: Subject, make: Callable[..., Any] | None) -> Outcomes | Non
         sides = (length,) * dims
         shape = (_BATCH, chan_in, *sides) if subject.channels_first else (_BATCH, *sides, chan_in)
         found = _ask(subject, module, shape, label, outcomes)
-        if subject.undefined and outcomes.crashes.pop((label, FORWARD), None):
+        if subject.undefined and (label, FORWARD) in outcomes.crashes:
+            del outcomes.crashes[label, FORWARD]
             continue  # a size it need not take
         outcomes.right[label] = found
     return outcomes

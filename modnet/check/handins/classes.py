@@ -124,6 +124,8 @@ def _is_loss(cls: type) -> bool:
     except (TypeError, ValueError):
         return False
     taken = [p for p in given if p.default is p.empty]
+    if isinstance(inspect.getattr_static(cls, "forward", None), staticmethod):
+        return len(taken) == 2 and _has(cls, "backward") and not any(is_mode(p.name) for p in taken)
     if any(is_mode(p.name) for p in taken):
         return False  # a layer that is told whether it is in training
     return len(taken) == 3 and (_has(cls, "backward") or "loss" in cls.__name__.lower())
