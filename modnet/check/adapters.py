@@ -177,10 +177,17 @@ class Adapted(Subject):
         if not diagonal or len(q.x) < 2:
             return None
         slopes = slopes.reshape(q.x.shape)
-        for axis, over in ((0, "over the batch"), (-1, "over the numbers of an example"), (None, "over everything")):
+        means = ((0, "over the batch"), (-1, "over the numbers of an example"), (None, "over everything"))
+        for axis, over in means:
             if q.is_like(delta * slopes.mean(axis=axis, keepdims=True)):
                 text = f"{name} averages the derivative {over} before it multiplies by what comes from above."
-                return [q.finding("averaged", text, "each number has its own derivative: delta * f'(x), without a mean")]
+                return [
+                    q.finding(
+                        "averaged" if axis == -1 else "batch-coupled",
+                        text,
+                        "each number has its own derivative: delta * f'(x), without a mean",
+                    )
+                ]
         try:
             at_delta = Subject.forward(self, delta + 1e-6) - Subject.forward(self, delta - 1e-6)
         except Misbehaviour:

@@ -87,6 +87,9 @@ def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
             known["x"] = np.arange(n * 3).reshape(n, 3) % 3
         if all(name.lower() in known for name in names):
             yield [known[name.lower()] for name in names]
+            if len(shape) == 2 and "w" in map(str.lower, names):
+                known |= {"w": draw(d) + 2, "W": draw(d) + 2, "b": draw(d)}  # a weight for each number of an example
+                yield [known[name.lower()] for name in names]
 
 
 __all__ = ["examine_pair", "pairs_of"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from modnet.__main__ import main
 from modnet.check import check_module
 
 RNG = np.random.default_rng(0)
@@ -254,7 +257,7 @@ WRONG = [
     (WeighUp(3), (3, 1), "sign", "weights"),
     (UpdatesFirst(3, 2), (3, 1), "updated-first", "old"),
     (Rectify(), (4, 3), "function-for-derivative", "f(x)"),
-    (Squash(), (4, 3), "averaged", "batch"),
+    (Squash(), (4, 3), "batch-coupled", "averages"),
 ]
 
 
@@ -274,3 +277,55 @@ def test_mistakes_have_their_names(layer, shape, kind, word):
     assert kind in [f.kind for f in report.findings], report
     assert word in " ".join(str(report).split())
     assert "_parameters" not in str(report)
+
+
+FILE = """
+import numpy as np
+
+def scale_forward(x, w):
+    return x * w, (x, w)
+
+def scale_backward(dout, cache):
+    x, w = cache
+    return dout * w, {gradient}
+
+def odd_forward(x, what):
+    return x, None
+
+def odd_backward(dout, cache):
+    return dout
+
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+
+class Loss_Absolute:
+    def forward(self, y_pred, y_true):
+        return np.abs(y_true - y_pred).mean(axis=-1)
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = {sign}np.sign(dvalues - y_true) / dvalues.size
+"""
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_file_of_these_styles_is_checked(tmp_path, wrong):
+    path, result = tmp_path / "layers.py", tmp_path / "result.json"
+    gradient = "(dout * x)[-1]" if wrong else "(dout * x).sum(axis=0)"
+    path.write_text(FILE.format(gradient=gradient, sign="-" if wrong else ""))
+    main(["check", str(path), "--json", str(result)])
+    found = json.loads(result.read_text())
+    classes = {c["name"]: c for c in found[0]["classes"]}
+    assert set(classes) == {"scale_backward", "odd_backward", "Affine", "Loss_Absolute"}
+    assert not classes["odd_backward"]["checked"]  # nobody knows what `what` is
+    kinds = {name: [f["kind"] for f in c["findings"]] for name, c in classes.items() if c["checked"]}
+    expected = {"scale_backward": ["overwrites"], "Affine": [], "Loss_Absolute": ["sign"]}
+    assert kinds == (expected if wrong else {name: [] for name in expected})
