@@ -270,6 +270,10 @@ class Adapted(Subject):
         """Say it in the style's own words."""
         names = {name: name.removeprefix(_PLACE) for name in self.holds(self.fresh())}
         in_words(report, self, names)
+        for finding in report.findings:
+            told = re.search(r"gradient of [\w.\[\]']*?(\w+)\W*? (?:is|comes|has|differs|belongs)", finding.message)
+            line = told and self.quote(DELTA, rf"\bd_?(Ld|L)?_?{told[1]}\w*\b.*=", rf"grad\w*.*\b{told[1]}\b.*=")
+            finding.line = line or finding.line
         rows = [row for row in report.verdicts if row[0] != "backward"]
         own = [row for row in report.verdicts if row[0] == "backward"]
         labels = ["backward: the input's gradient", "backward: the parameters'"]

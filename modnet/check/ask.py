@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from modnet.check.adapters import remembers
 from modnet.check.building import build, examine_loss, examine_module, loss_data
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
@@ -40,7 +41,8 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
     if subject.kind == "functions":
         return examine_pair(*subject.cls.pair)  # type: ignore[attr-defined]
     if subject.kind == "loss":
-        if is_other_loss(subject.cls):
+        contract = any(not remembers(other.cls) for other in project.of("module"))
+        if not contract and is_other_loss(subject.cls):
             return examine_other_loss(subject.cls, lambda: build(subject.cls))
         return examine_loss(subject.cls)
     workshop = _workshop(subject, project)
