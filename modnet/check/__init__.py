@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from modnet.check.against_torch import compare_with_torch
+from modnet.check.functions import check_backward
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
 from modnet.check.networks import check_network
@@ -33,10 +35,12 @@ __all__ = [
     "Finding",
     "Report",
     "assert_gradients",
+    "check_backward",
     "check_loss",
     "check_module",
     "check_network",
     "check_steps",
     "check_training",
+    "compare_with_torch",
     "load_ipython_extension",
 ]

@@ -4,7 +4,8 @@ This is the only place where what loads hand-ins (`modnet.check.handins`) and wh
 `check_network`, `check_steps`) meet. `ask` is called once for a class, in a process of its own that holds the whole hand-in
 and may end at any time, with numpy's and Python's generators at a fixed state. It gets
 
-- subject : a `Loaded`, the class with its kind ("module", "loss", "network", "optim"), file, cell and line;
+- subject : a `Loaded`, the class with its kind ("module", "loss", "network", "optim", or "functions": a pair of functions in
+  the place of a class), file, cell and line;
 - project : a `Project`. ``project.of("module")`` lists the loaded classes of a kind from all files of the hand-in, with
   ``near=subject`` those of the subject's own file first; ``project.is_wrong(other)`` says whether something was found in one
   already: modules and losses are asked before networks, networks before optims;
@@ -18,10 +19,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from modnet.check.building import examine_loss, examine_module, loss_data
+from modnet.check.adapters import remembers
+from modnet.check.building import build, examine_loss, examine_module, loss_data
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.losses import check_loss
+from modnet.check.other_losses import examine_other_loss, is_other_loss
+from modnet.check.pairs import examine_pair
 from modnet.check.report import Report
 from modnet.check.subject import call
 from modnet.check.workshop import Workshop
@@ -34,7 +38,12 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         if options.makes(subject.name):
             made = call(options.make, lambda: eval(options.make, project.namespace(subject.file)))
         return examine_module(subject.cls, made, options.shape)
+    if subject.kind == "functions":
+        return examine_pair(*subject.cls.pair)  # type: ignore[attr-defined]
     if subject.kind == "loss":
+        contract = any(not remembers(other.cls) for other in project.of("module"))
+        if not contract and is_other_loss(subject.cls):
+            return examine_other_loss(subject.cls, lambda: build(subject.cls))
         return examine_loss(subject.cls)
     workshop = _workshop(subject, project)
     return workshop.examine_network(subject.cls) if subject.kind == "network" else workshop.examine_optim(subject.cls)

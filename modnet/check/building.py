@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known
+from modnet.check.adapters import arrays_for, remembers, updates_itself
 from modnet.check.losses import LossSubject, check_loss
 from modnet.check.modules import as_input, check_module, own_definition
 from modnet.check.report import Finding, Report
@@ -48,6 +49,8 @@ def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any
     values = {**known.VALUES, **sizes}
     np.random.seed(1)  # noqa: NPY002
     random.seed(1)
+    if (arrays := arrays_for(cls)) is not None:
+        return call(f"{cls.__name__}(...)", lambda: cls(**arrays | (options or {})))
     if known.roles(cls) is None:
         asked = ", ".join(p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty)
         raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
@@ -83,6 +86,8 @@ def attempts(cls: type) -> Iterator[tuple[dict[str, Any], Shape]]:
     for sizes in _SIZES if windowed else _SIZES[:1]:
         for shape in shapes_for(cls, sizes):
             yield sizes, shape
+    if updates_itself(cls):
+        yield {}, (int(known.VALUES["input"]), 1)  # one example, a column
 
 
 def chosen(cls: type) -> tuple[dict[str, Any], Shape]:
@@ -100,7 +105,7 @@ def chosen(cls: type) -> tuple[dict[str, Any], Shape]:
             continue
         wanted = subject.definition(subject.x, subject.out, subject.fresh())
         named = any(w.shape == subject.out.shape and np.allclose(w, subject.out, rtol=1e-6, atol=1e-9) for w in wanted)
-        if named or (not wanted and not known.plain_name(cls)):
+        if named or (not wanted and (subject.undefined or not known.plain_name(cls))):
             if _goes_back(subject):
                 return sizes, shape
             fitting.append((sizes, shape))
@@ -127,13 +132,31 @@ def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> R
     try:
         sizes, found = chosen(cls) if made is None else ({}, shape or _shape_of(made))
         module = build(cls, **sizes) if made is None else made
+        if unknown := subject_of(module, as_input(found)).unknown:
+            raise NotBuilt(f"{cls.__name__}.backward({unknown}): what it asks for has no known meaning")
     except NotBuilt as problem:
         return not_checked(cls.__name__, str(problem))
+    except Misbehaviour as problem:
+        if made is None and remembers(cls) and _by_guess(problem.message):
+            return not_checked(cls.__name__, f"{problem.message}; give an example with --make")
+        raise
     report = check_module(module, shape or found)
+    first = report.findings[0] if report.findings else None
+    if made is None and remembers(cls) and first and first.where.endswith(".forward") and _by_guess(first.message):
+        return not_checked(
+            cls.__name__, f"no input was found that it takes: {first.message} Give an example with --make, --shape"
+        )
     if made is None:
         for option, value in switches(cls):
             _add_option(report, cls, {option: value}, sizes, shape or found)
     return report
+
+
+def _by_guess(message: str) -> bool:
+    """Whether a crash may come from arguments or an input that were guessed: a name that does not exist does not."""
+    return "abstract class" not in message and bool(
+        re.search(r"raises (Value|Index|Axis|ZeroDivision|Assertion|Type|Key)Error", message)
+    )
 
 
 def _shape_of(module: Any) -> Shape:

@@ -173,7 +173,11 @@ def ties(e: Examination) -> Findings:
         return
     rng, weights = np.random.default_rng(11), subject.weights(2)
     tied = rng.integers(0, 2, x.shape) + 0.37
-    move = np.broadcast_to(rng.uniform(0.5, 1, (len(x), *(1,) * (x.ndim - 2), x.shape[-1] if x.ndim > 2 else 1)), x.shape)
+    one = [len(x)] + [1] * (x.ndim - 1)  # one number an example and channel
+    if x.ndim > 2:
+        place = 1 if subject.channels_first else -1
+        one[place] = x.shape[place]
+    move = np.broadcast_to(rng.uniform(0.5, 1, one), x.shape)
     for where in (tied, np.full(x.shape, 0.37)):
 
         def f(t: float, at: np.ndarray = where) -> float:

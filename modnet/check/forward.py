@@ -42,7 +42,7 @@ def coupled(e: Examination) -> Findings:
     moved = subject.forward(changed)
     if moved.shape == out.shape and np.allclose(moved[0], out[0], rtol=1e-5, atol=1e-7):
         return
-    if _normalises(subject):
+    if subject.may_couple or _normalises(subject):
         subject.batch_statistics = True
         return
     finding = Finding(
@@ -104,7 +104,7 @@ def writes(e: Examination, operation: str = FORWARD) -> Findings:
         return
     for place, ((name, now), then) in enumerate(zip(arguments, before, strict=True)):
         if not np.array_equal(now, then, equal_nan=True):
-            own = _argument(subject, operation, place, name)
+            own = subject.argument(operation, place, name)
             advice = (
                 "work on a copy: out = X.copy(), then write into out"
                 if operation == FORWARD and name == "input"
@@ -119,12 +119,6 @@ def writes(e: Examination, operation: str = FORWARD) -> Findings:
                 line=subject.quote(operation, _IN_PLACE.format(own), rf"\b{own}\b.*="),
             )
             return
-
-
-def _argument(subject: Subject, operation: str, place: int, name: str) -> str:
-    code = getattr(getattr(type(subject.original), subject.names[operation], None), "__code__", None)
-    names = code.co_varnames[1 : code.co_argcount] if code is not None else ()
-    return str(names[place]) if place < len(names) else name
 
 
 def defined(e: Examination) -> Findings:

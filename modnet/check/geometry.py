@@ -95,7 +95,11 @@ def examine(subject: Subject, make: Callable[..., Any] | None) -> Outcomes | Non
         length = 2 * stride + k + (1 if label == "all" else 0)
         sides = (length,) * dims
         shape = (_BATCH, chan_in, *sides) if subject.channels_first else (_BATCH, *sides, chan_in)
-        outcomes.right[label] = _ask(subject, module, shape, label, outcomes)
+        found = _ask(subject, module, shape, label, outcomes)
+        if subject.undefined and (label, FORWARD) in outcomes.crashes:
+            del outcomes.crashes[label, FORWARD]
+            continue  # a size it need not take
+        outcomes.right[label] = found
     return outcomes
 
 

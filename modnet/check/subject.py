@@ -21,7 +21,7 @@ from modnet.check import known
 from modnet.check.arrays import PARAMETERS, arrays, copied, gradients, named, parameters
 from modnet.check.draws import other_draws, same_draws
 from modnet.check.question import Question, direction, draw_delta
-from modnet.check.report import Finding, Line, visible
+from modnet.check.report import Finding, Line, Report, visible
 
 FORWARD, DELTA, GRADIENT = "forward", "backward_delta", "backward_update_gradient"
 UPDATE, ZERO = "update_parameters", "zero_grad"
@@ -198,9 +198,11 @@ class Subject:
         twin.undefined = self.undefined
         return twin
 
-    # What a loss, or another style, has to say on these.
+    # What a loss, or another style, has to say on these; operations in omits are not looked at.
+    omits: frozenset[str] = frozenset()
+    unknown = ""  # arguments of its methods that have no known meaning
     result, of_input = "result", "the input's"
-    coupled = channels_first = convention = undefined = False
+    coupled = channels_first = convention = undefined = may_couple = False
     shape_is_defined = may_have_parameters = may_tie = True
     never_infinite = refuses_integers = False
 
@@ -211,6 +213,9 @@ class Subject:
     def explain_delta(self, q: Question) -> list[Finding] | None:
         """What a wrong answer is, if the subject has a list of mistakes of its own; else None."""
         return None
+
+    def conclude(self, report: Report) -> None:
+        """What is to be done to the report in the end, such as to say things in the words of the style."""
 
     def near_zero(self, examination: Any) -> Iterator[Finding]:
         """What shows only near 0."""
@@ -255,10 +260,10 @@ class Subject:
     def examine(self) -> None:
         """Look at what it is: its output, its number type, whether it draws. A `Misbehaviour` if forward fails."""
         module = self.fresh()
-        before = {name: array.copy() for name, array in parameters(module).items()}
+        before = {name: array.copy() for name, array in self.holds(module).items()}
         raw = self.ask(FORWARD, module, self.x)
         self.out = self.as_output(raw, FORWARD, self.x)
-        after = parameters(module)
+        after = self.holds(module)
         self.kept = {
             name
             for name, array in after.items()
@@ -301,14 +306,24 @@ class Subject:
         """A copy to do as one likes with."""
         module = copied(self.original)
         if self._others:
-            held = parameters(module)
+            held = self.holds(module)
             for name, values in self._others.items():
                 held[name][...] = values
         return module
 
     def parameters(self, module: Any) -> dict[str, np.ndarray]:
         """The arrays of a copy, in place, that may be parameters."""
-        return {name: array for name, array in parameters(module).items() if name not in self.kept}
+        return {name: array for name, array in self.holds(module).items() if name not in self.kept}
+
+    def holds(self, module: Any) -> dict[str, np.ndarray]:
+        """The arrays of a copy that may be parameters, or what forward keeps."""
+        return parameters(module)
+
+    def argument(self, operation: str, place: int, name: str) -> str:
+        """The author's name for an argument, for a line to quote."""
+        code = getattr(getattr(type(self.original), self.names[operation], None), "__code__", None)
+        names = code.co_varnames[1 : code.co_argcount] if code is not None else ()
+        return str(names[place]) if place < len(names) else name
 
     def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
         """forward(x) as a float64 array."""

@@ -8,9 +8,11 @@ import re
 import textwrap
 from collections.abc import Collection, Iterable, Iterator
 
+from modnet.check.adapters import is_mode
 from modnet.check.handins import outside
-from modnet.check.handins.loaded import Loaded
+from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
+from modnet.check.pairs import pairs_of
 from modnet.check.wiring import aliased, backward_method, role
 from modnet.loss import Loss
 from modnet.module import Module
@@ -55,6 +57,14 @@ def loaded_classes(file: File, bases: Collection[type]) -> list[Loaded]:
         if kind or looks_relevant(cls):
             found.append(Loaded(cls, kind, file.path, cell, line, "" if kind else why_not(cls)))
     return found
+
+
+def loaded_functions(file: File) -> Iterator[Loaded]:
+    """The pairs of functions that a file defines, `NAME_forward` and `NAME_backward`, each as a class that has the two."""
+    for name, forward, backward in pairs_of(file.names, lambda f: file_and_cell(f.__code__.co_filename)[0] == str(file.path)):
+        both = type(name, (), {forward.__name__: forward, backward.__name__: backward, "pair": (forward, backward)})
+        cell = file_and_cell(backward.__code__.co_filename)[1]
+        yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
 
 
 def looks_relevant(cls: type) -> bool:
@@ -114,6 +124,10 @@ def _is_loss(cls: type) -> bool:
     except (TypeError, ValueError):
         return False
     taken = [p for p in given if p.default is p.empty]
+    if isinstance(inspect.getattr_static(cls, "forward", None), staticmethod):
+        return len(taken) == 2 and _has(cls, "backward") and not any(is_mode(p.name) for p in taken)
+    if any(is_mode(p.name) for p in taken):
+        return False  # a layer that is told whether it is in training
     return len(taken) == 3 and (_has(cls, "backward") or "loss" in cls.__name__.lower())
 
 

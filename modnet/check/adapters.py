@@ -1,0 +1,378 @@
+"""Layers of other courses, books and libraries, behind the three questions: forward, delta, gradient.
+
+How a layer is called is found out by calling it, not by its name or base class. What differs between the styles:
+
+* forward gives its result, ``(result, cache)``, or None and sets ``self.output``;
+* backward takes ``(dout)``, ``(dout, cache)``, ``(gradient, learning_rate)``, or nothing and gives the derivative alone; it
+  returns dL/dinput, a tuple that starts with it, or None and sets ``self.dinputs``;
+* the gradient of ``W`` is in ``dW``, ``dLdW``, ``W_grad``, ``grads["W"]``, ``params["W"]["grad"]``, in the tuple, or it is what
+  an update by a learning rate of 1 has taken from ``W``.
+
+In all of them the layer remembers its input, and sets gradients instead of adding: neither is a mistake there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from modnet.check.question import Question
+from modnet.check.report import Finding, Report
+from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, call
+from modnet.check.wording import in_words
+
+_RATE = re.compile(r"^(lr|eta|rate|step(_?size)?|alpha|learn(ing)?_?(rate|step)|gradient_step)$", re.I)
+_TRAINING = re.compile(r"^(is_?)?(train(ing)?|(for_?)?train\w*|mode)$", re.I)
+_EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)$", re.I)
+_INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
+_CACHE = re.compile(r"cache|ctx|context|saved", re.I)
+_OUTPUTS = ("output", "out", "outputs", "activated_output", "A", "Z", "y")
+_DELTAS = ("dinputs", "dinput", "d_inputs", "d_input", "dx", "dX", "dLdA", "dLdZ", "dA", "dA_prev", "delta", "grad_input")
+_TRAINED = re.compile(r"bias|weight|param|theta|gamma|beta|filt|kernel|^[wb]\d*$|_[wb]$", re.I)
+_NO_PARAMETER = re.compile(r"grad|last|cache|input|output|saved|mask|running|moving|veloc|momentum|^(x|z|y|out)$", re.I)
+_PLACE = "_parameters."  # where modules of the contract have what learns
+
+
+class Adapted(Subject):
+    """A layer that remembers its input, of any of these styles."""
+
+    omits = frozenset({ZERO, UPDATE, "__init__"})
+    undefined = True  # names mean something else elsewhere: W may be (out, in), and examples columns
+
+    def __init__(self, module: Any, x: np.ndarray) -> None:
+        super().__init__(module, x)
+        self.names[DELTA] = self.names[GRADIENT] = "backward"
+        self.remembers = self.replaces = True
+        self.asked = _positional(getattr(module, "backward", None))
+        self.updates = any(_RATE.match(p.name) for p in self.asked or ())
+        self.unknown = self._unknown()
+        self.single = self._takes_one()
+        if self.single:
+            self.x = self.x[None]
+
+    def examine(self) -> None:
+        """Look at what it is; pictures have their channels first unless there are fewer of the last axis."""
+        super().examine()
+        self.channels_first = self.x.ndim > 2 and not self.single and self.x.shape[1] <= self.x.shape[-1]
+
+    def _takes_one(self) -> bool:
+        """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
+        if not self.updates or self.x.ndim < 2:
+            return False
+        if self.x.ndim == 2 and self.x.shape[1] == 1:
+            return True
+        try:
+            out = np.asarray(self._forward(self.fresh(), self.x.copy()), dtype=float)
+        except (Misbehaviour, TypeError, ValueError):
+            return False
+        return out.ndim < 2 or out.shape[0] != self.x.shape[0]
+
+    def _unknown(self) -> str:
+        """What backward asks for that has no known meaning; empty if all is known."""
+        names = [p.name for p in self.asked or () if p.default is p.empty]
+        left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or is_mode(n) or _INPUT.match(n))]
+        return ", ".join(left[1:])
+
+    def takes_input(self, operation: str) -> bool:
+        """Whether backward is given the input after all; it may remember it."""
+        return False
+
+    def has(self, operation: str) -> bool:
+        """Whether there is such a method."""
+        return operation in (FORWARD, DELTA, GRADIENT) and super().has(operation)
+
+    def invoke(self, operation: str, module: Any, arrays: Sequence[Any]) -> Any:
+        """Call forward or backward of a copy, and take the result from where it is put."""
+        if operation == FORWARD:
+            x = arrays[0][0] if self.single else arrays[0]
+            out = self._forward(module, x)
+            return np.asarray(out)[None] if self.single and out is not None else out
+        if operation not in (DELTA, GRADIENT):
+            raise Misbehaviour("not-implemented", f"there is no {operation}")
+        found = self._backward(module, arrays[-1][0] if self.single else arrays[-1])
+        return np.asarray(found[0])[None] if self.single and found[0] is not None else found[0]
+
+    def _forward(self, module: Any, x: np.ndarray) -> Any:
+        before = {n: getattr(module, n, None) for n in _OUTPUTS}
+        method = module.forward
+        given, by_name = [x], {}
+        for p in (_positional(method) or [])[1:]:
+            if is_mode(p.name):
+                by_name[p.name] = _mode(p.name, p.default)
+        out = call("forward", lambda: method(*given, **by_name))
+        if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
+            module._given_cache = out[1] if len(out) == 2 else out[1:]
+            return out[0]
+        if out is not None:
+            return out
+        for name in _OUTPUTS:
+            value = getattr(module, name, None)
+            if isinstance(value, np.ndarray) and value is not before[name]:
+                return value
+        return None
+
+    def _backward(self, module: Any, delta: np.ndarray, rate: float = 1.0) -> tuple[Any, tuple[Any, ...]]:
+        """dL/dinput, and what else backward returned."""
+        x = self.x[0] if self.single else self.x
+        required = [p for p in self.asked or () if p.default is p.empty] if self.asked is not None else None
+        arguments: list[Any] = []
+        names: dict[str, Any] = {}
+        used = False
+        for p in self.asked or ():
+            if _RATE.match(p.name):
+                names[p.name] = rate
+            elif _CACHE.search(p.name) and hasattr(module, "_given_cache"):
+                names[p.name] = module._given_cache
+            elif is_mode(p.name):
+                names[p.name] = _mode(p.name, p.default)
+            elif _INPUT.match(p.name) and len(required or ()) > 1:
+                names[p.name] = x.copy()
+            elif not used and (p.default is p.empty or re.match(r"d|grad|up", p.name, re.I)):
+                names[p.name], used = delta, True
+        if self.asked is None:
+            arguments, used = [delta], True
+        before = {n: getattr(module, n, None) for n in _DELTAS}
+        out = call("backward", lambda: module.backward(*arguments, **names))
+        if not used and isinstance(out, np.ndarray) and out.shape == delta.shape:
+            return out * delta, ()  # the derivative alone
+        if isinstance(out, tuple | list) and out:
+            return out[0], tuple(out[1:])
+        if isinstance(out, dict):
+            return next((out[n] for n in out if _core(str(n)) in map(_core, _DELTAS)), None), tuple(out.values())
+        if out is not None:
+            return out, ()
+        self._misspelt(module, before)
+        changed = [v for n in _DELTAS if isinstance(v := getattr(module, n, None), np.ndarray) and v is not before[n]]
+        return next((v for v in changed if v.shape == x.shape), changed[0] if changed else None), ()
+
+    def _misspelt(self, module: Any, before: dict[str, Any]) -> None:
+        """Whether the gradient by the input went to the name that held the input: then later ones read the wrong numbers."""
+        if any(getattr(module, n, None) is not before[n] for n in _DELTAS):
+            return
+        x = self.x[0] if self.single else self.x
+        for name, value in vars(module).items():
+            if _INPUT.match(name) and isinstance(value, np.ndarray) and value.shape == x.shape and not np.array_equal(value, x):
+                text = f"backward returns None, and puts what it computes into self.{name}, where forward keeps the input"
+                line = self.quote(DELTA, rf"self\.{name}\s*=")
+                raise Misbehaviour("misspelt", text, line, f"self.d{name} = ..., or return it")
+
+    # --- mistakes that are made in these styles
+
+    def explain_delta(self, q: Question) -> list[Finding] | None:
+        """The mistakes that these styles have beside the general ones."""
+        name, delta = "backward", q.delta
+        if self.updates and (found := self._updated_first(q)):
+            return found
+        if q.x.shape != q.out.shape or not q.whole:
+            return None
+        if np.ptp(q.got) and q.is_like(delta * q.out) and not q.is_like(delta):
+            text = f"{name} multiplies by f(x), the function, where its derivative is wanted."
+            return [q.finding("function-for-derivative", text, "f'(x): for max(0, x) it is 1 where x > 0, and 0 elsewhere")]
+        slopes = np.diagonal(q.jacobian)
+        diagonal = bool(np.allclose(q.jacobian, np.diag(slopes), atol=1e-9))
+        if not diagonal or len(q.x) < 2:
+            return None
+        slopes = slopes.reshape(q.x.shape)
+        means = ((0, "over the batch"), (-1, "over the numbers of an example"), (None, "over everything"))
+        for axis, over in means:
+            if q.is_like(delta * slopes.mean(axis=axis, keepdims=True)):
+                text = f"{name} averages the derivative {over} before it multiplies by what comes from above."
+                return [
+                    q.finding(
+                        "averaged" if axis == -1 else "batch-coupled",
+                        text,
+                        "each number has its own derivative: delta * f'(x), without a mean",
+                    )
+                ]
+        try:
+            at_delta = Subject.forward(self, delta + 1e-6) - Subject.forward(self, delta - 1e-6)
+        except Misbehaviour:
+            return None
+        if np.ptp(at_delta) < 1e-9 * np.abs(at_delta).max():
+            return None
+        if q.factor(at_delta) is not None or q.is_like(at_delta / 2e-6) or q.is_like(delta * at_delta / 2e-6):
+            text = f"{name} takes the derivative at what comes from above instead of at the input."
+            return [q.finding("at-delta", text, "delta * f'(x), where x is what forward was given and has kept")]
+        return None
+
+    def _updated_first(self, q: Question) -> list[Finding] | None:
+        """Whether what is returned belongs to the weights after their update."""
+        module = self.fresh()
+        self.ask(FORWARD, module, q.x)
+        got, _ = self._backward(module, q.delta[0].copy() if self.single else q.delta.copy(), rate=0.0)
+        if got is None or np.size(got) != q.x.size:
+            return None
+        kept = q.got_all
+        q.answer(np.asarray(got, dtype=float).reshape(q.x.shape))
+        right = q.right
+        q.answer(kept)
+        if not right:
+            return None
+        text = "backward updates its weights first, and returns the gradient of the new ones; expected that of the old weights."
+        return [q.finding("updated-first", text, "compute what is returned before the update", self.quote(DELTA, r"^return"))]
+
+    def as_output(self, raw: Any, operation: str, x: np.ndarray) -> np.ndarray:
+        """What came out, if anything did."""
+        if raw is None:
+            where = "self.output" if operation == FORWARD else "self.dinputs"
+            text = f"{self.names[operation]} returns None, and sets no {where} either"
+            raise Misbehaviour("not-implemented", text, hint=f"return the result, or put it into {where}")
+        return super().as_output(raw, operation, x)
+
+    # --- parameters and their gradients
+
+    def holds(self, module: Any) -> dict[str, np.ndarray]:
+        """The arrays of a copy that are meant to learn, by their places."""
+        every = dict(_arrays(module))
+        found: dict[str, np.ndarray] = {}
+        for name, array in every.items():
+            last = name.split(".")[-1].strip("_")
+            if _NO_PARAMETER.search(last) or _is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
+                continue
+            if _TRAINED.search(last.split("[")[0]) or _partner(name, every) is not None:
+                found[_PLACE + name] = array
+        return found
+
+    def gradients(
+        self, x: np.ndarray, delta: np.ndarray, times: int = 1, before: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """The gradient of each parameter, by its place, after a backward."""
+        module = self.fresh()
+        self.ask(FORWARD, module, x if before is None else before)
+        self._repaired(module, x)
+        held = self.parameters(module)
+        start = {name: array.copy() for name, array in held.items()}
+        _, rest = self._backward(module, delta[0].copy() if self.single else delta.copy())
+        every = dict(_arrays(module))
+        found: dict[str, np.ndarray] = {}
+        if self.updates:
+            now = self.parameters(module)
+            found = {n: a - now[n] for n, a in start.items() if n in now and now[n].shape == a.shape}
+            if any(g.any() for g in found.values()):
+                return found
+        left = [np.asarray(v, dtype=float) for v in rest if isinstance(v, np.ndarray | float | np.floating)]
+        for name, array in start.items():
+            own = _partner(name.removeprefix(_PLACE), every)
+            if own is not None:
+                found[name] = np.array(every[own], dtype=np.float64)
+            elif left:
+                fitting = next((i for i, v in enumerate(left) if v.size == array.size), None)
+                if fitting is not None:
+                    found[name] = left.pop(fitting)
+        rest_of = {n: np.array(a, np.float64) for n, a in every.items() if _is_gradient_name(n.split(".")[-1])}
+        return {**rest_of, **found}
+
+    def conclude(self, report: Report) -> None:
+        """Say it in the style's own words."""
+        names = {name: name.removeprefix(_PLACE) for name in self.holds(self.fresh())}
+        in_words(report, self, names)
+        for finding in report.findings:
+            told = re.search(r"gradient of [\w.\[\]']*?(\w+)\W*? (?:is|comes|has|differs|belongs)", finding.message)
+            line = told and self.quote(DELTA, rf"\bd_?(Ld|L)?_?{told[1]}\w*\b.*=", rf"grad\w*.*\b{told[1]}\b.*=")
+            finding.line = line or finding.line
+        rows = [row for row in report.verdicts if row[0] != "backward"]
+        own = [row for row in report.verdicts if row[0] == "backward"]
+        labels = ["backward: the input's gradient", "backward: the parameters'"]
+        report.verdicts = rows + [(label, *row[1:]) for label, row in zip(labels, own, strict=False)]
+
+
+def remembers(cls: type) -> bool:
+    """Whether a class, or an object, is of one of these styles, and not of the contract's."""
+    own = any(callable(getattr(cls, name, None)) for name in (DELTA, GRADIENT))
+    return not own and callable(getattr(cls, "backward", None))
+
+
+def updates_itself(cls: type) -> bool:
+    """Whether backward of a class is given a learning rate."""
+    return any(_RATE.match(p.name) for p in _positional(getattr(cls, "backward", None)) or ())
+
+
+def arrays_for(cls: type) -> dict[str, np.ndarray] | None:
+    """What to build a class with that is given its parameters themselves, as W, b or gamma, beta; None if it is not."""
+    required = [p.name for p in _positional(cls) or () if p.default is p.empty]
+    rng, n, m = np.random.default_rng(1), 3, 2
+    windowed = "stride" in inspect.signature(cls).parameters if required else False
+    kinds = {"w": (4, 2, 3, 3) if windowed else (n, m), "b": (4,) if windowed else (m,), "gamma": (n,), "beta": (n,)}
+    kinds |= {"weight": kinds["w"], "weights": kinds["w"], "bias": kinds["b"], "biases": kinds["b"]}
+    if not required or any(name.lower() not in kinds for name in required):
+        return None
+    return {name: rng.uniform(0.3, 1.2, kinds[name.lower()]) * rng.choice([-1, 1], kinds[name.lower()]) for name in required}
+
+
+def _core(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
+def is_mode(name: str) -> bool:
+    """Whether an argument of this name says that it is training, or evaluation."""
+    return bool(_TRAINING.match(name) or _EVALUATION.match(name))
+
+
+def _mode(name: str, default: Any) -> Any:
+    """Training, whichever way it is said."""
+    if isinstance(default, str) or name == "mode":
+        return "train"
+    return not _EVALUATION.match(name)
+
+
+def _positional(method: Any) -> list[inspect.Parameter] | None:
+    """The arguments of a bound method; None if they can't be known."""
+    try:
+        given = inspect.signature(method).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in given):
+        return None
+    return [p for p in given if p.kind is p.POSITIONAL_OR_KEYWORD or p.kind is p.KEYWORD_ONLY]
+
+
+def _arrays(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
+    """Every float array within an object, in dicts, lists and layers too, by its place."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and value.size:
+            yield place, value
+    elif depth > 3:
+        return
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _arrays(item, f"{place}[{key!r}]", depth + 1)
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _arrays(item, f"{place}[{i}]", depth + 1)
+    elif (
+        hasattr(value, "__dict__") and not isinstance(value, type) and (not place or callable(getattr(value, "forward", None)))
+    ):
+        for name, item in vars(value).items():
+            if name != "_given_cache":
+                yield from _arrays(item, f"{place}.{name}" if place else name, depth + 1)
+
+
+def _is_gradient_name(last: str) -> bool:
+    return bool(re.search("grad", last, re.I) or (re.match(r"^d_?(ld)?_?[A-Za-z]", last) and last[1:2] != "e"))
+
+
+def _partner(name: str, every: dict[str, np.ndarray]) -> str | None:
+    """The place of the gradient of a parameter, by its name: dW, dLdW, W_grad, grads[0], params['W']['grad']."""
+    *above, last = name.split(".")
+    front = "".join(part + "." for part in above)
+    swaps = [name.replace("value", "grad"), name.replace("params", "grads"), re.sub(r"^(\w+)\[", r"grads[", name)]
+    swaps += [re.sub(r"^\w+\['(\w+)'\]$", r"grads['d\1']", name), re.sub("param(eter)?s", "gradients", name)]
+    for other in swaps:
+        if other != name and other in every:
+            return other
+    own = _core(last)
+    short = {"weights": "w", "weight": "w", "biases": "b", "bias": "b", "w": "weights", "b": "biases"}.get(own, own)
+    for core in (own, short, own.rstrip("s")):
+        wanted = {f"d{core}", f"dld{core}", f"grad{core}", f"{core}grad", f"{core}gradient", f"gradient{core}", f"{core}g"}
+        wanted |= {f"dl{core}", f"{core}grads", f"grads{core}", f"gradients{core}", f"delta{core}"}
+        for other in every:
+            if other.startswith(front) and other != name and _core(other[len(front) :]) in wanted:
+                return other
+    return None
+
+
+__all__ = ["Adapted", "arrays_for", "is_mode", "remembers", "updates_itself"]

@@ -1,0 +1,29 @@
+"""Reports in the words of another style than the contract's."""
+
+from __future__ import annotations
+
+from modnet.check.report import Report
+from modnet.check.subject import DELTA, Subject
+
+
+def in_words(report: Report, subject: Subject, names: dict[str, str]) -> None:
+    """Say in the words of another style what was found: names instead of places, and no advice that only fits the contract."""
+    swaps = {
+        **names,
+        "the minus sign belongs in update_parameters": "the minus sign belongs to the update",
+        "dL/dinput, of the shape of input": "the gradient by the input, of shape ",
+        "the statement's is given the input: def ": "def ",
+        ", but the contract sums: write sum, not mean, and do not divide by len(X); whoever trains divides, once": (
+            ": write sum, not mean, unless the mean is in forward too; whoever trains divides, once"
+        ),
+        "self._gradient += input.T @ delta, or what belongs to this module; returning it is not enough": (
+            f"{subject.names[DELTA]} gives dx and, for each array that learns, its gradient"
+        ),
+        "backward_update_gradient is given the input: use it, not self.forward(input)": "use what forward kept of the input",
+    }
+    for finding in report.findings:
+        for old, new in swaps.items():
+            finding.message, finding.hint = finding.message.replace(old, new), finding.hint.replace(old, new)
+
+
+__all__ = ["in_words"]

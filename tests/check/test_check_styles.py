@@ -1,0 +1,331 @@
+"""check_module, on layers of other courses as they are: small classes of each style, right ones and mistakes with their names."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from modnet.__main__ import main
+from modnet.check import check_module
+
+RNG = np.random.default_rng(0)
+
+
+class BookAffine:
+    """Deep Learning from Scratch: backward(dout), self.dW."""
+
+    def __init__(self, W, b):
+        self.W, self.b, self.dW, self.db = W, b, None, None
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class BookMean(BookAffine):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = self.dW / len(dout)
+        return dx
+
+
+class BookLists:
+    """Its second volume: self.params and self.grads."""
+
+    def __init__(self, W):
+        self.params, self.grads = [W], [np.zeros_like(W)]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[0]
+
+    def backward(self, dout):
+        self.grads[0][...] = self.x.T @ dout
+        return dout @ self.params[0].T
+
+
+class BookListsSign(BookLists):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads[0][...] *= -1
+        return dx
+
+
+class NnfsDense:
+    """Neural Networks from Scratch: nothing is returned."""
+
+    def __init__(self, n_inputs, n_neurons):
+        self.weights = 0.1 * np.random.default_rng(1).normal(size=(n_inputs, n_neurons))
+        self.biases = np.zeros((1, n_neurons))
+
+    def forward(self, inputs, training):
+        self.inputs = inputs
+        self.output = inputs @ self.weights + self.biases
+
+    def backward(self, dvalues):
+        self.dweights = self.inputs.T @ dvalues
+        self.dbiases = dvalues.sum(axis=0, keepdims=True)
+        self.dinputs = dvalues @ self.weights.T
+
+
+class NnfsLastRow(NnfsDense):
+    def backward(self, dvalues):
+        super().backward(dvalues)
+        self.dbiases = dvalues[-1:].copy()
+
+
+class NnfsCurve:
+    """The result goes to another name."""
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        self.output = np.tanh(inputs)
+
+    def backward(self, dvalues):
+        self.inputs = dvalues * (1 - self.output**2)
+
+
+class MytorchLinear:
+    """mytorch: W (out, in), dLdW."""
+
+    def __init__(self, n, m):
+        self.W, self.b = np.zeros((m, n)), np.zeros((m, 1))
+
+    def forward(self, A):
+        self.A = A
+        return A @ self.W.T + self.b.T
+
+    def backward(self, dLdZ):
+        self.dLdW = dLdZ.T @ self.A
+        self.dLdb = dLdZ.sum(axis=0).reshape(-1, 1)
+        return dLdZ @ self.W
+
+
+class MytorchOuter:
+    """A layer in a layer."""
+
+    def __init__(self, n, m):
+        self.inner = MytorchLinear(n, m)
+
+    def forward(self, A):
+        return 2 * self.inner.forward(A)
+
+    def backward(self, dLdZ):
+        return 2 * self.inner.backward(2 * dLdZ) / 2
+
+
+class MytorchForgets(MytorchOuter):
+    def backward(self, dLdZ):
+        return 2 * self.inner.backward(dLdZ)
+
+
+class MytorchCurve:
+    """backward() is the derivative alone."""
+
+    def forward(self, Z):
+        self.A = np.tanh(Z)
+        return self.A
+
+    def backward(self):
+        return 1 - self.A**2
+
+
+class Weigh:
+    """Layers that update themselves; examples are columns."""
+
+    def __init__(self, n):
+        self.weights = np.random.default_rng(2).normal(size=(n, 1))
+
+    def forward(self, input):
+        self.input = input
+        return self.weights * input
+
+    def backward(self, output_gradient, learning_rate):
+        input_gradient = output_gradient * self.weights
+        self.weights = self.weights - learning_rate * output_gradient * self.input
+        return input_gradient
+
+
+class WeighUp(Weigh):
+    def backward(self, output_gradient, learning_rate):
+        input_gradient = output_gradient * self.weights
+        self.weights = self.weights + learning_rate * output_gradient * self.input
+        return input_gradient
+
+
+class UpdatingDense:
+    def __init__(self, n, m):
+        rng = np.random.default_rng(2)
+        self.weights, self.bias = rng.normal(size=(m, n)), rng.normal(size=(m, 1))
+
+    def forward(self, input):
+        self.input = input
+        return self.weights @ input + self.bias
+
+    def backward(self, output_gradient, learning_rate):
+        dx = self.weights.T @ output_gradient
+        self.weights -= learning_rate * output_gradient @ self.input.T
+        self.bias -= learning_rate * output_gradient
+        return dx
+
+
+class UpdatesFirst(UpdatingDense):
+    def backward(self, output_gradient, learning_rate):
+        self.weights -= learning_rate * output_gradient @ self.input.T
+        self.bias -= learning_rate * output_gradient
+        return self.weights.T @ output_gradient
+
+
+class Rectify:
+    def forward(self, input):
+        self.input = input
+        return np.maximum(0, input)
+
+    def backward(self, output_gradient, learning_rate):
+        return output_gradient * np.where(self.input > 0, self.input, 0)
+
+
+class Cached:
+    """A method with a cache, and a tuple of gradients."""
+
+    def __init__(self, n):
+        self.w = np.random.default_rng(3).normal(size=n)
+
+    def forward(self, x):
+        return x * self.w, (x, self.w)
+
+    def backward(self, dout, cache):
+        x, w = cache
+        return dout * w, (dout * x).sum(axis=0)
+
+
+class Values:
+    """Parameters with their gradients beside them."""
+
+    def __init__(self, n):
+        self.params = {"W": {"value": np.random.default_rng(3).normal(size=n), "grad": np.zeros(n)}}
+
+    def forward(self, x):
+        self.x = x
+        return x * self.params["W"]["value"]
+
+    def backward(self, dout):
+        self.params["W"]["grad"] = (dout * self.x).sum(axis=0)
+        return dout * self.params["W"]["value"]
+
+
+class Squash:
+    """The derivative is averaged over the batch."""
+
+    def forward(self, x):
+        self.out = 1 / (1 + np.exp(-np.clip(x, -500, 500)))
+        return self.out
+
+    def backward(self, dout):
+        return dout * (self.out * (1 - self.out)).mean(axis=0)
+
+
+def weights():
+    return np.random.default_rng(4).normal(size=(3, 2))
+
+
+RIGHT = [
+    (BookAffine(weights(), np.zeros(2)), (4, 3)),
+    (BookLists(weights()), (4, 3)),
+    (NnfsDense(3, 2), (4, 3)),
+    (MytorchLinear(3, 2), (4, 3)),
+    (MytorchOuter(3, 2), (4, 3)),
+    (MytorchCurve(), (4, 3)),
+    (Weigh(3), (3, 1)),
+    (UpdatingDense(3, 2), (3, 1)),
+    (Cached(3), (4, 3)),
+    (Values(3), (4, 3)),
+]
+WRONG = [
+    (BookMean(weights(), np.zeros(2)), (4, 3), "scale", "W"),
+    (BookListsSign(weights()), (4, 3), "sign", "params[0]"),
+    (NnfsLastRow(3, 2), (4, 3), "overwrites", "biases"),
+    (NnfsCurve(), (4, 3), "misspelt", "self.inputs"),
+    (MytorchForgets(3, 2), (4, 3), "scale", "inner.W"),
+    (WeighUp(3), (3, 1), "sign", "weights"),
+    (UpdatesFirst(3, 2), (3, 1), "updated-first", "old"),
+    (Rectify(), (4, 3), "function-for-derivative", "f(x)"),
+    (Squash(), (4, 3), "batch-coupled", "averages"),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape"), RIGHT, ids=[type(layer).__name__ for layer, _ in RIGHT])
+def test_right_layers_of_every_style_are_right(layer, shape):
+    report = check_module(layer, shape)
+    assert report.ok, report
+    rows = {operation: word for operation, word, _ in report.verdicts}
+    assert rows["backward: the input's gradient"] == "right"
+    if not isinstance(layer, MytorchCurve):
+        assert rows["backward: the parameters'"] == "right", report
+
+
+@pytest.mark.parametrize(("layer", "shape", "kind", "word"), WRONG, ids=[type(row[0]).__name__ for row in WRONG])
+def test_mistakes_have_their_names(layer, shape, kind, word):
+    report = check_module(layer, shape)
+    assert kind in [f.kind for f in report.findings], report
+    assert word in " ".join(str(report).split())
+    assert "_parameters" not in str(report)
+
+
+FILE = """
+import numpy as np
+
+def scale_forward(x, w):
+    return x * w, (x, w)
+
+def scale_backward(dout, cache):
+    x, w = cache
+    return dout * w, {gradient}
+
+def odd_forward(x, what):
+    return x, None
+
+def odd_backward(dout, cache):
+    return dout
+
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+
+class Loss_Absolute:
+    def forward(self, y_pred, y_true):
+        return np.abs(y_true - y_pred).mean(axis=-1)
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = {sign}np.sign(dvalues - y_true) / dvalues.size
+"""
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_file_of_these_styles_is_checked(tmp_path, wrong):
+    path, result = tmp_path / "layers.py", tmp_path / "result.json"
+    gradient = "(dout * x)[-1]" if wrong else "(dout * x).sum(axis=0)"
+    path.write_text(FILE.format(gradient=gradient, sign="-" if wrong else ""))
+    main(["check", str(path), "--json", str(result)])
+    found = json.loads(result.read_text())
+    classes = {c["name"]: c for c in found[0]["classes"]}
+    assert set(classes) == {"scale_backward", "odd_backward", "Affine", "Loss_Absolute"}
+    assert not classes["odd_backward"]["checked"]  # nobody knows what `what` is
+    kinds = {name: [f["kind"] for f in c["findings"]] for name, c in classes.items() if c["checked"]}
+    expected = {"scale_backward": ["overwrites"], "Affine": [], "Loss_Absolute": ["sign"]}
+    assert kinds == (expected if wrong else {name: [] for name in expected})
