@@ -24,6 +24,9 @@ INSTALL = $(@D)/bin/python $(PIP) hatchling && $(@D)/bin/python $(PIP) --no-buil
 # worksteal gives each a run of neighbouring tests, which share kernels.
 PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
+# The tests of the rooms that kernels are written, run and trained in; the others use them as a user does.
+KERNELS := tests/kernels tests/engine tests/modules tests/losses tests/optim tests/training
+
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples examples-short notebooks test-notebooks playground test-playground docs docs-short \
@@ -80,11 +83,11 @@ doctor: $(RUN) ## versions, BLAS, threads, cache and advice
 test: $(DEV) ## the test suite
 	$(PYTEST)
 
-test-nojit: $(DEV) ## the suite in plain Python (NUMBA_DISABLE_JIT=1), without its slow tests
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not needs_jit"
+test-nojit: $(DEV) ## what runs kernels, in plain Python (NUMBA_DISABLE_JIT=1), without its slow tests
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not slow and not needs_jit" $(KERNELS)
 
-test-boundscheck: $(DEV) ## the suite with every array index checked (NUMBA_BOUNDSCHECK=1)
-	NUMBA_BOUNDSCHECK=1 $(PYTEST)
+test-boundscheck: $(DEV) ## what runs kernels, with every array index checked (NUMBA_BOUNDSCHECK=1)
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) $(KERNELS)
 
 test-any-order: $(DEV) ## public calls in any order for SECONDS=3600, each answer compared with a referee
 	$(VENV)/bin/python -X faulthandler tests/engine/any_order.py --seconds $(SECONDS) --log any_order.log
