@@ -28,11 +28,10 @@ from functools import partial
 from typing import Any
 
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from modnet.kernels.compiled import JIT_DISABLED, inline
-from modnet.kernels.memory import borrowed, flat
+from modnet.kernels.memory import flat, room
 from modnet.kernels.simd import INT, VECTOR_BYTES, WIDE, Registers, place_of
 
 #: Rows of a tile of three registers a row, and of one or two: sums, factors and the numbers that they are multiplied by must
@@ -190,7 +189,8 @@ def product_nt(a, b, out, add):
     (n, k), m = a.shape, b.shape[0]
     a, b, out = flat(a), flat(b), flat(out)
     lanes = VECTOR_BYTES // out.itemsize
-    wide, panel = 2 * lanes, _panel(out)
+    wide = 2 * lanes
+    panel = room(DEPTH * wide, out)
     for j in range(0, m, wide):
         width = min(wide, m - j)
         for q in range(0, max(k, 1), DEPTH):
@@ -201,20 +201,6 @@ def product_nt(a, b, out, add):
                     _turn(b, (j + c) * k + q + r, k, here, deep, panel, r * wide + c, wide)
             for i in range(0, n, ROWS):
                 _any(a, q, k, i, n, 1, 0, depth, panel, 0, wide, out, j, m, width, add or q > 0)
-
-
-@intrinsic
-def _panel(typingctx, like):
-    """Room for `DEPTH` rows of two registers, on the stack."""
-    kind = like.dtype[::1]
-    count = DEPTH * 2 * VECTOR_BYTES * 8 // like.dtype.bitwidth
-
-    def codegen(context, builder, signature, arguments):
-        memory = cgutils.alloca_once(builder, context.get_data_type(kind.dtype), size=count)
-        memory.align = VECTOR_BYTES
-        return borrowed(context, builder, kind, memory, [INT(count)])
-
-    return kind(like), codegen
 
 
 @intrinsic
