@@ -1062,12 +1062,14 @@ class AnyOrder(RuleBasedStateMachine):
     def run_at_once(self, jobs, seed):
         if not Log.threads:
             return
-        plans, written, shaken = [], [], set()
+        plans, written, shaken, homeless = [], [], set(), set()
         for handle, job in jobs:
             walk = self.walk(handle, training=lambda leaf: False) if self.is_usable(handle) else None
             if walk is None or not self.is_trainable(handle.net) or self.walk(handle) is None or not is_one_piece(handle.net):
                 continue
             plans.append((handle, JOBS[job % len(JOBS)], walk.output.array))
+            if self.may_be_homeless(handle):  # its outer network has gone: it is usable until another takes what they share
+                homeless.add(id(handle))
             whole = handle.net.root()
             whole = handle.net if whole is None else whole
             self.allow(leaves_of(whole), "draw", "state")
@@ -1085,9 +1087,11 @@ class AnyOrder(RuleBasedStateMachine):
             try:
                 for repeat in range(5):
                     job(self, handle, out, seed + repeat, bool({id(leaf) for leaf in leaves_of(handle.net)} & shaken))
-            except RuntimeError as error:
+            except (RuntimeError, ValueError) as error:
                 try:
                     check_refusal(error)
+                    taken = id(handle) in homeless and "already belongs to another network" in str(error)
+                    assert isinstance(error, RuntimeError) or taken, repr(error)
                 except AssertionError as wrong:
                     failures.append((job.__name__, wrong))
             except BaseException as error:  # whatever it is, it is reported by the thread that waits
