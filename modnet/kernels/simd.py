@@ -6,7 +6,7 @@ count. Both are ordinary local variables of a kernel:
 
     here = first(x, 6)                        the first 6 lanes, of registers of x's type
     most = load(x, at, here)                  x[at : at + 6]
-    most = choose(wins(value, most), value, most)
+    most = larger(value, most)
     store(most, out, to, here)                out[to : to + 6] = most
 
 x and out are C-contiguous vectors; no place is checked. What each function does in plain numpy stands at the end: that is what
@@ -198,14 +198,23 @@ def multiply(typingctx, a, b):
 
 
 @intrinsic
-def wins(typingctx, a, b):
-    """The lanes in which a is larger than b, or is a NaN."""
+def larger(typingctx, a, b):
+    """The larger of each two; b if they are equal, and where one of them is a NaN."""
 
     def codegen(context, builder, signature, values):
-        one, other = values
-        return builder.or_(builder.fcmp_ordered(">", one, other), builder.fcmp_unordered("uno", one, one))
+        return builder.select(builder.fcmp_ordered(">", *values), *values)
 
-    return Mask(a.lanes)(a, b), codegen
+    return a(a, b), codegen
+
+
+@intrinsic
+def nan_or(typingctx, a, b):
+    """a in the lanes in which it is a NaN, else b."""
+
+    def codegen(context, builder, signature, values):
+        return builder.select(builder.fcmp_unordered("uno", values[0], values[0]), *values)
+
+    return a(a, b), codegen
 
 
 @intrinsic
@@ -239,4 +248,5 @@ if JIT_DISABLED:  # a register is an array of the lanes that count, and a mask o
     first, load, store = _first, _load, _store
     zeros, spread = (lambda like: like.dtype.type(0.0)), (lambda like, value: like.dtype.type(value))
     add, multiply, choose = np.add, np.multiply, np.where
-    wins, same = (lambda a, b: (a > b) | (a != a)), (lambda a, b: (a == b) | (a != a))
+    larger, same = (lambda a, b: np.where(a > b, a, b)), (lambda a, b: (a == b) | (a != a))
+    nan_or = lambda a, b: np.where(a != a, a, b)  # noqa: E731

@@ -53,6 +53,11 @@ class Geometry(NamedTuple):
     ow: int
     chan_out: int
 
+    def turned(self) -> Geometry:
+        """The same with rows for columns."""
+        g = self
+        return Geometry(g.width, g.height, g.chan, g.kw, g.kh, g.sw, g.sh, g.pw, g.ph, g.ow, g.oh, g.chan_out)
+
 
 @inline
 def geometry(z):

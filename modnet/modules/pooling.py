@@ -30,7 +30,8 @@ from math import prod
 from typing import Any
 
 from modnet.kernels import flat
-from modnet.kernels.pools import are_alone, clear_unless_covered, largest, span, to_all, to_first_largest, total
+from modnet.kernels.pools import are_alone, clear_unless_covered, lanes, largest, span, to_all, to_first_largest, total
+from modnet.kernels.simd import first
 from modnet.kernels.windows import Geometry, geometry
 from modnet.module import Module, Shape, ShapeError, operation
 from modnet.modules.windowed import Windowed
@@ -50,10 +51,13 @@ class _Maximum(Module):
         for e in range(examples):
             for a in range(g.oh):
                 top, rows = span(a, g.sh, g.ph, g.kh, g.height)
-                for b in range(g.ow):
-                    left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
-                    at, to = ((e * g.height + top) * g.width + left) * g.chan, ((e * g.oh + a) * g.ow + b) * g.chan
-                    largest(x, at, rows, pixels, down, g.chan, out, to)                                      # (1)
+                for c in range(0, g.chan, lanes(x)):
+                    here = first(x, g.chan - c)  # a register: these channels of a pixel
+                    for b in range(g.ow):
+                        left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
+                        at = ((e * g.height + top) * g.width + left) * g.chan + c
+                        to = ((e * g.oh + a) * g.ow + b) * g.chan + c
+                        largest(x, at, rows, pixels, down, g.chan, here, out, to)                            # (1)
 
     @operation
     def backward_delta(x, out, delta, dx, z):
@@ -65,10 +69,13 @@ class _Maximum(Module):
         for e in range(examples):
             for a in range(g.oh):
                 top, rows = span(a, g.sh, g.ph, g.kh, g.height)
-                for b in range(g.ow):
-                    left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
-                    at, to = ((e * g.height + top) * g.width + left) * g.chan, ((e * g.oh + a) * g.ow + b) * g.chan
-                    to_first_largest(x, at, rows, pixels, down, g.chan, out, delta, to, dx, alone)           # (3)
+                for c in range(0, g.chan, lanes(x)):
+                    here = first(x, g.chan - c)  # a register: these channels of a pixel
+                    for b in range(g.ow):
+                        left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
+                        at = ((e * g.height + top) * g.width + left) * g.chan + c
+                        to = ((e * g.oh + a) * g.ow + b) * g.chan + c
+                        to_first_largest(x, at, rows, pixels, down, g.chan, here, out, delta, to, dx, alone) # (3)
 
 
 class _Mean(Module):
@@ -85,10 +92,13 @@ class _Mean(Module):
         for e in range(examples):
             for a in range(g.oh):
                 top, rows = span(a, g.sh, g.ph, g.kh, g.height)
-                for b in range(g.ow):
-                    left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
-                    at, to = ((e * g.height + top) * g.width + left) * g.chan, ((e * g.oh + a) * g.ow + b) * g.chan
-                    total(x, at, rows, pixels, down, g.chan, share, out, to)                                 # (1)
+                for c in range(0, g.chan, lanes(x)):
+                    here = first(x, g.chan - c)  # a register: these channels of a pixel
+                    for b in range(g.ow):
+                        left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
+                        at = ((e * g.height + top) * g.width + left) * g.chan + c
+                        to = ((e * g.oh + a) * g.ow + b) * g.chan + c
+                        total(x, at, rows, pixels, down, g.chan, here, share, out, to)                       # (1)
 
     @operation
     def backward_delta(delta, dx, z):
@@ -101,10 +111,13 @@ class _Mean(Module):
         for e in range(examples):
             for a in range(g.oh):
                 top, rows = span(a, g.sh, g.ph, g.kh, g.height)
-                for b in range(g.ow):
-                    left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
-                    at, to = ((e * g.height + top) * g.width + left) * g.chan, ((e * g.oh + a) * g.ow + b) * g.chan
-                    to_all(delta, to, share, rows, pixels, down, g.chan, dx, at, alone)                      # (3)
+                for c in range(0, g.chan, lanes(dx)):
+                    here = first(dx, g.chan - c)  # a register: these channels of a pixel
+                    for b in range(g.ow):
+                        left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
+                        at = ((e * g.height + top) * g.width + left) * g.chan + c
+                        to = ((e * g.oh + a) * g.ow + b) * g.chan + c
+                        to_all(delta, to, share, rows, pixels, down, g.chan, here, dx, at, alone)            # (3)
 
 
 class _Pool(Windowed):
@@ -122,7 +135,8 @@ class _Pool(Windowed):
         return self.as_output(self.count_windows(input_shape), input_shape[-1])
 
     def sizes(self, input_shape: Shape) -> tuple[int, ...]:
-        return self.geometry(self.image(input_shape), input_shape[-1], self.count_windows(input_shape), input_shape[-1])
+        g = self.geometry(self.image(input_shape), input_shape[-1], self.count_windows(input_shape), input_shape[-1])
+        return g.turned() if self.axes == 1 else g  # a signal is one row: the inner loop is over its windows
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
@@ -255,7 +269,7 @@ class _GlobalPool(Module):
 
     def sizes(self, input_shape: Shape) -> tuple[int, ...]:
         n, chan = prod(input_shape[:-1]), input_shape[-1]  # a signal of n, and one window
-        return Geometry(n, 1, chan, kh=n, kw=1, sh=1, sw=1, ph=0, pw=0, oh=1, ow=1, chan_out=chan)
+        return Geometry(1, n, chan, kh=1, kw=n, sh=1, sw=n, ph=0, pw=0, oh=1, ow=1, chan_out=chan)
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
