@@ -1,9 +1,9 @@
 """One window of a pooling: its pixels, channel by channel, by registers (`modnet.kernels.simd`).
 
 A window has `rows` rows of `pixels` pixels of `chan` numbers; the first lies at x[at], and the rows begin `down` numbers apart.
-A register holds as many channels of a pixel as it has lanes, of which those in `here` count, so six channels take one instruction
-a pixel. A signal is an image of one row, since the innermost loop goes from window to window of a row. As plain loops over
-channels, which LLVM leaves scalar if there are few of them, the pooling of a LeNet takes three times as long:
+A register holds as many channels of a pixel as it has lanes, of which those in `here` count, so six channels take one
+instruction a pixel. A signal is an image of one row, since the innermost loop goes from window to window of a row. As plain
+loops over channels, which LLVM leaves scalar if there are few of them, the pooling of a LeNet takes three times as long:
 
     us, float32, AVX-512                forward    backward
     64 of 24x24x6, window 2             215 -> 60   418 -> 130

@@ -249,4 +249,4 @@ if JIT_DISABLED:  # a register is an array of the lanes that count, and a mask o
     zeros, spread = (lambda like: like.dtype.type(0.0)), (lambda like, value: like.dtype.type(value))
     add, multiply, choose = np.add, np.multiply, np.where
     larger, same = (lambda a, b: np.where(a > b, a, b)), (lambda a, b: (a == b) | (a != a))
-    nan_or = lambda a, b: np.where(a != a, a, b)  # noqa: E731
+    nan_or = lambda a, b: np.where(a != a, a, b)
