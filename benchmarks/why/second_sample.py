@@ -2,8 +2,13 @@
 
     python benchmarks/why/second_sample.py
 
-Each failing one has the kinds that were written down for it, and a cure that was tried by hand, before `check_training` was asked.
+Each failing one has the kinds that were written down for it, and a cure that was tried by hand (`cure=True`), before
+`check_training` was asked. At the first run 6 of the 10 failing ones were found and 5 named, and 2 of the 10 that learn
+raised a false alarm: `counts_of_events`, whose predictions are logarithms, and `a_few_wild_targets`, which R2 cannot judge.
+Losses that take logarithms have been understood since.
 """
+
+import warnings
 
 import numpy as np
 from sklearn.datasets import load_diabetes, load_digits, load_wine, make_blobs, make_classification, make_friedman1, make_moons
@@ -32,6 +37,7 @@ from modnet import (
     Tanh,
     balanced_weights,
 )
+from modnet.check import check_training
 from modnet.optim import SGD, Adam
 
 
@@ -224,7 +230,7 @@ class EachWithEach:
 
 class One(EachWithEach):
     def forward(self, y, yhat):
-        return ((yhat[:, 0] - y) ** 2)
+        return (yhat[:, 0] - y) ** 2
 
     def backward(self, y, yhat):
         return 2 * (yhat - y[:, None])
@@ -234,7 +240,8 @@ def each_with_each(cure=False):
     """The targets have the shape (n,), the predictions (n, 1), and their difference (n, n)."""
     X, y = load_diabetes(return_X_y=True)
     rng = np.random.default_rng(65)
-    net, loss = Chain(Layer(rng.normal(size=(10, 16)) / 3), Squash(), Layer(rng.normal(size=(16, 1)) / 4)), One() if cure else EachWithEach()
+    net = Chain(Layer(rng.normal(size=(10, 16)) / 3), Squash(), Layer(rng.normal(size=(16, 1)) / 4))
+    loss = One() if cure else EachWithEach()
     return net, loss, Loop(net, loss, 0.05), scaled(X), scaled(y), dict(epochs=60, batch_size=32, rng=0)
 
 
@@ -373,3 +380,17 @@ LEARNING = [
     counts_of_events, tags_with_padding, momentum_of_ones_own, labels_flipped_and_patience, layers_beside_themselves,
     several_tags_at_once, a_few_wild_targets, bag_of_words, a_perceptron, features_that_stay,
 ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    found = named = false = 0
+    warnings.simplefilter("ignore")
+    for make in [*FAILING, *LEARNING]:
+        *parts, options = make()
+        kinds = [f.kind for f in check_training(*parts, **options).findings]
+        wanted = FAILING.get(make, ())
+        found += bool(wanted and kinds)
+        named += bool(wanted and kinds and kinds[0] in wanted)
+        false += bool(kinds and not wanted)
+        print(f"{make.__name__:28}{', '.join(wanted) or '(learns)':40}{', '.join(kinds) or '-'}")
+    print(f"found {found}/{len(FAILING)}, named {named}/{len(FAILING)}, false {false}/{len(LEARNING)}")
