@@ -162,6 +162,41 @@ def test_the_clock_is_a_limit_that_the_report_tells_of():
     assert "limit of 1e-09 s" in str(report)
 
 
+def test_the_clock_ends_a_training_from_inside(monkeypatch):
+    X, y = rings()
+    net, loss = net_for_rings(inner=Tanh), CrossEntropy()
+    at, steps = [0.0], [0]
+
+    class Slow(kinds.Optim):
+        def step(self, batch_x, batch_y):
+            steps[0] += 1
+            at[0] += 0.1  # seconds
+            self.net.parameters[:] -= self.eps * np.sign(self.net.parameters)
+
+    monkeypatch.setattr("modnet.check.training.budget.time.perf_counter", lambda: at[0])
+    report = check_training(net, loss, Slow(net, loss, 1e-3), X, y, seconds=5, epochs=100, batch_size=10)
+    assert steps[0] < 100
+    assert report.ok or report.findings[0].kind == "sign"
+    for options in ({}, {"patience": 50, "validation": 0.2}):
+        at[0] = 0.0
+        monkeypatch.setattr("modnet.check.training.budget.time.perf_counter", lambda: at.__setitem__(0, at[0] + 0.5) or at[0])
+        report = check_training(net_for_rings(), loss, SGD(1e-5), X, y, seconds=5, epochs=100, **options)
+        assert report.ok
+        assert not any(trial.kind for trial in report.trials)
+        assert "limit of 5 s" in str(report)
+
+
+def test_a_loss_of_logarithms_is_judged_by_what_they_are_logarithms_of():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, (400, 2))
+    y = rng.poisson(np.exp(0.8 + 0.6 * X[:, :1])).astype(float)
+    net = Sequential(Linear(2, 16, rng=0), Tanh(), Linear(16, 1, rng=1))
+    report = check_training(net, modnet.Poisson(), Adam(0.01), X, y, epochs=40, rng=0, callbacks=[lambda training: None])
+    assert report.ok, str(report)
+    assert report.trials[0].score > 0.2
+    assert "without callbacks" in str(report)
+
+
 def test_options_that_fit_does_not_have_are_refused():
     X, y = rings(20)
     with pytest.raises(TypeError, match="epoch is no option of fit"):

@@ -6,21 +6,30 @@ import time
 
 _LONGEST = 1.2e9  # of one training
 
+
+class OutOfTime(Exception):
+    """The clock was met, between two trainings or inside one."""
+
+
 class Budget:
     """Work that may still be done, and the clock."""
 
     def __init__(self, work: float, seconds: float) -> None:
-        self.left, self.ends, self.seconds = work, time.perf_counter() + seconds, seconds
         self.began = time.perf_counter()
+        self.left, self.ends = work, self.began + seconds
         self.spent = False  # all work is done
         self.late = False  # the clock was met
         self.runs = 0
 
-    def allows(self, work: float, keep: float = 0.0) -> bool:
-        """Whether a training of this much work may be tried, with some work kept for what comes later."""
+    def look_at_clock(self, *_: object) -> None:
+        """Raise `OutOfTime` if the clock is met; a callback of `fit`, too."""
         if time.perf_counter() > self.ends:
             self.late = True
-            return False
+            raise OutOfTime
+
+    def allows(self, work: float, keep: float = 0.0) -> bool:
+        """Whether a training of this much work may be tried, with some work kept for what comes later."""
+        self.look_at_clock()
         if work > min(self.left - keep, _LONGEST):
             self.spent = True
             return False

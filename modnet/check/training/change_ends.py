@@ -15,10 +15,10 @@ from modnet.check.training.facts import Facts
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
 from modnet.check.training.task import Task
-from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, KLDivergence, MultiMargin, Perceptron
+from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, KLDivergence, MultiMargin, Perceptron, Poisson
 from modnet.modules import LogSoftmax, Sigmoid, Softmax
 
-_SCORES = (CrossEntropy, BCEWithLogits, MultiMargin, Hinge, Perceptron)
+_SCORES = (CrossEntropy, BCEWithLogits, MultiMargin, Hinge, Perceptron, Poisson)
 
 
 def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
@@ -121,7 +121,8 @@ def output(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             yield Change("double-softmax", 100, seen, [drop], where)
         elif end and not (end == "LogSoftmax" and isinstance(loss, CrossEntropy)):
             weight = 85 if np.isfinite(facts.range).any() else 35
-            yield Change("output-range", weight, f"{name} takes scores of any size, {end} gives {_span(facts)}", [drop], where)
+            takes = "the logarithm of a rate" if isinstance(loss, Poisson) else "scores of any size"
+            yield Change("output-range", weight, f"{name} takes {takes}, {end} gives {_span(facts)}", [drop], where)
         return
     one_hot = task.kind == "classes"
     if isinstance(loss, BCE):
@@ -133,7 +134,7 @@ def output(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             seen = f"BCE takes probabilities, and the network ends with {end or 'a layer'}, which gives {_span(facts)}"
             yield _end_with(Sigmoid(), 95, seen, where)
     elif isinstance(loss, NLL):
-        if end not in ("LogSoftmax", "Softmax"):
+        if end != "LogSoftmax":
             yield _end_with(LogSoftmax(), 93, f"{name} takes log-probabilities, and the network gives {_span(facts)}", where)
     elif isinstance(loss, KLDivergence):
         if end not in ("Softmax", "Sigmoid"):

@@ -19,7 +19,7 @@ from modnet.check.training.task import Task
 from modnet.engine.program import is_ours, is_wired
 from modnet.module import Module
 from modnet.optim.optimizer import leaves
-from modnet.training import History, fit, predict
+from modnet.training import Callback, History, fit, predict
 from modnet.training.training import TrainingWarning
 
 
@@ -37,6 +37,7 @@ class Setup:
     loop : a loop by hand: called with a copy of (net, loss, optimizer) and a batch for every step, instead of `fit`.
     rate_name : what the rate of a loop by hand is called; empty for `fit`. plain_classes : whether the network was made of
         classes that are not the library's, and this is one of the library's that computes the same.
+    look_at_clock : called while it trains: after each epoch, and after each step that is not compiled. What it raises ends it.
     """
 
     net: Any
@@ -57,6 +58,7 @@ class Setup:
     rate_name: str = ""
     plain_classes: bool = False
     seed: int = 0
+    look_at_clock: Callable[..., None] | None = None
 
     def but(self, **changes: Any) -> Setup:
         """The same training with something changed. An optimizer by hand gets the new network or loss, if it holds it."""
@@ -118,8 +120,18 @@ class Setup:
         history = fit(
             net, self.X, self.y, self.loss, optimizer, epochs=self.epochs, batch_size=self.batch_size, shuffle=self.shuffle,
             rng=rng, sample_weight=self.weights, patience=self.patience, validation=validation, progress=False,
+            callbacks=self._watchers(),
         )  # fmt: skip
         return self.judge(net, history.loss, diverged=history.stopped_because.startswith("diverged"))
+
+    def _watchers(self) -> list[Any]:
+        if self.look_at_clock is None:
+            return []
+        if self.is_compiled:
+            return [self.look_at_clock]
+        watcher = Callback()
+        watcher.on_batch_end = self.look_at_clock  # type: ignore[method-assign]
+        return [watcher]
 
     def _by_hand(self, seed: int) -> Run:
         assert self.loop is not None
@@ -131,6 +143,8 @@ class Setup:
             order = rng.permutation(n) if self.shuffle else np.arange(n)
             for at in range(0, n, size):
                 part = order[at : at + size]
+                if self.look_at_clock is not None:
+                    self.look_at_clock()
                 self.loop(net, loss, optimizer, self.X[part], self.y[part])
             if epoch % max(1, self.epochs // 50) == 0:
                 value = float(np.mean(loss.forward(self.y, np.asarray(net.forward(self.X)))))

@@ -38,7 +38,7 @@ class Task:
     threshold: float = 0.5
     balanced: bool = False
     codes: tuple[float, ...] = ()
-    logits: bool = False
+    link: str = ""
 
     @classmethod
     def of(cls, loss: Any, y: np.ndarray, output: tuple[int, ...]) -> Task:
@@ -58,7 +58,9 @@ class Task:
         whole = len(values) <= _FEW and bool(np.all(values == np.round(values))) and len(y) >= 5 * len(values)
         single = y.ndim == 1 or y.shape[1:] == (1,)
         codes = tuple(float(v) for v in values) if whole and single and len(values) > 2 else ()
-        return cls("numbers", codes=codes, logits=any(base.__name__ == "BCEWithLogits" for base in type(loss).__mro__))
+        names = {base.__name__ for base in type(loss).__mro__}
+        link = "sigmoid" if "BCEWithLogits" in names else "exp" if "Poisson" in names else ""
+        return cls("numbers", codes=() if link == "exp" else codes, link=link)
 
     @property
     def word(self) -> str:
@@ -82,7 +84,9 @@ class Task:
         if self.kind == "binary":
             return yhat.reshape(len(yhat), -1) > self.threshold
         numbers = yhat.reshape(len(yhat), -1).astype(np.float64)
-        return 1 / (1 + np.exp(-np.clip(numbers, -500, 500))) if self.logits else numbers
+        if self.link == "exp":
+            return np.exp(np.clip(numbers, -500, 500))
+        return 1 / (1 + np.exp(-np.clip(numbers, -500, 500))) if self.link else numbers
 
     def score(self, y: np.ndarray, yhat: np.ndarray) -> float:
         """The accuracy, or R2; numbers that are not finite score as nothing learned."""

@@ -47,7 +47,8 @@ def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any, *, secon
         rate.
     X, y : all the data of the training, as `fit` takes them.
     seconds : a limit on top of the limit on work, which is counted in examples times parameters. The report says if it was met.
-    fit_options : those of `fit`: epochs, batch_size, shuffle, validation, rng, sample_weight, patience. Others play no part.
+    fit_options : those of `fit`: epochs, batch_size, shuffle, validation, rng, sample_weight, patience. Others play
+        no part: `augment` and callbacks are not called, which the report says, and data come as arrays.
 
     Returns
     -------
@@ -133,6 +134,9 @@ def _check(
             if finding.kind == _NAMES[steps.findings[0].kind]:
                 finding.line, finding.where = steps.findings[0].line, steps.findings[0].where
     report.seconds = search.budget.taken
+    left_out = [name for name in ("augment", "callbacks", "comm") if options[name] not in (None, ())]
+    if left_out:
+        report.verdict("the options", right=None, remark=f"trained without {' and '.join(left_out)}")
     if search.budget.late:
         remark = f"cut short by the limit of {limit:g} s: a later change may cure as well"
         report.verdict("the search", right=None, remark=remark)
