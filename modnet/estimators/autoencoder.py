@@ -176,12 +176,6 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _n_features_out(self) -> int:
         return hidden_sizes(self.hidden_layer_sizes, self._who)[-1]
 
-    def _validated(self, X: Any) -> np.ndarray:
-        if "_assigned" in self.__dict__:
-            self._take_assigned()
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-
     # What the base asks for.
 
     def _encode(self, X: Any, y: Any, reset: bool, incremental: bool) -> tuple[np.ndarray, np.ndarray]:

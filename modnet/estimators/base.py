@@ -31,6 +31,7 @@ from modnet.estimators.building import (
 from modnet.estimators.scaling import Scale, ScaleWarning, names_of
 from modnet.estimators.settings import check_settings
 from modnet.estimators.stopping import Watch
+from modnet.estimators.views import Views, forget_assigned, take_assigned
 from modnet.inputs import as_numbers
 from modnet.loss import Loss
 from modnet.modules import BatchNorm, RidgeLinear, Sequential
@@ -74,6 +75,8 @@ class Estimator(BaseEstimator):
     net: Any
     scale: bool
 
+    coefs_ = Views("weight")
+    intercepts_ = Views("bias")
     net_: Any
     history_: History
     n_outputs_: int
@@ -133,7 +136,6 @@ class Estimator(BaseEstimator):
         if incremental and self.early_stopping:
             raise ValueError(f"{self._who}: partial_fit does not support early_stopping=True")
         goes_on = hasattr(self, "net_") and (incremental or self.warm_start)
-        assigned = self.__dict__.get("_assigned") if incremental or self.warm_start else None
         X, y = self._encode(X, y, not goes_on, incremental)
         weights = self._weights(sample_weight, y, incremental)
         if weights is not None:
@@ -148,8 +150,10 @@ class Estimator(BaseEstimator):
         random = check_random_state(self.random_state)
         if not goes_on:
             self._begin(X, y, weights, random, incremental)
-        if assigned:
-            self._take_assigned()
+        if incremental or self.warm_start:
+            take_assigned(self)
+        else:
+            forget_assigned(self)
         self._penalise(1.0 if weights is None else 1.0 / mean)
         if self.solver == "lbfgs" and self.optimizer is None:
             self._fit_whole(self._scaled(X), y, weights)
@@ -323,53 +327,17 @@ class Estimator(BaseEstimator):
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         return X if self.input_scale_ is None else self.input_scale_.apply(X)
 
+    def _validated(self, X: Any) -> np.ndarray:
+        """New data (n, features), for a model that is ready to predict."""
+        check_is_fitted(self)
+        take_assigned(self)
+        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        return X
+
     def _output(self, X: Any) -> np.ndarray:
         """What the network says of data as they come in."""
-        check_is_fitted(self)
-        if "_assigned" in self.__dict__:
-            self._take_assigned()
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        X = self._validated(X)
         return predict(self.net_, self._scaled(X))
-
-    # Parameters.
-
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """The weights (in, out) of the layers: views of the network, which may be written to or assigned."""
-        return self._parameters_of("coefs_", "weight")
-
-    @coefs_.setter
-    def coefs_(self, value: list[Any]) -> None:
-        self.__dict__.setdefault("_assigned", {})["coefs_"] = value
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """The biases (out,) of the layers: views of the network, which may be written to or assigned."""
-        return self._parameters_of("intercepts_", "bias")
-
-    @intercepts_.setter
-    def intercepts_(self, value: list[Any]) -> None:
-        self.__dict__.setdefault("_assigned", {})["intercepts_"] = value
-
-    def _parameters_of(self, name: str, kind: str) -> Any:
-        assigned = self.__dict__.get("_assigned", {})
-        if name in assigned:
-            return assigned[name]
-        if "net_" not in self.__dict__:
-            raise AttributeError(f"{self._who} has no {name} before fit")
-        return [getattr(layer, kind) for layer in linears(self.net_)]
-
-    def _take_assigned(self) -> None:
-        """Move assigned weights and biases into the network."""
-        for name, kind in (("coefs_", "weight"), ("intercepts_", "bias")):
-            values = self._assigned.get(name, [])
-            places = [getattr(layer, kind) for layer in linears(self.net_)] if values else []
-            shapes = [np.shape(value) for value in values]
-            if shapes != [place.shape for place in places]:
-                raise ValueError(f"{self._who}: {name} has the shapes {shapes}, expected {[place.shape for place in places]}")
-            for place, value in zip(places, values):
-                place[...] = value
-        del self._assigned
 
     # Whether and how it is kept.
 

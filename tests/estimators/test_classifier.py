@@ -157,6 +157,10 @@ def test_assigned_weights_are_those_that_predict_and_go_on():
     model.coefs_ = [np.zeros((2, 2))]
     with pytest.raises(ValueError, match=r"coefs_ has the shapes \[\(2, 2\)\], expected \[\(6, 6\), \(6, 3\)\]"):
         model.predict(X)
+    fresh = NetClassifier(**QUICK).fit(X, y)
+    fresh.coefs_ = [np.zeros((2, 2))]
+    fresh.fit(X, y)  # without a warm start what was assigned is gone
+    np.testing.assert_array_equal(fresh.predict_proba(X), NetClassifier(**QUICK).fit(X, y).predict_proba(X))
 
 
 def test_a_frame_keeps_its_names_and_another_order_is_refused():
