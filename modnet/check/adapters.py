@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.question import Question
+from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
 from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, call
 from modnet.check.wording import in_words
@@ -43,8 +44,9 @@ class Adapted(Subject):
     omits = frozenset({ZERO, UPDATE, "__init__"})
     undefined = True  # names mean something else elsewhere: W may be (out, in), and examples columns
 
-    def __init__(self, module: Any, x: np.ndarray) -> None:
+    def __init__(self, module: Any, x: np.ndarray, recipe: Recipe | None = None) -> None:
         super().__init__(module, x)
+        self.recipe = recipe
         self.names[DELTA] = self.names[GRADIENT] = "backward"
         self.remembers = self.replaces = True
         self.asked = _positional(getattr(module, "backward", None))
@@ -58,9 +60,13 @@ class Adapted(Subject):
         """Look at what it is; pictures have their channels first unless there are fewer of the last axis."""
         super().examine()
         self.channels_first = self.x.ndim > 2 and not self.single and self.x.shape[1] <= self.x.shape[-1]
+        if self.recipe is not None and self.recipe.dims:
+            self.channels_first = self.recipe.first
 
     def _takes_one(self) -> bool:
         """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
+        if self.recipe is not None and self.recipe.dims:
+            return self.recipe.single
         if not self.updates or self.x.ndim < 2:
             return False
         if self.x.ndim == 2 and self.x.shape[1] == 1:
@@ -76,6 +82,10 @@ class Adapted(Subject):
         names = [p.name for p in self.asked or () if p.default is p.empty]
         left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or is_mode(n) or _INPUT.match(n))]
         return ", ".join(left[1:])
+
+    def like(self, module: Any, x: np.ndarray) -> Subject:
+        """Another object of the same style."""
+        return type(self)(module, x, self.recipe)
 
     def takes_input(self, operation: str) -> bool:
         """Whether backward is given the input after all; it may remember it."""
@@ -270,6 +280,11 @@ class Adapted(Subject):
         """Say it in the style's own words."""
         names = {name: name.removeprefix(_PLACE) for name in self.holds(self.fresh())}
         in_words(report, self, names)
+        once: dict[tuple[str, str], Finding] = {}
+        for finding in report.findings:  # one backward answers for input and parameters: a size it does not take is said once
+            of_size = finding.kind in ("square-only", "uncovered", "padding", "stride")
+            once.setdefault((finding.kind, finding.where if of_size else str(finding)), finding)
+        report.findings = list(once.values())
         for finding in report.findings:
             told = re.search(r"gradient of [\w.\[\]']*?(\w+)\W*? (?:is|comes|has|differs|belongs)", finding.message)
             line = told and self.quote(DELTA, rf"\bd_?(Ld|L)?_?{told[1]}\w*\b.*=", rf"grad\w*.*\b{told[1]}\b.*=")
@@ -289,18 +304,6 @@ def remembers(cls: type) -> bool:
 def updates_itself(cls: type) -> bool:
     """Whether backward of a class is given a learning rate."""
     return any(_RATE.match(p.name) for p in _positional(getattr(cls, "backward", None)) or ())
-
-
-def arrays_for(cls: type) -> dict[str, np.ndarray] | None:
-    """What to build a class with that is given its parameters themselves, as W, b or gamma, beta; None if it is not."""
-    required = [p.name for p in _positional(cls) or () if p.default is p.empty]
-    rng, n, m = np.random.default_rng(1), 3, 2
-    windowed = "stride" in inspect.signature(cls).parameters if required else False
-    kinds = {"w": (4, 2, 3, 3) if windowed else (n, m), "b": (4,) if windowed else (m,), "gamma": (n,), "beta": (n,)}
-    kinds |= {"weight": kinds["w"], "weights": kinds["w"], "bias": kinds["b"], "biases": kinds["b"]}
-    if not required or any(name.lower() not in kinds for name in required):
-        return None
-    return {name: rng.uniform(0.3, 1.2, kinds[name.lower()]) * rng.choice([-1, 1], kinds[name.lower()]) for name in required}
 
 
 def _core(name: str) -> str:
@@ -375,4 +378,4 @@ def _partner(name: str, every: dict[str, np.ndarray]) -> str | None:
     return None
 
 
-__all__ = ["Adapted", "arrays_for", "is_mode", "remembers", "updates_itself"]
+__all__ = ["Adapted", "is_mode", "remembers", "updates_itself"]

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known
-from modnet.check.adapters import arrays_for, remembers, updates_itself
+from modnet.check.adapters import remembers
 from modnet.check.losses import LossSubject, check_loss
 from modnet.check.modules import as_input, check_module, own_definition
+from modnet.check.other_modules import examine_other
+from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.styles import subject_of
 from modnet.check.subject import DELTA, FORWARD, Misbehaviour, Subject, call
@@ -37,10 +39,6 @@ _SIZES: tuple[dict[str, Any], ...] = (
 )
 
 
-class NotBuilt(Exception):
-    """A class that cannot be built, or given an input, without a guess. Its text says why and what would help."""
-
-
 # --- modules ---------------------------------------------------------------------------------------------------------
 
 
@@ -49,9 +47,9 @@ def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any
     values = {**known.VALUES, **sizes}
     np.random.seed(1)  # noqa: NPY002
     random.seed(1)
-    if (arrays := arrays_for(cls)) is not None:
-        return call(f"{cls.__name__}(...)", lambda: cls(**arrays | (options or {})))
-    if known.roles(cls) is None:
+    roles = known.roles(cls)
+    required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+    if roles is None or any(r.split()[0] not in values and n in required for r, n in roles.items()):
         asked = ", ".join(p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty)
         raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
     return call(f"{cls.__name__}(...)", lambda: known.build(cls, options=options, **values))
@@ -86,8 +84,6 @@ def attempts(cls: type) -> Iterator[tuple[dict[str, Any], Shape]]:
     for sizes in _SIZES if windowed else _SIZES[:1]:
         for shape in shapes_for(cls, sizes):
             yield sizes, shape
-    if updates_itself(cls):
-        yield {}, (int(known.VALUES["input"]), 1)  # one example, a column
 
 
 def chosen(cls: type) -> tuple[dict[str, Any], Shape]:
@@ -129,6 +125,8 @@ def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> R
     ----------
     made : an object of the class, if somebody said how to build one. shape : of an input for it, if somebody said so.
     """
+    if made is None and remembers(cls):
+        return examine_other(cls)
     try:
         sizes, found = chosen(cls) if made is None else ({}, shape or _shape_of(made))
         module = build(cls, **sizes) if made is None else made
@@ -136,27 +134,11 @@ def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> R
             raise NotBuilt(f"{cls.__name__}.backward({unknown}): what it asks for has no known meaning")
     except NotBuilt as problem:
         return not_checked(cls.__name__, str(problem))
-    except Misbehaviour as problem:
-        if made is None and remembers(cls) and _by_guess(problem.message):
-            return not_checked(cls.__name__, f"{problem.message}; give an example with --make")
-        raise
     report = check_module(module, shape or found)
-    first = report.findings[0] if report.findings else None
-    if made is None and remembers(cls) and first and first.where.endswith(".forward") and _by_guess(first.message):
-        return not_checked(
-            cls.__name__, f"no input was found that it takes: {first.message} Give an example with --make, --shape"
-        )
     if made is None:
         for option, value in switches(cls):
             _add_option(report, cls, {option: value}, sizes, shape or found)
     return report
-
-
-def _by_guess(message: str) -> bool:
-    """Whether a crash may come from arguments or an input that were guessed: a name that does not exist does not."""
-    return "abstract class" not in message and bool(
-        re.search(r"raises (Value|Index|Axis|ZeroDivision|Assertion|Type|Key)Error", message)
-    )
 
 
 def _shape_of(module: Any) -> Shape:

@@ -211,6 +211,7 @@ def other_sizes(e: Examination, operation: str = DELTA) -> Findings:
     """It is right in other sizes, if it is in this one."""
     if all(q.right for name, q in e.questions.items() if (name == DELTA) == (operation == DELTA)):
         yield geometry.finding(e.shapes, operation, e.subject)
+    yield from geometry.beside(e.shapes, operation, e.subject)
 
 
 def saturates(e: Examination) -> Findings:

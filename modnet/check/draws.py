@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import inspect
-import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from modnet.check.older import OLD_NAMES, Cupy, is_numpy
 
 _LIBRARY = str(Path(__file__).parents[1])
 
@@ -63,12 +64,11 @@ def same_draws() -> Iterator[None]:
         _INSIDE.reset(token)
 
 
-class _Numpy(types.ModuleType):
+class _Numpy(Cupy):
     """numpy, but what its empty and empty_like give is filled with the number that `other_draws` says, 0 by default."""
 
     def __init__(self) -> None:
-        super().__init__("numpy")
-        vars(self).update(vars(np))
+        super().__init__()
         self.empty, self.empty_like = self._filled(np.empty), self._filled(np.empty_like)
 
     @staticmethod
@@ -81,29 +81,29 @@ class _Numpy(types.ModuleType):
 
         return made
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
-
 
 @contextmanager
 def known_memory(kind: type) -> Iterator[None]:
-    """Within it code beside a class that takes memory nobody has set gets known numbers there; numpy itself is not touched."""
+    """Within it code beside a class that takes memory nobody has set gets known numbers there; numpy itself is not touched.
+
+    NumPy's old names are known to it, too.
+    """
     methods = [f for k in kind.__mro__[:-1] for f in vars(k).values() if inspect.isfunction(f)]
     spaces = {id(f.__globals__): f.__globals__ for f in methods if not f.__code__.co_filename.startswith(_LIBRARY)}
-    changed: list[tuple[dict[str, Any], str]] = []
+    changed: list[tuple[dict[str, Any], str, Any]] = []
     for space in spaces.values():
         functions = [*methods, *(f for f in space.values() if inspect.isfunction(f))]
-        if any({"empty", "empty_like"} & set(f.__code__.co_names) for f in functions):
-            changed += [(space, name) for name, value in space.items() if value is np]
+        if any({"empty", "empty_like", *OLD_NAMES}.intersection(f.__code__.co_names) for f in functions):
+            changed += [(space, name, value) for name, value in space.items() if is_numpy(value)]
     if changed:
         stand_in = _Numpy()
-        for space, name in changed:
+        for space, name, _ in changed:
             space[name] = stand_in
     try:
         yield
     finally:
-        for space, name in changed:
-            space[name] = np
+        for space, name, value in changed:
+            space[name] = value
 
 
 @contextmanager

@@ -132,6 +132,7 @@ def defined(e: Examination) -> Findings:
     if x.dtype.kind == "f":
         e.shapes = geometry.examine(subject, e.make)
         by_size = geometry.forward_finding(e.shapes, subject)
+        yield from geometry.beside(e.shapes, FORWARD, subject)
         if by_size is not None and (wrong is None or by_size.kind != "direction"):
             wrong = by_size
             e.defined = e.defined or list(range(len(candidates)))[:4]

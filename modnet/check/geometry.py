@@ -6,7 +6,8 @@ one about overlap, however the code looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from modnet.check import known
 from modnet.check.numeric import along
 from modnet.check.question import Question, draw_delta
+from modnet.check.recipes import Recipe, Size
 from modnet.check.report import Finding
 from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, Subject
 from modnet.modules.container import Container
@@ -32,6 +34,17 @@ _SIZES = {
     "channels": (2, 2, 3, 4),
     "all": (3, 2, 2, 4),
 }
+#: What a recipe tries beside: (label, size, how much longer each side is, the size it is compared with, kind).
+_BESIDE = (
+    ("rest", (2, 2, 1, 1), (1, 1), "stride", "uncovered"),
+    ("wide", (2, 2, 1, 1), (0, 4), "stride", "square-only"),
+    ("wide, overlapping", (3, 1, 1, 1), (0, 4), "overlap", "square-only"),
+    ("padding of 1", (2, 2, 1, 1, 1), (0, 0), "stride", "padding"),
+    ("padding of 1, overlapping", (3, 1, 1, 1, 1), (0, 0), "overlap", "padding"),
+    ("padding of 2", (4, 4, 1, 1, 2), (0, 0), "stride", "padding"),
+    ("same", (3, 1, 1, 1, "same"), (0, 0), "overlap", "padding"),
+    ("same, stride", (3, 2, 1, 1, "same"), (0, 0), "same", "stride"),
+)
 
 
 @dataclass
@@ -43,6 +56,7 @@ class Outcomes:
 
     right: dict[str, dict[str, bool | None]] = field(default_factory=dict)
     factors: dict[tuple[str, str], float] = field(default_factory=dict)
+    sizes: dict[str, Size] = field(default_factory=dict)
     crashes: dict[tuple[str, str], Misbehaviour] = field(default_factory=dict)
 
     def factor(self, operation: str) -> float:
@@ -54,7 +68,7 @@ class Outcomes:
         factor = self.factor(operation)
         right = {
             size: answer if factor == 1 or answer is None else abs(self.factors.get((size, operation), 0.0) - factor) < 1e-4
-            for size, answer in ((size, outcome.get(operation)) for size, outcome in self.right.items())
+            for size, answer in ((size, outcome.get(operation)) for size, outcome in self.right.items() if size in _SIZES)
         }
         wrong = {size for size, answer in right.items() if answer is False}
         if not wrong:
@@ -73,11 +87,13 @@ class Outcomes:
         return "channels" if "channels" in wrong else "stride" if right.get("channels") else "channels"
 
 
-def examine(subject: Subject, make: Callable[..., Any] | None) -> Outcomes | None:
+def examine(subject: Subject, make: Callable[..., Any] | Recipe | None) -> Outcomes | None:
     """Build the module in all sizes and check each; None if it has no windows or its constructor is not known."""
     dims = subject.x.ndim - 2
     if dims not in (1, 2) or subject.out.ndim != subject.x.ndim or subject.random or isinstance(subject.original, Container):
         return None
+    if isinstance(make, Recipe):
+        return _examine_recipe(subject, make) if make.dims else None
     make = make or type(subject.original)
     names = known.roles(make)
     if not names or "k_size" not in names:
@@ -101,6 +117,74 @@ def examine(subject: Subject, make: Callable[..., Any] | None) -> Outcomes | Non
             continue  # a size it need not take
         outcomes.right[label] = found
     return outcomes
+
+
+def _examine_recipe(subject: Subject, recipe: Recipe) -> Outcomes:
+    """Build by a recipe in all sizes, and in those beside."""
+    outcomes = Outcomes()
+    strided = recipe.takes("stride") or not recipe.takes("chan_in")
+    batch = len(subject.x) if recipe.single else _BATCH
+    plans: list[tuple[str, tuple[Any, ...], tuple[int, ...]]] = [
+        (label, size, (2 if label == "plain" else 1 if label == "all" else 0,) * 2) for label, size in _SIZES.items()
+    ]
+    plans += [(label, size, longer) for label, size, longer, *_ in _BESIDE]
+    for label, size, longer in plans:
+        k, stride, chan_in, chan_out = size[:4]
+        padding = list(size[4:])
+        if stride != 1 and not strided:
+            continue
+        if padding and (not recipe.takes("padding") or recipe.takes_same() != (padding == ["same"])):
+            continue
+        if not recipe.takes("chan_in"):
+            chan_in = chan_out = 1 if chan_out == 1 else 3
+        sides = tuple(2 * stride + k + more for more in longer[: recipe.dims])
+        if label.startswith("wide") and recipe.dims < 2:
+            continue
+        built = Size(k, stride, chan_in, chan_out, padding[0] if padding else 0, sides, batch)
+        try:
+            module = recipe.build(built)
+        except Misbehaviour as problem:
+            outcomes.crashes[label, FORWARD] = problem
+            continue
+        outcomes.sizes[label] = built
+        outcomes.right[label] = _ask(subject, module, recipe.input_shape(built), label, outcomes)
+        if (label, FORWARD) in outcomes.crashes and label in _SIZES:
+            del outcomes.right[label], outcomes.crashes[label, FORWARD]  # a size it need not take
+    return outcomes
+
+
+def _refused(problem: Misbehaviour) -> bool:
+    """Whether the author's own line refuses a size, which is no mistake."""
+    return bool(re.search(r": (raise|assert)\b", problem.line)) or "AssertionError" in problem.message
+
+
+def beside(outcomes: Outcomes | None, operation: str, subject: Subject) -> Iterator[Finding]:
+    """What is right in one size and wrong in another that differs from it in one thing: the findings, a kind once each."""
+    said = set()
+    for label, _, _, like, kind in _BESIDE if outcomes is not None and outcomes.sizes else ():
+        assert outcomes is not None
+        problem = outcomes.crashes.get((label, operation))
+        if kind in said or (problem is not None and _refused(problem)):
+            continue
+        if operation == FORWARD:
+            if problem is None or like not in outcomes.right or (like, FORWARD) in outcomes.crashes:
+                continue
+        elif (outcomes.right.get(like, {}).get(operation), outcomes.right.get(label, {}).get(operation)) != (True, False):
+            continue
+        said.add(kind)
+        name, size = subject.names[operation], outcomes.sizes.get(label, label)
+        wrong = problem.message if problem is not None else f"{name} is wrong"
+        text = f"with {size}: {wrong}. It is right with {outcomes.sizes.get(like, like)}."
+        line = problem.line if problem is not None else subject.quote(operation, r"pad|stride|shape|\+=|\]\s*=", r"=")
+        yield Finding(kind, "", text, _BESIDE_HINTS[kind], line=line)
+
+
+_BESIDE_HINTS = {
+    "uncovered": "a position that no window reaches gets 0, and dx the shape of x all the same",
+    "square-only": "height and width each from its own axis: x.shape[-2] and x.shape[-1], not one for both",
+    "padding": "x[p:-p] is empty for p = 0: write x[p:p + height]; and count the padding wherever sizes are computed",
+    "stride": "how many windows there are: (length + 2 * padding - k) // stride + 1, also if padding is 'same'",
+}
 
 
 def _ask(of: Subject, module: Any, shape: tuple[int, ...], label: str, outcomes: Outcomes) -> dict[str, bool | None]:
@@ -235,6 +319,8 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
     problem = outcomes.crashes.get((wrong, operation))
     k, stride, chan_in, chan_out = _SIZES[wrong]
     sizes = f"k_size={k}, stride={stride}, chan_in={chan_in}, chan_out={chan_out}"
+    if outcomes.sizes:
+        sizes = str(outcomes.sizes[wrong])
     name = subject.names[operation]
     if cause == "any":
         if problem is not None:
@@ -270,4 +356,4 @@ def forward_finding(outcomes: Outcomes | None, subject: Subject) -> Finding | No
     return finding(outcomes, FORWARD, subject)
 
 
-__all__ = ["Outcomes", "examine", "factor_findings", "finding", "forward_finding"]
+__all__ = ["Outcomes", "beside", "examine", "factor_findings", "finding", "forward_finding"]

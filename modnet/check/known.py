@@ -11,7 +11,7 @@ import inspect
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -243,12 +243,13 @@ def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | 
 #: What an argument of a constructor means, by its name without case, digits and underscores: English and French.
 _ROLES = {
     "k_size": r"k|ks?ize|ksiz|kernel(size)?|filter(size|shape)?|window(size)?|pool(size)?|size|(taille)?(noyau|filtre|fenetre)|"
-    r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)",
+    r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)|[pfk][hw]|(kernel|filter|pool|window)dim(ension)?s?",
     "chan_in": r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
-    r"(nb|n)?canauxentree|prevchan",
+    r"(nb|n)?canauxentree|prevchan|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
     "chan_out": r"(nb|n|num)?(chan(nels?)?|canaux|c)(out|sortie)|(out|output)(chan(nels?)?|canaux)|"
-    r"(nb|n|num)filt(er|re)s?|(nb|n)?canauxsortie",
-    "stride": r"strides?|s|pas|step|[vh]stride",
+    r"(nb|n|num)filt(er|re)s?|(nb|n)?canauxsortie|(num|number|n)(of)?(out|output)(ch|chan(nels?)?)|out(ch|c|depth)|outputdepth|"
+    r"depth|(num|number|n)?(of)?(filters|kernels)|filternum",
+    "stride": r"strides?|s|pas|step|[vh]stride|(up|down)samplingfactor",
     "padding": r"pad(ding)?|p",
     "input": r"(nb?|num|dim|size|taille)?(in|inp|input|inputs|entrees?)(size|dim|s|features|units|shape|nodes)?|n|d|i|"
     r"fanin|xdim|features?in",
@@ -261,11 +262,15 @@ _ROLES = {
     "rate": r"rate|p|prob(a|ability)?|dropout(rate)?|drop",
     "eps": r"eps(ilon)?",
     "seed": r"(random)?(seed|state)|graine|rng",
+    "shape": r"(in|input|inp|image|img)(shape|dims?)",
+    "activation": r"(act|activation)(f|fn|fun|func|function)?|nonlinearity",
+    "init": r"(weights?|w|bias|b|kernel)?(init|initiali[sz]er)(fn|func|function)?",
 }
 VALUES = {
     "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
     "threshold": 0.0, "slope": 0.2, "rate": 0.5, "eps": 1e-8, "seed": 0,
 }  # fmt: skip
+_ANYWHERE = ("eps", "seed", "threshold", "slope", "shape", "activation", "init")  # windows or not
 _WINDOW = ("k_size", "chan_in", "chan_out", "stride", "padding")
 #: The order of the statement, for names that say nothing.
 _ORDERS = {
@@ -280,24 +285,28 @@ _ORDERS = {
 }
 
 
-def roles(make: Callable[..., Any]) -> dict[str, str] | None:
+def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, str] | None:
     """From the roles of the handout (k_size, chan_in, chan_out, stride, input, output ...) to a constructor's own names.
 
     A role that two arguments have, such as a height and a width, is there twice, the second time with " 2" after it. None if an
-    argument without a default has no role.
+    argument without a default has no role. `without` are arguments that somebody else fills.
     """
     try:
         given = [p for p in inspect.signature(make).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     except (TypeError, ValueError):
         return None
+    given = [p for p in given if p.name not in without]
     name = plain_name(make) if isinstance(make, type) else ""
     words = {p.name: re.sub(r"[^a-z]", "", p.name.lower().replace("é", "e")) for p in given}
     fitting = {n: [r for r, pattern in _ROLES.items() if re.fullmatch(pattern, word)] for n, word in words.items()}
     sure = any({"k_size", "stride"} & set(f) and len(words[n]) > 1 and words[n] != "size" for n, f in fitting.items())
-    windowed = name in _WINDOWED or (not name and (sure or len(given) == 4))
+    four = len(given) == 4 and any("k_size" in f for f in fitting.values())
+    windowed = name in _WINDOWED or (not name and (sure or four))
     found: dict[str, str] = {}
     for p in given:
-        wanted = [r for r in fitting[p.name] if (r in _WINDOW) == windowed or r in ("eps", "seed", "threshold", "slope")]
+        wanted = [r for r in fitting[p.name] if (r in _WINDOW) == windowed or r in _ANYWHERE]
+        if "shape" in wanted:
+            wanted = ["shape"] if windowed else [r for r in wanted if r != "shape"]
         wanted = wanted or (fitting[p.name] if not windowed else [])
         if windowed and not wanted and {"input", "output"} & set(fitting[p.name]):
             wanted = ["chan_in" if "input" in fitting[p.name] else "chan_out"]

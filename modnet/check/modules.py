@@ -14,6 +14,7 @@ import numpy as np
 
 from modnet.check import delta, forward, gradient, update
 from modnet.check.plan import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Examination
+from modnet.check.recipes import Recipe
 from modnet.check.report import Report
 from modnet.check.styles import subject_of
 from modnet.check.subject import Misbehaviour, Subject
@@ -35,7 +36,11 @@ def own_definition(x: np.ndarray) -> Any:
 
 
 def check_module(
-    module: Any, input: Any, *, reference: Callable[[np.ndarray], Any] | None = None, make: Callable[..., Any] | None = None
+    module: Any,
+    input: Any,
+    *,
+    reference: Callable[[np.ndarray], Any] | None = None,
+    make: Callable[..., Any] | Recipe | None = None,
 ) -> Report:
     """Check forward, backward_delta, backward_update_gradient, zero_grad and update_parameters of a module.
 
@@ -62,7 +67,7 @@ def check_module(
             f"the class {module.__name__}" if isinstance(module, type) else f"of type {type(module).__name__}, without forward"
         )
         raise TypeError(f"check_module: module is {got}, expected an object with forward and backward_delta")
-    subject = subject_of(module, as_input(input))
+    subject = subject_of(module, as_input(input), make if isinstance(make, Recipe) else None)
     subject.undefined = subject.undefined or reference is own_definition
     reference = None if reference is own_definition else reference
     report = Report(f"{subject.name} on an input of shape {subject.x.shape}")

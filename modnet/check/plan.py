@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check import geometry
+from modnet.check import geometry, older
 from modnet.check.draws import known_memory, same_draws
 from modnet.check.numeric import Derivative, derivative
 from modnet.check.question import Question, chosen_entries
+from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
 from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, as_output, call
 
@@ -46,7 +47,7 @@ class Examination:
         subject: Subject,
         report: Report,
         reference: Callable[[np.ndarray], Any] | None = None,
-        make: Callable[..., Any] | None = None,
+        make: Callable[..., Any] | Recipe | None = None,
     ) -> None:
         self.subject, self.report, self.reference, self.make = subject, report, reference, make
         self.by_numbers = subject.x.dtype.kind == "f"
@@ -65,8 +66,11 @@ class Examination:
 
     def carry_out(self, plan: Iterable[tuple[str, Iterable[Probe]]]) -> Report:
         """Make all probes of a plan."""
-        with same_draws(), known_memory(type(self.subject.original)), np.errstate(all="ignore"):
-            return self._carried_out(plan)
+        kind, noted = type(self.subject.original), len(older.used)
+        with same_draws(), known_memory(kind), np.errstate(all="ignore"):
+            self._carried_out(plan)
+        older.say(self.report, kind, noted)
+        return self.report
 
     def _carried_out(self, plan: Iterable[tuple[str, Iterable[Probe]]]) -> Report:
         for operation, probes in plan:

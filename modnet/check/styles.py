@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from modnet.check.adapters import Adapted, remembers
+from modnet.check.recipes import Recipe
 from modnet.check.subject import Subject
 
 
-def subject_of(module: Any, x: np.ndarray) -> Subject:
-    """A module behind the three questions."""
-    return Adapted(module, x) if remembers(module) else Subject(module, x)
+def subject_of(module: Any, x: np.ndarray, recipe: Recipe | None = None) -> Subject:
+    """A module behind the three questions; the recipe says how it was built, if that is known."""
+    return Adapted(module, x, recipe) if remembers(module) else Subject(module, x)
 
 
 __all__ = ["subject_of"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check import older
 from modnet.check.ask import ask
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
@@ -24,6 +25,7 @@ def report_on(subject: Loaded, project: Project, options: Options) -> Report:
     """The report on one class, whatever happens."""
     np.random.seed(1)  # noqa: NPY002
     random.seed(1)
+    older.used.clear()
     try:
         report = ask(subject, project, options)
     except Misbehaviour as problem:
@@ -35,6 +37,7 @@ def report_on(subject: Loaded, project: Project, options: Options) -> Report:
     if report.findings and outside.used:
         packages = ", ".join(sorted(outside.used))
         report = unchecked(subject.name, f"it uses {packages}, which cannot be imported here")
+    older.say(report, subject.cls)
     return report
 
 

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from modnet.check import older
 from modnet.check.handins import outside
 from modnet.check.handins.source import Code, Problem, read
 
@@ -92,7 +93,8 @@ class Loader:
             raise ImportError(f"{path.name} cannot be loaded")
         module = types.ModuleType(self._module_name(path))
         module.__file__ = str(path)
-        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": self.imports(path), "input": _no_input}
+        own = {"__import__": self.imports(path), "input": _no_input}
+        module.__dict__["__builtins__"] = {**vars(builtins), **older.BUILTINS, **own}
         sys.modules[module.__name__] = module
         file = self.files[path] = File(path, module)
         self._at.append(path)
@@ -182,7 +184,7 @@ class Loader:
 
     def _execute(self, file: File, node: ast.stmt, code: Code) -> bool:
         try:
-            exec(compile(ast.Module([node], []), code.name, "exec"), file.names)
+            exec(compile(ast.Module([older.rewritten(node)], []), code.name, "exec"), file.names)
         except BaseException as error:
             lost = (node.name,) if isinstance(node, ast.ClassDef) else ()
             text = f"it took more than {_STATEMENT:g} seconds" if isinstance(error, KeyboardInterrupt) else _said(error)

@@ -13,12 +13,15 @@ import importlib.util
 import sys
 from typing import Any
 
+from modnet.check.older import Cupy, Numpy
+
 #: Imported at once: everything computes with them, and their types must be themselves.
 AT_ONCE = {*sys.stdlib_module_names, "numpy", "scipy", "modnet"}
 #: Packages that were needed and are not there, and those of them that were used, since the sets were last cleared.
 absent: dict[str, str] = {}
 used: set[str] = set()
 _NOT_FOUND = "not found"
+_numpy, _cupy = Numpy(), Cupy()
 
 
 def is_installed(package: str) -> bool:
@@ -35,6 +38,10 @@ def real_import(name: str, fromlist: tuple[str, ...], strict: bool) -> Any:
     With strict, an import that fails raises as Python does: a file that asks for ImportError has another way.
     """
     top = name.split(".")[0]
+    if name == "numpy" or (top == "numpy" and not fromlist):
+        return _numpy
+    if name == "cupy" and not is_installed("cupy"):
+        return _cupy
     if strict or top in AT_ONCE or "*" in fromlist:
         try:
             found = builtins.__import__(name, {}, {}, fromlist, 0)

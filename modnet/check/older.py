@@ -1,0 +1,177 @@
+"""Code that was written for an older NumPy: what replaced its names, and stand-ins so that the check goes on.
+
+``np.int`` and ``np.product`` were right when the code was written. A name that NumPy has no more is answered by what took its
+place, and so is ``int(array)`` for an array of one number; each use is noted, to be said once. NumPy itself is not touched:
+code gets a module that looks like it.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modnet.check.report import Finding, Line, Report
+
+_LIBRARY = str(Path(__file__).parents[1])
+
+
+class Use(NamedTuple):
+    """What was used: the old way, what replaced it, where (the innermost line of the author's), and the functions it is in."""
+
+    old: str
+    new: str
+    file: str
+    line: int
+    text: str
+    within: tuple[str, ...]
+
+
+#: Uses of what NumPy has no more, since the list was last cleared.
+used: list[Use] = []
+
+#: From a name that was removed to what it was, and what to write.
+_NAMES: dict[str, tuple[Any, str]] = {
+    "int": (int, "int"),
+    "long": (int, "int"),
+    "float": (float, "float"),
+    "complex": (complex, "complex"),
+    "object": (object, "object"),
+    "str": (str, "str"),
+    "unicode": (str, "str"),
+    "bool": (bool, "bool"),
+    "float_": (np.float64, "np.float64"),
+    "complex_": (np.complex128, "np.complex128"),
+    "unicode_": (np.str_, "np.str_"),
+    "string_": (np.bytes_, "np.bytes_"),
+    "Inf": (np.inf, "np.inf"),
+    "Infinity": (np.inf, "np.inf"),
+    "infty": (np.inf, "np.inf"),
+    "PINF": (np.inf, "np.inf"),
+    "NINF": (-np.inf, "-np.inf"),
+    "NaN": (np.nan, "np.nan"),
+    "product": (np.prod, "np.prod"),
+    "cumproduct": (np.cumprod, "np.cumprod"),
+    "alltrue": (np.all, "np.all"),
+    "sometrue": (np.any, "np.any"),
+    "round_": (np.round, "np.round"),
+    "row_stack": (np.vstack, "np.vstack"),
+    "in1d": (np.isin, "np.isin"),
+    "mat": (np.asmatrix, "np.asmatrix"),
+    "asscalar": (lambda a: np.asarray(a).item(), "a.item()"),
+    "asfarray": (lambda a, dtype=float: np.asarray(a, dtype=dtype), "np.asarray(a, dtype=float)"),
+    "msort": (lambda a: np.sort(a, axis=0), "np.sort(a, axis=0)"),
+    "trapz": (getattr(np, "trapezoid", None), "np.trapezoid"),
+    "rank": (np.ndim, "np.ndim"),
+}  # fmt: skip
+OLD_NAMES = frozenset(name for name in _NAMES if name not in dir(np))
+
+
+class Numpy(types.ModuleType):
+    """numpy, with the names it once had."""
+
+    def __init__(self) -> None:
+        super().__init__("numpy")
+        vars(self).update({name: value for name, value in vars(np).items() if name != "__getattr__"})
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in OLD_NAMES:
+            return getattr(np, name)
+        value, new = _NAMES[name]
+        note(f"np.{name}", new)
+        return value
+
+
+class Cupy(Numpy):
+    """numpy in the place of cupy, which has the same names."""
+
+    cuda = types.SimpleNamespace(Device=lambda *given: types.SimpleNamespace(use=lambda: None))
+
+    @staticmethod
+    def asnumpy(array: Any, *_: Any, **__: Any) -> np.ndarray:
+        """An array of the processor's memory: what everything is here."""
+        return np.asarray(array)
+
+    @staticmethod
+    def get_array_module(*_: Any) -> Any:
+        """The module that these arrays belong to."""
+        return np
+
+
+def is_numpy(value: Any) -> bool:
+    """Whether a value is numpy, or stands in for it."""
+    return value is np or isinstance(value, Numpy)
+
+
+def note(old: str, new: str) -> None:
+    """Keep that an old way was used, with the line of the author's that did."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        frame = frame.f_back
+    file, line, within = frame.f_code.co_filename, frame.f_lineno, [frame.f_code.co_name]
+    while frame.f_back is not None and not frame.f_back.f_code.co_filename.startswith(_LIBRARY):
+        frame = frame.f_back
+        within.append(frame.f_code.co_name)
+    use = Use(old, new, file, line, linecache.getline(file, line).strip(), tuple(within))
+    if use not in used:
+        used.append(use)
+
+
+def say(report: Report, kind: type, since: int = 0) -> None:
+    """Add to a report what a class did the old way, unless it is said there already.
+
+    Parameters
+    ----------
+    since : how many uses were noted before the class was asked.
+    """
+    told = {f.message for f in report.findings}
+    for use in used[since:]:
+        text = f"this was written for an older NumPy: {use.old} is {use.new} today."
+        if text in told:
+            continue
+        told.add(text)
+        method = next((name for name in use.within if callable(getattr(kind, name, None))), "")
+        hint = f"write {use.new}; what follows was checked as if NumPy {np.__version__} had the old way still"
+        where = f"{kind.__name__}.{method}" if method else kind.__name__
+        report.findings.append(Finding("old-numpy", where, text, hint, line=Line(use.file, use.line, use.text)))
+
+
+def _of_one(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def converted(value: Any = 0) -> Any:
+        if isinstance(value, np.ndarray) and value.ndim and value.size == 1 and value.dtype.kind in "biuf":
+            try:
+                return kind(value)
+            except TypeError:
+                note(f"{kind.__name__}(array) of shape {value.shape}", f"{kind.__name__}(array.item())")
+                return kind(value.item())
+        return kind(value)
+
+    return converted
+
+
+#: Names for code that `rewritten` changed: they are to be among its builtins.
+BUILTINS = {"__older_int__": _of_one(int), "__older_float__": _of_one(float)}
+
+
+class _Calls(ast.NodeTransformer):
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        plain = isinstance(node.func, ast.Name) and node.func.id in ("int", "float") and not node.keywords
+        if plain and len(node.args) == 1 and not isinstance(node.args[0], ast.Starred):
+            node.func = ast.copy_location(ast.Name(f"__older_{node.func.id}__", ast.Load()), node.func)  # type: ignore[attr-defined]
+        return node
+
+
+def rewritten(node: ast.stmt) -> ast.stmt:
+    """A statement in which ``int(a)`` and ``float(a)`` take arrays of one number, as they did."""
+    changed: ast.stmt = _Calls().visit(node)
+    return changed
+
+
+__all__ = ["BUILTINS", "OLD_NAMES", "Cupy", "Numpy", "Use", "is_numpy", "note", "rewritten", "say", "used"]

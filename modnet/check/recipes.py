@@ -1,0 +1,212 @@
+"""How objects of a stranger's class are built, in any size: arguments by what their names mean, and an input to go with them.
+
+A class with windows is built with other windows, strides, paddings, channels and pictures by the same recipe, so that what was
+right in one size can be tried in another. Layers that are given their input's shape, by the constructor or by a method such
+as ``initialize(input_shape)``, and layers that are given an activation as a function are built here too.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modnet.check import known
+from modnet.check.subject import Misbehaviour, call
+
+Shape = tuple[int, ...]
+_PREPARES = re.compile(r"^(initiali[sz]e|build|set_?up|set_?input(_?(shape|size))?|init_?(weights|param(eter)?s))$", re.I)
+_OF_SHAPE = re.compile(r"(shape|dims?|size)$", re.I)
+
+
+class NotBuilt(Exception):
+    """A class that cannot be built, or given an input, without a guess. Its text says why and what would help."""
+
+
+class Size(NamedTuple):
+    """One size of a layer with windows: k and stride as numbers, padding a number or "same", sides of the picture."""
+
+    k: int
+    stride: int
+    chan_in: int
+    chan_out: int
+    padding: int | str = 0
+    sides: Shape = ()
+    batch: int = 3
+
+    def __str__(self) -> str:
+        sides = " by ".join(map(str, self.sides))
+        padding = f", padding={self.padding!r}" if self.padding else ""
+        return f"windows of {self.k}, stride={self.stride}{padding}, {self.chan_in} to {self.chan_out} channels, input {sides}"
+
+
+# --- functions in the place of an activation -------------------------------------------------------------------------
+
+
+def straight(z: Any, *flags: Any, **named: Any) -> Any:
+    """The identity, as an activation ``f(z, deriv=False)``: with it a layer is what it is without one."""
+    z = np.asarray(z, dtype=float)
+    return np.ones(z.shape) if any((*flags, *named.values())) else z.copy()
+
+
+def curve_by_output(z: Any, *flags: Any, **named: Any) -> Any:
+    """tanh as an activation whose derivative is asked in terms of its output."""
+    z = np.asarray(z, dtype=float)
+    return 1 - z**2 if any((*flags, *named.values())) else np.tanh(z)
+
+
+def curve_by_input(z: Any, *flags: Any, **named: Any) -> Any:
+    """tanh as an activation whose derivative is asked in terms of its input."""
+    z = np.asarray(z, dtype=float)
+    return 1 - np.tanh(z) ** 2 if any((*flags, *named.values())) else np.tanh(z)
+
+
+# --- recipes ---------------------------------------------------------------------------------------------------------
+
+
+class Recipe:
+    """A way to build objects of a class.
+
+    Parameters
+    ----------
+    cls : the class. first : whether channels come first. single : whether it takes one example, without an axis for the
+        batch. paired : whether windows are given as pairs. dims : 1 for signals, 2 for pictures, 0 for what has no windows.
+    """
+
+    def __init__(self, cls: type, first: bool = True, single: bool = False, paired: bool = False, dims: int = 0) -> None:
+        self.cls, self.first, self.single, self.paired, self.dims = cls, first, single, paired, dims
+        self.arrays = array_arguments(cls) or []
+        self.roles = known.roles(cls, without=self.arrays)
+        if self.roles is None or any(role.split()[0] == "shape" and not dims for role in self.roles):
+            asked = ", ".join(p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty)
+            raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
+
+    def takes(self, role: str) -> bool:
+        """Whether the constructor has an argument of this role."""
+        return role in (self.roles or {}) or (bool(self.arrays) and role in ("chan_in", "chan_out"))
+
+    def takes_same(self) -> bool:
+        """Whether padding is said in words, "valid" or "same"."""
+        name = (self.roles or {}).get("padding")
+        return name is not None and isinstance(inspect.signature(self.cls).parameters[name].default, str)
+
+    def input_shape(self, size: Size | Shape) -> Shape:
+        """The shape of an input for this size."""
+        if not isinstance(size, Size):
+            return size
+        inner = (size.chan_in, *size.sides) if self.first else (*size.sides, size.chan_in)
+        return inner if self.single else (size.batch, *inner)
+
+    def build(
+        self, size: Size | Shape, activation: Callable[..., Any] | None = None, options: dict[str, Any] | None = None
+    ) -> Any:
+        """An object in this size; what its constructor raises is a `Misbehaviour`.
+
+        Parameters
+        ----------
+        size : of a layer with windows, else the shape of an input. activation : for one that takes it, if that is to be tried.
+        """
+        np.random.seed(1)  # noqa: NPY002
+        random.seed(1)
+        shape = self.input_shape(size)
+        parameters = inspect.signature(self.cls).parameters
+        required = {n for n, p in parameters.items() if p.default is p.empty}
+        values: dict[str, Any] = {**known.VALUES, "shape": shape if self.single else shape[1:], "init": drawn}
+        values["activation"] = activation or straight
+        sure = {"activation"} if activation is not None else set()
+        if isinstance(size, Size):
+            k = (size.k,) * self.dims if self.paired else size.k
+            values |= {"k_size": k, "stride": size.stride, "chan_in": size.chan_in, "chan_out": size.chan_out}
+            values["padding"] = (size.padding or "valid") if self.takes_same() else size.padding
+            sure |= {"k_size", "stride", "chan_in", "chan_out", "padding"}
+        names = {n: role.split()[0] for role, n in (self.roles or {}).items()}
+        given = {n: values[role] for n, role in names.items() if n in required or role in sure}
+        given |= drawn_arrays(self.arrays, size if isinstance(size, Size) else None, self.dims)
+        made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
+        prepare(made, shape)
+        return made
+
+
+def drawn(*shape: Any) -> np.ndarray:
+    """First weights, by a function of their shape."""
+    sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+    return np.random.default_rng(1).normal(size=tuple(sizes)) * 0.5
+
+
+def prepare(made: Any, shape: Shape) -> None:
+    """Call the method by which a layer is told the shape of its input, if it has one."""
+    for name, method in inspect.getmembers(type(made), callable):
+        if not _PREPARES.match(name):
+            continue
+        asked = [p for p in list(inspect.signature(method).parameters.values())[1:] if p.kind is p.POSITIONAL_OR_KEYWORD]
+        if asked and _OF_SHAPE.search(asked[0].name) and all(p.default is not p.empty for p in asked[1:]):
+            try:
+                call(name, getattr(made, name), shape)
+            except Misbehaviour:
+                call(name, getattr(made, name), shape[1:])
+            return
+
+
+_ARRAYS = {"w", "b", "gamma", "beta", "weight", "weights", "bias", "biases"}
+
+
+def array_arguments(cls: type) -> list[str] | None:
+    """The arguments of a class that is given its parameters themselves, as W, b or gamma, beta; None if it is not."""
+    try:
+        given = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    required = [p.name for p in given if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    return required if required and all(name.lower() in _ARRAYS for name in required) else None
+
+
+def drawn_arrays(names: list[str], size: Size | None, dims: int) -> dict[str, np.ndarray]:
+    """Parameters of these names, drawn away from zero: filters (out, in, k, ...) for windows, else (3, 2) and (2,)."""
+    rng = np.random.default_rng(1)
+    weights: Shape = (3, 2) if size is None else (size.chan_out, size.chan_in, *(size.k,) * dims)
+    bias: Shape = (2,) if size is None else (size.chan_out,)
+    found = {}
+    for name in names:
+        shape = weights if name[0] in "wW" else (3,) if name.lower() in ("gamma", "beta") else bias
+        found[name] = rng.uniform(0.3, 1.2, shape) * rng.choice([-1, 1], shape)
+    return found
+
+
+def recipes_for(cls: type, updates: bool) -> Iterator[tuple[Recipe, Size]]:
+    """Ways to build a class with windows, and a size for each, the likeliest first; none if it has no windows.
+
+    Windows side by side come first: what is wrong with other windows shows beside what is right with these.
+    """
+    arrays = array_arguments(cls) or []
+    roles = known.roles(cls, without=arrays) or {}
+    if "k_size" not in roles and not (arrays and "stride" in roles):
+        return
+    word, signature = cls.__name__.lower(), inspect.signature(cls).parameters
+    dimensions = [1] if "1d" in word else [2] if "2d" in word or arrays or "shape" in roles else [2, 1]
+    singles = [True, False] if updates else [False, True] if "shape" in roles else [False]
+    window = signature.get(roles.get("k_size", ""))
+    as_pair = window is not None and (isinstance(window.default, tuple) or "tuple" in str(window.annotation).lower())
+    for dims in dimensions:
+        stride = 2 if "stride" in roles or "chan_in" not in roles else 1
+        for single in singles:
+            for paired in (True, False) if as_pair else (False, True):
+                for first in (True, False):
+                    for chan_in, chan_out in ((2, 3), (2, 2), (1, 2), (1, 1)):
+                        yield Recipe(cls, first, single, paired, dims), Size(2, stride, chan_in, chan_out, sides=(6, 6)[:dims])
+
+
+__all__ = [
+    "NotBuilt",
+    "Recipe",
+    "Size",
+    "array_arguments",
+    "curve_by_input",
+    "curve_by_output",
+    "prepare",
+    "recipes_for",
+    "straight",
+]
