@@ -442,5 +442,4 @@ def test_a_number_in_an_array_is_taken_as_it_was(tmp_path):
     found = json.loads(result.read_text())[0]["classes"][0]["findings"]
     assert {f["kind"] for f in found} == {"old-numpy"}
     assert all("item()" in f["message"] for f in found)
-    with pytest.raises(AttributeError):
-        _ = np.float64  # numpy itself is as it was
+    assert "float_" not in dir(np)  # numpy itself is as it was
