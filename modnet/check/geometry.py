@@ -38,6 +38,7 @@ _SIZES = {
 _BESIDE = (
     ("rest", (2, 2, 1, 1), (1, 1), "stride", "uncovered"),
     ("wide", (2, 2, 1, 1), (0, 4), "stride", "square-only"),
+    ("tall", (2, 2, 1, 1), (4, 0), "stride", "square-only"),
     ("wide, overlapping", (3, 1, 1, 1), (0, 4), "overlap", "square-only"),
     ("padding of 1", (2, 2, 1, 1, 1), (0, 0), "stride", "padding"),
     ("padding of 1, overlapping", (3, 1, 1, 1, 1), (0, 0), "overlap", "padding"),
@@ -138,7 +139,7 @@ def _examine_recipe(subject: Subject, recipe: Recipe) -> Outcomes:
         if not recipe.takes("chan_in"):
             chan_in = chan_out = 1 if chan_out == 1 else 3
         sides = tuple(2 * stride + k + more for more in longer[: recipe.dims])
-        if label.startswith("wide") and recipe.dims < 2:
+        if label.startswith(("wide", "tall")) and recipe.dims < 2:
             continue
         built = Size(k, stride, chan_in, chan_out, padding[0] if padding else 0, sides, batch)
         try:

@@ -329,3 +329,117 @@ def test_a_file_of_these_styles_is_checked(tmp_path, wrong):
     kinds = {name: [f["kind"] for f in c["findings"]] for name, c in classes.items() if c["checked"]}
     expected = {"scale_backward": ["overwrites"], "Affine": [], "Loss_Absolute": ["sign"]}
     assert kinds == (expected if wrong else {name: [] for name in expected})
+
+
+# --- layers with windows, built in other sizes -----------------------------------------------------------------------
+
+WINDOWS = """
+import numpy as np
+
+class Convolution:
+    def __init__(self, W, b, stride=1, pad=0):
+        self.W, self.b, self.stride, self.pad = W, b, stride, pad
+
+    def places(self, shape):
+        k, s = self.W.shape[2], self.stride
+        H, V = ((n + 2 * self.pad - k) // s + 1 for n in shape[2:])
+        return [(i, j, slice(i * s, i * s + k), slice(j * s, j * s + k)) for i in range(H) for j in range({width})]
+
+    def forward(self, x):
+        p = self.pad
+        self.x, places = x, self.places(x.shape)
+        self.padded = np.pad(x, [(0, 0), (0, 0), (p, p), (p, p)])
+        out = np.zeros((len(x), len(self.W), places[-1][0] + 1, places[-1][1] + 1))
+        for i, j, a, b in places:
+            out[:, :, i, j] = np.tensordot(self.padded[:, :, a, b], self.W, ((1, 2, 3), (1, 2, 3))) + self.b
+        return out
+
+    def backward(self, dout):
+        dx, self.dW, self.db = np.zeros(self.padded.shape), np.zeros(self.W.shape), dout.sum(axis=(0, 2, 3))
+        for i, j, a, b in self.places(self.x.shape):
+            dx[:, :, a, b] {add} np.tensordot(dout[:, :, i, j], self.W, (1, 0))
+            self.dW += np.tensordot(dout[:, :, i, j], self.padded[:, :, a, b], (0, 0))
+        return {inner}
+
+class Pool:
+    def __init__(self, input_shape, filter_dimension, stride):
+        self.k, self.stride = filter_dimension, stride
+        channels, height, width = input_shape
+        self.shape = (channels, {old}((height - self.k) / stride) + 1, int((width - self.k) / stride) + 1)
+
+    def windows(self):
+        for i in range(self.shape[1]):
+            for j in range(self.shape[2]):
+                yield i, j, slice(i * self.stride, i * self.stride + self.k), slice(j * self.stride, j * self.stride + self.k)
+
+    def forward(self, input):
+        self.input, out = input, np.zeros(self.shape)
+        for i, j, a, b in self.windows():
+            out[:, i, j] = input[:, a, b].mean(axis=(1, 2))
+        return out
+
+    def backward(self, output_gradient, learning_rate):
+        dx = np.zeros(self.input.shape)
+        for i, j, a, b in self.windows():
+            dx[:, a, b] += output_gradient[:, i, j, None, None] / self.k**2
+        return dx
+
+class Dense:
+    def __init__(self, n_neurons, activation_func):
+        self.n_neurons, self.activation_func = n_neurons, activation_func
+
+    def initialize(self, input_shape):
+        self.W = np.random.randn(input_shape[1], self.n_neurons)
+
+    def forward(self, A_prev):
+        self.A_prev = A_prev
+        self.A = self.activation_func(A_prev @ self.W, deriv=False)
+        return self.A
+
+    def backward(self, dA):
+        dZ = dA{slope}
+        self.dW = self.A_prev.T @ dZ
+        return dZ @ self.W.T
+"""
+RIGHT = {
+    "width": "V",
+    "add": "+=",
+    "inner": "dx[:, :, self.pad:self.pad + self.x.shape[2], self.pad:self.pad + self.x.shape[3]]",
+    "old": "int",
+    "slope": " * self.activation_func(self.A, deriv=True)",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "cls", "kinds"),
+    [
+        ({}, "", set()),
+        ({"add": "="}, "Convolution", {"overlap"}),
+        ({"width": "H"}, "Convolution", {"square-only"}),
+        ({"inner": "dx[:, :, self.pad:-self.pad, self.pad:-self.pad] if self.pad > 1 else dx"}, "Convolution", {"padding"}),
+        ({"old": "np.int"}, "Pool", {"old-numpy"}),
+        ({"slope": ""}, "Dense", {"missing-activation"}),
+    ],
+)
+def test_layers_are_built_in_other_sizes(tmp_path, changed, cls, kinds):
+    path, result = tmp_path / "layers.py", tmp_path / "result.json"
+    path.write_text(WINDOWS.format(**RIGHT | changed))
+    main(["check", str(path), "--json", str(result)])
+    classes = {c["name"]: c for c in json.loads(result.read_text())[0]["classes"]}
+    assert all(classes[name]["checked"] for name in ("Convolution", "Pool", "Dense"))
+    said = {name: {f["kind"] for f in c["findings"]} for name, c in classes.items()}
+    assert {name: found for name, found in said.items() if found} == ({cls: kinds} if cls else {})
+
+
+def test_a_number_in_an_array_is_taken_as_it_was(tmp_path):
+    path, result = tmp_path / "layers.py", tmp_path / "result.json"
+    path.write_text(
+        "import numpy as np\n\nclass Twice:\n    def __init__(self):\n        self.factor = np.array([2.0])\n\n"
+        "    def forward(self, x):\n        return float(self.factor) * x\n\n"
+        "    def backward(self, dout):\n        return float(self.factor) * dout\n"
+    )
+    main(["check", str(path), "--json", str(result)])
+    found = json.loads(result.read_text())[0]["classes"][0]["findings"]
+    assert {f["kind"] for f in found} == {"old-numpy"}
+    assert all("item()" in f["message"] for f in found)
+    assert "float_" not in dir(np)  # numpy itself is as it was
