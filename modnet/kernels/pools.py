@@ -1,20 +1,20 @@
-"""One window of a pooling: its pixels, channel by channel, by registers (`modnet.kernels.simd`).
+"""Pooling, a row of windows at a time: pixel by pixel, channel by channel, by registers (`modnet.kernels.simd`).
 
-A window has `rows` rows of `pixels` pixels of `chan` numbers; the first lies at x[at], and the rows begin `down` numbers apart.
 A register holds as many channels of a pixel as it has lanes, of which those in `here` count, so six channels take one
 instruction a pixel. A signal is an image of one row, since the innermost loop goes from window to window of a row. As plain
 loops over channels, which LLVM leaves scalar if there are few of them, the pooling of a LeNet takes three times as long:
 
-    us, float32, AVX-512                forward    backward
-    64 of 24x24x6, window 2             215 -> 60   418 -> 130
-    64 of 8x8x16, window 2               27 -> 10    27 -> 19
-    32 of 254x32, window 2               63 -> 45   111 -> 100
+    us, float32, AVX-512                forward    backward, without the forward that it repeats
+    64 of 24x24x6, window 2             215 -> 69   418 -> 95
+    64 of 8x8x16, window 2               27 -> 12    27 -> 16
+    32 of 254x32, window 2               63 -> 47   111 -> 65
 """
 
 from __future__ import annotations
 
 from modnet.kernels import simd
 from modnet.kernels.compiled import inline
+from modnet.kernels.memory import flat
 
 
 @inline
@@ -26,9 +26,10 @@ def span(a, stride, padding, k, length):
 
 
 @inline
-def lanes(like):
-    """How many numbers of this type a register holds."""
-    return simd.VECTOR_BYTES // like.itemsize
+def window(g, e, a, top, b, c):
+    """Window b of row a of example e, from channel c on: where it begins in x and in out, and the pixels of a row of it."""
+    left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
+    return ((e * g.height + top) * g.width + left) * g.chan + c, ((e * g.oh + a) * g.ow + b) * g.chan + c, pixels
 
 
 @inline
@@ -42,64 +43,78 @@ def clear_unless_covered(dx, g):
     """dx = 0, unless every pixel is in exactly one window, which then sets it."""
     if (g.sh == g.kh) & (g.sw == g.kw) & (g.oh * g.kh == g.height) & (g.ow * g.kw == g.width):
         return
-    zero = dx.dtype.type(0.0)
+    dx, zero = flat(dx), dx.dtype.type(0.0)
     for i in range(dx.size):
         dx[i] = zero
 
 
 @inline
-def largest(x, at, rows, pixels, down, chan, here, out, to):
-    """out[to : to + chan] = the largest of each channel; a NaN is larger than any number."""
-    most = simd.load(x, at, here)
-    nan = most  # apart, so that a pixel waits for one instruction of the pixel before
-    for i in range(rows):
-        for j in range(pixels):
-            value = simd.load(x, at + i * down + j * chan, here)
-            most, nan = simd.larger(value, most), simd.nan_or(value, nan)
-    simd.store(simd.nan_or(nan, most), out, to, here)
+def largest(x, out, g, e, a):
+    """out = the largest of each channel, in each window of row a of example e; a NaN is larger than any number."""
+    x, out, down = flat(x), flat(out), g.width * g.chan
+    top, rows = span(a, g.sh, g.ph, g.kh, g.height)
+    for c in range(0, g.chan, simd.lanes(x)):
+        here = simd.first(x, g.chan - c)
+        for b in range(g.ow):
+            at, to, pixels = window(g, e, a, top, b, c)
+            most = simd.load(x, at, here)
+            nan = most  # apart, so that a pixel waits for one instruction of the pixel before
+            for i in range(rows):
+                for j in range(pixels):
+                    value = simd.load(x, at + i * down + j * g.chan, here)
+                    most, nan = simd.larger(value, most), simd.nan_or(value, nan)
+            simd.store(simd.nan_or(nan, most), out, to, here)
 
 
 @inline
-def to_first_largest(x, at, rows, pixels, down, chan, here, out, delta, to, dx, alone):
-    """Each channel of delta at `to` goes to the first pixel that equals out there: added to dx, or set if windows are alone."""
+def to_first_largest(x, out, delta, dx, g, e, a):
+    """Each channel of delta goes to the first pixel of its window that equals out: added to dx, or set if windows are alone."""
+    x, out, delta, dx, down, alone = flat(x), flat(out), flat(delta), flat(dx), g.width * g.chan, are_alone(g)
     nothing = simd.zeros(x)
-    most, rest = simd.load(out, to, here), simd.load(delta, to, here)
-    if alone:
-        for i in range(rows):
-            for j in range(pixels):
-                place = at + i * down + j * chan
-                won = simd.same(simd.load(x, place, here), most)
-                simd.store(simd.choose(won, rest, nothing), dx, place, here)
-                rest = simd.choose(won, nothing, rest)
-    else:
-        for i in range(rows):
-            for j in range(pixels):
-                place = at + i * down + j * chan
-                won = simd.same(simd.load(x, place, here), most)
-                simd.store(simd.add(simd.choose(won, rest, nothing), simd.load(dx, place, here)), dx, place, here)
-                rest = simd.choose(won, nothing, rest)
+    top, rows = span(a, g.sh, g.ph, g.kh, g.height)
+    for c in range(0, g.chan, simd.lanes(x)):
+        here = simd.first(x, g.chan - c)
+        for b in range(g.ow):
+            at, to, pixels = window(g, e, a, top, b, c)
+            most, rest = simd.load(out, to, here), simd.load(delta, to, here)
+            for i in range(rows):
+                for j in range(pixels):
+                    place = at + i * down + j * g.chan
+                    won = simd.same(simd.load(x, place, here), most)
+                    new = simd.choose(won, rest, nothing)
+                    if not alone:
+                        new = simd.add(new, simd.load(dx, place, here))
+                    simd.store(new, dx, place, here)
+                    rest = simd.choose(won, nothing, rest)
 
 
 @inline
-def total(x, at, rows, pixels, down, chan, here, share, out, to):
-    """out[to : to + chan] = share times the sum of each channel."""
-    found = simd.load(x, at, here)
-    for i in range(rows):
-        for j in range(1 if i == 0 else 0, pixels):
-            found = simd.add(found, simd.load(x, at + i * down + j * chan, here))
-    simd.store(simd.multiply(found, simd.spread(x, share)), out, to, here)
+def total(x, out, share, g, e, a):
+    """out = share times the sum of each channel, in each window of row a of example e."""
+    x, out, down = flat(x), flat(out), g.width * g.chan
+    top, rows = span(a, g.sh, g.ph, g.kh, g.height)
+    for c in range(0, g.chan, simd.lanes(x)):
+        here = simd.first(x, g.chan - c)
+        for b in range(g.ow):
+            at, to, pixels = window(g, e, a, top, b, c)
+            found = simd.load(x, at, here)
+            for i in range(rows):
+                for j in range(1 if i == 0 else 0, pixels):
+                    found = simd.add(found, simd.load(x, at + i * down + j * g.chan, here))
+            simd.store(simd.multiply(found, simd.spread(x, share)), out, to, here)
 
 
 @inline
-def to_all(delta, to, share, rows, pixels, down, chan, here, dx, at, alone):
-    """share times each channel of delta at `to` goes to every pixel: added to dx, or set if windows are alone."""
-    part = simd.multiply(simd.load(delta, to, here), simd.spread(dx, share))
-    if alone:
-        for i in range(rows):
-            for j in range(pixels):
-                simd.store(part, dx, at + i * down + j * chan, here)
-    else:
-        for i in range(rows):
-            for j in range(pixels):
-                place = at + i * down + j * chan
-                simd.store(simd.add(part, simd.load(dx, place, here)), dx, place, here)
+def to_all(delta, dx, share, g, e, a):
+    """share times each channel of delta goes to every pixel of its window: added to dx, or set if windows are alone."""
+    delta, dx, down, alone = flat(delta), flat(dx), g.width * g.chan, are_alone(g)
+    top, rows = span(a, g.sh, g.ph, g.kh, g.height)
+    for c in range(0, g.chan, simd.lanes(dx)):
+        here = simd.first(dx, g.chan - c)
+        for b in range(g.ow):
+            at, to, pixels = window(g, e, a, top, b, c)
+            part = simd.multiply(simd.load(delta, to, here), simd.spread(dx, share))
+            for i in range(rows):
+                for j in range(pixels):
+                    place = at + i * down + j * g.chan
+                    simd.store(part if alone else simd.add(part, simd.load(dx, place, here)), dx, place, here)

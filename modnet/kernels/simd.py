@@ -25,7 +25,7 @@ from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
-from modnet.kernels.compiled import JIT_DISABLED
+from modnet.kernels.compiled import JIT_DISABLED, inline
 
 #: Whether registers have 64 bytes.
 WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
@@ -130,6 +130,12 @@ def place_of(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
 
 def _register(array: Any) -> Vec:
     return Vec(array.dtype, VECTOR_BYTES * 8 // array.dtype.bitwidth)
+
+
+@inline
+def lanes(like):
+    """How many numbers of its type a register holds."""
+    return VECTOR_BYTES // like.itemsize
 
 
 @intrinsic

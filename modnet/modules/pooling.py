@@ -29,9 +29,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from modnet.kernels import flat
-from modnet.kernels.pools import are_alone, clear_unless_covered, lanes, largest, span, to_all, to_first_largest, total
-from modnet.kernels.simd import first
+from modnet.kernels.pools import clear_unless_covered, largest, to_all, to_first_largest, total
 from modnet.kernels.windows import Geometry, geometry
 from modnet.module import Module, Shape, ShapeError, operation
 from modnet.modules.windowed import Windowed
@@ -46,36 +44,18 @@ class _Maximum(Module):
     def forward(x, out, z):
         # x (batch, height * width * chan), out (batch, out height * out width * chan); z a `Geometry`
         g = geometry(z)
-        examples, down = x.shape[0], g.width * g.chan
-        x, out = flat(x), flat(out)
-        for e in range(examples):
-            for a in range(g.oh):
-                top, rows = span(a, g.sh, g.ph, g.kh, g.height)
-                for c in range(0, g.chan, lanes(x)):
-                    here = first(x, g.chan - c)  # a register: these channels of a pixel
-                    for b in range(g.ow):
-                        left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
-                        at = ((e * g.height + top) * g.width + left) * g.chan + c
-                        to = ((e * g.oh + a) * g.ow + b) * g.chan + c
-                        largest(x, at, rows, pixels, down, g.chan, here, out, to)                            # (1)
+        for e in range(x.shape[0]):
+            for row in range(g.oh):
+                largest(x, out, g, e, row)                      # (1)   of each window of this row
 
     @operation
     def backward_delta(x, out, delta, dx, z):
         # out = max of the window: the first pixel that equals it takes delta
         g = geometry(z)
-        examples, down, alone = x.shape[0], g.width * g.chan, are_alone(g)
-        x, out, delta, dx = flat(x), flat(out), flat(delta), flat(dx)
         clear_unless_covered(dx, g)
-        for e in range(examples):
-            for a in range(g.oh):
-                top, rows = span(a, g.sh, g.ph, g.kh, g.height)
-                for c in range(0, g.chan, lanes(x)):
-                    here = first(x, g.chan - c)  # a register: these channels of a pixel
-                    for b in range(g.ow):
-                        left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
-                        at = ((e * g.height + top) * g.width + left) * g.chan + c
-                        to = ((e * g.oh + a) * g.ow + b) * g.chan + c
-                        to_first_largest(x, at, rows, pixels, down, g.chan, here, out, delta, to, dx, alone) # (3)
+        for e in range(x.shape[0]):
+            for row in range(g.oh):
+                to_first_largest(x, out, delta, dx, g, e, row)  # (3)
 
 
 class _Mean(Module):
@@ -87,37 +67,20 @@ class _Mean(Module):
     def forward(x, out, z):
         # x (batch, height * width * chan), out (batch, out height * out width * chan)
         g = geometry(z)
-        examples, down, share = x.shape[0], g.width * g.chan, x.dtype.type(1.0 / (g.kh * g.kw))
-        x, out = flat(x), flat(out)
-        for e in range(examples):
-            for a in range(g.oh):
-                top, rows = span(a, g.sh, g.ph, g.kh, g.height)
-                for c in range(0, g.chan, lanes(x)):
-                    here = first(x, g.chan - c)  # a register: these channels of a pixel
-                    for b in range(g.ow):
-                        left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
-                        at = ((e * g.height + top) * g.width + left) * g.chan + c
-                        to = ((e * g.oh + a) * g.ow + b) * g.chan + c
-                        total(x, at, rows, pixels, down, g.chan, here, share, out, to)                       # (1)
+        share = x.dtype.type(1.0 / (g.kh * g.kw))
+        for e in range(x.shape[0]):
+            for row in range(g.oh):
+                total(x, out, share, g, e, row)                 # (1)   of each window of this row
 
     @operation
     def backward_delta(delta, dx, z):
         # out = sum of the window / (kh kw)
         g = geometry(z)
-        examples, down, share = dx.shape[0], g.width * g.chan, dx.dtype.type(1.0 / (g.kh * g.kw))
-        alone = are_alone(g)
-        delta, dx = flat(delta), flat(dx)
+        share = dx.dtype.type(1.0 / (g.kh * g.kw))
         clear_unless_covered(dx, g)
-        for e in range(examples):
-            for a in range(g.oh):
-                top, rows = span(a, g.sh, g.ph, g.kh, g.height)
-                for c in range(0, g.chan, lanes(dx)):
-                    here = first(dx, g.chan - c)  # a register: these channels of a pixel
-                    for b in range(g.ow):
-                        left, pixels = span(b, g.sw, g.pw, g.kw, g.width)
-                        at = ((e * g.height + top) * g.width + left) * g.chan + c
-                        to = ((e * g.oh + a) * g.ow + b) * g.chan + c
-                        to_all(delta, to, share, rows, pixels, down, g.chan, here, dx, at, alone)            # (3)
+        for e in range(dx.shape[0]):
+            for row in range(g.oh):
+                to_all(delta, dx, share, g, e, row)             # (3)
 
 
 class _Pool(Windowed):

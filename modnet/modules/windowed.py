@@ -1,7 +1,8 @@
 """What modules with a sliding window share: the window, its checks, and the shapes that come of it.
 
 There are (length + 2 padding - k_size) // stride + 1 windows along an axis; what is left over at the end is in none. A signal
-(length, channels) is treated as an image of width 1. What kernels do with windows is in `modnet.kernels.windows`.
+(length, channels) is treated as an image of width 1; by pooling, as one of height 1. What kernels do with windows is in
+`modnet.kernels.windows` and `modnet.kernels.pools`.
 """
 
 from __future__ import annotations
