@@ -165,7 +165,6 @@ def switches(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
 def _add_option(report: Report, cls: type, option: dict[str, Any], sizes: dict[str, Any], shape: Shape) -> None:
     """What is found with an option that was not found without it."""
     (name, value), *_ = option.items()
-    said = {(f.kind, f.where) for f in report.findings}
     if any(f.where.endswith(".forward") and f.kind in ("crash", "not-implemented") for f in report.findings):
         return
     try:
@@ -175,12 +174,7 @@ def _add_option(report: Report, cls: type, option: dict[str, Any], sizes: dict[s
         )
     except (Misbehaviour, NotBuilt):
         return
-    fresh = [f for f in other.findings if (f.kind, f.where) not in said]
-    for finding in fresh:
-        finding.message = f"with {name}={value}: {finding.message}"
-    report.findings += fresh
-    if fresh:
-        report.verdict(f"with {name}={value}", right=False, remark=", ".join(dict.fromkeys(f.kind for f in fresh)))
+    report.add(other, f"with {name}={value}")
 
 
 def not_checked(name: str, why: str) -> Report:
@@ -211,7 +205,7 @@ def examine_loss(cls: type) -> Report:
             other = build(cls, options={option: value})
         except (Misbehaviour, NotBuilt):
             continue
-        _take_new(report, check_loss(other, *loss_data(other)), f"with {option}={value}: ")
+        report.add(check_loss(other, *loss_data(other)), f"with {option}={value}", row=False)
     return report
 
 
@@ -225,17 +219,10 @@ def _add_loss_option(report: Report, cls: type, option: str, value: Any) -> None
     twin = type(cls.__name__, (cls,), {n: given(getattr(cls, n)) for n in (FORWARD, "backward") if hasattr(cls, n)})
     try:
         made = build(twin)
-        _take_new(report, check_loss(made, *loss_data(made, log=option == "log" and value)), f"with {option}={value}: ")
+        found = check_loss(made, *loss_data(made, log=option == "log" and value))
     except (Misbehaviour, NotBuilt):
         return
-
-
-def _take_new(report: Report, other: Report, prefix: str) -> None:
-    said = {(f.kind, f.where) for f in report.findings}
-    for finding in other.findings:
-        if (finding.kind, finding.where) not in said:
-            finding.message = prefix + finding.message
-            report.findings.append(finding)
+    report.add(found, f"with {option}={value}", row=False)
 
 
 def loss_data(loss: Any, log: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from modnet.check.modules import as_input, check_module
 from modnet.check.recipes import NotBuilt, Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
 from modnet.check.report import Finding, Report
 from modnet.check.styles import subject_of
-from modnet.check.subject import DELTA, FORWARD, Misbehaviour, Subject
+from modnet.check.subject import FORWARD, Misbehaviour, Subject
 
 _LINE: Shape = (4, 3)
 _SIGNAL: Shape = (2, 4, 3)
@@ -136,7 +136,7 @@ def _with_activation(report: Report, recipe: Recipe, size: Size | Shape) -> None
     """What is wrong with an activation and right without one."""
     if not recipe.takes("activation"):
         return
-    name = (recipe.roles or {})["activation"]
+    name = recipe.roles["activation"]
     if isinstance(inspect.signature(recipe.cls).parameters[name].default, str):
         return  # it is given by a name of the author's own
     fresh: list[Finding] | None = None
@@ -181,18 +181,11 @@ def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
     for p in inspect.signature(recipe.cls).parameters.values():
         if not isinstance(p.default, bool) or re.search("verbose|plot|debug|print|first", p.name, re.I):
             continue
-        said = {(f.kind, f.where) for f in report.findings}
         try:
             other = check_module(recipe.build(size, options={p.name: not p.default}), recipe.input_shape(size))
         except Misbehaviour:
             continue
-        fresh = [f for f in other.findings if (f.kind, f.where) not in said]
-        for finding in fresh:
-            finding.message = f"with {p.name}={not p.default}: {finding.message}"
-        report.findings += fresh
-        if fresh:
-            kinds = ", ".join(dict.fromkeys(f.kind for f in fresh))
-            report.verdict(f"with {p.name}={not p.default}", right=False, remark=kinds)
+        report.add(other, f"with {p.name}={not p.default}")
 
 
-__all__ = ["DELTA", "by_guess", "chosen", "examine_other"]
+__all__ = ["examine_other"]

@@ -79,19 +79,20 @@ class Recipe:
 
     def __init__(self, cls: type, first: bool = True, single: bool = False, paired: bool = False, dims: int = 0) -> None:
         self.cls, self.first, self.single, self.paired, self.dims = cls, first, single, paired, dims
-        self.arrays = array_arguments(cls) or []
-        self.roles = known.roles(cls, without=self.arrays)
-        if self.roles is None or any(role.split()[0] == "shape" and not dims for role in self.roles):
+        self.arrays = array_arguments(cls)
+        roles = known.roles(cls, without=self.arrays)
+        if roles is None or any(role.split()[0] == "shape" and not dims for role in roles):
             asked = ", ".join(p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
+        self.roles: dict[str, str] = roles
 
     def takes(self, role: str) -> bool:
         """Whether the constructor has an argument of this role."""
-        return role in (self.roles or {}) or (bool(self.arrays) and role in ("chan_in", "chan_out"))
+        return role in self.roles or (bool(self.arrays) and role in ("chan_in", "chan_out"))
 
     def takes_same(self) -> bool:
         """Whether padding is said in words, "valid" or "same"."""
-        name = (self.roles or {}).get("padding")
+        name = self.roles.get("padding")
         return name is not None and isinstance(inspect.signature(self.cls).parameters[name].default, str)
 
     def input_shape(self, size: Size | Shape) -> Shape:
@@ -123,7 +124,7 @@ class Recipe:
             values |= {"k_size": k, "stride": size.stride, "chan_in": size.chan_in, "chan_out": size.chan_out}
             values["padding"] = (size.padding or "valid") if self.takes_same() else size.padding
             sure |= {"k_size", "stride", "chan_in", "chan_out", "padding"}
-        names = {n: role.split()[0] for role, n in (self.roles or {}).items()}
+        names = {n: role.split()[0] for role, n in self.roles.items()}
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
         given |= drawn_arrays(self.arrays, size if isinstance(size, Size) else None, self.dims)
         made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
@@ -154,14 +155,14 @@ def prepare(made: Any, shape: Shape) -> None:
 _ARRAYS = {"w", "b", "gamma", "beta", "weight", "weights", "bias", "biases"}
 
 
-def array_arguments(cls: type) -> list[str] | None:
-    """The arguments of a class that is given its parameters themselves, as W, b or gamma, beta; None if it is not."""
+def array_arguments(cls: type) -> list[str]:
+    """The arguments of a class that is given its parameters themselves, as W, b or gamma, beta; none if it is not."""
     try:
         given = inspect.signature(cls).parameters.values()
     except (TypeError, ValueError):
-        return None
+        return []
     required = [p.name for p in given if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    return required if required and all(name.lower() in _ARRAYS for name in required) else None
+    return required if all(name.lower() in _ARRAYS for name in required) else []
 
 
 def drawn_arrays(names: list[str], size: Size | None, dims: int) -> dict[str, np.ndarray]:
@@ -181,7 +182,7 @@ def recipes_for(cls: type, updates: bool) -> Iterator[tuple[Recipe, Size]]:
 
     Windows side by side come first: what is wrong with other windows shows beside what is right with these.
     """
-    arrays = array_arguments(cls) or []
+    arrays = array_arguments(cls)
     roles = known.roles(cls, without=arrays) or {}
     if "k_size" not in roles and not (arrays and "stride" in roles):
         return

@@ -177,6 +177,21 @@ class Report:
         word = "not checked" if right is None else "right" if right else "wrong"
         self.verdicts.append((operation, word, remark or ("" if error is None else f"relative error {error:.1e}")))
 
+    def add(self, other: Report, label: str, row: bool = True) -> None:
+        """Take over what another report found and this one has not, as found in the setting that the label says.
+
+        Parameters
+        ----------
+        row : whether the table of operations says so too.
+        """
+        said = {(f.kind, f.where) for f in self.findings}
+        fresh = [f for f in other.findings if (f.kind, f.where) not in said]
+        for finding in fresh:
+            finding.message = f"{label}: {finding.message}"
+        self.findings += fresh
+        if fresh and row:
+            self.verdict(label, right=False, remark=", ".join(dict.fromkeys(f.kind for f in fresh)))
+
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values, for JSON."""
         return {

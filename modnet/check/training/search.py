@@ -74,16 +74,15 @@ class Search:
         self.make = lambda draw: make(draw).but(look_at_clock=self.budget.look_at_clock)
         self.setup = self.make(0)
         self.tried: dict[str, Run] = {}
+        self.place: int | None = None  # of the verdict on what was given, among the report's
 
     def run(self) -> None:
         """Search, and write findings and verdicts. The clock ends it wherever it is; what is known by then is kept."""
         try:
             self._run()
         except OutOfTime:
-            if hasattr(self, "place"):
-                _, right, remark = self.report.verdicts[self.place]
-                if right == "right":
-                    self.report.verdicts[self.place] = ("learns", "not checked", remark)
+            if self.place is not None and self.report.verdicts[self.place][1] == "right":
+                self.report.verdicts[self.place] = ("learns", "not checked", self.report.verdicts[self.place][2])
 
     def _run(self) -> None:
         report, setup = self.report, self.setup
@@ -445,6 +444,7 @@ class Search:
         asked = [t for t in self.report.trials if t.kind == "reference"]
         scores = ", ".join(f"{t.change} {t.score:.3g}" for t in asked)
         always = "the mean" if setup.task.kind == "numbers" else "the most frequent class"
+        assert self.place is not None  # there is something to say of it
         self.report.verdicts[self.place] = ("learns", "wrong", self._figure(base))
         self.report.findings.append(TrainingFinding(
             "nothing-to-learn", "X, y",

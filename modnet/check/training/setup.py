@@ -23,6 +23,16 @@ from modnet.training import Callback, History, fit, predict
 from modnet.training.training import TrainingWarning
 
 
+class _AfterEachStep(Callback):
+    """A callback that is called after each step; with one, `fit` takes its steps from Python."""
+
+    def __init__(self, call: Callable[..., None]) -> None:
+        self.call = call
+
+    def on_batch_end(self, training: Any) -> None:
+        self.call(training)
+
+
 @dataclass(frozen=True)
 class Setup:
     """A training, and what it is judged on.
@@ -127,11 +137,7 @@ class Setup:
     def _watchers(self) -> list[Any]:
         if self.look_at_clock is None:
             return []
-        if self.is_compiled:
-            return [self.look_at_clock]
-        watcher = Callback()
-        watcher.on_batch_end = self.look_at_clock  # type: ignore[method-assign]
-        return [watcher]
+        return [self.look_at_clock if self.is_compiled else _AfterEachStep(self.look_at_clock)]
 
     def _by_hand(self, seed: int) -> Run:
         assert self.loop is not None

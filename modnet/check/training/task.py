@@ -86,7 +86,9 @@ class Task:
         numbers = yhat.reshape(len(yhat), -1).astype(np.float64)
         if self.link == "exp":
             return np.exp(np.clip(numbers, -500, 500))
-        return 1 / (1 + np.exp(-np.clip(numbers, -500, 500))) if self.link else numbers
+        if self.link == "sigmoid":
+            return 1 / (1 + np.exp(-np.clip(numbers, -500, 500)))
+        return numbers
 
     def score(self, y: np.ndarray, yhat: np.ndarray) -> float:
         """The accuracy, or R2; numbers that are not finite score as nothing learned."""
