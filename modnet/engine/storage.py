@@ -116,16 +116,21 @@ class Storage:
     def owner_of(self, module: Any) -> Any:
         """The network that a module with numbers here belongs to, or None.
 
-        That is the one that laid it out; if it is gone, the first of those inside it that holds the module.
+        That is the one that laid it out; if it is gone, the outermost of those inside it that hold the module.
         """
+        found = None
         for i, reference in enumerate(self._owners):
             network = reference()
             if network is None:
                 continue
             laid_out = i == 0 and not hasattr(module, "wire")  # a container may have left the network since
-            if laid_out or network is module or _holds(network, module):
+            if not (laid_out or network is module or _holds(network, module)):
+                continue
+            if i == 0:
                 return network
-        return None
+            if found is None or _holds(network, found):
+                found = network
+        return found
 
     def convert(self, dtype: np.dtype[Any], who: Any = "modnet") -> None:
         """Take another element type. A ValueError, with nothing changed, if a number is too large for it."""

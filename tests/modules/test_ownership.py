@@ -459,6 +459,20 @@ def test_modules_of_a_network_that_outlived_the_one_around_it_are_still_its_own(
     assert layer.root() is again
 
 
+def test_an_inner_network_that_changes_reaches_the_one_around_it_when_the_outermost_is_gone():
+    inner = Sequential(Tanh())
+    around = Sequential(Linear(3, 3, rng=0), inner)
+    outermost = Sequential(inner, around)  # inner comes first, by itself
+    X = np.random.default_rng(0).normal(size=(4, 3))
+    predict(outermost, X)
+    before = predict(around, X)
+    del outermost
+    gc.collect()
+    inner.append(Tanh())
+    np.testing.assert_allclose(predict(around, X), np.tanh(before))
+    np.testing.assert_allclose(around.forward(X), np.tanh(before))
+
+
 # Copies and pickles
 
 
