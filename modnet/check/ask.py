@@ -17,17 +17,22 @@ the answer for what cannot be built or wired; a report in which every verdict is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
+from modnet.check import means
 from modnet.check.adapters import remembers
-from modnet.check.building import build, examine_loss, examine_module, loss_data
+from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.losses import check_loss
-from modnet.check.other_losses import examine_other_loss, is_other_loss
+from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.pairs import examine_pair
+from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
-from modnet.check.subject import call
+from modnet.check.subject import Misbehaviour, call
+from modnet.check.weighted_losses import examine_weighted
 from modnet.check.workshop import Workshop
 
 
@@ -37,16 +42,57 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         made = None
         if options.makes(subject.name):
             made = call(options.make, lambda: eval(options.make, project.namespace(subject.file)))
-        return examine_module(subject.cls, made, options.shape)
+        report = examine_module(subject.cls, made, options.shape)
+        if remembers(subject.cls):
+            means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True)
+        return report
     if subject.kind == "functions":
-        return examine_pair(*subject.cls.pair)  # type: ignore[attr-defined]
+        return _functions(subject, project)
     if subject.kind == "loss":
         contract = any(not remembers(other.cls) for other in project.of("module"))
         if not contract and is_other_loss(subject.cls):
-            return examine_other_loss(subject.cls, lambda: build(subject.cls))
+            try:
+                made = build(subject.cls)
+            except NotBuilt as problem:
+                return not_checked(subject.name, str(problem))
+            report = examine_loss_object(made, subject.name)
+            means.settle(report, _layers(project), of_layer=False)
+            return report
         return examine_loss(subject.cls)
     workshop = _workshop(subject, project)
     return workshop.examine_network(subject.cls) if subject.kind == "network" else workshop.examine_optim(subject.cls)
+
+
+def _functions(subject: Loaded, project: Project) -> Report:
+    """The report on functions: a pair, a loss, or a loss with its weights."""
+    held: Any = subject.cls
+    if hasattr(held, "pair"):
+        return examine_pair(*held.pair)
+    if hasattr(held, "weighted"):
+        return examine_weighted(held.weighted)
+    report = examine_loss_object(held.loss, subject.name)
+    value, derivative = held.loss.calling.value, held.loss.calling.derivative
+    if value != derivative and derivative.isidentifier():  # each function has its own record
+        report.findings = [f for f in report.findings if f.where == subject.name]
+        report.verdicts = [row for row in report.verdicts if row[0] in (subject.name, "")] or report.verdicts
+    means.settle(report, _layers(project), of_layer=False)
+    return report
+
+
+def _losses(project: Project) -> Iterator[tuple[Any, str]]:
+    """The losses of another style in a project, and their names."""
+    for other in project.of("functions"):
+        if hasattr(other.cls, "loss"):
+            yield other.cls.loss, other.name
+    for other in project.of("loss"):
+        if is_other_loss(other.cls):
+            with suppress(NotBuilt, Misbehaviour):
+                yield build(other.cls), other.name
+
+
+def _layers(project: Project) -> Iterator[bool | None]:
+    """For each layer of another style in a project, whether it divides by the size of the batch."""
+    return (means.layer_divides(other.cls) for other in project.of("module") if remembers(other.cls))
 
 
 def ask_object(made: Any, kind: str, shape: tuple[int, ...] | None = None) -> Report:

@@ -17,7 +17,8 @@ import numpy as np
 
 from modnet.check import known
 from modnet.check.adapters import remembers
-from modnet.check.losses import LossSubject, check_loss
+from modnet.check.loss_subject import LossSubject
+from modnet.check.losses import check_loss
 from modnet.check.modules import as_input, check_module, own_definition
 from modnet.check.other_modules import examine_other
 from modnet.check.recipes import NotBuilt

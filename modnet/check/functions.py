@@ -134,6 +134,7 @@ class PairSubject(Subject):
         """Look at what it is; pictures have their channels first."""
         super().examine()
         self.channels_first = self.x.ndim > 2
+        self.never_infinite = self.out.size == 1  # a loss
 
     def whole_numbers(self, operation: str) -> Iterator[tuple[str, Callable[[], np.ndarray], Callable[[], np.ndarray]]]:
         """Whole numbers are asked of backward alone: CS231n's own forward gives back the type that it was given."""

@@ -94,6 +94,8 @@ def scale(q: Question, operation: str, factor: float, name: str, but: str = "is 
             else "a mean over the batch, but the contract sums: write sum, not mean, and do not divide by len(X); whoever "
             "trains divides, once"
         )
+    elif batch > 1 and "size of the batch" in name and q.of_loss:
+        hint = "the loss is a mean over the batch, so its derivative is divided by len(X) too"
     return q.finding("scale", f"{operation} {but} it is {minus}{name}, times the truth.", hint)
 
 

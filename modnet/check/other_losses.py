@@ -1,111 +1,300 @@
-"""Losses of other courses and books: one number or one cost an example, (prediction, truth) mostly, one-hot or integer truth.
+"""Losses of other courses and books, by the plan of `check_loss`: one number or one cost an example, in either order.
 
-Backward may be the derivative of the mean or of the sum of what forward gives: both are right here, each course has its own.
+Backward may be the derivative of what forward gives, or of its mean if that is a cost for each example: both are right here,
+each course has its own. How a loss is called is the affair of `modnet.check.loss_calls`.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from modnet.check.functions import check_backward
-from modnet.check.report import Report
-
-_TRUTH = re.compile(r"true|target|truth|label|^(t|y|y_t|real|expected|gt)$", re.I)
-_GUESS = re.compile(r"pred|hat|^(a|x|z|o|dvalues|inputs?|logits|scores?|out(put)?s?|y_p)$", re.I)
+from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_truth, methods_of, order_of, required
+from modnet.check.loss_subject import PLAN, LossSubject
+from modnet.check.numeric import derivative
+from modnet.check.plan import DELTA, FORWARD, Examination
+from modnet.check.report import Finding, Report
+from modnet.check.subject import Misbehaviour
+from modnet.loss import Loss
 
 
 def is_other_loss(cls: type) -> bool:
-    """Whether a loss is not the contract's: (prediction, truth), or a backward that is given less than both.
+    """Whether a loss is not the contract's: other methods, (prediction, truth), or a backward that is given less than both.
 
     By names alone, since calling it in the wrong order answers too.
     """
-    forward, backward = _required(cls, "forward"), _required(cls, "backward")
-    if forward is None or backward is None or len(forward) != 2:
+    if issubclass(cls, Loss):
         return False
-    return len(backward) < 2 or bool(not _TRUTH.search(forward[0]) and _TRUTH.search(forward[1]))
+    names = methods_of(cls)
+    if names is None:
+        return False
+    asked, back = required(cls, names[0]) or [], required(cls, names[1]) or []
+    return names != ("forward", "backward") or len(back) < 2 or bool(order_of(asked) and not is_truth(asked[0]))
 
 
-def _required(cls: type, name: str) -> list[str] | None:
-    """The names of what a method must be given, without self; None if there is no such method."""
-    own = isinstance(inspect.getattr_static(cls, name, None), staticmethod)
-    try:
-        given = list(inspect.signature(getattr(cls, name)).parameters.values())[0 if own else 1 :]
-    except (AttributeError, TypeError, ValueError):
-        return None
-    return [p.name for p in given if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+class OtherLoss(LossSubject):
+    """A loss of another style behind the three questions."""
+
+    undefined = True
+
+    def __init__(self, loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> None:
+        super().__init__(loss, y, yhat)
+        self.calling = calling
+        self.names[FORWARD], self.names[DELTA] = calling.value, calling.derivative
+        self.remembers = self.replaces = True
+        self.refuses_integers = True  # some give back the type that they are given
+        self.unit = 1.0
+
+    @property
+    def means(self) -> tuple[float, ...]:
+        """By what the derivatives of this loss may be divided."""
+        return tuple({1.0: 0, 1 / len(self.x): 0, 1 / self.x.size: 0})
+
+    def like(self, module: Any, x: np.ndarray) -> OtherLoss:
+        """Another one, called alike."""
+        twin = type(self)(module, self.y, x, self.calling)
+        twin.unit = self.unit
+        return twin
+
+    def arguments(self, operation: str, x: np.ndarray, delta: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
+        """The truth and the prediction by the author's names."""
+        names = required(type(self.original), self.calling.value) or ["", ""]
+        order = self.calling.prediction_first
+        return [(names[order] or "y", self.y.copy()), (names[not order] or "yhat", x.copy())]
+
+    def invoke(self, operation: str, module: Any, arrays: Sequence[Any]) -> Any:
+        """Call the loss or its derivative."""
+        if operation not in (FORWARD, DELTA):
+            raise Misbehaviour("not-implemented", f"there is no {operation}")
+        ask = self.calling.loss if operation == FORWARD else self.calling.gradient
+        return ask(module, *arrays)
+
+    def as_output(self, raw: Any, operation: str, x: np.ndarray) -> np.ndarray:
+        """One number, or one for each example; in the unit in which backward is the derivative."""
+        if operation != FORWARD:
+            return super().as_output(raw, operation, x)
+        if isinstance(raw, Sequence) and not isinstance(raw, str):
+            raw = np.asarray(raw)
+        return super().as_output(raw, operation, x) * self.unit
+
+    def conventions(self) -> Iterator[Finding]:
+        """Another shape than one number or one an example; and what backward is the derivative of."""
+        n, shape = len(self.x), self.raw_shape
+        if len(shape) == 2 and shape[0] == shape[1] == n > 1 and self.x.shape[-1] != n:
+            yield Finding(
+                "shape",
+                "",
+                f"{self.names[FORWARD]} returns shape {shape}: (batch,) and (batch, 1) together make a table, all against all.",
+                "give both the same shape: y.reshape(-1, 1)",
+                line=self.quote(FORWARD, r"^return"),
+            )
+        self._settle_unit()
+
+    def _settle_unit(self) -> None:
+        """Whether backward is the derivative of the mean of what forward gives for each example, or of its sum."""
+        if self.out.size < 2 or not self.calling.derivative:
+            return
+        try:
+            got = self.delta(self.x, self.weights(2))
+            found = derivative(lambda v: self.forward(v).ravel(), self.x, np.arange(self.x.size), self.precision)
+        except (Misbehaviour, ValueError):
+            return
+        truth = found.value.sum(axis=1).reshape(self.x.shape)
+        if got.shape != truth.shape or not np.isfinite(truth).all():
+            return
+        power = float((truth * truth).sum())
+        factor = float((got * truth).sum()) / power if power else 0.0
+        # What is nearest: a backward with a mistake in it may be of either.
+        self.unit = 1 / len(self.x) if abs(abs(factor) * len(self.x) - 1) < 0.3 else 1.0
+        self.out = self.out * self.unit
+
+    def definition(self, x: np.ndarray, out: np.ndarray, module: Any) -> list[np.ndarray]:
+        """None: each course has its own, with its own means."""
+        return []
+
+    def takes_any_number(self) -> bool:
+        """Whether forward is finite for negative numbers, and not cut off there: then predictions are no probabilities."""
+        low = -np.abs(self.x) - 1
+        try:
+            there, further = self.forward(low), self.forward(2 * low)
+        except Misbehaviour:
+            return False
+        if not (np.isfinite(there).all() and np.isfinite(further).all()):
+            return False
+        return bool(there.shape == further.shape and not np.allclose(there, further, rtol=1e-9))
+
+    def whole_numbers(self, operation: str) -> Iterator[tuple[str, Callable[[], np.ndarray], Callable[[], np.ndarray]]]:
+        """The prediction alone: a truth of whole numbers is another form of truth here."""
+        for name, wanted, got in super().whole_numbers(operation):
+            if name == "yhat":
+                yield "the prediction", wanted, got
 
 
-def examine_other_loss(cls: type, make: Callable[[], Any]) -> Report:
-    """The report on such a loss, at data of a kind that it takes."""
-    rng = np.random.default_rng(0)
-    labels, scores = np.array([0, 2, 1, 2]), rng.normal(size=(4, 3))
-    onehot, shares = np.eye(3)[labels], rng.dirichlet(np.ones(3) * 2, 4)
-    word = cls.__name__.lower()
-    data: list[tuple[np.ndarray, np.ndarray]] = [(scores, rng.normal(size=(4, 3)))]
-    if re.search("bin|bce", word):
-        data = [(rng.uniform(0.1, 0.9, (4, 2)), (rng.random((4, 2)) > 0.5) * 1.0)]
-    elif re.search("cross|entrop|nll|ce$|soft|log", word):
-        data = [(scores, onehot), (scores, labels)] if "soft" in word else []
-        data += [(shares, onehot), (shares, labels), (scores, onehot)]
-    names = _required(cls, "forward") or [""]
-    turned = bool(_TRUTH.search(names[0])) and not _GUESS.search(names[0])
-    right, answered, refused = list[Report](), list[Report](), list[Report]()
-    for prediction, truth in data:
-        for total in (np.mean, np.sum):
-            report = _examined(cls, make(), prediction, truth, turned, total)
-            if report.ok:
-                right.append(report)
-                break
-            if _own_fault(report):
-                return report
-            (refused if any(f.where.endswith(".forward") for f in report.findings) else answered).append(report)
-    for found in (right, answered):
-        if found:
-            return found[0]
-    report = Report(cls.__name__)
-    report.verdict("", right=None, remark=f"no data was found that it takes: {refused[0].findings[0].message}")
-    return report
-
-
-def _own_fault(report: Report) -> bool:
-    """Whether a crash comes from the code alone, and not from the data: a name that does not exist."""
-    return bool(re.search(r"raises (Name|Attribute|UnboundLocal)Error", report.findings[0].message))
-
-
-def _examined(
-    cls: type, loss: Any, prediction: np.ndarray, truth: np.ndarray, turned: bool, total: Callable[..., Any]
-) -> Report:
-    given = _required(cls, "backward") or []
-
-    def forward(prediction: np.ndarray) -> Any:
-        pair = (truth.copy(), prediction) if turned else (prediction, truth.copy())
-        value = loss.forward(*pair)
-        value = getattr(loss, "output", None) if value is None else value
-        return np.asarray(total(np.asarray(value, dtype=float))), prediction.copy()
-
-    def backward(dout: float, prediction: np.ndarray) -> Any:
-        loss.forward(*((truth.copy(), prediction.copy()) if turned else (prediction.copy(), truth.copy())))
-        at = prediction if getattr(loss, "output", None) is None or "soft" not in cls.__name__.lower() else loss.output
-        values = [truth.copy() if _TRUTH.search(name) else at if _GUESS.search(name) else 1.0 for name in given]
-        found = loss.backward(*values)
-        found = getattr(loss, "dinputs", None) if found is None else found
-        return None if found is None else dout * np.asarray(found, dtype=float)
-
-    report = check_backward(forward, backward, prediction)
-    report.subject = f"{cls.__name__} on predictions of shape {prediction.shape} and truth of shape {truth.shape}"
-    report.findings = [f for f in report.findings if f.kind not in ("integer-input", "ties", "mutates")]
+def check_other_loss(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling | None = None) -> Report:
+    """The report on one loss of another style at this truth and this prediction."""
+    calling = calling or calling_of(loss)
+    assert calling is not None
+    if not calling.sure and not _is_right(loss, y, yhat, calling) and _is_right(loss, y, yhat, calling.turned()):
+        calling = calling.turned()
+    subject = OtherLoss(loss, np.array(y), np.array(yhat), calling)
+    report = Report(f"{subject.name} on predictions of shape {subject.x.shape} and truth of shape {subject.y.shape}")
+    examination = Examination(subject, report)
+    plan = [(operation, probes) for operation, probes in PLAN if operation == FORWARD or calling.derivative]
+    examination.carry_out(plan)
+    _say_misspelt(report, subject)
+    if subject.unit != 1:
+        _remark(report, calling.derivative, "of the mean of the costs")
     for finding in report.findings:
-        finding.where = f"{cls.__name__}.{finding.where}"
-        finding.file, finding.line_number = "", None
-        if finding.kind not in ("crash", "not-implemented"):
-            finding.line = ""  # it would be a line of this file
-        finding.locate(cls)
+        finding.locate(type(loss))
+        if is_of_functions(loss):
+            finding.where = finding.where.removeprefix(f"{subject.name}.")
     return report
 
 
-__all__ = ["examine_other_loss", "is_other_loss"]
+def _remark(report: Report, operation: str, text: str) -> None:
+    for i, (name, word, remark) in enumerate(report.verdicts):
+        if name == operation and word == "right":
+            report.verdicts[i] = (name, word, f"{remark}, {text}" if remark else text)
+
+
+def _say_misspelt(report: Report, subject: OtherLoss) -> None:
+    """A name that was repaired to go on is said first."""
+    module = subject.fresh()
+    try:
+        subject.forward(subject.x, module)
+    except Misbehaviour:
+        return
+    problem = getattr(module, "__dict__", {}).get("_misspelt")
+    if problem is not None:
+        where = f"{subject.name}.{subject.names[FORWARD]}"
+        report.findings.insert(0, Finding(problem.kind, where, problem.message + ".", problem.hint, line=problem.line))
+        report.verdicts = [
+            (n, "wrong", ", ".join(["misspelt"] * (w == "right") + [r] * (w == "wrong")) or "misspelt")
+            if n == subject.names[FORWARD]
+            else (n, w, r)
+            for n, w, r in report.verdicts
+        ]
+
+
+def _is_right(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> bool:
+    """Whether the derivative is right but for a factor, called so."""
+    subject = OtherLoss(loss, np.array(y), np.array(yhat), calling)
+    try:
+        subject.examine()
+        got = subject.delta(subject.x, subject.weights(2))
+        found = derivative(lambda v: subject.forward(v).ravel(), subject.x, np.arange(subject.x.size), subject.precision)
+    except (Misbehaviour, ValueError, TypeError):
+        return False
+    truth = found.value.sum(axis=1).reshape(subject.x.shape)
+    if got.shape != truth.shape or not np.isfinite(got).all() or not np.isfinite(truth).all() or not truth.any():
+        return False
+    factor = float((got * truth).sum()) / float((truth * truth).sum())
+    return bool(factor > 0 and np.allclose(got, factor * truth, rtol=1e-3, atol=1e-6))
+
+
+# --- data for a loss that nobody has said anything about -------------------------------------------------------------
+
+
+def examine_loss_object(loss: Any, name: str) -> Report:
+    """The report on a loss of any style, at data of the kinds that it takes: one-hot truth and integers, if it takes both."""
+    answered: list[Report] = []
+    refused: list[Report] = []
+    for truth, prediction in data_for(name):
+        report = check_other_loss(loss, truth, prediction)
+        value = next((f for f in report.findings if f.kind in ("crash", "shape", "signature") and _of_value(f, loss)), None)
+        foreign = value is not None and is_of_functions(loss) and "'numpy.ndarray' object has no attribute" in value.message
+        # A function that asks an array for what arrays have not takes tensors of a library.
+        if (value is not None and (foreign or not _own_fault(value))) or (
+            not _finite(loss, truth, prediction) and value is None
+        ):
+            refused.append(report)
+        else:
+            answered.append(report)
+    if not answered:
+        report = Report(name)
+        why = refused[0].findings[0].message if refused and refused[0].findings else "it is infinite at all that was tried"
+        report.verdict("", right=None, remark=f"no data was found that it takes: {why} check_loss takes yours")
+        return report
+    right = [r for r in answered if r.ok]
+    first = (right or answered)[0]
+    if right and first is not answered[0] and {f.kind for f in answered[0].findings} == {"scale"}:
+        first, right = answered[0], []  # right for one output alone: the mean is over another number than it divides by
+        for finding in first.findings:
+            finding.message = f"{finding.message.rstrip('.')}; with one output it is right."
+    alone = answered[-1]  # one example without an axis for the batch
+    if right and alone is not first and " (3,) " in alone.subject:
+        fresh = [f for f in alone.findings if f.kind == "saturates" and _of_value(f, loss)]
+        for finding in fresh:
+            finding.message = f"for a single example: {finding.message}"
+            first.verdict("a single example", right=False, remark="saturates")
+        first.findings += fresh
+    if right:
+        # With truth of another form the same loss may go another way through the code, and stop there.
+        for other in answered:
+            own = [f for f in other.findings if f.kind == "crash" and _own_fault(f)]
+            first.findings += own[:1]
+            if own:
+                first.verdict(f"with {other.subject.split(' and ')[-1]}", right=False, remark="crash")
+                break
+    return first
+
+
+def _of_value(finding: Finding, loss: Any) -> bool:
+    calling = calling_of(loss)
+    return calling is not None and finding.where.split(".")[-1] == calling.value
+
+
+def _own_fault(finding: Finding) -> bool:
+    """Whether a crash comes from the code alone, and not from the data: a name that does not exist."""
+    return bool(re.search(r"raises (Name|Attribute|UnboundLocal)Error", finding.message))
+
+
+def _finite(loss: Any, truth: np.ndarray, prediction: np.ndarray) -> bool:
+    calling = calling_of(loss)
+    try:
+        subject = OtherLoss(loss, truth, prediction, calling) if calling is not None else None
+        return subject is not None and bool(np.isfinite(subject.forward(subject.x)).all())
+    except (Misbehaviour, TypeError, ValueError):
+        return True  # what it raises is said as such
+
+
+def data_for(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(truth, prediction) for a loss of this name, the likeliest first; a single example last."""
+    yield from _batches(name)
+    if re.search("cross|entrop|soft|nll", name, re.I) and not re.search("bin|bce", name, re.I):
+        yield np.eye(3)[1], np.array([0.2, 0.5, 0.3])
+
+
+def _batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    labels, scores = np.array([0, 2, 1, 2]), rng.normal(size=(4, 3)) * 2
+    onehot, shares = np.eye(3)[labels], rng.dirichlet(np.ones(3) * 2, 4)
+    numbers = rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
+    bits = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    near = rng.uniform(0.1, 0.9, (4, 2))
+    word = name.lower()
+    if re.search("bin|bce|logistic|sigmoid", word):
+        yield from ((bits, near), (bits[:, :1], near[:, :1]), (bits[:, 0], near[:, 0]))
+        if re.search("logit|sigmoid", word):
+            yield bits, numbers[0]
+    elif re.search("hinge|perceptron|marg|svm", word):
+        yield from ((labels, scores), (onehot, scores))
+        signs = np.where(bits > 0, 1.0, -1.0)
+        yield from ((signs, numbers[1]), (signs[:, :1], numbers[1][:, :1]), (signs[:, 0], numbers[1][:, 0]))
+    elif re.search("soft|logit", word):
+        yield from ((labels, scores), (onehot, scores), (onehot, shares), (labels, shares))
+    elif re.search("nll|log_?lik", word):
+        yield from ((labels, np.log(shares)), (onehot, np.log(shares)), (onehot, shares), (labels, shares))
+    elif re.search(r"cross|entrop|ce($|_|loss)|cce|log|kl|xent", word):
+        yield from ((onehot, shares), (labels, shares), (onehot, scores), (labels, scores), (bits, near))
+        yield from ((bits[:, 0], near[:, 0]), (bits[:, :1], near[:, :1]))
+    elif re.search(r"mse|mae|squar|abs|error|huber|l1|l2|quadr|rms|smooth", word):
+        yield from (numbers, (numbers[0][:, :1], numbers[1][:, :1]), (numbers[0][:, 0], numbers[1][:, 0]))
+    else:
+        yield from (numbers, (onehot, shares), (labels, scores), (numbers[0][:, 0], numbers[1][:, 0]))
+
+
+__all__ = ["OtherLoss", "check_other_loss", "data_for", "examine_loss_object", "is_other_loss"]

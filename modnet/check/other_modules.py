@@ -74,7 +74,8 @@ def chosen(cls: type) -> tuple[Recipe, Size | Shape]:
         answering.append((recipe, size))
     if answering:
         return answering[0]
-    if first is not None and _sure(cls):
+    asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
+    if first is not None and _sure(cls) and not asks_more:
         raise first
     why = first.message if first is not None else f"forward({', '.join(_arguments(cls))}) gives nothing that fits its input"
     raise NotBuilt(f"no input was found that it takes: {why}. Give an example with --make, --shape")

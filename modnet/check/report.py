@@ -153,6 +153,7 @@ class Report:
     subject : what was checked, in words.
     findings : the causes, the first one first.
     verdicts : (operation, "right" or "wrong" or "not checked", a remark), in order.
+    notes : what is no mistake, but good to know, such as a convention of the course.
 
     `print` it in a terminal; a notebook shows it as HTML.
     """
@@ -161,6 +162,7 @@ class Report:
         self.subject = subject
         self.findings: list[Finding] = []
         self.verdicts: list[tuple[str, str, str]] = []
+        self.notes: list[str] = []
 
     @property
     def ok(self) -> bool:
@@ -199,6 +201,7 @@ class Report:
             "ok": self.ok,
             "verdicts": [dict(zip(("operation", "verdict", "remark"), row, strict=True)) for row in self.verdicts],
             "findings": [finding.as_dict() for finding in self.findings],
+            "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
@@ -207,7 +210,8 @@ class Report:
         wide = [max((len(row[c]) for row in self.verdicts), default=0) for c in range(2)]
         table = [f"  {a.ljust(wide[0])}  {b.ljust(wide[1])}  {c}".rstrip() for a, b, c in self.verdicts]
         blocks = [f"\n{i}. " + str(finding) for i, finding in enumerate(self.findings, 1)]
-        return "\n".join([head, *table, *blocks])
+        notes = ["", *(line for note in self.notes for line in wrapped(f"Note: {note}"))] if self.notes else []
+        return "\n".join([head, *table, *blocks, *notes])
 
     def __repr__(self) -> str:
         return str(self)
@@ -219,6 +223,7 @@ class Report:
             for a, b, c in self.verdicts
         )
         findings = "".join(f"<li>{_finding_as_html(finding)}</li>" for finding in self.findings)
+        findings += "".join(f"<li style='list-style:none'><i>Note:</i> {html.escape(note)}</li>" for note in self.notes)
         return (
             "<div style='overflow-x:auto;overflow-wrap:anywhere;text-align:left'>"
             f"<b>{html.escape(self.subject)}</b>: {verdict}<table style='color:inherit'>{rows}</table><ol>{findings}</ol></div>"

@@ -7,12 +7,15 @@ import inspect
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from modnet.check.adapters import is_mode
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
+from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of
 from modnet.check.pairs import pairs_of
+from modnet.check.weighted_losses import weighted_among
 from modnet.check.wiring import aliased, backward_method, role
 from modnet.loss import Loss
 from modnet.module import Module
@@ -31,6 +34,8 @@ def kind_of(cls: type) -> str:
         return ""
     if _has(cls, "step") and not _has(cls, "forward"):
         return "optim"
+    if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
+        return "loss"
     if not _has(cls, "forward"):
         return "network" if any(_has(cls, n) for n in _ADDS) and aliased(cls) is not cls and backward_method(cls) else ""
     if _takes_modules(cls):
@@ -60,11 +65,21 @@ def loaded_classes(file: File, bases: Collection[type]) -> list[Loaded]:
 
 
 def loaded_functions(file: File) -> Iterator[Loaded]:
-    """The pairs of functions that a file defines, `NAME_forward` and `NAME_backward`, each as a class that has the two."""
-    for name, forward, backward in pairs_of(file.names, lambda f: file_and_cell(f.__code__.co_filename)[0] == str(file.path)):
+    """The pairs of functions that a file defines, `NAME_forward` and `NAME_backward`, and its losses, each as a class."""
+
+    def own(function: Any) -> bool:
+        return bool(file_and_cell(function.__code__.co_filename)[0] == str(file.path))
+
+    for name, forward, backward in pairs_of(file.names, own):
         both = type(name, (), {forward.__name__: forward, backward.__name__: backward, "pair": (forward, backward)})
         cell = file_and_cell(backward.__code__.co_filename)[1]
         yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
+    found = [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(file.names, own)]
+    found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in weighted_among(file.names, own)]
+    for name, at, held in found:
+        held = {n: v for n, v in held.items() if not n.startswith("__")}
+        cell = file_and_cell(at.__code__.co_filename)[1]
+        yield Loaded(type(name, (), held), "functions", file.path, cell, at.__code__.co_firstlineno)
 
 
 def looks_relevant(cls: type) -> bool:
@@ -128,6 +143,10 @@ def _is_loss(cls: type) -> bool:
         return len(taken) == 2 and _has(cls, "backward") and not any(is_mode(p.name) for p in taken)
     if any(is_mode(p.name) for p in taken):
         return False  # a layer that is told whether it is in training
+    named = [p.name for p in taken]
+    own = any(is_loss_name(k.__name__) for k in cls.__mro__[:-1]) or any(is_truth(n) or n.lower() in ("y", "t") for n in named)
+    if not own and not _has(cls, "backward_delta"):
+        return False  # a layer of two inputs
     return len(taken) == 3 and (_has(cls, "backward") or "loss" in cls.__name__.lower())
 
 

@@ -120,10 +120,19 @@ def as_text(handin: HandIn) -> str:
         lines.append(f"{record['name'].ljust(wide)}  {words}{where}")
     for record in handin.wrong:
         lines += ["", record["text"]]
-    left_out = _left_out(handin)
+    left_out = [*_notes(handin), *_left_out(handin)]
     if left_out:
         lines += ["", *left_out]
     return "\n".join([*lines, "", _summary(handin)]).strip("\n")
+
+
+def _notes(handin: HandIn) -> list[str]:
+    """What is no mistake, but good to know, once each, with the classes it is about."""
+    about: dict[str, list[str]] = {}
+    for record in handin.records:
+        for note in record["report"].get("notes", ()):
+            about.setdefault(note, []).append(record["name"])
+    return [f"note on {', '.join(dict.fromkeys(names))}: {note}" for note, names in about.items()]
 
 
 def _left_out(handin: HandIn) -> list[str]:
@@ -219,7 +228,7 @@ def as_table(handins: list[HandIn]) -> str:
     often = [f"{n} of {of}: {name}, {kind}" for n, of, name, kind in table.frequent if n > 1]
     if often:
         lines += ["", *often[:10]]
-    left_out = [(h.name, line) for h in handins for line in _left_out(h) + _unseen(h)]
+    left_out = [(h.name, line) for h in handins for line in _notes(h) + _left_out(h) + _unseen(h)]
     if left_out:
         lines += ["", *(f"{name}: {line}" for name, line in left_out)]
     return "\n".join(lines)

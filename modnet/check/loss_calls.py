@@ -1,0 +1,294 @@
+"""How a loss of another course or book is called: which method is the loss, which its derivative, which argument is the truth.
+
+Losses are objects, with `forward` and `backward`, `loss` and `gradient`, `fn` and `delta`; functions that give both,
+``(x, y) -> (loss, dx)``; pairs of functions, `mse` and `mse_prime`; or one function with `deriv=False`. The prediction is first
+or last. A `Calling` knows it of one loss; what cannot be told from the names is told by trying.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modnet.check.subject import Misbehaviour, call
+
+#: What an argument is, by its name: surely the truth, surely the prediction; a plain y is what the other one is not.
+_TRUTH = re.compile(
+    r"true|target|truth|label|actual|real|expect|desired|one_?hot|answer|^(t|y_t|gt|ys|y_train|oh_\w+|teacher)$", re.I
+)
+_GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?|out(put)?s?|y_?p|h|activations?)$", re.I)
+_VALUES = ("forward", "loss", "calculate", "compute", "fn", "cost", "function", "value", "evaluate", "f", "__call__", "call")
+_DERIVATIVES = (
+    "backward", "derivative", "prime", "gradient", "grad", "deriv", "backprop", "loss_prime", "loss_derivative", "dloss",
+    "delta", "df", "d", "differentiate", "gradient_loss",
+)  # fmt: skip
+_LOSS_WORD = re.compile(
+    r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
+)
+_FLAG = re.compile(r"^(deriv(ative|ate)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
+_PRIME = (
+    r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
+    r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
+    r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
+)
+_RESULTS = ("output", "loss", "value", "cost", "out")
+_GRADIENTS = ("dinputs", "dinput", "d_inputs", "dx", "dX", "dA", "grad", "gradient", "delta")
+
+
+def is_loss_name(name: str) -> bool:
+    """Whether something of this name is a loss."""
+    return bool(_LOSS_WORD.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)))
+
+
+def is_truth(name: str) -> bool:
+    """Whether an argument of this name is surely the truth: a real_score is a prediction all the same."""
+    return bool(_TRUTH.search(name)) and not re.search("pred|hat|logit|score|prob", name, re.I)
+
+
+def order_of(names: list[str]) -> bool | None:
+    """Whether the prediction comes first of two arguments; None if their names do not say."""
+    first, second = ((is_truth(n), _GUESS.search(n) is not None) for n in names[:2])
+    if first[0] != second[0]:
+        return second[0]
+    if first[1] != second[1]:
+        return first[1]
+    plain = [n.lower() in ("y", "yy") for n in names[:2]]
+    return plain[1] if plain[0] != plain[1] else None
+
+
+def arguments_of(function: Any, own: bool = False) -> list[inspect.Parameter]:
+    """The arguments of a function that have a place; without self if `own`. None that can't be known."""
+    try:
+        given = [p for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    except (TypeError, ValueError):
+        return []
+    return given[1:] if own else given
+
+
+def required(cls: type, name: str) -> list[str] | None:
+    """The names of what a method must be given, without self; None if there is no such method."""
+    method = getattr(cls, name, None)
+    if not callable(method) or (name == "__call__" and not any("__call__" in vars(k) for k in cls.__mro__[:-1])):
+        return None
+    plain = isinstance(inspect.getattr_static(cls, name, None), staticmethod | classmethod)
+    return [p.name for p in arguments_of(method, own=not plain) if p.default is p.empty]
+
+
+def methods_of(cls: type) -> tuple[str, str] | None:
+    """The names of the methods that are the loss and its derivative; None if the class has no such two."""
+    value = next((n for n in _VALUES if len(required(cls, n) or ()) == 2), None)
+    derivative = next((n for n in _DERIVATIVES if n != value and required(cls, n) is not None), None)
+    return (value, derivative) if value and derivative else None
+
+
+@dataclass
+class Calling:
+    """How one loss is called.
+
+    Attributes
+    ----------
+    value, derivative : the names of the two methods. prediction_first : the order of the loss's arguments.
+    given : what each argument of the derivative is: "truth", "prediction", or "one", what comes from above.
+    sure : whether the names said the order.
+    """
+
+    value: str
+    derivative: str
+    prediction_first: bool
+    given: tuple[str, ...]
+    sure: bool = True
+
+    @classmethod
+    def of(cls, loss: Any) -> Calling | None:
+        """The calling of an object; None if it has no two such methods."""
+        kind = type(loss)
+        names = methods_of(kind)
+        if names is None:
+            return None
+        order = order_of(required(kind, names[0]) or [])
+        first = True if order is None else order
+        return cls(*names, first, tuple(_meaning(required(kind, names[1]) or [], first)), order is not None)
+
+    def turned(self) -> Calling:
+        """The same with the other order."""
+        swap = {"truth": "prediction", "prediction": "truth"}
+        return Calling(
+            self.value, self.derivative, not self.prediction_first, tuple(swap.get(g, g) for g in self.given), self.sure
+        )
+
+    def loss(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
+        """What the loss gives, from where it puts it."""
+        pair = (prediction, truth) if self.prediction_first else (truth, prediction)
+        before = {n: getattr(made, n, None) for n in _RESULTS}
+        found = _repaired(made, self.value, pair)
+        if isinstance(found, tuple) and found and np.ndim(found[0]) < 2:
+            found = found[0]
+        if found is not None:
+            return found
+        fresh = [v for n, old in before.items() if (v := getattr(made, n, None)) is not None and v is not old]
+        return next((v for v in fresh if not callable(v) and np.size(v) in (1, len(prediction))), None)
+
+    def gradient(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
+        """What the derivative gives, after the loss was asked."""
+        kept = getattr(made, "output", None)
+        at = kept if isinstance(kept, np.ndarray) and kept.shape == prediction.shape else prediction
+        values = [{"truth": truth, "prediction": at}.get(g, 1.0) for g in self.given]
+        before = {n: getattr(made, n, None) for n in _GRADIENTS}
+        found = call(self.derivative, getattr(made, self.derivative), *values)
+        if isinstance(found, tuple):
+            return next((v for v in found if np.shape(v) == prediction.shape), found[-1] if found else None)
+        if found is None:
+            fresh = [v for n, old in before.items() if isinstance(v := getattr(made, n, None), np.ndarray) and v is not old]
+            return fresh[0] if fresh else None
+        return found
+
+
+def _meaning(names: list[str], first: bool) -> Iterator[str]:
+    """What the arguments of a derivative are."""
+    if len(names) == 1:
+        above = not (is_truth(names[0]) or re.search(r"pred|hat", names[0], re.I))
+        yield "one" if above else "truth" if is_truth(names[0]) else "prediction"
+        return
+    order = order_of(names) if len(names) == 2 else None
+    order = first if order is None else order
+    two = ("prediction", "truth") if order else ("truth", "prediction")
+    if len(names) == 2:
+        yield from two
+        return
+    left = list(two)
+    for name in names:  # such as delta(z, a, y)
+        kind = "truth" if is_truth(name) or name.lower() == "y" else "prediction" if _GUESS.search(name) else "one"
+        yield kind if kind in (*left, "one", "prediction") else "one"
+
+
+def _repaired(made: Any, name: str, pair: tuple[Any, Any]) -> Any:
+    """Call a method; what it reads from self under the name of an argument, and nobody has set, is put there once."""
+    method = getattr(made, name)
+    try:
+        return call(name, method, *pair)
+    except Misbehaviour as problem:
+        missing = re.search(r"raises AttributeError: '\w+' object has no attribute '(\w+)'", problem.message)
+        names = [p.name for p in arguments_of(method)]
+        if missing is None or missing[1] not in names or not hasattr(made, "__dict__"):
+            raise
+        read = f"{name} reads self.{missing[1]}, which nothing has set: the argument {missing[1]} is meant"
+        made.__dict__["_misspelt"] = Misbehaviour("misspelt", read, problem.line, f"{missing[1]}, without self.")
+        setattr(made, missing[1], pair[names.index(missing[1])])
+        return call(name, method, *pair)
+
+
+# --- functions -------------------------------------------------------------------------------------------------------
+
+
+class _Functions:
+    """Functions as an object: a class made for each loss has them as attributes, so that their lines are found."""
+
+    calling: Calling
+
+
+def of_functions(
+    value: Callable[..., Any], derivative: Callable[..., Any] | None = None, flag: str = "", alone: bool = False
+) -> Any:
+    """A loss object from functions: a pair, one that gives ``(loss, dx)``, one with a flag, or one `alone`, without derivative.
+
+    The names of its methods are those of the functions.
+    """
+    name = getattr(value, "__name__", "loss").replace("<lambda>", "loss")
+
+    def asked(*given: Any) -> Any:
+        return value(*given, **{flag: True})
+
+    other = asked if flag else value if derivative is None else derivative
+    other_name = name if other is value else f"{name}({flag}=True)" if flag else getattr(other, "__name__", "derivative")
+    other_name = f"{name}'" if other_name == name and other is not value else other_name.replace("<lambda>", "derivative")
+    given = [p.name for p in arguments_of(value) if p.default is p.empty][:2]
+    order = order_of(given) if len(given) == 2 else None
+    first = True if order is None else order
+    both = other is value
+    names = given if both or flag else [p.name for p in arguments_of(other) if p.default is p.empty]
+    meaning = tuple(_meaning(names, first))
+    kind = type(name, (_Functions,), {n: staticmethod(f) for n, f in ((other_name, other), (name, value))})
+    made = kind()
+    made.calling = Calling(name, "" if alone else other_name, first, meaning, order is not None)
+    return made
+
+
+def is_of_functions(loss: Any) -> bool:
+    """Whether a loss was made of functions."""
+    return isinstance(loss, _Functions)
+
+
+def calling_of(loss: Any) -> Calling | None:
+    """How a loss is called; None if it is no loss that is known."""
+    return loss.calling if isinstance(loss, _Functions) else Calling.of(loss)
+
+
+def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Callable[..., Any], Any]]:
+    """(name, function, object) for each loss among the functions of a file: the function is where it is written.
+
+    Parameters
+    ----------
+    names : what the file defines. own : whether a function is the file's own.
+    """
+    functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
+    taken: set[str] = set()
+    for name, derivative in functions.items():
+        for pattern in _PRIME:
+            found = re.match(pattern, name)
+            value = functions.get(found["name"]) if found else None
+            if value is not None and _is_loss(value) and len(_required(derivative)) in (2, 3):
+                taken |= {name, value.__name__}
+                yield value.__name__, value, of_functions(value, derivative)
+                yield name, derivative, of_functions(value, derivative)
+                break
+    for name, function in functions.items():
+        if name in taken or not _is_loss(function) or not is_loss_name(name):
+            continue
+        flag = next((p.name for p in arguments_of(function) if p.default is False and _FLAG.match(p.name)), "")
+        if flag:
+            yield name, function, of_functions(function, flag=flag)
+        elif _gives_two(function):
+            yield name, function, of_functions(function)
+        elif any(map(is_truth, _required(function))) and _gives(function, lambda v: v is not None):
+            yield name, function, of_functions(function, alone=True)
+
+
+def _required(function: Callable[..., Any]) -> list[str]:
+    return [p.name for p in arguments_of(function) if p.default is p.empty]
+
+
+def _is_loss(function: Callable[..., Any]) -> bool:
+    """Whether a function is a loss of a prediction and a truth, by its name or those of its arguments."""
+    names = _required(function)
+    if len(names) != 2 or re.search("_(forward|backward)", function.__name__):
+        return False
+    said = order_of(names) is not None
+    return is_loss_name(function.__name__) or (said and any(map(is_truth, names)))
+
+
+def _gives_two(function: Callable[..., Any]) -> bool:
+    """Whether a function returns two things, by its lines."""
+    return _gives(function, lambda v: isinstance(v, ast.Tuple) and len(v.elts) == 2)
+
+
+def _gives(function: Callable[..., Any], fits: Callable[[ast.expr | None], bool]) -> bool:
+    """Whether what the last line of a function that returns something returns is of a kind."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return False
+    returned = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    return bool(returned) and fits(max(returned, key=lambda node: node.lineno).value)
+
+
+__all__ = [
+    "Calling", "arguments_of", "calling_of", "is_loss_name", "is_of_functions", "is_truth", "losses_among", "methods_of",
+    "of_functions", "order_of", "required",
+]  # fmt: skip

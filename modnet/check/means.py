@@ -1,0 +1,110 @@
+"""Where a project takes the mean over the batch: in its losses, or in the gradients of its layers. Once is right.
+
+Who divides is seen from a batch that holds every example twice: a loss that divides gives half the derivative for each, and
+a layer that divides the same gradient of its parameters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from modnet.check.loss_calls import calling_of
+from modnet.check.other_losses import OtherLoss, data_for
+from modnet.check.other_modules import chosen
+from modnet.check.report import Report
+from modnet.check.styles import subject_of
+from modnet.check.subject import Misbehaviour
+
+_BATCH = re.compile(r"(1/\d+, one over|\d+,) the size of the batch")
+
+
+def loss_divides(loss: Any, name: str) -> bool | None:
+    """Whether a loss divides its derivative by the size of the batch; None if that cannot be seen."""
+    calling = calling_of(loss)
+    if calling is None:
+        return None
+    for truth, prediction in data_for(name):
+        single = OtherLoss(loss, truth, prediction, calling)
+        double = OtherLoss(loss, np.concatenate([truth] * 2), np.concatenate([prediction] * 2), calling)
+        try:
+            once, twice = (s.delta(s.x, np.ones(len(s.x))) for s in (single, double))
+        except (Misbehaviour, ValueError, TypeError):
+            continue
+        if once.shape != prediction.shape or twice.shape != double.x.shape or not np.isfinite(once).all() or not once.any():
+            continue
+        first = twice[: len(once)]
+        if np.allclose(first, once / 2, rtol=1e-6):
+            return True
+        if np.allclose(first, once, rtol=1e-6):
+            return False
+    return None
+
+
+def layer_divides(cls: type) -> bool | None:
+    """Whether a layer divides the gradients of its parameters by the size of the batch; None if that cannot be seen."""
+    try:
+        recipe, size = chosen(cls)
+        module, x = recipe.build(size), recipe.input_shape(size)
+        from modnet.check.modules import as_input
+
+        subject = subject_of(module, as_input(x))
+        subject.examine()
+        if subject.random or subject.batch_statistics or not subject.parameters(subject.fresh()):
+            return None
+        delta = subject.weights(3)
+        once = subject.gradients(subject.x, delta)
+        again = subject.like(module, np.concatenate([subject.x] * 2))
+        again.examine()
+        twice = again.gradients(again.x, np.concatenate([delta] * 2))
+    except Exception:  # whatever a stranger's class raises when it is tried
+        return None
+    for name, g in once.items():
+        if name in twice and g.any() and twice[name].shape == g.shape:
+            if np.allclose(twice[name], g, rtol=1e-6):
+                return True
+            if np.allclose(twice[name], 2 * g, rtol=1e-6):
+                return False
+    return None
+
+
+def settle(report: Report, others: Iterable[bool | None], of_layer: bool) -> None:
+    """Judge a mean over the batch that a report finds, by what is known of the other half of the project.
+
+    Parameters
+    ----------
+    others : for each loss of the project, or for each layer with parameters, whether it divides. of_layer : whether the report
+        is on a layer.
+    """
+    found = [f for f in report.findings if f.kind == "scale" and _BATCH.search(f.message)]
+    less = [f for f in found if "one over" in f.message]
+    found = less if of_layer else [f for f in found if f not in less]
+    if not found:
+        return
+    known = [other for other in others if other is not None]
+    if not known:
+        return
+    if any(known) if of_layer else not any(known):
+        if of_layer:
+            for finding in found:
+                finding.message = f"{finding.message.rstrip('.')}; the loss of this project has divided by it already."
+        return
+    report.findings = [f for f in report.findings if f not in found]
+    report.notes.append(MEAN)
+    kinds = {f.kind for f in report.findings}
+    for i, (operation, word, remark) in enumerate(report.verdicts):
+        if word == "wrong" and "scale" in remark and "scale" not in kinds:
+            rest = [kind for kind in remark.split(", ") if kind != "scale"]
+            report.verdicts[i] = (operation, "wrong" if rest else "right", ", ".join(rest) or "but for the mean: see the note")
+
+
+#: The note on a project whose layers take the mean.
+MEAN = (
+    "the mean over the batch is taken by the layers here, in the gradients of their parameters, and not by the loss: once in "
+    "all, as some courses have it. With a loss whose derivative divides, it would be taken twice."
+)
+
+__all__ = ["MEAN", "layer_divides", "loss_divides", "settle"]

@@ -1,0 +1,203 @@
+"""check_loss and check FILE, on losses of other courses: functions, pairs of functions, objects in either order, and means."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from modnet.__main__ import main
+from modnet.check import check_loss
+
+RNG = np.random.default_rng(0)
+SCORES, LABELS = RNG.normal(size=(5, 3)), np.array([0, 2, 1, 1, 0])
+ONEHOT, SHARES = np.eye(3)[LABELS], RNG.dirichlet(np.ones(3), 5)
+NUMBERS = RNG.normal(size=(5, 3))
+
+
+def softmax_loss(x, y):
+    """CS231n: the mean and its derivative."""
+    s = x - x.max(axis=1, keepdims=True)
+    logs = s - np.log(np.exp(s).sum(axis=1, keepdims=True))
+    dx = np.exp(logs)
+    dx[np.arange(len(x)), y] -= 1
+    return -logs[np.arange(len(x)), y].mean(), dx / len(x)
+
+
+def overflowing_loss(x, y):
+    p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+    dx = p.copy()
+    dx[np.arange(len(x)), y] -= 1
+    return -np.log(p[np.arange(len(x)), y]).mean(), dx / len(x)
+
+
+def undivided_loss(x, y):
+    loss, dx = softmax_loss(x, y)
+    return loss, dx * len(x)
+
+
+def mse(y_true, y_pred):
+    return np.mean((y_true - y_pred) ** 2)
+
+
+def mse_prime(y_true, y_pred):
+    return 2 * (y_pred - y_true) / np.size(y_true)
+
+
+def mse_turned(y_true, y_pred):
+    return 2 * (y_true - y_pred) / np.size(y_true)
+
+
+class Costs:
+    """nnfs: a cost for each example, the derivative of their mean, the prediction first."""
+
+    guard = 1e-7
+
+    def forward(self, y_pred, y_true):
+        p = np.clip(y_pred, 1e-7, 1 - 1e-7)
+        return -np.log(p[range(len(p)), y_true] if y_true.ndim == 1 else (p * y_true).sum(axis=1))
+
+    def backward(self, dvalues, y_true):
+        y_true = np.eye(dvalues.shape[1])[y_true] if y_true.ndim == 1 else y_true
+        self.dinputs = -y_true / np.maximum(dvalues, self.guard) / len(dvalues)
+
+
+class Unguarded(Costs):
+    guard = 0.0
+
+
+class Book:
+    """mytorch: one number, backward() without arguments."""
+
+    def forward(self, A, Y):
+        self.A, self.Y = A, Y
+        return ((A - Y) ** 2).sum() / A.size
+
+    def backward(self):
+        return 2 * (self.A - self.Y) / self.A.size
+
+
+class Misspelt(Book):
+    def forward(self, A, Y):
+        self.Y = Y
+        return ((self.A - Y) ** 2).sum() / A.size
+
+
+class Methods:
+    """Other names of methods, the truth first."""
+
+    def loss(self, y, y_pred):
+        return 0.5 * (y - y_pred) ** 2
+
+    def gradient(self, y, y_pred):
+        return y_pred - y
+
+
+class Mixed(Methods):
+    def loss(self, y, y_pred):
+        return -(y * np.log(y_pred)).sum(axis=1)
+
+
+RIGHT = [
+    (softmax_loss, LABELS, SCORES),
+    ((mse, mse_prime), NUMBERS, SCORES),
+    (Costs(), LABELS, SHARES),
+    (Costs(), ONEHOT, SHARES),
+    (Book(), NUMBERS, SCORES),
+    (Methods(), NUMBERS, SCORES),
+    (Methods(), NUMBERS[:, 0], SCORES[:, 0]),
+]
+WRONG = [
+    (overflowing_loss, LABELS, SCORES, "saturates"),
+    (undivided_loss, LABELS, SCORES, "scale"),
+    ((mse, mse_turned), NUMBERS, SCORES, "sign"),
+    (Unguarded(), ONEHOT, SHARES, "saturates"),
+    (Misspelt(), NUMBERS, SCORES, "misspelt"),
+    (Mixed(), ONEHOT, SHARES, "other-function"),
+]
+
+
+@pytest.mark.parametrize(("loss", "y", "yhat"), RIGHT)
+def test_right_losses_of_every_style_are_right(loss, y, yhat):
+    report = check_loss(loss, y, yhat)
+    assert report.ok, report
+    assert [row[1] for row in report.verdicts] == ["right", "right"]
+
+
+@pytest.mark.parametrize(("loss", "y", "yhat", "kind"), WRONG)
+def test_mistakes_in_losses_have_their_names(loss, y, yhat, kind):
+    report = check_loss(loss, y, yhat)
+    assert kind in [f.kind for f in report.findings], report
+
+
+FILE = """
+import numpy as np
+
+def linear_loss(W, X, y, reg):
+    s = X @ W
+    s = s - s.max(axis=1, keepdims=True)
+    logs = s - np.log(np.exp(s).sum(axis=1, keepdims=True))
+    d = np.exp(logs)
+    d[np.arange(len(X)), y] -= 1
+    return -logs[np.arange(len(X)), y].mean() + reg * (W * W).sum(), X.T @ d / len(X) + {term} * reg * W
+
+def rel_error(x, y):
+    return np.max(np.abs(x - y) / (np.maximum(1e-8, np.abs(x) + np.abs(y))))
+
+class Linear:
+    def __init__(self, in_features, out_features):
+        self.W, self.b = np.random.randn(in_features, out_features), np.zeros(out_features)
+    def forward(self, A):
+        self.A = A
+        return A @ self.W + self.b
+    def backward(self, dLdZ):
+        self.dLdW = self.A.T @ dLdZ / len(dLdZ)
+        self.dLdb = dLdZ.sum(axis=0) / len(dLdZ)
+        return dLdZ @ self.W.T
+
+class SoftmaxCrossEntropy:
+    def forward(self, A, Y):
+        e = A - A.max(axis=1, keepdims=True)
+        logs = e - np.log(np.exp(e).sum(axis=1, keepdims=True))
+        self.d = np.exp(logs) - Y
+        return -(Y * logs).sum() / len(A)
+    def backward(self):
+        return self.d{divided}
+"""
+
+
+PAIR = """
+def half(y_true, y_pred):
+    return 0.5 * ((y_true - y_pred) ** 2).mean()
+
+def half_prime(y_true, y_pred):
+    return (y_pred - y_true) / y_true.shape[0]
+"""
+
+
+def checked(tmp_path, text):
+    (tmp_path / "course.py").write_text(text)
+    main(["check", str(tmp_path / "course.py"), "--jobs", "1", "--json", str(tmp_path / "out.json")])
+    handins = json.loads((tmp_path / "out.json").read_text())
+    classes = (handins if isinstance(handins, list) else handins["hand_ins"])[0]["classes"]
+    return {c["name"]: c for c in classes}
+
+
+def test_a_mean_is_judged_by_loss_and_layers_together(tmp_path, capsys):
+    once = checked(tmp_path, FILE.format(term=2, divided=""))
+    assert once.keys() == {"linear_loss", "Linear", "SoftmaxCrossEntropy"}  # and no rel_error
+    assert all(c["ok"] for c in once.values()), {n: c["findings"] for n, c in once.items()}
+    assert "once in all" in once["Linear"]["notes"][0]
+    assert capsys.readouterr().out.count("note on Linear, SoftmaxCrossEntropy") == 1
+
+    twice = checked(tmp_path, FILE.format(term=1, divided=" / len(self.d)"))
+    assert {f["kind"] for f in twice["Linear"]["findings"]} == {"scale"}
+    assert "has divided by it already" in twice["Linear"]["findings"][0]["message"]
+    assert twice["SoftmaxCrossEntropy"]["ok"]
+    assert [f["kind"] for f in twice["linear_loss"]["findings"]] == ["regulariser"]
+
+
+def test_each_function_of_a_pair_has_its_own_record(tmp_path):
+    found = checked(tmp_path, PAIR)
+    assert {name: [f["kind"] for f in c["findings"]] for name, c in found.items()} == {"half": [], "half_prime": ["scale"]}
