@@ -1,6 +1,6 @@
 """Count the lines of code of modnet: no blank lines, no comments, no docstrings. `make lines`.
 
-The core is what a training runs through: all but `check`, plotting, the data sets and the command line.
+The core is what a training runs through. The rooms beside it, which use it as anybody could, are counted apart.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "modnet"
-NOT_CORE = {"check/", "plotting/", "datasets/", "cli/", "__main__.py"}
+NOT_CORE = {
+    "check/", "cli/", "datasets/", "estimators/", "exchange/", "persistence/", "playground/", "plotting/",
+    "scalar.py", "tables/", "__main__.py",
+}  # fmt: skip
 NO_CODE = {
     tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
 }  # fmt: skip
