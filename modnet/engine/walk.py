@@ -31,12 +31,14 @@ from modnet.kernels.compiled import (
     call_gradient,
     call_hits,
     call_loss,
+    call_loss_at_once,
     call_loss_backward,
     call_step,
     inline,
 )
 from modnet.kernels.loops import fetch_rows
 from modnet.kernels.memory import (
+    flat,
     integers_at,
     matrix_at,
     matrix_like,
@@ -61,11 +63,12 @@ WALK = _record(
 )
 
 #: One epoch over some data: `first` to `last` are batches; order says which examples come when; hits is 0 if there are none.
-#: The loss sees each example as so many `positions`, 1 or one for each weight that an example has. From `part` on, what the
+#: The loss sees each example as so many `positions`, 1 or one for each weight that an example has; `at_once` is 0 if it has no
+#: kernel that does all in one pass. From `part` on, what the
 #: threads need that share its batches (`modnet.training.parts`).
 EPOCH = _record(
-    "walk data examples positions targets target_columns weights weight_count order first last batch_size y losses totals "
-    "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw keeps "
+    "walk data examples positions targets target_columns weights weight_count order first last batch_size y losses right totals "
+    "loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments moment_count rates previous draw keeps "
     "part parts meeting partial sum others other_count sleep",
     "clip",
 )
@@ -304,6 +307,7 @@ def walk_epoch(epoch, like):
     targets = matrix_like(e.targets, n, columns, like)
     weights, order = words_at(e.weights, e.weight_count), integers_at(e.order, n)
     y, losses = vector_like(e.y, e.batch_size * columns, like), vector_like(e.losses, e.batch_size * positions, like)
+    right = vector_like(e.right, e.batch_size * positions, like)
     totals, rates = words_at(e.totals, 2), words_at(e.rates, e.last)
     values, deltas = _values(w, like), _deltas(w, like)
     parameters = vector_like(w.parameters, w.parameter_count, like)
@@ -323,7 +327,12 @@ def walk_epoch(epoch, like):
         out = _slot(values, w.result, w.capacity, batch, positions, row_features)
         batch_y = matrix_at(y, begin * columns, batch * positions, row_columns)
         batch_losses = vector_at(losses, begin * positions, batch * positions)
-        call_loss(e.loss, batch_y, out, batch_losses, e.loss_z, e.loss_s)
+        batch_right = vector_at(right, begin * positions, batch * positions)
+        delta = _slot(deltas, w.result, w.capacity, batch, positions, row_features)
+        if e.at_once != 0:
+            call_loss_at_once(e.at_once, batch_y, out, batch_losses, batch_right, delta, e.loss_z, e.loss_s)
+        else:
+            call_loss(e.loss, batch_y, out, batch_losses, e.loss_z, e.loss_s)
         total = _total(batch_losses, weights, examples, positions)
         if e.parts > 1:
             partial[e.part] = total
@@ -333,12 +342,11 @@ def walk_epoch(epoch, like):
                 total += partial[k]
         if not np.isfinite(total):
             return b - e.first
-        hits = 0.0
-        if e.hits != 0:
-            call_hits(e.hits, batch_y, out, batch_losses, e.loss_z, e.loss_s)
-            hits = _count(batch_losses, weights, examples, positions)
-        delta = _slot(deltas, w.result, w.capacity, batch, positions, row_features)
-        call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
+        if e.at_once == 0:
+            if e.hits != 0:
+                call_hits(e.hits, batch_y, out, batch_right, e.loss_z, e.loss_s)
+            call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
+        hits = _count(batch_right, weights, examples, positions) if e.hits != 0 else 0.0
         _scale(delta, weights, examples, positions, whole)
         for i in range(gradient.size):
             gradient[i] = 0
@@ -442,10 +450,9 @@ def _count(hits, weights, examples, positions):
 @inline
 def _scale(delta, weights, examples, positions, batch):
     if weights.size == 0:
-        share = delta.dtype.type(1.0 / batch)
-        for i in range(delta.shape[0]):
-            for j in range(delta.shape[1]):
-                delta[i, j] *= share
+        share, every = delta.dtype.type(1.0 / batch), flat(delta)
+        for i in range(every.size):
+            every[i] *= share
     else:
         for i in range(examples.size):
             for q in range(positions):

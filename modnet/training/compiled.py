@@ -39,9 +39,11 @@ class CompiledRunner(Runner):
         self.slice: _Slice = self.program.spare.pop("slice", None) or _Slice()
         self.draw = int(self.storage.draws[0])  # a forward beside it, between epochs or in another thread, changes no draw
         self.seconds_a_batch = 0.0
-        addresses = [0 if op is None else op.address(type(loss), dtype) for op in operations]
+        at_once = type(loss).in_one_pass
+        needed = operations if at_once is None or held_out is not None else (None, None, operations[2])
+        addresses = [0 if op is None else op.address(type(loss), dtype) for op in (*needed, at_once)]
         self.common = {
-            "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2],
+            "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2], "at_once": addresses[3],
             "loss_s": loss.setting_words().ctypes.data, "previous": self.previous.ctypes.data,
             "step": cast(Operation, type(optimizer).step).address(type(optimizer), dtype),
         }  # fmt: skip
@@ -206,7 +208,7 @@ class _Block:
         self.record = np.zeros(1, EPOCH)
         self.address = self.record.ctypes.data
         self.words, self.clip = self.record.view(np.int64), self.record["clip"]
-        self.losses = self.batch_y = np.empty(0)
+        self.losses = self.right = self.batch_y = np.empty(0)
         self.rates = np.empty(0)
         self._loaded: tuple[Any, Any, Any] = (None, None, None)
         self._size = 0
@@ -230,7 +232,7 @@ class _Block:
         columns = data.targets.shape[1]
         dtype = runner.program.dtype
         if self.losses.size < size * data.positions:
-            self.losses = aligned(size * data.positions, dtype)
+            self.losses, self.right = (aligned(size * data.positions, dtype) for _ in range(2))
         if self.batch_y.size < size * columns:
             self.batch_y = aligned(size * columns, dtype)
         data.matrix = data.X.reshape(data.n, -1)
@@ -239,7 +241,7 @@ class _Block:
             self.words, walk=runner.workspace.address, data=data.matrix.ctypes.data, examples=data.n, positions=data.positions,
             targets=data.targets.ctypes.data, target_columns=columns, weights=data.weights.ctypes.data,
             weight_count=data.weights.size, loss_z=data.z.address, order=rows.ctypes.data, batch_size=size,
-            y=self.batch_y.ctypes.data, losses=self.losses.ctypes.data,
+            y=self.batch_y.ctypes.data, losses=self.losses.ctypes.data, right=self.right.ctypes.data,
         )  # fmt: skip
         self.parts.share(size, len(rows))
 
