@@ -29,9 +29,8 @@ two is a kernel, written under `operation`:
 
 Two more are optional. ``hits(y, yhat, out)``: out[i] is 1 if example i is predicted right, else 0. ``at_once(y, yhat, out,
 right, delta)`` computes in one pass what the others do one after the other, for a training loop, which needs all of it; their
-numbers are what its own are tested against. A loss declares each
-`Setting` as a module does: kernels read it as ``s.scale``, or as ``c.scale``, a number of y's element type. `Loss`,
-`Setting` and `operation` come from this file.
+numbers are what its own are tested against. A loss declares each `Setting` as a module does: kernels read it as ``s.scale``,
+or as ``c.scale``, a number of y's element type. `Loss`, `Setting` and `operation` come from this file.
 """
 
 from __future__ import annotations

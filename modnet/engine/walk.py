@@ -63,13 +63,13 @@ WALK = _record(
 )
 
 #: One epoch over some data: `first` to `last` are batches; order says which examples come when; hits is 0 if there are none.
-#: The loss sees each example as so many `positions`, 1 or one for each weight that an example has; `at_once` is 0 if it has no
-#: kernel that does all in one pass. From `part` on, what the
-#: threads need that share its batches (`modnet.training.parts`).
+#: The loss sees each example as so many `positions`, 1 or one for each weight that an example has; `at_once` is 0 if it
+#: has no kernel that does all in one pass. From `part` on, what the threads need that share its batches
+#: (`modnet.training.parts`).
 EPOCH = _record(
-    "walk data examples positions targets target_columns weights weight_count order first last batch_size y losses right totals "
-    "loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments moment_count rates previous draw keeps "
-    "part parts meeting partial sum others other_count sleep",
+    "walk data examples positions targets target_columns weights weight_count order first last batch_size y losses right "
+    "totals loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments moment_count rates previous draw "
+    "keeps part parts meeting partial sum others other_count sleep",
     "clip",
 )
 

@@ -59,12 +59,12 @@ def first_largest(x, r):
 
 @inline_always
 def is_right(y, scores, r, top, labels):
-    """Whether row r of the scores is largest, top, at its first largest, where y says: a label, or the largest of a row of y."""
+    """Whether the first of row r's largest scores, which are top, is where y says: a label, or the largest of a row of y."""
     classes = scores.shape[1]
     truth = label_at(y, r, classes) if labels else first_largest(in_rows(y, classes), r)
     if truth < 0 or scores[r, truth] != top:  # so is one that is NaN
         return False
+    ahead = 0
     for j in range(truth):
-        if scores[r, j] == top:
-            return False
-    return True
+        ahead += scores[r, j] == top
+    return ahead == 0
