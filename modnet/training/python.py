@@ -82,7 +82,7 @@ class PythonRunner(Runner):
         if draws:
             self._count_draws()
         weights = data.weights_of(examples)
-        losses, right, delta = self.at_once(y, data.by_position(yhat)) if self.at_once is not None else (None, None, None)
+        losses, right, delta = self._in_one_pass(data, y, yhat)
         total = self._total(data, y, yhat, weights, losses)
         if not np.isfinite(total):
             self.take_back()
@@ -138,6 +138,10 @@ class PythonRunner(Runner):
         storage = self.program.storage
         storage.draws[self.program.draw_places] = self.draw
         storage.draws[0] = max(int(storage.draws[0]), self.draw)
+
+    def _in_one_pass(self, data: Data, y: Any, yhat: Any) -> tuple[Any, Any, Any]:
+        """Losses, hits and delta, if the loss computes them together, as the compiled walk has it; else None for each."""
+        return (None, None, None) if self.at_once is None else self.at_once(y, data.by_position(yhat))
 
     def _backward(self, data: Data, x: Any, y: Any, yhat: Any, examples: np.ndarray, draw: int, delta: Any) -> None:
         net, loss, program = self.training.net, self.training.loss, self.program
