@@ -132,7 +132,11 @@ class TeamRunner(PythonRunner):
 
     team: Team
 
-    def epoch(self, order: np.ndarray, bar: Any) -> bool:
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.whole = False  # the order says which rank takes which examples
+
+    def epoch(self, order: np.ndarray, bar: Any, seed: np.ndarray | None = None, most: int = 1) -> bool:
         done = super().epoch(order, bar)
         if done:
             self.team.require_equal()

@@ -47,7 +47,7 @@ class PythonRunner(Runner):
         self.previous: Kept | None = None
         self.burst = False  # whether the last step made numbers of a plain class NaN or infinite, wherever it keeps them
 
-    def epoch(self, order: np.ndarray, bar: Bar) -> bool:
+    def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
         training, net = self.training, self.training.net
         self.require_unchanged()
         draws = self.program is not None and bool(self.program.mode_rows) and self.workspace.set_modes()
