@@ -27,9 +27,10 @@ two is a kernel, written under `operation`:
                     e = yhat[i, j] - y[i, j]
                     delta[i, j] = c.scale * (e + e)
 
-A third one is optional, ``hits(y, yhat, out)``: out[i] is 1 if example i is predicted right, else 0. A loss declares each
-`Setting` as a module does: kernels read it as ``s.scale``, or as ``c.scale``, a number of y's element type. `Loss`,
-`Setting` and `operation` come from this file.
+Two more are optional. ``hits(y, yhat, out)``: out[i] is 1 if example i is predicted right, else 0. ``at_once(y, yhat, out,
+right, delta)`` computes in one pass what the others do one after the other, for a training loop, which needs all of it; their
+numbers are what its own are tested against. A loss declares each `Setting` as a module does: kernels read it as ``s.scale``,
+or as ``c.scale``, a number of y's element type. `Loss`, `Setting` and `operation` come from this file.
 """
 
 from __future__ import annotations
@@ -42,11 +43,12 @@ from numba import types
 
 from modnet.inputs import all_text, as_batch, as_targets
 from modnet.kernels import flat, in_rows
-from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss_backward
+from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss_at_once, enter_loss_backward
 from modnet.kernels.declare import Declares, Setting, Shape
+from modnet.kernels.mathfun import largest
 from modnet.kernels.memory import aligned
 from modnet.kernels.operation import Kind, Memo, Operation, operation
-from modnet.kernels.softmax_rows import IGNORED, first_largest, label_at
+from modnet.kernels.softmax_rows import IGNORED, is_right
 
 
 class Z(NamedTuple):
@@ -78,9 +80,12 @@ class Loss(Declares):
         cls.operations = tuple(op if isinstance(op, Operation) else None for op in found)
         #: Whether a compiled loop can do all that the loss does: nothing is overridden in Python.
         cls.is_compiled = None not in cls.operations[:2] and (cls.operations[2] is not None or found[2] is Loss.hits)
+        #: `at_once` as a kernel, if the class has one and no class below it has written anew what it does.
+        cls.in_one_pass = _newest(cls, "at_once", ("forward", "backward", "hits"))
         cls.rows = Memo(cls._make_row)
 
     operations: tuple[Operation | None, ...] = (None, None, None)
+    in_one_pass: Operation | None = None
     is_compiled = False
     #: The record z of a call, by the values of `row_sizes`. Kept, since making one takes as long as a small kernel.
     rows: Memo
@@ -101,6 +106,10 @@ class Loss(Declares):
     def hits(self, y: Any, yhat: Any) -> Any:
         """1 for each example that is predicted right, else 0, (batch,); None if the loss has no notion of right."""
         return None
+
+    def at_once(self, y: Any, yhat: Any) -> tuple[Any, Any, Any]:
+        """What `forward`, `hits` and `backward` give, in this order. A kernel of this name computes all in one pass."""
+        return self.forward(y, yhat), self.hits(y, yhat), self.backward(y, yhat)
 
     def decoded(self, yhat: Any) -> Any:
         """Predictions in the form of y, from what the network gives: labels if the loss is one of classes, else yhat itself."""
@@ -254,10 +263,34 @@ def _hits(operation: Operation) -> Any:
     return hits
 
 
+def _at_once(operation: Operation) -> Any:
+    def at_once(self: Any, y: Any, yhat: Any) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        if type(self).in_one_pass is not operation:
+            return Loss.at_once(self, y, yhat)
+        prediction, target, z, address = _take(self, operation, y, yhat)
+        out, right = (np.empty(len(prediction), prediction.dtype) for _ in range(2))
+        delta = np.empty(prediction.shape, prediction.dtype)
+        enter_loss_at_once.call(address, target, prediction, out, right, delta, z.address, self._settings()[1])
+        return out, right if type(self).operations[2] is not None else None, delta.reshape(np.shape(yhat))
+
+    return at_once
+
+
+def _newest(kind: type, name: str, others: tuple[str, ...]) -> Operation | None:
+    """The operation of this name, unless a class below the one that has it has written one of the others."""
+
+    def depth(name: str) -> int:
+        return next(i for i, base in enumerate(kind.__mro__) if name in vars(base))
+
+    found = getattr(kind, name, None)
+    return found if isinstance(found, Operation) and all(depth(name) <= depth(other) for other in others) else None
+
+
 Loss.kinds = {  # type: ignore[attr-defined]
     "forward": Kind("loss_forward", _forward, Loss.forward),
     "backward": Kind("loss_backward", _backward, Loss.backward),
     "hits": Kind("hits", _hits, Loss.hits),
+    "at_once": Kind("loss_at_once", _at_once, Loss.at_once),
 }
 
 
@@ -378,13 +411,7 @@ class ClassLoss(Loss):
         for i in range(out.size):
             out[i] = 0
         for r in range(scores.shape[0]):
-            truth = label_at(y, r, classes) if labels else first_largest(in_rows(y, classes), r)
-            ahead = 0 if truth >= 0 else 1
-            for j in range(truth):
-                ahead += not scores[r, j] < scores[r, truth]
-            for j in range(truth + 1, classes if truth >= 0 else 0):
-                ahead += not scores[r, j] <= scores[r, truth]
-            out[r // positions] += ahead == 0
+            out[r // positions] += is_right(y, scores, r, largest(scores, r), labels)
         for i in range(out.size):
             out[i] /= positions
 

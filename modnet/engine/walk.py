@@ -31,12 +31,15 @@ from modnet.kernels.compiled import (
     call_gradient,
     call_hits,
     call_loss,
+    call_loss_at_once,
     call_loss_backward,
     call_step,
     inline,
 )
 from modnet.kernels.loops import fetch_rows
 from modnet.kernels.memory import (
+    bits_at,
+    flat,
     integers_at,
     matrix_at,
     matrix_like,
@@ -60,13 +63,15 @@ WALK = _record(
     "parameters parameter_count gradient state state_count settings setting_count seen seen_settings"
 )
 
-#: One epoch over some data: `first` to `last` are batches; order says which examples come when; hits is 0 if there are none.
-#: The loss sees each example as so many `positions`, 1 or one for each weight that an example has. From `part` on, what the
-#: threads need that share its batches (`modnet.training.parts`).
+#: Epochs over some data, each from batch `first` to `last`; order says which examples come when, and is shuffled between two
+#: epochs if there is a seed; hits is 0 if there are none. `stays` is 1 if a batch is all there is, in the same order each
+#: time, and `held` if the workspace holds it already. The loss sees each example as so many `positions`, 1 or one for each
+#: weight that an example has; `at_once` is 0 if it has no kernel that does all in one pass. From `part` on, what the threads
+#: need that share its batches (`modnet.training.parts`).
 EPOCH = _record(
-    "walk data examples positions targets target_columns weights weight_count order first last batch_size y losses totals "
-    "loss loss_backward hits loss_z loss_s step pieces piece_count moments moment_count rates previous draw keeps "
-    "part parts meeting partial sum others other_count sleep",
+    "walk data examples positions targets target_columns weights weight_count epochs order seed stays held first last "
+    "batch_size y losses right totals loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments moment_count rates previous "
+    "previous_state draw keeps part parts meeting partial sum others other_count sleep",
     "clip",
 )
 
@@ -180,6 +185,14 @@ def _copy_rows(source, start, batch, target):
 
 
 @inline
+def _is_finite(numbers):
+    wrong = 0
+    for i in range(numbers.size):
+        wrong += not np.isfinite(numbers[i])
+    return wrong == 0
+
+
+@inline
 def _seen(w, like):
     """What the values in the workspace came from, apart from the input, which is there: numbers now, and their copies."""
     n = w.parameter_count
@@ -286,11 +299,12 @@ def _add_others(e, like):
 
 @_compiled
 def walk_epoch(epoch, like):
-    """Train on batches `first` to `last` of an epoch; return the number of batches done.
+    """Train on batches `first` to `last` of an epoch, or of several; return the number of batches done.
 
     A batch whose loss is not finite, or whose gradient is not though it is to be clipped, stops the walk before the
     optimizer's step; the parameters are unchanged. With `keeps`, `previous` holds them as they were one step earlier. totals
-    gathers the sum of weighted losses and the sum of hits, of those that have a weight.
+    gathers for each epoch the sum of weighted losses and the sum of hits, of those that have a weight. An epoch after which
+    a number is not finite is the last; `previous_state` is the state as it was before.
 
     With `parts` above 1, as many threads walk together, each with its part of every batch, a workspace and a gradient of its
     own. They meet when all have their part of the loss, of the gradient, of the sum of the gradients, which is taken in the
@@ -304,77 +318,97 @@ def walk_epoch(epoch, like):
     targets = matrix_like(e.targets, n, columns, like)
     weights, order = words_at(e.weights, e.weight_count), integers_at(e.order, n)
     y, losses = vector_like(e.y, e.batch_size * columns, like), vector_like(e.losses, e.batch_size * positions, like)
-    totals, rates = words_at(e.totals, 2), words_at(e.rates, e.last)
+    right = vector_like(e.right, e.batch_size * positions, like)
+    totals, rates = words_at(e.totals, 2 * e.epochs + 1), words_at(e.rates, e.last)
     values, deltas = _values(w, like), _deltas(w, like)
     parameters = vector_like(w.parameters, w.parameter_count, like)
     gradient, previous = vector_like(w.gradient, parameters.size, like), vector_like(e.previous, parameters.size, like)
     moments, pieces = vector_like(e.moments, e.moment_count, like), _pieces_at(e.pieces, e.piece_count)
     meeting, partial = integers_at(e.meeting, 1), words_at(e.partial, 2 * e.parts + 1)
-    for b in range(e.first, e.last):
-        at = b * e.batch_size
-        whole = min(e.batch_size, n - at)
-        begin = whole * e.part // e.parts
-        batch = whole * (e.part + 1) // e.parts - begin
-        examples = vector_at(order, at + begin, batch)
-        fetch_rows(data, examples, matrix_at(values, 0, batch, w.input_features))
-        fetch_rows(targets, examples, matrix_at(y, begin * columns, batch, columns))
-        draw = e.draw + b if e.draw > 0 else 0
-        _forward(w, 0, w.row_count, batch, draw, like)
-        out = _slot(values, w.result, w.capacity, batch, positions, row_features)
-        batch_y = matrix_at(y, begin * columns, batch * positions, row_columns)
-        batch_losses = vector_at(losses, begin * positions, batch * positions)
-        call_loss(e.loss, batch_y, out, batch_losses, e.loss_z, e.loss_s)
-        total = _total(batch_losses, weights, examples, positions)
-        if e.parts > 1:
-            partial[e.part] = total
-            meet(meeting, e.parts, e.sleep)
-            total = 0.0
-            for k in range(e.parts):
-                total += partial[k]
-        if not np.isfinite(total):
-            return b - e.first
-        hits = 0.0
-        if e.hits != 0:
-            call_hits(e.hits, batch_y, out, batch_losses, e.loss_z, e.loss_s)
-            hits = _count(batch_losses, weights, examples, positions)
-        delta = _slot(deltas, w.result, w.capacity, batch, positions, row_features)
-        call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
-        _scale(delta, weights, examples, positions, whole)
-        for i in range(gradient.size):
-            gradient[i] = 0
-        _backward(w, 0, w.row_count, batch, draw, False, True, like)
-        if e.parts > 1:
-            partial[e.parts + e.part] = hits
-            meet(meeting, e.parts, e.sleep)
-            _add_others(e, like)
-            meet(meeting, e.parts, e.sleep)
-            if e.part > 0:
+    state, previous_state = vector_like(w.state, w.state_count, like), vector_like(e.previous_state, w.state_count, like)
+    done, held = 0, e.held
+    for epoch in range(e.epochs):
+        if epoch > 0:
+            _copy(state, previous_state)
+            if e.seed != 0:
+                _shuffle(order, bits_at(e.seed, 1))
+        for b in range(e.first, e.last):
+            at = b * e.batch_size
+            whole = min(e.batch_size, n - at)
+            begin = whole * e.part // e.parts
+            batch = whole * (e.part + 1) // e.parts - begin
+            examples = vector_at(order, at + begin, batch)
+            if not held:
+                fetch_rows(data, examples, matrix_at(values, 0, batch, w.input_features))
+                fetch_rows(targets, examples, matrix_at(y, begin * columns, batch, columns))
+                held = e.stays
+            draw = e.draw + e.first + done if e.draw > 0 else 0
+            _forward(w, 0, w.row_count, batch, draw, like)
+            out = _slot(values, w.result, w.capacity, batch, positions, row_features)
+            batch_y = matrix_at(y, begin * columns, batch * positions, row_columns)
+            batch_losses = vector_at(losses, begin * positions, batch * positions)
+            batch_right = vector_at(right, begin * positions, batch * positions)
+            delta = _slot(deltas, w.result, w.capacity, batch, positions, row_features)
+            if e.at_once != 0:
+                call_loss_at_once(e.at_once, batch_y, out, batch_losses, batch_right, delta, e.loss_z, e.loss_s)
+            else:
+                call_loss(e.loss, batch_y, out, batch_losses, e.loss_z, e.loss_s)
+            total = _total(batch_losses, weights, examples, positions)
+            if e.parts > 1:
+                partial[e.part] = total
                 meet(meeting, e.parts, e.sleep)
-                if partial[2 * e.parts] != 0:
-                    return b - e.first
-                continue
-            hits = 0.0
-            for k in range(e.parts):
-                hits += partial[e.parts + k]
-        is_good = e.clip == 0 or np.isfinite(_clip(gradient, pieces, e.clip))
-        if is_good:
-            totals[0] += total
-            totals[1] += hits
-            if e.keeps:
-                _copy(parameters, previous)
-            for k in range(pieces.size):
-                piece = pieces[k]
-                words_at(piece["s"], 1)[0] = rates[b] * piece["factor"]
-                call_step(
-                    e.step, vector_at(parameters, piece["start"], piece["size"]),
-                    vector_at(gradient, piece["start"], piece["size"]), moments, piece["z"], piece["s"],
-                )  # fmt: skip
-        if e.parts > 1:
-            partial[2 * e.parts] = 0 if is_good else 1
-            meet(meeting, e.parts, e.sleep)
-        if not is_good:
-            return b - e.first
-    return e.last - e.first
+                total = 0.0
+                for k in range(e.parts):
+                    total += partial[k]
+            if not np.isfinite(total):
+                return done
+            if e.at_once == 0:
+                if e.hits != 0:
+                    call_hits(e.hits, batch_y, out, batch_right, e.loss_z, e.loss_s)
+                call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
+            hits = _count(batch_right, weights, examples, positions) if e.hits != 0 else 0.0
+            _scale(delta, weights, examples, positions, whole)
+            for i in range(gradient.size):
+                gradient[i] = 0
+            _backward(w, 0, w.row_count, batch, draw, False, True, like)
+            if e.parts > 1:
+                partial[e.parts + e.part] = hits
+                meet(meeting, e.parts, e.sleep)
+                _add_others(e, like)
+                meet(meeting, e.parts, e.sleep)
+                if e.part > 0:
+                    meet(meeting, e.parts, e.sleep)
+                    if partial[2 * e.parts] != 0:
+                        return done
+                    done += 1
+                    continue
+                hits = 0.0
+                for k in range(e.parts):
+                    hits += partial[e.parts + k]
+            is_good = e.clip == 0 or np.isfinite(_clip(gradient, pieces, e.clip))
+            if is_good:
+                totals[2 * epoch] += total
+                totals[2 * epoch + 1] += hits
+                if e.keeps:
+                    _copy(parameters, previous)
+                for k in range(pieces.size):
+                    piece = pieces[k]
+                    words_at(piece["s"], 1)[0] = rates[b] * piece["factor"]
+                    call_step(
+                        e.step, vector_at(parameters, piece["start"], piece["size"]),
+                        vector_at(gradient, piece["start"], piece["size"]), moments, piece["z"], piece["s"],
+                    )  # fmt: skip
+            if e.parts > 1:
+                partial[2 * e.parts] = 0 if is_good else 1
+                meet(meeting, e.parts, e.sleep)
+            if not is_good:
+                return done
+            done += 1
+        if epoch + 1 < e.epochs:
+            totals[2 * e.epochs] = epoch + 1
+            if not (np.isfinite(totals[2 * epoch]) and _is_finite(parameters) and _is_finite(state)):
+                return done
+    return done
 
 
 @_compiled
@@ -442,10 +476,9 @@ def _count(hits, weights, examples, positions):
 @inline
 def _scale(delta, weights, examples, positions, batch):
     if weights.size == 0:
-        share = delta.dtype.type(1.0 / batch)
-        for i in range(delta.shape[0]):
-            for j in range(delta.shape[1]):
-                delta[i, j] *= share
+        share, every = delta.dtype.type(1.0 / batch), flat(delta)
+        for i in range(every.size):
+            every[i] *= share
     else:
         for i in range(examples.size):
             for q in range(positions):
@@ -486,10 +519,15 @@ def clip(gradient, pieces, count, limit):
     return _clip(gradient, _pieces_at(pieces, count), limit)
 
 
-@_compiled
-def shuffle(order, seed):
-    """Put order (n,) into a random order (Fisher and Yates); seed, one uint64, moves on."""
+@inline
+def _shuffle(order, seed):
     for i in range(order.size - 1, 0, -1):
         # The high half of a 32 by 32 bit product falls evenly on 0 ... i, but for a bias below i / 2**32.
         j = np.int64(((next_bits(seed) >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
         order[i], order[j] = order[j], order[i]
+
+
+@_compiled
+def shuffle(order, seed):
+    """Put order (n,) into a random order (Fisher and Yates); seed, one uint64, moves on."""
+    _shuffle(order, seed)

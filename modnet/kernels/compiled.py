@@ -10,6 +10,7 @@ same machine signature, so their addresses can stand in a table and a compiled l
     loss_forward               (y, yhat, out, z, s)                                      out[i] = the loss of example i
     loss_backward              (y, yhat, delta, z, s)                                    delta = d(loss of an example)/dyhat
     hits                       (y, yhat, out, z, s)                                      out[i] = 1 if example i is right
+    loss_at_once               (y, yhat, out, right, delta, z, s)                        the three above in one pass
     step                       (p, g, moments, z, s)                                     one move of an optimizer
 
     x, out, delta, dx, y, yhat            T matrices; what the rows are is said where a module declares its sizes
@@ -103,6 +104,7 @@ ARGUMENTS: dict[str, dict[str, str]] = {
     "loss_forward": {"y": "m", "yhat": "m", "out": "v", "z": "z", "s": "s"},
     "loss_backward": {"y": "m", "yhat": "m", "delta": "m", "z": "z", "s": "s"},
     "hits": {"y": "m", "yhat": "m", "out": "v", "z": "z", "s": "s"},
+    "loss_at_once": {"y": "m", "yhat": "m", "out": "v", "right": "v", "delta": "m", "z": "z", "s": "s"},
     "step": {"p": "v", "g": "v", "moments": "v", "z": "z", "s": "s"},
 }  # fmt: skip
 
@@ -149,7 +151,7 @@ def _caller(kind: str) -> Any:
 
 call_forward, call_gradient, call_backward = map(_caller, ("forward", "backward_update_gradient", "backward_delta"))
 call_loss, call_loss_backward, call_hits = map(_caller, ("loss_forward", "loss_backward", "hits"))
-call_step = _caller("step")
+call_loss_at_once, call_step = _caller("loss_at_once"), _caller("step")
 
 
 # --- functions that Python calls -------------------------------------------------------------------------------------
@@ -225,3 +227,4 @@ enter_forward, enter_gradient, enter_backward = (
 )
 enter_loss, enter_loss_backward = _entry("loss_forward", call_loss), _entry("loss_backward", call_loss_backward)
 enter_hits, enter_step = _entry("hits", call_hits), _entry("step", call_step)
+enter_loss_at_once = _entry("loss_at_once", call_loss_at_once)

@@ -323,3 +323,4 @@ if JIT_DISABLED:
 
 integers_at = _typed_vector(types.int64, np.int64)
 words_at = _typed_vector(types.float64, np.float64)
+bits_at = _typed_vector(types.uint64, np.uint64)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from modnet.kernels.compiled import inline
+from modnet.kernels.compiled import inline, inline_always
 from modnet.kernels.mathfun import exp, largest
-from modnet.kernels.memory import flat
+from modnet.kernels.memory import flat, in_rows
 
 
 @inline
@@ -23,7 +23,7 @@ def exp_rows(x, out, top):
         out[i] = exp(out[i])
 
 
-@inline
+@inline_always
 def sum_row(x, i):
     """The sum of row i of a matrix.
 
@@ -40,7 +40,7 @@ def sum_row(x, i):
 IGNORED = -1.0
 
 
-@inline
+@inline_always
 def label_at(y, r, classes):
     """The label y[r] as a whole number; -1 if it is not one of 0 to classes - 1."""
     label = y[r]
@@ -55,3 +55,16 @@ def first_largest(x, r):
         if x[r, j] > x[r, best]:
             best = j
     return best
+
+
+@inline_always
+def is_right(y, scores, r, top, labels):
+    """Whether the first of row r's largest scores, which are top, is where y says: a label, or the largest of a row of y."""
+    classes = scores.shape[1]
+    truth = label_at(y, r, classes) if labels else first_largest(in_rows(y, classes), r)
+    if truth < 0 or scores[r, truth] != top:  # so is one that is NaN
+        return False
+    ahead = 0
+    for j in range(truth):
+        ahead += scores[r, j] == top
+    return ahead == 0

@@ -137,6 +137,23 @@ class BCEWithLogits(_Binary):
             for j in range(yhat.shape[1]):
                 delta[i, j] = sigmoid(yhat[i, j]) - y[i, j]                           # (2)
 
+    @operation
+    def at_once(y, yhat, out, right, delta, c):
+        # forward, hits and backward in one pass: e = exp(-|a|) is what all logarithms and sigmoids are made of
+        half = yhat.dtype.type(0.5)
+        for i in range(yhat.shape[0]):
+            for j in range(yhat.shape[1]):
+                delta[i, j] = exp(-abs(yhat[i, j]))
+            total, wrong = c.zero, 0
+            for j in range(yhat.shape[1]):
+                total += _linear(yhat[i, j], y[i, j], c) + log1p(delta[i, j])         # (1)
+            for j in range(yhat.shape[1]):
+                e = delta[i, j]
+                delta[i, j] = (e if yhat[i, j] < c.zero else c.one) / (c.one + e) - y[i, j]  # (2)
+            for j in range(yhat.shape[1]):
+                wrong += (yhat[i, j] > c.zero) != (y[i, j] > half)
+            out[i], right[i] = total, wrong == 0
+
     def decoded(self, yhat: Any) -> np.ndarray:
         return (np.asarray(yhat) > 0).astype(np.int64)
 

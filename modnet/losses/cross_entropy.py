@@ -29,7 +29,7 @@ import numpy as np
 from modnet.inputs import short_repr
 from modnet.kernels import flat, in_rows, inline, inline_always, room
 from modnet.kernels.mathfun import log
-from modnet.kernels.softmax_rows import IGNORED, exp_rows, label_at, sum_row
+from modnet.kernels.softmax_rows import IGNORED, exp_rows, is_right, label_at, sum_row
 from modnet.loss import ClassLoss, Setting, operation
 
 
@@ -221,6 +221,49 @@ class CrossEntropy(ClassLoss):
                 for j in range(classes):
                     t = keep * _truth(y, r, j, classes, labels) + floor
                     p[r, j] = p[r, j] * share * whole - t                             # (2)
+
+    @operation
+    def at_once(y, yhat, out, right, delta, c, z):
+        # forward, hits and backward in one pass: the exponentials are taken once
+        classes, labels = z.classes, z.labels
+        keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
+        plain = labels and c.label_smoothing == c.zero
+        y, a, p = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
+        rows, nan = a.shape[0], a.dtype.type(np.nan)
+        positions = rows // out.size
+        top, rest, share = room(rows, a), room(rows, a), room(rows, a)
+        exp_rows(a, p, top)
+        for r in range(rows):
+            share[r] = sum_row(p, r)
+        for r in range(rows):
+            rest[r], share[r] = log(share[r]), c.one / share[r]                       # lse - top
+        for i in range(out.size):
+            loss, hits = c.zero, 0
+            for r in range(i * positions, (i + 1) * positions):
+                hits += is_right(y, a, r, top[r], labels)
+                truth = label_at(y, r, classes) if plain else -1
+                if truth >= 0:
+                    loss += rest[r] - (a[r, truth] - top[r])                          # (1)
+                    for j in range(classes):
+                        p[r, j] *= share[r]
+                    p[r, truth] -= c.one                                              # (2)
+                elif plain:
+                    loss += _without_label(y, r, rest[r], c.zero, nan)
+                    for j in range(classes):
+                        p[r, j] = _without_label(y, r, p[r, j] * share[r], c.zero, nan)
+                elif labels and y[r] == IGNORED:
+                    loss += c.zero * rest[r]
+                    for j in range(classes):
+                        p[r, j] *= c.zero
+                else:
+                    whole = c.zero
+                    for j in range(classes):
+                        whole += keep * _truth(y, r, j, classes, labels) + floor
+                    for j in range(classes):
+                        t = keep * _truth(y, r, j, classes, labels) + floor
+                        loss += t * _counted(rest[r] - (a[r, j] - top[r]), t, c.zero)
+                        p[r, j] = p[r, j] * share[r] * whole - t
+            out[i], right[i] = loss, hits / positions
 
     def probabilities(self, yhat: Any) -> np.ndarray:
         scores = np.asarray(yhat)

@@ -41,3 +41,14 @@ class MSE(Loss):
         for i in range(yhat.shape[0]):
             for j in range(yhat.shape[1]):
                 delta[i, j] = (yhat[i, j] - y[i, j]) + (yhat[i, j] - y[i, j])         # (2)
+
+    @operation
+    def at_once(y, yhat, out, delta, c):
+        # forward and backward in one pass
+        for i in range(yhat.shape[0]):
+            total = c.zero
+            for j in range(yhat.shape[1]):
+                e = yhat[i, j] - y[i, j]
+                total += e * e                                                        # (1)
+                delta[i, j] = e + e                                                   # (2)
+            out[i] = total

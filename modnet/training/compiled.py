@@ -17,9 +17,10 @@ from modnet.kernels.threads import threads_for
 from modnet.training.data import Data, Source
 from modnet.training.parts import Parts
 from modnet.training.progress import Bar
-from modnet.training.runner import Runner
+from modnet.training.runner import Runner, share
 from modnet.training.training import Training
 
+_MOST_EPOCHS = 10_000  # in one call
 _SLICE = 0.05  # seconds that a compiled walk may take before it comes back to Python, which then sees Ctrl-C
 
 
@@ -39,19 +40,23 @@ class CompiledRunner(Runner):
         self.slice: _Slice = self.program.spare.pop("slice", None) or _Slice()
         self.draw = int(self.storage.draws[0])  # a forward beside it, between epochs or in another thread, changes no draw
         self.seconds_a_batch = 0.0
-        addresses = [0 if op is None else op.address(type(loss), dtype) for op in operations]
+        at_once = type(loss).in_one_pass
+        needed = operations if at_once is None or held_out is not None else (None, None, operations[2])
+        addresses = [0 if op is None else op.address(type(loss), dtype) for op in (*needed, at_once)]
         self.common = {
-            "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2],
+            "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2], "at_once": addresses[3],
             "loss_s": loss.setting_words().ctypes.data, "previous": self.previous.ctypes.data,
+            "previous_state": self.previous_state.ctypes.data, "epochs": 1,
             "step": cast(Operation, type(optimizer).step).address(type(optimizer), dtype),
         }  # fmt: skip
-        self.training_block, self.validation_block = _Block(self, self.totals), _Block(self, np.zeros(2))
+        self.now = 0.0
+        self.training_block, self.validation_block = _Block(self), _Block(self)
         _prepare(walk_epoch, dtype)
         if held_out is not None:
             _prepare(walk_losses, dtype)
 
-    def epoch(self, order: np.ndarray, bar: Bar) -> bool:
-        training, storage = self.training, self.storage
+    def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
+        training = self.training
         self.require_unchanged()
         group = training.optimizer.flat_group()
         if self.previous_state.size:
@@ -66,29 +71,26 @@ class CompiledRunner(Runner):
             block.set_rates(training.optimizer.rates(batches))
             fill(
                 block.words, pieces=group.addresses[0], piece_count=len(group.pieces), moments=group.addresses[1],
-                moment_count=group.moments.size, draw=self.draw + 1 if draws else 0,
+                moment_count=group.moments.size,
             )  # fmt: skip
             block.clip[0] = training.optimizer.setting_words()[2]
+            epochs = min(most, self._epochs_a_slice(batches))
+            block.begin(epochs, seed, fresh=before == 0)
             at = 0
             while at < batches:
-                started = time.perf_counter()
-                end = min(batches, at + self._batches_a_slice())
-                self.slice.note(self.program.parameters, self.program.state, group.moments, group.settings, self.totals)
-                done = self._walk(at, end)
-                now = time.perf_counter()
-                if done:
-                    self.seconds_a_batch = (now - started) / done
-                training.step += done
-                if not len(group.pieces):
-                    group.settings.view(np.int64)[0, type(training.optimizer).layout.words["steps"]] += done
-                if draws:
-                    storage.draws[self.program.draw_places] = self.draw + at + done
-                    storage.draws[0] = max(int(storage.draws[0]), self.draw + at + done)
-                if done < end - at:
-                    self._lost(before + at + done, min(size, len(rows) - (at + done) * size) * data.positions)
+                end = batches if epochs > 1 else min(batches, at + self._batches_a_slice())
+                done = self._slice(block, group, at, end, epochs, draws)
+                earlier, rest = divmod(done, end - at)
+                if rest == 0 and earlier and (earlier == epochs or not self._is_finite(block.sums[2 * earlier - 2])):
+                    earlier, rest = earlier - 1, end - at
+                self._note(block, earlier)
+                self.draw += (end - at) * earlier if draws else 0
+                if rest < end - at:
+                    self._lost(before + at + rest, min(size, len(rows) - (at + rest) * size) * data.positions)
                     return False
                 at = end
-                bar.moved(before + at, now)
+                bar.moved(before + at, self.now)
+            self.totals[:] = block.sums[2 * earlier : 2 * earlier + 2]
             self.seen += len(rows)
             self.counted += data.count_of(rows)
             self.draw += batches if draws else 0
@@ -98,16 +100,56 @@ class CompiledRunner(Runner):
             return False
         return True
 
-    def _walk(self, first: int, last: int) -> int:
-        """Train on some batches of the block; return how many were done."""
-        block = self.training_block
-        fill(block.words, first=first, last=last)
-        done: int = block.parts.walk(lambda: walk_epoch.call(block.address, self.previous))
+    def _slice(self, block: _Block, group: Any, first: int, last: int, epochs: int, draws: bool) -> int:
+        """Train on some batches of the block, or on all in several epochs; return how many were done."""
+        training, storage, program = self.training, self.storage, self.program
+        moving = (program.parameters, program.state, group.moments, group.settings, block.sums)
+        self.slice.note(*moving, *block.order_and_seed)
+        fill(block.words, draw=self.draw + 1 if draws else 0)
+        started = time.perf_counter()
+        try:
+            done = self._walk(first, last)
+        except KeyboardInterrupt:  # once the walk has ended, since nothing can interrupt it
+            self._note(block, min(int(block.sums[2 * epochs]), epochs - 1))
+            raise
+        self.now = time.perf_counter()
+        if done:
+            self.seconds_a_batch = (self.now - started) / done
+        training.step += done
+        if not len(group.pieces):
+            group.settings.view(np.int64)[0, type(training.optimizer).layout.words["steps"]] += done
+        if draws:
+            storage.draws[self.program.draw_places] = self.draw + first + done
+            storage.draws[0] = max(int(storage.draws[0]), self.draw + first + done)
         return done
 
-    def _is_finite(self) -> bool:
+    def _note(self, block: _Block, epochs: int) -> None:
+        """Note that so many whole epochs were walked before the one that was walked last."""
+        if not epochs:
+            return
+        training, data = self.training, cast(Data, self.data)
+        sums = block.sums[: 2 * epochs].reshape(-1, 2)
+        figures = {"loss": (sums[:, 0] / data.n).tolist()}
+        if self.counts_hits:
+            counted = data.count_of(np.arange(data.n))
+            figures["accuracy"] = [share(hits, counted) for hits in sums[:, 1].tolist()]
+        training.history.note_alike(figures, training.optimizer.lr)
+        training.optimizer.epochs += epochs
+        training.epoch += epochs
+
+    def _walk(self, first: int, last: int) -> int:
+        block = self.training_block
+        fill(block.words, first=first, last=last, held=block.held)
+        done: int = block.parts.walk(lambda: walk_epoch.call(block.address, self.previous))
+        block.held = self.whole
+        return done
+
+    def _is_finite(self, total: float = 0.0) -> bool:
+        """Whether the parameters and the state are, and the sum of the losses."""
         state = self.program.state
-        return bool(np.isfinite(self.program.parameters).all() and (not state.size or np.isfinite(state).all()))
+        return bool(
+            np.isfinite(total) and np.isfinite(self.program.parameters).all() and (not state.size or np.isfinite(state).all())
+        )
 
     def _lost(self, batch: int, count: int) -> None:
         """The loss of a batch, its first `count` ones, is not finite; or after the last one the parameters are not."""
@@ -143,7 +185,8 @@ class CompiledRunner(Runner):
     def validate(self) -> tuple[np.ndarray, float, float]:
         assert self.held_out is not None
         block, seen, counted = self.validation_block, 0, 0.0
-        block.totals[:] = 0
+        self.training_block.held = False  # they go through the same workspace
+        block.begin()
         for data, rows, size in self.held_out.all_chunks(self.size):
             block.load(data, rows, size)
             batches = -(-len(rows) // size)
@@ -152,7 +195,7 @@ class CompiledRunner(Runner):
                 with threads_for(self.program.operations * size):
                     walk_losses.call(block.address, self.previous)
             seen, counted = seen + len(rows), counted + data.count_of(rows)
-        return block.totals, seen, counted
+        return block.sums[:2].copy(), seen, counted
 
     def require_capacity(self, size: int) -> None:
         """Take a larger workspace if batches are larger than those before."""
@@ -161,6 +204,12 @@ class CompiledRunner(Runner):
             self.workspace.batch = 0
             if self.program.mode_rows:
                 self.workspace.set_modes()
+
+    def _epochs_a_slice(self, batches: int) -> int:
+        """How many epochs one call may walk through: more than one if steps are short, and all examples are in memory."""
+        if type(self.data) is not Data or self.training_block.parts.count > 1 or not self.seconds_a_batch:
+            return 1
+        return max(1, min(_MOST_EPOCHS, int(_SLICE / (self.seconds_a_batch * batches))))
 
     def _batches_a_slice(self) -> int:
         """How many batches a walk may take before it comes back to Python; one before the first is timed."""
@@ -199,19 +248,40 @@ class _Slice:
 
 
 class _Block:
-    """What a walk needs to know of the examples that it takes: the record, and the arrays whose addresses are in it."""
+    """What a walk needs to know of the examples that it takes: the record, and the arrays whose addresses are in it.
 
-    def __init__(self, runner: CompiledRunner, totals: np.ndarray) -> None:
-        self.runner, self.totals = runner, totals
+    Attributes
+    ----------
+    sums : for each epoch of a walk the sum of weighted losses and of hits; then how many epochs are done.
+    order_and_seed : what an epoch after the first changes. held : whether the workspace holds the only batch there is.
+    """
+
+    def __init__(self, runner: CompiledRunner) -> None:
+        self.runner = runner
+        self.sums = np.zeros(3)
+        self.order_and_seed: tuple[np.ndarray, ...] = ()
+        self.held = False
         self.record = np.zeros(1, EPOCH)
         self.address = self.record.ctypes.data
         self.words, self.clip = self.record.view(np.int64), self.record["clip"]
-        self.losses = self.batch_y = np.empty(0)
+        self.losses = self.right = self.batch_y = np.empty(0)
         self.rates = np.empty(0)
         self._loaded: tuple[Any, Any, Any] = (None, None, None)
         self._size = 0
-        fill(self.words, totals=totals.ctypes.data, **runner.common)
+        fill(self.words, **runner.common)
         self.parts = Parts(runner.program, self.record)
+
+    def begin(self, epochs: int = 1, seed: np.ndarray | None = None, fresh: bool = True) -> None:
+        """Be ready for so many epochs in one walk, with the order shuffled by the seed before each but the first."""
+        if len(self.sums) != 2 * epochs + 1:
+            self.sums = np.zeros(2 * epochs + 1)
+        elif fresh:
+            self.sums[:] = 0
+        self.order_and_seed = () if seed is None or epochs == 1 else (self._loaded[1], seed)
+        fill(
+            self.words, totals=self.sums.ctypes.data, epochs=epochs, stays=self.runner.whole,
+            seed=self.order_and_seed[1].ctypes.data if self.order_and_seed else 0,
+        )  # fmt: skip
 
     def set_rates(self, rates: np.ndarray) -> None:
         """Note the learning rates of the block's batches."""
@@ -230,16 +300,17 @@ class _Block:
         columns = data.targets.shape[1]
         dtype = runner.program.dtype
         if self.losses.size < size * data.positions:
-            self.losses = aligned(size * data.positions, dtype)
+            self.losses, self.right = (aligned(size * data.positions, dtype) for _ in range(2))
         if self.batch_y.size < size * columns:
             self.batch_y = aligned(size * columns, dtype)
         data.matrix = data.X.reshape(data.n, -1)
         self._loaded, self._size = (data, rows, runner.workspace), size
+        self.held = False
         fill(
             self.words, walk=runner.workspace.address, data=data.matrix.ctypes.data, examples=data.n, positions=data.positions,
             targets=data.targets.ctypes.data, target_columns=columns, weights=data.weights.ctypes.data,
             weight_count=data.weights.size, loss_z=data.z.address, order=rows.ctypes.data, batch_size=size,
-            y=self.batch_y.ctypes.data, losses=self.losses.ctypes.data,
+            y=self.batch_y.ctypes.data, losses=self.losses.ctypes.data, right=self.right.ctypes.data,
         )  # fmt: skip
         self.parts.share(size, len(rows))
 

@@ -56,6 +56,13 @@ class History:
             else:
                 self.metrics.setdefault(name, []).append(value)
 
+    def note_alike(self, figures: Mapping[str, list[float]], rate: float) -> None:
+        """Note the figures of several epochs, which all had the same learning rate as those before them."""
+        for name, values in figures.items():
+            (self.loss if name == "loss" else self.metrics.setdefault(name, [])).extend(values)
+        rates = self.metrics.get("lr", self._rates)
+        rates.extend([rate] * len(figures["loss"]))
+
     def note_rate(self, rate: float, scheduled: bool) -> None:
         """Note the learning rate at the start of an epoch. Once it is not always the same, every epoch has one in "lr"."""
         if "lr" in self.metrics:

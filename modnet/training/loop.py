@@ -11,6 +11,7 @@ from modnet.engine.modes import modes_of, restore_modes, set_training
 from modnet.engine.snapshot import Kept
 from modnet.engine.state import numbers_of
 from modnet.engine.walk import shuffle as shuffle_order
+from modnet.optim.optimizer import Optimizer
 from modnet.training import advice
 from modnet.training.checkpoint import Checkpoint
 from modnet.training.evaluating import Measured
@@ -59,15 +60,13 @@ class Loop:
             set_training(net, True)
             for watcher in self.watchers:
                 watcher.on_fit_begin(training)
-            for epoch in range(self.start + 1, training.epochs + 1):
-                if epoch == self.start + 1:
-                    self._stop_without_patience(self.start)
-                if training.stop_reason:
-                    break
-                training.epoch = epoch
+            training.epoch = self.start
+            self._stop_without_patience(self.start)
+            while training.epoch < training.epochs and not training.stop_reason:
+                training.epoch += 1
                 if not self._epoch():
                     break
-                recorded = epoch
+                recorded = training.epoch
                 for watcher in self.watchers:
                     watcher.on_epoch_end(training)
                 if self.watchers:
@@ -78,7 +77,7 @@ class Loop:
             history.stopped_because = training.stop_reason or f"all {training.epochs} epochs done"
         except KeyboardInterrupt:
             history.stopped_because = f"interrupted in epoch {training.epoch}"
-            history.cut(recorded)
+            history.cut(max(recorded, training.epoch - 1))
             runner.take_back()
         finally:
             try:
@@ -101,11 +100,12 @@ class Loop:
         training, runner, history = self.training, self.runner, self.training.history
         if self.watchers:
             set_training(training.net, True)  # a callback may have called eval()
-        if self.seed is not None:
-            shuffle_order.call(self.order, self.seed)
+        seed = None if runner.whole else self.seed
+        if seed is not None:
+            shuffle_order.call(self.order, seed)
         rate = training.optimizer.lr
         self.moved = self.moved or rate > 0 or bool(training.optimizer.rates(runner.batches or 1).any())
-        done = runner.epoch(self.order, self.bar)
+        done = runner.epoch(self.order, self.bar, seed, self._unwatched_epochs())
         if runner.diverged or not done:
             return False
         figures = runner.figures()
@@ -125,6 +125,19 @@ class Loop:
             self._stop_without_patience(training.epoch)
         return True
 
+    def _unwatched_epochs(self) -> int:
+        """How many epochs may follow each other from this one on before anybody looks at the figures of one, or at the rate."""
+        training, optimizer = self.training, self.training.optimizer
+        watching = self.measured, self.checkpoint, self.runner.held_out, optimizer.schedule
+        if self.watchers or watching != (None,) * 4 or not _follows_rate(type(optimizer)):
+            return 1
+        return training.epochs + 1 - training.epoch
+
     def _stop_without_patience(self, epoch: int) -> None:
         if self.patience is not None and epoch and epoch - self.best_at >= self.patience:
             self.training.stop(f"no lower validation loss in {self.patience} epochs")
+
+
+def _follows_rate(kind: type[Optimizer]) -> bool:
+    """Whether nothing but a schedule changes the learning rate of such an optimizer."""
+    return kind.rates is Optimizer.rates and kind.epoch_end is Optimizer.epoch_end

@@ -132,7 +132,11 @@ class TeamRunner(PythonRunner):
 
     team: Team
 
-    def epoch(self, order: np.ndarray, bar: Any) -> bool:
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.whole = False  # the order says which rank takes which examples
+
+    def epoch(self, order: np.ndarray, bar: Any, seed: np.ndarray | None = None, most: int = 1) -> bool:
         done = super().epoch(order, bar)
         if done:
             self.team.require_equal()
@@ -149,10 +153,11 @@ class TeamRunner(PythonRunner):
         if len(mine):
             x, y, weights = data.X[mine], data.by_position(data.y[mine]), data.weights_of(mine)
             yhat = self._forward(x, draw)
-            total = self._total(data, y, yhat, weights)
-            figures = total, self._hits(data, y, yhat, weights), float(len(mine)), data.count_of(mine)
+            losses, right, delta = self._in_one_pass(data, y, yhat)
+            total = self._total(data, y, yhat, weights, losses)
+            figures = total, self._hits(data, y, yhat, weights, right), float(len(mine)), data.count_of(mine)
             if np.isfinite(total):
-                self._backward(data, x, y, yhat, mine, draw)
+                self._backward(data, x, y, yhat, mine, draw, delta)
         if draws:
             self._count_draws()
         total, hits, seen, counted = team.exchange(len(mine) / len(examples), figures)

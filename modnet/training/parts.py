@@ -46,14 +46,14 @@ class Parts:
     """
 
     def __init__(self, program: Program, record: np.ndarray) -> None:
-        self.program, self.record, self.operations = program, record, 0
+        self.program, self.record, self.operations, self.count = program, record, 0, 1
         self.memory: _Memory | None = None
         self.crew: _Crew | None = None
         fill(record.view(np.int64), parts=1)
 
     def share(self, size: int, examples: int) -> None:
         """Be ready for batches of this size, of so many examples."""
-        count = count_parts(self.program, size, examples)
+        count = self.count = count_parts(self.program, size, examples)
         self.operations = self.program.operations * size
         if self.memory is not None and self.memory.serves(count, size):
             return

@@ -36,6 +36,8 @@ class PythonRunner(Runner):
         operations = getattr(type(training.loss), "operations", ())
         self.hits: Any = training.loss.hits if operations and operations[2] is not None else None
         self.counts_hits = self.hits is not None
+        one_pass = getattr(type(training.loss), "in_one_pass", None) is not None and not training.optimizer.needs_loss
+        self.at_once: Any = training.loss.at_once if one_pass else None
         net = training.net
         if is_wired(net) or is_ours(net):
             self.program = run.program_of(net, data.shape, data.dtype, size)
@@ -45,7 +47,7 @@ class PythonRunner(Runner):
         self.previous: Kept | None = None
         self.burst = False  # whether the last step made numbers of a plain class NaN or infinite, wherever it keeps them
 
-    def epoch(self, order: np.ndarray, bar: Bar) -> bool:
+    def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
         training, net = self.training, self.training.net
         self.require_unchanged()
         draws = self.program is not None and bool(self.program.mode_rows) and self.workspace.set_modes()
@@ -80,17 +82,18 @@ class PythonRunner(Runner):
         if draws:
             self._count_draws()
         weights = data.weights_of(examples)
-        total = self._total(data, y, yhat, weights)
+        losses, right, delta = self._in_one_pass(data, y, yhat)
+        total = self._total(data, y, yhat, weights, losses)
         if not np.isfinite(total):
             self.take_back()
             self.diverge(b, total)
             return False
         self.totals[0] += total
-        self.totals[1] += self._hits(data, y, yhat, weights)
+        self.totals[1] += self._hits(data, y, yhat, weights, right)
         self.seen += len(x)
         self.counted += data.count_of(examples)
         if not optimizer.needs_loss:
-            self._backward(data, x, y, yhat, examples, draw)
+            self._backward(data, x, y, yhat, examples, draw, delta)
         self.keep_previous()
         before = _count_not_finite(net)
         try:
@@ -136,10 +139,15 @@ class PythonRunner(Runner):
         storage.draws[self.program.draw_places] = self.draw
         storage.draws[0] = max(int(storage.draws[0]), self.draw)
 
-    def _backward(self, data: Data, x: Any, y: Any, yhat: Any, examples: np.ndarray, draw: int) -> None:
+    def _in_one_pass(self, data: Data, y: Any, yhat: Any) -> tuple[Any, Any, Any]:
+        """Losses, hits and delta, if the loss computes them together, as the compiled walk has it; else None for each."""
+        return (None, None, None) if self.at_once is None else self.at_once(y, data.by_position(yhat))
+
+    def _backward(self, data: Data, x: Any, y: Any, yhat: Any, examples: np.ndarray, draw: int, delta: Any) -> None:
         net, loss, program = self.training.net, self.training.loss, self.program
         predicted = data.by_position(yhat)
-        delta = np.array(loss.backward(y, predicted), order="C")
+        if delta is None:
+            delta = np.array(loss.backward(y, predicted), order="C")
         if delta.shape != np.shape(predicted):
             name = type(loss).__name__
             raise ValueError(f"{name}: backward returned shape {delta.shape}, expected {np.shape(predicted)}, that of yhat")
@@ -154,10 +162,10 @@ class PythonRunner(Runner):
         d = as_batch(delta.reshape(len(x), -1), program.dtype, program.root, "delta")
         run.backward(program, self.workspace, x.reshape(len(x), -1), d, draw, gradient=True, wants_dx=False, trusted=True)
 
-    def _total(self, data: Data, y: Any, yhat: Any, weights: np.ndarray) -> float:
+    def _total(self, data: Data, y: Any, yhat: Any, weights: np.ndarray, losses: Any = None) -> float:
         """The sum of weighted losses of some examples; y has a row for each position."""
         try:
-            array = np.asarray(self.training.loss.forward(y, data.by_position(yhat)))
+            array = np.asarray(self.training.loss.forward(y, data.by_position(yhat)) if losses is None else losses)
         except PredictionError:  # as the compiled walk has it, for a prediction that has left what the loss takes
             return float("nan")
         if array.shape != (len(y),):
@@ -166,10 +174,10 @@ class PythonRunner(Runner):
         with np.errstate(all="ignore"):
             return float(np.sum(array * weights if weights.size else array, dtype=np.float64))
 
-    def _hits(self, data: Data, y: Any, yhat: Any, weights: np.ndarray) -> float:
+    def _hits(self, data: Data, y: Any, yhat: Any, weights: np.ndarray, right: Any = None) -> float:
         if self.hits is None:
             return 0.0
-        found = np.asarray(self.hits(y, data.by_position(yhat)))
+        found = np.asarray(self.hits(y, data.by_position(yhat)) if right is None else right)
         return float(np.sum(found[weights > 0] if weights.size else found))
 
     def validate(self) -> tuple[np.ndarray, float, float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.training.data import Source
+from modnet.training.data import Data, Source
 from modnet.training.progress import Bar
 from modnet.training.training import Training
 
@@ -18,6 +18,7 @@ class Runner:
     ----------
     program : of the network, if its wiring says all of it; else None.
     batches : steps in an epoch, if that is known. diverged : what went wrong, in words; empty while nothing did.
+    whole : whether every step takes all examples, so that their order means nothing.
     totals : of the epoch: the sum of weighted losses, and of hits. seen, counted : the examples that the sums are over.
     """
 
@@ -25,14 +26,19 @@ class Runner:
         self.training, self.data, self.held_out, self.size = training, data, held_out, size
         self.program: Any = None
         self.batches = data.batches(size)
+        self.whole = self.batches == 1 and type(data) is Data
         self.diverged = ""
         self.totals = np.zeros(2)
         self.seen = self.counted = 0.0
         self.counts_hits = False
         self.draw = 0  # the number of the last forward in training, if any module draws
 
-    def epoch(self, order: np.ndarray, bar: Bar) -> bool:
-        """Train on all batches; False if a callback or divergence ended it before."""
+    def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
+        """Train on all batches; False if a callback or divergence ended it before.
+
+        It may be several epochs, up to `most`, with the order shuffled by the seed between two of them. All but the last are
+        noted in the history then.
+        """
         raise NotImplementedError
 
     def validate(self) -> tuple[np.ndarray, float, float]:
@@ -61,12 +67,12 @@ class Runner:
         """The figures of the epoch that has just ended."""
         found = {"loss": float(self.totals[0]) / self.seen}
         if self.counts_hits:
-            found["accuracy"] = _share(self.totals[1], self.counted)
+            found["accuracy"] = share(self.totals[1], self.counted)
         if self.held_out is not None:
             totals, seen, counted = self.validate()
             found["validation_loss"] = float(totals[0]) / seen
             if self.counts_hits:
-                found["validation_accuracy"] = _share(totals[1], counted)
+                found["validation_accuracy"] = share(totals[1], counted)
         return found
 
     def diverge(self, batch: int, value: float, what: str = "loss") -> None:
@@ -75,5 +81,6 @@ class Runner:
         self.diverged = f"the {what} became {value} at epoch {self.training.epoch}, batch {batch + 1}{of}"
 
 
-def _share(hits: float, counted: float) -> float:
+def share(hits: float, counted: float) -> float:
+    """The share of hits among the examples that count; NaN if none does."""
     return float(hits) / counted if counted else float("nan")
