@@ -21,7 +21,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from modnet.engine.program import ROW
 from modnet.kernels.compiled import (
@@ -35,6 +34,7 @@ from modnet.kernels.compiled import (
     call_step,
     inline,
 )
+from modnet.kernels.jit import types
 from modnet.kernels.loops import fetch_rows
 from modnet.kernels.memory import (
     integers_at,
@@ -87,7 +87,7 @@ _walk_at, _epoch_at = record_reader(WALK), record_reader(EPOCH)
 _rows_at, _pieces_at = records_reader(ROW), records_reader(PIECE)
 
 
-def _signatures(element: types.Float) -> dict[str, tuple[Any, ...]]:
+def _signatures(element: Any) -> dict[str, tuple[Any, ...]]:
     integer, vector, matrix = types.int64, element[::1], element[:, ::1]
     return {
         "walk_forward": (integer, matrix, matrix, integer, integer),
