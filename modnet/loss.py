@@ -39,12 +39,12 @@ import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
 
 from modnet.inputs import all_text, as_batch, as_targets
 from modnet.kernels import flat, in_rows
 from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss_at_once, enter_loss_backward
 from modnet.kernels.declare import Declares, Setting, Shape
+from modnet.kernels.jit import types
 from modnet.kernels.mathfun import largest
 from modnet.kernels.memory import aligned
 from modnet.kernels.operation import Kind, Memo, Operation, operation

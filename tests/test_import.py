@@ -56,6 +56,18 @@ def test_importing_modnet_brings_numpy_and_numba_alone(stages):
     assert stages["import"] == []
 
 
+@pytest.mark.needs_jit
+def test_numba_comes_in_with_the_first_kernel():
+    code = """
+import sys, modnet
+assert "numba" not in sys.modules
+modnet.Tanh().forward([[1.0]])
+assert "numba" in sys.modules
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(modnet.__file__).parent.parent)}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)
+
+
 def test_the_handout_and_data_made_here_bring_nothing_more(stages):
     assert stages["data"] == []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import modnet
 from modnet.kernels.cache import cache_folder
-from modnet.kernels.compiled import JIT_DISABLED
+from modnet.kernels.jit import JIT_DISABLED
 
 _PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-learn", "threadpoolctl", "matplotlib", "tqdm")
 _PREFIXES = ("OPENBLAS_", "GOTO_", "MKL_", "BLIS_", "VECLIB_", "OMP_", "NUMBA_", "MODNET_", "KMP_")

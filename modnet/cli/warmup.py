@@ -15,7 +15,8 @@ from modnet.cli.doctor import count_kernels
 from modnet.discovery import all_losses, all_modules, all_optimizers
 from modnet.engine.joints import JOINTS
 from modnet.kernels.cache import KernelCache, cache_folder
-from modnet.kernels.compiled import JIT_DISABLED, Compiled
+from modnet.kernels.compiled import Compiled
+from modnet.kernels.jit import JIT_DISABLED
 from modnet.kernels.operation import Operation
 
 

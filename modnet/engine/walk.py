@@ -21,7 +21,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from modnet.engine.program import ROW
 from modnet.kernels.compiled import (
@@ -36,6 +35,7 @@ from modnet.kernels.compiled import (
     call_step,
     inline,
 )
+from modnet.kernels.jit import types
 from modnet.kernels.loops import fetch_rows
 from modnet.kernels.memory import (
     bits_at,
@@ -70,8 +70,8 @@ WALK = _record(
 #: need that share its batches (`modnet.training.parts`).
 EPOCH = _record(
     "walk data examples positions targets target_columns weights weight_count epochs order seed stays held first last "
-    "batch_size y losses right totals loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments moment_count rates previous "
-    "previous_state draw keeps part parts meeting partial sum others other_count sleep",
+    "batch_size y losses right totals loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments "
+    "moment_count rates previous previous_state draw keeps part parts meeting partial sum others other_count sleep",
     "clip",
 )
 
@@ -92,7 +92,7 @@ _walk_at, _epoch_at = record_reader(WALK), record_reader(EPOCH)
 _rows_at, _pieces_at = records_reader(ROW), records_reader(PIECE)
 
 
-def _signatures(element: types.Float) -> dict[str, tuple[Any, ...]]:
+def _signatures(element: Any) -> dict[str, tuple[Any, ...]]:
     integer, vector, matrix = types.int64, element[::1], element[:, ::1]
     return {
         "walk_forward": (integer, matrix, matrix, integer, integer),

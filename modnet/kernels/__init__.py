@@ -1,5 +1,8 @@
 """What an author of a kernel imports: operations and declarations, views of memory, matrix products, exp and friends."""
 
+import sys as _sys
+
+from modnet.kernels import jit as _jit
 from modnet.kernels import mathfun as mathfun
 from modnet.kernels import random as random
 from modnet.kernels import softmax_rows as softmax_rows
@@ -14,6 +17,8 @@ from modnet.kernels.memory import flat, in_rows, matrix_at, room, vector_at
 from modnet.kernels.operation import Operation, operation
 
 read_sources()
+if "numba" in _sys.modules:
+    _jit.numba()  # functions that others compile may call helpers from now on
 
 __all__ = [
     "Fixed",

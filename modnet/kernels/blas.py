@@ -12,12 +12,10 @@ from functools import cache
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import get_cython_function_address, intrinsic
 
 from modnet.kernels.cache import BEFORE_LOADING
-from modnet.kernels.compiled import JIT_DISABLED, inline
+from modnet.kernels.compiled import inline
+from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
 from modnet.kernels.simd import WIDE
 from modnet.kernels.threads import MANY
 from modnet.kernels.tiles import product_nt
@@ -40,6 +38,8 @@ def provide_gemm() -> None:
         if name is not None:
             address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
         else:
+            from numba.extending import get_cython_function_address
+
             address = get_cython_function_address("scipy.linalg.cython_blas", f"{letter}gemm")
         llvmlite.binding.add_symbol(f"modnet_{letter}gemm", address)
 

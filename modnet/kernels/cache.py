@@ -29,13 +29,7 @@ from typing import Any
 
 import llvmlite
 import llvmlite.binding
-import numba
 import numpy as np
-from numba import types
-from numba.core import config, serialize
-from numba.core.caching import _Cache
-from numba.core.compiler import CompileResult
-from numba.core.runtime import rtsys
 
 _DAYS_UNUSED = 30  # a folder of another version, unused for so long, is removed
 
@@ -148,6 +142,9 @@ def cache_folder() -> Path | None:
     if not _folder:
         found = next((base for base in _candidates() if _usable(base)), None)
         if found is not None:
+            import numba
+            from numba.core import config
+
             processor = repr((llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()))
             switches = repr([getattr(config, name, None) for name in _SWITCHES] + [llvmlite.__version__])
             version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{numba.__version__}"
@@ -172,7 +169,7 @@ def _remove_old(base: Path, current: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-class KernelCache(_Cache):
+class KernelCache:
     """numba's cache interface over one file for each function and signature.
 
     numba's own cache is keyed by the file of the function alone, so it goes stale when a helper in another file changes,
@@ -226,6 +223,9 @@ class KernelCache(_Cache):
             return None
         if content[:32] != hashlib.sha256(content[32:]).digest():
             return None
+        from numba.core.compiler import CompileResult
+        from numba.core.runtime import rtsys
+
         for prepare in BEFORE_LOADING:
             prepare()
         if self._of_library:
@@ -241,6 +241,8 @@ class KernelCache(_Cache):
         path = self._path(sig)
         if path is None:
             return
+        from numba.core import serialize
+
         content = serialize.dumps(data._reduce())
         part = path.with_name(f"{path.stem}-{os.urandom(8).hex()}.part")
         mode = 0o777 if _is_chosen() else 0o700
@@ -308,8 +310,13 @@ def _value(value: Any, seen: dict[int, str]) -> Iterator[str]:
     elif isinstance(value, tuple):
         for item in value:
             yield from _value(item, seen)
-    elif isinstance(value, bool | int | float | complex | str | bytes | None | np.generic | np.dtype | type | types.Type):
+    elif isinstance(value, bool | int | float | complex | str | bytes | None | np.generic | np.dtype | type) or _is_type(value):
         yield repr(value)
+
+
+def _is_type(value: Any) -> bool:
+    """Whether it is a type of numba's, which nobody has before numba is imported."""
+    return "numba" in sys.modules and isinstance(value, sys.modules["numba"].types.Type)
 
 
 def _names(code: Any) -> set[str]:

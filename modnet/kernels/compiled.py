@@ -24,18 +24,14 @@ A class shows kernels with names in place of blocks (`modnet.kernels.operation`)
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-import numba
 import numpy as np
-from numba import types
-from numba.core import cgutils, config
-from numba.extending import intrinsic, typeof_impl
 
+from modnet.kernels import jit
 from modnet.kernels.cache import KernelCache
-
-JIT_DISABLED = bool(config.DISABLE_JIT)
+from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
 
 # contract: multiply and add in one instruction; reassoc: sums may be reordered, so that they vectorise. The flags that let
 # the compiler assume there is no NaN or infinity are never used: a NaN must come out. With the default error model a loop
@@ -45,10 +41,6 @@ JIT_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath"
 # Nothing in Python calls kernels and helpers, so they get no wrappers for it, which takes a seventh off their compilation.
 # Calling a dispatcher without wrappers ends the process: none is ever handed out, see `Inline` and `enter`.
 LEAN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-
-ELEMENTS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
-#: A pointer to a record whose fields the caller does not know.
-RECORD = numba.from_dtype(np.dtype([("word", np.int64)]))
 
 
 class Inline:
@@ -69,15 +61,17 @@ class Inline:
     @cached_property
     def _dispatcher(self) -> Any:
         """What numba compiles; made when a kernel that calls it is."""
-        return numba.njit(**JIT_OPTIONS, **LEAN, **self.options)(self.py_func)
+        return jit.numba().njit(**JIT_OPTIONS, **LEAN, **self.options)(self.py_func)
 
     def __call__(self, *arguments: Any) -> Any:
         return self.py_func(*arguments)
 
 
-@typeof_impl.register(Inline)
-def _typeof_inline(value: Inline, context: Any) -> Any:
-    return types.Dispatcher(value._dispatcher)
+@at_first_compile
+def _tell_inline() -> None:
+    from numba.extending import typeof_impl
+
+    typeof_impl.register(Inline)(lambda value, context: types.Dispatcher(value._dispatcher))
 
 
 def inline(function: Callable[..., Any]) -> Any:
@@ -109,8 +103,15 @@ ARGUMENTS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-def signature(kind: str, element: types.Float, z: Any = RECORD, s: Any = RECORD) -> tuple[Any, ...]:
-    """The types of a kernel's arguments."""
+@cache
+def some_record() -> Any:
+    """The type of a pointer to a record whose fields the caller does not know."""
+    return jit.numba().from_dtype(np.dtype([("word", np.int64)]))
+
+
+def signature(kind: str, element: Any, z: Any = None, s: Any = None) -> tuple[Any, ...]:
+    """The types of a kernel's arguments; records of a type that is not known are some."""
+    z, s = z or some_record(), s or some_record()
     letters = {"m": element[:, ::1], "v": element[::1], "z": z, "s": s, "i": types.int64}
     return tuple(letters[letter] for letter in ARGUMENTS[kind].values())
 
@@ -134,7 +135,7 @@ def _caller(kind: str) -> Any:
         def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
             function = context.call_conv.get_function_type(types.void, wanted)
             pointer = builder.inttoptr(values[0], function.as_pointer())
-            record = context.get_value_type(RECORD)
+            record = context.get_value_type(some_record())
             given = [
                 builder.inttoptr(value, record) if letter in "zs" else value
                 for letter, value in zip(letters, cgutils.unpack_tuple(builder, values[1]))
@@ -166,7 +167,7 @@ class Compiled:
     arguments : from a numba element type to the types of the arguments.
     """
 
-    def __init__(self, function: Callable[..., Any], arguments: Callable[[types.Type], tuple[Any, ...]]) -> None:
+    def __init__(self, function: Callable[..., Any], arguments: Callable[[Any], tuple[Any, ...]]) -> None:
         self.py_func = function
         self._arguments = arguments
         self.__doc__, self.__name__ = function.__doc__, function.__name__
@@ -176,7 +177,7 @@ class Compiled:
         """The function as Python calls it; made when first asked for, since most programs use few of them."""
         if JIT_DISABLED:
             return quiet(self.py_func)
-        found = numba.njit(**JIT_OPTIONS)(self.py_func)
+        found = jit.numba().njit(**JIT_OPTIONS)(self.py_func)
         found._cache = KernelCache(self.py_func)
         return found
 
@@ -186,7 +187,7 @@ class Compiled:
 
     def compile(self, dtype: Any) -> tuple[Any, ...]:
         """Compile for an element type, or load from the cache; return the name and the types. Does nothing the second time."""
-        arguments = self._arguments(ELEMENTS[np.dtype(dtype)])
+        arguments = self._arguments(jit.element_types()[np.dtype(dtype)])
         if not JIT_DISABLED:
             self.call.compile(arguments)
         return self.__name__, arguments
@@ -206,7 +207,7 @@ def _entry(kind: str, call: Any) -> Compiled:
     """The one function by which Python calls all kernels of a kind: ``enter(address, arguments...)``."""
     letters = {"m": lambda e: e[:, ::1], "v": lambda e: e[::1]}
 
-    def arguments(element: types.Type) -> tuple[Any, ...]:
+    def arguments(element: Any) -> tuple[Any, ...]:
         given = (letters.get(letter, lambda e: types.int64)(element) for letter in ARGUMENTS[kind].values())
         return (types.int64, *given)
 

@@ -43,9 +43,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numba import types
-from numba.core.errors import TypingError
-from numba.extending import overload, register_jitable
+
+from modnet.kernels.jit import overload, register_jitable, types
 
 Scalar = TypeVar("Scalar", float, np.float32)
 
@@ -548,6 +547,8 @@ def _compile(public: Callable[..., Any], core: Callable[..., Any]) -> None:
             return lambda x: core(x, FLOAT32)
         if x == types.float64:
             return lambda x: core(x, FLOAT64)
+        from numba.core.errors import TypingError
+
         raise TypingError(f"{public.__name__}: x is of type {x}, expected a float32 or float64 scalar")
 
     overload(public, jit_options=JIT)(choose)

@@ -9,16 +9,12 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.core.errors import TypingError
-from numba.extending import intrinsic
-from numba.np.numpy_support import as_dtype
 
-from modnet.kernels.compiled import JIT_DISABLED, inline
+from modnet.kernels import jit
+from modnet.kernels.compiled import inline
+from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
 
 #: Every block begins at a multiple of it: Adam takes twice as long on moments that lie 16 bytes off.
 ALIGNMENT = 64
@@ -65,6 +61,8 @@ def borrowed(context, builder, kind, data, shape):
 
 def _require_contiguous(kind):
     if kind.layout != "C":
+        from numba.core.errors import TypingError
+
         raise TypingError(f"a kernel is given {kind}, expected a C-contiguous array")
 
 
@@ -95,27 +93,30 @@ def matrix_like(typingctx, address, rows, columns, like):
     return kind(types.int64, types.int64, types.int64, like), codegen
 
 
-def _typed_vector(element, numpy_type):
+def _typed_vector(dtype):
     """Make ``vector(address, size)`` for one element type."""
 
     @intrinsic
     def vector(typingctx, address, size):
+        element = jit.numba().from_dtype(np.dtype(dtype))
+
         def codegen(context, builder, _, values):
             return _at_address(context, builder, element[::1], values[0], [values[1]])
 
         return element[::1](types.int64, types.int64), codegen
 
     if JIT_DISABLED:
-        return lambda address, size: at_address(address, size, numpy_type)
+        return lambda address, size: at_address(address, size, dtype)
     return vector
 
 
 def record_reader(dtype):
     """Make ``read(address)``, which gives the record of this type that lies at an address."""
-    kind = numba.from_dtype(dtype)
 
     @intrinsic
     def read(typingctx, address):
+        kind = jit.numba().from_dtype(dtype)
+
         def codegen(context, builder, _, values):
             return builder.inttoptr(values[0], context.get_value_type(kind))
 
@@ -128,7 +129,7 @@ def record_reader(dtype):
 
 def records_reader(dtype):
     """Make ``read(address, count)``, which gives the array of records of this type that lies at an address."""
-    return _typed_vector(numba.from_dtype(dtype), dtype)
+    return _typed_vector(dtype)
 
 
 #: Bytes up to which `room` is on the stack, whose least size, that of a thread on Windows, is a megabyte.
@@ -136,6 +137,8 @@ _ON_STACK = 1 << 17
 
 
 def _make_room(context, builder, kind, size):
+    from numba.np.numpy_support import as_dtype
+
     element = as_dtype(kind.dtype)
     is_small = builder.icmp_signed("<=", size, context.get_constant(types.int64, _ON_STACK // element.itemsize))
     found = cgutils.alloca_once(builder, context.get_value_type(kind))
@@ -321,6 +324,4 @@ if JIT_DISABLED:
     matrix_at = lambda flat, start, rows, columns: vector_at(flat, start, rows * columns).reshape(rows, columns)
     views, numbers = _python_views, _python_numbers
 
-integers_at = _typed_vector(types.int64, np.int64)
-words_at = _typed_vector(types.float64, np.float64)
-bits_at = _typed_vector(types.uint64, np.uint64)
+integers_at, words_at, bits_at = _typed_vector(np.int64), _typed_vector(np.float64), _typed_vector(np.uint64)

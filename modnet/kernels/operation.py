@@ -32,15 +32,13 @@ from functools import cache
 from types import FunctionType, MethodType
 from typing import Any
 
-import numba
 import numpy as np
 
 from modnet.inputs import short_repr
+from modnet.kernels import jit
 from modnet.kernels.cache import KernelCache
 from modnet.kernels.compiled import (
     ARGUMENTS,
-    ELEMENTS,
-    JIT_DISABLED,
     JIT_OPTIONS,
     LEAN,
     inline_always,
@@ -49,6 +47,7 @@ from modnet.kernels.compiled import (
     signature,
 )
 from modnet.kernels.declare import Layout
+from modnet.kernels.jit import JIT_DISABLED
 from modnet.kernels.memory import Fields, at_address, numbers, views
 
 
@@ -203,7 +202,7 @@ def _adapter(operation: Operation, space: dict[str, Any]) -> Any:
 
 
 def _machine_code(operation: Operation, owner: Any, layout: Layout, dtype: Any, functions: Any) -> int:
-    options = {**JIT_OPTIONS, **LEAN}
+    numba, options = jit.numba(), {**JIT_OPTIONS, **LEAN}
     body = numba.njit(**options, **({"inline": "always"} if operation.inline else {}))(operation.body)
     space = {"views": views, "numbers": numbers, "body": body, "P": layout.P, "ST": layout.ST, "C": layout.C}
     compiled = {name: _formula(function) for name, function in functions}
@@ -212,7 +211,7 @@ def _machine_code(operation: Operation, owner: Any, layout: Layout, dtype: Any, 
     texts = [layout.P._fields, layout.ST._fields, layout.C._fields, operation.names, operation.inline]
     name = f"{owner.__name__}.{operation.name}"
     kernel._cache = KernelCache(operation.body, [*beside[1:], *texts], name)
-    types = signature(operation.kind.name, ELEMENTS[dtype], numba.from_dtype(layout.z), numba.from_dtype(layout.s))
+    types = signature(operation.kind.name, jit.element_types()[dtype], numba.from_dtype(layout.z), numba.from_dtype(layout.s))
     kernel.compile(types)
     made = kernel.overloads[types]
     _KEPT.append(kernel)

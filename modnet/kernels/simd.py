@@ -15,17 +15,16 @@ runs if nothing is compiled.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.core.datamodel import models
-from numba.extending import intrinsic, register_model
 
-from modnet.kernels.compiled import JIT_DISABLED, inline
+from modnet.kernels import jit
+from modnet.kernels.compiled import inline
+from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
 
 #: Whether registers have 64 bytes.
 WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
@@ -35,33 +34,49 @@ VECTOR_BYTES = 64 if WIDE else 32
 INT, INT32 = ir.IntType(64), ir.IntType(32)
 
 
-class Vec(types.Type):
-    """The type of a register: its element type, and how many lanes it has."""
+@cache
+def _kinds() -> tuple[Any, Any]:
+    """The types of a register and of a choice of lanes, in numba."""
+    jit.numba()
+    from numba.core.datamodel import models
+    from numba.extending import register_model
 
-    def __init__(self, dtype: Any, lanes: int) -> None:
-        self.dtype, self.lanes = dtype, lanes
-        super().__init__(f"Vec({dtype}x{lanes})")
+    class Vec(types.Type):
+        """The type of a register: its element type, and how many lanes it has."""
+
+        def __init__(self, dtype: Any, lanes: int) -> None:
+            self.dtype, self.lanes = dtype, lanes
+            super().__init__(f"Vec({dtype}x{lanes})")
+
+    class Mask(types.Type):
+        """The type of a choice of lanes."""
+
+        def __init__(self, lanes: int) -> None:
+            self.lanes = lanes
+            super().__init__(f"Mask({lanes})")
+
+    @register_model(Vec)
+    class VecModel(models.PrimitiveModel):
+        def __init__(self, manager: Any, kind: Any) -> None:
+            element = ir.FloatType() if kind.dtype.bitwidth == 32 else ir.DoubleType()
+            super().__init__(manager, kind, ir.VectorType(element, kind.lanes))
+
+    @register_model(Mask)
+    class MaskModel(models.PrimitiveModel):
+        def __init__(self, manager: Any, kind: Any) -> None:
+            super().__init__(manager, kind, ir.VectorType(ir.IntType(1), kind.lanes))
+
+    return Vec, Mask
 
 
-class Mask(types.Type):
+def Vec(dtype: Any, lanes: int) -> Any:
+    """The type of a register."""
+    return _kinds()[0](dtype, lanes)
+
+
+def Mask(lanes: int) -> Any:
     """The type of a choice of lanes."""
-
-    def __init__(self, lanes: int) -> None:
-        self.lanes = lanes
-        super().__init__(f"Mask({lanes})")
-
-
-@register_model(Vec)
-class _VecModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Any) -> None:
-        element = ir.FloatType() if kind.dtype.bitwidth == 32 else ir.DoubleType()
-        super().__init__(manager, kind, ir.VectorType(element, kind.lanes))
-
-
-@register_model(Mask)
-class _MaskModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, ir.VectorType(ir.IntType(1), kind.lanes))
+    return _kinds()[1](lanes)
 
 
 class Registers:
@@ -128,7 +143,7 @@ def place_of(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
     return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
 
 
-def _register(array: Any) -> Vec:
+def _register(array: Any) -> Any:
     return Vec(array.dtype, VECTOR_BYTES * 8 // array.dtype.bitwidth)
 
 

@@ -27,10 +27,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from numba import types
-from numba.extending import intrinsic
-
-from modnet.kernels.compiled import JIT_DISABLED, inline
+from modnet.kernels.compiled import inline
+from modnet.kernels.jit import JIT_DISABLED, intrinsic, types
 from modnet.kernels.memory import flat, room
 from modnet.kernels.simd import INT, VECTOR_BYTES, WIDE, Registers, place_of
 

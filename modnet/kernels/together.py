@@ -13,10 +13,9 @@ from functools import cache
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from modnet.kernels.compiled import JIT_DISABLED, inline
+from modnet.kernels.compiled import inline
+from modnet.kernels.jit import JIT_DISABLED, intrinsic, types
 from modnet.kernels.simd import INT, INT32, place_of
 
 SPINS = 2000  # looks before a thread sleeps

@@ -16,7 +16,7 @@ import numpy as np
 from modnet.engine.program import Program
 from modnet.engine.run import Workspace
 from modnet.engine.walk import fill, walk_epoch
-from modnet.kernels.compiled import JIT_DISABLED
+from modnet.kernels.jit import JIT_DISABLED
 from modnet.kernels.memory import aligned
 from modnet.kernels.threads import one_thread, thread_count, threads_for
 from modnet.kernels.together import sleep_address

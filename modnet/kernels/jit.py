@@ -1,0 +1,132 @@
+"""numba, imported when the first kernel is compiled: kernels that are shipped run without it.
+
+What kernels are written with at import, `intrinsic` and `types`, stands for numba's until then; whatever else makes numba know
+something, a function decorated with `at_first_compile`, waits until then, too.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from functools import cache, cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def _jit_is_disabled() -> bool:
+    """Whether NUMBA_DISABLE_JIT is set, as numba reads it: from the environment, or from a file in the working folder."""
+    if Path(".numba_config.yaml").exists():
+        return bool(import_module("numba.core.config").DISABLE_JIT)
+    try:
+        return bool(int(os.environ.get("NUMBA_DISABLE_JIT") or 0))
+    except ValueError:
+        return bool(import_module("numba.core.config").DISABLE_JIT)  # with numba's own warning
+
+
+JIT_DISABLED = _jit_is_disabled()
+
+
+class _Later:
+    """A module of numba, imported when something of it is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
+
+
+types: Any = _Later("numba.core.types")
+cgutils: Any = _Later("numba.core.cgutils")
+
+
+class Intrinsic:
+    """A function that emits instructions, as `numba.extending.intrinsic` makes it of a function that types them.
+
+    Parameters
+    ----------
+    definition : from the typing context and the types of the arguments to a signature and what emits the code.
+    """
+
+    def __init__(self, definition: Callable[..., Any]) -> None:
+        self._defn = definition
+        self.__name__, self.__doc__, self.__module__ = definition.__name__, definition.__doc__, definition.__module__
+
+    def __call__(self, *arguments: Any) -> Any:
+        raise NotImplementedError(f"{self.__name__} can only be called in a kernel that is compiled")
+
+    @cached_property
+    def type(self) -> Any:
+        """Its type, by which numba finds the definition."""
+        from numba.core.typing.templates import make_intrinsic_template
+
+        return types.Function(make_intrinsic_template(self, self._defn, self.__name__))
+
+
+def intrinsic(definition: Callable[..., Any]) -> Any:
+    """Decorator: as `numba.extending.intrinsic`."""
+    return Intrinsic(definition)
+
+
+_WAITING: list[Callable[[], None]] = []
+_LOCK = threading.RLock()
+_known = False
+
+
+def at_first_compile(tell: Callable[[], None]) -> Callable[[], None]:
+    """Decorator: call a function once, before the first kernel is compiled; at once if that has been."""
+    with _LOCK:
+        if _known:
+            tell()
+        else:
+            _WAITING.append(tell)
+    return tell
+
+
+def overload(function: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:
+    """Decorator: as `numba.extending.overload`."""
+
+    def register(choose: Any) -> Any:
+        at_first_compile(lambda: _extending().overload(function, **options)(choose))
+        return choose
+
+    return register
+
+
+def register_jitable(**options: Any) -> Callable[[Any], Any]:
+    """Decorator: as `numba.extending.register_jitable`."""
+
+    def register(function: Any) -> Any:
+        at_first_compile(lambda: _extending().register_jitable(**options)(function))
+        return function
+
+    return register
+
+
+def _extending() -> Any:
+    return import_module("numba.extending")
+
+
+def numba() -> Any:
+    """The module numba, which then knows all that kernels are written with."""
+    global _known
+    module = import_module("numba")
+    with _LOCK:
+        if not _known:
+            from numba.extending import typeof_impl
+
+            typeof_impl.register(Intrinsic)(lambda value, context: value.type)
+            _known = True
+            while _WAITING:
+                _WAITING.pop(0)()
+    return module
+
+
+@cache
+def element_types() -> dict[Any, Any]:
+    """From numpy's element types to numba's, of those that kernels are compiled for."""
+    import numpy as np
+
+    return {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
