@@ -70,8 +70,8 @@ WALK = _record(
 #: need that share its batches (`modnet.training.parts`).
 EPOCH = _record(
     "walk data examples positions targets target_columns weights weight_count epochs order seed stays held first last "
-    "batch_size y losses right totals loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments moment_count rates previous "
-    "previous_state draw keeps part parts meeting partial sum others other_count sleep",
+    "batch_size y losses right totals loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments "
+    "moment_count rates previous previous_state draw keeps part parts meeting partial sum others other_count sleep",
     "clip",
 )
 
