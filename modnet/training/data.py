@@ -25,8 +25,10 @@ class Source:
     ----------
     n : how many examples there are; None if that is not known before they have come.
     shape, dtype : of one example's input, as the network takes it.
+    has_rows : whether the examples are rows that are the same in every epoch, so that only batches give their order a meaning.
     """
 
+    has_rows = True
     n: int | None
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

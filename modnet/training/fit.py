@@ -80,7 +80,7 @@ def fit(
     epochs : passes over the data. batch_size : examples a step; None for all at once.
     validation : a share of the data, drawn by rng and not trained on, of each class alike if y is labels; or a pair (X, y), or
         (X, y, weights).
-    shuffle : whether each epoch takes the examples in a new random order.
+    shuffle : whether each epoch takes the examples in a new random order. If a batch has all of them, they come as they are.
     rng : int, numpy.random.Generator or None. The same seed gives the same parameters, to the bit.
     sample_weight : (n,), or one for each position of an example's prediction, (n, length), not negative: the loss is the mean
         of weight * loss. A share kept for validation is weighted alike. Accuracies and metrics leave out what has weight 0.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.training.data import Data, Source
+from modnet.training.data import Source
 from modnet.training.progress import Bar
 from modnet.training.training import Training
 
@@ -26,7 +26,7 @@ class Runner:
         self.training, self.data, self.held_out, self.size = training, data, held_out, size
         self.program: Any = None
         self.batches = data.batches(size)
-        self.whole = self.batches == 1 and type(data) is Data
+        self.whole = self.batches == 1 and data.has_rows
         self.diverged = ""
         self.totals = np.zeros(2)
         self.seen = self.counted = 0.0

@@ -75,6 +75,7 @@ class Stream(Source):
     """
 
     n = None
+    has_rows = False
 
     def __init__(self, who: str, batches: Any, epochs: int, make: Make) -> None:
         self.who, self.source, self.make = who, batches, make
@@ -132,6 +133,8 @@ class Augmented(Source):
     source : the examples. function : ``f(X, y, rng) -> (X, y)``, given copies that it may write to.
     seed : what the rng of every epoch is made of. make : makes the result ready.
     """
+
+    has_rows = False
 
     def __init__(self, who: str, source: Source, function: Callable[..., Any], seed: int, make: Make) -> None:
         self.who, self.source, self.function, self.seed, self.make = who, source, function, seed, make
