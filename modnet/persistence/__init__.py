@@ -19,12 +19,12 @@ def save(net: Any, path: Any) -> None:
     Parameters
     ----------
     net : a network or any module. A class of your own must keep the arguments of its constructor as attributes of the same
-        names; of its numbers those in ``_parameters`` are kept.
+        names; all numbers, text and arrays that its attributes hold are kept, but for ``_gradient``.
     path : of the file. It is replaced if it exists.
 
     Raises
     ------
-    TypeError : if a module cannot be described.
+    TypeError : if a module would not come back as it is: the attribute that would not is named.
     OSError : if the file cannot be written; what was there is untouched.
 
     Example
