@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from modnet.inputs import short_repr
 from modnet.persistence import archive
 from modnet.persistence.archive import MAX_BYTES, FileError
 
@@ -40,7 +41,7 @@ def save(net: Any, path: Any) -> None:
     from modnet.persistence.describe import describe
 
     if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-        raise TypeError(f"save: net is {net!r}, expected a network; modnet.save(net, path)")
+        raise TypeError(f"save: net is {short_repr(net)}, expected a network; modnet.save(net, path)")
     archive.write(path, "network", describe(net))
 
 
