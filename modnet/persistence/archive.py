@@ -31,6 +31,11 @@ VERSION = 1
 #: Files that are larger are not read unless asked for: 4 GiB.
 MAX_BYTES = 1 << 32
 
+#: What writes each kind of file, for those who give another.
+_WRITERS = {
+    "network": "modnet.save", "checkpoint": "modnet.fit(..., checkpoint=path)", "table model": "python -m modnet train --save",
+}  # fmt: skip
+
 _DESCRIPTION = "modnet.json"
 _COMMENT = b"modnet sha256 "
 _COMMENT_LENGTH = len(_COMMENT) + 64
@@ -173,7 +178,7 @@ def read(path: Any, kind: str, max_bytes: int = MAX_BYTES) -> Any:
         if size > max_bytes:
             raise FileError(f"{name}: has {size} bytes, expected at most {max_bytes}; a larger max_bytes reads it")
         data = file.read(size)
-    _require_whole(name, data)
+    _require_whole(name, data, kind)
     try:
         return _read(name, data, kind)
     except FileError:
@@ -185,10 +190,10 @@ def read(path: Any, kind: str, max_bytes: int = MAX_BYTES) -> Any:
         raise FileError(f"{name}: is not a file that modnet has written ({type(error).__name__}: {error})") from None
 
 
-def _require_whole(name: str, data: bytes) -> None:
+def _require_whole(name: str, data: bytes, kind: str) -> None:
     """FileError unless the comment at the end says the SHA-256 of all that is before it."""
     if data[:4] != b"PK\x03\x04":
-        raise FileError(f"{name}: is not a file that modnet has written; modnet.save writes one")
+        raise FileError(f"{name}: is not a file that modnet has written; {_WRITERS.get(kind, 'modnet')} writes one")
     comment = data[-_COMMENT_LENGTH:]
     if not comment.startswith(_COMMENT):
         raise FileError(f"{name}: is incomplete, or not a file that modnet has written")
