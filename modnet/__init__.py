@@ -4,7 +4,7 @@ from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from modnet import initializers, losses, modules, optim
-from modnet.hints import NAMES as _NAMES
+from modnet.hints import names_of as _names_of
 from modnet.initializers import SymmetryWarning
 from modnet.loss import Loss
 from modnet.losses import (
@@ -83,9 +83,7 @@ def __getattr__(name: str) -> _Any:
     """Submodules that are imported when they are first named; and what other libraries' names are called here."""
     if name in _SUBMODULES:
         return _import_module(f"modnet.{name}")
-    if name in _NAMES:
-        raise ImportError(f"modnet has no {name}; the same is modnet.{_NAMES[name]}")
-    raise AttributeError(f"module 'modnet' has no attribute {name!r}")
+    return _names_of("modnet")(name)
 
 
 __all__ = [

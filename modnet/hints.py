@@ -1,11 +1,20 @@
-"""What to write instead, for people who come from scikit-learn, Keras or PyTorch."""
+"""What to write instead, for people who come from scikit-learn, Keras or PyTorch.
+
+The tables say what other libraries' names are called here. `explained` reads them for a function's arguments, `Explained` for
+those of the constructors of a class and all that are made from it, `names_of` for the names of a package, `missing_attribute`
+and `Elsewhere` for attributes, `such_as` for text and classes where an object is meant.
+"""
 
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Arguments that other libraries' fit has.
 FIT = {
@@ -23,6 +32,14 @@ FIT = {
     "n_iter_no_change": "write patience=10, with validation=0.2",
     "max_iter": "write epochs=100",
     "n_epochs": "write epochs=100",
+    "iterations": "write epochs=100",
+    "n_iter": "write epochs=100",
+    "bs": "write batch_size=32",
+    "val": "write validation=0.2",
+    "loss_function": "write loss=CrossEntropy()",
+    "model": "the network comes first: fit(net, X, y, loss=..., optimizer=...)",
+    "x": "write X, or give the data by place: fit(net, X, y, loss=..., optimizer=...)",
+    "X_train": "give the data by place: fit(net, X, y, loss=..., optimizer=...)",
     "num_epochs": "write epochs=100",
     "nb_epoch": "write epochs=100",
     "max_epochs": "write epochs=100",
@@ -52,6 +69,7 @@ MODULE = {
     "save": "write modnet.save(net, path)",
     "save_weights": "write modnet.save(net, path)",
     "load_weights": "write net = modnet.load(path)",
+    "load": "write net = modnet.load(path)",
     "get_weights": "net.state_dict() has the arrays by name",
     "set_weights": "write net.load_state_dict(arrays), or net[0].weight[:] = array",
     "add": "write net.append(module)",
@@ -61,6 +79,20 @@ MODULE = {
     "double": "write net.astype('float64')",
     "half": "float32 is the smallest type: net.astype('float32')",
     "layers": "the modules are the network's items: net[0], list(net)",
+    "modules": "the modules are the network's items: net[0], list(net)",
+    "children": "the modules are the network's items: net[0], list(net)",
+    "count_params": "write net.parameters.size",
+    "num_parameters": "write net.parameters.size",
+    "grad": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
+    "gradients": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
+    "weights": "write net.parameters, all of them in one vector, or net[0].weight",
+    "W": "write weight",
+    "kernel": "write weight",
+    "b": "write bias",
+    "zero_gradients": "write net.zero_grad()",
+    "apply": "write for module in net.leaves(): ...",
+    "reset_parameters": "make the network anew, with rng=0 in its modules",
+    "requires_grad_": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
     "trainable": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
     "requires_grad": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
 }  # fmt: skip
@@ -70,31 +102,277 @@ OPTIMIZER = {
     "zero_grad": "gradients belong to the network: net.zero_grad()",
     "minimize": "write modnet.optim.minimize(net, loss, X, y)",
     "param_groups": "write optimizer.lr = 0.01; rates of single modules go to optimizer.attach(net, rates={0: 0.1})",
+    "add_param_group": "rates of single modules go to optimizer.attach(net, rates={0: 0.1})",
     "learning_rate": "write optimizer.lr",
+    "apply_gradients": "write optimizer.step(), after optimizer.attach(net)",
+    "update": "write optimizer.step(), after optimizer.attach(net)",
+}  # fmt: skip
+
+#: What other libraries' records of a training have.
+HISTORY = {
+    "history": "its lists are attributes: history.loss, history.validation_loss, history.metrics['accuracy']",
+    "val_loss": "write history.validation_loss",
+    "accuracy": "write history.metrics['accuracy']",
+    "val_accuracy": "write history.metrics['validation_accuracy']",
+    "epoch": "write history.epochs, how many there were",
+}  # fmt: skip
+
+#: Arguments that other libraries' classes are made with: the same here, the first that a class has; or what to do without any.
+ARGUMENTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "learning_rate": (("lr",), ""),
+    "lr": (("learning_rate_init",), ""),
+    "eta": (("lr", "learning_rate_init"), ""),
+    "params": ((), "the network comes later: fit(net, X, y, loss, optimizer), or optimizer.attach(net)"),
+    "parameters": ((), "the network comes later: fit(net, X, y, loss, optimizer), or optimizer.attach(net)"),
+    "betas": (("beta1",), "write beta1=0.9, beta2=0.999"),
+    "beta_1": (("beta1",), ""),
+    "beta_2": (("beta2",), ""),
+    "epsilon": (("eps",), ""),
+    "rho": (("alpha",), ""),
+    "decay": (("weight_decay",), ""),
+    "clipnorm": (("clip_norm",), ""),
+    "amsgrad": ((), "leave it out"),
+    "foreach": ((), "leave it out"),
+    "step_size": (("every",), ""),
+    "gamma": (("factor",), ""),
+    "T_max": (("over",), ""),
+    "optimizer": ((), "a schedule is the lr of an optimizer: SGD(StepDecay(0.1, every=10, factor=0.5))"),
+    "kernel_size": (("k_size",), ""),
+    "pool_size": (("k_size",), ""),
+    "size": (("k_size",), ""),
+    "in_channels": (("chan_in", "in_features"), ""),
+    "out_channels": (("chan_out", "out_features"), ""),
+    "filters": (("chan_out",), ""),
+    "strides": (("stride",), ""),
+    "dilation": ((), "windows have no dilation"),
+    "groups": ((), "windows read all channels; leave it out"),
+    "num_features": (("features",), ""),
+    "normalized_shape": (("features",), ""),
+    "num_embeddings": (("count",), ""),
+    "embedding_dim": (("features",), ""),
+    "input_dim": (("in_features", "count"), ""),
+    "output_dim": (("out_features", "features"), ""),
+    "input_size": (("in_features",), ""),
+    "output_size": (("out_features",), ""),
+    "n_in": (("in_features",), ""),
+    "n_out": (("out_features",), ""),
+    "units": (("out_features",), "write Linear(in_features, out_features)"),
+    "use_bias": (("bias",), ""),
+    "activation": ((), "an activation is a module of its own: Sequential(Linear(4, 8), ReLU())"),
+    "kernel_initializer": (("init",), ""),
+    "weight_init": (("init",), ""),
+    "input_shape": ((), "leave it out: the sizes of a module are its own arguments"),
+    "rate": (("p",), ""),
+    "prob": (("p",), ""),
+    "stddev": (("sigma",), ""),
+    "std": (("sigma",), ""),
+    "negative_slope": (("slope",), ""),
+    "alpha": (("slope",), ""),
+    "dim": ((), "it is the last axis; leave it out"),
+    "axis": ((), "it is the last axis; leave it out"),
+    "num_parameters": ((), "it has one; leave it out"),
+    "inplace": ((), "leave it out"),
+    "momentum": ((), "momentum belongs to SGD and RMSprop"),
+    "dtype": ((), "write net.astype('float32')"),
+    "device": ((), "everything runs on the processor; leave it out"),
+    "name": ((), "leave it out: modules are named by their places"),
+    "trainable": ((), "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})"),
+    "reduction": ((), "loss.forward gives the loss of each example, loss(y, yhat) their mean"),
+    "size_average": ((), "loss.forward gives the loss of each example, loss(y, yhat) their mean"),
+    "weight": ((), "write fit(..., sample_weight=np.array([1.0, 5.0])[y])"),
+    "class_weight": ((), "write fit(..., sample_weight=modnet.balanced_weights(y))"),
+    "pos_weight": ((), "write fit(..., sample_weight=np.array([1.0, 5.0])[y])"),
+    "from_logits": ((), "CrossEntropy and BCEWithLogits take logits, BCE probabilities, NLL their logarithms"),
+    "seed": (("rng", "random_state"), ""),
+    "random_state": (("rng",), ""),
+    "rng": (("random_state",), ""),
+    "epochs": (("max_iter",), ""),
+    "n_epochs": (("max_iter",), ""),
+    "hidden_layers": (("hidden_layer_sizes",), ""),
+    "hidden": (("hidden_layer_sizes",), ""),
+    "layers": (("hidden_layer_sizes",), ""),
+    "patience": (("n_iter_no_change",), "write fit(..., validation=0.2, patience=10)"),
+    "validation_split": (("validation_fraction",), ""),
+    "validation": (("validation_fraction",), ""),
+    "progress": (("verbose",), ""),
+    "dropout_rate": (("dropout",), ""),
+    "weight_decay": (("alpha",), "it belongs to the optimizer: AdamW(weight_decay=0.01)"),
+}
+
+#: Metrics of other libraries, and how they are called here.
+METRICS = {
+    "acc": "accuracy", "binary_accuracy": "accuracy", "categorical_accuracy": "accuracy",
+    "sparse_categorical_accuracy": "accuracy", "auc": "roc_auc", "rmsle": "mean_squared_log_error",
+}  # fmt: skip
+
+#: Text for losses, optimizers and activations, without its capitals and underscores, and the class that is meant.
+TEXTS = {
+    "meansquarederror": "MSE", "squarederror": "MSE", "l2": "MSE", "meanabsoluteerror": "MAE", "absoluteerror": "MAE",
+    "l1": "MAE", "binarycrossentropy": "BCE", "logloss": "CrossEntropy", "categoricalcrossentropy": "CrossEntropy",
+    "sparsecategoricalcrossentropy": "CrossEntropy", "kldiv": "KLDivergence", "kld": "KLDivergence", "logistic": "Sigmoid",
+    "swish": "SiLU", "momentum": "SGD", "linear": "Identity", "none": "Identity",
 }  # fmt: skip
 
 #: Names of other libraries, and what has the same meaning here.
 NAMES = {
-    "MSELoss": "MSE", "L1Loss": "MAE", "HuberLoss": "Huber", "SmoothL1Loss": "Huber", "BCELoss": "BCE",
+    "L1Loss": "MAE", "HuberLoss": "Huber", "SmoothL1Loss": "Huber", "BCELoss": "BCE",
     "BCEWithLogitsLoss": "BCEWithLogits", "CrossEntropyLoss": "CrossEntropy", "NLLLoss": "NLL", "KLDivLoss": "KLDivergence",
     "MultiMarginLoss": "MultiMargin", "HingeEmbeddingLoss": "Hinge", "Dense": "Linear", "Conv1d": "Conv1D", "Conv2d": "Conv2D",
     "ConvTranspose1d": "ConvTranspose1D", "ConvTranspose2d": "ConvTranspose2D", "MaxPool1d": "MaxPool1D",
     "MaxPool2d": "MaxPool2D", "AvgPool1d": "AvgPool1D", "AvgPool2d": "AvgPool2D", "BatchNorm1d": "BatchNorm",
     "BatchNorm2d": "BatchNorm", "BatchNormalization": "BatchNorm", "LayerNormalization": "LayerNorm",
     "Adam": "optim.Adam", "AdamW": "optim.AdamW", "SGD": "optim.SGD", "RMSprop": "optim.RMSprop", "minimize": "optim.minimize",
+    "MSELoss": "MSE", "MaxPooling1D": "MaxPool1D", "MaxPooling2D": "MaxPool2D", "AveragePooling1D": "AvgPool1D",
+    "AveragePooling2D": "AvgPool2D", "GlobalAveragePooling1D": "GlobalAvgPool", "GlobalAveragePooling2D": "GlobalAvgPool",
+    "AdaptiveAvgPool2d": "GlobalAvgPool", "Conv1DTranspose": "ConvTranspose1D", "Conv2DTranspose": "ConvTranspose2D",
+    "MLPClassifier": "estimators.NetClassifier", "MLPRegressor": "estimators.NetRegressor",
+    "NetClassifier": "estimators.NetClassifier", "NetRegressor": "estimators.NetRegressor",
+    "AutoEncoder": "estimators.AutoEncoder", "StepLR": "optim.StepDecay", "ExponentialLR": "optim.ExponentialDecay",
+    "CosineAnnealingLR": "optim.CosineDecay", "ReduceLROnPlateau": "optim.ReduceOnPlateau",
+    "ExponentialDecay": "optim.ExponentialDecay", "load_model": "load", "save_model": "save", "Model": "Sequential",
+    "CategoricalCrossentropy": "CrossEntropy", "SparseCategoricalCrossentropy": "CrossEntropy", "BinaryCrossentropy": "BCE",
+    "MeanSquaredError": "MSE", "MeanAbsoluteError": "MAE", "Sequentiel": "handout.Sequentiel",
+}  # fmt: skip
+
+#: Names of other libraries for which there is nothing of the kind here, and what to do.
+ADVICE = {
+    "EarlyStopping": "write fit(..., validation=0.2, patience=10)",
+    "ModelCheckpoint": "write fit(..., checkpoint=path)",
+    "LearningRateScheduler": "a schedule is the optimizer's lr: SGD(CosineDecay(0.1, over=100))",
+    "lr_scheduler": "a schedule is the optimizer's lr: SGD(CosineDecay(0.1, over=100))",
+    "schedulers": "a schedule is the optimizer's lr: SGD(CosineDecay(0.1, over=100))",
+    "callbacks": "a callback is a function of the training: fit(..., callbacks=[function])",
+    "no_grad": "there is no graph to leave out: call modnet.predict(net, X)",
+    "inference_mode": "there is no graph to leave out: call modnet.predict(net, X)",
+    "tensor": "everything takes numpy's arrays: np.array(...)",
+    "Tensor": "everything takes numpy's arrays: np.array(...)",
+    "from_numpy": "everything takes numpy's arrays; leave it out",
+    "manual_seed": "give rng=0 to each module that draws, and to fit",
+    "set_seed": "give rng=0 to each module that draws, and to fit",
+    "seed": "give rng=0 to each module that draws, and to fit",
+    "device": "everything runs on the processor; leave it out",
+    "cuda": "everything runs on the processor; leave it out",
+    "nn": "modules and losses are modnet.Linear, modnet.CrossEntropy and so on",
+    "layers": "modules are modnet.Linear, modnet.Conv2D and so on",
+    "models": "a network is modnet.Sequential(...)",
+    "optimizers": "optimizers are modnet.optim.Adam and so on",
+    "functional": "each function is a module: modnet.ReLU().forward(X)",
+    "DataLoader": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
+    "Dataset": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
+    "TensorDataset": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
+    "Input": "leave it out: the sizes of a module are its own arguments",
+    "InputLayer": "leave it out: the sizes of a module are its own arguments",
+    "Activation": "each activation is a module: modnet.ReLU()",
+    "train": "train with modnet.fit(net, X, y, loss=..., optimizer=...)",
+    "compile": "there is nothing to compile; give the loss and the optimizer to modnet.fit",
+    "to_categorical": "CrossEntropy takes labels as they are; np.eye(3)[y] has a column for each",
+    "one_hot": "CrossEntropy takes labels as they are; np.eye(3)[y] has a column for each",
+    "accuracy_score": "write modnet.evaluate(net, X, y, loss=..., metrics=['accuracy'])",
 }  # fmt: skip
 
 
-def refuse_arguments(given: Mapping[str, Any], function: Callable[..., Any], hints: Mapping[str, str]) -> None:
-    """TypeError about the first argument that a function does not have, with what to write instead."""
+# --- arguments -------------------------------------------------------------------------------------------------------
+
+
+def explained(hints: Mapping[str, str]) -> Callable[[Function], Function]:
+    """Decorator: an argument that a function does not have is refused with what to write instead."""
+
+    def decorate(function: Function) -> Function:
+        own = list(inspect.signature(function).parameters)
+        known = set(own)
+
+        @functools.wraps(function)
+        def called(*arguments: Any, **given: Any) -> Any:
+            if not known.issuperset(given):
+                name = next(name for name in given if name not in known)
+                advice = hints.get(name) or _near(name, own)
+                raise TypeError(f"{function.__name__}: got {name}, which it does not have; {advice}")
+            return function(*arguments, **given)
+
+        return called  # type: ignore[return-value]
+
+    return decorate
+
+
+def _near(name: str, own: list[str]) -> str:
+    near = difflib.get_close_matches(name, own, 1, 0.7)
+    if near:
+        return f"do you mean {near[0]}?"
+    return f"it has {', '.join(own)}" if own else "it has none"
+
+
+class Explained:
+    """A base class: its classes refuse arguments that their constructors do not have with what to write instead."""
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *arguments: Any, **given: Any) -> Any:
+            """An object that its constructor has not filled yet."""
+            if given:
+                own, any_name = _constructor(cls)
+                if not any_name:
+                    _refuse_for_constructor(cls, own, arguments, given)
+            return super().__new__(cls)
+
+        class _OfConstructor:
+            """``__signature__``: that of the constructor, whatever ``__new__`` takes."""
+
+            def __get__(self, thing: Any, owner: Any = None) -> Any:
+                return _signature(owner) if thing is None else None
+
+        __signature__ = _OfConstructor()
+
+
+@functools.cache
+def _signature(kind: type) -> inspect.Signature:
+    found = inspect.signature(kind.__init__)  # type: ignore[misc]
+    return found.replace(parameters=list(found.parameters.values())[1:])
+
+
+@functools.cache
+def _constructor(kind: type) -> tuple[list[str], bool]:
+    """The names of a constructor's arguments, and whether it takes any other."""
+    names = getattr(kind, "constructor_names", lambda: None)()
+    if names is not None:
+        return names, False
+    parameters = _signature(kind).parameters.values()
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return named, any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
+
+
+def _refuse_for_constructor(kind: type, own: list[str], arguments: tuple[Any, ...], given: Mapping[str, Any]) -> None:
+    who = kind.__name__
     for name in given:
-        who = function.__name__
-        if name in hints:
-            raise TypeError(f"{who}: got {name}, which it does not have; {hints[name]}")
-        own = [n for n, p in inspect.signature(function).parameters.items() if p.kind != p.VAR_KEYWORD]
-        near = difflib.get_close_matches(name, own, 1)
-        advice = f"; do you mean {near[0]}?" if near else f"; it has {', '.join(own)}"
-        raise TypeError(f"{who}: got {name}, which it does not have{advice}")
+        if name in own[: len(arguments)]:
+            also = f"; {ARGUMENTS['params'][1]}" if own[0] == "lr" else ""
+            raise TypeError(f"{who}: got {name} twice, by its place and by its name; it has {', '.join(own)}{also}")
+        if name not in own:
+            same, advice = ARGUMENTS.get(name, ((), ""))
+            found = next((other for other in same if other in own), None)
+            if found is not None and not (advice and len(same) == 1):
+                advice = f"write {found}=..."
+            raise TypeError(f"{who}: got {name}, which it does not have; {advice or _near(name, own)}")
+
+
+# --- names and attributes --------------------------------------------------------------------------------------------
+
+
+def names_of(package: str) -> Callable[[str], Any]:
+    """A package's ``__getattr__``, for names that it does not have.
+
+    It is an ImportError if there is something to say: of an AttributeError ``from modnet import X`` would not show the words.
+    """
+
+    def missing_name(name: str) -> Any:
+        public = [own for own in sys.modules[package].__all__ if own.lower() == name.lower()]
+        if name in NAMES or public:
+            same = f"{package}.{public[0]}" if public else f"modnet.{NAMES[name]}"
+            raise ImportError(f"{package} has no {name}; the same is {same}")
+        if name in ADVICE:
+            raise ImportError(f"{package} has no {name}; {ADVICE[name]}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return missing_name
 
 
 def missing_attribute(thing: Any, name: str, hints: Mapping[str, str]) -> Any:
@@ -102,3 +380,39 @@ def missing_attribute(thing: Any, name: str, hints: Mapping[str, str]) -> Any:
     if name in hints:
         raise AttributeError(f"{type(thing).__name__} has no {name}; {hints[name]}", name=name, obj=thing)
     return object.__getattribute__(thing, name)  # raises the error that it raised before
+
+
+class Elsewhere:
+    """An attribute that the library's classes do not have, and that a script may not set in vain either.
+
+    Parameters
+    ----------
+    hints : says by its name what to write instead. A class of somebody else's may set it.
+    """
+
+    def __init__(self, hints: Mapping[str, str]) -> None:
+        self.hints = hints
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, thing: Any, owner: Any = None) -> Any:
+        if thing is not None and self.name in vars(thing):
+            return vars(thing)[self.name]
+        raise AttributeError(f"{(owner or type(thing)).__name__} has no {self.name}; {self.hints[self.name]}")
+
+    def __set__(self, thing: Any, value: Any) -> None:
+        if type(thing).__module__.split(".")[0] == "modnet":
+            raise AttributeError(f"{type(thing).__name__} has no {self.name}; {self.hints[self.name]}")
+        vars(thing)[self.name] = value
+
+
+def such_as(value: Any, package: str, arguments: str, otherwise: str) -> str:
+    """An example of an object for someone who gave text or a class: of the class that is meant, if the package has it."""
+    text = value.__name__ if isinstance(value, type) else value
+    if not isinstance(text, str):
+        return otherwise
+    plain = text.lower().replace("_", "").replace(" ", "").removesuffix("loss")
+    names = {name.lower(): name for name in sys.modules[package].__all__}
+    found = names.get(plain) or names.get(TEXTS.get(plain, TEXTS.get(f"{plain}loss", "")).lower())
+    return f"{found}({arguments})" if found else otherwise

@@ -40,6 +40,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.hints import Explained
 from modnet.inputs import all_text, as_batch, as_targets
 from modnet.kernels import flat, in_rows
 from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss_at_once, enter_loss_backward
@@ -62,7 +63,7 @@ class PredictionError(ValueError):
     """A prediction that has no meaning for a loss."""
 
 
-class Loss(Declares):
+class Loss(Explained, Declares):
     """What every loss does. A class of your own overrides `forward` and `backward`.
 
     Shape
@@ -348,7 +349,8 @@ class ClassLoss(Loss):
 
     def targets(self, y: Any, yhat_shape: Shape, dtype: np.dtype[Any]) -> tuple[np.ndarray, Z]:
         if len(yhat_shape) < 2:
-            raise ValueError(f"{self}: yhat has shape {yhat_shape}, expected (batch, ..., classes)")
+            order = "; y comes first: loss(y, yhat)" if np.ndim(y) > len(yhat_shape) else ""
+            raise ValueError(f"{self}: yhat has shape {yhat_shape}, expected (batch, ..., classes){order}")
         if 0 in yhat_shape:
             raise self._no_numbers(yhat_shape)
         classes = yhat_shape[-1]

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.hints import METRICS
 from modnet.inputs import short_repr
 
 Metric = Callable[..., float]
@@ -115,7 +116,7 @@ def _named(name: str, who: str) -> Metric:
         if callable(found) and list(inspect.signature(found).parameters)[:1] == ["y_true"]:
             return partial(found, average=average) if averaged else found
     functions = [n for n, f in vars(sklearn.metrics).items() if inspect.isfunction(f)]
-    near = difflib.get_close_matches(name, [*SHORT, *functions], 1)
+    near = [METRICS[name]] if name in METRICS else difflib.get_close_matches(name, [*SHORT, *functions], 1)
     raise ValueError(
         f"{who}: there is no metric {name!r}{f'; do you mean {near[0]!r}?' if near else ''}; expected one of "
         f"{', '.join(SHORT)}, the name of a function of sklearn.metrics, or a function (y, yhat) -> float"

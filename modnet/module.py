@@ -53,7 +53,7 @@ class _Flat:
             module.__dict__[self.name] = value
 
 
-class Module(Declares):
+class Module(hints.Explained, Declares):
     """What every module does: compute, and say how the loss changes with its parameters and with its input.
 
     A class of your own, in plain numpy, overrides `forward` and `backward_delta`, and if it has parameters sets
@@ -79,6 +79,13 @@ class Module(Declares):
     row_sizes: tuple[str | tuple[str, int], ...] = ()
     #: Set by an optimizer that was told to leave it alone: statistics stay, too, and normalise as in evaluation.
     _frozen = False
+
+    trainable, requires_grad = hints.Elsewhere(hints.MODULE), hints.Elsewhere(hints.MODULE)
+
+    @classmethod
+    def constructor_names(cls) -> list[str] | None:
+        """The arguments of a constructor that takes any name: optional parameters, if it is the one below."""
+        return [n for n, p in cls.layout.parameters.items() if p.optional] if cls.__init__ is Module.__init__ else None
 
     def __init__(self, **present: bool) -> None:
         kind = type(self)
@@ -197,8 +204,10 @@ class Module(Declares):
         load_state_arrays(self, arrays, type(self).__name__ if hasattr(self, "wire") else str(self))
         return self
 
-    def train(self) -> Module:
-        """Training mode: noise is drawn, batch statistics are used. Returns the module."""
+    def train(self, mode: bool = True) -> Module:
+        """Training mode: noise is drawn, batch statistics are used. Returns the module. ``train(False)`` is `eval`."""
+        if not require_bool(mode, str(self), "train's mode"):
+            return self.eval()
         self.training = True
         self._put_into_evaluation = False
         return self

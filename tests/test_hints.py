@@ -1,5 +1,8 @@
 """Habits of other libraries meet a sentence that says what to write; and what it says works."""
 
+import copy
+import inspect
+import pickle
 import re
 
 import numpy as np
@@ -7,7 +10,8 @@ import pytest
 from helpers import message
 
 import modnet
-from modnet import CrossEntropy, Linear, Module, Sequential, fit, hints
+from modnet import CrossEntropy, Linear, Module, Sequential, fit, hints, optim
+from modnet.estimators import NetClassifier
 from modnet.optim import SGD, Adam
 
 X, Y = np.ones((4, 2)), np.array([0, 1, 0, 1])
@@ -28,13 +32,108 @@ def test_an_argument_with_a_slip_of_the_pen():
     )
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said", "right"),
+    [
+        ("Adam(learning_rate=0.1)", "Adam: got learning_rate, which it does not have; write lr=...", "Adam(lr=0.1)"),
+        ("Adam(betas=(0.9, 0.99))", "write beta1=0.9, beta2=0.999", "Adam(beta1=0.9, beta2=0.999)"),
+        ("SGD(net.parameters, lr=0.1)", "SGD: got lr twice", "SGD(lr=0.1).attach(net)"),
+        ("SGD(net.parameters, lr=0.1)", "optimizer.attach(net)", "SGD(lr=0.1).attach(net)"),
+        ("optimizer.zero_grad()", "net.zero_grad()", "net.zero_grad()"),
+        ("setattr(optimizer, 'learning_rate', 0.1)", "write optimizer.lr", "setattr(optimizer, 'lr', 0.1)"),
+        ("setattr(net[0], 'trainable', False)", "optimizer.attach(net, rates={0: 0.0})", "optimizer.attach(net, rates={0: 0.0})"),
+        ("setattr(net, 'requires_grad', False)", "optimizer.attach(net, rates={0: 0.0})", "optimizer.attach(net, rates={0: 0.0})"),
+        ("fit(net, X, Y, 'mse', Adam())", "loss is 'mse', expected a loss object such as MSE()", "MSE()"),
+        ("fit(net, X, Y, 'sparse_categorical_crossentropy', Adam())", "such as CrossEntropy()", "CrossEntropy()"),
+        ("fit(net, X, Y, MAE, Adam())", "loss is MAE, expected a loss object such as MAE()", "MAE()"),
+        ("fit(net, X, Y, MSE(), 'rmsprop')", "such as RMSprop(lr=1e-3)", "RMSprop(lr=1e-3)"),
+        ("fit(model=net, x=X, y=Y)", "the network comes first: fit(net, X, y, ", "fit(net, X, Y, CrossEntropy(), Adam(), epochs=1)"),
+        ("fit(net, X, Y, CrossEntropy(), Adam(), metrics=['acc'])", "do you mean 'accuracy'?",
+         "fit(net, X, Y, CrossEntropy(), Adam(), epochs=1, metrics=['balanced_accuracy'])"),
+        ("predict(net, X, verbose=0)", "predict: got verbose, which it does not have; leave it out", "predict(net, X)"),
+        ("evaluate(net, X, Y, loss=CrossEntropy(), verbose=0)", "leave it out", "evaluate(net, X, Y, loss=CrossEntropy())"),
+        ("Linear(4, 8, activation='relu')", "Sequential(Linear(4, 8), ReLU())", "Sequential(Linear(4, 8), ReLU())"),
+        ("Linear(4, 8, use_bias=False)", "write bias=...", "Linear(4, 8, bias=False)"),
+        ("Linear(2, 2, axis=1)", "it is the last axis; leave it out", "Linear(2, 2)"),
+        ("Softmax(dim=1)", "it is the last axis; leave it out", "Softmax()"),
+        ("Conv2D(kernel_size=3, chan_in=1, chan_out=2)", "write k_size=...", "Conv2D(k_size=3, chan_in=1, chan_out=2)"),
+        ("BatchNorm(num_features=3)", "write features=...", "BatchNorm(features=3)"),
+        ("MSE(reduction='sum')", "loss.forward gives the loss of each example", "MSE().forward([[1.0]], [[2.0]]).sum()"),
+        ("CrossEntropy(wieght=1)", "it has label_smoothing, ignore_index", "CrossEntropy(ignore_index=0)"),
+        ("CrossEntropy()(net(X), Y)", "y comes first: loss(y, yhat)", "CrossEntropy()(Y, net(X))"),
+        ("StepDecay(0.1, step_size=3, gamma=0.1)", "write every=...", "StepDecay(0.1, every=3, factor=0.1)"),
+        ("Sequential(Linear(2, 3), 'relu')", "expected a module, such as ReLU()", "Sequential(Linear(2, 3), ReLU())"),
+        ("history.history['loss']", "history.validation_loss", "history.loss, history.validation_loss"),
+        ("history['loss']", "write history.loss", "history.loss"),
+        ("history.val_accuracy", "history.metrics['validation_accuracy']", "history.metrics['accuracy']"),
+        ("modnet.save(net.state_dict(), 'x')", "expected a network; modnet.save(net, path)", "net.state_dict()"),
+        ("NetClassifier(epochs=3)", "NetClassifier: got epochs, which it does not have; write max_iter=...", "NetClassifier(max_iter=3)"),
+        ("NetClassifier(optimizer='rmsprop').fit(X, Y)", "such as RMSprop(lr=1e-3)", "NetClassifier(optimizer=RMSprop(lr=1e-3))"),
+        ("net.train(3)", "train's mode is 3, expected True or False", "net.train(False)"),
+        ("net.modules()", "net[0], list(net)", "net[0], list(net)"),
+        ("net.to('cpu')", "net.astype('float32')", "net.astype('float32')"),
+    ],
+)  # fmt: skip
+def test_a_habit_meets_a_hint_that_works(wrong, said, right):
+    names = {**vars(modnet), **vars(optim), "NetClassifier": NetClassifier, "X": X, "Y": Y, "modnet": modnet}
+    names |= {"net": Sequential(Linear(2, 2, rng=0)), "optimizer": Adam(), "history": modnet.History()}
+    names["history"].metrics["accuracy"] = []
+    with pytest.raises((TypeError, AttributeError, ValueError)) as raised:
+        eval(wrong, names)
+    assert "\n" not in str(raised.value)
+    assert said in str(raised.value)
+    eval(right, names)
+
+
+@pytest.mark.parametrize("name", hints.ADVICE)
+@pytest.mark.parametrize("package", ["modnet", "modnet.losses", "modnet.modules", "modnet.optim", "modnet.estimators"])
+def test_a_name_without_the_like_here(package, name):
+    with pytest.raises(ImportError, match=f"^{package} has no {name}; ") as raised:
+        exec(f"from {package} import {name}")
+    assert str(raised.value).endswith(hints.ADVICE[name])
+
+
+def test_capitals_do_not_matter():
+    for wrong, right in (("relu", "ReLU"), ("mse", "MSE"), ("TANH", "Tanh"), ("layernorm", "LayerNorm")):
+        with pytest.raises(ImportError, match=f"modnet has no {wrong}; the same is modnet.{right}$"):
+            getattr(modnet, wrong)
+    assert not hasattr(modnet, "no_such_name")
+
+
+def test_signatures_and_classes_of_ones_own_are_as_ever():
+    """A constructor's help is its own, and a class of somebody's takes what its constructor takes."""
+    assert list(inspect.signature(Linear).parameters) == ["in_features", "out_features", "bias", "init", "rng"]
+    assert str(inspect.signature(modnet.Tanh)) == "(**present: 'bool') -> 'None'"
+    assert list(inspect.signature(Linear(2, 2)).parameters) == ["X"]
+
+    class Mine(Linear):
+        def __init__(self, units, activation=None):
+            super().__init__(units, units, rng=0)
+            self.trainable, self.requires_grad = activation, False
+
+    mine = Mine(units=2, activation="relu")
+    assert (mine.trainable, mine.requires_grad) == ("relu", False)
+    assert list(inspect.signature(Mine).parameters) == ["units", "activation"]
+    assert copy.deepcopy(mine).trainable == "relu"
+    assert repr(pickle.loads(pickle.dumps(Adam(lr=0.5)))) == repr(Adam(lr=0.5))
+    with pytest.raises(TypeError, match=r"Mine: got unit, which it does not have; do you mean units\?"):
+        Mine(unit=3)
+
+
+@pytest.mark.parametrize("table", ["FIT", "MODULE", "OPTIMIZER", "HISTORY", "ADVICE"])
+def test_no_hint_is_about_something_that_there_is(table):
+    there = {"FIT": set(inspect.signature(fit).parameters), "ADVICE": set(vars(modnet)), "MODULE": set(dir(Linear(2, 2))),
+             "OPTIMIZER": set(dir(Adam())), "HISTORY": {*dir(modnet.History()), *vars(modnet.History())}}[table]  # fmt: skip
+    assert not set(getattr(hints, table)) & (there - {"trainable", "requires_grad"})
+
+
 def arguments(text):
     """The arguments of fit that a hint names."""
     return re.findall(r"\b(\w+)=", text.split("optimizer=")[0])
 
 
 def test_hints_name_arguments_that_there_are():
-    fits = {"epochs", "batch_size", "validation", "patience", "rng", "loss", "sample_weight", "progress", "callbacks", "checkpoint",
+    fits = {"epochs", "optimizer", "batch_size", "validation", "patience", "rng", "loss", "sample_weight", "progress", "callbacks", "checkpoint",
             "resume"}  # fmt: skip
     for text in hints.FIT.values():
         assert set(arguments(text)) <= fits, text
@@ -73,6 +172,7 @@ def test_a_method_of_another_librarys_optimizer(name):
 def test_a_name_of_another_library(name):
     with pytest.raises(ImportError) as raised:
         getattr(modnet, name)
+    assert str(raised.value).startswith(f"modnet has no {name}; the same is modnet.")
     meant = str(raised.value).removeprefix(f"modnet has no {name}; the same is modnet.").split(".")
     found = modnet
     for part in meant:

@@ -53,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nmodnet: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader of the output has gone, as `head` does; what Python still writes at its end goes nowhere.
+    except OSError as error:
+        # The reader of the output has gone, as `head` does, or a disk is full; what Python writes at its end goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            place = error.filename or "the output"
+            print(f"{options.parser.prog}: error: {place}: {error.strerror or error}", file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ import numpy as np
 from modnet import datasets
 from modnet.cli.errors import UsageError, nearest
 from modnet.datasets import Table
+from modnet.datasets.words import short
 from modnet.tables import Sheet, TableEncoder, Target, read_sheet
 from modnet.tables.columns import Number
 from modnet.training import predict
@@ -193,7 +194,7 @@ def _is_small(X: np.ndarray) -> bool:
 def check_target(name: str, table: Examples) -> None:
     """Refuse targets that are all equal."""
     if table.class_names is not None and len(table.class_names) < 2:
-        raise UsageError(f"{name}: every example is of class {table.class_names[0]!r}, expected two classes or more")
+        raise UsageError(f"{name}: every example is of class {short(table.class_names[0])}, expected two classes or more")
     if table.class_names is None and np.ptp(table.y) == 0:
         raise UsageError(f"{name}: every target is {table.y[0]:g}, expected numbers that differ")
 

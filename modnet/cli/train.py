@@ -38,7 +38,7 @@ def train(options: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0; 1 if the training diverged; 130 if Ctrl-C ended it.
+        0; 1 if the training diverged or the model could not be saved; 130 if Ctrl-C ended it.
 
     Raises
     ------
@@ -102,7 +102,11 @@ def train(options: argparse.Namespace) -> int:
         model = TableModel(
             net, examples.encoder, examples.target, scaled.mean, scaled.scale, scaled.y_mean, scaled.y_scale
         )
-        model.save(options.save)
+        try:
+            model.save(options.save)
+        except OSError as error:
+            whole = False
+            print(f"modnet: the model was not saved: {options.save}: {error.strerror}", file=sys.stderr)
     if untrained is not None:
         print(f"\n{_why(untrained, parts, scaled, loss, optimizer, options)}")
     total = time.perf_counter() - began
@@ -112,9 +116,9 @@ def train(options: argparse.Namespace) -> int:
     if options.save:
         say(
             f"The model is in {options.save}; predict with: {program()} predict {options.save} NEW.csv" if whole
-            else "The training did not end well: no model was saved"
+            else "No model was saved"
         )  # fmt: skip
-    if history.stopped_because.startswith("diverged"):
+    if history.stopped_because.startswith("diverged") or (options.save and history.epochs and not whole):
         return 1
     return 130 if history.stopped_because.startswith("interrupted") else 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,11 @@ class Foreign:
 
     def forward_of_zeros(self, shape: Shape) -> Any:
         """What forward gives for zeros (batch, ...). A copy of the module is asked, in evaluation: nothing in it changes."""
-        before, twin = np.random.get_state(), _copied(self.module)
-        try:
+        twin = _copied(self.module)
+        with global_draws_unmoved(), np.errstate(all="ignore"):
             if twin is not self.module and self.mode:
                 Foreign(twin).set_mode(False)
-            with np.errstate(all="ignore"):
-                return twin.forward(np.zeros(shape))
-        finally:
-            np.random.set_state(before)
+            return twin.forward(np.zeros(shape))
 
     def result(self, value: Any, batch: int, method: str, expected: Shape | None = None) -> np.ndarray:
         """What a method returned: an array with a row an example, of the expected shape if one is given."""
@@ -294,6 +292,16 @@ def held_numbers(value: Any, name: str = "", seen: set[int] | None = None) -> It
     for key, part in inside:
         if key != "_gradient":
             yield from held_numbers(part, name or str(key), seen)
+
+
+@contextmanager
+def global_draws_unmoved() -> Iterator[None]:
+    """Context: numpy's global generator is afterwards where it was, whatever a stranger's code draws from it."""
+    before = np.random.get_state()
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
 
 
 def _bits_of(generator: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,6 +51,15 @@ def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
             module.training = had["training"]
             if "_put_into_evaluation" in had:
                 module._put_into_evaluation = had["_put_into_evaluation"]
+
+
+def restore_kept_modes(net: Any, kept: Sequence[Mapping[str, Any]], who: str) -> None:
+    """Give the modules of a network the modes that `modes_of` told of one built alike: of each those that it has."""
+    modes = modes_of(net)
+    if len(kept) != len(modes):
+        raise ValueError(f"{who}: holds the modes of {len(kept)} modules, expected {len(modes)}")
+    new = [{name: bool(of_it.get(name, value)) for name, value in had.items()} for (_, had), of_it in zip(modes, kept)]
+    restore_modes([(module, modes_now) for (module, _), modes_now in zip(modes, new)])
 
 
 class _Repeating(threading.local):

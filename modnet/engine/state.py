@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,38 +50,3 @@ def load_state_arrays(net: Any, arrays: Mapping[str, Any], who: str) -> None:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def numbers_of(net: Any) -> dict[str, Any]:
-    """All numbers of a network that its next answers depend on, in training too: arrays, settings, draws. Copies."""
-    library = _library(net)
-    return {
-        "arrays": {name: np.array(array) for name, array in state_arrays(net).items()},
-        "settings": [{name: getattr(m, name) for name in type(m).layout.settings} for m in library],
-        "draws": [m.draws for m in library],
-    }
-
-
-def restore_numbers(net: Any, kept: Mapping[str, Any], who: str) -> None:
-    """Write back what `numbers_of` gave for a network built alike. Settings are checked as if they were assigned."""
-    library = _library(net)
-    settings, draws = kept["settings"], kept["draws"]
-    if len(settings) != len(library) or len(draws) != len(library):
-        raise ValueError(f"{who}: holds the settings of {len(settings)} modules, expected {len(library)}")
-    for module, values, drawn in zip(library, settings, draws):
-        if set(values) != set(type(module).layout.settings) or len(drawn) != 2:
-            raise ValueError(f"{who}: holds the settings {sorted(values)}, expected those of {module}")
-    load_state_arrays(net, kept["arrays"], who)
-    for module, values, drawn in zip(library, settings, draws):
-        for name, value in values.items():
-            type(module).layout.settings[name].write(module, value)
-        module.draws = drawn
-
-
-def _library(net: Any) -> list[Any]:
-    """The library's leaves of a network, each once."""
-    return list({id(m): m for m in _leaves(net) if has_storage(m)}.values())
-
-
-def _leaves(net: Any) -> Iterator[Any]:
-    yield from net.leaves() if hasattr(net, "leaves") else [net]

@@ -8,5 +8,8 @@ from modnet.estimators.autoencoder import AutoEncoder
 from modnet.estimators.classifier import NetClassifier
 from modnet.estimators.regressor import NetRegressor
 from modnet.estimators.scaling import ScaleWarning
+from modnet.hints import names_of
+
+__getattr__ = names_of(__name__)
 
 __all__ = ["AutoEncoder", "NetClassifier", "NetRegressor", "ScaleWarning"]

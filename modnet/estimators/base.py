@@ -32,6 +32,7 @@ from modnet.estimators.scaling import Scale, ScaleWarning, names_of
 from modnet.estimators.settings import check_settings
 from modnet.estimators.stopping import Watch
 from modnet.estimators.views import Views, forget_assigned, take_assigned
+from modnet.hints import Explained
 from modnet.inputs import as_numbers
 from modnet.loss import Loss
 from modnet.modules import BatchNorm, RidgeLinear, Sequential
@@ -43,7 +44,7 @@ from modnet.training import History, TrainingWarning, fit, predict
 _FEW = 20  # examples: the mean and deviation of fewer say little
 
 
-class Estimator(BaseEstimator):
+class Estimator(Explained, BaseEstimator):
     """A network behind scikit-learn's interface. Subclasses say what the targets and the loss are, and what a score is."""
 
     hidden_layer_sizes: Any

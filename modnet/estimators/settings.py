@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.hints import such_as
 from modnet.inputs import real, short_repr, whole
 from modnet.optim.optimizer import Optimizer
 
@@ -38,7 +39,8 @@ def check_settings(model: Any) -> None:
     if model.batch_size != "auto":
         whole(model.batch_size, who, "batch_size")
     if model.optimizer is not None and not isinstance(model.optimizer, Optimizer):
-        raise TypeError(f"{who}: optimizer is {short_repr(model.optimizer)}, expected an object such as AdamW(lr=1e-3)")
+        such = such_as(model.optimizer, "modnet.optim", "lr=1e-3", "AdamW(lr=1e-3)")
+        raise TypeError(f"{who}: optimizer is {short_repr(model.optimizer)}, expected an object such as {such}")
     if model.net is not None and model.optimizer is not None and model.alpha != type(model)().alpha:
         raise ValueError(f"{who}: alpha with net and optimizer does nothing; give the optimizer a weight_decay instead")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -72,6 +72,8 @@ class _Layer:
     _delta : what backward_delta returned last.
     """
 
+    #: Arguments of the constructor that attributes of other names keep.
+    argument_attributes: ClassVar[dict[str, str]] = {}
     operations: tuple[Operation | None, ...]
     _input, _forward, _delta = _Last("input"), _Last("forward"), _Last("delta")
 
@@ -145,6 +147,7 @@ class Linear(_Layer, modules.Linear):
     (3, 2)
     """
 
+    argument_attributes: ClassVar[dict[str, str]] = {"input": "in_features", "output": "out_features"}
     _parameters = _Weight("weight")
     _gradient = _Weight("weight_gradient")
 

@@ -1,5 +1,6 @@
 """The modules: one, or one family, a file."""
 
+from modnet.hints import names_of
 from modnet.modules.activations import (
     ELU,
     GELU,
@@ -31,6 +32,8 @@ from modnet.modules.sequential import Sequential
 from modnet.modules.shape import Flatten, Identity, Reshape, Transpose
 from modnet.modules.softmax import LogSoftmax, Softmax
 from modnet.modules.tied import Tied
+
+__getattr__ = names_of(__name__)
 
 __all__ = [
     "ELU",

@@ -25,7 +25,9 @@ from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out
-from modnet.inputs import as_batch, as_step, float_type
+from modnet.hints import such_as
+from modnet.inputs import as_batch, as_step, float_type, short_repr
+from modnet.kernels.declare import require_bool
 from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape, ShapeError
 from modnet.modules.summary import Summary
 from modnet.modules.summary import summarise as summarise_rows
@@ -353,8 +355,10 @@ class Container(Module):
     def training(self, value: bool) -> None:
         self._set_mode(bool(value))
 
-    def train(self) -> Any:
-        """Training mode, for every module at every depth. Returns the network."""
+    def train(self, mode: bool = True) -> Any:
+        """Training mode, for every module at every depth. Returns the network. ``train(False)`` is `eval`."""
+        if not require_bool(mode, type(self).__name__, "train's mode"):
+            return self.eval()
         self._set_mode(True)
         self._put_into_evaluation = False
         return self
@@ -504,7 +508,8 @@ class Container(Module):
             raise TypeError(f"{place}: got the class {module.__name__}, expected an object: {module.__name__}(...)")
         for name in ("forward", "backward_delta"):
             if not callable(getattr(module, name, None)):
-                raise TypeError(f"{place}: got {module!r}, expected a module, an object with forward and backward_delta")
+                such = such_as(module, "modnet.modules", "", "Linear(3, 2)")
+                raise TypeError(f"{place}: got {short_repr(module)}, expected a module, such as {such}; it lacks {name}")
         if any(getattr(type(module), "operations", ())) and not has_storage(module):
             raise RuntimeError(f"{place} {type(module).__name__}: {NO_INIT}")
 

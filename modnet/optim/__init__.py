@@ -1,5 +1,6 @@
 """Optimizers: one a file, each a kernel over the flat vector; schedules of their learning rates; SciPy's minimisers."""
 
+from modnet.hints import names_of
 from modnet.optim.adadelta import Adadelta
 from modnet.optim.adagrad import Adagrad
 from modnet.optim.adam import Adam
@@ -21,6 +22,8 @@ from modnet.optim.schedules import (
     Warmup,
 )
 from modnet.optim.sgd import SGD
+
+__getattr__ = names_of(__name__)
 
 __all__ = [
     "SGD",

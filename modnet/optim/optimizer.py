@@ -93,7 +93,7 @@ class GradientNotFinite(ValueError):
         self.norm = float(norm)
 
 
-class Optimizer(Declares):
+class Optimizer(hints.Explained, Declares):
     """Moves the parameters of a network against their gradient.
 
     Use it in `fit`, or by hand::
@@ -146,6 +146,8 @@ class Optimizer(Declares):
         return self._words
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in hints.OPTIMIZER and type(self).__module__.startswith("modnet."):
+            hints.missing_attribute(self, name, hints.OPTIMIZER)
         super().__setattr__(name, value)
         at = type(self).layout.words.get(name)
         if at is not None and name not in ("lr", "clip_norm"):  # a step reads its own copy of the others
@@ -635,4 +637,5 @@ def as_optimizer(value: Any) -> Optimizer:
     if isinstance(value, Optimizer):
         return value
     name = value.__name__ if isinstance(value, type) else repr(value)
-    raise TypeError(f"fit: optimizer is {name}, expected an optimizer object such as Adam(lr=1e-3)")
+    such = hints.such_as(value, "modnet.optim", "lr=1e-3", "Adam(lr=1e-3)")
+    raise TypeError(f"fit: optimizer is {name}, expected an optimizer object such as {such}")

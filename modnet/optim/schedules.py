@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from modnet.hints import Explained
 from modnet.inputs import real, whole
 
 
-class Schedule:
+class Schedule(Explained):
     """A learning rate that changes.
 
     For a schedule of your own override `at`; if it depends on the loss, override `begin`, `rates` and `epoch_end`.

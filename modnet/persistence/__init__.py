@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from modnet.inputs import short_repr
 from modnet.persistence import archive
 from modnet.persistence.archive import MAX_BYTES, FileError
 
@@ -19,12 +20,12 @@ def save(net: Any, path: Any) -> None:
     Parameters
     ----------
     net : a network or any module. A class of your own must keep the arguments of its constructor as attributes of the same
-        names; of its numbers those in ``_parameters`` are kept.
+        names; all numbers, text and arrays that its attributes hold are kept, but for ``_gradient``.
     path : of the file. It is replaced if it exists.
 
     Raises
     ------
-    TypeError : if a module cannot be described.
+    TypeError : if a module would not come back as it is: the attribute that would not is named.
     OSError : if the file cannot be written; what was there is untouched.
 
     Example
@@ -40,7 +41,7 @@ def save(net: Any, path: Any) -> None:
     from modnet.persistence.describe import describe
 
     if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-        raise TypeError(f"save: net is {net!r}, expected a network; modnet.save(net, path)")
+        raise TypeError(f"save: net is {short_repr(net)}, expected a network; modnet.save(net, path)")
     archive.write(path, "network", describe(net))
 
 

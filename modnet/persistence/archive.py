@@ -31,6 +31,11 @@ VERSION = 1
 #: Files that are larger are not read unless asked for: 4 GiB.
 MAX_BYTES = 1 << 32
 
+#: What writes each kind of file, for those who give another.
+_WRITERS = {
+    "network": "modnet.save", "checkpoint": "modnet.fit(..., checkpoint=path)", "table model": "python -m modnet train --save",
+}  # fmt: skip
+
 _DESCRIPTION = "modnet.json"
 _COMMENT = b"modnet sha256 "
 _COMMENT_LENGTH = len(_COMMENT) + 64
@@ -83,8 +88,8 @@ def write(path: Any, kind: str, tree: Any) -> None:
 
 
 def _write(file: Any, kind: str, tree: Any) -> None:
-    arrays: dict[str, np.ndarray] = {}
-    described = _encode(tree, "", arrays)
+    encoder = _Encoder()
+    described, arrays = encoder.encode(tree), encoder.arrays
     checksums = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
@@ -112,33 +117,44 @@ def _member(name: str) -> zipfile.ZipInfo:
     return found
 
 
-def _encode(value: Any, at: str, arrays: dict[str, np.ndarray]) -> Any:
-    """A tree as JSON takes it, with arrays put aside under names that say where they are."""
-    if isinstance(value, np.ndarray):
-        name = at if re.fullmatch(r"[\w.\-]+(/[\w.\-]+)*", at, re.ASCII) and len(at) < 200 else f"array{len(arrays)}"
-        if name in arrays or ".." in name:
-            name = f"array{len(arrays)}"
+class _Encoder:
+    """A tree as JSON takes it, with arrays put aside, each once, under names that say where they are."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self.names: dict[int, str] = {}
+
+    def encode(self, value: Any, at: str = "") -> Any:
+        if isinstance(value, np.ndarray):
+            if id(value) not in self.names:
+                self.names[id(value)] = self.put_aside(value, at)
+            return {"$array": self.names[id(value)]}
+        if isinstance(value, Mapping):
+            if all(isinstance(key, str) and not key.startswith("$") for key in value):
+                return {key: self.encode(item, f"{at}/{key}".lstrip("/")) for key, item in value.items()}
+            return {"$pairs": [[self.encode(k, at), self.encode(v, f"{at}/{i}")] for i, (k, v) in enumerate(value.items())]}
+        if isinstance(value, list | tuple):
+            return [self.encode(item, f"{at}/{i}".lstrip("/")) for i, item in enumerate(value)]
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, int | np.integer):
+            return int(value)
+        if isinstance(value, float | np.floating):
+            return float(value) if math.isfinite(value) else {"$float": repr(float(value))}
+        raise TypeError(f"save: {at} is of type {type(value).__name__}, expected numbers, text, arrays, lists and dicts")
+
+    def put_aside(self, value: np.ndarray, at: str) -> str:
+        name = at if re.fullmatch(r"[\w.\-]+(/[\w.\-]+)*", at, re.ASCII) and len(at) < 200 else f"array{len(self.arrays)}"
+        if name in self.arrays or ".." in name:
+            name = f"array{len(self.arrays)}"
         array = np.ascontiguousarray(value).reshape(value.shape)
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         if array.dtype not in _DTYPES:
             raise TypeError(f"save: {at} holds {value.dtype}, expected numbers")
-        arrays[name] = array
-        return {"$array": name}
-    if isinstance(value, Mapping):
-        if all(isinstance(key, str) and not key.startswith("$") for key in value):
-            return {key: _encode(item, f"{at}/{key}".lstrip("/"), arrays) for key, item in value.items()}
-        return {"$pairs": [[_encode(k, at, arrays), _encode(v, f"{at}/{i}", arrays)] for i, (k, v) in enumerate(value.items())]}
-    if isinstance(value, list | tuple):
-        return [_encode(item, f"{at}/{i}".lstrip("/"), arrays) for i, item in enumerate(value)]
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else {"$float": repr(float(value))}
-    raise TypeError(f"save: {at} is of type {type(value).__name__}, expected numbers, text, arrays, lists and dicts")
+        self.arrays[name] = array
+        return name
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -162,7 +178,7 @@ def read(path: Any, kind: str, max_bytes: int = MAX_BYTES) -> Any:
         if size > max_bytes:
             raise FileError(f"{name}: has {size} bytes, expected at most {max_bytes}; a larger max_bytes reads it")
         data = file.read(size)
-    _require_whole(name, data)
+    _require_whole(name, data, kind)
     try:
         return _read(name, data, kind)
     except FileError:
@@ -174,10 +190,10 @@ def read(path: Any, kind: str, max_bytes: int = MAX_BYTES) -> Any:
         raise FileError(f"{name}: is not a file that modnet has written ({type(error).__name__}: {error})") from None
 
 
-def _require_whole(name: str, data: bytes) -> None:
+def _require_whole(name: str, data: bytes, kind: str) -> None:
     """FileError unless the comment at the end says the SHA-256 of all that is before it."""
     if data[:4] != b"PK\x03\x04":
-        raise FileError(f"{name}: is not a file that modnet has written; modnet.save writes one")
+        raise FileError(f"{name}: is not a file that modnet has written; {_WRITERS.get(kind, 'modnet')} writes one")
     comment = data[-_COMMENT_LENGTH:]
     if not comment.startswith(_COMMENT):
         raise FileError(f"{name}: is incomplete, or not a file that modnet has written")

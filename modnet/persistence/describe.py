@@ -2,7 +2,8 @@
 
 A module is described by its class, the arguments of its constructor, its settings and its arrays. The arguments are read from
 the module's attributes of the same names, so a new module needs nothing of its own to be saved. To rebuild it the constructor
-is called, which checks what it is given; nothing else of the file is believed.
+is called, which checks what it is given; nothing else of the file is believed. An object of somebody else's class has, beside
+that, all that its attributes hold (`modnet.engine.held`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from modnet.discovery import all_modules
-from modnet.engine.foreign import Foreign
-from modnet.engine.modes import modes_of, restore_modes
+from modnet.engine.foreign import Foreign, global_draws_unmoved
+from modnet.engine.held import differences, give_back, held, is_of_library
+from modnet.engine.modes import modes_of, restore_kept_modes
 from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import Storage, has_storage
+from modnet.module import Module
 from modnet.persistence.archive import FileError
 
 #: Arguments that draw the first numbers, which the file replaces.
@@ -25,48 +28,102 @@ _FIRST_DRAWS = ("rng", "init")
 
 
 def describe(net: Any) -> dict[str, Any]:
-    """A network as a tree, as `build` takes it.
+    """A network as a tree, as `build` takes it. One with classes of somebody else is built from it once, to see that it can be.
 
     Raises
     ------
-    TypeError : if a class does not keep an argument of its constructor, so that it cannot be made again.
+    TypeError : if a class does not keep an argument of its constructor, or holds what a file cannot, so that it cannot be made
+        again as it is.
     """
     modules: list[dict[str, Any]] = []
     numbers: dict[int, int] = {}
+    visited: list[Any] = []
 
     def visit(module: Any) -> int:
         if id(module) in numbers:
             return numbers[id(module)]
         kind = type(module)
-        found: dict[str, Any] = {"class": kind.__name__, "library": _is_of_library(kind)}
+        found: dict[str, Any] = {"class": _name_of(kind), "library": is_of_library(kind)}
         arguments = _arguments(module)
         found["arguments"] = {name: _argument(value, visit, module) for name, value in arguments.items()}
         if hasattr(module, "wire"):
             found["modules"] = [visit(part) for part in module]
         else:
-            found["arrays"] = {name: np.array(array) for name, array in state_arrays(module).items()}
+            found["arrays"] = state_arrays(module)
         if has_storage(module) and not hasattr(module, "wire"):
             found["dtype"] = str(module.dtype)
             found["settings"] = {name: getattr(module, name) for name in kind.layout.settings}
             found["draws"] = list(module.draws)
+        if not found["library"]:
+            found["held"] = held(module, visited, copies=False)[0]
         modules.append(found)
+        visited.append(module)
         numbers[id(module)] = len(modules) - 1
         return numbers[id(module)]
 
-    root = visit(net)
+    try:
+        root = visit(net)
+    except RecursionError:
+        raise TypeError(f"save: {type(net).__name__} holds itself, by way of an attribute of one of its modules") from None
     dtype = str(net.dtype) if has_storage(net) else None
-    return {"modules": modules, "root": root, "dtype": dtype, "modes": [had for _, had in modes_of(net)]}
+    tree = {"modules": modules, "root": root, "dtype": dtype, "modes": [had for _, had in modes_of(net)]}
+    if not all(found["library"] for found in modules):
+        _rehearse(tree, visited)
+    return tree
 
 
-def _is_of_library(kind: type) -> bool:
-    return kind.__module__.split(".")[0] == "modnet"
+def _rehearse(tree: dict[str, Any], modules: list[Any]) -> None:
+    """Build the network of a tree and see that it holds what `modules` hold. TypeError with what is missing otherwise."""
+    made: list[Any] = []
+    try:
+        build(tree, {type(m) for m in modules if not is_of_library(type(m))}, "save", made)
+    except FileError as error:
+        raise TypeError(f"{error}; save net.state_dict() with numpy.savez instead") from error
+    for k, (module, twin) in enumerate(zip(modules, made)):
+        if is_of_library(type(module)):
+            continue
+        who = f"save: {Foreign.name_of(module)}"
+        if type(module) is not type(twin):
+            raise TypeError(f"{who}: the network has two classes of this name; rename one")
+        (ours, left), (theirs, lost) = held(module, modules[:k]), held(twin, made[:k])
+        differing = next(differences(ours, theirs), None)
+        if differing is None:
+            differing = next((at for (at, a), (_, b) in zip(left, lost) if not _are_equal(a, b)), None)
+        if differing is not None:
+            raise TypeError(
+                f"{who} would not come back as it is: {differing!r} differs in one that is made anew; keep numbers in arrays, "
+                "lists or dicts, and anything else as the constructor made it"
+            )
+
+
+def _are_equal(a: Any, b: Any) -> bool:
+    try:
+        return a is b or bool(np.all(a == b)) or getattr(a, "__qualname__", "a") == getattr(b, "__qualname__", "b")
+    except Exception:  # whatever a stranger's comparison raises
+        return False
+
+
+def library_classes() -> dict[str, type]:
+    """The classes of modules that are modnet's own, by the names that files have for them."""
+    from modnet import handout
+
+    found: dict[str, type] = {kind.__name__: kind for kind in all_modules()}
+    own = [kind for kind in vars(handout).values() if isinstance(kind, type) and issubclass(kind, Module)]
+    return found | {_name_of(kind): kind for kind in own if kind.__module__.startswith(handout.__name__)}
+
+
+def _name_of(kind: type) -> str:
+    """The name of a class in a file: those of the course's statement have names of the library's own."""
+    return f"handout.{kind.__name__}" if kind.__module__.startswith("modnet.handout.") else kind.__name__
 
 
 def _arguments(module: Any) -> dict[str, Any]:
     """The arguments of a module's constructor, except modules of a container, from its attributes."""
     kind, found = type(module), {}
     layout = kind.layout if has_storage(module) and not hasattr(module, "wire") else None
+    aliases = getattr(kind, "argument_attributes", {})
     for name, parameter in inspect.signature(kind).parameters.items():
+        kept_as = aliases.get(name, name)
         if parameter.kind is parameter.VAR_KEYWORD:
             continue
         if hasattr(module, "wire") and not _is_plain(getattr(module, name, module)):
@@ -75,8 +132,8 @@ def _arguments(module: Any) -> dict[str, Any]:
             found[name] = name in module.pieces("parameters")
         elif name in _FIRST_DRAWS and parameter.default is not parameter.empty:
             continue
-        elif name in getattr(module, "__dict__", {}) or hasattr(kind, name):
-            found[name] = getattr(module, name)
+        elif kept_as in getattr(module, "__dict__", {}) or hasattr(kind, kept_as):
+            found[name] = getattr(module, kept_as)
         else:
             raise TypeError(
                 f"save: {kind.__name__} takes {name}, but keeps no attribute {name}, so it cannot be made again; write "
@@ -101,38 +158,42 @@ def _argument(value: Any, visit: Any, module: Any) -> Any:
     raise TypeError(f"save: {type(module).__name__} was made with a {type(value).__name__}, expected numbers, text or modules")
 
 
-def build(tree: Any, classes: Iterable[type], who: str) -> Any:
+def build(tree: Any, classes: Iterable[type], who: str, made: list[Any] | None = None) -> Any:
     """The network that a tree of `describe` describes.
 
     Parameters
     ----------
     tree : from a file; nothing in it is believed. classes : those beside modnet's own that may be made.
+    made : gets the modules, in the order in which the tree has them.
 
     Raises
     ------
     FileError : if the tree describes no network, or one of a class that is not among them.
     """
-    known = {kind.__name__: kind for kind in all_modules()}
+    known = library_classes()
     others = {kind.__name__: kind for kind in classes}
-    made: list[Any] = []
+    made, at = [] if made is None else made, who
     try:
         for k, described in enumerate(tree["modules"]):
             table, name = known if described["library"] else others, described["class"]
+            at = f"{who}: module {k}, {name}"
             if name not in table:
                 advice = "this modnet has none" if described["library"] else f"if you trust it, load(path, classes=[{name}])"
                 raise FileError(f"{who}: holds a module of the class {name!r}; {advice}")
-            made.append(_made(table[name], described, made, f"{who}: module {k}, {name}"))
+            with global_draws_unmoved():
+                made.append(_made(table[name], described, made, at))
+            if "held" in described and not described["library"]:
+                give_back(made[-1], described["held"], at)
+        at = who
         net = _earlier(made, tree["root"])
         if has_storage(net) and str(net.dtype) != tree["dtype"]:
             net.astype(tree["dtype"])
-        modes = modes_of(net)
-        if len(tree["modes"]) != len(modes):
-            raise FileError(f"{who}: holds the modes of {len(tree['modes'])} modules, expected {len(modes)}")
-        restore_modes([(module, _mode(had, kept)) for (module, had), kept in zip(modes, tree["modes"])])
+        restore_kept_modes(net, tree["modes"], who)
     except FileError:
         raise
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, RecursionError) as error:
-        raise FileError(f"{who}: describes no network that can be built ({type(error).__name__}: {error})") from error
+        told = str(error) if at in str(error) else f"{type(error).__name__}: {error}"
+        raise FileError(f"{at}: describes no network that can be built ({told.removeprefix(at + ': ')})") from error
     return net
 
 
@@ -152,7 +213,7 @@ def _made(kind: type, described: Mapping[str, Any], made: list[Any], who: str) -
         return kind(*[_earlier(made, k) for k in described["modules"]], **named)
     arrays = described["arrays"]
     # What is allocated is bounded by what is there.
-    with Storage.at_most(sum(np.size(array) for array in arrays.values())):
+    with Storage.at_most(_count(described)):
         module = kind(*several, **named)
     if has_storage(module):
         if described["dtype"] != str(module.dtype):
@@ -169,6 +230,13 @@ def _made(kind: type, described: Mapping[str, Any], made: list[Any], who: str) -
     return module
 
 
+def _count(tree: Any) -> int:
+    """How many numbers the arrays of a tree have."""
+    if isinstance(tree, Mapping | list | tuple):
+        return sum(map(_count, tree.values() if isinstance(tree, Mapping) else tree))
+    return int(np.size(tree)) if isinstance(tree, np.ndarray) else 0
+
+
 def _given(value: Any, made: list[Any]) -> Any:
     if isinstance(value, list):
         return tuple(_given(item, made) for item in value)
@@ -181,8 +249,3 @@ def _earlier(made: list[Any], k: Any) -> Any:
     if not isinstance(k, int) or isinstance(k, bool) or not 0 <= k < len(made):
         raise ValueError(f"a module refers to number {k!r}, expected an earlier one")
     return made[k]
-
-
-def _mode(had: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, bool]:
-    """The modes in a file, of those that a module has."""
-    return {name: bool(kept.get(name, value)) for name, value in had.items()}

@@ -232,6 +232,8 @@ def column_of(name: str, cells: list[str], decimal: str, chosen: list[int]) -> t
         days = [day_of(cell, order) for cell in part]
         if len({day for day in days if day is not None}) > 1:
             guessed = f"{name!r} is read with the {order} first" if order != "iso" else ""
+            if guessed and any(_ISO.fullmatch(cell) for cell in known):
+                guessed += ", where the year is not"
             return Date.fitted(name, days, order), [guessed] if guessed else []
     if len(set(known)) <= MOST_CATEGORIES:
         return Category.fitted(name, part), []
@@ -251,15 +253,13 @@ def date_order(cells: list[str], decimal: str) -> str | None:
 
 
 def day_of(cell: str, order: str) -> float | None:
-    """Days since 1970 of a date; None if it is none."""
+    """Days since 1970 of a date; None if it is none. With the year first it is read whatever the order: no other is like it."""
     try:
-        if order == "iso":
-            if not _ISO.fullmatch(cell):
-                return None
+        if _ISO.fullmatch(cell):
             year, month, rest = cell.split("-", 2)
             found = datetime.fromisoformat(f"{year}-{month:0>2}-{rest if rest[1:2].isdigit() else '0' + rest}")
         else:
-            parts = _DAYS.fullmatch(cell)
+            parts = None if order == "iso" else _DAYS.fullmatch(cell)
             if parts is None:
                 return None
             first, second, year_ = int(parts[1]), int(parts[2]), int(parts[3])

@@ -218,7 +218,22 @@ def _rows(path: str | os.PathLike[str], text: str, separator: str) -> list[tuple
                 found.append((reader.line_num, stripped))
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}, expected CSV") from None
+    if found and any("\n" in cell for cell in found[-1][1]):
+        _require_closed_quotes(path, text, separator, found)
     return found
+
+
+def _require_closed_quotes(
+    path: str | os.PathLike[str], text: str, separator: str, rows: list[tuple[int, list[str]]]
+) -> None:
+    """ValueError if the last cell is open at the end of the file: it has swallowed all lines after its quote."""
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True):
+            pass
+    except csv.Error as error:
+        if "end of data" in str(error):
+            line = rows[-2][0] + 1 if len(rows) > 1 else 1
+            raise ValueError(f'{path}, line {line}: a quote " is opened and never closed, expected another') from None
 
 
 def _names(path: str | os.PathLike[str], first: tuple[int, list[str]], width: int) -> list[str]:

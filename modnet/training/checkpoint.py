@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from modnet.engine.held import numbers_of, restore_numbers
 from modnet.engine.snapshot import Kept
-from modnet.engine.state import numbers_of, restore_numbers
 from modnet.inputs import short_repr, whole
 from modnet.persistence import archive
 from modnet.training.history import History

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet import hints
 from modnet.inputs import whole
 from modnet.metrics import Metrics
 from modnet.training.data import Data, Source
@@ -17,6 +18,7 @@ from modnet.training.sources import Augmented
 _SIZE = 1024  # examples at once
 
 
+@hints.explained({"verbose": "leave it out"})
 def evaluate(
     net: Any,
     X: Any,

@@ -42,6 +42,7 @@ from modnet.training.split import labels_of
 from modnet.training.training import Callback, Training, as_callback
 
 
+@hints.explained(hints.FIT)
 def fit(
     net: Any,
     X: Any,
@@ -64,7 +65,6 @@ def fit(
     every: int = 1,
     resume: bool = False,
     comm: Any = None,
-    **unknown: Any,
 ) -> History:
     """Train a network by minibatches.
 
@@ -116,7 +116,6 @@ def fit(
         parameters; after a non-finite loss the optimizer's state is reset. Also if the network ends with the softmax that its
         loss contains, if there is one class only, if the rate was 0 in all steps, and if the loss did not fall at all.
     """
-    hints.refuse_arguments(unknown, fit, hints.FIT)
     optimizer = as_optimizer(optimizer)
     require_loss(loss)
     require_net(net, "fit")

@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from modnet.hints import HISTORY, missing_attribute
+
 
 class History:
     """What a training went through, epoch by epoch. Printed, it shows the last epoch, or the one that was kept.
@@ -34,6 +36,12 @@ class History:
         self.stopped_because = ""
         self.notes: list[str] = []
         self._rates: list[float] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return missing_attribute(self, name, HISTORY)
+
+    def __getitem__(self, name: Any) -> Any:
+        raise TypeError(f"History: write history.loss or history.metrics['accuracy'] instead of history[{name!r}]")
 
     @property
     def epochs(self) -> int:

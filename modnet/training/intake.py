@@ -8,6 +8,7 @@ import numpy as np
 
 from modnet.engine import run
 from modnet.engine.program import Program, is_ours, is_wired
+from modnet.hints import such_as
 from modnet.inputs import short_repr
 from modnet.module import ShapeError
 from modnet.training.data import Data, Source, is_mapped
@@ -92,4 +93,5 @@ def require_loss(loss: Any, who: str = "fit") -> None:
     """TypeError unless it is a loss."""
     if isinstance(loss, type) or not (callable(getattr(loss, "forward", None)) and callable(getattr(loss, "backward", None))):
         name = loss.__name__ if isinstance(loss, type) else short_repr(loss)
-        raise TypeError(f"{who}: loss is {name}, expected a loss object such as CrossEntropy()")
+        such = such_as(loss, "modnet.losses", "", "CrossEntropy()")
+        raise TypeError(f"{who}: loss is {name}, expected a loss object such as {such}")

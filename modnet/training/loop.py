@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from modnet.engine.held import numbers_of
 from modnet.engine.modes import modes_of, restore_modes, set_training
 from modnet.engine.snapshot import Kept
-from modnet.engine.state import numbers_of
 from modnet.engine.walk import shuffle as shuffle_order
 from modnet.optim.optimizer import Optimizer
 from modnet.training import advice

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet import hints
 from modnet.engine import run
 from modnet.engine.modes import modes_of, restore_modes, set_training
 from modnet.engine.program import is_ours, is_wired
@@ -14,6 +15,7 @@ from modnet.module import ShapeError
 from modnet.training.data import element_type, is_mapped
 
 
+@hints.explained({"verbose": "leave it out"})
 def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
     """The network's output in evaluation mode, in batches. May be called from many threads, also while another one trains.
 

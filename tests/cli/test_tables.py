@@ -1,13 +1,17 @@
 """`train --save`, `predict` and `evaluate` on tables as people have them."""
 
 import csv as reader
+import errno
 import io
+import os
+import sys
 
 import numpy as np
 import pytest
 from command_lines import figures, refused, run
 
 import modnet
+from modnet.__main__ import main
 from modnet.cli.data import Scaled
 from modnet.tables import TableModel
 
@@ -102,6 +106,27 @@ def test_what_does_not_fit_a_model_is_refused_in_one_line(capsys, csv, tmp_path)
     assert "damaged" in refused(capsys, "predict", model, path)
     assert "is a folder" in refused(capsys, "train", path, "--save", tmp_path)
     assert "has no column 'x', expected one of size, b" in refused(capsys, "train", path, "--drop", "x")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no place that is always full")
+def test_a_full_disk_is_said_in_a_line(capsys, csv, tmp_path, monkeypatch):
+    path, model = csv("a,b\n" + "\n".join(f"{k},{'xy'[k % 2]}" for k in range(30))), tmp_path / "m.modnet"
+    run(capsys, "train", path, "--save", model, "--layers", "2", "--epochs", "2")
+    with open("/dev/full", "w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        status = main(["predict", str(model), str(path)])
+    assert (status, capsys.readouterr().err) == (1, "python -m modnet predict: error: the output: No space left on device\n")
+    assert "/dev/full: No space left on device, expected another place" in refused(capsys, "predict", model, path, "--output", "/dev/full")
+
+    def fail(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = model.read_bytes()
+    monkeypatch.setattr(os, "fsync", fail)
+    status, out, err = run(capsys, "train", path, "--save", model, "--layers", "2", "--epochs", "2")
+    assert (status, err) == (1, f"modnet: the model was not saved: {model}: No space left on device\n")
+    assert "No model was saved" in out
+    assert model.read_bytes() == before
 
 
 def test_columns_of_zeros_and_ones_can_be_kept_from_scaling():

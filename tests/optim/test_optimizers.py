@@ -441,4 +441,4 @@ def test_an_optimizer_says_what_is_not_default(optimizer, text):
 def test_fit_refuses_a_class_instead_of_an_optimizer():
     net = Sequential(Linear(1, 1, rng=0))
     text = message(TypeError, fit, net, [[0.0]], [[0.0]], loss=MSE(), optimizer=NAdam)
-    assert text == "fit: optimizer is NAdam, expected an optimizer object such as Adam(lr=1e-3)"
+    assert text == "fit: optimizer is NAdam, expected an optimizer object such as NAdam(lr=1e-3)"

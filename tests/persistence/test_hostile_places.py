@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import signal
+import subprocess
 import time
 import warnings
 
@@ -119,6 +120,59 @@ def test_a_write_that_fails_at_the_end(failing, tmp_path, monkeypatch):
         modnet.save(net(2.0), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["net.npz"]
+
+
+class Full:
+    """A file that takes so many bytes and then says that the disk is full."""
+
+    def __init__(self, file, room):
+        self.file, self.room = file, room
+
+    def write(self, data):
+        self.room -= len(data)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self.file.write(data)
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.file.close()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.99, 0.999, 1.0])
+def test_a_disk_that_is_full_after_so_many_bytes(share, tmp_path, monkeypatch):
+    path, real = tmp_path / "net.npz", os.fdopen
+    modnet.save(net(1.0), path)
+    before = path.read_bytes()
+    room = int(share * len(before))  # the checksum at the end is written twice, so all of it is too little
+    monkeypatch.setattr(os, "fdopen", lambda *given: Full(real(*given), room))
+    with pytest.raises(OSError, match="No space left"):
+        modnet.save(net(2.0), path)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["net.npz"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount a disk")
+def test_a_disk_that_is_really_full(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", disk], capture_output=True, check=False).returncode:
+        pytest.skip("this system mounts no disk here")
+    try:
+        modnet.save(net(1.0), disk / "net.npz")
+        before = (disk / "net.npz").read_bytes()
+        with pytest.raises(OSError, match="No space left"):  # there is no room for two
+            modnet.save(net(2.0), disk / "net.npz")
+        assert (disk / "net.npz").read_bytes() == before
+        assert [p.name for p in disk.iterdir()] == ["net.npz"]
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

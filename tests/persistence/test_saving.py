@@ -20,11 +20,13 @@ from modnet import (
     Sequential,
     Tanh,
     Tied,
+    handout,
     predict,
 )
 from modnet.discovery import all_modules
 from modnet.modules.container import Container
 from modnet.persistence import FileError
+from modnet.persistence.describe import library_classes
 
 EXAMPLES = [pytest.param(k, i, id=f"{k.__name__}-{i}") for k in all_modules() for i in range(len(k.examples()))]
 
@@ -174,6 +176,32 @@ def test_equal_networks_give_equal_files(tmp_path):
     for name in "ab":
         modnet.save(Linear(2, 3, rng=0), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_networks_of_the_courses_statement_come_back(tmp_path):
+    """They draw from numpy's global generator when they are made, which loading leaves where it is."""
+    net = handout.AutoEncodeur(
+        handout.Sequentiel(handout.Linear(12, 6, bias=True), handout.TanH()), handout.Sequentiel(handout.Linear(6, 12), handout.Sigmoide())
+    )
+    signal = handout.Sequentiel(handout.Conv1D(3, 1, 4), handout.ReLU(), handout.MaxPool1D(2, 2), handout.Flatten(), handout.Linear(20, 2))
+    for network, x in ((net, np.ones((2, 12))), (signal, np.ones((2, 12, 1)))):
+        np.random.seed(1)
+        twin = saved(network, tmp_path)
+        drawn = np.random.random()
+        np.random.seed(1)
+        assert drawn == np.random.random()
+        assert repr(twin) == repr(network)
+        assert [type(m) for m in twin.leaves()] == [type(m) for m in network.leaves()]
+        np.testing.assert_array_equal(twin.forward(x), network.forward(x))
+
+
+def test_every_module_of_the_statement_can_be_saved(tmp_path):
+    kinds = {kind for name, kind in library_classes().items() if name.startswith("handout.") and not issubclass(kind, Sequential)}
+    assert {handout.Linear, handout.Conv1D, handout.LogSoftmax, handout.AvgPool1D} < kinds
+    for kind in kinds:
+        for module, shape in kind.examples():
+            x = np.random.default_rng(0).uniform(size=shape)
+            np.testing.assert_array_equal(saved(module, tmp_path).forward(x), module.forward(x))
 
 
 # state_dict

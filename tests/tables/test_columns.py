@@ -49,7 +49,8 @@ def test_a_category_has_a_column_for_each_text_and_none_for_a_new_one():
         ("2024-03-01 12:30:15", "iso", datetime(2024, 3, 1, 12, 30, 15)), ("2024-03-01T06:00", "iso", datetime(2024, 3, 1, 6)),
         ("31/12/1999", "day", datetime(1999, 12, 31)), ("12/31/1999", "month", datetime(1999, 12, 31)),
         ("1.2.2020 13:45", "day", datetime(2020, 2, 1, 13, 45)), ("01-02-24", "day", datetime(2024, 2, 1)),
-        ("31/12/1999", "month", None), ("2024-13-01", "iso", None), ("30/02/2020", "day", None), ("soon", "iso", None),
+        ("2024-03-01", "day", datetime(2024, 3, 1)), ("2024-03-01 12:30", "month", datetime(2024, 3, 1, 12, 30)),
+        ("31/12/1999", "iso", None), ("31/12/1999", "month", None), ("2024-13-01", "iso", None), ("30/02/2020", "day", None), ("soon", "iso", None),
     ],
 )  # fmt: skip
 def test_dates_are_read_in_their_order(cell, order, expected):
@@ -61,6 +62,13 @@ def test_one_day_above_twelve_says_what_comes_first():
     day, month = (column_of("c", cells, ".", [0, 1, 2])[0] for cells in (["01/02/2020", "03/04/2020", "25/04/2020"],
                                                                         ["01/02/2020", "03/04/2020", "04/25/2020"]))  # fmt: skip
     assert (day.order, month.order) == ("day", "month")
+
+
+def test_dates_in_two_forms_are_dates():
+    cells = ["2020-04-25", "01/02/2020", "2020-04-27", "30/04/2020"] * 3
+    column, notes = column_of("c", cells, ".", list(range(12)))
+    assert (column.kind, column.order) == ("date", "day")
+    assert notes == ["'c' is read with the day first, where the year is not"]
 
 
 def test_a_date_turns_once_a_week_and_keeps_its_days_apart():

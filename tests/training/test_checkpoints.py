@@ -148,6 +148,35 @@ def test_rates_of_single_modules_and_a_students_class_go_on(tmp_path):
     assert_equal_ends(resumed(tmp_path / "c", (2,), 4, net, lambda: Adam(0.05)))
 
 
+class Centred:
+    """A student's layer that keeps statistics and draws in attributes of its own."""
+
+    training = True
+
+    def __init__(self, features):
+        self.features, self.mean, self.rng = features, None, np.random.default_rng(0)
+
+    def forward(self, X):
+        if self.training:
+            mean = X.mean(axis=0) + self.rng.normal(scale=0.01, size=self.features)
+            self.mean = mean if self.mean is None else 0.9 * self.mean + 0.1 * mean
+        return X if self.mean is None else X - self.mean
+
+    def backward_delta(self, input, delta):
+        return delta
+
+
+@pytest.mark.parametrize("options", [{}, {"validation": 0.3, "patience": 1}], ids=["all", "best"])
+def test_a_students_own_statistics_and_draws_go_on(options, tmp_path):
+    def net(seed):
+        return Sequential(Linear(3, 4, rng=seed), Centred(4), Linear(4, 1, rng=seed))
+
+    ends = resumed(tmp_path / "c", (2,), 5, net, lambda: Adam(0.05), **options)
+    assert_equal_ends(ends)
+    assert ends[0][1][1].mean.tobytes() == ends[1][1][1].mean.tobytes()
+    assert ends[0][1][1].rng.random() == ends[1][1][1].rng.random()
+
+
 def test_the_epoch_that_was_kept_comes_back_from_the_file(tmp_path):
     """The best epoch was before the interruption."""
     options = {"validation": (X[:6], Y[:6] + 5 * RNG.normal(size=(6, 1))), "patience": 4, "rng": 0, "progress": False}
