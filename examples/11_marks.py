@@ -34,15 +34,14 @@ print(f"from (0, .333, .333, .333): mean squared error {loss(target, net.forward
 # after so many iterations.
 
 # %%
-for iteration in range(1000):
-    guess = net.forward(X)
-    if loss(target, guess) < 0.01:
-        break
+iterations = 0
+while loss(target, net.forward(X)) > 0.01 and iterations < 1000:
     net.zero_grad()
-    net.backward_update_gradient(X, loss.backward(target, guess) / len(X))
+    net.backward_update_gradient(X, loss.backward(target, net.forward(X)) / len(X))
     net.update_parameters(gradient_step=0.001)
+    iterations += 1
 weights = f"weights {net.weight[:, 0].round(3)}, bias {net.bias.round(3)}"
-print(f"after {iteration + 1} iterations with step 0.001: {loss(target, net.forward(X)):.3f}, {weights}")
+print(f"after {iterations} iterations with step 0.001: {loss(target, net.forward(X)):.3f}, {weights}")
 print(f"a student with (13, 14, 11): {predict(net, [[13.0, 14.0, 11.0]])[0, 0]:.1f}")
 
 # %% [markdown]

@@ -109,9 +109,10 @@ save(pictures[0][0], OUT / "15_gradients.png")
 save(pictures[1][0], OUT / "15_depth.png")
 
 # %% [markdown]
-# Pretraining rescues sigmoids of moderate depth: four and six hidden layers learn after it and not without it. Ten
-# sigmoids do not learn in these 40 epochs even then; BatchNorm helps them. Ten layers of tanh learn after
-# auto-encoders, or as residual layers, and hardly without.
+# Pretraining rescues sigmoids of moderate depth, which learn nothing without it: four and six hidden layers after
+# auto-encoders, four after Boltzmann machines. Ten sigmoids do not learn in these 40 epochs even then; with BatchNorm
+# they do. Ten layers of tanh learn after auto-encoders, or as residual layers, and hardly without. ReLU alone is no
+# remedy: with small initial weights its deltas vanish as well. Ten layers learn with He's.
 #
 # Six sigmoids in detail: activations, deltas and gradients of every module while it trains.
 

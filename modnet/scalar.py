@@ -95,7 +95,8 @@ class _Scalar:
         try:
             e = math.exp(self._v)
         except OverflowError:
-            raise OverflowError(f"{type(self).__name__}: exp({self._v:g}) is too large for a float, expected at most 709") from None
+            who = f"{type(self).__name__}: exp({self._v:g})"
+            raise OverflowError(f"{who} is too large for a float, expected a number of at most 709") from None
         return self._apply(e, (self, e), operation="exp")
 
     def log(self) -> Any:
@@ -209,7 +210,7 @@ class Value(_Scalar):
     def draw(self, path: Any = None, *, ax: Any = None, title: str | None = None) -> Any:
         """Draw the graph that leads to this value, a box for each with data and grad. Returns the figure.
 
-        Call ``backward(keep_graph=True)`` before: after a `backward` that freed the graph, this value is all that is left to draw.
+        Call ``backward(keep_graph=True)`` before it: once the graph is freed, this value is all that is left to draw.
         """
         from modnet.plotting import scalar_graph
 
