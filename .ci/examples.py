@@ -67,7 +67,7 @@ PROMISED: dict[str, list[str | re.Pattern[str]]] = {
     "16": [re.compile(r"^none .*training loss 0\.0.*validation (0\.[89]|1)", re.MULTILINE),
            *(re.compile(rf"^{way} .*validation 0\.[2-6]", re.MULTILINE)
              for way in ("early stopping", "noise", "dropout", "weight decay"))],
-    "17": [re.compile(r"time grows as \|w\| to the power (0\.[89]|1\.[01])")],
+    "17": [re.compile(r"time grows as \|w\| to the power (0\.[7-9]|1\.[0-2])")],
 }  # fmt: skip
 SHORT = ("01", "03", "04", "06", "07", "09", "11", "12")
 
