@@ -135,7 +135,7 @@ def _draw_values(ax: Axes, i: int, values: np.ndarray, colors: Any, scale: Any, 
         if values.size <= 6:
             ink = "white" if abs(float(value)) > 0.72 * scale.vmax else INK
             said = f"{value:.2g}"
-            said = said if len(said) < 7 else f"{value:.0e}"  # what fits into the square
+            said = said if len(said) < 8 else f"{value:.0e}"  # what fits into the square
             ax.text(left + _WIDTH / 2, place, said, ha="center", va="center", fontsize=7, color=ink, zorder=5)
 
 
