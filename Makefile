@@ -67,11 +67,11 @@ test-playground: $(PLAYGROUND) ## the playground in the system's Chromium (apt i
 	$(VENV)/bin/python tests/playground/in_browser.py
 
 docs: $(DOCS)/.run ## the documentation, with its gallery of examples: docs/_build/html/index.html
-	$(DOCS)/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(DOCS)/bin/python -W error::UserWarning -m sphinx -W --keep-going -b html docs docs/_build/html
 	$(DOCS)/bin/python .ci/links.py docs/_build/html
 
 docs-short: $(DOCS)/.run ## the same without running the examples
-	MODNET_DOCS_RUN=0 $(DOCS)/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	MODNET_DOCS_RUN=0 $(DOCS)/bin/python -W error::UserWarning -m sphinx -W --keep-going -b html docs docs/_build/html
 	$(DOCS)/bin/python .ci/links.py docs/_build/html
 
 warmup: $(RUN) ## compile the kernels into the cache now, so that nothing waits later

@@ -43,7 +43,7 @@ for seed in range(40):
     worst = build(np.random.default_rng(seed))
     if fit(worst, X, target, loss=MSE(), optimizer=Rprop(), epochs=300, batch_size=None, rng=0).loss[-1] > 0.1:
         break
-figure, axes = subplots(1, 2, title="XOR by 2-2-1")
+figure, axes = subplots(1, 2, title="XOR by a network 2-2-1: where it starts decides whether it learns")
 frontier(found.net, X, y, ax=axes[0], title="a start that learns")
 frontier(worst, X, y, ax=axes[1], title="a start that does not")
 save(figure, OUT / "02_xor_regions.png")
@@ -56,10 +56,12 @@ net = build(np.random.default_rng(3))
 way = [net.parameters.copy()]
 fit(net, X, target, loss=MSE(), optimizer=SGD(0.5, momentum=0.8), epochs=120, batch_size=None, rng=0,
     callbacks=[lambda training: way.append(training.net.parameters.copy())])  # fmt: skip
-error_surface(net, MSE(), X, target, OUT / "02_xor_surface.png", trajectory=np.array(way), resolution=41)
+error_surface(net, MSE(), X, target, OUT / "02_xor_surface.png", trajectory=np.array(way), resolution=41,
+              title="XOR by 2-2-1: a plateau, and the valley a descent found")  # fmt: skip
 
 # %% [markdown]
 # One example on its way through the network, and the delta on its way back.
 
 # %%
-network(net, X[1], OUT / "02_xor_network.png", y=target[1], loss=MSE())
+network(net, X[1], OUT / "02_xor_network.png", y=target[1], loss=MSE(),
+        title="XOR, example (0, 1): outputs forward, deltas back")  # fmt: skip

@@ -3,8 +3,8 @@
 3. Linear layers collapse into one
 ==================================
 
-Three Linear without an activation between them are one Linear: x W1 W2 W3 = x (W1 W2 W3). More layers do not
-help. The activation does.
+Two Linear without an activation between them are one Linear, x W1 W2 = x (W1 W2), and so are three. (The lecture
+has examples as columns and writes W2 W1 x and W3 W2 W1 x.) More layers do not help. The activation does.
 """
 
 # %%
@@ -32,11 +32,22 @@ for net, name, axis in ((deep, "three Linear", axes[0]), (bent, "with Tanh betwe
 save(figure, OUT / "03_linear_layers.png")
 
 # %% [markdown]
-# The one Linear that the three are:
+# The one Linear that two of them are, and the one that all three are:
 
 # %%
-one = Linear(2, 1)
-one.weight[:] = deep[0].weight @ deep[1].weight @ deep[2].weight
-one.bias[:] = (deep[0].bias @ deep[1].weight + deep[1].bias) @ deep[2].weight + deep[2].bias
-apart = np.abs(one.forward(X) - predict(deep, X)).max()
-print(f"W1 W2 W3 = {one.weight[:, 0].round(3)}; the outputs are apart by at most {apart:.1e}")
+
+
+def merged(first, second):
+    """One Linear that computes second(first(x))."""
+    one = Linear(first.in_features, second.out_features)
+    one.weight[:] = first.weight @ second.weight
+    one.bias[:] = first.bias @ second.weight + second.bias
+    return one
+
+
+two = merged(deep[0], deep[1])
+three = merged(two, deep[2])
+apart = np.abs(two.forward(X) - predict(deep[:2], X)).max()
+print(f"W1 W2 has shape {two.weight.shape}; the outputs of one and of two are apart by at most {apart:.1e}")
+apart = np.abs(three.forward(X) - predict(deep, X)).max()
+print(f"W1 W2 W3 = {three.weight[:, 0].round(3)}; the outputs of one and of three are apart by at most {apart:.1e}")

@@ -29,12 +29,14 @@ three[2].weight[:], three[2].bias[:] = [[0.8], [1.2], [-1.5]], [0.0]
 
 breaks = np.sort(-three[0].bias / three[0].weight[0])
 bends = np.abs(np.diff(predict(three, x)[:, 0], 2)) > 1e-9
+print(f"one neuron breaks at {-neuron[0].bias[0] / neuron[0].weight[0, 0]:.2f}")
 print(f"three neurons break at {breaks.round(2)}; the curve bends at {np.unique(x[1:-1, 0][bends].round(1))}")
 
 figure, axes = subplots(1, 2, size=(5.6, 4), title="A ReLU neuron, and three of them under a Linear")
-curves({"relu(1.5 x - 1)": predict(neuron, x)}, x=x, ax=axes[0], xlabel="x", ylabel="output", title="one neuron")
+curves({"relu(1.5 x - 1)": predict(neuron, x)}, x=x, ax=axes[0], xlabel="x", ylabel="output", title="one neuron: one break")
 parts = {f"neuron {j + 1}": three[1].forward(three[0].forward(x))[:, j] * three[2].weight[j] for j in range(3)}
-curves({"their sum": predict(three, x), **parts}, x=x, ax=axes[1], xlabel="x", ylabel="output", title="three neurons")
+curves({"their sum": predict(three, x), **parts}, x=x, ax=axes[1], xlabel="x", ylabel="output",
+       title="three neurons: three breaks")  # fmt: skip
 for place in breaks:
     axes[1].axvline(place, color="0.7", linewidth=1, linestyle=":")
 save(figure, OUT / "05_relu_neurons.png")
@@ -49,4 +51,5 @@ for hidden in (3, 10, 100):
     fit(net, x, target, loss=MSE(), optimizer=Adam(0.01), epochs=150, rng=0)
     learned[f"{hidden} neurons"] = predict(net, x)
     print(f"{hidden:4} neurons: mean squared error {np.mean((predict(net, x) - target) ** 2):.4f}")
-curves({"sin 2x": target, **learned}, OUT / "05_sine.png", x=x, xlabel="x", ylabel="y", title="A sine of straight pieces")
+curves({"sin 2x": target, **learned}, OUT / "05_sine.png", x=x, xlabel="x", ylabel="y",
+       title="sin 2x in straight pieces, by 3, 10 and 100 ReLU neurons")  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modnet import MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, Huber, KLDivergence, MultiMargin, Perceptron
+from modnet import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, Huber, KLDivergence, MultiMargin, Perceptron
 from modnet.plotting import curves, save, subplots
 
 OUT = Path("out")
@@ -23,8 +23,10 @@ print(f"categorical cross-entropy of [0,0,1] against [0.1,0.2,0.7]: {NLL()(y, np
 print(f"the same by Kullback-Leibler, as y has no entropy:           {KLDivergence()(y, yhat):.2f}")
 print(f"from scores whose softmax it is:                             {CrossEntropy()([2], np.log(yhat)):.2f}")
 print(f"squared {MSE()(y, yhat):.2f}, its mean {MSE()(y, yhat) / 3:.3f}, root mean {np.sqrt(MSE()(y, yhat) / 3):.3f}")
+print(f"binary cross-entropy of 1 against 0.7, {BCE()([[1.0]], [[0.7]]):.2f}; of 0 against 0.7, {BCE()([[0.0]], [[0.7]]):.2f}")
+print(f"perceptron: score 2 of class 1, {Perceptron()([[1.0]], [[2.0]]):g}; of class -1, {Perceptron()([[-1.0]], [[2.0]]):g}")
 for margin in (0.0, 1.0, 2.0):
-    print(f"margin {margin:g}: scores (1, 2, 2.5), class 2, cost {MultiMargin(margin)([2], [[1.0, 2.0, 2.5]]):.2f}")
+    print(f"margin {margin:g}: scores (1, 2, 2.5), class 2, loss {MultiMargin(margin)([2], [[1.0, 2.0, 2.5]]):.2f}")
 
 # %%
 errors = np.linspace(-3, 3, 241)[:, None]

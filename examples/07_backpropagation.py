@@ -78,7 +78,7 @@ apart = max(np.abs(net[0].weight_gradient - d_W1).max(), *(abs(v1[i][j].grad - d
 print(f"the three are apart by at most {apart:.1e}")
 
 # %%
-network(net, x, OUT / "07_network.png", y=[y], loss=MSE())
+network(net, x, OUT / "07_network.png", y=[y], loss=MSE(), title="Outputs forward, deltas back, for the example above")
 
 # %% [markdown]
 # The lecture's three graphs. (x + y) y at (2, -3), drawn:
@@ -88,4 +88,4 @@ p, q = Value(2.0, "x"), Value(-3.0, "y")
 product = (p + q) * q
 product.backward(keep_graph=True)
 print(f"(x + y) y at (2, -3): {product.data:g}, gradient ({p.grad:g}, {q.grad:g})")
-scalar_graph(product, OUT / "07_graph.png", title="(x + y) y at (2, -3): each value with its grad")
+scalar_graph(product, OUT / "07_graph.png", title="(x + y) y at (2, -3): grad in the boxes, local derivatives on the arrows")

@@ -42,8 +42,8 @@ central = np.abs((f(x0 + h) - f(x0 - h)) / (2 * h) - exact)
 for name, error in (("forward", forward), ("central", central)):
     print(f"{name} differences: error {error.min():.1e} at best, with h = {h[error.argmin()]:.0e}")
 curves({"forward differences": forward, "central differences": central}, OUT / "08_differences.png", x=h, xscale="log",
-       yscale="log", xlabel="h (log scale)", ylabel="error of the derivative",
-       title="Truncation falls with h, round-off rises")  # fmt: skip
+       yscale="log", xlabel="h (log scale)", ylabel="error of f′(0.2)",
+       title="As h shrinks, truncation falls and round-off rises")  # fmt: skip
 
 # %% [markdown]
 # Symbolically. Differentiating the recursion makes expressions that grow exponentially, although the simplified
@@ -61,8 +61,8 @@ for n in range(1, 7):
     print(f"l{n}: its derivative has {raw[-1]:6} operations, {simple[-1]:4} once simplified")
     term = 4 * term * (1 - term)
 print(f"l4'(0.2) = {float(sympy.diff(f(x), x).subs(x, 0.2)):.6f}")
-curves({"as derived": raw, "simplified": simple}, OUT / "08_swell.png", xlabel="n", yscale="log",
-       ylabel="operations of the derivative", title="Expression swell of l(n)")  # fmt: skip
+curves({"as derived": raw[1:], "simplified": simple[1:]}, OUT / "08_swell.png", x=range(2, 7), xlabel="n", yscale="log",
+       ylabel="operations", title="The derivative of l(n) swells with n")  # fmt: skip
 
 # %% [markdown]
 # Forward mode: pairs (v, v'), one pass for one input. Reverse mode: one pass back for all inputs.

@@ -56,4 +56,4 @@ fit(net, X, y[:, None], loss=MSE(), optimizer=SGD(0.05), epochs=99, batch_size=N
 right = ((predict(net, X)[:, 0] > 0.5) == y).all()
 found = next(i for i, a in enumerate(values) if abs(a - values[-1]) < 1e-3) + 1
 print(f"a = {values[-1]:.3f} after {found} iterations; the four answers are {predict(net, X)[:, 0].round(3)}, right: {right}")
-curves({"a": values}, OUT / "12_different.png", xlabel="iteration", ylabel="a", title="The operator different finds its a")
+curves({"a": values}, OUT / "12_different.png", xlabel="iteration", ylabel="a", title="min(a |x - y|, 1): a is found")

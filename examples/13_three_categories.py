@@ -25,7 +25,7 @@ OUT.mkdir(exist_ok=True)
 X, y = load("three_categories")
 nets = {margin: Linear(2, 3, rng=0) for margin in (0.0, 1.0, 2.0)}
 optimizers = {margin: SGD(0.5) for margin in nets}
-figure, axes = subplots(1, 3, size=(4.6, 4.8), title="One Linear, three margins")
+figure, axes = subplots(1, 3, size=(4.6, 4.8), title="One Linear: a margin m moves the points away from the borders")
 film = Film(figure, OUT / "13_three_categories.gif", seconds=6)
 
 

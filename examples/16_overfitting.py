@@ -39,7 +39,7 @@ ways = {
     "dropout": (build(between=[Dropout(0.5, rng=1)]), Adam(0.01), {}),
     "weight decay": (build(), AdamW(0.01, weight_decay=1.0), {}),
 }
-figure, axes = subplots(2, 5, size=(3.7, 3.7), title="80 noisy examples to learn from, 1000 for validation")
+figure, axes = subplots(2, 5, size=(3.7, 3.7), title="Overfitting on 80 noisy examples, and four remedies; 1000 for validation")
 for (name, (net, optimizer, options)), (curve, plane) in zip(ways.items(), axes.T):
     history = fit(net, X, target, loss=BCEWithLogits(), optimizer=optimizer, epochs=100, rng=0,
                   validation=(X_new, target_new), **options)  # fmt: skip

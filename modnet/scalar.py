@@ -23,9 +23,12 @@ from typing import Any
 
 
 def _number(value: Any, who: str) -> float:
-    if isinstance(value, bool) or not hasattr(value, "__float__") or getattr(value, "ndim", None):
+    if isinstance(value, (bool, complex)) or not hasattr(value, "__float__") or getattr(value, "ndim", None):
         raise TypeError(f"{who}: got {value!r}, expected a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise OverflowError(f"{who}: the number is too large for a float") from None
 
 
 class _Scalar:
@@ -53,12 +56,21 @@ class _Scalar:
 
     def __truediv__(self, other: Any) -> Any:
         b = self._lift(other)
-        return self._apply(self._v / b._v, (self, 1 / b._v), (b, -self._v / b._v**2), operation="/")
+        if b._v == 0:
+            raise ZeroDivisionError(f"{type(self).__name__}: {self._v:g} / 0 has no value")
+        return self._apply(self._v / b._v, (self, 1 / b._v), (b, -(self._v / b._v) / b._v), operation="/")
 
     def __pow__(self, power: float) -> Any:
-        p = _number(power, f"{type(self).__name__}: power")
-        slope = p * self._v ** (p - 1) if p else 0.0
-        return self._apply(self._v**p, (self, slope), operation=f"^{p:g}")
+        p, who = _number(power, f"{type(self).__name__}: power"), f"{type(self).__name__}: ({self._v:g}) ** {power:g}"
+        if self._v < 0 and not p.is_integer():
+            raise ValueError(f"{who} has no real value, expected a base of at least 0 or a whole power")
+        if self._v == 0 and p < 1 and p:
+            raise ZeroDivisionError(f"{who} has no {'value' if p < 0 else 'derivative'}, expected a base other than 0")
+        try:
+            slope = p * self._v ** (p - 1) if p else 0.0
+            return self._apply(self._v**p, (self, slope), operation=f"^{p:g}")
+        except OverflowError:
+            raise OverflowError(f"{who} is too large for a float") from None
 
     def __neg__(self) -> Any:
         return self * -1.0
@@ -80,11 +92,17 @@ class _Scalar:
 
     def exp(self) -> Any:
         """e to the power of it; the derivative is the result itself."""
-        e = math.exp(self._v)
+        try:
+            e = math.exp(self._v)
+        except OverflowError:
+            who = f"{type(self).__name__}: exp({self._v:g})"
+            raise OverflowError(f"{who} is too large for a float, expected a number of at most 709") from None
         return self._apply(e, (self, e), operation="exp")
 
     def log(self) -> Any:
         """The natural logarithm; the derivative is 1 / x."""
+        if self._v <= 0:
+            raise ValueError(f"{type(self).__name__}: log({self._v:g}) has no finite value, expected a number above 0")
         return self._apply(math.log(self._v), (self, 1 / self._v), operation="log")
 
     def tanh(self) -> Any:
@@ -152,13 +170,18 @@ class Value(_Scalar):
 
         Parameters
         ----------
-        keep_graph : whether another `backward` through the same values will come. Without it the graph is given up, as its
+        keep_graph : whether another `backward` through the same values will come. Without it the graph is freed, as its
             second use would count the same contributions again.
+
+        Raises
+        ------
+        RuntimeError
+            If an earlier `backward` has freed the graph, or a part of it.
         """
         order = list(self._order())
         if any(value._parents is None for value in order):
             raise RuntimeError(
-                "Value: backward came a second time through the same graph, which the first gave up; "
+                "Value: backward has already been through this graph, which was then freed; "
                 "call backward(keep_graph=True) the first time, or compute the value again"
             )
         passing = dict.fromkeys(map(id, order), 0.0)  # what this pass brings, apart from what earlier passes left
@@ -187,7 +210,7 @@ class Value(_Scalar):
     def draw(self, path: Any = None, *, ax: Any = None, title: str | None = None) -> Any:
         """Draw the graph that leads to this value, a box for each with data and grad. Returns the figure.
 
-        `backward` gives the graph up, unless it is called with ``keep_graph=True``.
+        Call ``backward(keep_graph=True)`` before it: once the graph is freed, this value is all that is left to draw.
         """
         from modnet.plotting import scalar_graph
 
@@ -233,7 +256,8 @@ def derivative(f: Callable[[Dual], Dual], x: float) -> float:
     >>> round(derivative(lambda x: 64 * x * (1 - x) * (1 - 2 * x) ** 2 * (1 - 8 * x + 8 * x**2) ** 2, 0.2), 6)
     9.066086
     """
-    return f(Dual(x, 1.0)).derivative
+    result = f(Dual(x, 1.0))
+    return result.derivative if isinstance(result, Dual) else Dual(result).derivative
 
 
 __all__ = ["Dual", "Value", "derivative"]

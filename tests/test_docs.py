@@ -6,6 +6,7 @@ import inspect
 import os
 import pkgutil
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,19 @@ def test_the_readme_shows_linear_as_it_stands_in_its_file():
 
 
 DOCS = README.parent / "docs"
+
+
+def test_what_pages_say_to_install_and_to_make_is_there():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    wrong = []
+    for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").glob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        named = ",".join(re.findall(r"pip install [^\n]*?(?:\.|modnet)\[([a-z, ]+)\]", text)).replace(" ", "").split(",")
+        made = " ".join(re.findall(r"(?:^|`)make ((?:[a-z0-9-]+ ?)+)(?:`|$|  )", text, re.MULTILINE)).split()
+        wrong += [f"{path.name}: {name}" for name in [*(set(named) - {""} - set(extras)), *(set(made) - set(targets))]]
+    assert len(targets) > 20
+    assert wrong == []
 
 
 def test_the_first_network_of_the_french_page_runs():

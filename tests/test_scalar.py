@@ -78,6 +78,38 @@ def test_what_is_no_number_is_refused(wrong):
         Value(wrong)
 
 
+REFUSED = {
+    "log of a negative number": (lambda x: (x - 3).log(), ValueError, r"log\(-1\)"),
+    "log of 0": (lambda x: (x - 2).log(), ValueError, r"log\(0\)"),
+    "division by 0": (lambda x: 1 / (x - 2), ZeroDivisionError, r"1 / 0"),
+    "root of a negative number": (lambda x: (x - 3) ** 0.5, ValueError, r"\(-1\) \*\* 0.5 has no real value"),
+    "slope of a root at 0": (lambda x: (x - 2) ** 0.5, ZeroDivisionError, r"\(0\) \*\* 0.5 has no derivative"),
+    "inverse power of 0": (lambda x: (x - 2) ** -1, ZeroDivisionError, r"\(0\) \*\* -1 has no value"),
+    "exp": (lambda x: (x * 500).exp(), OverflowError, r"exp\(1000\) is too large"),
+    "power": (lambda x: (x * 1e200) ** 2, OverflowError, r"\(2e\+200\) \*\* 2 is too large"),
+    "a whole number": (lambda x: x + 10**400, OverflowError, r"too large"),
+    "complex": (lambda x: x + 1j, TypeError, r"got 1j, expected a number"),
+}
+
+
+@pytest.mark.parametrize("kind", [Value, Dual])
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_value_or_no_derivative_is_named(name, kind):
+    f, error, said = REFUSED[name]
+    with pytest.raises(error, match=rf"^{kind.__name__}.*{said}"):
+        f(kind(2.0))
+
+
+def test_what_looks_alike_and_has_a_derivative_is_computed():
+    assert derivative(lambda x: x**3, -2.0) == 12.0
+    assert derivative(lambda x: x**-2, -1.0) == 2.0
+    assert derivative(lambda x: x**0, 0.0) == derivative(lambda x: 7, 1.0) == 0.0
+    assert derivative(lambda x: x**1, 0.0) == 1.0
+    assert derivative(lambda x: 1e-200 / x, 1e-100) == pytest.approx(-1.0)
+    assert derivative(lambda x: 1e300 / x, 1e200) == pytest.approx(-1e-100)
+    assert derivative(lambda x: x.exp(), 709.0) == pytest.approx(np.exp(709.0))
+
+
 # The referee: networks of every module and loss, built from Values with the same weights.
 
 BOUND = 1e-12

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from numpydoc.docscrape import NumpyDocString
+
 SECTIONS = {"Example": "Examples", "Reference": "References"}
 OURS = ("Shape", "State", "Errors")  # not numpydoc's: they become part of the notes
+
+# numpydoc also reads each docstring as it stands, for a signature, and warns of sections that it does not know.
+NumpyDocString.sections.update({title: [] for title in (*SECTIONS, *OURS)})
 
 
 def process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

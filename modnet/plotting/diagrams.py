@@ -134,7 +134,9 @@ def _draw_values(ax: Axes, i: int, values: np.ndarray, colors: Any, scale: Any, 
         ax.add_patch(Rectangle(corner, _WIDTH, height, facecolor=color, edgecolor=INK, linewidth=0.8, zorder=3))
         if values.size <= 6:
             ink = "white" if abs(float(value)) > 0.72 * scale.vmax else INK
-            ax.text(left + _WIDTH / 2, place, f"{value:.2g}", ha="center", va="center", fontsize=7, color=ink, zorder=5)
+            said = f"{value:.2g}"
+            said = said if len(said) < 8 else f"{value:.0e}"  # what fits into the square
+            ax.text(left + _WIDTH / 2, place, said, ha="center", va="center", fontsize=7, color=ink, zorder=5)
 
 
 def _draw_weights(ax: Axes, i: int, inputs: int, outputs: int, module: Any) -> None:

@@ -57,7 +57,7 @@ def activations(
     with drawing(ax, path, (3.0, 2.7), columns, rows, title=title, title_if_new=said) as (figure, axes):
         if len(axes) < len(chosen):
             raise ValueError(f"activations: there are {len(chosen)} modules but {len(axes)} axes; each module needs its own")
-        for axis, module in zip(axes, chosen, strict=False):
+        for i, (axis, module) in enumerate(zip(axes, chosen, strict=False)):
             out = np.asarray(module.forward(x))
             if out.shape != x.shape:
                 raise ValueError(f"activations: {module} gives shape {out.shape} for {x.shape}, expected the same")
@@ -68,6 +68,8 @@ def activations(
                 axis.plot(x[:, 0], np.where(jump, np.nan, values[:, 0]), color=color, linestyle=dashes, label=label)
             axis.set_title(repr(module))
             axis.set_xlim(low, high)
+            if ax is not None or i + columns >= len(chosen):  # the lowest of its column
+                axis.set_xlabel("x")
         for axis in axes[len(chosen) :] if ax is None else ():
             axis.set_visible(False)
         axes[0].legend(loc="upper left")

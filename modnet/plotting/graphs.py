@@ -52,26 +52,35 @@ def _draw_graph(
     width, height = size
     ax.set_xlim(-0.6, width - 0.4)
     ax.set_ylim(-height / 2 - 0.1, height / 2 + 0.2)
+    boxes = {}
+    for node in order:
+        said = node.name or node.operation or "constant"
+        boxes[id(node)] = ax.text(
+            *place[id(node)], f"{said}\ndata {node.data:.4g}\ngrad {node.grad:.4g}", ha="center", va="center", fontsize=9,
+            bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": BLUE if node._parents else VERMILION}, zorder=3,
+        )  # fmt: skip
     figure.draw_without_rendering()  # the layout decides where pixels are
     for node in order:
         for parent, slope in node._parents or ():
             (x0, y0), (x1, y1) = place[id(parent)], place[id(node)]
             bend = 0.0 if x1 - x0 == 1 else -0.3 if y0 >= 0 else 0.3  # around the values of the columns between
+            # Where the arrow has its middle and meets the box, found in pixels, as a bent one is.
+            ends = ax.transData.transform([(x0, y0), (x1, y1)])
+            (across, up), middle = ends[1] - ends[0], ends.mean(axis=0)
+            aside = np.array([up, -across]) * bend
+            box = boxes[id(node)].get_window_extent()
+            before = np.abs(ends[1] - middle - aside)  # from where it comes
+            inside = min(0.5 * box.width / max(before[0], 1e-9), 0.5 * box.height / max(before[1], 1e-9)) * np.hypot(*before)
             ax.annotate(
                 "", (x1, y1), (x0, y0),
                 arrowprops={
-                    "arrowstyle": "-|>", "color": "0.5", "shrinkA": 0, "shrinkB": 44, "connectionstyle": f"arc3,rad={bend}",
+                    "arrowstyle": "-|>", "color": "0.5", "shrinkA": 0, "shrinkB": inside * 72 / figure.dpi + 5,
+                    "connectionstyle": f"arc3,rad={bend}",
                 },
                 zorder=1,
             )  # fmt: skip
-            # The middle of the arrow, found in pixels, as a bent one is.
-            ends = ax.transData.transform([(x0, y0), (x1, y1)])
-            (across, up), middle = ends[1] - ends[0], ends.mean(axis=0)
-            x, y = ax.transData.inverted().transform(middle + np.array([up, -across]) * bend / 2)
-            ax.text(x, y, f"{slope:.3g}", fontsize=8, color="0.25", ha="center", va="bottom", zorder=2)
-        title = node.name or node.operation or "constant"
-        ax.text(
-            *place[id(node)], f"{title}\ndata {node.data:.4g}\ngrad {node.grad:.4g}", ha="center", va="center", fontsize=9,
-            bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": BLUE if node._parents else VERMILION}, zorder=3,
-        )  # fmt: skip
+            ax.text(
+                *ax.transData.inverted().transform(middle + aside / 2), f"{slope:.3g}", fontsize=8, color="0.25", ha="center",
+                va="center", bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}, zorder=2,
+            )  # fmt: skip
     bare(ax)
