@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.arrays import copied
 from modnet.check.training import edit
 from modnet.check.training.change import Apply, Change, of_net
 from modnet.check.training.facts import Facts
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
 from modnet.check.training.task import Task
-from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, KLDivergence, MultiMargin, Perceptron, Poisson
+from modnet.check.training.wild import Tamed
+from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, Huber, KLDivergence, MultiMargin, Perceptron, Poisson
 from modnet.modules import LogSoftmax, Sigmoid, Softmax
 
 _SCORES = (CrossEntropy, BCEWithLogits, MultiMargin, Hinge, Perceptron, Poisson)
@@ -63,6 +65,34 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         )  # fmt: skip
     if base.error and task.kind == "binary" and task.low == 0 and isinstance(setup.loss, Hinge | Perceptron):
         yield Change("label-coding", 95, "the loss takes labels -1 and 1", [("y = 2 * y - 1", lambda s: _recode(s, -1.0, 1.0))])
+
+
+def shapes(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """Targets and predictions of other shapes, which NumPy makes a table of: every target with every prediction."""
+    y = setup.y
+    n = min(8, len(y))
+    try:
+        with np.errstate(all="ignore"):
+            yhat = np.asarray(copied(setup.net).forward(setup.X[:n].copy()))
+            moved = y[:n].copy()
+            moved[-1] = y[np.flatnonzero(np.any((y != moved[-1]).reshape(len(y), -1), axis=1))[0]]
+            one, other = (np.asarray(copied(setup.loss).backward(t.copy(), yhat.copy()), np.float64) for t in (y[:n], moved))
+    except Exception:  # whatever a stranger's network or loss raises
+        return
+    if n < 2 or yhat.size != y[:n].size or yhat.shape == y[:n].shape or len(one) != n:
+        return
+    if one.shape == yhat.shape and np.array_equal(one[: n - 1], other[: n - 1], equal_nan=True):
+        return
+    seen = (
+        f"the targets have the shape {y.shape} and the predictions {(len(y), *yhat.shape[1:])}: their difference is a table of "
+        "every target with every prediction, and the loss of an example depends on the targets of all the others"
+    )
+    line = "y = y[:, None]" if y.ndim == 1 and yhat.ndim == 2 else "y = y.reshape(yhat.shape)"
+
+    def reshape(s: Setup) -> Setup:
+        return s.but(y=s.y.reshape(len(s.y), *yhat.shape[1:]))
+
+    yield Change("wrong-loss", 98, seen, [(line, reshape)], f"{type(setup.loss).__name__}.backward")
 
 
 def scale_targets(setup: Setup) -> Setup:
@@ -196,6 +226,9 @@ def losses(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             variants.append(("loss = MSE()", lambda s: s.but(loss=MSE())))
         seen = f"{name} is a loss of amounts, and the targets yes and no"
         yield Change("wrong-loss", 30 if isinstance(loss, MSE) else 56, seen, variants)
+    elif task.wild and not isinstance(loss, MAE | Huber):
+        yield Change("wrong-loss", 72, f"{Tamed(setup.y).seen('y', setup.y)}; squares of them are all that {name} sees",
+                     [(f"loss = {kind.__name__}()", lambda s, kind=kind: s.but(loss=kind())) for kind in (Huber, MAE)])  # fmt: skip
     elif isinstance(loss, MAE):
         yield Change("wrong-loss", 32, "the gradient of MAE is as large near the goal as far from it",
                      [("loss = MSE()", lambda s: s.but(loss=MSE()))])  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ class Examples:
         if self.pair:
             held = np.asarray(as_numbers(validation[0], "check_training: validation", "X"), X.dtype)
             self.held = held, np.array(as_targets(validation[1], "check_training: validation"))
-            if len(held) < _FEWEST or (held.shape == X.shape and np.array_equal(held, X)):
+            if len(validation) == 3:
+                self.held = self._judging(*self.held, np.asarray(validation[2], np.float64))
+            if len(self.held[0]) < _FEWEST or (held.shape == X.shape and np.array_equal(held, X)):
                 self.held, self.pair = None, False
         self.share = 0.0
         if not self.pair:
@@ -43,6 +46,17 @@ class Examples:
         self.epochs = int(options["epochs"])
         self.parts: dict[str, Any] = {}
         self.few = False  # whether some examples only are used
+
+    def _judging(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Examples that judge, without those of weight 0; places of weight 0 are labelled as ones that do not count."""
+        if weights is None or (weights > 0).all() or len(weights) != len(y):
+            return X, y
+        if weights.ndim == 1:
+            return (X[weights > 0], y[weights > 0]) if (weights > 0).any() else (X, y)
+        if self.task.kind == "classes" and not self.task.rows and weights.shape == y.shape:
+            self.task = replace(self.task, ignored=-1 if self.task.ignored is None else self.task.ignored)
+            return X, np.where(weights > 0, y, self.task.ignored)
+        return X, y
 
     def cut(self, parts: dict[str, Any]) -> str:
         """Make a training that takes too much work smaller; say how, if so."""
@@ -78,11 +92,13 @@ class Examples:
         if self.share:
             held = self._held_out(np.random.default_rng([self.seed, draw, 77]))
             kept = np.setdiff1d(np.arange(n), held)
-            judged = X[held], y[held]
+            judged = self._judging(X[held], y[held], None if weights is None or len(weights) != n else weights[held])
             X, y = X[kept], y[kept]
             weights = None if weights is None or len(weights) != n else weights[kept]
             if options["validation"] is None:
                 epochs = max(1, round(epochs * n / len(X)))  # as many steps as on all examples
+        elif judged[0] is X and weights is not None and weights.ndim > 1:
+            judged = self._judging(X, y, weights)
         common = {k: v for k, v in self.parts.items() if k != "task"}
         return Setup(
             X=X, y=y, judged=judged, task=self.task, epochs=epochs, batch_size=options["batch_size"],
