@@ -17,7 +17,20 @@ from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
 from modnet.check.training.task import Task
 from modnet.check.training.wild import Tamed
-from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, Huber, KLDivergence, MultiMargin, Perceptron, Poisson
+from modnet.losses import (
+    BCE,
+    MAE,
+    MSE,
+    NLL,
+    BCEWithLogits,
+    CrossEntropy,
+    Hinge,
+    Huber,
+    KLDivergence,
+    MultiMargin,
+    Perceptron,
+    Poisson,
+)
 from modnet.modules import LogSoftmax, Sigmoid, Softmax
 
 _SCORES = (CrossEntropy, BCEWithLogits, MultiMargin, Hinge, Perceptron, Poisson)
@@ -74,25 +87,45 @@ def shapes(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     try:
         with np.errstate(all="ignore"):
             yhat = np.asarray(copied(setup.net).forward(setup.X[:n].copy()))
-            moved = y[:n].copy()
-            moved[-1] = y[np.flatnonzero(np.any((y != moved[-1]).reshape(len(y), -1), axis=1))[0]]
-            one, other = (np.asarray(copied(setup.loss).backward(t.copy(), yhat.copy()), np.float64) for t in (y[:n], moved))
-    except Exception:  # whatever a stranger's network or loss raises
+    except Exception:  # whatever a stranger's network raises
         return
-    if n < 2 or yhat.size != y[:n].size or yhat.shape == y[:n].shape or len(one) != n:
+    if yhat.size != y[:n].size or yhat.shape == y[:n].shape:
         return
-    if one.shape == yhat.shape and np.array_equal(one[: n - 1], other[: n - 1], equal_nan=True):
+    if getattr(type(setup.loss), "is_compiled", False):
+        if not base.error:
+            return
+        rest = "the loss takes one target for each prediction"
+    elif n < 2 or not _is_mixing(setup.loss, y, yhat):
         return
-    seen = (
-        f"the targets have the shape {y.shape} and the predictions {(len(y), *yhat.shape[1:])}: their difference is a table of "
-        "every target with every prediction, and the loss of an example depends on the targets of all the others"
-    )
+    else:
+        rest = (
+            "their difference is a table of every target with every prediction, and the loss of an example depends on the "
+            "targets of all the others"
+        )
+    shapes = (f"({', '.join(map(str, ('n', *a.shape[1:])))}{',' * (a.ndim == 1)})" for a in (y, yhat))
+    seen = "the targets have the shape {} and the predictions {}: {}".format(*shapes, rest)
     line = "y = y[:, None]" if y.ndim == 1 and yhat.ndim == 2 else "y = y.reshape(yhat.shape)"
 
     def reshape(s: Setup) -> Setup:
         return s.but(y=s.y.reshape(len(s.y), *yhat.shape[1:]))
 
     yield Change("wrong-loss", 98, seen, [(line, reshape)], f"{type(setup.loss).__name__}.backward")
+
+
+def _is_mixing(loss: Any, y: np.ndarray, yhat: np.ndarray) -> bool:
+    """Whether the gradient of an example depends on the targets of others."""
+    n = len(yhat)
+    moved = y[:n].copy()
+    others = np.flatnonzero(np.any((y != moved[-1]).reshape(len(y), -1), axis=1))
+    if not others.size:
+        return False
+    moved[-1] = y[others[0]]
+    try:
+        with np.errstate(all="ignore"):
+            one, other = (np.asarray(copied(loss).backward(t.copy(), yhat.copy()), np.float64) for t in (y[:n], moved))
+    except Exception:  # whatever a stranger's loss raises
+        return False
+    return one.shape != yhat.shape or not np.array_equal(one[: n - 1], other[: n - 1], equal_nan=True)
 
 
 def scale_targets(setup: Setup) -> Setup:
@@ -227,8 +260,11 @@ def losses(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         seen = f"{name} is a loss of amounts, and the targets yes and no"
         yield Change("wrong-loss", 30 if isinstance(loss, MSE) else 56, seen, variants)
     elif task.wild and not isinstance(loss, MAE | Huber):
-        yield Change("wrong-loss", 72, f"{Tamed(setup.y).seen('y', setup.y)}; squares of them are all that {name} sees",
-                     [(f"loss = {kind.__name__}()", lambda s, kind=kind: s.but(loss=kind())) for kind in (Huber, MAE)])  # fmt: skip
+        seen = f"{Tamed(setup.y).seen('y', setup.y)}; squares of them are all that {name} sees"
+        robust: list[tuple[str, Apply]] = [
+            ("loss = Huber()", lambda s: s.but(loss=Huber())), ("loss = MAE()", lambda s: s.but(loss=MAE())),
+        ]  # fmt: skip
+        yield Change("wrong-loss", 72, seen, robust)
     elif isinstance(loss, MAE):
         yield Change("wrong-loss", 32, "the gradient of MAE is as large near the goal as far from it",
                      [("loss = MSE()", lambda s: s.but(loss=MSE()))])  # fmt: skip

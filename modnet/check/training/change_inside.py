@@ -21,9 +21,11 @@ def inputs(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     if setup.X.dtype.kind in "iu":
         return
     if facts.wild:
-        line = facts.wild.line("X")
-        yield Change("unscaled-inputs", 89, facts.wild.seen("X", setup.X),
-                     [(line, tame_inputs), (f"{line}; X = (X - X.mean(axis=0)) / X.std(axis=0)", lambda s: scale_inputs(tame_inputs(s)))])  # fmt: skip
+        line, scaled = facts.wild.line("X"), "X = (X - X.mean(axis=0)) / X.std(axis=0)"
+        variants: list[tuple[str, Apply]] = [
+            (line, tame_inputs), (f"{line}; {scaled}", lambda s: scale_inputs(tame_inputs(s))),
+        ]  # fmt: skip
+        yield Change("unscaled-inputs", 89, facts.wild.seen("X", setup.X), variants)
     unscaled = facts.unscaled
     if unscaled > 0.15 and float(np.max(facts.deviation)) > 0:
         weight = 87 if unscaled >= 3 else 60 if unscaled >= 1 else 34

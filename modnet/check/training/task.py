@@ -32,7 +32,8 @@ class Task:
     balanced : whether the score is the mean of the classes' accuracies.
     codes : the values of numbers that may be classes: few, whole, and often repeated.
     link : "sigmoid" or "exp" if numbers are predicted by scores, of which they are that function.
-    ignored : a label that marks places which do not count. wild : whether a few numbers are so far out that squares cannot judge.
+    ignored : a label that marks places which do not count.
+    wild : whether a few numbers are too far out to be judged by squares.
     """
 
     kind: str
