@@ -9,13 +9,28 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.arrays import copied
 from modnet.check.training import edit
 from modnet.check.training.change import Apply, Change, of_net
 from modnet.check.training.facts import Facts
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
 from modnet.check.training.task import Task
-from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, KLDivergence, MultiMargin, Perceptron, Poisson
+from modnet.check.training.wild import Tamed
+from modnet.losses import (
+    BCE,
+    MAE,
+    MSE,
+    NLL,
+    BCEWithLogits,
+    CrossEntropy,
+    Hinge,
+    Huber,
+    KLDivergence,
+    MultiMargin,
+    Perceptron,
+    Poisson,
+)
 from modnet.modules import LogSoftmax, Sigmoid, Softmax
 
 _SCORES = (CrossEntropy, BCEWithLogits, MultiMargin, Hinge, Perceptron, Poisson)
@@ -63,6 +78,54 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         )  # fmt: skip
     if base.error and task.kind == "binary" and task.low == 0 and isinstance(setup.loss, Hinge | Perceptron):
         yield Change("label-coding", 95, "the loss takes labels -1 and 1", [("y = 2 * y - 1", lambda s: _recode(s, -1.0, 1.0))])
+
+
+def shapes(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """Targets and predictions of other shapes, which NumPy makes a table of: every target with every prediction."""
+    y = setup.y
+    n = min(8, len(y))
+    try:
+        with np.errstate(all="ignore"):
+            yhat = np.asarray(copied(setup.net).forward(setup.X[:n].copy()))
+    except Exception:  # whatever a stranger's network raises
+        return
+    if yhat.size != y[:n].size or yhat.shape == y[:n].shape:
+        return
+    if getattr(type(setup.loss), "is_compiled", False):
+        if not base.error:
+            return
+        rest = "the loss takes one target for each prediction"
+    elif n < 2 or not _is_mixing(setup.loss, y, yhat):
+        return
+    else:
+        rest = (
+            "their difference is a table of every target with every prediction, and the loss of an example depends on the "
+            "targets of all the others"
+        )
+    shapes = (f"({', '.join(map(str, ('n', *a.shape[1:])))}{',' * (a.ndim == 1)})" for a in (y, yhat))
+    seen = "the targets have the shape {} and the predictions {}: {}".format(*shapes, rest)
+    line = "y = y[:, None]" if y.ndim == 1 and yhat.ndim == 2 else "y = y.reshape(yhat.shape)"
+
+    def reshape(s: Setup) -> Setup:
+        return s.but(y=s.y.reshape(len(s.y), *yhat.shape[1:]))
+
+    yield Change("wrong-loss", 98, seen, [(line, reshape)], f"{type(setup.loss).__name__}.backward")
+
+
+def _is_mixing(loss: Any, y: np.ndarray, yhat: np.ndarray) -> bool:
+    """Whether the gradient of an example depends on the targets of others."""
+    n = len(yhat)
+    moved = y[:n].copy()
+    others = np.flatnonzero(np.any((y != moved[-1]).reshape(len(y), -1), axis=1))
+    if not others.size:
+        return False
+    moved[-1] = y[others[0]]
+    try:
+        with np.errstate(all="ignore"):
+            one, other = (np.asarray(copied(loss).backward(t.copy(), yhat.copy()), np.float64) for t in (y[:n], moved))
+    except Exception:  # whatever a stranger's loss raises
+        return False
+    return one.shape != yhat.shape or not np.array_equal(one[: n - 1], other[: n - 1], equal_nan=True)
 
 
 def scale_targets(setup: Setup) -> Setup:
@@ -196,6 +259,12 @@ def losses(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             variants.append(("loss = MSE()", lambda s: s.but(loss=MSE())))
         seen = f"{name} is a loss of amounts, and the targets yes and no"
         yield Change("wrong-loss", 30 if isinstance(loss, MSE) else 56, seen, variants)
+    elif task.wild and not isinstance(loss, MAE | Huber):
+        seen = f"{Tamed(setup.y).seen('y', setup.y)}; squares of them are all that {name} sees"
+        robust: list[tuple[str, Apply]] = [
+            ("loss = Huber()", lambda s: s.but(loss=Huber())), ("loss = MAE()", lambda s: s.but(loss=MAE())),
+        ]  # fmt: skip
+        yield Change("wrong-loss", 72, seen, robust)
     elif isinstance(loss, MAE):
         yield Change("wrong-loss", 32, "the gradient of MAE is as large near the goal as far from it",
                      [("loss = MSE()", lambda s: s.but(loss=MSE()))])  # fmt: skip

@@ -12,6 +12,7 @@ from modnet.check.training.change import Apply, Change, of_net
 from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
+from modnet.check.training.wild import Tamed
 from modnet.modules import Dropout, LeakyReLU, ReLU
 
 
@@ -19,11 +20,24 @@ def inputs(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     """Columns as they are scaled."""
     if setup.X.dtype.kind in "iu":
         return
+    if facts.wild:
+        line, scaled = facts.wild.line("X"), "X = (X - X.mean(axis=0)) / X.std(axis=0)"
+        variants: list[tuple[str, Apply]] = [
+            (line, tame_inputs), (f"{line}; {scaled}", lambda s: scale_inputs(tame_inputs(s))),
+        ]  # fmt: skip
+        yield Change("unscaled-inputs", 89, facts.wild.seen("X", setup.X), variants)
     unscaled = facts.unscaled
     if unscaled > 0.15 and float(np.max(facts.deviation)) > 0:
         weight = 87 if unscaled >= 3 else 60 if unscaled >= 1 else 34
         yield Change("unscaled-inputs", weight, facts.columns(),
                      [("X = (X - X.mean(axis=0)) / X.std(axis=0)", scale_inputs)])  # fmt: skip
+
+
+def tame_inputs(setup: Setup) -> Setup:
+    """Missing numbers filled in, and those far out cut, in what judges too."""
+    tamed = Tamed(setup.X)
+    X = tamed(setup.X)
+    return setup.but(X=X, judged=(X if setup.judged[0] is setup.X else tamed(setup.judged[0]), setup.judged[1]))
 
 
 def scale_inputs(setup: Setup) -> Setup:

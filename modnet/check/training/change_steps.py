@@ -99,7 +99,7 @@ def rates(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     wild = base.diverged or jumps(base.losses)
     seen = "the loss became infinite" if base.diverged else "the loss jumps" if wild else f"the rate is {rate:g}"
     yield Change("rate-too-large", 50 if base.diverged else 44 if wild else 38, seen, down, ladder=not base.diverged)
-    seen = fell(base.losses)
+    seen = fell(base)
     yield Change("rate-too-small", 30 if wild else 42, seen, up, ladder=True)
 
 
@@ -113,14 +113,16 @@ def jumps(losses: list[float]) -> bool:
     return up > 0.3 * float(-moves[moves < 0].sum()) and up > 0.2 * abs(float(np.median(tail))) + 1e-300
 
 
-def fell(losses: list[float]) -> str:
+def fell(base: Run) -> str:
     """How the loss went, in words."""
+    losses = base.losses
+    epochs = max(1, round(len(losses) * base.setup.asked / base.setup.epochs))
     if len(losses) < 2:
-        return f"there was {len(losses)} epoch"
+        return f"there was {epochs} epoch"
     late = losses[-1 - max(1, len(losses) // 5)]
     whole = losses[0] - losses[-1]
     slope = "and was still falling" if whole > 0 and late - losses[-1] > 0.05 * whole else "and had stopped"
-    return f"the loss went from {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} epochs, {slope}"
+    return f"the loss went from {losses[0]:.4g} to {losses[-1]:.4g} in {epochs} epochs, {slope}"
 
 
 # --- effort and data --------------------------------------------------------------------------------------------------
@@ -129,15 +131,15 @@ def fell(losses: list[float]) -> str:
 def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     """How long, and in which batches."""
     total = setup.epochs * setup.steps
-    falling = "still falling" in fell(base.losses)
-    seen = f"{total} steps in {setup.epochs} epoch{'s' * (setup.epochs != 1)}; {fell(base.losses)}"
+    falling = "still falling" in fell(base)
+    seen = f"{total} steps in {setup.asked} epoch{'s' * (setup.asked != 1)}; {fell(base)}"
     few = setup.epochs <= 3 or total <= 100
     yield Change("too-few-epochs", 66 if few else 36 if falling else 26, seen,
-                 [(f"epochs={setup.epochs * f}", _longer(f)) for f in (5, 30, 150 if few else 60)], ladder=True)  # fmt: skip
+                 [(f"epochs={setup.asked * f}", _longer(f)) for f in (5, 30, 150 if few else 60)], ladder=True)  # fmt: skip
     n, size = len(setup.X), setup.batch_size or len(setup.X)
     if size >= 64 and setup.steps <= 4 and total <= 400:
         new = 16 if n < 1000 else 32
-        yield Change("batch-size", 67, f"batches of {min(size, n)} make {total} steps in {setup.epochs} epochs",
+        yield Change("batch-size", 67, f"batches of {min(size, n)} make {total} steps in {setup.asked} epochs",
                      [(f"batch_size={new}", lambda s: s.but(batch_size=new))])  # fmt: skip
     elif size <= 2 and n >= 32:
         yield Change("batch-size", 37, f"{size} example{'s' * (size > 1)} a step",

@@ -94,7 +94,7 @@ def _weight(module: Any) -> Any:
 
 def fan_in(module: Any) -> int:
     """The number of inputs that an output sums over."""
-    return int(np.prod(_weight(module).shape[:-1]))
+    return 1 if name_of(module) == "Embedding" else int(np.prod(_weight(module).shape[:-1]))
 
 
 def scheme_after(net: Any, place: Place) -> str:

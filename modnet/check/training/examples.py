@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,13 @@ import numpy as np
 from modnet.check.training.change import Change
 from modnet.check.training.setup import Setup, fresh
 from modnet.check.training.task import Task
-from modnet.inputs import as_numbers, as_targets, generator
+from modnet.inputs import as_numbers, as_targets, generator, short_repr
 
-_A_RUN = 4e8  # work of the training as it is; a larger one is cut
+_A_RUN = 1e9  # work of the training as it is; a larger one is cut
 _LOOP = 3000  # steps of a loop by hand that are taken as they are
 _HELD_OUT, _ENOUGH = 0.2, 60
 _FEWEST = 12  # examples that can judge
+_READ = 20_000  # examples of an iterable of batches that are read
 
 
 class Examples:
@@ -28,7 +30,9 @@ class Examples:
         if self.pair:
             held = np.asarray(as_numbers(validation[0], "check_training: validation", "X"), X.dtype)
             self.held = held, np.array(as_targets(validation[1], "check_training: validation"))
-            if len(held) < _FEWEST or (held.shape == X.shape and np.array_equal(held, X)):
+            if len(validation) == 3:
+                self.held = self._judging(*self.held, np.asarray(validation[2], np.float64))
+            if len(self.held[0]) < _FEWEST or (held.shape == X.shape and np.array_equal(held, X)):
                 self.held, self.pair = None, False
         self.share = 0.0
         if not self.pair:
@@ -42,11 +46,25 @@ class Examples:
         self.seed = int(source.integers(2**31))
         self.epochs = int(options["epochs"])
         self.parts: dict[str, Any] = {}
+        self.shorter = 1.0  # how many times fewer steps it takes, if it was cut
         self.few = False  # whether some examples only are used
+
+    def _judging(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Examples that judge, without those of weight 0; places of weight 0 are labelled as ones that do not count."""
+        if weights is None or (weights > 0).all() or len(weights) != len(y):
+            return X, y
+        if weights.ndim == 1:
+            return (X[weights > 0], y[weights > 0]) if (weights > 0).any() else (X, y)
+        if self.task.kind == "classes" and not self.task.rows and weights.shape == y.shape:
+            label = -1 if self.task.ignored is None else self.task.ignored
+            self.task = replace(self.task, ignored=label)
+            return X, np.where(weights > 0, y, label)
+        return X, y
 
     def cut(self, parts: dict[str, Any]) -> str:
         """Make a training that takes too much work smaller; say how, if so."""
         self.parts = parts
+        steps = self.make(0).steps * self.make(0).epochs
         work, said = self.make(0).work, []
         if self.parts.get("loop") is not None:
             most = max(1, _LOOP // max(1, self.make(0).steps))
@@ -68,6 +86,7 @@ class Examples:
                 if most < self.epochs:
                     said.append(f"{most} of {self.epochs} epochs")
                     self.epochs = most
+        self.shorter = max(1.0, steps / (self.make(0).steps * self.make(0).epochs))
         return " and ".join(said)
 
     def make(self, draw: int) -> Setup:
@@ -78,14 +97,16 @@ class Examples:
         if self.share:
             held = self._held_out(np.random.default_rng([self.seed, draw, 77]))
             kept = np.setdiff1d(np.arange(n), held)
-            judged = X[held], y[held]
+            judged = self._judging(X[held], y[held], None if weights is None or len(weights) != n else weights[held])
             X, y = X[kept], y[kept]
             weights = None if weights is None or len(weights) != n else weights[kept]
             if options["validation"] is None:
                 epochs = max(1, round(epochs * n / len(X)))  # as many steps as on all examples
+        elif judged[0] is X and weights is not None and weights.ndim > 1:
+            judged = self._judging(X, y, weights)
         common = {k: v for k, v in self.parts.items() if k != "task"}
         return Setup(
-            X=X, y=y, judged=judged, task=self.task, epochs=epochs, batch_size=options["batch_size"],
+            X=X, y=y, judged=judged, task=self.task, epochs=epochs, asked=self.epochs, batch_size=options["batch_size"],
             shuffle=bool(options["shuffle"]), weights=weights, seed=self.seed,
             patience=options["patience"] if options["validation"] is not None else None, **common,
         )  # fmt: skip
@@ -165,6 +186,42 @@ def _set_aside(setup: Setup) -> Setup:
     kept, held = np.sort(order[count:]), np.sort(order[:count])
     weights = None if setup.weights is None else setup.weights[kept]
     return setup.but(X=setup.X[kept], y=setup.y[kept], judged=(setup.X[held], setup.y[held]), weights=weights)
+
+
+def read_batches(batches: Any) -> tuple[np.ndarray, np.ndarray, dict[str, Any], str]:
+    """(X, y, options, what was read): the first batches of what `fit` takes in the place of X, as one table.
+
+    The options are those with which `fit` takes the same steps from the table. A TypeError for what can be gone through only
+    once, since it would be used up.
+    """
+    who = "check_training"
+    if not callable(batches) and iter(batches) is batches:
+        raise TypeError(
+            f"{who}: X is a {type(batches).__name__}, which can be gone through once, and it would be used up; pass a function "
+            "that makes one, such as lambda: read_batches()"
+        )
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
+    count = read = 0
+    for batch in batches() if callable(batches) else batches:
+        count += 1
+        if read >= _READ:
+            break
+        if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+            raise TypeError(f"{who}: batch {count - 1} is {short_repr(batch)}, expected (X, y) or (X, y, weights)")
+        X, y = np.array(as_numbers(batch[0], who, "X")), np.array(as_targets(batch[1], who))
+        if X.ndim < 2 or len(X) != len(y) or not len(X) or (parts and X.shape[1:] != parts[0][0].shape[1:]):
+            same = f" and inputs of shape {parts[0][0].shape[1:]} as before" if parts else ""
+            raise ValueError(f"{who}: batch {count - 1} has X {X.shape} and y {y.shape}, expected as many examples{same}")
+        parts.append((X, y, np.asarray(batch[2], np.float64) if len(batch) == 3 else None))
+        read += len(X)
+    if not parts:
+        raise ValueError(f"{who}: X gives no batches, expected at least one (X, y)")
+    weighted = all(w is not None for _, _, w in parts)
+    X, y = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    weights = np.concatenate([part[2] for part in parts]) if weighted else None
+    said = f"{len(parts)} batches were read, {len(X)} examples" + (", the others were not" if count > len(parts) else "")
+    options = {"batch_size": len(parts[0][0]), "shuffle": False, "sample_weight": weights}
+    return X, y, options, said
 
 
 def is_complete(X: np.ndarray) -> bool:

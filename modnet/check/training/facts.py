@@ -8,6 +8,7 @@ import numpy as np
 
 from modnet.check.training.edit import BENDING, SATURATING, Place, end_of, fan_in, is_activation, name_of, places, weighted
 from modnet.check.training.setup import Setup
+from modnet.check.training.wild import Tamed
 from modnet.engine.storage import has_storage
 from modnet.modules.container import Container
 from modnet.watch import activations, deltas
@@ -37,6 +38,7 @@ class Facts:
     end : the module that the network ends with. range : what an activation there can give.
     outputs : (place, input, output) of every module, for some examples, before training.
     looks_inside : whether the network could be looked into, and changed.
+    wild : the numbers among X that stand for missing ones, or lie far beyond all others.
     copies : whether the network is to give back its own input.
     """
 
@@ -45,6 +47,7 @@ class Facts:
         rows = X.reshape(len(X), -1).astype(np.float64)
         self.mean, self.deviation = rows.mean(axis=0), rows.std(axis=0)
         self.largest = np.abs(rows).max(axis=0)
+        self.wild = Tamed(X)
         self.copies = y.size == X.size and np.array_equal(np.ravel(y), np.ravel(X))
         if setup.task.kind == "numbers":
             numbers = y.reshape(len(y), -1).astype(np.float64)

@@ -7,19 +7,23 @@ what a training of this size should reach.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from modnet.check.training.setup import Run, Setup
+from modnet.check.training.setup import Setup
 from modnet.check.training.task import Task
-from modnet.losses import MSE, BCEWithLogits, CrossEntropy
-from modnet.modules import Linear, ReLU, Reshape, Sequential, Tanh
+from modnet.check.training.wild import Tamed
+from modnet.losses import MSE, BCEWithLogits, CrossEntropy, Huber, Poisson
+from modnet.modules import Embedding, Linear, ReLU, Reshape, Sequential, Tanh
 from modnet.optim import Adam, AdamW
 
-_STEPS = 1200
-_HIDDEN = 48
-_WIDEST = 4000  # inputs
+_STEPS, _BATCH = 1200, 32
+_WORK = 5e8  # of one reference, in examples times parameters: a wide one takes fewer steps
+_HIDDEN, _FEWEST_HIDDEN = 48, 12
+_WIDE = 400  # inputs, from which fewer units are enough
+_WIDEST = 4000  # inputs: of more, sums with random signs are taken
 
 
 class Columns:
@@ -39,67 +43,113 @@ class Columns:
         return X * self.scale + self.mean
 
 
-def flat(X: np.ndarray, classes: int | None = None) -> np.ndarray:
-    """Examples as rows of numbers; whole numbers that are places in a table, such as words, one-hot."""
-    if classes is not None:
-        return np.eye(classes)[np.clip(X.astype(int), 0, classes - 1)].reshape(len(X), -1)
-    return X.reshape(len(X), -1).astype(np.float64)
+def prepared(setup: Setup, words: bool) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """(name, those trained on, those that judge), as rows of numbers that any method can take; the best form first.
 
-
-def references(setup: Setup, words: bool) -> list[tuple[str, Setup]]:
-    """The trainings to compare with, the likeliest to learn first; none if the inputs are too many.
+    Columns are scaled, wild numbers tamed, and too many columns summed up. Words are counted, or one-hot in their order.
 
     Parameters
     ----------
     words : whether X is whole numbers that a network reads as places in a table.
     """
-    kinds = int(setup.X.max(initial=0)) + 1 if words else None
-    width = int(np.prod(setup.X.shape[1:])) * (kinds or 1)
-    if width > _WIDEST:
-        return []
-    X, judged = flat(setup.X, kinds), flat(setup.judged[0], kinds)
-    scale = Columns(X)
+    pair = setup.X, setup.judged[0]
+    if words:
+        kinds = int(max(a.max(initial=0) for a in pair)) + 1
+        forms = {" of the words' counts": [_counts(a, kinds) for a in pair]} if kinds <= _WIDEST else {}
+        if kinds * int(np.prod(setup.X.shape[1:])) <= _WIDEST:
+            forms[" of the words in order"] = [np.eye(kinds)[a].reshape(len(a), -1) for a in pair]
+    else:
+        tamed = Tamed(setup.X)
+        forms = {"": [_narrow(tamed(a).reshape(len(a), -1).astype(np.float64)) for a in pair]}
+    found = []
+    for name, (X, judged) in forms.items():
+        scale = Columns(X)
+        X = scale(X)
+        found.append((name, X, X if setup.judged[0] is setup.X else scale(judged)))
+    return found
+
+
+def _counts(words: np.ndarray, kinds: int) -> np.ndarray:
+    """How often each word is in an example."""
+    rows = np.repeat(np.arange(len(words)), int(np.prod(words.shape[1:])))
+    counts = np.zeros((len(words), kinds))
+    np.add.at(counts, (rows, words.reshape(-1).astype(int)), 1.0)
+    return counts
+
+
+def _narrow(X: np.ndarray) -> np.ndarray:
+    """The columns, or sums of them with random signs if they are too many."""
+    if X.shape[1] <= _WIDEST:
+        return X
+    signs = np.random.default_rng(8).choice(np.array([-1.0, 1.0], X.dtype), (X.shape[1], _WIDEST // 4))
+    return np.asarray(X @ signs)
+
+
+def references(setup: Setup, words: bool) -> list[tuple[str, Setup]]:
+    """The trainings to compare with, the likeliest to learn first.
+
+    Parameters
+    ----------
+    words : whether X is whole numbers that a network reads as places in a table.
+    """
     task, y, back = setup.task, setup.y, None
+    held = setup.judged[1]
     if task.kind == "classes":
-        y = y.argmax(axis=-1) if task.rows else y
+        y, held = (a.argmax(axis=-1) if task.rows else a for a in (y, held))
         outputs = (*y.shape[1:], task.classes)
-        loss: Any = CrossEntropy()
-        task = Task("classes", task.classes, balanced=task.balanced)
-        held = setup.judged[1].argmax(axis=-1) if setup.task.rows else setup.judged[1]
+        loss: Any = CrossEntropy(ignore_index=task.ignored)
+        task = Task("classes", task.classes, balanced=task.balanced, ignored=task.ignored)
     elif task.kind == "binary":
-        y = (y > (task.low + task.high) / 2).astype(np.float64).reshape(len(y), -1)
+        y, held = ((a > (task.low + task.high) / 2).astype(np.float64).reshape(len(a), -1) for a in (y, held))
         outputs, loss = y.shape[1:], BCEWithLogits()
-        held = (setup.judged[1] > (task.low + task.high) / 2).astype(np.float64).reshape(len(judged), -1)
         task = Task("binary", 2, threshold=0.0, balanced=task.balanced)
     else:
-        y = y.reshape(len(y), -1).astype(np.float64)
-        held = setup.judged[1].reshape(len(judged), -1).astype(np.float64)
-        columns = Columns(y)
-        y, outputs, loss, back = columns(y), y.shape[1:], MSE(), columns.back
-        task = Task("numbers")
-    inputs, rows = X.shape[1], int(np.prod(outputs))
-    n = len(X)
-    batch = min(32, n)
-    epochs = max(3, _STEPS // -(-n // batch))
-    X = scale(X)
+        y, held = (a.reshape(len(a), -1).astype(np.float64) for a in (y, held))
+        outputs = y.shape[1:]
+        if task.link == "exp":
+            loss, task = Poisson(), Task("numbers", link="exp")
+        else:
+            columns = Columns(Tamed(y)(y))
+            y, back = columns(y), columns.back
+            loss, task = (Huber() if task.wild else MSE()), Task("numbers", wild=task.wild)
+    rows = int(np.prod(outputs))
     common = setup.but(
-        X=X, y=y, judged=(X if setup.judged[0] is setup.X else scale(judged), held), task=task, loss=loss, epochs=epochs,
-        batch_size=batch, shuffle=True, patience=None, rates={}, backwards=back, loop=None,
-        weights=setup.weights if setup.weights is not None or not task.balanced else balance(task, y),
+        y=y, task=task, loss=loss, batch_size=min(_BATCH, len(y)), shuffle=True, patience=None, rates={}, backwards=back,
+        loop=None, weights=setup.weights if setup.weights is not None or not task.balanced else balance(task, y),
     )  # fmt: skip
 
     def end(*layers: Any) -> Sequential:
         return Sequential(*layers, *([Reshape(*outputs)] if len(outputs) > 1 else []))
 
-    first, hidden = Linear(inputs, _HIDDEN, rng=1), Linear(inputs, _HIDDEN, rng=4)
-    return [
-        ("one hidden layer", common.but(net=end(first, Tanh(), Linear(_HIDDEN, rows, rng=2)), optimizer=Adam(0.01))),
-        ("linear", common.but(net=end(Linear(inputs, rows, rng=3)), optimizer=Adam(0.01))),
-        (
-            "one hidden layer, weights held small",
-            common.but(net=end(hidden, ReLU(), Linear(_HIDDEN, rows, rng=5)), optimizer=AdamW(0.005, weight_decay=1.0)),
-        ),
-    ]
+    def form(X: np.ndarray, judged: np.ndarray, net: Any, optimizer: Any) -> Setup:
+        found = common.but(X=X, judged=(judged, held), net=net, optimizer=optimizer)
+        size = sum(p.size for leaf in net.leaves() for p in leaf.named_parameters().values())
+        steps = min(_STEPS, max(_STEPS // 8, int(_WORK / (_BATCH * size))))
+        return found.but(epochs=max(3, steps // found.steps))
+
+    def hidden(inputs: int, module: Any, seed: int) -> Sequential:
+        units = max(_FEWEST_HIDDEN, min(_HIDDEN, _HIDDEN * _WIDE // inputs))
+        return end(Linear(inputs, units, rng=seed), module, Linear(units, rows, rng=seed + 1))
+
+    found = []
+    if words and setup.X.ndim > 1 and len(outputs) == setup.X.ndim and outputs[:-1] == setup.X.shape[1:]:  # each by itself
+        X, judged = setup.X, setup.judged[0]
+        net = Sequential(
+            Embedding(int(max(X.max(initial=0), judged.max(initial=0))) + 1, 16, rng=1),
+            Linear(16, _HIDDEN, rng=2), Tanh(), Linear(_HIDDEN, outputs[-1], rng=3),
+        )  # fmt: skip
+        found.append(("each word by itself", form(X, judged, net, Adam(0.01))))
+    for name, X, judged in prepared(setup, words):
+        inputs = X.shape[1]
+        found += [
+            (f"one hidden layer{name}", form(X, judged, hidden(inputs, Tanh(), 1), Adam(0.01))),
+            (f"linear{name}", form(X, judged, end(Linear(inputs, rows, rng=3)), Adam(0.01))),
+            (
+                f"one hidden layer{name}, weights held small",
+                form(X, judged, hidden(inputs, ReLU(), 4), AdamW(0.005, weight_decay=1.0)),
+            ),
+        ]
+    return found
 
 
 def referees(setup: Setup, words: bool) -> list[tuple[str, float, float]]:
@@ -109,26 +159,29 @@ def referees(setup: Setup, words: bool) -> list[tuple[str, float, float]]:
 
     task = setup.task
     truth, held = task.truth(setup.y), task.truth(setup.judged[1])
-    kinds = int(setup.X.max(initial=0)) + 1 if words else None
-    X, judged = flat(setup.X, kinds), flat(setup.judged[0], kinds)
-    if len(truth) != len(X) or X.shape[1] > _WIDEST:
+    forms = prepared(setup, words)
+    if len(truth) != len(setup.X) or not forms:
         return []
+    _, X, judged = forms[0]
+    if task.ignored is not None:
+        X, truth = X[truth != task.ignored], truth[truth != task.ignored]
     truth, held = (a[:, 0] if a.ndim > 1 and a.shape[1] == 1 else a for a in (truth, held))
-    columns = Columns(X)
     few = min(5, len(X))
     trees, neighbours = (
         (ExtraTreesRegressor, KNeighborsRegressor) if task.kind == "numbers" else (ExtraTreesClassifier, KNeighborsClassifier)
     )
     methods = {"trees": trees(60, min_samples_leaf=2, random_state=0), "nearest neighbours": neighbours(few)}
-    plain = Task(task.kind, task.classes, balanced=task.balanced)
+    plain = replace(task, rows=False, low=0.0, high=1.0, threshold=0.5, link="" if task.link == "sigmoid" else task.link)
     found = []
     for name, method in methods.items():
         try:
-            said = np.asarray(method.fit(columns(X), truth).predict(columns(judged)))
+            said = np.asarray(method.fit(X, truth).predict(judged))
         except ValueError:  # one class only
             continue
         right = held if task.kind == "classes" else held.astype(np.float64)
         yhat = np.eye(task.classes)[said] if task.kind == "classes" else said.astype(np.float64)
+        if task.link == "exp":
+            yhat = np.log(np.maximum(yhat, 1e-3))
         score = plain.score(right, yhat)
         found.append((name, score, plain.share(score, setup.chance)))
     return found
@@ -148,8 +201,3 @@ def balance(task: Task, y: np.ndarray) -> np.ndarray | None:
     if len(values) < 2 or counts.max() < 3 * counts.min():
         return None
     return np.asarray(len(labels) / (len(values) * counts[at]))
-
-
-def best(runs: list[Run]) -> Run:
-    """The run with the largest share."""
-    return max(runs, key=lambda run: run.share)

@@ -17,6 +17,7 @@ import numpy as np
 
 from modnet.check.training.budget import Budget, OutOfTime
 from modnet.check.training.change import FACT, Apply, Change
+from modnet.check.training.change_steps import faster
 from modnet.check.training.changes import proposals
 from modnet.check.training.facts import Facts
 from modnet.check.training.reference import referees, references
@@ -24,9 +25,10 @@ from modnet.check.training.report import TrainingFinding, TrainingReport, Trial
 from modnet.check.training.setup import Run, Setup
 
 _GAP = 0.2  # of what can be learned: less is a matter of taste and luck
+_SURE_GAP = 0.1  # where a fact is wrong in any case
 _CLOSED = 0.7  # the part of the gap that a cure closes
 _NEAR = 0.1  # cures that differ by less are equally good
-_WORK, _KEPT = 6e9, 2e9
+_WORK, _KEPT = 1e10, 3e9
 _NOTHING = 0.1  # a reference that learns less has learned nothing
 
 _CERTAIN = 95  # the weight from which a fact is wrong in any case
@@ -59,17 +61,17 @@ class Search:
     ----------
     make : the training, judged on another draw of held-out examples for every number it is given.
     report : what is written to. words : whether X is places in a table. first : changes to try before all others.
-    cut : whether it is shorter than what was given, so that its length is not to blame. few : whether on some of the examples
-        only. pair : whether it is judged on data
-        of the person's own.
+    shorter : how many times fewer steps it takes than what was given; if more than 1, its length is not to blame. few : whether
+        on some of the examples only. pair : whether it is judged on data of the person's own.
     """
 
     def __init__(
         self, make: Callable[[int], Setup], report: TrainingReport, words: bool, seconds: float, first: list[Change],
-        cut: bool, few: bool, pair: bool,
+        shorter: float, few: bool, pair: bool,
     ) -> None:  # fmt: skip
         self.few = few
-        self.report, self.words, self.first, self.cut, self.pair = report, words, first, cut, pair
+        self.report, self.words, self.first, self.shorter, self.pair = report, words, first, shorter, pair
+        self.gap = _GAP
         self.budget = Budget(_WORK, seconds)
         self.make = lambda draw: make(draw).but(look_at_clock=self.budget.look_at_clock)
         self.setup = self.make(0)
@@ -133,9 +135,15 @@ class Search:
                 return
             report.verdicts[-1] = ("a reference", "right", self._figure(self.reference))
             gap = self.reference.share - base.share
-        if gap <= _GAP or not self._is_clear(base):
+        sure = any(change.weight >= _CERTAIN for change in [*self.first, *proposals(setup, self.facts, base)])
+        self.gap = _SURE_GAP if sure else _GAP
+        if gap <= self.gap or not self._is_clear(base):
             if base.share < _NOTHING:
                 report.verdicts[place] = ("learns", "not checked", f"{self._figure(base)}: little, as the reference")
+            return
+        if self.shorter > 1 and self._is_only_short(base):
+            remark = f"{self._figure(base)}; at a larger rate, to make up for the steps it was cut by, as good as the reference"
+            report.verdicts[place] = ("learns", "not checked", remark)
             return
         report.verdicts[place] = ("learns", "wrong", self._figure(base))
         cure = self._search(base)
@@ -214,6 +222,19 @@ class Search:
         n, more = len(setup.judged[1]), self.reference.score - base.score
         return more * n >= 1.64 * float(np.sqrt(n * (2 - self.reference.score - base.score)))
 
+    def _is_only_short(self, base: Run) -> bool:
+        """Whether a training that was cut learns at a rate that is larger by as much as it was cut, or half of that."""
+        assert self.reference is not None
+        if not hasattr(self.setup.optimizer, "fresh") or not hasattr(self.setup.optimizer, "lr"):
+            return False
+        for factor in (self.shorter, float(np.sqrt(self.shorter))):
+            quick = faster(self.setup, factor)
+            if self.budget.allows(quick.work):
+                run = quick.run()
+                if not run.error and run.share >= base.share + _CLOSED * (self.reference.share - base.share):
+                    return True
+        return False
+
     def _asks_referees(self, noise: float) -> bool:
         """Whether trees or neighbours find something where the references found nothing; the best is the reference then."""
         if self.setup.judged[0] is self.setup.X:
@@ -230,8 +251,8 @@ class Search:
         assert self.reference is not None
         self.goal = base.share + _CLOSED * (self.reference.share - base.share)
         changes = [*self.first, *proposals(self.setup, self.facts, base)]
-        if self.cut:
-            changes = [c for c in changes if c.kind not in ("too-few-epochs", "rate-too-small")]
+        if self.shorter > 1:
+            changes = [c for c in changes if c.kind != "too-few-epochs"]
         facts, others = [c for c in changes if c.weight >= FACT], [c for c in changes if c.weight < FACT]
         certain = [(c, *c.variants[0]) for c in facts if c.weight >= _CERTAIN]
         rest = [c for c in changes if c.weight < _CERTAIN]
@@ -316,7 +337,7 @@ class Search:
             if not self.budget.allows(setup.work) or not self.budget.allows(changed.work):
                 return False
             before, after = setup.run(draw, redraw=True), changed.run(draw, redraw=True)
-            fails += before.share < wanted - _GAP
+            fails += before.share < wanted - self.gap
             holds += after.share - before.share >= 0.5 * (wanted - self.base.share)
             if fails == holds == 2 and draw == 1:
                 return True
@@ -404,7 +425,7 @@ class Search:
                 line = f"optimizer = {cure.run.setup.optimizer!r}"  # with all of the changes
             where = change.where or type(self.setup.net).__name__
             hint = "the other changes, too: they were made together" if many else ""
-            message = change.seen[:1].upper() + change.seen[1:] + "."
+            message = _sentence(change.seen)
             self.report.findings.append(TrainingFinding(change.kind, where, message, hint, change=line, proof=proof))
 
     def _refused(self, base: Run) -> None:
@@ -419,7 +440,7 @@ class Search:
                 if run is not None and not run.error:
                     proof = f"{run.setup.task.word} {run.score:.3g} with that change; as it is, {base.error}"
                     self.report.findings.append(
-                        TrainingFinding(change.kind, change.where or "fit", change.seen + ".", change=line, proof=proof)
+                        TrainingFinding(change.kind, change.where or "fit", _sentence(change.seen), change=line, proof=proof)
                     )
                     return
         self.report.findings.append(TrainingFinding("crash", "fit", base.error + "."))
@@ -466,6 +487,10 @@ def _is_worse(run: Run, last: Run, kind: str) -> bool:
         return False
     limit = 1.02 if kind == "rate-too-small" else 0.98
     return run.share <= last.share + 0.02 and run.losses[-1] > limit * last.losses[-1]
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + "."
 
 
 def _balanced(setup: Setup) -> Setup:

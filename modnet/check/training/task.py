@@ -1,7 +1,9 @@
 """What a training is to teach: classes, yes or no, or numbers; and how good an answer is.
 
-A score is the accuracy, or R2 of numbers. The *share* is what was learned of what can be learned: 0 for always giving the most
-frequent class, or the mean, and 1 for everything right.
+A score is the accuracy, or of numbers R2: the part of the squared error that is saved. If a few of them are wild, squares would
+ask for nothing else, and it is the part of the absolute error; of counts that a Poisson loss learns, that of the deviance. The
+*share* is what was learned of what can be learned: 0 for always giving the most frequent class, or the mean, and 1 for
+everything right.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from modnet.check.training.wild import far_out
 
 #: The losses of the library that take scores on both sides of 0, where others take them on both sides of 1/2.
 _SIGNED = ("BCEWithLogits", "Hinge", "Perceptron")
@@ -27,7 +31,9 @@ class Task:
     low, high : the two values of binary targets. threshold : where an answer becomes high.
     balanced : whether the score is the mean of the classes' accuracies.
     codes : the values of numbers that may be classes: few, whole, and often repeated.
-    logits : whether numbers from 0 to 1 are predicted by scores, of which they are the sigmoid.
+    link : "sigmoid" or "exp" if numbers are predicted by scores, of which they are that function.
+    ignored : a label that marks places which do not count.
+    wild : whether a few numbers are too far out to be judged by squares.
     """
 
     kind: str
@@ -39,12 +45,14 @@ class Task:
     balanced: bool = False
     codes: tuple[float, ...] = ()
     link: str = ""
+    ignored: int | None = None
+    wild: bool = False
 
     @classmethod
     def of(cls, loss: Any, y: np.ndarray, output: tuple[int, ...]) -> Task:
         """The task of targets y (n, ...) for a network whose outputs are (n, *output)."""
         if y.dtype.kind in "iub" and y.shape[1:] == output[:-1] and output and output[-1] > 1:
-            return cls("classes", output[-1])
+            return cls("classes", output[-1], ignored=getattr(loss, "ignore_index", None))
         signed = type(loss).__name__ in _SIGNED or any(base.__name__ in _SIGNED for base in type(loss).__mro__)
         values = np.unique(y)
         if len(values) == 2 or (len(values) == 1 and values[0] in (0, 1) and "BCE" in type(loss).__name__):
@@ -60,13 +68,14 @@ class Task:
         codes = tuple(float(v) for v in values) if whole and single and len(values) > 2 else ()
         names = {base.__name__ for base in type(loss).__mro__}
         link = "sigmoid" if "BCEWithLogits" in names else "exp" if "Poisson" in names else ""
-        return cls("numbers", codes=() if link == "exp" else codes, link=link)
+        wild = not link and any(far_out(column) is not None for column in y.reshape(len(y), -1).astype(np.float64).T[:20])
+        return cls("numbers", codes=() if link == "exp" else codes, link=link, wild=wild)
 
     @property
     def word(self) -> str:
         """What the score is called."""
         if self.kind == "numbers":
-            return "R2"
+            return "part of the deviance" if self.link == "exp" else "part of the absolute error" if self.wild else "R2"
         return "mean accuracy of the classes" if self.balanced else "accuracy"
 
     def truth(self, y: np.ndarray) -> np.ndarray:
@@ -98,29 +107,52 @@ class Task:
         if truth.shape != answer.shape:
             return -1.0 if self.kind == "numbers" else 0.0
         if self.kind == "numbers":
-            spread = float(np.sum((truth - truth.mean(axis=0)) ** 2))
             with np.errstate(all="ignore"):
-                found = 1 - float(np.sum((truth - answer) ** 2)) / spread if spread else 0.0
+                usual = self._error(truth, np.broadcast_to(self._always(truth), truth.shape))
+                found = 1 - self._error(truth, answer) / usual if usual else 0.0
             return found if np.isfinite(found) else -1.0
+        truth, answer = self._counted(truth, answer)
         if not self.balanced:
             return float(np.mean(truth == answer))
         return float(np.mean(self.recalls(y, yhat)))
 
+    def known(self, y: np.ndarray) -> np.ndarray:
+        """`truth` without the places that do not count."""
+        return self._counted(self.truth(y))[0]
+
+    def _counted(self, truth: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
+        if self.ignored is None or self.kind != "classes":
+            return truth, *others
+        counts = truth != self.ignored
+        return truth[counts], *(a[counts] for a in others)
+
+    def _always(self, truth: np.ndarray) -> np.ndarray:
+        """The best answer that does not look at X."""
+        return np.asarray(np.median(truth, axis=0) if self.wild else truth.mean(axis=0))
+
+    def _error(self, truth: np.ndarray, answer: np.ndarray) -> float:
+        """The squared error; the absolute one; or the deviance of counts."""
+        if self.link == "exp":
+            rate = np.maximum(answer, 1e-12)
+            logs = np.where(truth > 0, truth * np.log(np.maximum(truth, 1e-300) / rate), 0.0)
+            return float(np.sum(logs - (truth - rate)))
+        return float(np.sum(np.abs(truth - answer) if self.wild else (truth - answer) ** 2))
+
     def recalls(self, y: np.ndarray, yhat: np.ndarray) -> np.ndarray:
         """The accuracy on the examples of each class that there is."""
-        truth, answer = self.truth(y).reshape(-1), self.answer(yhat).reshape(-1)
+        truth, answer = self._counted(self.truth(y).reshape(-1), self.answer(yhat).reshape(-1))
         return np.array([np.mean(answer[truth == c] == c) for c in np.unique(truth)])
 
     def shares(self, y: np.ndarray) -> np.ndarray:
         """How frequent each class is."""
-        truth = self.truth(y).reshape(-1)
+        truth = self.known(y).reshape(-1)
         return np.unique(truth, return_counts=True)[1] / len(truth)
 
     def chance(self, y: np.ndarray, judged: np.ndarray) -> float:
         """The score of the most frequent class of y, or of its mean, on the examples that are judged."""
         if self.kind == "numbers":
             return 0.0
-        truth, there = self.truth(y), self.truth(judged)
+        truth, there = self.known(y), self.known(judged)
         if self.balanced:
             return 1.0 / max(1, len(np.unique(there)))
         both = np.concatenate([truth, there])
@@ -132,7 +164,8 @@ class Task:
 
     def share(self, score: float, chance: float) -> float:
         """What was learned of what can be: 0 at chance, 1 if everything is right."""
-        return float(np.clip((score - chance) / max(1 - chance, 1e-9), -1.0, 1.0))
+        share = float(np.clip((score - chance) / max(1 - chance, 1e-9), -1.0, 1.0))
+        return 1 - (1 - share) ** 2 if self.wild and share > 0 else share  # as R2 of errors of the same size
 
     def noise(self, count: int, chance: float) -> float:
         """How far from 0 the share of an answer that knows nothing lies by chance, on so many examples.

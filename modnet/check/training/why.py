@@ -16,7 +16,7 @@ from modnet.check.subject import Misbehaviour
 from modnet.check.training.byhand import as_sgd, is_plain, known_loss, law_of, translated
 from modnet.check.training.change import Change
 from modnet.check.training.change_steps import faster
-from modnet.check.training.examples import Examples, is_complete, sample
+from modnet.check.training.examples import Examples, is_complete, read_batches, sample
 from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
 from modnet.check.training.report import TrainingFinding, TrainingReport
 from modnet.check.training.search import Search
@@ -25,6 +25,7 @@ from modnet.check.training.steps import check_steps
 from modnet.check.training.task import Task
 from modnet.inputs import as_numbers, as_targets, real
 from modnet.training import fit, predict
+from modnet.training.sources import is_batches
 
 _STEPS_ON = 64  # examples on which the steps themselves are looked at
 _NAMES = {"sign": "wrong-sign", "never-zeroed": "not-zeroed"}
@@ -32,7 +33,9 @@ _NAMES = {"sign": "wrong-sign", "never-zeroed": "not-zeroed"}
 _LEFT_TO_TRIALS = ("scale", "direction")
 
 
-def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any, *, seconds: float = 5, **fit_options: Any) -> Report:
+def check_training(
+    net: Any, loss: Any, optimizer: Any, X: Any, y: Any = None, *, seconds: float = 5, **fit_options: Any
+) -> Report:
     """Find out whether a training learns what its data can teach, and if not, why: by changing one thing and training again.
 
     First the steps of a loop by hand are looked at: that all layers move, against the gradient, by the rate, from gradients
@@ -45,10 +48,10 @@ def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any, *, secon
     net, loss : the network as it is before training, and its loss: ours, or any objects with their methods.
     optimizer : one of `modnet.optim`; or a student's Optim, an object with step(batch_x, batch_y) that holds net, loss and its
         rate.
-    X, y : all the data of the training, as `fit` takes them.
+    X, y : all the data of the training, as `fit` takes them; an iterable of batches must be one that can be gone through again.
     seconds : a limit on top of the limit on work, which is counted in examples times parameters. The report says if it was met.
     fit_options : those of `fit`: epochs, batch_size, shuffle, validation, rng, sample_weight, patience. Others play
-        no part: `augment` and callbacks are not called, which the report says, and data come as arrays.
+        no part: `augment` and callbacks are not called, which the report says.
 
     Returns
     -------
@@ -68,6 +71,10 @@ def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any, *, secon
     """
     limit = real(seconds, "check_training", "seconds", "a positive number", lambda v: v > 0)
     options = _options(fit_options)
+    read = ""
+    if is_batches(X, y):
+        X, y, found, read = read_batches(X)
+        options |= found
     X, y = np.array(as_numbers(X, "check_training", "X")), np.array(as_targets(y, "check_training"))
     if len(X) != len(y) or not len(X):
         raise ValueError(f"check_training: X has {len(X)} examples and y {len(y)}, expected as many, and at least one")
@@ -75,6 +82,8 @@ def check_training(net: Any, loss: Any, optimizer: Any, X: Any, y: Any, *, secon
     X = X if words else X.astype(np.float32 if X.dtype == np.float32 else np.float64)
     name = type(optimizer).__name__
     report = TrainingReport(f"{name} on {type(net).__name__} with {type(loss).__name__}, {len(X)} examples")
+    if read:
+        report.verdict("the data", remark=read)
     with np.errstate(all="ignore"):
         try:
             _check(report, net, loss, optimizer, X, y, words, limit, options)
@@ -123,7 +132,7 @@ def _check(
     if cut:
         report.verdict("the training", right=None, remark=cut)
     first = [*data.mismatch(), *subject.first]
-    search = Search(data.make, report, words, limit, first, cut=bool(cut), few=data.few, pair=data.pair)
+    search = Search(data.make, report, words, limit, first, shorter=data.shorter, few=data.few, pair=data.pair)
     search.run()
     _symptoms(report, search)
     if steps is not None and steps.findings and report.ok:  # learns all the same
