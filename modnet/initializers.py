@@ -24,13 +24,13 @@ Exact solutions to the nonlinear dynamics of learning in deep linear neural netw
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from modnet.inputs import generator
+from modnet.warning import warn
 
 Shape = tuple[int, ...]
 Scheme = Callable[[Shape, int, int, np.random.Generator], np.ndarray]
@@ -140,10 +140,9 @@ def _warn_of_symmetry(module: Any, value: float, units: int) -> None:
         meaning = f"its {units} units compute the same, get the same gradient and stay equal, so they are worth one"
     else:
         meaning = "equal units of the layer before it stay equal; without a layer before it, it does no harm"
-    warnings.warn(
+    warn(
         f"{module}: all weights are {value:g} at the start; {meaning}. A random init such as 'uniform' makes them differ",
         SymmetryWarning,
-        stacklevel=4,  # whoever made the module
     )
 
 

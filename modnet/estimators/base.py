@@ -40,6 +40,7 @@ from modnet.optim import SGD, Adam, minimize
 from modnet.optim.optimizer import Optimizer
 from modnet.persistence.describe import build, describe
 from modnet.training import History, TrainingWarning, fit, predict
+from modnet.warning import warn
 
 _FEW = 20  # examples: the mean and deviation of fewer say little
 
@@ -215,10 +216,10 @@ class Estimator(Explained, BaseEstimator):
         if watch.kept is not None:
             watch.kept.restore()
         if watch.epochs == self.max_iter and not watch.ended and not incremental:
-            warnings.warn(
+            warn(
                 f"{self._who}: after {self.max_iter} epochs, as many as max_iter allows, the training has not converged; the "
                 f"loss is {self.loss_:.4g}. Raise max_iter, or tol if this is good enough",
-                ConvergenceWarning, stacklevel=4,
+                ConvergenceWarning,
             )  # fmt: skip
 
     def _diverged(self) -> None:
@@ -247,10 +248,10 @@ class Estimator(Explained, BaseEstimator):
         if self.verbose:
             print(f"L-BFGS: {self.n_iter_} iterations, {found.nfev} evaluations, loss = {self.loss_:.8f}; {found.message}")
         if found.status == 1:
-            warnings.warn(
+            warn(
                 f"{self._who}: after {self.n_iter_} iterations and {found.nfev} evaluations, as many as max_iter or max_fun "
                 "allows, L-BFGS has not converged. Raise them, or scale the data",
-                ConvergenceWarning, stacklevel=4,
+                ConvergenceWarning,
             )  # fmt: skip
 
     def _split(
@@ -285,7 +286,7 @@ class Estimator(Explained, BaseEstimator):
         else:
             size = int(self.batch_size)
             if size > n:
-                warnings.warn(f"{self._who}: batch_size is {size} for {n} examples; all are one batch", stacklevel=5)
+                warn(f"{self._who}: batch_size is {size} for {n} examples; all are one batch")
                 size = n
         has_batch_norm = self.batch_norm if self.net is None else any(isinstance(m, BatchNorm) for m in leaves_of(self.net_))
         return without_single(n, size) if has_batch_norm else size
@@ -319,9 +320,9 @@ class Estimator(Explained, BaseEstimator):
             columns = names_of(scale.is_off, getattr(self, "feature_names_in_", None))
             why = f"the first call of partial_fit has {len(X)} examples, too few to scale by" if few else "scale=False"
             advice = f"begin with {_FEW} examples or more, or scale them first" if few else "scale them first, or let the model"
-            warnings.warn(
+            warn(
                 f"{self._who}: {why}, and columns of X are far from mean 0 and deviation 1: {columns}; {advice}",
-                ScaleWarning, stacklevel=6,
+                ScaleWarning,
             )  # fmt: skip
         return None
 

@@ -8,7 +8,6 @@ look at, and the path can be drawn.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from modnet.inputs import as_numbers, real, require_finite, whole
 from modnet.module import Module
 from modnet.optim.optimizer import Optimizer
+from modnet.warning import warn
 
 
 class _Point(Module):
@@ -81,11 +81,10 @@ def descend(
             x = point._parameters.copy()
             slope = _slope(gradient, shown(x), x.shape)
             if not (np.isfinite(x).all() and np.isfinite(slope).all()):
-                warnings.warn(
+                warn(
                     f"descend: after {step} steps the point or its gradient is not finite; the path ends before it; "
                     "try a smaller lr",
                     RuntimeWarning,
-                    stacklevel=2,
                 )
                 break
             path.append(x)

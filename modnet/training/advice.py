@@ -5,7 +5,6 @@ Everything else needs a trial: `modnet.check.check_training` changes one thing a
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from modnet.optim.optimizer import leaves
 from modnet.training.data import Data, Source
 from modnet.training.predicting import predict
 from modnet.training.training import Training, TrainingWarning
+from modnet.warning import warn
 
 _LOOKED_AT = 256  # examples
 _LARGE, _FAR = 1e4, 1e2  # targets, inputs, that explain why a loss became infinite
@@ -41,7 +41,7 @@ def before(net: Any, loss: Any, data: Source) -> list[str]:
         notes.append(_one_class(loss, data))
     notes = [note for note in notes if note]
     for note in notes:
-        warnings.warn(f"fit: {note}", TrainingWarning, stacklevel=3)
+        warn(f"fit: {note}", TrainingWarning)
     return notes
 
 
@@ -84,7 +84,7 @@ def after(training: Training, data: Source, diverged: bool, kept: bool, moved: b
         advice = f"; {_of_divergence(training, data)}" if diverged else ""
         if diverged:
             history.notes.append(_of_divergence(training, data))
-        warnings.warn(f"fit: {history.stopped_because}; {state}{advice}", TrainingWarning, stacklevel=4)
+        warn(f"fit: {history.stopped_because}; {state}{advice}", TrainingWarning)
         return
     note = ""
     if history.epochs and not moved:
@@ -99,7 +99,7 @@ def after(training: Training, data: Source, diverged: bool, kept: bool, moved: b
         )
     if note:
         history.notes.append(note)
-        warnings.warn(f"fit: {note}", TrainingWarning, stacklevel=4)
+        warn(f"fit: {note}", TrainingWarning)
 
 
 def _of_divergence(training: Training, data: Source) -> str:

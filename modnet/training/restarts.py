@@ -16,6 +16,7 @@ from modnet.inputs import generator, whole
 from modnet.loss import Loss
 from modnet.optim.optimizer import Optimizer, as_optimizer
 from modnet.training import History, TrainingWarning, evaluate, fit
+from modnet.warning import warn
 
 
 class Restarts:
@@ -121,7 +122,7 @@ def restart(
         for seed in seeds:
             done.append(_train(build, X, y, int(seed), job))
             if done[-1][2].stopped_because.startswith("interrupted"):
-                warnings.warn(f"restart: interrupted in training {len(done)} of {n}", TrainingWarning, stacklevel=2)
+                warn(f"restart: interrupted in training {len(done)} of {n}", TrainingWarning)
                 break
     else:
         from joblib import Parallel, delayed
@@ -130,7 +131,7 @@ def restart(
         done = Parallel(n_jobs=-1 if jobs is None else min(jobs, n))(work)
     scores = np.array([score for _, score, _ in done])
     if not np.isfinite(scores).any():
-        warnings.warn("restart: every training diverged; try a smaller lr", TrainingWarning, stacklevel=2)
+        warn("restart: every training diverged; try a smaller lr", TrainingWarning)
     return Restarts(done[int(np.argmin(scores))][0], scores, [history for _, _, history in done])
 
 
