@@ -31,6 +31,8 @@ from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.pairs import examine_pair
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
+from modnet.check.scored import form_of
+from modnet.check.scored_build import examine_network_class, network_of_layers, used_by
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.weighted_losses import examine_weighted
 from modnet.check.workshop import Workshop
@@ -42,6 +44,8 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         made = None
         if options.makes(subject.name):
             made = call(options.make, lambda: eval(options.make, project.namespace(subject.file)))
+        elif remembers(subject.cls) and (network := network_of_layers(subject.cls)) is not None:
+            return _with_right_parts(network, subject, project)
         report = examine_module(subject.cls, made, options.shape)
         if remembers(subject.cls):
             means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True)
@@ -59,6 +63,11 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
             means.settle(report, _layers(project), of_layer=False)
             return report
         return examine_loss(subject.cls)
+    if form_of(subject.cls):
+        try:
+            return _with_right_parts(examine_network_class(subject.cls), subject, project)
+        except NotBuilt as problem:
+            return not_checked(subject.name, str(problem))
     workshop = _workshop(subject, project)
     return workshop.examine_network(subject.cls) if subject.kind == "network" else workshop.examine_optim(subject.cls)
 
@@ -88,6 +97,20 @@ def _losses(project: Project) -> Iterator[tuple[Any, str]]:
         if is_other_loss(other.cls):
             with suppress(NotBuilt, Misbehaviour):
                 yield build(other.cls), other.name
+
+
+def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Report:
+    """A network's report; what may come from a layer or a function in which something was found is not said of the network."""
+    parts = used_by(subject.cls)
+    wrong = [c.name for kind in ("module", "loss", "functions") for c in project.of(kind) if project.is_wrong(c)]
+    names = [n for n in wrong if n in parts or any(part.startswith(n + "_") for part in parts)]
+    vague = [f for f in report.findings if f.kind in ("direction", "crash", "saturates", "scale", "mutates", "not-implemented")]
+    if not names or not vague:
+        return report
+    report.findings = [f for f in report.findings if f not in vague]
+    if report.findings:
+        return report
+    return not_checked(subject.name, f"{', '.join(dict.fromkeys(names))} first")
 
 
 def _layers(project: Project) -> Iterator[bool | None]:

@@ -15,6 +15,7 @@ from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of
 from modnet.check.pairs import pairs_of
+from modnet.check.scored import form_of
 from modnet.check.weighted_losses import weighted_among
 from modnet.check.wiring import aliased, backward_method, role
 from modnet.loss import Loss
@@ -32,6 +33,8 @@ def kind_of(cls: type) -> str:
     """What a class is: "module", "loss", "network" or "optim"; empty if it is none of them."""
     if issubclass(cls, Optimizer):
         return ""
+    if form_of(cls):
+        return "network"
     if _has(cls, "step") and not _has(cls, "forward"):
         return "optim"
     if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
