@@ -190,7 +190,9 @@ class Scored:
         arguments: list[Any] = [self.x.copy()]
         named: dict[str, Any] = {}
         for i, p in enumerate(asks(method)[1:]):
-            if _REG.match(p.name):
+            if isinstance(p.default, bool) and re.search("decay|reg(ular|$)|l2", p.name, re.I):
+                named[p.name] = bool(self.reg)
+            elif _REG.match(p.name):
                 named[p.name] = self.reg
             elif is_mode(p.name):
                 named[p.name] = "train" if isinstance(p.default, str) else not re.search("eval|test|infer", p.name, re.I)

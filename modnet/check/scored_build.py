@@ -142,6 +142,8 @@ def _arguments(cls: type, small: bool, many: bool) -> dict[str, Any] | None:
 def _value(role: str, p: inspect.Parameter, small: bool, many: bool) -> Any:
     needed = p.default is p.empty
     listed = isinstance(p.default, list | tuple) or "list" in str(p.annotation).lower()
+    if p.default is None and small and re.fullmatch(r"conv_?params?", p.name):
+        return {"filter_num": 2, "filter_size": 3, "pad": 0, "stride": 1}
     if isinstance(p.default, dict) and small:
         return {k: _option(str(k), v) for k, v in p.default.items()}
     if role == "input" and isinstance(p.default, tuple):
@@ -235,7 +237,12 @@ def _shapes(net: Any) -> list[tuple[int, ...]]:
 def network_of_layers(cls: type) -> Report | None:
     """The report on a class that goes forward and back by the layers that it keeps in a list; None if it is no such network."""
     net = next(_built(cls, []), None)
-    return None if net is None or form_of(cls) else examine_network_class(cls)
+    if net is None or form_of(cls):
+        return None
+    try:
+        return examine_network_class(cls)
+    except NotBuilt:
+        return None
 
 
 def used_by(cls: type) -> set[str]:

@@ -100,6 +100,8 @@ def _gradients(report: Report, scored: Scored) -> dict[str, Question]:
             del questions[name]
             continue
         q.answer(got.reshape(q.shape))
+        if not q.right:
+            _beside_kinks(scored, held[name], q)
     wrong = {n: q for n, q in questions.items() if not q.right}
     idle = [n for n in moves_nothing if n in wrong and wrong[n].got.any()]
     if idle and len(idle) == len(wrong) and len(idle) == len(held):
@@ -135,6 +137,22 @@ def _asked(scored: Scored, name: str, array: np.ndarray, at: float) -> Question:
     q = Question(scored.where, scored.x, np.array([at]), np.ones(1), found, entries, array.shape, tolerance)
     q.by = f"the gradient of {name}"
     return q
+
+
+def _beside_kinks(scored: Scored, array: np.ndarray, q: Question) -> None:
+    """Ask again by steps so small that no ReLU turns within them, where an answer differs: a bias moves every example at once."""
+    if array.dtype != np.float64:
+        return
+    h, start = 1e-6, array.copy()
+    for k in np.flatnonzero(q.excess):
+        values = []
+        for step in (h, -h):
+            array.flat[q.entries[k]] += step
+            values.append(scored.score())
+            array[...] = start
+        near = (values[0] - values[1]) / (2 * h)
+        if abs(near - q.got[k]) <= 1e-5 * np.abs(q.truth).max() + 1e-8 * max(abs(values[0]), 1.0):
+            q.low[k], q.high[k] = min(q.low[k], q.got[k]), max(q.high[k], q.got[k])
 
 
 def _missing(report: Report, scored: Scored, questions: dict[str, Question], given: dict[str, Any]) -> None:
@@ -304,7 +322,12 @@ def _again(report: Report, scored: Scored) -> None:
     with same_draws():
         first = {n: np.array(g, dtype=float) for n, g in twin.gradients().items() if g is not None}
         second = {n: np.array(g, dtype=float) for n, g in twin.gradients().items() if g is not None}
-    adds = [n for n, g in first.items() if g.shape == second[n].shape and g.any() and np.allclose(second[n], 2 * g)]
+    large = max((float(np.abs(g).max(initial=0.0)) for g in first.values()), default=0.0)
+    adds = [
+        n
+        for n, g in first.items()
+        if g.shape == second[n].shape and np.abs(g).max(initial=0.0) > 1e-6 * large and np.allclose(second[n], 2 * g, atol=0)
+    ]
     if adds and scored.form == "delta":
         report.notes.append("its layers add their gradients: whoever trains sets them to zero before each backward.")
     elif adds:
