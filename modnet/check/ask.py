@@ -17,6 +17,7 @@ the answer for what cannot be built or wired; a report in which every verdict is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -27,10 +28,11 @@ from modnet.check.building import build, examine_loss, examine_module, loss_data
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.losses import check_loss
+from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.pairs import examine_pair
 from modnet.check.recipes import NotBuilt
-from modnet.check.report import Report
+from modnet.check.report import Finding, Report
 from modnet.check.scored import form_of
 from modnet.check.scored_build import examine_network_class, network_of_layers, used_by
 from modnet.check.subject import Misbehaviour, call
@@ -68,6 +70,12 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
             return _with_right_parts(examine_network_class(subject.cls), subject, project)
         except NotBuilt as problem:
             return not_checked(subject.name, str(problem))
+        except Misbehaviour as problem:
+            report = Report(subject.name)
+            report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", problem.hint, line=problem.line))
+            return _with_right_parts(report, subject, project)
+    if subject.kind == "optim" and is_optimizer(subject.cls):
+        return examine_optimizer(subject.cls)
     workshop = _workshop(subject, project)
     return workshop.examine_network(subject.cls) if subject.kind == "network" else workshop.examine_optim(subject.cls)
 
@@ -77,6 +85,8 @@ def _functions(subject: Loaded, project: Project) -> Report:
     held: Any = subject.cls
     if hasattr(held, "pair"):
         return examine_pair(*held.pair)
+    if hasattr(held, "rule"):
+        return examine_rule(held.rule)
     if hasattr(held, "weighted"):
         return examine_weighted(held.weighted)
     report = examine_loss_object(held.loss, subject.name)
@@ -104,6 +114,10 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     parts = used_by(subject.cls)
     wrong = [c.name for kind in ("module", "loss", "functions") for c in project.of(kind) if project.is_wrong(c)]
     names = [n for n in wrong if n in parts or any(part.startswith(n + "_") for part in parts)]
+    for finding in report.findings:
+        name = re.search(r"NameError: name '(\w+)' is not defined", finding.message)
+        if name and any(re.search(rf"^\s*(from|import)\b.*\b{name[1]}\b", text, re.M) for text in _texts(project)):
+            return not_checked(subject.name, f"it needs {name[1]}, which cannot be imported here")
     vague = [f for f in report.findings if f.kind in ("direction", "crash", "saturates", "scale", "mutates", "not-implemented")]
     if not names or not vague:
         return report
@@ -111,6 +125,13 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     if report.findings:
         return report
     return not_checked(subject.name, f"{', '.join(dict.fromkeys(names))} first")
+
+
+def _texts(project: Project) -> Iterator[str]:
+    """The text of each file of a project."""
+    for file in dict.fromkeys(c.file for c in project.loaded):
+        with suppress(OSError):
+            yield file.read_text(encoding="utf-8", errors="replace")
 
 
 def _layers(project: Project) -> Iterator[bool | None]:

@@ -27,7 +27,9 @@ from modnet.check.loss_calls import is_loss_name
 from modnet.check.subject import FORWARD, Misbehaviour, call
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")
-_REG = re.compile(r"^(reg|l2|l2_?reg\w*|reg_?(lambda|strength)|regulari[sz]ation\w*|(weight_?)?decay(_?lambda)?|lambd\w*|lamda)$", re.I)
+_REG = re.compile(
+    r"^(reg|l2|l2_?reg\w*|reg_?(lambda|strength)|regulari[sz]ation\w*|(weight_?)?decay(_?lambda)?|lambd\w*|lamda)$", re.I
+)
 _PARAMS = ("params", "parameters", "weights", "W")
 _GRADS = ("grads", "gradients", "grad", "dparams")
 _OUTPUTS = ("predict", "forward", "scores", "feed_forward", "feedforward", "predict_proba")
@@ -48,7 +50,11 @@ def form_of(cls: type) -> str:
     loss = getattr(cls, "loss", None)
     if is_loss_name(cls.__name__):
         return ""
-    if callable(loss) and len(given := asks(loss)) >= 2 and given[0].name.lower() in ("x", "xs", "inputs", "input", "x_batch", "data"):
+    if (
+        callable(loss)
+        and len(given := asks(loss)) >= 2
+        and given[0].name.lower() in ("x", "xs", "inputs", "input", "x_batch", "data")
+    ):
         if _gradient_method(cls) and _outputs(cls):
             return "gradient"
         regular = any(_REG.match(p.name) for p in given[2:])
@@ -110,7 +116,9 @@ class Scored:
 
     def parameters(self) -> dict[str, np.ndarray]:
         """What learns, in place, by name."""
-        held: Any = next((v for n in _PARAMS if isinstance(v := getattr(self.net, n, None), dict | list | tuple) and len(v)), None)
+        held: Any = next(
+            (v for n in _PARAMS if isinstance(v := getattr(self.net, n, None), dict | list | tuple) and len(v)), None
+        )
         if self.inner is not None:
             inner = self.inner.holds(self.net)
             return {name.removeprefix("_parameters."): array for name, array in inner.items()}
@@ -119,7 +127,9 @@ class Scored:
         if isinstance(held, list | tuple):
             return {f"params[{i}]": v for i, v in enumerate(held) if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
         return {
-            n: v for n, v in vars(self.net).items() if isinstance(v, np.ndarray) and v.dtype.kind == "f" and v.size and n[:2] != "_d"
+            n: v
+            for n, v in vars(self.net).items()
+            if isinstance(v, np.ndarray) and v.dtype.kind == "f" and v.size and n[:2] != "_d"
         }
 
     def score(self) -> float:
@@ -202,7 +212,9 @@ class Scored:
         found = call(f"{self.name}.{name}", lambda: method(*arguments, **named))
         for what, old, new in zip(("x", "t"), before, arguments, strict=False):
             if isinstance(new, np.ndarray) and not np.array_equal(old, new, equal_nan=True):
-                raise Misbehaviour("mutates", f"{name} writes into {what}, which belongs to whoever called it", hint="work on a copy")
+                raise Misbehaviour(
+                    "mutates", f"{name} writes into {what}, which belongs to whoever called it", hint="work on a copy"
+                )
         return found
 
 
@@ -265,8 +277,10 @@ def _every_layer(net: Any, depth: int = 0) -> Iterator[Any]:
         elif isinstance(value, list | tuple):
             for item in value:
                 yield from within(item, depth + 1)
-        elif hasattr(value, "__dict__") and not isinstance(value, type) and all(
-            callable(getattr(value, n, None)) for n in ("forward", "backward")
+        elif (
+            hasattr(value, "__dict__")
+            and not isinstance(value, type)
+            and all(callable(getattr(value, n, None)) for n in ("forward", "backward"))
         ):
             yield value
 

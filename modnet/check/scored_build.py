@@ -152,7 +152,16 @@ def _value(role: str, p: inspect.Parameter, small: bool, many: bool) -> Any:
         return None
     if role in ("hidden", "hiddens") and (listed or (role == "hiddens" and many and not isinstance(p.default, int))):
         return [_H, 5]
-    numbers = {"hidden": _H, "hiddens": _H, "input": _D, "output": _C, "filters": 2, "window": 3, "rate": 0.1, "scale": 0.1 if needed else None}
+    numbers = {
+        "hidden": _H,
+        "hiddens": _H,
+        "input": _D,
+        "output": _C,
+        "filters": 2,
+        "window": 3,
+        "rate": 0.1,
+        "scale": 0.1 if needed else None,
+    }
     if role == "dtype":
         return np.float64
     if role == "every":

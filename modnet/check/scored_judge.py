@@ -72,7 +72,9 @@ def _gradients(report: Report, scored: Scored) -> dict[str, Question]:
         raise Misbehaviour("saturates", f"the loss is {at} for inputs of size 1 and weights of size 1")
     before = {name: array.copy() for name, array in held.items()}
     given = scored.gradients()
-    changed = [n for n, array in scored.parameters().items() if n in before and not np.array_equal(array, before[n], equal_nan=True)]
+    changed = [
+        n for n, array in scored.parameters().items() if n in before and not np.array_equal(array, before[n], equal_nan=True)
+    ]
     if changed:
         text = f"{scored.method} changes {changed[0]}: it computes gradients, and whoever trains moves the parameters"
         raise Misbehaviour("mutates", text, hint="compute with a copy, or without +=")
@@ -96,7 +98,9 @@ def _gradients(report: Report, scored: Scored) -> dict[str, Question]:
             continue
         if got.shape != q.shape and not (got.size == held[name].size and _same_up_to_ones(got.shape, q.shape)):
             text = f"the gradient of {name} has shape {got.shape}, expected {q.shape}, that of {name}."
-            report.findings.append(Finding("shape", scored.where, text, "a sum over the batch for a bias; x.T @ dout for a matrix"))
+            report.findings.append(
+                Finding("shape", scored.where, text, "a sum over the batch for a bias; x.T @ dout for a matrix")
+            )
             del questions[name]
             continue
         q.answer(got.reshape(q.shape))
@@ -106,7 +110,9 @@ def _gradients(report: Report, scored: Scored) -> dict[str, Question]:
     idle = [n for n in moves_nothing if n in wrong and wrong[n].got.any()]
     if idle and len(idle) == len(wrong) and len(idle) == len(held):
         text = f"the loss does not depend on {', '.join(idle)} as kept in params: the layers compute with other arrays."
-        report.findings.append(Finding("layer-not-trained", scored.where, text, "give the layers the arrays of params, not copies"))
+        report.findings.append(
+            Finding("layer-not-trained", scored.where, text, "give the layers the arrays of params, not copies")
+        )
     elif wrong:
         report.findings += _why(scored, questions, wrong)
     for name, q in questions.items():
@@ -162,7 +168,11 @@ def _missing(report: Report, scored: Scored, questions: dict[str, Question], giv
     if len(left) == len(questions):
         raise Misbehaviour("not-implemented", f"{scored.method} gives no gradient for any of {', '.join(left)}")
     text = f"{scored.method} gives no gradient for {', '.join(left)}, and the loss depends on {'it' if len(left) == 1 else 'them'}."
-    hint = f"grads[{left[0]!r}] = ..., for every name in params" if scored.form != "delta" else "each layer's backward is called once"
+    hint = (
+        f"grads[{left[0]!r}] = ..., for every name in params"
+        if scored.form != "delta"
+        else "each layer's backward is called once"
+    )
     report.findings.append(Finding("missing-parameter", scored.where, text, hint))
     for name in left:
         report.verdict(f"gradient of {name}", right=False, remark="missing-parameter")
@@ -208,7 +218,9 @@ def _common_factor(scored: Scored, questions: dict[str, Question], wrong: dict[s
         text = f"{every} is 1/{batch}, one over the size of the batch, times the derivative of the loss: it is divided twice."
         return q.finding("scale", text, "the mean is taken once: in the loss's own derivative, or in the layers, not in both")
     if abs(factor - batch) < ALIKE * batch:
-        text = f"{every} is {batch}, the size of the batch, times the derivative of the loss: the loss is a mean, they are a sum."
+        text = (
+            f"{every} is {batch}, the size of the batch, times the derivative of the loss: the loss is a mean, they are a sum."
+        )
         return q.finding("scale", text, "divide the derivative at the output by len(x), once")
     return q.finding("scale", f"{every} is {factor:.4g} times the derivative of the loss.", "the same factor in both")
 
@@ -242,7 +254,9 @@ def _one_alone(scored: Scored, name: str, q: Question, questions: dict[str, Ques
         text = f"the gradient of {name} is {size} times the derivative of the loss, and not all others are."
         return q.finding(kind, text, "a factor in this line alone", _line(scored, name))
     if not q.got.any():
-        return q.finding("missing-parameter", f"the gradient of {name} is zero, and the loss depends on it.", "", _line(scored, name))
+        return q.finding(
+            "missing-parameter", f"the gradient of {name} is zero, and the loss depends on it.", "", _line(scored, name)
+        )
     return None
 
 
@@ -312,7 +326,11 @@ def _place(scored: Scored, questions: dict[str, Question], wrong: dict[str, Ques
     cosine = float(q.got @ q.truth) / (norms[0] * norms[1]) if norms[0] and norms[1] else 0.0
     text = f"the gradient of {names} differs from the derivative of the loss, in none of the known ways"
     text += f"; of {name} the cosine of the angle between them is {cosine:.3g}."
-    hint = f"that of {', '.join(right)} is right: look at what lies between" if right else "begin at the output: the loss's own derivative"
+    hint = (
+        f"that of {', '.join(right)} is right: look at what lies between"
+        if right
+        else "begin at the output: the loss's own derivative"
+    )
     return q.finding("direction", text, hint, _line(scored, next(iter(wrong))))
 
 
@@ -331,7 +349,9 @@ def _again(report: Report, scored: Scored) -> None:
     if adds and scored.form == "delta":
         report.notes.append("its layers add their gradients: whoever trains sets them to zero before each backward.")
     elif adds:
-        text = f"a second call for the same x and t gives twice the gradient of {', '.join(adds)}: it is added to what was there."
+        text = (
+            f"a second call for the same x and t gives twice the gradient of {', '.join(adds)}: it is added to what was there."
+        )
         report.findings.append(Finding("never-zeroed", scored.where, text, "start from zeros in each call"))
 
 

@@ -1,0 +1,655 @@
+"""Optimizers of other courses and books: some steps on parameters of our own, and the rule that moves them so.
+
+How one is called is found out from its methods:
+
+* ``update(params, grads)`` with dicts or lists that are alike, changed in place;
+* ``update_params(layer)`` or ``update(layer)``, with ``pre_update_params()`` and ``post_update_params()`` around the layers;
+* ``step()``, of one that was given a model with ``layers``;
+* ``update(w, dw)``, and functions ``sgd_momentum(w, dw, config) -> (w, config)``: of one parameter, returned or in place.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from modnet.check.report import Finding, Report
+from modnet.check.rules import RIGHT, Fit, adam, fitting
+from modnet.check.scored import asks
+from modnet.check.subject import Misbehaviour, call, quote
+
+_STEPS, _RATE = 6, 0.05
+_LR = re.compile(r"^(lr|eta|rate|step_?size|learn(ing)?_?(rate|step)|alpha|init_?lr|base_?lr)$", re.I)
+#: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
+_NUMBERS = (
+    (re.compile(r"^(beta|b|rho|decay|gamma)_?2$|^beta_?v$|^squared?_decay$", re.I), "b", 0.9),
+    (re.compile(r"^(beta|b|rho|decay|gamma)_?1$|^beta_?m$", re.I), "a", 0.7),
+    (re.compile(r"^(momentum|mu|mom|rho|decay_?rate|beta|gamma|alpha|smoothing)$", re.I), "a", 0.8),
+)
+_EVERY = [(a, b) for a in (0.9, 0.99, 0.95, 0.8, 0.5) for b in (0.999, 0.99)]
+_FAMILIES = (
+    ("adam", r"adam(?!ax)"),
+    ("rmsprop", r"rms"),
+    ("adagrad", r"ada_?grad"),
+    ("nesterov", r"nesterov|nag\b|^nag"),
+    ("momentum", r"moment"),
+    ("sgd", r"sgd|gradient_?descent|vanilla|^gd$"),
+)
+_OTHERS = re.compile(r"adadelta|adamax|nadam|adabound|lion|lars|lamb|lookahead|radam|amsgrad", re.I)
+
+
+def family_of(name: str) -> str:
+    """Which rule an optimizer of this name has; empty if the name does not say it."""
+    word = name.lower()
+    if _OTHERS.search(word):
+        return ""
+    return next((family for family, pattern in _FAMILIES if re.search(pattern, word)), "")
+
+
+def is_optimizer(cls: type) -> bool:
+    """Whether a class is an optimizer of one of these styles, and not of the contract's, whose step is given a batch."""
+    if callable(getattr(cls, "forward", None)) or inspect.isabstract(cls):
+        return False
+    if callable(getattr(cls, "update_params", None)):
+        return True
+    step = getattr(cls, "step", None)
+    if callable(step) and not [p for p in asks(step) if p.default is p.empty]:
+        return bool(family_of(cls.__name__)) or any(_LR.match(p.name) for p in _given(cls))
+    update = getattr(cls, "update", None)
+    if not callable(update):
+        return False
+    named = bool(family_of(cls.__name__)) or any(_LR.match(p.name) for p in _given(cls))
+    return named and 1 <= len([p for p in asks(update) if p.default is p.empty]) <= 3
+
+
+def is_rule(function: Any) -> bool:
+    """Whether a function is ``(w, dw, config) -> (w, config)``."""
+    names = [p.name.lower() for p in asks(function)]
+    return len(names) == 3 and names[2] in ("config", "cfg", "conf", "state") and names[1].startswith(("d", "g"))
+
+
+def _given(made: Any) -> list[inspect.Parameter]:
+    try:
+        return [p for p in inspect.signature(made).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    except (TypeError, ValueError):
+        return []
+
+
+# --- parameters to move ----------------------------------------------------------------------------------------------
+
+
+class _Layer:
+    """A layer with one matrix and one bias, by whatever names they and their gradients are asked for."""
+
+    def __init__(self, W: np.ndarray, b: np.ndarray) -> None:
+        self.__dict__.update(params={"W": W, "b": b}, grads={"W": np.zeros_like(W), "b": np.zeros_like(b)}, trainable=True)
+
+    def __getattr__(self, name: str) -> Any:
+        place = _place(name)
+        if place is None:
+            raise AttributeError(f"a layer with weights and biases has no {name}")
+        return self.__dict__[place[0]][place[1]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        place = _place(name)
+        if place is None:
+            self.__dict__[name] = value
+        else:
+            self.__dict__[place[0]][place[1]] = value
+
+    def get_params(self) -> dict[str, dict[str, np.ndarray]]:
+        """Values and gradients by name."""
+        return {n: {"value": v, "grad": self.grads[n]} for n, v in self.params.items()}
+
+    def set_params(self, given: dict[str, Any]) -> None:
+        """Other values."""
+        for name, value in given.items():
+            self.params[name] = value["value"] if isinstance(value, dict) else value
+
+
+def _place(name: str) -> tuple[str, str] | None:
+    """Where what is asked for by a name is: ("params" or "grads", "W" or "b")."""
+    core = re.sub("[^a-z]", "", name.lower())
+    bare = re.sub(r"^(dld|d|grad(ient)?s?)|(grad(ient)?s?)$", "", core)
+    kind = "grads" if bare != core else "params"
+    own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare)
+    return None if own is None else (kind, own)
+
+
+class _Model:
+    """A model of such layers."""
+
+    def __init__(self, layers: list[_Layer]) -> None:
+        self.layers = self.trainable_layers = layers
+
+
+class Setting:
+    """Parameters by name, gradients for each step, and a way to let an optimizer move them.
+
+    Attributes
+    ----------
+    values : the parameters' start. gradients : by name, (steps, ...). moves : by name, (steps, numbers), once they were moved.
+    """
+
+    def __init__(self, layers: int, zeros: bool = False) -> None:
+        shapes = {f"{n}{i + 1}": s for i in range(layers) for n, s in (("W", (3, 3)), ("b", (3,)))}
+        self.values: dict[str, np.ndarray] = {}
+        self.gradients: dict[str, np.ndarray] = {}
+        for i, (n, s) in enumerate(shapes.items()):  # the first layer's numbers are the same with another one beside it
+            rng = np.random.default_rng([4, i])
+            self.values[n] = rng.normal(size=s)
+            self.gradients[n] = rng.uniform(0.5, 1.5, (_STEPS, *s)) * rng.choice([-1.0, 1.0], (_STEPS, *s))
+        if zeros:
+            for g in self.gradients.values():
+                g.reshape(_STEPS, -1)[:, 0] = 0
+        self.layers = layers
+        self.moves: dict[str, np.ndarray] = {}
+        self.replaced = self.writes = False
+
+    def take(self, made: Any, way: Callable[[Any, Setting], Iterator[dict[str, np.ndarray]]]) -> None:
+        """Take the steps; `way` yields the parameters after each."""
+        before, seen = {n: v.copy() for n, v in self.values.items()}, []
+        for after in way(made, self):
+            seen.append({n: (np.asarray(after[n], dtype=float) - before[n]).ravel() for n in before})
+            before = {n: np.array(after[n], dtype=float) for n in before}
+        self.moves = {n: np.array([row[n] for row in seen]) for n in before}
+
+
+def _by_layers(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
+    """Layers, each given to the optimizer."""
+    layers = _layers(s)
+    method = made.update_params if callable(getattr(made, "update_params", None)) else made.update
+    needs = [p for p in asks(method) if p.default is p.empty]
+    for k in range(_STEPS):
+        _set(layers, s, k)
+        if callable(getattr(made, "pre_update_params", None)):
+            call("pre_update_params", made.pre_update_params)
+        for layer in layers:
+            rest = [_RATE if _LR.match(p.name) else k + 1 for p in needs[1:]]
+            call(f"{type(made).__name__}.{method.__name__}", method, layer, *rest)
+        if callable(getattr(made, "post_update_params", None)):
+            call("post_update_params", made.post_update_params)
+        s.writes = s.writes or _written(layers, s, k)
+        yield _read(layers)
+
+
+def _by_model(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
+    """A model that the optimizer was given, and step()."""
+    layers = _layers(s)
+    made = make(_Model(layers))
+    for k in range(_STEPS):
+        _set(layers, s, k)
+        call(f"{type(made).__name__}.step", made.step)
+        s.writes = s.writes or _written(layers, s, k)
+        yield _read(layers)
+
+
+def _by_dict(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
+    """params and grads as dicts."""
+    params = {n: v.copy() for n, v in s.values.items()}
+    own = dict(params)
+    for k in range(_STEPS):
+        grads = {n: s.gradients[n][k].copy() for n in params}
+        found = call(f"{type(made).__name__}.update", made.update, params, grads)
+        if isinstance(found, dict) and set(found) == set(params):
+            params = found
+        s.replaced = s.replaced or any(params[n] is not own[n] for n in params)
+        s.writes = s.writes or any(not np.array_equal(g, s.gradients[n][k]) for n, g in grads.items())
+        yield params
+
+
+def _by_list(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
+    """params and grads as lists."""
+    names = list(s.values)
+    params = [s.values[n].copy() for n in names]
+    own = list(params)
+    for k in range(_STEPS):
+        grads = [s.gradients[n][k].copy() for n in names]
+        found = call(f"{type(made).__name__}.update", made.update, params, grads)
+        if isinstance(found, list) and len(found) == len(names):
+            params = found
+        s.replaced = s.replaced or any(one is not other for one, other in zip(params, own, strict=True))
+        yield dict(zip(names, params, strict=True))
+
+
+def _one_by_one(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
+    """One parameter and its gradient, of an optimizer of its own."""
+    made = {n: make() for n in s.values}
+    values = {n: v.copy() for n, v in s.values.items()}
+    for k in range(_STEPS):
+        for n, one in made.items():
+            needs = [p for p in asks(one.update) if p.default is p.empty]
+            rest = [_RATE if _LR.match(p.name) else k + 1 for p in needs[2:]]
+            found = call(f"{type(one).__name__}.update", one.update, values[n], s.gradients[n][k].copy(), *rest)
+            found = found[0] if isinstance(found, tuple) and found else found
+            if isinstance(found, np.ndarray) and found.shape == values[n].shape:
+                values[n] = found.copy()
+        yield values
+
+
+def _by_function(function: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
+    """(w, dw, config) -> (w, config)."""
+    values = {n: v.copy() for n, v in s.values.items()}
+    configs: dict[str, Any] = {n: dict(_CONFIG) for n in values}
+    name = function.__name__
+    for k in range(_STEPS):
+        for n in values:
+            g = s.gradients[n][k].copy()
+            found = call(name, function, values[n].copy(), g, configs[n])
+            if not isinstance(found, tuple) or len(found) != 2 or np.shape(found[0]) != values[n].shape:
+                raise Misbehaviour(
+                    "shape", f"{name} gives {type(found).__name__}, expected (w, config)", hint="return next_w, config"
+                )
+            s.writes = s.writes or not np.array_equal(g, s.gradients[n][k])
+            values[n], configs[n] = np.array(found[0], dtype=float), found[1]
+        yield values
+
+
+_CONFIG = {"learning_rate": _RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}
+
+
+def _layers(s: Setting) -> list[_Layer]:
+    return [_Layer(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
+
+
+def _set(layers: list[_Layer], s: Setting, k: int) -> None:
+    for i, layer in enumerate(layers):
+        for n in layer.params:
+            layer.grads[n] = s.gradients[f"{n}{i + 1}"][k].copy()
+
+
+def _written(layers: list[_Layer], s: Setting, k: int) -> bool:
+    """Whether the step has changed the gradients, otherwise than to zero."""
+    every = ((layer.grads[n], s.gradients[f"{n}{i + 1}"][k]) for i, layer in enumerate(layers) for n in layer.params)
+    return any(np.any(now) and not np.array_equal(now, was) for now, was in every)
+
+
+def _read(layers: list[_Layer]) -> dict[str, np.ndarray]:
+    return {f"{n}{i + 1}": layer.params[n] for i, layer in enumerate(layers) for n in ("W", "b")}
+
+
+# --- the report ------------------------------------------------------------------------------------------------------
+
+
+class _Maker:
+    """Makes optimizers of a class, with numbers away from the defaults, so that one that has no effect shows."""
+
+    def __init__(self, cls: Any, **given: Any) -> None:
+        self.cls, self.options = cls, given
+        self.family = family_of(cls.__name__)
+
+    def __call__(self, model: Any = None) -> Any:
+        arguments: dict[str, Any] = {}
+        for p in _given(self.cls):
+            if p.name in self.options:
+                arguments[p.name] = self.options[p.name]
+            elif model is not None and re.search(r"model|net|layers|param|module", p.name, re.I):
+                arguments[p.name] = model.layers if re.search("layers", p.name, re.I) else model
+            elif _LR.match(p.name):
+                arguments[p.name] = _RATE
+            elif (value := _number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
+                arguments[p.name] = value[1]
+            elif p.default is p.empty:
+                raise Misbehaviour("unknown", f"{self.cls.__name__}: what {p.name} means is not known")
+        return call(f"{self.cls.__name__}(...)", lambda: self.cls(**arguments))
+
+    def _meant(self, p: inspect.Parameter) -> bool:
+        """Whether an argument is a number of this rule's: SGD's momentum of 0 stays so, and a decay is another thing."""
+        if p.name.lower() == "decay" or (p.default is not p.empty and not isinstance(p.default, int | float)):
+            return False
+        return self.family != "sgd" or p.default is p.empty
+
+
+def _number(name: str) -> tuple[str, float] | None:
+    return next(((which, value) for pattern, which, value in _NUMBERS if pattern.match(name)), None)
+
+
+def _ways(cls: type) -> list[Callable[..., Iterator[dict[str, np.ndarray]]]]:
+    if callable(getattr(cls, "update_params", None)):
+        return [_by_layers]
+    if callable(getattr(cls, "step", None)):
+        return [_by_model]
+    needs = [p for p in asks(cls.update) if p.default is p.empty]  # type: ignore[attr-defined]
+    if len(needs) == 1 or (len(needs) == 2 and _LR.match(needs[1].name)):
+        return [_by_layers]
+    many = any(re.search(r"params|grads|weights|gradients", p.name, re.I) for p in needs)
+    return [_by_dict, _by_list, _one_by_one] if many or len(needs) == 2 else [_one_by_one]
+
+
+def examine_optimizer(cls: type) -> Report:
+    """The report on an optimizer's class: whether its steps are those of the rule that it is named after."""
+    maker = _Maker(cls)
+    report = Report(f"{cls.__name__}, {_STEPS} steps on two layers")
+    way, problem = None, None
+    for candidate in _ways(cls):
+        try:
+            together = _run(maker, candidate, 2)
+            way = candidate
+            if any(m.any() for m in together.moves.values()):
+                break
+        except Misbehaviour as raised:
+            problem = problem or raised
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+            continue
+    method = next(n for n in ("update_params", "step", "update") if callable(getattr(cls, n, None)))
+    where = f"{cls.__name__}.{method}"
+    if way is None:
+        if problem is not None and problem.line and _own(problem, cls):
+            report.findings.append(Finding(problem.kind, where, problem.message + ".", problem.hint, line=problem.line))
+        report.verdict(
+            "a step", right=False if report.findings else None, remark=problem.message if problem else "no step could be taken"
+        )
+        return report
+    line = quote(cls, method, r"-=|\+=|= .*-|set_params|setattr")
+    made = maker(_Model(_layers(Setting(2)))) if way is _by_model else maker()
+    _judge(report, cls.__name__, where, line, lambda n, zeros=False: _run(maker, way, n, zeros), made)
+    if way in (_by_dict, _by_list) and together.replaced:
+        report.notes.append(
+            "it puts new arrays into params: layers that were given the old ones, as Affine(params['W1'], params['b1']), go on with those. "
+            "params[key] -= ... changes them in place."
+        )
+    for option in _options(cls):
+        _with(report, cls, option, way, where, line)
+    for finding in report.findings:
+        finding.locate(cls)
+    return report
+
+
+def _own(problem: Misbehaviour, cls: type) -> bool:
+    """Whether a crash is the author's: a name or an attribute of their own that is not there."""
+    return bool(re.search(rf"NameError|UnboundLocalError|'{cls.__name__}' object has no attribute", problem.message))
+
+
+def _run(maker: Any, way: Callable[..., Any], layers: int, zeros: bool = False) -> Setting:
+    setting = Setting(layers, zeros)
+    setting.take(maker if way in (_by_model, _one_by_one) else maker(), way)
+    return setting
+
+
+def examine_rule(function: Any) -> Report:
+    """The report on a function (w, dw, config) -> (w, config)."""
+    name = function.__name__
+    report = Report(f"{name}, {_STEPS} steps")
+    held = type(name, (), {name: staticmethod(function)})
+
+    def run(layers: int, zeros: bool = False) -> Setting:
+        setting = Setting(layers, zeros)
+        setting.take(function, _by_function)
+        return setting
+
+    try:
+        run(1)
+    except Misbehaviour as problem:
+        report.findings.append(Finding(problem.kind, name, problem.message + ".", problem.hint, line=problem.line))
+        report.verdict("a step", right=False, remark=problem.kind)
+        return report
+    _judge(report, name, name, quote(held, name, r"next_w\s*=|w\s*[-+]?="), run, None)
+    for finding in report.findings:
+        finding.locate(held)
+    return report
+
+
+def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., Setting], made: Any) -> None:
+    """Compare what moves with the rule of this name."""
+    family = family_of(name)
+    alone, together = run(1), run(2)
+    if not any(m.any() for m in together.moves.values()):
+        text = "after a step no parameter has moved, though no gradient is zero."
+        report.findings.append(
+            Finding(
+                "layer-not-trained",
+                where,
+                text,
+                "w -= rate * g changes an array in place; w = w - rate * g makes another",
+                line=line,
+            )
+        )
+        report.verdict("a step", right=False, remark="layer-not-trained")
+        return
+    values = _values(made, family)
+    families = [family] if family else ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]
+    rate = _rate_of(made)
+    found = None
+    for one in families:
+        found = _fit(one, alone, "W1", values, rate)
+        if found is not None and (family or found.mistake is None):
+            break
+        found = found if family else None
+    if found is None:
+        found_per = _counted(family, alone, values)
+        if found_per:
+            _add(report, where, line, *found_per)
+            return
+        if not np.isfinite(np.concatenate([m.ravel() for m in alone.moves.values()])).all():
+            text = (
+                "the first step gives NaN or infinity: is t 0 in it, so that 1 - beta**t is 0?"
+                if family == "adam"
+                else "a step gives NaN or infinity."
+            )
+            _add(report, where, line, "bias-correction" if family == "adam" else "saturates", text, "t = 1 in the first step")
+            return
+        if not family:
+            report.verdict("the rule", right=None, remark="its steps are those of no rule that is known here")
+            return
+        size = _general(alone, rate)
+        _add(report, where, line, size[0], size[1], "compare with the rule, for one number and two steps by hand")
+        return
+    if found.mistake is not None and found.rate > 0:
+        _add(report, where, line, found.mistake.kind, found.mistake.message, found.mistake.hint)
+    _of_rate(report, where, line, found, rate)
+    if report.ok:
+        _of_values(report, where, line, found, made, family)
+    if report.ok and len(alone.moves) and not _same(alone, together):
+        per = _counted(family, together, values)
+        if per is None:
+            per = (
+                "shared-state",
+                "what it keeps is shared: a parameter moves otherwise when there is another layer beside it.",
+                "one array for each parameter of each layer, by a key that tells them apart",
+            )
+        _add(report, where, line, *per)
+    if report.ok:
+        others = [n for n in together.moves if _fit(families[0] if family else _family(found), together, n, values) is None]
+        if others:
+            text = f"{', '.join(others)} moves by another rule than W1."
+            _add(report, where, line, "direction", text, "the same lines for weights and biases")
+    if report.ok:
+        _zeros(report, where, line, run)
+    if alone.writes or together.writes:
+        _add(
+            report,
+            where,
+            line,
+            "mutates",
+            "a step writes into the gradients, which belong to the layers.",
+            "g = g + ..., not g += ...",
+        )
+    if report.ok:
+        report.verdict("the rule", remark=found.label)
+        report.verdict("each parameter by itself")
+
+
+def _family(found: Fit) -> str:
+    return next(f for f, rules in RIGHT.items() if any(label == found.label for label, _ in rules))
+
+
+def _add(report: Report, where: str, line: str, kind: str, message: str, hint: str) -> None:
+    report.findings.append(Finding(kind, where, message, hint, line=line))
+    report.verdict("a step", right=False, remark=kind)
+
+
+def _fit(family: str, s: Setting, name: str, values: list[tuple[float, float]], rate: float | None = None) -> Fit | None:
+    return fitting(family, s.gradients[name].reshape(_STEPS, -1), s.moves[name], values, rate)
+
+
+def _same(one: Setting, other: Setting) -> bool:
+    """Whether the first layer moves the same with another one beside it; the drawn numbers of the first are the same."""
+    return all(np.allclose(m, other.moves[n], rtol=1e-6, atol=1e-12, equal_nan=True) for n, m in one.moves.items())
+
+
+def _counted(family: str, s: Setting, values: list[tuple[float, float]]) -> tuple[str, str, str] | None:
+    """Whether Adam's t is counted at every parameter, or at every layer, instead of every step."""
+    if family != "adam":
+        return None
+    for each, count, place in (("parameter", 2 * s.layers, 0), ("layer", s.layers, 0)):
+        for a, b in values:
+            g = s.gradients["W1"].reshape(_STEPS, -1)
+            wanted = adam(g, a, b, times=[k * count + 1 + place for k in range(_STEPS)])
+            power = float((wanted * wanted).sum())
+            factor = float((wanted * s.moves["W1"]).sum()) / power
+            if count > 1 and factor and np.allclose(s.moves["W1"], factor * wanted, rtol=1e-5, atol=1e-7):
+                text = f"t is counted up at every {each}, not once a step: with {count} of them it is {count + 1} in the second step."
+                return "bias-correction", text, "t += 1 once, before the loop over the parameters"
+    return None
+
+
+def _values(made: Any, family: str) -> list[tuple[float, float]]:
+    """a and b as the object says them, then the usual ones."""
+    held = _numbers(made)
+    if made is None:
+        return [(0.7, 0.9) if family == "adam" else (0.8, 0.9), *_EVERY]
+    first = [(held.get("a", 0.9), held.get("b", 0.999))] if held else []
+    return [*first, *_EVERY]
+
+
+def _numbers(made: Any) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, value in vars(made).items() if made is not None else ():
+        known = _number(name)
+        if known is not None and isinstance(value, float) and 0 < value < 1:
+            found.setdefault(known[0], value)
+    return found
+
+
+def _rate_of(made: Any) -> float | None:
+    if made is None:
+        return _RATE
+    held = [v for n, v in vars(made).items() if _LR.match(n) and isinstance(v, int | float)]
+    return float(held[0]) if held else _RATE if any(_LR.match(p.name) for p in asks(getattr(made, "update", None))) else None
+
+
+def _of_rate(report: Report, where: str, line: str, found: Fit, rate: float | None) -> None:
+    if found.rate < 0:
+        _add(
+            report,
+            where,
+            line,
+            "sign",
+            "parameters move along their gradients, but they must move against them.",
+            "w -= rate * g",
+        )
+    elif rate is None or abs(found.rate - rate) <= 1e-4 * rate or found.mistake is not None:
+        return
+    elif abs(found.rate - 1) < 1e-4:
+        _add(report, where, line, "lr-ignored", f"the rate has no effect: with {rate:g} it steps as with 1.", "rate * ...")
+    elif abs(found.rate - rate * rate) <= 1e-4 * rate * rate:
+        _add(
+            report,
+            where,
+            line,
+            "scale",
+            "the rate is multiplied in twice: into what is kept, and into the step.",
+            "once, in either",
+        )
+    else:
+        text = f"steps are {found.rate / rate:.4g} times those of the rule."
+        _add(report, where, line, "scale", text, "the rule, factor by factor")
+
+
+def _of_values(report: Report, where: str, line: str, found: Fit, made: Any, family: str) -> None:
+    """Whether the numbers that the object was given are those it uses."""
+    said = _numbers(made)
+    used = {"a": found.a, "b": found.b}
+    wanted = {"momentum": "a", "nesterov": "a", "rmsprop": "a", "adam": "ab"}.get(family, "")
+    for which in wanted:
+        if which in said and abs(said[which] - used[which]) > 1e-9:
+            text = f"it steps as with {used[which]}, whatever it is given: {said[which]} has no effect."
+            _add(report, where, line, "option-ignored", text, "self's number, not one that is written out")
+            return
+
+
+def _general(s: Setting, rate: float | None) -> tuple[str, str]:
+    g, moves = s.gradients["W1"].reshape(_STEPS, -1), s.moves["W1"]
+    cosine = float((g * moves).sum()) / float(np.linalg.norm(g) * np.linalg.norm(moves))
+    text = f"its steps are not those of the rule, in none of the known ways; the cosine of the angle to the gradients is {cosine:.3g}"
+    return "direction", text + ", and it should be below 0."
+
+
+def _zeros(report: Report, where: str, line: str, run: Callable[..., Setting]) -> None:
+    """A gradient of 0, as of a ReLU that is off."""
+    try:
+        found = run(1, True)
+    except Misbehaviour as problem:
+        _add(report, where, line, problem.kind, problem.message + ".", problem.hint)
+        return
+    if not all(np.isfinite(m).all() for m in found.moves.values()):
+        _add(
+            report,
+            where,
+            line,
+            "saturates",
+            "a gradient of 0 in the first step gives NaN: 0 / 0.",
+            "/ (np.sqrt(h) + eps), with eps = 1e-8",
+        )
+
+
+def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
+    """Options to try: a momentum of SGD, a decay of the rate."""
+    for p in _given(cls):
+        if re.match(r"momentum|mu$|mom$", p.name, re.I) and family_of(cls.__name__) == "sgd" and p.default is not p.empty:
+            if not isinstance(p.default, bool):
+                yield p.name, 0.8, "momentum"
+        elif p.name.lower() in ("decay", "lr_decay", "learning_rate_decay"):
+            yield p.name, 0.5, "decay"
+
+
+def _with(report: Report, cls: type, option: tuple[str, Any, str], way: Any, where: str, line: str) -> None:
+    """What is found with an option, and was not found without it."""
+    name, value, what = option
+    if not report.ok:
+        return
+    maker = _Maker(cls, **{name: value})
+    try:
+        one, two = _run(maker, way, 1), _run(maker, way, 2)
+    except (Misbehaviour, TypeError, ValueError, KeyError, AttributeError, IndexError) as problem:
+        if isinstance(problem, Misbehaviour) and problem.kind == "crash" and problem.line:
+            _add(report, where, line, "crash", f"with {name}={value}: {problem.message}.", "")
+        return
+    label = f"with {name}={value}"
+    if not _same(one, two):
+        text, hint = (
+            "a layer moves otherwise when there is another beside it.",
+            "what is kept belongs to one parameter of one layer",
+        )
+        if what == "decay":
+            text, hint = "the rate decays at every layer, not once a step.", "count steps once, after all layers"
+        _add(report, where, line, "shared-state", f"{label}: {text}", hint)
+        return
+    if what == "momentum":
+        g = one.gradients["W1"].reshape(_STEPS, -1)
+        found = fitting("momentum", g, one.moves["W1"], [(value, 0.0)]) or fitting(
+            "nesterov", g, one.moves["W1"], [(value, 0.0)]
+        )
+        if found is None:
+            kind, text = _general(one, _RATE)
+            _add(report, where, line, kind, f"{label}: {text}", "v = momentum * v - rate * g; w += v")
+        elif found.mistake is not None:
+            _add(report, where, line, found.mistake.kind, f"{label}: {found.mistake.message}", found.mistake.hint)
+        elif found.rate < 0:
+            _add(
+                report,
+                where,
+                line,
+                "sign",
+                f"{label}: parameters move along their gradients.",
+                "v = momentum * v - rate * g; w += v",
+            )
+        else:
+            report.verdict(label, remark=found.label)
+
+
+__all__ = ["examine_optimizer", "examine_rule", "family_of", "is_optimizer", "is_rule"]
