@@ -20,10 +20,22 @@ import numpy as np
 from modnet.check.report import Finding, Report
 from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.scored import asks
+from modnet.check.steppers import (
+    IS_RATE,
+    RATE,
+    STEPS,
+    Model,
+    Setting,
+    by_dict,
+    by_function,
+    by_layers,
+    by_list,
+    by_model,
+    layers_for,
+    one_by_one,
+)
 from modnet.check.subject import Misbehaviour, call, quote
 
-_STEPS, _RATE = 6, 0.05
-_LR = re.compile(r"^(lr|eta|rate|step_?size|learn(ing)?_?(rate|step)|alpha|init_?lr|base_?lr)$", re.I)
 #: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
 _NUMBERS = (
     (re.compile(r"^(beta|b|rho|decay|gamma)_?2$|^beta_?v$|^squared?_decay$", re.I), "b", 0.9),
@@ -58,11 +70,11 @@ def is_optimizer(cls: type) -> bool:
         return True
     step = getattr(cls, "step", None)
     if callable(step) and not [p for p in asks(step) if p.default is p.empty]:
-        return bool(family_of(cls.__name__)) or any(_LR.match(p.name) for p in _given(cls))
+        return bool(family_of(cls.__name__)) or any(IS_RATE.match(p.name) for p in _given(cls))
     update = getattr(cls, "update", None)
     if not callable(update):
         return False
-    named = bool(family_of(cls.__name__)) or any(_LR.match(p.name) for p in _given(cls))
+    named = bool(family_of(cls.__name__)) or any(IS_RATE.match(p.name) for p in _given(cls))
     return named and 1 <= len([p for p in asks(update) if p.default is p.empty]) <= 3
 
 
@@ -79,202 +91,6 @@ def _given(made: Any) -> list[inspect.Parameter]:
         return []
 
 
-# --- parameters to move ----------------------------------------------------------------------------------------------
-
-
-class _Layer:
-    """A layer with one matrix and one bias, by whatever names they and their gradients are asked for."""
-
-    def __init__(self, W: np.ndarray, b: np.ndarray) -> None:
-        self.__dict__.update(params={"W": W, "b": b}, grads={"W": np.zeros_like(W), "b": np.zeros_like(b)}, trainable=True)
-
-    def __getattr__(self, name: str) -> Any:
-        place = _place(name)
-        if place is None:
-            raise AttributeError(f"a layer with weights and biases has no {name}")
-        return self.__dict__[place[0]][place[1]]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        place = _place(name)
-        if place is None:
-            self.__dict__[name] = value
-        else:
-            self.__dict__[place[0]][place[1]] = value
-
-    def get_params(self) -> dict[str, dict[str, np.ndarray]]:
-        """Values and gradients by name."""
-        return {n: {"value": v, "grad": self.grads[n]} for n, v in self.params.items()}
-
-    def set_params(self, given: dict[str, Any]) -> None:
-        """Other values."""
-        for name, value in given.items():
-            self.params[name] = value["value"] if isinstance(value, dict) else value
-
-
-def _place(name: str) -> tuple[str, str] | None:
-    """Where what is asked for by a name is: ("params" or "grads", "W" or "b")."""
-    core = re.sub("[^a-z]", "", name.lower())
-    bare = re.sub(r"^(dld|d|grad(ient)?s?)|(grad(ient)?s?)$", "", core)
-    kind = "grads" if bare != core else "params"
-    own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare)
-    return None if own is None else (kind, own)
-
-
-class _Model:
-    """A model of such layers."""
-
-    def __init__(self, layers: list[_Layer]) -> None:
-        self.layers = self.trainable_layers = layers
-
-
-class Setting:
-    """Parameters by name, gradients for each step, and a way to let an optimizer move them.
-
-    Attributes
-    ----------
-    values : the parameters' start. gradients : by name, (steps, ...). moves : by name, (steps, numbers), once they were moved.
-    """
-
-    def __init__(self, layers: int, zeros: bool = False) -> None:
-        shapes = {f"{n}{i + 1}": s for i in range(layers) for n, s in (("W", (3, 3)), ("b", (3,)))}
-        self.values: dict[str, np.ndarray] = {}
-        self.gradients: dict[str, np.ndarray] = {}
-        for i, (n, s) in enumerate(shapes.items()):  # the first layer's numbers are the same with another one beside it
-            rng = np.random.default_rng([4, i])
-            self.values[n] = rng.normal(size=s)
-            self.gradients[n] = rng.uniform(0.5, 1.5, (_STEPS, *s)) * rng.choice([-1.0, 1.0], (_STEPS, *s))
-        if zeros:
-            for g in self.gradients.values():
-                g.reshape(_STEPS, -1)[:, 0] = 0
-        self.layers = layers
-        self.moves: dict[str, np.ndarray] = {}
-        self.replaced = self.writes = False
-
-    def take(self, made: Any, way: Callable[[Any, Setting], Iterator[dict[str, np.ndarray]]]) -> None:
-        """Take the steps; `way` yields the parameters after each."""
-        before, seen = {n: v.copy() for n, v in self.values.items()}, []
-        for after in way(made, self):
-            seen.append({n: (np.asarray(after[n], dtype=float) - before[n]).ravel() for n in before})
-            before = {n: np.array(after[n], dtype=float) for n in before}
-        self.moves = {n: np.array([row[n] for row in seen]) for n in before}
-
-
-def _by_layers(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """Layers, each given to the optimizer."""
-    layers = _layers(s)
-    method = made.update_params if callable(getattr(made, "update_params", None)) else made.update
-    needs = [p for p in asks(method) if p.default is p.empty]
-    for k in range(_STEPS):
-        _set(layers, s, k)
-        if callable(getattr(made, "pre_update_params", None)):
-            call("pre_update_params", made.pre_update_params)
-        for layer in layers:
-            rest = [_RATE if _LR.match(p.name) else k + 1 for p in needs[1:]]
-            call(f"{type(made).__name__}.{method.__name__}", method, layer, *rest)
-        if callable(getattr(made, "post_update_params", None)):
-            call("post_update_params", made.post_update_params)
-        s.writes = s.writes or _written(layers, s, k)
-        yield _read(layers)
-
-
-def _by_model(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """A model that the optimizer was given, and step()."""
-    layers = _layers(s)
-    made = make(_Model(layers))
-    for k in range(_STEPS):
-        _set(layers, s, k)
-        call(f"{type(made).__name__}.step", made.step)
-        s.writes = s.writes or _written(layers, s, k)
-        yield _read(layers)
-
-
-def _by_dict(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """params and grads as dicts."""
-    params = {n: v.copy() for n, v in s.values.items()}
-    own = dict(params)
-    for k in range(_STEPS):
-        grads = {n: s.gradients[n][k].copy() for n in params}
-        found = call(f"{type(made).__name__}.update", made.update, params, grads)
-        if isinstance(found, dict) and set(found) == set(params):
-            params = found
-        s.replaced = s.replaced or any(params[n] is not own[n] for n in params)
-        s.writes = s.writes or any(not np.array_equal(g, s.gradients[n][k]) for n, g in grads.items())
-        yield params
-
-
-def _by_list(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """params and grads as lists."""
-    names = list(s.values)
-    params = [s.values[n].copy() for n in names]
-    own = list(params)
-    for k in range(_STEPS):
-        grads = [s.gradients[n][k].copy() for n in names]
-        found = call(f"{type(made).__name__}.update", made.update, params, grads)
-        if isinstance(found, list) and len(found) == len(names):
-            params = found
-        s.replaced = s.replaced or any(one is not other for one, other in zip(params, own, strict=True))
-        yield dict(zip(names, params, strict=True))
-
-
-def _one_by_one(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """One parameter and its gradient, of an optimizer of its own."""
-    made = {n: make() for n in s.values}
-    values = {n: v.copy() for n, v in s.values.items()}
-    for k in range(_STEPS):
-        for n, one in made.items():
-            needs = [p for p in asks(one.update) if p.default is p.empty]
-            rest = [_RATE if _LR.match(p.name) else k + 1 for p in needs[2:]]
-            found = call(f"{type(one).__name__}.update", one.update, values[n], s.gradients[n][k].copy(), *rest)
-            found = found[0] if isinstance(found, tuple) and found else found
-            if isinstance(found, np.ndarray) and found.shape == values[n].shape:
-                values[n] = found.copy()
-        yield values
-
-
-def _by_function(function: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """(w, dw, config) -> (w, config)."""
-    values = {n: v.copy() for n, v in s.values.items()}
-    configs: dict[str, Any] = {n: dict(_CONFIG) for n in values}
-    name = function.__name__
-    for k in range(_STEPS):
-        for n in values:
-            g = s.gradients[n][k].copy()
-            found = call(name, function, values[n].copy(), g, configs[n])
-            if not isinstance(found, tuple) or len(found) != 2 or np.shape(found[0]) != values[n].shape:
-                raise Misbehaviour(
-                    "shape", f"{name} gives {type(found).__name__}, expected (w, config)", hint="return next_w, config"
-                )
-            s.writes = s.writes or not np.array_equal(g, s.gradients[n][k])
-            values[n], configs[n] = np.array(found[0], dtype=float), found[1]
-        yield values
-
-
-_CONFIG = {"learning_rate": _RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}
-
-
-def _layers(s: Setting) -> list[_Layer]:
-    return [_Layer(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
-
-
-def _set(layers: list[_Layer], s: Setting, k: int) -> None:
-    for i, layer in enumerate(layers):
-        for n in layer.params:
-            layer.grads[n] = s.gradients[f"{n}{i + 1}"][k].copy()
-
-
-def _written(layers: list[_Layer], s: Setting, k: int) -> bool:
-    """Whether the step has changed the gradients, otherwise than to zero."""
-    every = ((layer.grads[n], s.gradients[f"{n}{i + 1}"][k]) for i, layer in enumerate(layers) for n in layer.params)
-    return any(np.any(now) and not np.array_equal(now, was) for now, was in every)
-
-
-def _read(layers: list[_Layer]) -> dict[str, np.ndarray]:
-    return {f"{n}{i + 1}": layer.params[n] for i, layer in enumerate(layers) for n in ("W", "b")}
-
-
-# --- the report ------------------------------------------------------------------------------------------------------
-
-
 class _Maker:
     """Makes optimizers of a class, with numbers away from the defaults, so that one that has no effect shows."""
 
@@ -289,8 +105,8 @@ class _Maker:
                 arguments[p.name] = self.options[p.name]
             elif model is not None and re.search(r"model|net|layers|param|module", p.name, re.I):
                 arguments[p.name] = model.layers if re.search("layers", p.name, re.I) else model
-            elif _LR.match(p.name):
-                arguments[p.name] = _RATE
+            elif IS_RATE.match(p.name):
+                arguments[p.name] = RATE
             elif (value := _number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
                 arguments[p.name] = value[1]
             elif p.default is p.empty:
@@ -310,20 +126,20 @@ def _number(name: str) -> tuple[str, float] | None:
 
 def _ways(cls: type) -> list[Callable[..., Iterator[dict[str, np.ndarray]]]]:
     if callable(getattr(cls, "update_params", None)):
-        return [_by_layers]
+        return [by_layers]
     if callable(getattr(cls, "step", None)):
-        return [_by_model]
+        return [by_model]
     needs = [p for p in asks(cls.update) if p.default is p.empty]  # type: ignore[attr-defined]
-    if len(needs) == 1 or (len(needs) == 2 and _LR.match(needs[1].name)):
-        return [_by_layers]
+    if len(needs) == 1 or (len(needs) == 2 and IS_RATE.match(needs[1].name)):
+        return [by_layers]
     many = any(re.search(r"params|grads|weights|gradients", p.name, re.I) for p in needs)
-    return [_by_dict, _by_list, _one_by_one] if many or len(needs) == 2 else [_one_by_one]
+    return [by_dict, by_list, one_by_one] if many or len(needs) == 2 else [one_by_one]
 
 
 def examine_optimizer(cls: type) -> Report:
     """The report on an optimizer's class: whether its steps are those of the rule that it is named after."""
     maker = _Maker(cls)
-    report = Report(f"{cls.__name__}, {_STEPS} steps on two layers")
+    report = Report(f"{cls.__name__}, {STEPS} steps on two layers")
     way, problem = None, None
     for candidate in _ways(cls):
         try:
@@ -345,12 +161,12 @@ def examine_optimizer(cls: type) -> Report:
         )
         return report
     line = quote(cls, method, r"-=|\+=|= .*-|set_params|setattr")
-    made = maker(_Model(_layers(Setting(2)))) if way is _by_model else maker()
+    made = maker(Model(layers_for(Setting(2)))) if way is by_model else maker()
     _judge(report, cls.__name__, where, line, lambda n, zeros=False: _run(maker, way, n, zeros), made)
-    if way in (_by_dict, _by_list) and together.replaced:
+    if way in (by_dict, by_list) and together.replaced:
         report.notes.append(
-            "it puts new arrays into params: layers that were given the old ones, as Affine(params['W1'], params['b1']), go on with those. "
-            "params[key] -= ... changes them in place."
+            "it puts new arrays into params. Layers that were given the old ones, as Affine(params['W1'], params['b1']), "
+            "go on with those: params[key] -= ... changes them in place."
         )
     for option in _options(cls):
         _with(report, cls, option, way, where, line)
@@ -366,19 +182,19 @@ def _own(problem: Misbehaviour, cls: type) -> bool:
 
 def _run(maker: Any, way: Callable[..., Any], layers: int, zeros: bool = False) -> Setting:
     setting = Setting(layers, zeros)
-    setting.take(maker if way in (_by_model, _one_by_one) else maker(), way)
+    setting.take(maker if way in (by_model, one_by_one) else maker(), way)
     return setting
 
 
 def examine_rule(function: Any) -> Report:
     """The report on a function (w, dw, config) -> (w, config)."""
     name = function.__name__
-    report = Report(f"{name}, {_STEPS} steps")
+    report = Report(f"{name}, {STEPS} steps")
     held = type(name, (), {name: staticmethod(function)})
 
     def run(layers: int, zeros: bool = False) -> Setting:
         setting = Setting(layers, zeros)
-        setting.take(function, _by_function)
+        setting.take(function, by_function)
         return setting
 
     try:
@@ -483,7 +299,7 @@ def _add(report: Report, where: str, line: str, kind: str, message: str, hint: s
 
 
 def _fit(family: str, s: Setting, name: str, values: list[tuple[float, float]], rate: float | None = None) -> Fit | None:
-    return fitting(family, s.gradients[name].reshape(_STEPS, -1), s.moves[name], values, rate)
+    return fitting(family, s.gradients[name].reshape(STEPS, -1), s.moves[name], values, rate)
 
 
 def _same(one: Setting, other: Setting) -> bool:
@@ -495,14 +311,14 @@ def _counted(family: str, s: Setting, values: list[tuple[float, float]]) -> tupl
     """Whether Adam's t is counted at every parameter, or at every layer, instead of every step."""
     if family != "adam":
         return None
-    for each, count, place in (("parameter", 2 * s.layers, 0), ("layer", s.layers, 0)):
+    for each, count in (("parameter", 2 * s.layers), ("layer", s.layers)):
         for a, b in values:
-            g = s.gradients["W1"].reshape(_STEPS, -1)
-            wanted = adam(g, a, b, times=[k * count + 1 + place for k in range(_STEPS)])
+            g = s.gradients["W1"].reshape(STEPS, -1)
+            wanted = adam(g, a, b, times=[k * count + 1 for k in range(STEPS)])
             power = float((wanted * wanted).sum())
             factor = float((wanted * s.moves["W1"]).sum()) / power
             if count > 1 and factor and np.allclose(s.moves["W1"], factor * wanted, rtol=1e-5, atol=1e-7):
-                text = f"t is counted up at every {each}, not once a step: with {count} of them it is {count + 1} in the second step."
+                text = f"t is counted up at every {each}, not once a step: with {count} of them it is {count + 1} in step 2."
                 return "bias-correction", text, "t += 1 once, before the loop over the parameters"
     return None
 
@@ -527,9 +343,9 @@ def _numbers(made: Any) -> dict[str, float]:
 
 def _rate_of(made: Any) -> float | None:
     if made is None:
-        return _RATE
-    held = [v for n, v in vars(made).items() if _LR.match(n) and isinstance(v, int | float)]
-    return float(held[0]) if held else _RATE if any(_LR.match(p.name) for p in asks(getattr(made, "update", None))) else None
+        return RATE
+    held = [v for n, v in vars(made).items() if IS_RATE.match(n) and isinstance(v, int | float)]
+    return float(held[0]) if held else RATE if any(IS_RATE.match(p.name) for p in asks(getattr(made, "update", None))) else None
 
 
 def _of_rate(report: Report, where: str, line: str, found: Fit, rate: float | None) -> None:
@@ -573,10 +389,10 @@ def _of_values(report: Report, where: str, line: str, found: Fit, made: Any, fam
 
 
 def _general(s: Setting, rate: float | None) -> tuple[str, str]:
-    g, moves = s.gradients["W1"].reshape(_STEPS, -1), s.moves["W1"]
+    g, moves = s.gradients["W1"].reshape(STEPS, -1), s.moves["W1"]
     cosine = float((g * moves).sum()) / float(np.linalg.norm(g) * np.linalg.norm(moves))
-    text = f"its steps are not those of the rule, in none of the known ways; the cosine of the angle to the gradients is {cosine:.3g}"
-    return "direction", text + ", and it should be below 0."
+    text = "its steps are not those of the rule, in none of the known ways; the cosine of the angle to the gradients is "
+    return "direction", text + f"{cosine:.3g}, and it should be below 0."
 
 
 def _zeros(report: Report, where: str, line: str, run: Callable[..., Setting]) -> None:
@@ -630,12 +446,12 @@ def _with(report: Report, cls: type, option: tuple[str, Any, str], way: Any, whe
         _add(report, where, line, "shared-state", f"{label}: {text}", hint)
         return
     if what == "momentum":
-        g = one.gradients["W1"].reshape(_STEPS, -1)
+        g = one.gradients["W1"].reshape(STEPS, -1)
         found = fitting("momentum", g, one.moves["W1"], [(value, 0.0)]) or fitting(
             "nesterov", g, one.moves["W1"], [(value, 0.0)]
         )
         if found is None:
-            kind, text = _general(one, _RATE)
+            kind, text = _general(one, RATE)
             _add(report, where, line, kind, f"{label}: {text}", "v = momentum * v - rate * g; w += v")
         elif found.mistake is not None:
             _add(report, where, line, found.mistake.kind, f"{label}: {found.mistake.message}", found.mistake.hint)

@@ -1,8 +1,8 @@
 """The rules of optimizers, as displacements for a rate of 1, and the mistakes that are made in them.
 
-g (steps, numbers) are the gradients of one parameter, step by step. What comes back are the displacements, (steps, numbers):
-with a rate of 1, since all of these rules are proportional to it. Gradients are of size 1, so where a guard against a division by
-0 is added, under the root or outside, makes no difference here.
+g (steps, numbers) are the gradients of one parameter, step by step. What comes back are the displacements, (steps, numbers),
+for a rate of 1, since all of these rules are proportional to it. Gradients are of size 1, so it is the same here whether
+a guard against a division by 0 is added under the root or outside.
 
 SGD       -g
 momentum  v = a v - g, moved by v; or the average v = a v + (1 - a) g, moved by -v
@@ -119,50 +119,106 @@ def _forgetful(moves: Moves) -> Moves:
     return lambda g, a, b: np.concatenate([moves(row[None], a, b) for row in g])
 
 
+_AHEAD = "w += a * a * v; w -= (1 + a) * rate * g; and only then v = a v - rate g"
+_ROOT = "rate * g / (np.sqrt(h) + eps)"
+_ADAM_ROOT = "rate * m_hat / (np.sqrt(v_hat) + eps)"
 _ADAM = "m_hat = m / (1 - beta1**t), v_hat = v / (1 - beta2**t), with t = 1 in the first step"
 _SQUARES = "RMSProp's h is an average: h = a h + (1 - a) g * g"
 MISTAKES: dict[str, list[Mistake]] = {
     "sgd": [],
     "momentum": [
         Mistake("option-ignored", "the velocity has no effect: it is plain SGD.", "v = a v - rate g; w = w + v", sgd),
-        Mistake("sign", "the velocity is taken against itself: v = -a v - rate g.", "v = a v - rate g", lambda g, a, b: momentum(g, -a, b)),
         Mistake(
-            "swapped", "the velocity keeps 1 - a of itself, and takes a of the gradient.", "v = a v + (1 - a) g",
+            "sign",
+            "the velocity is taken against itself: v = -a v - rate g.",
+            "v = a v - rate g",
+            lambda g, a, b: momentum(g, -a, b),
+        ),
+        Mistake(
+            "swapped",
+            "the velocity keeps 1 - a of itself, and takes a of the gradient.",
+            "v = a v + (1 - a) g",
             lambda g, a, b: momentum(g, 1 - a, b, a),
         ),
     ],
     "nesterov": [
-        Mistake("option-ignored", "it is plain momentum: nothing looks ahead.", "w += a * a * v - (1 + a) * rate * g, before v changes", momentum),
+        Mistake("option-ignored", "it is plain momentum: nothing looks ahead.", _AHEAD, momentum),
         Mistake(
-            "updates-first", "the velocity is changed before it is used: a * a * v wants that of before the step. An early edition of the book has it so.",
-            "w += a * a * v; w -= (1 + a) * rate * g; and only then v = a v - rate g", lambda g, a, b: nesterov(g, a, b, late=True),
+            "updates-first",
+            "the velocity is changed before it is used, as a book's early edition has it; a * a * v wants the old one.",
+            _AHEAD,
+            lambda g, a, b: nesterov(g, a, b, late=True),
         ),
     ],
     "adagrad": [
-        Mistake("missing-root", "it divides by the sum of squares, without its root.", "rate * g / (np.sqrt(h) + eps)", lambda g, a, b: _squares(g, 1, 1, 1.0)),
-        Mistake("missing-square", "it sums the gradients, not their squares.", "h += g * g", lambda g, a, b: _squares(g, 1, 1, square=False)),
-        Mistake("option-ignored", "it is plain SGD.", "rate * g / (np.sqrt(h) + eps)", sgd),
+        Mistake(
+            "missing-root", "it divides by the sum of squares, without its root.", _ROOT, lambda g, a, b: _squares(g, 1, 1, 1.0)
+        ),
+        Mistake(
+            "missing-square",
+            "it sums the gradients, not their squares.",
+            "h += g * g",
+            lambda g, a, b: _squares(g, 1, 1, square=False),
+        ),
+        Mistake("option-ignored", "it is plain SGD.", _ROOT, sgd),
     ],
     "rmsprop": [
-        Mistake("missing-root", "it divides by the average of squares, without its root.", "rate * g / (np.sqrt(h) + eps)", lambda g, a, b: _squares(g, a, 1 - a, 1.0)),
-        Mistake("missing-square", "it averages the gradients, not their squares.", "h = a h + (1 - a) g * g", lambda g, a, b: _squares(g, a, 1 - a, square=False)),
+        Mistake(
+            "missing-root",
+            "it divides by the average of squares, without its root.",
+            _ROOT,
+            lambda g, a, b: _squares(g, a, 1 - a, 1.0),
+        ),
+        Mistake(
+            "missing-square",
+            "it averages the gradients, not their squares.",
+            "h = a h + (1 - a) g * g",
+            lambda g, a, b: _squares(g, a, 1 - a, square=False),
+        ),
         Mistake("scale", "what is new is added whole: (1 - a) is missing.", _SQUARES, lambda g, a, b: _squares(g, a, 1)),
         Mistake("swapped", "a and 1 - a have changed places.", _SQUARES, lambda g, a, b: _squares(g, 1 - a, a)),
         Mistake("option-ignored", "all squares are summed, and none is forgotten: it is AdaGrad.", _SQUARES, adagrad),
     ],
     "adam": [
-        Mistake("bias-correction", "m and v are not corrected: they start at 0, and the first steps are of another size.", _ADAM, lambda g, a, b: adam(g, a, b, correct=(False, False))),
+        Mistake(
+            "bias-correction",
+            "m and v are not corrected: they start at 0, so the first steps have another size.",
+            _ADAM,
+            lambda g, a, b: adam(g, a, b, correct=(False, False)),
+        ),
         Mistake("bias-correction", "v is not corrected.", _ADAM, lambda g, a, b: adam(g, a, b, correct=(True, False))),
         Mistake("bias-correction", "m is not corrected.", _ADAM, lambda g, a, b: adam(g, a, b, correct=(False, True))),
-        Mistake("bias-correction", "t stays 1: it is never counted up.", "t += 1 once a step, in self, not in a local name", lambda g, a, b: adam(g, a, b, times=[1] * len(g))),
-        Mistake("bias-correction", "t begins with 2: it is counted up twice before the first step.", _ADAM, lambda g, a, b: adam(g, a, b, times=range(2, len(g) + 2))),
-        Mistake("bias-correction", "what is corrected is kept, and is corrected again in the next step.", "m_hat is a name of its own: m stays as it is", lambda g, a, b: adam(g, a, b, kept=True)),
-        Mistake("swapped", "beta1 and beta2 have changed places.", "beta1 belongs to m, beta2 to v", lambda g, a, b: adam(g, b, a)),
-        Mistake("missing-root", "it divides by v, without its root.", "rate * m_hat / (np.sqrt(v_hat) + eps)", lambda g, a, b: adam(g, a, b, power=1.0)),
-        Mistake("scale", "what is new is added whole: (1 - beta) is missing.", "m = beta1 m + (1 - beta1) g", lambda g, a, b: adam(g, a, b, take=(1, 1))),
-        Mistake("option-ignored", "it is plain SGD.", "rate * m_hat / (np.sqrt(v_hat) + eps)", sgd),
+        Mistake(
+            "bias-correction",
+            "t stays 1: it is never counted up.",
+            "t += 1 once a step, in self, not in a local name",
+            lambda g, a, b: adam(g, a, b, times=[1] * len(g)),
+        ),
+        Mistake(
+            "bias-correction",
+            "t begins with 2: it is counted up twice before the first step.",
+            _ADAM,
+            lambda g, a, b: adam(g, a, b, times=range(2, len(g) + 2)),
+        ),
+        Mistake(
+            "bias-correction",
+            "what is corrected is kept, and corrected again in the next step.",
+            "m_hat is a name of its own",
+            lambda g, a, b: adam(g, a, b, kept=True),
+        ),
+        Mistake(
+            "swapped", "beta1 and beta2 have changed places.", "beta1 belongs to m, beta2 to v", lambda g, a, b: adam(g, b, a)
+        ),
+        Mistake("missing-root", "it divides by v, without its root.", _ADAM_ROOT, lambda g, a, b: adam(g, a, b, power=1.0)),
+        Mistake(
+            "scale",
+            "what is new is added whole: (1 - beta) is missing.",
+            "m = beta1 m + (1 - beta1) g",
+            lambda g, a, b: adam(g, a, b, take=(1, 1)),
+        ),
+        Mistake("option-ignored", "it is plain SGD.", _ADAM_ROOT, sgd),
     ],
-}  # fmt: skip
+}
 for _family, _rules in RIGHT.items():
     if _family != "sgd":
         _text = "what it keeps does not last: each step is like the first."

@@ -1,4 +1,4 @@
-"""Networks that have their own loss, built from a stranger's class: sizes by the names of arguments, x and t to go with them."""
+"""Networks that have their own loss, built from a stranger's class by the names of its arguments, with x and t for them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from modnet.check.subject import Misbehaviour, call
 _D, _H, _C = 3, 4, 3
 #: What an argument of a constructor is, by its name in lower case without underscores and digits.
 _ARGUMENTS = {
-    "every": r"(layers?|network)?(sizes?|dims?|shape|structure|architecture|widths?)|layersdims|layers?(sizes|dims|sizelist|list)|sizelist",
+    "every": r"(layers?|network)?(sizes?|dims?|shape|structure|architecture|widths?)|layersdims|"
+    r"layers?(sizes|dims|sizelist|list)|sizelist",
     "hiddens": r"n?hid(den)?(size|dim|layer|unit|node|neuron|layersize|layerdim)?(s|list|slist)",
     "hidden": r"(n|num|nb|number)?(of)?(hid(den)?)(size|dim|nodes?|units?|neurons?|num|layer|layersize|features)?|nh|h",
-    "input": r"(n|num|nb|number)?(of)?(in|inp|input|inputs|features?)(size|dim|nodes?|units?|neurons?|num|layer|features?|channels?)?|"
+    "input": r"(n|num|nb|number)?(of)?(in|inp|input|inputs|features?)(size|dim|nodes?|units?|neurons?|num|layer|features?)?|"
     r"nx|d|indim|insize|inputlayersize|nfeatures?",
-    "output": r"(n|num|nb|number)?(of)?(out|outp|output|outputs|class(es)?)(size|dim|nodes?|units?|neurons?|num|layer|features?)?|ny|c|"
+    "output": r"(n|num|nb|number)?(of)?(out|outputs?|class(es)?)(size|dim|nodes?|units?|neurons?|num|layer|features?)?|ny|c|"
     r"outputlayersize|nclasses",
     "dtype": r"dtype",
     "filters": r"(num|n|number)?filters?(num)?|numchannels",

@@ -146,7 +146,7 @@ def _asked(scored: Scored, name: str, array: np.ndarray, at: float) -> Question:
 
 
 def _beside_kinks(scored: Scored, array: np.ndarray, q: Question) -> None:
-    """Ask again by steps so small that no ReLU turns within them, where an answer differs: a bias moves every example at once."""
+    """Where an answer differs, ask again by steps so small that no ReLU turns within them: a bias moves every example."""
     if array.dtype != np.float64:
         return
     h, start = 1e-6, array.copy()
@@ -167,7 +167,8 @@ def _missing(report: Report, scored: Scored, questions: dict[str, Question], giv
         return
     if len(left) == len(questions):
         raise Misbehaviour("not-implemented", f"{scored.method} gives no gradient for any of {', '.join(left)}")
-    text = f"{scored.method} gives no gradient for {', '.join(left)}, and the loss depends on {'it' if len(left) == 1 else 'them'}."
+    it = "it" if len(left) == 1 else "them"
+    text = f"{scored.method} gives no gradient for {', '.join(left)}, and the loss depends on {it}."
     hint = (
         f"grads[{left[0]!r}] = ..., for every name in params"
         if scored.form != "delta"
