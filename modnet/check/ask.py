@@ -25,6 +25,7 @@ from typing import Any
 from modnet.check import means
 from modnet.check.adapters import remembers
 from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
+from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.losses import check_loss
@@ -116,7 +117,7 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     names = [n for n in wrong if n in parts or any(part.startswith(n + "_") for part in parts)]
     for finding in report.findings:
         name = re.search(r"NameError: name '(\w+)' is not defined", finding.message)
-        if name and any(re.search(rf"^\s*(from|import)\b.*\b{name[1]}\b", text, re.M) for text in _texts(project)):
+        if name and any(_imports_it(name[1], text) for text in _texts(project)):
             return not_checked(subject.name, f"it needs {name[1]}, which cannot be imported here")
     vague = [f for f in report.findings if f.kind in ("direction", "crash", "saturates", "scale", "mutates", "not-implemented")]
     if not names or not vague:
@@ -125,6 +126,13 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     if report.findings:
         return report
     return not_checked(subject.name, f"{', '.join(dict.fromkeys(names))} first")
+
+
+def _imports_it(name: str, text: str) -> bool:
+    """Whether a file imports a name that is not there, or all names of what is not there."""
+    stars = re.findall(r"^\s*from\s+\.*(\w+)[\w.]*\s+import\s+\*", text, re.MULTILINE)
+    own = re.search(rf"^\s*(from|import)\b.*\b{name}\b", text, re.MULTILINE)
+    return own is not None or any(star in outside.absent for star in stars)
 
 
 def _texts(project: Project) -> Iterator[str]:

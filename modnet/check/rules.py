@@ -79,16 +79,18 @@ def adam(
     power: float = 0.5,
     take: tuple[float, float] | None = None,
     kept: bool = False,
+    by: tuple[float, float] | None = None,
 ) -> np.ndarray:
     """Adam's; times are the values of t, one a step.
 
     correct : whether m and v are corrected. take : what m and v take of what is new. kept : whether what is corrected is kept.
+    by : what is corrected by, if not by a and b.
     """
-    ones, more = take or (1 - a, 1 - b)
+    (ones, more), (c, d) = take or (1 - a, 1 - b), by or (a, b)
     m, v, out = np.zeros(g.shape[1]), np.zeros(g.shape[1]), []
     for now, t in zip(g, times or range(1, len(g) + 1), strict=False):
         m, v = a * m + ones * now, b * v + more * now * now
-        first, second = m / (1 - a**t) if correct[0] else m, v / (1 - b**t) if correct[1] else v
+        first, second = m / (1 - c**t) if correct[0] else m, v / (1 - d**t) if correct[1] else v
         out.append(-first / second**power)
         if kept:
             m, v = first, second
@@ -208,6 +210,12 @@ MISTAKES: dict[str, list[Mistake]] = {
         ),
         Mistake(
             "swapped", "beta1 and beta2 have changed places.", "beta1 belongs to m, beta2 to v", lambda g, a, b: adam(g, b, a)
+        ),
+        Mistake(
+            "swapped",
+            "beta and 1 - beta have changed places.",
+            "m = beta1 m + (1 - beta1) g",
+            lambda g, a, b: adam(g, 1 - a, 1 - b, by=(a, b)),
         ),
         Mistake("missing-root", "it divides by v, without its root.", _ADAM_ROOT, lambda g, a, b: adam(g, a, b, power=1.0)),
         Mistake(

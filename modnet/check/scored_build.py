@@ -26,6 +26,7 @@ _ARGUMENTS = {
     r"nx|d|indim|insize|inputlayersize|nfeatures?",
     "output": r"(n|num|nb|number)?(of)?(out|outputs?|class(es)?)(size|dim|nodes?|units?|neurons?|num|layer|features?)?|ny|c|"
     r"outputlayersize|nclasses",
+    "layers": r"(n|num|nb|number)(of)?(hidden)?layers?|hiddenlayernum",
     "dtype": r"dtype",
     "filters": r"(num|n|number)?filters?(num)?|numchannels",
     "window": r"(filter|kernel|pool)size",
@@ -58,10 +59,11 @@ def examine_network_class(cls: type) -> Report:
         if tried:
             break
     if not tried:
+        lacks = rf"NameError|UnboundLocalError|'{cls.__name__}' object has no attribute"
+        own = next((f for f in failed if f.line and re.search(lacks, f.message)), None)
+        if own is not None:
+            raise own
         why = failed[0].message if failed else "what its arguments mean is not known"
-        own = failed and any(word in failed[0].message for word in ("NameError", "UnboundLocalError", "AttributeError: type"))
-        if own and failed[0].line:
-            raise failed[0]
         raise NotBuilt(f"{cls.__name__}{_asked(cls)} could not be asked: {why}. check_network checks one that you build")
     said = [r for r in tried if not any(f.kind in ("crash", "shape", "saturates") for f in r.findings)]
     return (said or tried)[0]
@@ -156,6 +158,7 @@ def _value(role: str, p: inspect.Parameter, small: bool, many: bool) -> Any:
     numbers = {
         "hidden": _H,
         "hiddens": _H,
+        "layers": 2 if needed else None,
         "input": _D,
         "output": _C,
         "filters": 2,

@@ -107,6 +107,9 @@ def _gradients(report: Report, scored: Scored) -> dict[str, Question]:
         if not q.right:
             _beside_kinks(scored, held[name], q)
     wrong = {n: q for n, q in questions.items() if not q.right}
+    if scored.form == "delta" and wrong and _divided(scored, wrong):
+        report.notes.append("its layers divide their gradients by the size of the batch: then the loss's derivative must not.")
+        wrong = {}
     idle = [n for n in moves_nothing if n in wrong and wrong[n].got.any()]
     if idle and len(idle) == len(wrong) and len(idle) == len(held):
         text = f"the loss does not depend on {', '.join(idle)} as kept in params: the layers compute with other arrays."
@@ -116,7 +119,8 @@ def _gradients(report: Report, scored: Scored) -> dict[str, Question]:
     elif wrong:
         report.findings += _why(scored, questions, wrong)
     for name, q in questions.items():
-        report.verdict(f"gradient of {name}", q.error if q.right else None, right=q.right, remark="" if q.right else "differs")
+        right = name not in wrong
+        report.verdict(f"gradient of {name}", q.error if q.right else None, right=right, remark="" if right else "differs")
     return questions
 
 
@@ -159,6 +163,12 @@ def _beside_kinks(scored: Scored, array: np.ndarray, q: Question) -> None:
         near = (values[0] - values[1]) / (2 * h)
         if abs(near - q.got[k]) <= 1e-5 * np.abs(q.truth).max() + 1e-8 * max(abs(values[0]), 1.0):
             q.low[k], q.high[k] = min(q.low[k], q.got[k]), max(q.high[k], q.got[k])
+
+
+def _divided(scored: Scored, wrong: dict[str, Question]) -> bool:
+    """Whether what is wrong is 1 / batch times the truth: layers of a course in which the loss does not divide."""
+    factors = [q.factor(q.truth) for q in wrong.values() if np.abs(q.truth).max(initial=0.0) > 1e-12]
+    return all(f is not None and abs(f * len(scored.x) - 1) < ALIKE for f in factors)
 
 
 def _missing(report: Report, scored: Scored, questions: dict[str, Question], given: dict[str, Any]) -> None:
