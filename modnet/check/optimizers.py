@@ -10,6 +10,7 @@ How one is called is found out from its methods:
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -136,9 +137,42 @@ def _ways(cls: type) -> list[Callable[..., Iterator[dict[str, np.ndarray]]]]:
     return [by_dict, by_list, one_by_one] if many or len(needs) == 2 else [one_by_one]
 
 
-def examine_optimizer(cls: type) -> Report:
-    """The report on an optimizer's class: whether its steps are those of the rule that it is named after."""
-    maker = _Maker(cls)
+def check_update(optimizer: Any) -> Report:
+    """Check an optimizer of another style against the rule of its name: SGD, momentum, Nesterov, AdaGrad, RMSProp, Adam.
+
+    It takes some steps on parameters of its own, two layers with a matrix and a bias each. What differs between courses, such
+    as a velocity that is an average, or a guard under the root, is no mistake.
+
+    Parameters
+    ----------
+    optimizer : a class, an object, or a function ``(w, dw, config) -> (w, config)``. It has ``update(params, grads)``,
+        ``update_params(layer)``, ``update(layer)``, ``update(w, dw)``, or ``step()``: then a class, which is given a model.
+
+    Returns
+    -------
+    report : see `Report`.
+
+    Raises
+    ------
+    TypeError : if it has none of these.
+    """
+    if inspect.isfunction(optimizer):
+        if not is_rule(optimizer):
+            raise TypeError(f"check_update: {optimizer.__name__} takes other arguments than (w, dw, config)")
+        return examine_rule(optimizer)
+    cls = optimizer if isinstance(optimizer, type) else type(optimizer)
+    if not any(callable(getattr(cls, n, None)) for n in ("update_params", "update", "step")):
+        raise TypeError(f"check_update: {cls.__name__} has neither update, update_params nor step")
+    if cls is not optimizer and _ways(cls) == [by_model]:
+        raise TypeError(
+            f"check_update: step() moves what {cls.__name__} was given; expected the class, which is then given a model"
+        )
+    return examine_optimizer(cls, None if cls is optimizer else optimizer)
+
+
+def examine_optimizer(cls: type, like: Any = None) -> Report:
+    """The report on an optimizer's class, or on an object: whether its steps are those of the rule that it is named after."""
+    maker = _Maker(cls) if like is None else lambda model=None: copy.deepcopy(like)
     report = Report(f"{cls.__name__}, {STEPS} steps on two layers")
     way, problem = None, None
     for candidate in _ways(cls):
@@ -168,7 +202,7 @@ def examine_optimizer(cls: type) -> Report:
             "it puts new arrays into params. Layers that were given the old ones, as Affine(params['W1'], params['b1']), "
             "go on with those: params[key] -= ... changes them in place."
         )
-    for option in _options(cls):
+    for option in _options(cls) if like is None else ():
         _with(report, cls, option, way, where, line)
     for finding in report.findings:
         finding.locate(cls)
@@ -225,6 +259,11 @@ def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., 
             )
         )
         report.verdict("a step", right=False, remark="layer-not-trained")
+        return
+    still = [n for n, m in together.moves.items() if not m.any()]
+    if still:
+        text = f"{', '.join(still)} of two layers does not move, though no gradient is zero."
+        _add(report, where, line, "layer-not-trained", text, "the loop: does it reach every layer, and the bias?")
         return
     values = _values(made, family)
     families = [family] if family else ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]
@@ -392,7 +431,7 @@ def _general(s: Setting, rate: float | None) -> tuple[str, str]:
     g, moves = s.gradients["W1"].reshape(STEPS, -1), s.moves["W1"]
     cosine = float((g * moves).sum()) / float(np.linalg.norm(g) * np.linalg.norm(moves))
     text = "its steps are not those of the rule, in none of the known ways; the cosine of the angle to the gradients is "
-    return "direction", text + f"{cosine:.3g}, and it should be below 0."
+    return "direction", text + f"{cosine:.3g}; straight against them it is -1."
 
 
 def _zeros(report: Report, where: str, line: str, run: Callable[..., Setting]) -> None:
@@ -468,4 +507,4 @@ def _with(report: Report, cls: type, option: tuple[str, Any, str], way: Any, whe
             report.verdict(label, remark=found.label)
 
 
-__all__ = ["examine_optimizer", "examine_rule", "family_of", "is_optimizer", "is_rule"]
+__all__ = ["check_update", "examine_optimizer", "examine_rule", "family_of", "is_optimizer", "is_rule"]
