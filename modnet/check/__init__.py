@@ -9,6 +9,7 @@ from modnet.check.functions import check_backward
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
 from modnet.check.networks import check_network
+from modnet.check.optimizers import check_update
 from modnet.check.report import CheckFailed, Finding, Report
 from modnet.check.training import check_steps, check_training
 
@@ -41,6 +42,7 @@ __all__ = [
     "check_network",
     "check_steps",
     "check_training",
+    "check_update",
     "compare_with_torch",
     "load_ipython_extension",
 ]

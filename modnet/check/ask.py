@@ -17,6 +17,7 @@ the answer for what cannot be built or wired; a report in which every verdict is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -24,13 +25,17 @@ from typing import Any
 from modnet.check import means
 from modnet.check.adapters import remembers
 from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
+from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.losses import check_loss
+from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.pairs import examine_pair
 from modnet.check.recipes import NotBuilt
-from modnet.check.report import Report
+from modnet.check.report import Finding, Report
+from modnet.check.scored import form_of
+from modnet.check.scored_build import examine_network_class, network_of_layers, used_by
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.weighted_losses import examine_weighted
 from modnet.check.workshop import Workshop
@@ -42,6 +47,8 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         made = None
         if options.makes(subject.name):
             made = call(options.make, lambda: eval(options.make, project.namespace(subject.file)))
+        elif remembers(subject.cls) and (network := network_of_layers(subject.cls)) is not None:
+            return _with_right_parts(network, subject, project)
         report = examine_module(subject.cls, made, options.shape)
         if remembers(subject.cls):
             means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True)
@@ -59,6 +66,17 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
             means.settle(report, _layers(project), of_layer=False)
             return report
         return examine_loss(subject.cls)
+    if form_of(subject.cls):
+        try:
+            return _with_right_parts(examine_network_class(subject.cls), subject, project)
+        except NotBuilt as problem:
+            return not_checked(subject.name, str(problem))
+        except Misbehaviour as problem:
+            report = Report(subject.name)
+            report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", problem.hint, line=problem.line))
+            return _with_right_parts(report, subject, project)
+    if subject.kind == "optim" and is_optimizer(subject.cls):
+        return examine_optimizer(subject.cls)
     workshop = _workshop(subject, project)
     return workshop.examine_network(subject.cls) if subject.kind == "network" else workshop.examine_optim(subject.cls)
 
@@ -68,6 +86,8 @@ def _functions(subject: Loaded, project: Project) -> Report:
     held: Any = subject.cls
     if hasattr(held, "pair"):
         return examine_pair(*held.pair)
+    if hasattr(held, "rule"):
+        return examine_rule(held.rule)
     if hasattr(held, "weighted"):
         return examine_weighted(held.weighted)
     report = examine_loss_object(held.loss, subject.name)
@@ -88,6 +108,38 @@ def _losses(project: Project) -> Iterator[tuple[Any, str]]:
         if is_other_loss(other.cls):
             with suppress(NotBuilt, Misbehaviour):
                 yield build(other.cls), other.name
+
+
+def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Report:
+    """A network's report; what may come from a layer or a function in which something was found is not said of the network."""
+    parts = used_by(subject.cls)
+    wrong = [c.name for kind in ("module", "loss", "functions") for c in project.of(kind) if project.is_wrong(c)]
+    names = [n for n in wrong if n in parts or any(part.startswith(n + "_") for part in parts)]
+    for finding in report.findings:
+        name = re.search(r"NameError: name '(\w+)' is not defined", finding.message)
+        if name and any(_imports_it(name[1], text) for text in _texts(project)):
+            return not_checked(subject.name, f"it needs {name[1]}, which cannot be imported here")
+    vague = [f for f in report.findings if f.kind in ("direction", "crash", "saturates", "scale", "mutates", "not-implemented")]
+    if not names or not vague:
+        return report
+    report.findings = [f for f in report.findings if f not in vague]
+    if report.findings:
+        return report
+    return not_checked(subject.name, f"{', '.join(dict.fromkeys(names))} first")
+
+
+def _imports_it(name: str, text: str) -> bool:
+    """Whether a file imports a name that is not there, or all names of what is not there."""
+    stars = re.findall(r"^\s*from\s+\.*(\w+)[\w.]*\s+import\s+\*", text, re.MULTILINE)
+    own = re.search(rf"^\s*(from|import)\b.*\b{name}\b", text, re.MULTILINE)
+    return own is not None or any(star in outside.absent for star in stars)
+
+
+def _texts(project: Project) -> Iterator[str]:
+    """The text of each file of a project."""
+    for file in dict.fromkeys(c.file for c in project.loaded):
+        with suppress(OSError):
+            yield file.read_text(encoding="utf-8", errors="replace")
 
 
 def _layers(project: Project) -> Iterator[bool | None]:

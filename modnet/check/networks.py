@@ -15,23 +15,32 @@ from modnet.check.draws import same_draws
 from modnet.check.layers import hint_for, label_of, layers_of, needs_integers, recorded
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
+from modnet.check.question import draw_delta
 from modnet.check.report import Finding, Report
+from modnet.check.scored import Scored, form_of, has_layers
+from modnet.check.scored_judge import examine_scored
 from modnet.check.subject import Misbehaviour, quote
 
 
-def check_network(net: Any, loss: Any, X: Any, y: Any) -> Report:
+def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:
     """Check a network: each of its layers at its own input, the loss at its output, then the chain as a whole.
 
     Parameters
     ----------
     net : ours, or a student's: its layers are found through iteration, indexing, or a list attribute. It is left as it is.
-    loss : ours, or any object with forward(y, yhat) and backward(y, yhat).
-    X : (batch, ...). y : (batch, ...), as the loss takes it. A few examples are enough.
+    loss : ours, or any object with forward(y, yhat) and backward(y, yhat). None for a network of another style with its own:
+        ``loss(x, t)`` with ``gradient(x, t)``, ``loss(X, y)`` that gives both, or one that goes back by its layers from a delta.
+    X : (batch, ...). y : (batch, ...), as the loss takes it; a network that goes back from a delta needs none. A few examples
+        are enough.
 
     Returns
     -------
     report : see `Report`. The first cause alone: what is wrong in a layer is not said again about the chain.
     """
+    if loss is None:
+        return _with_own_loss(net, X, y)
+    if y is None:
+        raise TypeError("check_network: y is None, expected the truth, (batch, ...), as the loss takes it")
     name = type(net).__name__
     X, y = np.array(X), np.array(y)
     X = X if X.dtype.kind == "f" or needs_integers(net, X) else X.astype(np.float64)
@@ -55,6 +64,22 @@ def check_network(net: Any, loss: Any, X: Any, y: Any) -> Report:
         report.findings.append(Finding(problem.kind, name, problem.message + ".", hint_for(problem), line=problem.line))
         report.verdict("the chain", right=False, remark=problem.kind)
     return report
+
+
+def _with_own_loss(net: Any, X: Any, y: Any) -> Report:
+    """The report on a network of another style; its numbers are put away from those at which networks start."""
+    form = form_of(type(net)) or ("delta" if has_layers(net) else "")
+    if not form:
+        raise TypeError(
+            f"check_network: {type(net).__name__} was given no loss, and has none of its own: expected loss(x, t) and "
+            "gradient(x, t), loss(X, y) that gives (loss, gradients), or forward(x) and backward(delta) with layers in a list"
+        )
+    X = np.array(X, dtype=np.float64)
+    if form == "delta":
+        y = draw_delta(Scored(net, X, np.zeros(1)).output(), 3)
+    elif y is None:
+        raise TypeError(f"check_network: y is None, expected the truth as {type(net).__name__} takes it")
+    return examine_scored(net, X, np.array(y))
 
 
 def _take(report: Report, which: str, inner: Report) -> None:

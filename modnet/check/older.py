@@ -142,12 +142,14 @@ def say(report: Report, kind: type, since: int = 0) -> None:
     """
     told = {f.message for f in report.findings}
     for use in used[since:]:
-        text = f"this was written for an older NumPy: {use.old} is {use.new} today."
+        which = "Python" if use.old in _OF_PYTHON_2 else "NumPy"
+        text = f"this was written for an older {which}: {use.old} is {use.new} today."
         if text in told:
             continue
         told.add(text)
         method = next((name for name in use.within if callable(getattr(kind, name, None))), "")
-        hint = f"write {use.new}; what follows was checked as if NumPy {np.__version__} had the old way still"
+        today = f"Python {sys.version_info.major}" if which == "Python" else f"NumPy {np.__version__}"
+        hint = f"write {use.new}; what follows was checked as if {today} had the old way still"
         where = f"{kind.__name__}.{method}" if method else kind.__name__
         report.findings.append(Finding("old-numpy", where, text, hint, line=Line(use.file, use.line, use.text)))
 
@@ -165,8 +167,14 @@ def _of_one(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return converted
 
 
+def _xrange(*given: int) -> range:
+    note("xrange", "range")
+    return range(*given)
+
+
+_OF_PYTHON_2 = {"xrange": _xrange}
 #: Names for code that `rewritten` changed: they are to be among its builtins.
-BUILTINS = {"__older_int__": _of_one(int), "__older_float__": _of_one(float)}
+BUILTINS = {"__older_int__": _of_one(int), "__older_float__": _of_one(float), **_OF_PYTHON_2}
 
 
 class _Calls(ast.NodeTransformer):

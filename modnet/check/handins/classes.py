@@ -14,7 +14,9 @@ from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of
+from modnet.check.optimizers import is_optimizer, is_rule
 from modnet.check.pairs import pairs_of
+from modnet.check.scored import form_of
 from modnet.check.weighted_losses import weighted_among
 from modnet.check.wiring import aliased, backward_method, role
 from modnet.loss import Loss
@@ -32,6 +34,10 @@ def kind_of(cls: type) -> str:
     """What a class is: "module", "loss", "network" or "optim"; empty if it is none of them."""
     if issubclass(cls, Optimizer):
         return ""
+    if form_of(cls):
+        return "network"
+    if is_optimizer(cls):
+        return "optim"
     if _has(cls, "step") and not _has(cls, "forward"):
         return "optim"
     if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
@@ -76,6 +82,8 @@ def loaded_functions(file: File) -> Iterator[Loaded]:
         yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
     found = [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(file.names, own)]
     found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in weighted_among(file.names, own)]
+    rules = [(n, f) for n, f in file.names.items() if inspect.isfunction(f) and own(f) and is_rule(f)]
+    found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in rules]
     for name, at, held in found:
         held = {n: v for n, v in held.items() if not n.startswith("__")}
         cell = file_and_cell(at.__code__.co_filename)[1]

@@ -31,7 +31,7 @@ from modnet.check.handins.source import Code, Problem, read
 _PREFIX = "hand_in"  # of the names of modules, so that none is taken for another
 _STATEMENT = 10.0  # seconds that a statement which a class needs may take
 #: Methods of classes that are asked about, by any name: forward, what goes back, step.
-_ASKED = re.compile(r"^forward$|^step$|back|retro|rétro|grad|deriv|dériv", re.I)
+_ASKED = re.compile(r"^forward$|^step$|^loss$|^update(_params)?$|back|retro|rétro|grad|deriv|dériv", re.I)
 #: Names that a file of a hand-in may have too, but that everything else here means otherwise.
 _NOT_THEIRS = {"numpy", "numba", "scipy", "sklearn", "matplotlib", "modnet"}
 
@@ -175,6 +175,8 @@ class Loader:
                 self.need(star, {name})
                 if name in star.names:
                     file.names[name] = star.names[name]
+            elif name in star.reads:  # a function of that file: what it reads is needed there
+                self.need(star, {name})
         chosen = [entry for entry in file.waiting if name in entry[0]]
         file.waiting = [entry for entry in file.waiting if name not in entry[0]]
         for bound, node, code in chosen:

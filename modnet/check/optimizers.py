@@ -1,0 +1,510 @@
+"""Optimizers of other courses and books: some steps on parameters of our own, and the rule that moves them so.
+
+How one is called is found out from its methods:
+
+* ``update(params, grads)`` with dicts or lists that are alike, changed in place;
+* ``update_params(layer)`` or ``update(layer)``, with ``pre_update_params()`` and ``post_update_params()`` around the layers;
+* ``step()``, of one that was given a model with ``layers``;
+* ``update(w, dw)``, and functions ``sgd_momentum(w, dw, config) -> (w, config)``: of one parameter, returned or in place.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from modnet.check.report import Finding, Report
+from modnet.check.rules import RIGHT, Fit, adam, fitting
+from modnet.check.scored import asks
+from modnet.check.steppers import (
+    IS_RATE,
+    RATE,
+    STEPS,
+    Model,
+    Setting,
+    by_dict,
+    by_function,
+    by_layers,
+    by_list,
+    by_model,
+    layers_for,
+    one_by_one,
+)
+from modnet.check.subject import Misbehaviour, call, quote
+
+#: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
+_NUMBERS = (
+    (re.compile(r"^(beta|b|rho|decay|gamma)_?2$|^beta_?v$|^squared?_decay$", re.I), "b", 0.9),
+    (re.compile(r"^(beta|b|rho|decay|gamma)_?1$|^beta_?m$", re.I), "a", 0.7),
+    (re.compile(r"^(momentum|mu|mom|rho|decay_?rate|beta|gamma|alpha|smoothing)$", re.I), "a", 0.8),
+)
+_EVERY = [(a, b) for a in (0.9, 0.99, 0.95, 0.8, 0.5) for b in (0.999, 0.99)]
+_FAMILIES = (
+    ("adam", r"adam(?!ax)"),
+    ("rmsprop", r"rms"),
+    ("adagrad", r"ada_?grad"),
+    ("nesterov", r"nesterov|nag\b|^nag"),
+    ("momentum", r"moment"),
+    ("sgd", r"sgd|gradient_?descent|vanilla|^gd$"),
+)
+_OTHERS = re.compile(r"adadelta|adamax|nadam|adabound|lion|lars|lamb|lookahead|radam|amsgrad", re.I)
+
+
+def family_of(name: str) -> str:
+    """Which rule an optimizer of this name has; empty if the name does not say it."""
+    word = name.lower()
+    if _OTHERS.search(word):
+        return ""
+    return next((family for family, pattern in _FAMILIES if re.search(pattern, word)), "")
+
+
+def is_optimizer(cls: type) -> bool:
+    """Whether a class is an optimizer of one of these styles, and not of the contract's, whose step is given a batch."""
+    if callable(getattr(cls, "forward", None)) or inspect.isabstract(cls):
+        return False
+    if callable(getattr(cls, "update_params", None)):
+        return True
+    step = getattr(cls, "step", None)
+    if callable(step) and not [p for p in asks(step) if p.default is p.empty]:
+        return bool(family_of(cls.__name__)) or any(IS_RATE.match(p.name) for p in _given(cls))
+    update = getattr(cls, "update", None)
+    if not callable(update):
+        return False
+    named = bool(family_of(cls.__name__)) or any(IS_RATE.match(p.name) for p in _given(cls))
+    return named and 1 <= len([p for p in asks(update) if p.default is p.empty]) <= 3
+
+
+def is_rule(function: Any) -> bool:
+    """Whether a function is ``(w, dw, config) -> (w, config)``."""
+    names = [p.name.lower() for p in asks(function)]
+    return len(names) == 3 and names[2] in ("config", "cfg", "conf", "state") and names[1].startswith(("d", "g"))
+
+
+def _given(made: Any) -> list[inspect.Parameter]:
+    try:
+        return [p for p in inspect.signature(made).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    except (TypeError, ValueError):
+        return []
+
+
+class _Maker:
+    """Makes optimizers of a class, with numbers away from the defaults, so that one that has no effect shows."""
+
+    def __init__(self, cls: Any, **given: Any) -> None:
+        self.cls, self.options = cls, given
+        self.family = family_of(cls.__name__)
+
+    def __call__(self, model: Any = None) -> Any:
+        arguments: dict[str, Any] = {}
+        for p in _given(self.cls):
+            if p.name in self.options:
+                arguments[p.name] = self.options[p.name]
+            elif model is not None and re.search(r"model|net|layers|param|module", p.name, re.I):
+                arguments[p.name] = model.layers if re.search("layers", p.name, re.I) else model
+            elif IS_RATE.match(p.name):
+                arguments[p.name] = RATE
+            elif (value := _number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
+                arguments[p.name] = value[1]
+            elif p.default is p.empty:
+                raise Misbehaviour("unknown", f"{self.cls.__name__}: what {p.name} means is not known")
+        return call(f"{self.cls.__name__}(...)", lambda: self.cls(**arguments))
+
+    def _meant(self, p: inspect.Parameter) -> bool:
+        """Whether an argument is a number of this rule's: SGD's momentum of 0 stays so, and a decay is another thing."""
+        if p.name.lower() == "decay" or (p.default is not p.empty and not isinstance(p.default, int | float)):
+            return False
+        return self.family != "sgd" or p.default is p.empty
+
+
+def _number(name: str) -> tuple[str, float] | None:
+    return next(((which, value) for pattern, which, value in _NUMBERS if pattern.match(name)), None)
+
+
+def _ways(cls: type) -> list[Callable[..., Iterator[dict[str, np.ndarray]]]]:
+    if callable(getattr(cls, "update_params", None)):
+        return [by_layers]
+    if callable(getattr(cls, "step", None)):
+        return [by_model]
+    needs = [p for p in asks(cls.update) if p.default is p.empty]  # type: ignore[attr-defined]
+    if len(needs) == 1 or (len(needs) == 2 and IS_RATE.match(needs[1].name)):
+        return [by_layers]
+    many = any(re.search(r"params|grads|weights|gradients", p.name, re.I) for p in needs)
+    return [by_dict, by_list, one_by_one] if many or len(needs) == 2 else [one_by_one]
+
+
+def check_update(optimizer: Any) -> Report:
+    """Check an optimizer of another style against the rule of its name: SGD, momentum, Nesterov, AdaGrad, RMSProp, Adam.
+
+    It takes some steps on parameters of its own, two layers with a matrix and a bias each. What differs between courses, such
+    as a velocity that is an average, or a guard under the root, is no mistake.
+
+    Parameters
+    ----------
+    optimizer : a class, an object, or a function ``(w, dw, config) -> (w, config)``. It has ``update(params, grads)``,
+        ``update_params(layer)``, ``update(layer)``, ``update(w, dw)``, or ``step()``: then a class, which is given a model.
+
+    Returns
+    -------
+    report : see `Report`.
+
+    Raises
+    ------
+    TypeError : if it has none of these.
+    """
+    if inspect.isfunction(optimizer):
+        if not is_rule(optimizer):
+            raise TypeError(f"check_update: {optimizer.__name__} takes other arguments than (w, dw, config)")
+        return examine_rule(optimizer)
+    cls = optimizer if isinstance(optimizer, type) else type(optimizer)
+    if not any(callable(getattr(cls, n, None)) for n in ("update_params", "update", "step")):
+        raise TypeError(f"check_update: {cls.__name__} has neither update, update_params nor step")
+    if cls is not optimizer and _ways(cls) == [by_model]:
+        raise TypeError(
+            f"check_update: step() moves what {cls.__name__} was given; expected the class, which is then given a model"
+        )
+    return examine_optimizer(cls, None if cls is optimizer else optimizer)
+
+
+def examine_optimizer(cls: type, like: Any = None) -> Report:
+    """The report on an optimizer's class, or on an object: whether its steps are those of the rule that it is named after."""
+    maker = _Maker(cls) if like is None else lambda model=None: copy.deepcopy(like)
+    report = Report(f"{cls.__name__}, {STEPS} steps on two layers")
+    way, problem = None, None
+    for candidate in _ways(cls):
+        try:
+            together = _run(maker, candidate, 2)
+            way = candidate
+            if any(m.any() for m in together.moves.values()):
+                break
+        except Misbehaviour as raised:
+            problem = problem or raised
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+            continue
+    method = next(n for n in ("update_params", "step", "update") if callable(getattr(cls, n, None)))
+    where = f"{cls.__name__}.{method}"
+    if way is None:
+        if problem is not None and problem.line and _own(problem, cls):
+            report.findings.append(Finding(problem.kind, where, problem.message + ".", problem.hint, line=problem.line))
+        report.verdict(
+            "a step", right=False if report.findings else None, remark=problem.message if problem else "no step could be taken"
+        )
+        return report
+    line = quote(cls, method, r"-=|\+=|= .*-|set_params|setattr")
+    made = maker(Model(layers_for(Setting(2)))) if way is by_model else maker()
+    _judge(report, cls.__name__, where, line, lambda n, zeros=False: _run(maker, way, n, zeros), made)
+    if way in (by_dict, by_list) and together.replaced:
+        report.notes.append(
+            "it puts new arrays into params. Layers that were given the old ones, as Affine(params['W1'], params['b1']), "
+            "go on with those: params[key] -= ... changes them in place."
+        )
+    for option in _options(cls) if like is None else ():
+        _with(report, cls, option, way, where, line)
+    for finding in report.findings:
+        finding.locate(cls)
+    return report
+
+
+def _own(problem: Misbehaviour, cls: type) -> bool:
+    """Whether a crash is the author's: a name or an attribute of their own that is not there."""
+    return bool(re.search(rf"NameError|UnboundLocalError|'{cls.__name__}' object has no attribute", problem.message))
+
+
+def _run(maker: Any, way: Callable[..., Any], layers: int, zeros: bool = False) -> Setting:
+    setting = Setting(layers, zeros)
+    setting.take(maker if way in (by_model, one_by_one) else maker(), way)
+    return setting
+
+
+def examine_rule(function: Any) -> Report:
+    """The report on a function (w, dw, config) -> (w, config)."""
+    name = function.__name__
+    report = Report(f"{name}, {STEPS} steps")
+    held = type(name, (), {name: staticmethod(function)})
+
+    def run(layers: int, zeros: bool = False) -> Setting:
+        setting = Setting(layers, zeros)
+        setting.take(function, by_function)
+        return setting
+
+    try:
+        run(1)
+    except Misbehaviour as problem:
+        report.findings.append(Finding(problem.kind, name, problem.message + ".", problem.hint, line=problem.line))
+        report.verdict("a step", right=False, remark=problem.kind)
+        return report
+    _judge(report, name, name, quote(held, name, r"next_w\s*=|w\s*[-+]?="), run, None)
+    for finding in report.findings:
+        finding.locate(held)
+    return report
+
+
+def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., Setting], made: Any) -> None:
+    """Compare what moves with the rule of this name."""
+    family = family_of(name)
+    alone, together = run(1), run(2)
+    if not any(m.any() for m in together.moves.values()):
+        text = "after a step no parameter has moved, though no gradient is zero."
+        report.findings.append(
+            Finding(
+                "layer-not-trained",
+                where,
+                text,
+                "w -= rate * g changes an array in place; w = w - rate * g makes another",
+                line=line,
+            )
+        )
+        report.verdict("a step", right=False, remark="layer-not-trained")
+        return
+    still = [n for n, m in together.moves.items() if not m.any()]
+    if still:
+        text = f"{', '.join(still)} of two layers does not move, though no gradient is zero."
+        _add(report, where, line, "layer-not-trained", text, "the loop: does it reach every layer, and the bias?")
+        return
+    values = _values(made, family)
+    families = [family] if family else ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]
+    rate = _rate_of(made)
+    found = None
+    for one in families:
+        found = _fit(one, alone, "W1", values, rate)
+        if found is not None and (family or found.mistake is None):
+            break
+        found = found if family else None
+    if found is None:
+        found_per = _counted(family, alone, values)
+        if found_per:
+            _add(report, where, line, *found_per)
+            return
+        if not np.isfinite(np.concatenate([m.ravel() for m in alone.moves.values()])).all():
+            text = (
+                "the first step gives NaN or infinity: is t 0 in it, so that 1 - beta**t is 0?"
+                if family == "adam"
+                else "a step gives NaN or infinity."
+            )
+            _add(report, where, line, "bias-correction" if family == "adam" else "saturates", text, "t = 1 in the first step")
+            return
+        if not family:
+            report.verdict("the rule", right=None, remark="its steps are those of no rule that is known here")
+            return
+        size = _general(alone, rate)
+        _add(report, where, line, size[0], size[1], "compare with the rule, for one number and two steps by hand")
+        return
+    if found.mistake is not None and found.rate > 0:
+        _add(report, where, line, found.mistake.kind, found.mistake.message, found.mistake.hint)
+    _of_rate(report, where, line, found, rate)
+    if report.ok:
+        _of_values(report, where, line, found, made, family)
+    if report.ok and len(alone.moves) and not _same(alone, together):
+        per = _counted(family, together, values)
+        if per is None:
+            per = (
+                "shared-state",
+                "what it keeps is shared: a parameter moves otherwise when there is another layer beside it.",
+                "one array for each parameter of each layer, by a key that tells them apart",
+            )
+        _add(report, where, line, *per)
+    if report.ok:
+        others = [n for n in together.moves if _fit(families[0] if family else _family(found), together, n, values) is None]
+        if others:
+            text = f"{', '.join(others)} moves by another rule than W1."
+            _add(report, where, line, "direction", text, "the same lines for weights and biases")
+    if report.ok:
+        _zeros(report, where, line, run)
+    if alone.writes or together.writes:
+        _add(
+            report,
+            where,
+            line,
+            "mutates",
+            "a step writes into the gradients, which belong to the layers.",
+            "g = g + ..., not g += ...",
+        )
+    if report.ok:
+        report.verdict("the rule", remark=found.label)
+        report.verdict("each parameter by itself")
+
+
+def _family(found: Fit) -> str:
+    return next(f for f, rules in RIGHT.items() if any(label == found.label for label, _ in rules))
+
+
+def _add(report: Report, where: str, line: str, kind: str, message: str, hint: str) -> None:
+    report.findings.append(Finding(kind, where, message, hint, line=line))
+    report.verdict("a step", right=False, remark=kind)
+
+
+def _fit(family: str, s: Setting, name: str, values: list[tuple[float, float]], rate: float | None = None) -> Fit | None:
+    return fitting(family, s.gradients[name].reshape(STEPS, -1), s.moves[name], values, rate)
+
+
+def _same(one: Setting, other: Setting) -> bool:
+    """Whether the first layer moves the same with another one beside it; the drawn numbers of the first are the same."""
+    return all(np.allclose(m, other.moves[n], rtol=1e-6, atol=1e-12, equal_nan=True) for n, m in one.moves.items())
+
+
+def _counted(family: str, s: Setting, values: list[tuple[float, float]]) -> tuple[str, str, str] | None:
+    """Whether Adam's t is counted at every parameter, or at every layer, instead of every step."""
+    if family != "adam":
+        return None
+    for each, count in (("parameter", 2 * s.layers), ("layer", s.layers)):
+        for a, b in values:
+            g = s.gradients["W1"].reshape(STEPS, -1)
+            wanted = adam(g, a, b, times=[k * count + 1 for k in range(STEPS)])
+            power = float((wanted * wanted).sum())
+            factor = float((wanted * s.moves["W1"]).sum()) / power
+            if count > 1 and factor and np.allclose(s.moves["W1"], factor * wanted, rtol=1e-5, atol=1e-7):
+                text = f"t is counted up at every {each}, not once a step: with {count} of them it is {count + 1} in step 2."
+                return "bias-correction", text, "t += 1 once, before the loop over the parameters"
+    return None
+
+
+def _values(made: Any, family: str) -> list[tuple[float, float]]:
+    """a and b as the object says them, then the usual ones."""
+    held = _numbers(made)
+    if made is None:
+        return [(0.7, 0.9) if family == "adam" else (0.8, 0.9), *_EVERY]
+    first = [(held.get("a", 0.9), held.get("b", 0.999))] if held else []
+    return [*first, *_EVERY]
+
+
+def _numbers(made: Any) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, value in vars(made).items() if made is not None else ():
+        known = _number(name)
+        if known is not None and isinstance(value, float) and 0 < value < 1:
+            found.setdefault(known[0], value)
+    return found
+
+
+def _rate_of(made: Any) -> float | None:
+    if made is None:
+        return RATE
+    held = [v for n, v in vars(made).items() if IS_RATE.match(n) and isinstance(v, int | float)]
+    return float(held[0]) if held else RATE if any(IS_RATE.match(p.name) for p in asks(getattr(made, "update", None))) else None
+
+
+def _of_rate(report: Report, where: str, line: str, found: Fit, rate: float | None) -> None:
+    if found.rate < 0:
+        _add(
+            report,
+            where,
+            line,
+            "sign",
+            "parameters move along their gradients, but they must move against them.",
+            "w -= rate * g",
+        )
+    elif rate is None or abs(found.rate - rate) <= 1e-4 * rate or found.mistake is not None:
+        return
+    elif abs(found.rate - 1) < 1e-4:
+        _add(report, where, line, "lr-ignored", f"the rate has no effect: with {rate:g} it steps as with 1.", "rate * ...")
+    elif abs(found.rate - rate * rate) <= 1e-4 * rate * rate:
+        _add(
+            report,
+            where,
+            line,
+            "scale",
+            "the rate is multiplied in twice: into what is kept, and into the step.",
+            "once, in either",
+        )
+    else:
+        text = f"steps are {found.rate / rate:.4g} times those of the rule."
+        _add(report, where, line, "scale", text, "the rule, factor by factor")
+
+
+def _of_values(report: Report, where: str, line: str, found: Fit, made: Any, family: str) -> None:
+    """Whether the numbers that the object was given are those it uses."""
+    said = _numbers(made)
+    used = {"a": found.a, "b": found.b}
+    wanted = {"momentum": "a", "nesterov": "a", "rmsprop": "a", "adam": "ab"}.get(family, "")
+    for which in wanted:
+        if which in said and abs(said[which] - used[which]) > 1e-9:
+            text = f"it steps as with {used[which]}, whatever it is given: {said[which]} has no effect."
+            _add(report, where, line, "option-ignored", text, "self's number, not one that is written out")
+            return
+
+
+def _general(s: Setting, rate: float | None) -> tuple[str, str]:
+    g, moves = s.gradients["W1"].reshape(STEPS, -1), s.moves["W1"]
+    cosine = float((g * moves).sum()) / float(np.linalg.norm(g) * np.linalg.norm(moves))
+    text = "its steps are not those of the rule, in none of the known ways; the cosine of the angle to the gradients is "
+    return "direction", text + f"{cosine:.3g}; straight against them it is -1."
+
+
+def _zeros(report: Report, where: str, line: str, run: Callable[..., Setting]) -> None:
+    """A gradient of 0, as of a ReLU that is off."""
+    try:
+        found = run(1, True)
+    except Misbehaviour as problem:
+        _add(report, where, line, problem.kind, problem.message + ".", problem.hint)
+        return
+    if not all(np.isfinite(m).all() for m in found.moves.values()):
+        _add(
+            report,
+            where,
+            line,
+            "saturates",
+            "a gradient of 0 in the first step gives NaN: 0 / 0.",
+            "/ (np.sqrt(h) + eps), with eps = 1e-8",
+        )
+
+
+def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
+    """Options to try: a momentum of SGD, a decay of the rate."""
+    for p in _given(cls):
+        if re.match(r"momentum|mu$|mom$", p.name, re.I) and family_of(cls.__name__) == "sgd" and p.default is not p.empty:
+            if not isinstance(p.default, bool):
+                yield p.name, 0.8, "momentum"
+        elif p.name.lower() in ("decay", "lr_decay", "learning_rate_decay"):
+            yield p.name, 0.5, "decay"
+
+
+def _with(report: Report, cls: type, option: tuple[str, Any, str], way: Any, where: str, line: str) -> None:
+    """What is found with an option, and was not found without it."""
+    name, value, what = option
+    if not report.ok:
+        return
+    maker = _Maker(cls, **{name: value})
+    try:
+        one, two = _run(maker, way, 1), _run(maker, way, 2)
+    except (Misbehaviour, TypeError, ValueError, KeyError, AttributeError, IndexError) as problem:
+        if isinstance(problem, Misbehaviour) and problem.kind == "crash" and problem.line:
+            _add(report, where, line, "crash", f"with {name}={value}: {problem.message}.", "")
+        return
+    label = f"with {name}={value}"
+    if not _same(one, two):
+        text, hint = (
+            "a layer moves otherwise when there is another beside it.",
+            "what is kept belongs to one parameter of one layer",
+        )
+        if what == "decay":
+            text, hint = "the rate decays at every layer, not once a step.", "count steps once, after all layers"
+        _add(report, where, line, "shared-state", f"{label}: {text}", hint)
+        return
+    if what == "momentum":
+        g = one.gradients["W1"].reshape(STEPS, -1)
+        found = fitting("momentum", g, one.moves["W1"], [(value, 0.0)]) or fitting(
+            "nesterov", g, one.moves["W1"], [(value, 0.0)]
+        )
+        if found is None:
+            kind, text = _general(one, RATE)
+            _add(report, where, line, kind, f"{label}: {text}", "v = momentum * v - rate * g; w += v")
+        elif found.mistake is not None:
+            _add(report, where, line, found.mistake.kind, f"{label}: {found.mistake.message}", found.mistake.hint)
+        elif found.rate < 0:
+            _add(
+                report,
+                where,
+                line,
+                "sign",
+                f"{label}: parameters move along their gradients.",
+                "v = momentum * v - rate * g; w += v",
+            )
+        else:
+            report.verdict(label, remark=found.label)
+
+
+__all__ = ["check_update", "examine_optimizer", "examine_rule", "family_of", "is_optimizer", "is_rule"]

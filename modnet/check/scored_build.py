@@ -1,0 +1,279 @@
+"""Networks that have their own loss, built from a stranger's class by the names of its arguments, with x and t for them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modnet.check.recipes import NotBuilt
+from modnet.check.report import Report
+from modnet.check.scored import Scored, asks, form_of, has_layers
+from modnet.check.scored_judge import examine_scored, spread
+from modnet.check.subject import Misbehaviour, call
+
+_D, _H, _C = 3, 4, 3
+#: What an argument of a constructor is, by its name in lower case without underscores and digits.
+_ARGUMENTS = {
+    "every": r"(layers?|network)?(sizes?|dims?|shape|structure|architecture|widths?)|layersdims|"
+    r"layers?(sizes|dims|sizelist|list)|sizelist",
+    "hiddens": r"n?hid(den)?(size|dim|layer|unit|node|neuron|layersize|layerdim)?(s|list|slist)",
+    "hidden": r"(n|num|nb|number)?(of)?(hid(den)?)(size|dim|nodes?|units?|neurons?|num|layer|layersize|features)?|nh|h",
+    "input": r"(n|num|nb|number)?(of)?(in|inp|input|inputs|features?)(size|dim|nodes?|units?|neurons?|num|layer|features?)?|"
+    r"nx|d|indim|insize|inputlayersize|nfeatures?",
+    "output": r"(n|num|nb|number)?(of)?(out|outputs?|class(es)?)(size|dim|nodes?|units?|neurons?|num|layer|features?)?|ny|c|"
+    r"outputlayersize|nclasses",
+    "layers": r"(n|num|nb|number)(of)?(hidden)?layers?|hiddenlayernum",
+    "dtype": r"dtype",
+    "filters": r"(num|n|number)?filters?(num)?|numchannels",
+    "window": r"(filter|kernel|pool)size",
+    "rate": r"lr|learningrate|eta|alpha",
+    "scale": r"(weight)?(init)?(scale|std)|weightscale|weightinitstd|std",
+}
+
+
+class Attempt(NamedTuple):
+    """A network and what it takes. right : whether nothing was found."""
+
+    report: Report
+    right: bool
+
+
+def examine_network_class(cls: type) -> Report:
+    """The report on a network's class: the first sizes and kind of truth with which its gradients are right, else the first.
+
+    A truth may be whole numbers, rows with a one, or numbers: what a loss does not take is no finding.
+    """
+    tried: list[Report] = []
+    failed: list[Misbehaviour] = []
+    for net in _built(cls, failed):
+        for x, t in _data(net, failed):
+            report = examine_scored(net, x, t)
+            if report.ok:
+                _with_options(report, cls, net, x, t)
+                return report
+            tried.append(report)
+        if tried:
+            break
+    if not tried:
+        lacks = rf"NameError|UnboundLocalError|'{cls.__name__}' object has no attribute"
+        own = next((f for f in failed if f.line and re.search(lacks, f.message)), None)
+        if own is not None:
+            raise own
+        why = failed[0].message if failed else "what its arguments mean is not known"
+        raise NotBuilt(f"{cls.__name__}{_asked(cls)} could not be asked: {why}. check_network checks one that you build")
+    said = [r for r in tried if not any(f.kind in ("crash", "shape", "saturates") for f in r.findings)]
+    return (said or tried)[0]
+
+
+def _asked(cls: type) -> str:
+    try:
+        return str(inspect.signature(cls)).split(" ->")[0]
+    except (TypeError, ValueError):
+        return ""
+
+
+def _with_options(report: Report, cls: type, net: Any, x: np.ndarray, t: Any) -> None:
+    """What is found with an option on or off, a normalisation or a dropout, and was not found without."""
+    for p in inspect.signature(cls).parameters.values():
+        values: list[Any] = []
+        word = p.name.lower().replace("_", "")
+        if isinstance(p.default, bool) and not re.search("verbose|plot|debug|print", word):
+            values = [not p.default]
+        elif "normalization" in word and (p.default is None or isinstance(p.default, str)):
+            values = ["batchnorm", "layernorm"]
+        elif word == "activation" and isinstance(p.default, str):
+            values = [v for v in ("sigmoid", "tanh", "relu") if v != p.default]
+        for value in values:
+            try:
+                other = next(_built(cls, [], {p.name: value}))
+                found = examine_scored(other, x, t)
+            except (StopIteration, Misbehaviour, ValueError, TypeError):
+                continue
+            if not any(f.kind in ("crash", "shape", "saturates", "not-implemented") for f in found.findings):
+                report.add(found, f"with {p.name}={value!r}")
+
+
+def _built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None = None) -> Iterator[Any]:
+    """Objects of a class, the smallest first."""
+    for small, many in ((True, True), (True, False), (False, True)):
+        arguments = _arguments(cls, small, many)
+        if arguments is None:
+            return
+        arguments.update(options or {})
+        np.random.seed(1)  # noqa: NPY002
+        try:
+            net = call(f"{cls.__name__}(...)", lambda given=arguments: cls(**given))
+        except Misbehaviour as problem:
+            failed.append(problem)
+            continue
+        if form_of(cls) or has_layers(net):
+            _clean(net)
+            yield net
+
+
+def _clean(net: Any) -> None:
+    """Parameters that are no arrays of float64 become so where nothing else holds them."""
+    held = getattr(net, "params", None)
+    if isinstance(held, dict):
+        for key, value in held.items():
+            if isinstance(value, np.ndarray) and value.dtype == np.float32:
+                held[key] = value.astype(np.float64)
+
+
+def _arguments(cls: type, small: bool, many: bool) -> dict[str, Any] | None:
+    """Values for a constructor, with several hidden layers if it may be; None if one that is required has no known meaning."""
+    try:
+        given = [p for p in inspect.signature(cls).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    except (TypeError, ValueError):
+        return None
+    found: dict[str, Any] = {}
+    for p in given:
+        word = re.sub(r"[^a-z]", "", p.name.lower())
+        role = next((r for r, pattern in _ARGUMENTS.items() if re.fullmatch(pattern, word)), "")
+        value = _value(role, p, small, many)
+        if value is not None:
+            found[p.name] = value
+        elif p.default is p.empty:
+            return None
+    return found
+
+
+def _value(role: str, p: inspect.Parameter, small: bool, many: bool) -> Any:
+    needed = p.default is p.empty
+    listed = isinstance(p.default, list | tuple) or "list" in str(p.annotation).lower()
+    if p.default is None and small and re.fullmatch(r"conv_?params?", p.name):
+        return {"filter_num": 2, "filter_size": 3, "pad": 0, "stride": 1}
+    if isinstance(p.default, dict) and small:
+        return {k: _option(str(k), v) for k, v in p.default.items()}
+    if role == "input" and isinstance(p.default, tuple):
+        return (*p.default[:1], *(8 if small else side for side in p.default[1:])) if len(p.default) == 3 else None
+    if not (small or needed):
+        return None
+    if role in ("hidden", "hiddens") and (listed or (role == "hiddens" and many and not isinstance(p.default, int))):
+        return [_H, 5]
+    numbers = {
+        "hidden": _H,
+        "hiddens": _H,
+        "layers": 2 if needed else None,
+        "input": _D,
+        "output": _C,
+        "filters": 2,
+        "window": 3,
+        "rate": 0.1,
+        "scale": 0.1 if needed else None,
+    }
+    if role == "dtype":
+        return np.float64
+    if role == "every":
+        return [_D, _H, _C] if needed or listed else None
+    return numbers.get(role)
+
+
+def _option(key: str, value: Any) -> Any:
+    return 2 if "num" in key else 3 if "size" in key else value
+
+
+def _data(net: Any, failed: list[Misbehaviour]) -> Iterator[tuple[np.ndarray, Any]]:
+    """x and t that a network takes, the likeliest truth first."""
+    rng = np.random.default_rng(0)
+    for shape in _shapes(net):
+        x = rng.normal(size=shape)
+        if form_of(type(net)) == "":
+            try:
+                scored = Scored(net, x, np.zeros(1))
+                out = scored.output()
+            except (Misbehaviour, TypeError, ValueError, AttributeError) as problem:
+                failed += [problem] if isinstance(problem, Misbehaviour) else []
+                continue
+            if np.isfinite(out).all() and out.ndim and len(out) == len(x):
+                yield x, rng.normal(size=out.shape)
+                return
+            continue
+        classes = _classes(net, x)
+        labels = np.arange(len(x)) % classes
+        truths: list[Any] = [np.eye(classes)[labels], labels]
+        loss = getattr(type(net), "loss", None) or type(net).forward
+        if asks(loss)[1].name.lower().startswith("y"):
+            truths.reverse()
+        truths.append(rng.normal(size=(len(x), classes)))
+        scoring, answering = [], []
+        for t in truths:
+            try:
+                scored = Scored(net, x, t)
+                spread(scored)
+                if np.isfinite(scored.score()):
+                    scoring.append(t)
+                    scored.gradients()
+                    answering.append(t)
+            except Misbehaviour as problem:
+                failed.append(problem)
+            except (TypeError, ValueError, AttributeError, KeyError):
+                continue
+        yield from ((x, t) for t in answering or scoring[:1])
+        if scoring:
+            return
+
+
+def _classes(net: Any, x: np.ndarray) -> int:
+    """The number of outputs."""
+    try:
+        out = Scored(net, x, None).output()
+    except (Misbehaviour, TypeError, ValueError, StopIteration):
+        return _C
+    return int(out.shape[-1]) if out.ndim == 2 and out.shape[-1] > 1 else _C
+
+
+def _shapes(net: Any) -> list[tuple[int, ...]]:
+    """Shapes of x: what the constructor says, else a width that the first parameters have."""
+    given = getattr(net, "input_dim", None) or getattr(net, "input_shape", None)
+    signature = inspect.signature(type(net)).parameters
+    pictures = [p.default for p in signature.values() if isinstance(p.default, tuple) and len(p.default) == 3]
+    if isinstance(given, tuple) and len(given) == 3:
+        pictures.insert(0, given)
+    shapes: list[tuple[int, ...]] = []
+    for chan, *sides in pictures:
+        shapes += [(3, chan, 8, 8), (3, chan, *sides)]
+    widths = [_D]
+    try:
+        held = Scored(net, np.zeros((2, 2)), None).parameters()
+    except Misbehaviour:
+        held = {}
+    for array in list(held.values())[:2]:
+        widths += [n for n in array.shape if array.ndim == 2]
+    return shapes + [(5, n) for n in dict.fromkeys(widths)]
+
+
+def network_of_layers(cls: type) -> Report | None:
+    """The report on a class that goes forward and back by the layers that it keeps in a list; None if it is no such network."""
+    net = next(_built(cls, []), None)
+    if net is None or form_of(cls):
+        return None
+    try:
+        return examine_network_class(cls)
+    except NotBuilt:
+        return None
+
+
+def used_by(cls: type) -> set[str]:
+    """The names of functions and classes that a class's methods call, directly or through functions of their own."""
+    found: set[str] = set()
+    waiting = [v.__code__ for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
+    spaces = [v.__globals__ for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
+    while waiting:
+        code = waiting.pop()
+        for name in set(code.co_names) - found:
+            value = next((space[name] for space in spaces if name in space), None)
+            if inspect.isfunction(value):
+                spaces.append(value.__globals__)
+                waiting.append(value.__code__)
+            if inspect.isfunction(value) or inspect.isclass(value):
+                found.add(name)
+        waiting += [c for c in code.co_consts if inspect.iscode(c)]
+    return found
+
+
+__all__ = ["examine_network_class", "network_of_layers", "used_by"]
