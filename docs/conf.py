@@ -49,6 +49,7 @@ html_title = "modnet"
 html_static_path = ["_static"]
 html_css_files = ["modnet.css"]
 html_show_sourcelink = False
+html_sidebars = {"*": []}  # a page without neighbours has the whole width
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navigation_with_keys": False,

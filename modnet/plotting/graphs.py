@@ -79,8 +79,9 @@ def _draw_graph(
                 },
                 zorder=1,
             )  # fmt: skip
+            x, y = ax.transData.inverted().transform(middle + aside / 2)
             ax.text(
-                *ax.transData.inverted().transform(middle + aside / 2), f"{slope:.3g}", fontsize=8, color="0.25", ha="center",
+                x, y, f"{slope:.3g}", fontsize=8, color="0.25", ha="center",
                 va="center", bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}, zorder=2,
             )  # fmt: skip
     bare(ax)
