@@ -15,7 +15,7 @@ from modnet.check.training.change import Apply, Change, of_net
 from modnet.check.training.facts import Facts
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
-from modnet.check.training.task import Task
+from modnet.check.training.task import SQUEEZED, Task
 from modnet.check.training.wild import Tamed
 from modnet.losses import (
     BCE,
@@ -260,7 +260,7 @@ def losses(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         seen = f"{name} is a loss of amounts, and the targets yes and no"
         yield Change("wrong-loss", 30 if isinstance(loss, MSE) else 56, seen, variants)
     elif task.wild and not isinstance(loss, MAE | Huber):
-        seen = f"{Tamed(setup.y).seen('y', setup.y)}; squares of them are all that {name} sees"
+        seen = f"{Tamed(setup.y, SQUEEZED).seen('y', setup.y)}; squares of them are all that {name} sees"
         robust: list[tuple[str, Apply]] = [
             ("loss = Huber()", lambda s: s.but(loss=Huber())), ("loss = MAE()", lambda s: s.but(loss=MAE())),
         ]  # fmt: skip

@@ -80,6 +80,17 @@ def _redraw(which: list[int]) -> Apply:
     return apply
 
 
+def held(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
+    """Layers that the optimizer holds as they are."""
+    still = [i for i, factor in setup.rates.items() if factor == 0]
+    if still:
+        leaves = edit.places(setup.net)
+        names = ", ".join(f"{leaves[i].name} {leaves[i].module}" for i in still if i < len(leaves))
+        line = "optimizer.attach(net), without these rates"
+        yield Change("layer-not-trained", 77, f"the optimizer holds {names} as they are: rates of 0",
+                     [(line, lambda s: s.but(rates={}))], leaves[still[0]].name)  # fmt: skip
+
+
 def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     """Units that are dead, or through which no gradient passes, or that are dropped."""
     if not facts.looks_inside:

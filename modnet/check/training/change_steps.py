@@ -133,6 +133,15 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     total = setup.epochs * setup.steps
     falling = "still falling" in fell(base)
     seen = f"{total} steps in {setup.asked} epoch{'s' * (setup.asked != 1)}; {fell(base)}"
+    if setup.patience is not None and len(base.losses) < setup.epochs:
+        stopped = max(1, round(len(base.losses) * setup.asked / setup.epochs))
+        seen = f"patience={setup.patience} ended it after {stopped} of {setup.asked} epochs"
+        more = max(10, 5 * setup.patience)
+        longer: list[tuple[str, Apply]] = [
+            (f"patience={more}", lambda s: s.but(patience=more)), ("fit without patience", lambda s: s.but(patience=None)),
+        ]  # fmt: skip
+        yield Change("too-few-epochs", 68 if len(base.losses) < 0.3 * setup.epochs else 40, seen, longer)
+        return
     few = setup.epochs <= 3 or total <= 100
     yield Change("too-few-epochs", 66 if few else 36 if falling else 26, seen,
                  [(f"epochs={setup.asked * f}", _longer(f)) for f in (5, 30, 150 if few else 60)], ladder=True)  # fmt: skip
@@ -141,6 +150,9 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         new = 16 if n < 1000 else 32
         yield Change("batch-size", 67, f"batches of {min(size, n)} make {total} steps in {setup.asked} epochs",
                      [(f"batch_size={new}", lambda s: s.but(batch_size=new))])  # fmt: skip
+    elif size <= 4 and n >= 32 and facts.is_normalised:
+        seen = f"BatchNorm takes the mean and the deviation of {size} example{'s' * (size > 1)} at each step"
+        yield Change("batch-size", 69, seen, [("batch_size=32", lambda s: s.but(batch_size=32))])
     elif size <= 2 and n >= 32:
         yield Change("batch-size", 37, f"{size} example{'s' * (size > 1)} a step",
                      [("batch_size=32", lambda s: s.but(batch_size=32))])  # fmt: skip

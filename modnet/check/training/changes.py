@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from modnet.check.training.change import Change
 from modnet.check.training.change_ends import losses, output, shapes, targets
-from modnet.check.training.change_inside import architecture, inputs, units, weights
+from modnet.check.training.change_inside import architecture, held, inputs, units, weights
 from modnet.check.training.change_steps import data, effort, rates
 from modnet.check.training.facts import Facts
 from modnet.check.training.setup import Run, Setup
@@ -18,6 +18,6 @@ from modnet.check.training.setup import Run, Setup
 def proposals(setup: Setup, facts: Facts, base: Run) -> list[Change]:
     """The changes that are worth a trial, the heaviest first."""
     found: list[Change] = []
-    for make in (shapes, targets, output, losses, inputs, weights, units, architecture, rates, effort, data):
+    for make in (shapes, targets, output, losses, inputs, weights, held, units, architecture, rates, effort, data):
         found += make(setup, facts, base)
     return sorted(found, key=lambda change: -change.weight)

@@ -67,6 +67,11 @@ class Facts:
         """The class of the activation at the end; empty if there is none."""
         return name_of(self.end.module) if self.end is not None and is_activation(self.end.module) else ""
 
+    @property
+    def is_normalised(self) -> bool:
+        """Whether there is a BatchNorm."""
+        return any(name_of(module) == "BatchNorm" for _, module, _, _ in self.outputs)
+
     # Inputs.
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.training.setup import Setup
-from modnet.check.training.task import Task
+from modnet.check.training.task import SQUEEZED, Task
 from modnet.check.training.wild import Tamed
 from modnet.losses import MSE, BCEWithLogits, CrossEntropy, Huber, Poisson
 from modnet.modules import Embedding, Linear, ReLU, Reshape, Sequential, Tanh
@@ -109,7 +109,7 @@ def references(setup: Setup, words: bool) -> list[tuple[str, Setup]]:
         if task.link == "exp":
             loss, task = Poisson(), Task("numbers", link="exp")
         else:
-            columns = Columns(Tamed(y)(y))
+            columns = Columns(Tamed(y, SQUEEZED)(y))
             y, back = columns(y), columns.back
             loss, task = (Huber() if task.wild else MSE()), Task("numbers", wild=task.wild)
     rows = int(np.prod(outputs))

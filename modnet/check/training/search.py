@@ -72,6 +72,7 @@ class Search:
         self.few = few
         self.report, self.words, self.first, self.shorter, self.pair = report, words, first, shorter, pair
         self.gap = _GAP
+        self.behind = False  # whether it learns less than the reference
         self.budget = Budget(_WORK, seconds)
         self.make = lambda draw: make(draw).but(look_at_clock=self.budget.look_at_clock)
         self.setup = self.make(0)
@@ -146,6 +147,7 @@ class Search:
             report.verdicts[place] = ("learns", "not checked", remark)
             return
         report.verdicts[place] = ("learns", "wrong", self._figure(base))
+        self.behind = True
         cure = self._search(base)
         if cure is None:
             report.verdicts[place] = (

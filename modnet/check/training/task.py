@@ -17,6 +17,8 @@ from modnet.check.training.wild import far_out
 
 #: The losses of the library that take scores on both sides of 0, where others take them on both sides of 1/2.
 _SIGNED = ("BCEWithLogits", "Hinge", "Perceptron")
+#: See `far_out`: targets that are judged by squares have to be closer together than columns.
+SQUEEZED = 1.0
 _FEW = 20  # different values of targets that may be classes
 
 
@@ -68,7 +70,9 @@ class Task:
         codes = tuple(float(v) for v in values) if whole and single and len(values) > 2 else ()
         names = {base.__name__ for base in type(loss).__mro__}
         link = "sigmoid" if "BCEWithLogits" in names else "exp" if "Poisson" in names else ""
-        wild = not link and any(far_out(column) is not None for column in y.reshape(len(y), -1).astype(np.float64).T[:20])
+        wild = not link and any(
+            far_out(column, SQUEEZED) is not None for column in y.reshape(len(y), -1).astype(np.float64).T[:20]
+        )
         return cls("numbers", codes=() if link == "exp" else codes, link=link, wild=wild)
 
     @property

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied
 from modnet.check.layers import needs_integers
-from modnet.check.report import Report
+from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
-from modnet.check.training.byhand import as_sgd, is_plain, known_loss, law_of, translated
-from modnet.check.training.change import Change
-from modnet.check.training.change_steps import faster
+from modnet.check.training.byhand import is_plain
 from modnet.check.training.examples import Examples, is_complete, read_batches, sample
 from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
 from modnet.check.training.report import TrainingFinding, TrainingReport
 from modnet.check.training.search import Search
-from modnet.check.training.setup import Setup, frozen
 from modnet.check.training.steps import check_steps
-from modnet.check.training.task import Task
+from modnet.check.training.trained import NAMES, subject
 from modnet.inputs import as_numbers, as_targets, real
-from modnet.training import fit, predict
+from modnet.training import fit
 from modnet.training.sources import is_batches
 
 _STEPS_ON = 64  # examples on which the steps themselves are looked at
-_NAMES = {"sign": "wrong-sign", "never-zeroed": "not-zeroed"}
 #: Findings about steps that depend on the data and the rate, and are left to the experiments.
 _LEFT_TO_TRIALS = ("scale", "direction")
 
@@ -118,30 +111,24 @@ def _check(
         left = (*_LEFT_TO_TRIALS, "lr-ignored") if ours else _LEFT_TO_TRIALS
         certain = [f for f in steps.findings if f.kind not in left]
         report.verdict("a step", right=not certain, remark=certain[0].kind if certain else "against the gradient, by the rate")
-        if certain and certain[0].kind not in _NAMES:
+        if certain and certain[0].kind not in NAMES:
             report.findings += certain
             return
         steps.findings = certain
     try:
-        subject = _subject(net, loss, optimizer, X, y, size, ours, steps)
+        found = subject(net, loss, optimizer, X, y, size, steps)
     except ValueError as error:  # the network does not take X
         report.findings.append(TrainingFinding("crash", "X", " ".join(str(error).split()) + "."))
         return
-    data = Examples(X, y, options, subject.setup_parts["task"], is_complete(X))
-    cut = data.cut(subject.setup_parts)
+    data = Examples(X, y, options, found.parts["task"], is_complete(X))
+    cut = data.cut(found.parts)
     if cut:
         report.verdict("the training", right=None, remark=cut)
-    first = [*data.mismatch(), *subject.first]
+    first = [*data.mismatch(), *found.first]
     search = Search(data.make, report, words, limit, first, shorter=data.shorter, few=data.few, pair=data.pair)
     search.run()
     _symptoms(report, search)
-    if steps is not None and steps.findings and report.ok:  # learns all the same
-        found = steps.findings[0]
-        report.findings.append(TrainingFinding(_NAMES[found.kind], found.where, found.message, found.hint, line=found.line))
-    if steps is not None and steps.findings:
-        for finding in report.findings:
-            if finding.kind == _NAMES[steps.findings[0].kind]:
-                finding.line, finding.where = steps.findings[0].line, steps.findings[0].where
+    _place(report, steps.findings[0] if steps is not None and steps.findings else None, found.wrong, search.behind)
     report.seconds = search.budget.taken
     left_out = [name for name in ("augment", "callbacks", "comm") if options[name] not in (None, ())]
     if left_out:
@@ -153,88 +140,27 @@ def _check(
         report.verdict("the search", right=None, remark="the work allowed was used up: a later change may cure as well")
 
 
-# --- who trains -------------------------------------------------------------------------------------------------------
+def _place(report: TrainingReport, step: Finding | None, wrong: Finding | None, behind: bool) -> None:
+    """Findings that were seen in the code as well: with their place in it, and without a cure if none was found.
 
-
-@dataclass
-class _Subject:
-    """What trains, in the form that is run; and changes that only it can have."""
-
-    setup_parts: dict[str, Any]
-    first: list[Change]
-
-
-def _subject(
-    net: Any, loss: Any, optimizer: Any, X: np.ndarray, y: np.ndarray, size: int, ours: bool, steps: Report | None
-) -> _Subject:  # fmt: skip
-    few = X[:_STEPS_ON]
-    twin = translated(net, few) if is_plain(net) else None
-    own = net if twin is None else twin
-    yhat = np.asarray(predict(own, few) if hasattr(own, "storage") else copied(own).forward(few.copy()))
-    task = Task.of(loss, y, yhat.shape[1:])
-    plain = twin is not None
-    if ours:
-        parts = {"net": own, "loss": loss, "optimizer": optimizer.fresh(), "task": task, "rates": frozen(net, optimizer)}
-        return _Subject({**parts, "plain_classes": plain}, [])
-    where = f"{type(optimizer).__name__}.step"
-    rows = sample(len(X), size)
-    law = law_of(net, loss, optimizer, X[rows], y[rows])
-    known, factor = known_loss(loss, y[:_STEPS_ON], yhat) if not hasattr(type(loss), "is_compiled") else (loss, 1.0)
-    kinds = [_NAMES[f.kind] for f in steps.findings] if steps is not None else []
-    translatable = law is not None and known is not None and hasattr(own, "storage")
-    walk: dict[str, Any] = {}
-    if translatable and law is not None:
-        walk = {
-            "net": own, "loss": known, "optimizer": as_sgd(law.rate * factor), "plain_classes": plain,
-            "rate_name": law.name or "eps", "loop": None,
-        }  # fmt: skip
-    if walk and law is not None and not kinds and law.plain and law.rate > 0:
-        first = []
-        if not law.divided and size > 1:
-            seen_twice = "a step on the same examples twice is twice as long: the gradient is a sum over the batch"
-            line = "delta = loss.backward(y, yhat) / len(y)"
-            first.append(Change("not-divided", 98, seen_twice, [(line, lambda s: faster(s, 1 / size))], where))
-        return _Subject({**walk, "task": task}, first)
-    # A loop that is not plain descent is run as it is.
-    name = law.name if law is not None else ""
-    parts = {"net": net, "loss": loss, "optimizer": optimizer, "task": task, "loop": _step, "rate_name": name}
-    seen = {
-        "wrong-sign": "a step goes uphill: along it the loss grows",
-        "not-zeroed": "gradients of the last step are still in the next one's",
-    }
-    lines = {
-        "wrong-sign": "parameters -= rate * gradient, and delta = loss.backward(y, yhat), y first",
-        "not-zeroed": "net.zero_grad() before backward_update_gradient, in every step",
-    }
-    first = [Change(k, 99, seen[k], [(lines[k], lambda s: s.but(**walk))], where) for k in kinds if walk]
-    if name and not kinds:
-        first += _loop_rates(name, optimizer)
-    return _Subject(parts, first)
-
-
-def _loop_rates(name: str, optimizer: Any) -> list[Change]:
-    """Other rates for a loop by hand that is run as it is."""
-    given = float(getattr(optimizer, name))
-
-    def at(factor: float) -> Callable[[Setup], Setup]:
-        def apply(setup: Setup) -> Setup:
-            net, loss, twin = copied([setup.net, setup.loss, setup.optimizer])
-            setattr(twin, name, given * factor)
-            return setup.but(net=net, loss=loss, optimizer=twin)
-
-        return apply
-
-    def lines(factors: tuple[float, ...]) -> list[tuple[str, Callable[[Setup], Setup]]]:
-        return [(f"optimizer.{name} = {given * f:g}", at(f)) for f in factors]
-
-    return [
-        Change("rate-too-large", 46, f"the rate is {given:g}", lines((0.1, 0.01, 0.001)), ladder=True),
-        Change("rate-too-small", 46, f"the rate is {given:g}", lines((10.0, 100.0, 1e3, 1e4, 1e5)), ladder=True),
-    ]
-
-
-def _step(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
-    optimizer.step(x, y)
+    Parameters
+    ----------
+    step, wrong : what the check of the steps and that of the gradient found.
+    behind : whether it learns less than the reference.
+    """
+    known = [(NAMES[step.kind], step)] if step is not None else []
+    known += [("wrong-gradient", wrong)] if wrong is not None else []
+    for kind, seen in known:
+        for finding in report.findings:
+            if finding.kind == kind:
+                finding.line, finding.where, finding.hint = seen.line, seen.where, finding.hint or seen.hint
+    if step is not None and report.ok:  # learns all the same
+        report.findings.append(TrainingFinding(NAMES[step.kind], step.where, step.message, step.hint, line=step.line))
+    if wrong is not None and report.ok:
+        report.verdict("the gradient", right=False, remark=f"{wrong.kind} in {wrong.where}: ask check_network")
+        if behind:
+            message = f"{wrong.kind}: {wrong.message}"
+            report.findings.append(TrainingFinding("wrong-gradient", wrong.where, message, wrong.hint, line=wrong.line))
 
 
 def _symptoms(report: TrainingReport, search: Search) -> None:
