@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check import layer_calls
+from modnet.check.numeric import along
 from modnet.check.question import Question
 from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
@@ -31,8 +33,9 @@ _TRAINING = re.compile(r"^(is_?)?(train(ing)?|(for_?)?train\w*|mode)$", re.I)
 _EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)$", re.I)
 _INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
 _CACHE = re.compile(r"cache|ctx|context|saved", re.I)
-_OUTPUTS = ("output", "out", "outputs", "activated_output", "A", "Z", "y")
-_DELTAS = ("dinputs", "dinput", "d_inputs", "d_input", "dx", "dX", "dLdA", "dLdZ", "dA", "dA_prev", "delta", "grad_input")
+#: Where forward and backward put what they do not return, by names without case and underscores.
+_OUTPUTS = ("output", "out", "outputs", "activatedoutput", "a", "z", "y")
+_DELTAS = ("dinputs", "dinput", "dx", "dlda", "dldz", "da", "daprev", "delta", "gradinput", "inputgrad", "inputgradient", "din")
 _TRAINED = re.compile(r"bias|weight|param|theta|gamma|beta|filt|kernel|^[wb]\d*$|_[wb]$", re.I)
 _NO_PARAMETER = re.compile(r"grad|last|cache|input|output|saved|mask|running|moving|veloc|momentum|^(x|z|y|out)$", re.I)
 _PLACE = "_parameters."  # where modules of the contract have what learns
@@ -47,9 +50,13 @@ class Adapted(Subject):
     def __init__(self, module: Any, x: np.ndarray, recipe: Recipe | None = None) -> None:
         super().__init__(module, x)
         self.recipe = recipe
-        self.names[DELTA] = self.names[GRADIENT] = "backward"
+        methods = layer_calls.methods_of(module)
+        self.slopes = methods is not None and methods.slopes
+        value, back = methods[:2] if methods is not None else ("forward", "backward")
+        self.names[FORWARD], self.names[DELTA], self.names[GRADIENT] = value, back, back
+        self.reading = "above"  # what backward is given; "input", "output" if it may be the derivative alone
         self.remembers = self.replaces = True
-        self.asked = _positional(getattr(module, "backward", None))
+        self.asked = _positional(getattr(module, back, None))
         self.updates = any(_RATE.match(p.name) for p in self.asked or ())
         self.unknown = self._unknown()
         self.single = self._takes_one()
@@ -62,6 +69,31 @@ class Adapted(Subject):
         self.channels_first = self.x.ndim > 2 and not self.single and self.x.shape[1] <= self.x.shape[-1]
         if self.recipe is not None and self.recipe.dims:
             self.channels_first = self.recipe.first
+        if self.slopes and self.x.dtype.kind == "f":
+            self._settle_reading()
+
+    def _settle_reading(self) -> None:
+        """What a method that may give the derivative alone is given: what makes it right, else what its name says."""
+        required = [p for p in self.asked or () if p.default is p.empty]
+        if not required:
+            return
+        readings = ["above", "input", "output"]
+        if len(required) == 1 and not layer_calls.is_above(required[0].name):
+            readings = ["input", "output", "above"]
+        delta = self.weights(7)
+        v = np.random.default_rng(9).uniform(-1, 1, self.x.shape)
+        try:
+            truth = float(along(lambda at: (delta * self.forward(at)).sum(), self.x, v, self.precision))
+        except Misbehaviour:
+            truth = np.nan
+        for self.reading in readings:
+            try:
+                got = self.delta(self.x, delta)
+            except Misbehaviour:
+                continue
+            if got.shape == self.x.shape and abs(float((got * v).sum()) - truth) <= 1e-5 * max(1.0, abs(truth)):
+                return
+        self.reading = readings[0]
 
     def _takes_one(self) -> bool:
         """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
@@ -107,23 +139,20 @@ class Adapted(Subject):
         return np.asarray(found[0])[None] if self.single and found[0] is not None else found[0]
 
     def _forward(self, module: Any, x: np.ndarray) -> Any:
-        before = {n: getattr(module, n, None) for n in _OUTPUTS}
-        method = module.forward
+        before = _held(module, _OUTPUTS)
+        name = self.names[FORWARD]
+        method = getattr(module, name)
         given, by_name = [x], {}
         for p in (_positional(method) or [])[1:]:
             if is_mode(p.name):
                 by_name[p.name] = _mode(p.name, p.default)
-        out = call("forward", lambda: method(*given, **by_name))
+        out = call(name, lambda: method(*given, **by_name))
         if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
             module._given_cache = out[1] if len(out) == 2 else out[1:]
             return out[0]
         if out is not None:
             return out
-        for name in _OUTPUTS:
-            value = getattr(module, name, None)
-            if isinstance(value, np.ndarray) and value is not before[name]:
-                return value
-        return None
+        return next((v for n, v in _held(module, _OUTPUTS).items() if v is not before.get(n)), None)
 
     def _backward(self, module: Any, delta: np.ndarray, rate: float = 1.0) -> tuple[Any, tuple[Any, ...]]:
         """dL/dinput, and what else backward returned."""
@@ -145,24 +174,29 @@ class Adapted(Subject):
                 names[p.name], used = delta, True
         if self.asked is None:
             arguments, used = [delta], True
-        before = {n: getattr(module, n, None) for n in _DELTAS}
-        out = call("backward", lambda: module.backward(*arguments, **names))
-        if not used and isinstance(out, np.ndarray) and out.shape == delta.shape:
-            return out * delta, ()  # the derivative alone
+        if self.reading != "above":
+            names = {n: self._given(module, x) if v is delta else v for n, v in names.items()}
+        before, name = _held(module, _DELTAS), self.names[DELTA]
+        out = call(name, lambda: getattr(module, name)(*arguments, **names))
+        if (not used or self.reading != "above") and (alone := _times(out, delta)) is not None:
+            return alone, ()  # the derivative alone
         if isinstance(out, tuple | list) and out:
             return out[0], tuple(out[1:])
         if isinstance(out, dict):
-            return next((out[n] for n in out if _core(str(n)) in map(_core, _DELTAS)), None), tuple(out.values())
+            return next((out[n] for n in out if _core(str(n)) in _DELTAS), None), tuple(out.values())
         if out is not None:
             return out, ()
-        self._misspelt(module, before)
-        changed = [v for n in _DELTAS if isinstance(v := getattr(module, n, None), np.ndarray) and v is not before[n]]
+        changed = [v for n, v in _held(module, _DELTAS).items() if v is not before.get(n)]
+        if not changed:
+            self._misspelt(module)
         return next((v for v in changed if v.shape == x.shape), changed[0] if changed else None), ()
 
-    def _misspelt(self, module: Any, before: dict[str, Any]) -> None:
+    def _given(self, module: Any, x: np.ndarray) -> np.ndarray:
+        """What a derivative alone is taken at."""
+        return x.copy() if self.reading == "input" else np.array(self._forward(module, x.copy()), dtype=float)
+
+    def _misspelt(self, module: Any) -> None:
         """Whether the gradient by the input went to the name that held the input: then later ones read the wrong numbers."""
-        if any(getattr(module, n, None) is not before[n] for n in _DELTAS):
-            return
         x = self.x[0] if self.single else self.x
         for name, value in vars(module).items():
             if _INPUT.match(name) and isinstance(value, np.ndarray) and value.shape == x.shape and not np.array_equal(value, x):
@@ -174,7 +208,7 @@ class Adapted(Subject):
 
     def explain_delta(self, q: Question) -> list[Finding] | None:
         """The mistakes that these styles have beside the general ones."""
-        name, delta = "backward", q.delta
+        name, delta = self.names[DELTA], q.delta
         if self.updates and (found := self._updated_first(q)):
             return found
         if q.x.shape != q.out.shape or not q.whole:
@@ -289,21 +323,43 @@ class Adapted(Subject):
             told = re.search(r"gradient of [\w.\[\]']*?(\w+)\W*? (?:is|comes|has|differs|belongs)", finding.message)
             line = told and self.quote(DELTA, rf"\bd_?(Ld|L)?_?{told[1]}\w*\b.*=", rf"grad\w*.*\b{told[1]}\b.*=")
             finding.line = line or finding.line
-        rows = [row for row in report.verdicts if row[0] != "backward"]
-        own = [row for row in report.verdicts if row[0] == "backward"]
-        labels = ["backward: the input's gradient", "backward: the parameters'"]
+        back = self.names[DELTA]
+        rows = [row for row in report.verdicts if row[0] != back]
+        own = [row for row in report.verdicts if row[0] == back]
+        labels = [f"{back}: the input's gradient", f"{back}: the parameters'"]
         report.verdicts = rows + [(label, *row[1:]) for label, row in zip(labels, own, strict=False)]
 
 
 def remembers(cls: type) -> bool:
     """Whether a class, or an object, is of one of these styles, and not of the contract's."""
     own = any(callable(getattr(cls, name, None)) for name in (DELTA, GRADIENT))
-    return not own and callable(getattr(cls, "backward", None))
+    return not own and (callable(getattr(cls, "backward", None)) or layer_calls.methods_of(cls) is not None)
 
 
 def updates_itself(cls: type) -> bool:
     """Whether backward of a class is given a learning rate."""
-    return any(_RATE.match(p.name) for p in _positional(getattr(cls, "backward", None)) or ())
+    methods = layer_calls.methods_of(cls)
+    back = getattr(cls, methods.back if methods is not None else "backward", None)
+    return any(_RATE.match(p.name) for p in _positional(back) or ())
+
+
+def _held(module: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays among a module's attributes with one of these names, whatever their case and underscores, in that order."""
+    found = {_core(n): v for n, v in vars(module).items() if isinstance(v, np.ndarray)} if hasattr(module, "__dict__") else {}
+    return {n: found[n] for n in names if n in found}
+
+
+def _times(slopes: Any, delta: np.ndarray) -> np.ndarray | None:
+    """A derivative alone times what comes from above: of each number, or a Jacobian of each example; None if it is neither."""
+    if isinstance(slopes, int | float | np.number):
+        return float(slopes) * delta
+    if not isinstance(slopes, np.ndarray):
+        return None
+    if slopes.shape == delta.shape:
+        return slopes * delta
+    if delta.ndim == 2 and slopes.shape == (*delta.shape, delta.shape[1]):
+        return np.einsum("bij,bi->bj", slopes, delta)
+    return None
 
 
 def _core(name: str) -> str:

@@ -26,14 +26,17 @@ from modnet.check.adapters import remembers
 from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
+from modnet.check.layer_calls import is_of_functions
 from modnet.check.losses import check_loss
 from modnet.check.other_losses import examine_loss_object, is_other_loss
+from modnet.check.other_modules import examine_other
 from modnet.check.pairs import examine_pair
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.weighted_losses import examine_weighted
 from modnet.check.workshop import Workshop
+from modnet.loss import Loss
 
 
 def ask(subject: Loaded, project: Project, options: Options) -> Report:
@@ -49,8 +52,9 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
     if subject.kind == "functions":
         return _functions(subject, project)
     if subject.kind == "loss":
-        contract = any(not remembers(other.cls) for other in project.of("module"))
-        if not contract and is_other_loss(subject.cls):
+        layers = project.of("module")
+        contract = any(not remembers(other.cls) for other in layers)
+        if not contract and (is_other_loss(subject.cls) or (layers and not issubclass(subject.cls, Loss))):
             try:
                 made = build(subject.cls)
             except NotBuilt as problem:
@@ -70,6 +74,8 @@ def _functions(subject: Loaded, project: Project) -> Report:
         return examine_pair(*held.pair)
     if hasattr(held, "weighted"):
         return examine_weighted(held.weighted)
+    if is_of_functions(held):
+        return examine_other(held)
     report = examine_loss_object(held.loss, subject.name)
     value, derivative = held.loss.calling.value, held.loss.calling.derivative
     if value != derivative and derivative.isidentifier():  # each function has its own record

@@ -26,14 +26,14 @@ _TRUTH = re.compile(
 _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?|out(put)?s?|y_?p|h|activations?)$", re.I)
 _VALUES = ("forward", "loss", "calculate", "compute", "fn", "cost", "function", "value", "evaluate", "f", "__call__", "call")
 _DERIVATIVES = (
-    "backward", "derivative", "prime", "gradient", "grad", "deriv", "backprop", "loss_prime", "loss_derivative", "dloss",
+    "backward", "derivative", "prime", "gradient", "gradients", "grad", "deriv", "backprop", "loss_prime", "loss_derivative", "dloss",
     "delta", "df", "d", "differentiate", "gradient_loss",
 )  # fmt: skip
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
 )
-_FLAG = re.compile(r"^(deriv(ative|ate)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
-_PRIME = (
+FLAG = re.compile(r"^(deriv(ative|ate)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
+PRIME = (
     r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
     r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
@@ -240,7 +240,7 @@ def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
     functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
     taken: set[str] = set()
     for name, derivative in functions.items():
-        for pattern in _PRIME:
+        for pattern in PRIME:
             found = re.match(pattern, name)
             value = functions.get(found["name"]) if found else None
             if value is not None and _is_loss(value) and len(_required(derivative)) in (2, 3):
@@ -251,7 +251,7 @@ def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
     for name, function in functions.items():
         if name in taken or not _is_loss(function) or not is_loss_name(name):
             continue
-        flag = next((p.name for p in arguments_of(function) if p.default is False and _FLAG.match(p.name)), "")
+        flag = next((p.name for p in arguments_of(function) if p.default is False and FLAG.match(p.name)), "")
         if flag:
             yield name, function, of_functions(function, flag=flag)
         elif _gives_two(function):
