@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import layer_calls
+from modnet.check.loss_calls import held_arrays
 from modnet.check.numeric import along
 from modnet.check.question import Question
 from modnet.check.recipes import Recipe
@@ -57,7 +58,9 @@ class Adapted(Subject):
         self.reading = "above"  # what backward is given; "input", "output" if it may be the derivative alone
         self.remembers = self.replaces = True
         self.asked = _positional(getattr(module, back, None))
+        self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
         self.updates = any(_RATE.match(p.name) for p in self.asked or ())
+        self._find_more()
         self.unknown = self._unknown()
         self.single = self._takes_one()
         if self.single:
@@ -95,6 +98,30 @@ class Adapted(Subject):
                 return
         self.reading = readings[0]
 
+    def copy(self) -> Any:
+        """A copy that holds what forward is given beside its input."""
+        module = super().copy()
+        if self.more:
+            module.__dict__["_given_more"] = {name: array.copy() for name, array in self.more.items()}
+        return module
+
+    def _find_more(self) -> None:
+        """Arrays for the further inputs of forward: like the first, or as many numbers as a hidden state has."""
+        asked = _positional(getattr(self.original, self.names[FORWARD], None)) or []
+        names = [p.name for p in asked[1:] if p.default is p.empty and not is_mode(p.name) and not _RATE.match(p.name)]
+        if not names or not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
+            return
+        rng, batch = np.random.default_rng(12), self.x.shape[:1]
+        widths = [int(v) for n, v in vars(self.original).items() if isinstance(v, int) and re.search("hid|^h$|out", n, re.I)]
+        for shape in (self.x.shape, *((*batch, width) for width in widths)):
+            self.more = {name: rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape) for name in names}
+            try:
+                self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
+            except Misbehaviour:
+                continue
+            return
+        self.more = {}
+
     def _takes_one(self) -> bool:
         """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
         if self.recipe is not None and self.recipe.dims:
@@ -112,8 +139,9 @@ class Adapted(Subject):
     def _unknown(self) -> str:
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
+        known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
         left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or is_mode(n) or _INPUT.match(n))]
-        return ", ".join(left[1:])
+        return ", ".join(n for n in left[1:] if n not in known)
 
     def like(self, module: Any, x: np.ndarray) -> Subject:
         """Another object of the same style."""
@@ -139,24 +167,28 @@ class Adapted(Subject):
         return np.asarray(found[0])[None] if self.single and found[0] is not None else found[0]
 
     def _forward(self, module: Any, x: np.ndarray) -> Any:
-        before = _held(module, _OUTPUTS)
+        before = held_arrays(module, _OUTPUTS)
         name = self.names[FORWARD]
         method = getattr(module, name)
-        given, by_name = [x], {}
+        given, by_name = [x], dict(getattr(module, "_given_more", {}))
         for p in (_positional(method) or [])[1:]:
             if is_mode(p.name):
                 by_name[p.name] = _mode(p.name, p.default)
+        if hasattr(module, "__dict__"):
+            module.__dict__["_given_input"] = x.copy()
         out = call(name, lambda: method(*given, **by_name))
         if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
             module._given_cache = out[1] if len(out) == 2 else out[1:]
-            return out[0]
+            out = out[0]
         if out is not None:
+            if hasattr(module, "__dict__"):
+                module.__dict__["_given_out"] = out
             return out
-        return next((v for n, v in _held(module, _OUTPUTS).items() if v is not before.get(n)), None)
+        return next((v for n, v in held_arrays(module, _OUTPUTS).items() if v is not before.get(n)), None)
 
     def _backward(self, module: Any, delta: np.ndarray, rate: float = 1.0) -> tuple[Any, tuple[Any, ...]]:
         """dL/dinput, and what else backward returned."""
-        x = self.x[0] if self.single else self.x
+        x = getattr(module, "_given_input", self.x[0] if self.single else self.x)
         required = [p for p in self.asked or () if p.default is p.empty] if self.asked is not None else None
         arguments: list[Any] = []
         names: dict[str, Any] = {}
@@ -168,6 +200,8 @@ class Adapted(Subject):
                 names[p.name] = module._given_cache
             elif is_mode(p.name):
                 names[p.name] = _mode(p.name, p.default)
+            elif used and (known := _beside(p.name, module, x)) is not None:
+                names[p.name] = known
             elif _INPUT.match(p.name) and len(required or ()) > 1:
                 names[p.name] = x.copy()
             elif not used and (p.default is p.empty or re.match(r"d|grad|up", p.name, re.I)):
@@ -176,7 +210,7 @@ class Adapted(Subject):
             arguments, used = [delta], True
         if self.reading != "above":
             names = {n: self._given(module, x) if v is delta else v for n, v in names.items()}
-        before, name = _held(module, _DELTAS), self.names[DELTA]
+        before, name = held_arrays(module, _DELTAS), self.names[DELTA]
         out = call(name, lambda: getattr(module, name)(*arguments, **names))
         if (not used or self.reading != "above") and (alone := _times(out, delta)) is not None:
             return alone, ()  # the derivative alone
@@ -186,7 +220,7 @@ class Adapted(Subject):
             return next((out[n] for n in out if _core(str(n)) in _DELTAS), None), tuple(out.values())
         if out is not None:
             return out, ()
-        changed = [v for n, v in _held(module, _DELTAS).items() if v is not before.get(n)]
+        changed = [v for n, v in held_arrays(module, _DELTAS).items() if v is not before.get(n)]
         if not changed:
             self._misspelt(module)
         return next((v for v in changed if v.shape == x.shape), changed[0] if changed else None), ()
@@ -272,7 +306,7 @@ class Adapted(Subject):
     def holds(self, module: Any) -> dict[str, np.ndarray]:
         """The arrays of a copy that are meant to learn, by their places."""
         every = dict(_arrays(module))
-        found: dict[str, np.ndarray] = {}
+        found: dict[str, np.ndarray] = {_PLACE + n: a for n, a in getattr(module, "_given_more", {}).items()}
         for name, array in every.items():
             last = name.split(".")[-1].strip("_")
             if _NO_PARAMETER.search(last) or _is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
@@ -300,7 +334,7 @@ class Adapted(Subject):
                 return found
         left = [np.asarray(v, dtype=float) for v in rest if isinstance(v, np.ndarray | float | np.floating)]
         for name, array in start.items():
-            own = _partner(name.removeprefix(_PLACE), every)
+            own = _partner(name.removeprefix(_PLACE), every) if name.removeprefix(_PLACE) not in self.more else None
             if own is not None:
                 found[name] = np.array(every[own], dtype=np.float64)
             elif left:
@@ -343,12 +377,6 @@ def updates_itself(cls: type) -> bool:
     return any(_RATE.match(p.name) for p in _positional(back) or ())
 
 
-def _held(module: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The arrays among a module's attributes with one of these names, whatever their case and underscores, in that order."""
-    found = {_core(n): v for n, v in vars(module).items() if isinstance(v, np.ndarray)} if hasattr(module, "__dict__") else {}
-    return {n: found[n] for n in names if n in found}
-
-
 def _times(slopes: Any, delta: np.ndarray) -> np.ndarray | None:
     """A derivative alone times what comes from above: of each number, or a Jacobian of each example; None if it is neither."""
     if isinstance(slopes, int | float | np.number):
@@ -360,6 +388,20 @@ def _times(slopes: Any, delta: np.ndarray) -> np.ndarray | None:
     if delta.ndim == 2 and slopes.shape == (*delta.shape, delta.shape[1]):
         return np.einsum("bij,bi->bj", slopes, delta)
     return None
+
+
+def _beside(name: str, module: Any, x: np.ndarray) -> Any:
+    """What an argument of backward is that is not the gradient: a further input of forward, the input, or the output again.
+
+    A recurrent cell's h_prev_l comes from the layer below, which is its input, and h_prev_t from the step before.
+    """
+    more = getattr(module, "_given_more", {})
+    if name in more:
+        return more[name].copy()
+    if not more or name not in ("h_t", "h", "h_prev_l", "h_prev_t"):
+        return None
+    found = x if name == "h_prev_l" else next(iter(more.values())) if name == "h_prev_t" else getattr(module, "_given_out", None)
+    return None if found is None else np.array(found)
 
 
 def _core(name: str) -> str:
@@ -406,7 +448,7 @@ def _arrays(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, 
         hasattr(value, "__dict__") and not isinstance(value, type) and (not place or callable(getattr(value, "forward", None)))
     ):
         for name, item in vars(value).items():
-            if name != "_given_cache":
+            if not name.startswith("_given_"):
                 yield from _arrays(item, f"{place}.{name}" if place else name, depth + 1)
 
 

@@ -46,8 +46,9 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         if options.makes(subject.name):
             made = call(options.make, lambda: eval(options.make, project.namespace(subject.file)))
         report = examine_module(subject.cls, made, options.shape)
-        if remembers(subject.cls):
-            means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True)
+        if remembers(subject.cls) and any(f.kind == "scale" for f in report.findings):
+            mixed = len(set(means.divided(subject.cls))) > 1
+            means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True, mixed=mixed)
         return report
     if subject.kind == "functions":
         return _functions(subject, project)

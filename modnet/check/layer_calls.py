@@ -106,8 +106,8 @@ def _with_flag(function: Callable[..., Any], flag: str) -> Callable[..., Any]:
     """The same function with an option on."""
 
     @functools.wraps(function)
-    def asked(*given: Any) -> Any:
-        return function(*given, **{flag: True})
+    def asked(*given: Any, **named: Any) -> Any:
+        return function(*given, **named, **{flag: True})
 
     asked.__name__ = f"{function.__name__}({flag}=True)"
     asked.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

@@ -39,7 +39,7 @@ PRIME = (
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
 )
 _RESULTS = ("output", "loss", "value", "cost", "out")
-_GRADIENTS = ("dinputs", "dinput", "d_inputs", "dx", "dX", "dA", "grad", "gradient", "delta")
+_GRADIENTS = ("dinputs", "dinput", "dx", "da", "grad", "gradient", "delta", "dpred", "dypred", "dyhat")  # in any case
 
 
 def is_loss_name(name: str) -> bool:
@@ -140,14 +140,20 @@ class Calling:
         kept = getattr(made, "output", None)
         at = kept if isinstance(kept, np.ndarray) and kept.shape == prediction.shape else prediction
         values = [{"truth": truth, "prediction": at}.get(g, 1.0) for g in self.given]
-        before = {n: getattr(made, n, None) for n in _GRADIENTS}
+        before = held_arrays(made, _GRADIENTS)
         found = call(self.derivative, getattr(made, self.derivative), *values)
         if isinstance(found, tuple):
             return next((v for v in found if np.shape(v) == prediction.shape), found[-1] if found else None)
         if found is None:
-            fresh = [v for n, old in before.items() if isinstance(v := getattr(made, n, None), np.ndarray) and v is not old]
-            return fresh[0] if fresh else None
+            return next((v for n, v in held_arrays(made, _GRADIENTS).items() if v is not before.get(n)), None)
         return found
+
+
+def held_arrays(made: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays among an object's attributes with one of these names, in any case and with any underscores, in that order."""
+    own = getattr(made, "__dict__", {})
+    found = {re.sub("[^a-z0-9]", "", n.lower()): v for n, v in own.items() if isinstance(v, np.ndarray)}
+    return {n: found[n] for n in names if n in found}
 
 
 def _meaning(names: list[str], first: bool) -> Iterator[str]:
@@ -289,6 +295,6 @@ def _gives(function: Callable[..., Any], fits: Callable[[ast.expr | None], bool]
 
 
 __all__ = [
-    "Calling", "arguments_of", "calling_of", "is_loss_name", "is_of_functions", "is_truth", "losses_among", "methods_of",
-    "of_functions", "order_of", "required",
+    "FLAG", "PRIME", "Calling", "arguments_of", "calling_of", "held_arrays", "is_loss_name", "is_of_functions", "is_truth",
+    "losses_among", "methods_of", "of_functions", "order_of", "required",
 ]  # fmt: skip

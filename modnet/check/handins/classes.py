@@ -13,9 +13,9 @@ from modnet.check.adapters import is_mode
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
-from modnet.check.layer_calls import layers_among
+from modnet.check.layer_calls import is_above, layers_among
 from modnet.check.layer_calls import methods_of as layer_methods
-from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of
+from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required
 from modnet.check.pairs import pairs_of
 from modnet.check.weighted_losses import weighted_among
 from modnet.check.wiring import aliased, backward_method, role
@@ -152,7 +152,9 @@ def _is_loss(cls: type) -> bool:
         return False  # a layer that is told whether it is in training
     named = [p.name for p in taken]
     own = any(is_loss_name(k.__name__) for k in cls.__mro__[:-1]) or any(is_truth(n) or n.lower() in ("y", "t") for n in named)
-    if not own and not _has(cls, "backward_delta"):
+    back = required(cls, "backward") or []
+    plain = not any(is_loss_name(k.__name__) for k in cls.__mro__[:-1]) and not any(map(is_truth, named))
+    if (not own and not _has(cls, "backward_delta")) or (plain and len(back) == 1 and is_above(back[0])):
         return False  # a layer of two inputs
     return len(taken) == 3 and (methods_of(cls) is not None or _has(cls, "backward") or "loss" in cls.__name__.lower())
 
