@@ -58,6 +58,7 @@ class Adapted(Subject):
         self.reading = "above"  # what backward is given; "input", "output" if it may be the derivative alone
         self.remembers = self.replaces = True
         self.asked = _positional(getattr(module, back, None))
+        self.evaluating = False
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
         self.updates = any(_RATE.match(p.name) for p in self.asked or ())
         self._find_more()
@@ -122,6 +123,20 @@ class Adapted(Subject):
             return
         self.more = {}
 
+    def is_told(self) -> bool:
+        """Whether there is a way to tell it that this is an evaluation."""
+        asked = _positional(getattr(self.original, self.names[FORWARD], None)) or []
+        return any(is_mode(p.name) for p in asked) or bool(_switches(self.original)) or _has_eval(self.original)
+
+    def _tell(self, module: Any) -> None:
+        """Put it into evaluation by attribute or method, if that is asked."""
+        if not self.evaluating:
+            return
+        if _has_eval(module):
+            call("eval", module.eval)
+        for name, value in _switches(module).items():
+            setattr(module, name, _mode(name, value, True))
+
     def _takes_one(self) -> bool:
         """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
         if self.recipe is not None and self.recipe.dims:
@@ -173,7 +188,8 @@ class Adapted(Subject):
         given, by_name = [x], dict(getattr(module, "_given_more", {}))
         for p in (_positional(method) or [])[1:]:
             if is_mode(p.name):
-                by_name[p.name] = _mode(p.name, p.default)
+                by_name[p.name] = _mode(p.name, p.default, self.evaluating)
+        self._tell(module)
         if hasattr(module, "__dict__"):
             module.__dict__["_given_input"] = x.copy()
         out = call(name, lambda: method(*given, **by_name))
@@ -413,11 +429,21 @@ def is_mode(name: str) -> bool:
     return bool(_TRAINING.match(name) or _EVALUATION.match(name))
 
 
-def _mode(name: str, default: Any) -> Any:
-    """Training, whichever way it is said."""
+def _mode(name: str, default: Any, evaluating: bool = False) -> Any:
+    """Training, or evaluation, whichever way it is said."""
     if isinstance(default, str) or name == "mode":
-        return "train"
-    return not _EVALUATION.match(name)
+        return "test" if evaluating else "train"
+    return bool(_EVALUATION.match(name)) == evaluating
+
+
+def _switches(module: Any) -> dict[str, Any]:
+    """The attributes that say whether it is training."""
+    return {n: v for n, v in getattr(module, "__dict__", {}).items() if is_mode(n.strip("_")) and isinstance(v, bool | str)}
+
+
+def _has_eval(module: Any) -> bool:
+    method = getattr(module, "eval", None)
+    return callable(method) and not _positional(method)
 
 
 def _positional(method: Any) -> list[inspect.Parameter] | None:

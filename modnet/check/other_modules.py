@@ -14,6 +14,7 @@ import numpy as np
 
 from modnet.check import known
 from modnet.check.adapters import updates_itself
+from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import is_of_functions, methods_of
 from modnet.check.modules import as_input, check_module
 from modnet.check.recipes import NotBuilt, Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
@@ -58,9 +59,9 @@ def chosen(cls: type) -> tuple[Recipe, Size | Shape]:
     for recipe, size in attempts(cls):
         try:
             subject = subject_of(recipe.build(size), as_input(recipe.input_shape(size)), recipe)
+            subject.examine()
             if subject.unknown:
                 raise NotBuilt(f"{cls.__name__}.backward({subject.unknown}): what it asks for has no known meaning")
-            subject.examine()
         except Misbehaviour as problem:
             first = first or problem
             if not by_guess(problem.message):
@@ -147,6 +148,7 @@ def examine_other(cls: type) -> Report:
     if not stopped:
         _with_activation(report, recipe, size)
         _with_options(report, recipe, size)
+        examine_in_evaluation(report, recipe, size)
     if is_of_functions(cls):
         for finding in report.findings:
             finding.where = finding.where.removeprefix(f"{cls.__name__}.")
