@@ -20,6 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check import layer_calls
+from modnet.check.loss_calls import held_arrays
+from modnet.check.numeric import along
 from modnet.check.question import Question
 from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
@@ -31,8 +34,9 @@ _TRAINING = re.compile(r"^(is_?)?(train(ing)?|(for_?)?train\w*|mode)$", re.I)
 _EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)$", re.I)
 _INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
 _CACHE = re.compile(r"cache|ctx|context|saved", re.I)
-_OUTPUTS = ("output", "out", "outputs", "activated_output", "A", "Z", "y")
-_DELTAS = ("dinputs", "dinput", "d_inputs", "d_input", "dx", "dX", "dLdA", "dLdZ", "dA", "dA_prev", "delta", "grad_input")
+#: Where forward and backward put what they do not return, by names without case and underscores.
+_OUTPUTS = ("output", "out", "outputs", "activatedoutput", "a", "z", "y")
+_DELTAS = ("dinputs", "dinput", "dx", "dlda", "dldz", "da", "daprev", "delta", "gradinput", "inputgrad", "inputgradient", "din")
 _TRAINED = re.compile(r"bias|weight|param|theta|gamma|beta|filt|kernel|^[wb]\d*$|_[wb]$", re.I)
 _NO_PARAMETER = re.compile(r"grad|last|cache|input|output|saved|mask|running|moving|veloc|momentum|^(x|z|y|out)$", re.I)
 _PLACE = "_parameters."  # where modules of the contract have what learns
@@ -47,10 +51,17 @@ class Adapted(Subject):
     def __init__(self, module: Any, x: np.ndarray, recipe: Recipe | None = None) -> None:
         super().__init__(module, x)
         self.recipe = recipe
-        self.names[DELTA] = self.names[GRADIENT] = "backward"
+        methods = layer_calls.methods_of(module)
+        self.slopes = methods is not None and methods.slopes
+        value, back = methods[:2] if methods is not None else ("forward", "backward")
+        self.names[FORWARD], self.names[DELTA], self.names[GRADIENT] = value, back, back
+        self.reading = "above"  # what backward is given; "input", "output" if it may be the derivative alone
         self.remembers = self.replaces = True
-        self.asked = _positional(getattr(module, "backward", None))
+        self.asked = _positional(getattr(module, back, None))
+        self.evaluating = False
+        self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
         self.updates = any(_RATE.match(p.name) for p in self.asked or ())
+        self._find_more()
         self.unknown = self._unknown()
         self.single = self._takes_one()
         if self.single:
@@ -62,6 +73,69 @@ class Adapted(Subject):
         self.channels_first = self.x.ndim > 2 and not self.single and self.x.shape[1] <= self.x.shape[-1]
         if self.recipe is not None and self.recipe.dims:
             self.channels_first = self.recipe.first
+        if self.slopes and self.x.dtype.kind == "f":
+            self._settle_reading()
+
+    def _settle_reading(self) -> None:
+        """What a method that may give the derivative alone is given: what makes it right, else what its name says."""
+        required = [p for p in self.asked or () if p.default is p.empty]
+        if not required:
+            return
+        readings = ["above", "input", "output"]
+        if len(required) == 1 and not layer_calls.is_above(required[0].name):
+            readings = ["input", "output", "above"]
+        delta = self.weights(7)
+        v = np.random.default_rng(9).uniform(-1, 1, self.x.shape)
+        try:
+            truth = float(along(lambda at: (delta * self.forward(at)).sum(), self.x, v, self.precision))
+        except Misbehaviour:
+            truth = np.nan
+        for self.reading in readings:
+            try:
+                got = self.delta(self.x, delta)
+            except Misbehaviour:
+                continue
+            if got.shape == self.x.shape and abs(float((got * v).sum()) - truth) <= 1e-5 * max(1.0, abs(truth)):
+                return
+        self.reading = readings[0]
+
+    def copy(self) -> Any:
+        """A copy that holds what forward is given beside its input."""
+        module = super().copy()
+        if self.more:
+            module.__dict__["_given_more"] = {name: array.copy() for name, array in self.more.items()}
+        return module
+
+    def _find_more(self) -> None:
+        """Arrays for the further inputs of forward: like the first, or as many numbers as a hidden state has."""
+        asked = _positional(getattr(self.original, self.names[FORWARD], None)) or []
+        names = [p.name for p in asked[1:] if p.default is p.empty and not is_mode(p.name) and not _RATE.match(p.name)]
+        if not names or not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
+            return
+        rng, batch = np.random.default_rng(12), self.x.shape[:1]
+        widths = [int(v) for n, v in vars(self.original).items() if isinstance(v, int) and re.search("hid|^h$|out", n, re.I)]
+        for shape in (self.x.shape, *((*batch, width) for width in widths)):
+            self.more = {name: rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape) for name in names}
+            try:
+                self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
+            except Misbehaviour:
+                continue
+            return
+        self.more = {}
+
+    def is_told(self) -> bool:
+        """Whether there is a way to tell it that this is an evaluation."""
+        asked = _positional(getattr(self.original, self.names[FORWARD], None)) or []
+        return any(is_mode(p.name) for p in asked) or bool(_switches(self.original)) or _has_eval(self.original)
+
+    def _tell(self, module: Any) -> None:
+        """Put it into evaluation by attribute or method, if that is asked."""
+        if not self.evaluating:
+            return
+        if _has_eval(module):
+            call("eval", module.eval)
+        for name, value in _switches(module).items():
+            setattr(module, name, _mode(name, value, True))
 
     def _takes_one(self) -> bool:
         """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
@@ -80,8 +154,9 @@ class Adapted(Subject):
     def _unknown(self) -> str:
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
+        known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
         left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or is_mode(n) or _INPUT.match(n))]
-        return ", ".join(left[1:])
+        return ", ".join(n for n in left[1:] if n not in known)
 
     def like(self, module: Any, x: np.ndarray) -> Subject:
         """Another object of the same style."""
@@ -107,27 +182,29 @@ class Adapted(Subject):
         return np.asarray(found[0])[None] if self.single and found[0] is not None else found[0]
 
     def _forward(self, module: Any, x: np.ndarray) -> Any:
-        before = {n: getattr(module, n, None) for n in _OUTPUTS}
-        method = module.forward
-        given, by_name = [x], {}
+        before = held_arrays(module, _OUTPUTS)
+        name = self.names[FORWARD]
+        method = getattr(module, name)
+        given, by_name = [x], dict(getattr(module, "_given_more", {}))
         for p in (_positional(method) or [])[1:]:
             if is_mode(p.name):
-                by_name[p.name] = _mode(p.name, p.default)
-        out = call("forward", lambda: method(*given, **by_name))
+                by_name[p.name] = _mode(p.name, p.default, self.evaluating)
+        self._tell(module)
+        if hasattr(module, "__dict__"):
+            module.__dict__["_given_input"] = x.copy()
+        out = call(name, lambda: method(*given, **by_name))
         if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
             module._given_cache = out[1] if len(out) == 2 else out[1:]
-            return out[0]
+            out = out[0]
         if out is not None:
+            if hasattr(module, "__dict__"):
+                module.__dict__["_given_out"] = out
             return out
-        for name in _OUTPUTS:
-            value = getattr(module, name, None)
-            if isinstance(value, np.ndarray) and value is not before[name]:
-                return value
-        return None
+        return next((v for n, v in held_arrays(module, _OUTPUTS).items() if v is not before.get(n)), None)
 
     def _backward(self, module: Any, delta: np.ndarray, rate: float = 1.0) -> tuple[Any, tuple[Any, ...]]:
         """dL/dinput, and what else backward returned."""
-        x = self.x[0] if self.single else self.x
+        x = getattr(module, "_given_input", self.x[0] if self.single else self.x)
         required = [p for p in self.asked or () if p.default is p.empty] if self.asked is not None else None
         arguments: list[Any] = []
         names: dict[str, Any] = {}
@@ -139,30 +216,37 @@ class Adapted(Subject):
                 names[p.name] = module._given_cache
             elif is_mode(p.name):
                 names[p.name] = _mode(p.name, p.default)
+            elif used and (known := _beside(p.name, module, x)) is not None:
+                names[p.name] = known
             elif _INPUT.match(p.name) and len(required or ()) > 1:
                 names[p.name] = x.copy()
             elif not used and (p.default is p.empty or re.match(r"d|grad|up", p.name, re.I)):
                 names[p.name], used = delta, True
         if self.asked is None:
             arguments, used = [delta], True
-        before = {n: getattr(module, n, None) for n in _DELTAS}
-        out = call("backward", lambda: module.backward(*arguments, **names))
-        if not used and isinstance(out, np.ndarray) and out.shape == delta.shape:
-            return out * delta, ()  # the derivative alone
+        if self.reading != "above":
+            names = {n: self._given(module, x) if v is delta else v for n, v in names.items()}
+        before, name = held_arrays(module, _DELTAS), self.names[DELTA]
+        out = call(name, lambda: getattr(module, name)(*arguments, **names))
+        if (not used or self.reading != "above") and (alone := _times(out, delta)) is not None:
+            return alone, ()  # the derivative alone
         if isinstance(out, tuple | list) and out:
             return out[0], tuple(out[1:])
         if isinstance(out, dict):
-            return next((out[n] for n in out if _core(str(n)) in map(_core, _DELTAS)), None), tuple(out.values())
+            return next((out[n] for n in out if _core(str(n)) in _DELTAS), None), tuple(out.values())
         if out is not None:
             return out, ()
-        self._misspelt(module, before)
-        changed = [v for n in _DELTAS if isinstance(v := getattr(module, n, None), np.ndarray) and v is not before[n]]
+        changed = [v for n, v in held_arrays(module, _DELTAS).items() if v is not before.get(n)]
+        if not changed:
+            self._misspelt(module)
         return next((v for v in changed if v.shape == x.shape), changed[0] if changed else None), ()
 
-    def _misspelt(self, module: Any, before: dict[str, Any]) -> None:
+    def _given(self, module: Any, x: np.ndarray) -> np.ndarray:
+        """What a derivative alone is taken at."""
+        return x.copy() if self.reading == "input" else np.array(self._forward(module, x.copy()), dtype=float)
+
+    def _misspelt(self, module: Any) -> None:
         """Whether the gradient by the input went to the name that held the input: then later ones read the wrong numbers."""
-        if any(getattr(module, n, None) is not before[n] for n in _DELTAS):
-            return
         x = self.x[0] if self.single else self.x
         for name, value in vars(module).items():
             if _INPUT.match(name) and isinstance(value, np.ndarray) and value.shape == x.shape and not np.array_equal(value, x):
@@ -174,7 +258,7 @@ class Adapted(Subject):
 
     def explain_delta(self, q: Question) -> list[Finding] | None:
         """The mistakes that these styles have beside the general ones."""
-        name, delta = "backward", q.delta
+        name, delta = self.names[DELTA], q.delta
         if self.updates and (found := self._updated_first(q)):
             return found
         if q.x.shape != q.out.shape or not q.whole:
@@ -238,7 +322,7 @@ class Adapted(Subject):
     def holds(self, module: Any) -> dict[str, np.ndarray]:
         """The arrays of a copy that are meant to learn, by their places."""
         every = dict(_arrays(module))
-        found: dict[str, np.ndarray] = {}
+        found: dict[str, np.ndarray] = {_PLACE + n: a for n, a in getattr(module, "_given_more", {}).items()}
         for name, array in every.items():
             last = name.split(".")[-1].strip("_")
             if _NO_PARAMETER.search(last) or _is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
@@ -266,7 +350,7 @@ class Adapted(Subject):
                 return found
         left = [np.asarray(v, dtype=float) for v in rest if isinstance(v, np.ndarray | float | np.floating)]
         for name, array in start.items():
-            own = _partner(name.removeprefix(_PLACE), every)
+            own = _partner(name.removeprefix(_PLACE), every) if name.removeprefix(_PLACE) not in self.more else None
             if own is not None:
                 found[name] = np.array(every[own], dtype=np.float64)
             elif left:
@@ -289,21 +373,51 @@ class Adapted(Subject):
             told = re.search(r"gradient of [\w.\[\]']*?(\w+)\W*? (?:is|comes|has|differs|belongs)", finding.message)
             line = told and self.quote(DELTA, rf"\bd_?(Ld|L)?_?{told[1]}\w*\b.*=", rf"grad\w*.*\b{told[1]}\b.*=")
             finding.line = line or finding.line
-        rows = [row for row in report.verdicts if row[0] != "backward"]
-        own = [row for row in report.verdicts if row[0] == "backward"]
-        labels = ["backward: the input's gradient", "backward: the parameters'"]
+        back = self.names[DELTA]
+        rows = [row for row in report.verdicts if row[0] != back]
+        own = [row for row in report.verdicts if row[0] == back]
+        labels = [f"{back}: the input's gradient", f"{back}: the parameters'"]
         report.verdicts = rows + [(label, *row[1:]) for label, row in zip(labels, own, strict=False)]
 
 
 def remembers(cls: type) -> bool:
     """Whether a class, or an object, is of one of these styles, and not of the contract's."""
     own = any(callable(getattr(cls, name, None)) for name in (DELTA, GRADIENT))
-    return not own and callable(getattr(cls, "backward", None))
+    return not own and (callable(getattr(cls, "backward", None)) or layer_calls.methods_of(cls) is not None)
 
 
 def updates_itself(cls: type) -> bool:
     """Whether backward of a class is given a learning rate."""
-    return any(_RATE.match(p.name) for p in _positional(getattr(cls, "backward", None)) or ())
+    methods = layer_calls.methods_of(cls)
+    back = getattr(cls, methods.back if methods is not None else "backward", None)
+    return any(_RATE.match(p.name) for p in _positional(back) or ())
+
+
+def _times(slopes: Any, delta: np.ndarray) -> np.ndarray | None:
+    """A derivative alone times what comes from above: of each number, or a Jacobian of each example; None if it is neither."""
+    if isinstance(slopes, int | float | np.number):
+        return float(slopes) * delta
+    if not isinstance(slopes, np.ndarray):
+        return None
+    if slopes.shape == delta.shape:
+        return slopes * delta
+    if delta.ndim == 2 and slopes.shape == (*delta.shape, delta.shape[1]):
+        return np.einsum("bij,bi->bj", slopes, delta)
+    return None
+
+
+def _beside(name: str, module: Any, x: np.ndarray) -> Any:
+    """What an argument of backward is that is not the gradient: a further input of forward, the input, or the output again.
+
+    A recurrent cell's h_prev_l comes from the layer below, which is its input, and h_prev_t from the step before.
+    """
+    more = getattr(module, "_given_more", {})
+    if name in more:
+        return more[name].copy()
+    if not more or name not in ("h_t", "h", "h_prev_l", "h_prev_t"):
+        return None
+    found = x if name == "h_prev_l" else next(iter(more.values())) if name == "h_prev_t" else getattr(module, "_given_out", None)
+    return None if found is None else np.array(found)
 
 
 def _core(name: str) -> str:
@@ -315,11 +429,21 @@ def is_mode(name: str) -> bool:
     return bool(_TRAINING.match(name) or _EVALUATION.match(name))
 
 
-def _mode(name: str, default: Any) -> Any:
-    """Training, whichever way it is said."""
+def _mode(name: str, default: Any, evaluating: bool = False) -> Any:
+    """Training, or evaluation, whichever way it is said."""
     if isinstance(default, str) or name == "mode":
-        return "train"
-    return not _EVALUATION.match(name)
+        return "test" if evaluating else "train"
+    return bool(_EVALUATION.match(name)) == evaluating
+
+
+def _switches(module: Any) -> dict[str, Any]:
+    """The attributes that say whether it is training."""
+    return {n: v for n, v in getattr(module, "__dict__", {}).items() if is_mode(n.strip("_")) and isinstance(v, bool | str)}
+
+
+def _has_eval(module: Any) -> bool:
+    method = getattr(module, "eval", None)
+    return callable(method) and not _positional(method)
 
 
 def _positional(method: Any) -> list[inspect.Parameter] | None:
@@ -350,7 +474,7 @@ def _arrays(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, 
         hasattr(value, "__dict__") and not isinstance(value, type) and (not place or callable(getattr(value, "forward", None)))
     ):
         for name, item in vars(value).items():
-            if name != "_given_cache":
+            if not name.startswith("_given_"):
                 yield from _arrays(item, f"{place}.{name}" if place else name, depth + 1)
 
 

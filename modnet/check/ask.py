@@ -28,9 +28,11 @@ from modnet.check.building import build, examine_loss, examine_module, loss_data
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
+from modnet.check.layer_calls import is_of_functions
 from modnet.check.losses import check_loss
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.other_losses import examine_loss_object, is_other_loss
+from modnet.check.other_modules import examine_other
 from modnet.check.pairs import examine_pair
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
@@ -39,6 +41,7 @@ from modnet.check.scored_build import examine_network_class, network_of_layers, 
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.weighted_losses import examine_weighted
 from modnet.check.workshop import Workshop
+from modnet.loss import Loss
 
 
 def ask(subject: Loaded, project: Project, options: Options) -> Report:
@@ -50,14 +53,16 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         elif remembers(subject.cls) and (network := network_of_layers(subject.cls)) is not None:
             return _with_right_parts(network, subject, project)
         report = examine_module(subject.cls, made, options.shape)
-        if remembers(subject.cls):
-            means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True)
+        if remembers(subject.cls) and any(f.kind == "scale" for f in report.findings):
+            mixed = len(set(means.divided(subject.cls))) > 1
+            means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True, mixed=mixed)
         return report
     if subject.kind == "functions":
         return _functions(subject, project)
     if subject.kind == "loss":
-        contract = any(not remembers(other.cls) for other in project.of("module"))
-        if not contract and is_other_loss(subject.cls):
+        layers = project.of("module")
+        contract = any(not remembers(other.cls) for other in layers)
+        if not contract and (is_other_loss(subject.cls) or (layers and not issubclass(subject.cls, Loss))):
             try:
                 made = build(subject.cls)
             except NotBuilt as problem:
@@ -90,6 +95,8 @@ def _functions(subject: Loaded, project: Project) -> Report:
         return examine_rule(held.rule)
     if hasattr(held, "weighted"):
         return examine_weighted(held.weighted)
+    if is_of_functions(held):
+        return examine_other(held)
     report = examine_loss_object(held.loss, subject.name)
     value, derivative = held.loss.calling.value, held.loss.calling.derivative
     if value != derivative and derivative.isidentifier():  # each function has its own record

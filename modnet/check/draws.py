@@ -88,7 +88,8 @@ def known_memory(kind: type) -> Iterator[None]:
 
     NumPy's old names are known to it, too.
     """
-    methods = [f for k in kind.__mro__[:-1] for f in vars(k).values() if inspect.isfunction(f)]
+    held = [getattr(f, "__func__", f) for k in kind.__mro__[:-1] for f in vars(k).values()]
+    methods = [f for f in held if inspect.isfunction(f)]
     spaces = {id(f.__globals__): f.__globals__ for f in methods if not f.__code__.co_filename.startswith(_LIBRARY)}
     changed: list[tuple[dict[str, Any], str, Any]] = []
     for space in spaces.values():

@@ -252,10 +252,10 @@ _ROLES = {
     "stride": r"strides?|s|pas|step|[vh]stride|(up|down)samplingfactor",
     "padding": r"pad(ding)?|p",
     "input": r"(nb?|num|dim|size|taille)?(in|inp|input|inputs|entrees?)(size|dim|s|features|units|shape|nodes)?|n|d|i|"
-    r"fanin|xdim|features?in",
+    r"fanin|xdim|features?in|infeature",
     "output": r"(nb?|num|dim|size|taille)?(out|outp|outputs?|sorties?)(size|dim|s|features|units|shape|nodes)?|m|o|fanout|"
     r"ydim|"
-    r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)|features?out",
+    r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)|features?out|outfeature",
     "features": r"(nb|num|n)?features?|dim(ension)?s?|size",
     "threshold": r"threshold|seuil|tresh",
     "slope": r"alpha|slope|pente|negativeslope|leak",

@@ -26,20 +26,20 @@ _TRUTH = re.compile(
 _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?|out(put)?s?|y_?p|h|activations?)$", re.I)
 _VALUES = ("forward", "loss", "calculate", "compute", "fn", "cost", "function", "value", "evaluate", "f", "__call__", "call")
 _DERIVATIVES = (
-    "backward", "derivative", "prime", "gradient", "grad", "deriv", "backprop", "loss_prime", "loss_derivative", "dloss",
+    "backward", "derivative", "prime", "gradient", "gradients", "grad", "deriv", "backprop", "loss_prime", "loss_derivative", "dloss",
     "delta", "df", "d", "differentiate", "gradient_loss",
 )  # fmt: skip
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
 )
-_FLAG = re.compile(r"^(deriv(ative|ate)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
-_PRIME = (
+FLAG = re.compile(r"^(deriv(ative|ate)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
+PRIME = (
     r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
     r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
 )
 _RESULTS = ("output", "loss", "value", "cost", "out")
-_GRADIENTS = ("dinputs", "dinput", "d_inputs", "dx", "dX", "dA", "grad", "gradient", "delta")
+_GRADIENTS = ("dinputs", "dinput", "dx", "da", "grad", "gradient", "delta", "dpred", "dypred", "dyhat")  # in any case
 
 
 def is_loss_name(name: str) -> bool:
@@ -140,14 +140,20 @@ class Calling:
         kept = getattr(made, "output", None)
         at = kept if isinstance(kept, np.ndarray) and kept.shape == prediction.shape else prediction
         values = [{"truth": truth, "prediction": at}.get(g, 1.0) for g in self.given]
-        before = {n: getattr(made, n, None) for n in _GRADIENTS}
+        before = held_arrays(made, _GRADIENTS)
         found = call(self.derivative, getattr(made, self.derivative), *values)
         if isinstance(found, tuple):
             return next((v for v in found if np.shape(v) == prediction.shape), found[-1] if found else None)
         if found is None:
-            fresh = [v for n, old in before.items() if isinstance(v := getattr(made, n, None), np.ndarray) and v is not old]
-            return fresh[0] if fresh else None
+            return next((v for n, v in held_arrays(made, _GRADIENTS).items() if v is not before.get(n)), None)
         return found
+
+
+def held_arrays(made: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays among an object's attributes with one of these names, in any case and with any underscores, in that order."""
+    own = getattr(made, "__dict__", {})
+    found = {re.sub("[^a-z0-9]", "", n.lower()): v for n, v in own.items() if isinstance(v, np.ndarray)}
+    return {n: found[n] for n in names if n in found}
 
 
 def _meaning(names: list[str], first: bool) -> Iterator[str]:
@@ -240,7 +246,7 @@ def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
     functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
     taken: set[str] = set()
     for name, derivative in functions.items():
-        for pattern in _PRIME:
+        for pattern in PRIME:
             found = re.match(pattern, name)
             value = functions.get(found["name"]) if found else None
             if value is not None and _is_loss(value) and len(_required(derivative)) in (2, 3):
@@ -251,7 +257,7 @@ def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
     for name, function in functions.items():
         if name in taken or not _is_loss(function) or not is_loss_name(name):
             continue
-        flag = next((p.name for p in arguments_of(function) if p.default is False and _FLAG.match(p.name)), "")
+        flag = next((p.name for p in arguments_of(function) if p.default is False and FLAG.match(p.name)), "")
         if flag:
             yield name, function, of_functions(function, flag=flag)
         elif _gives_two(function):
@@ -289,6 +295,6 @@ def _gives(function: Callable[..., Any], fits: Callable[[ast.expr | None], bool]
 
 
 __all__ = [
-    "Calling", "arguments_of", "calling_of", "is_loss_name", "is_of_functions", "is_truth", "losses_among", "methods_of",
-    "of_functions", "order_of", "required",
+    "FLAG", "PRIME", "Calling", "arguments_of", "calling_of", "held_arrays", "is_loss_name", "is_of_functions", "is_truth",
+    "losses_among", "methods_of", "of_functions", "order_of", "required",
 ]  # fmt: skip

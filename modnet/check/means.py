@@ -25,7 +25,7 @@ _BATCH = re.compile(r"(1/\d+, one over|\d+,) the size of the batch")
 def loss_divides(loss: Any, name: str) -> bool | None:
     """Whether a loss divides its derivative by the size of the batch; None if that cannot be seen."""
     calling = calling_of(loss)
-    if calling is None:
+    if calling is None or not calling.derivative:
         return None
     for truth, prediction in data_for(name):
         single = OtherLoss(loss, truth, prediction, calling)
@@ -46,6 +46,13 @@ def loss_divides(loss: Any, name: str) -> bool | None:
 
 def layer_divides(cls: type) -> bool | None:
     """Whether a layer divides the gradients of its parameters by the size of the batch; None if that cannot be seen."""
+    found = divided(cls)
+    return any(found) if found else None
+
+
+def divided(cls: type) -> list[bool]:
+    """Of each parameter of a layer with which that can be seen, whether its gradient is divided by the size of the batch."""
+    found: list[bool] = []
     try:
         recipe, size = chosen(cls)
         module, x = recipe.build(size), recipe.input_shape(size)
@@ -54,30 +61,30 @@ def layer_divides(cls: type) -> bool | None:
         subject = subject_of(module, as_input(x))
         subject.examine()
         if subject.random or subject.batch_statistics or not subject.parameters(subject.fresh()):
-            return None
+            return found
         delta = subject.weights(3)
         once = subject.gradients(subject.x, delta)
         again = subject.like(module, np.concatenate([subject.x] * 2))
         again.examine()
         twice = again.gradients(again.x, np.concatenate([delta] * 2))
     except Exception:  # whatever a stranger's class raises when it is tried
-        return None
+        return found
     for name, g in once.items():
         if name in twice and g.any() and twice[name].shape == g.shape:
             if np.allclose(twice[name], g, rtol=1e-6):
-                return True
-            if np.allclose(twice[name], 2 * g, rtol=1e-6):
-                return False
-    return None
+                found.append(True)
+            elif np.allclose(twice[name], 2 * g, rtol=1e-6):
+                found.append(False)
+    return found
 
 
-def settle(report: Report, others: Iterable[bool | None], of_layer: bool) -> None:
+def settle(report: Report, others: Iterable[bool | None], of_layer: bool, mixed: bool = False) -> None:
     """Judge a mean over the batch that a report finds, by what is known of the other half of the project.
 
     Parameters
     ----------
     others : for each loss of the project, or for each layer with parameters, whether it divides. of_layer : whether the report
-        is on a layer.
+        is on a layer. mixed : whether that layer divides some of its gradients and not others: no convention does.
     """
     found = [f for f in report.findings if f.kind == "scale" and _BATCH.search(f.message)]
     less = [f for f in found if "one over" in f.message]
@@ -85,7 +92,7 @@ def settle(report: Report, others: Iterable[bool | None], of_layer: bool) -> Non
     if not found:
         return
     known = [other for other in others if other is not None]
-    if not known:
+    if not known or mixed:
         return
     if any(known) if of_layer else not any(known):
         if of_layer:

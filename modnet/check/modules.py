@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import delta, forward, gradient, update
+from modnet.check.adapters import remembers
 from modnet.check.plan import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Examination
 from modnet.check.recipes import Recipe
 from modnet.check.report import Report
@@ -62,7 +63,7 @@ def check_module(
     ------
     TypeError : if module is a class, or has no forward.
     """
-    if isinstance(module, type) or not callable(getattr(module, "forward", None)):
+    if isinstance(module, type) or not (callable(getattr(module, "forward", None)) or remembers(module)):
         got = (
             f"the class {module.__name__}" if isinstance(module, type) else f"of type {type(module).__name__}, without forward"
         )

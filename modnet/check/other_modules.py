@@ -14,6 +14,8 @@ import numpy as np
 
 from modnet.check import known
 from modnet.check.adapters import updates_itself
+from modnet.check.evaluation import examine_in_evaluation
+from modnet.check.layer_calls import is_of_functions, methods_of
 from modnet.check.modules import as_input, check_module
 from modnet.check.recipes import NotBuilt, Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
 from modnet.check.report import Finding, Report
@@ -57,9 +59,9 @@ def chosen(cls: type) -> tuple[Recipe, Size | Shape]:
     for recipe, size in attempts(cls):
         try:
             subject = subject_of(recipe.build(size), as_input(recipe.input_shape(size)), recipe)
+            subject.examine()
             if subject.unknown:
                 raise NotBuilt(f"{cls.__name__}.backward({subject.unknown}): what it asks for has no known meaning")
-            subject.examine()
         except Misbehaviour as problem:
             first = first or problem
             if not by_guess(problem.message):
@@ -77,7 +79,11 @@ def chosen(cls: type) -> tuple[Recipe, Size | Shape]:
     asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
     if first is not None and _sure(cls) and not asks_more:
         raise first
-    why = first.message if first is not None else f"forward({', '.join(_arguments(cls))}) gives nothing that fits its input"
+    why = (
+        first.message
+        if first is not None
+        else f"{_forward_of(cls)}({', '.join(_arguments(cls))}) gives nothing that fits its input"
+    )
     raise NotBuilt(f"no input was found that it takes: {why}. Give an example with --make, --shape")
 
 
@@ -99,8 +105,14 @@ def _sure(cls: type) -> bool:
     return bool(required) and roles is not None and {r for r, n in roles.items() if n in required} == {"input", "output"}
 
 
+def _forward_of(cls: type) -> str:
+    methods = methods_of(cls)
+    return methods.value if methods is not None else FORWARD
+
+
 def _arguments(cls: type) -> list[str]:
-    return list(inspect.signature(cls.forward).parameters)[1:]  # type: ignore[attr-defined]
+    names = list(inspect.signature(getattr(cls, _forward_of(cls))).parameters)
+    return names if is_of_functions(cls) else names[1:]
 
 
 def _goes_back(subject: Subject) -> bool:
@@ -125,11 +137,21 @@ def examine_other(cls: type) -> Report:
         report = Report(cls.__name__)
         report.verdict("", right=None, remark=str(problem))
         return report
+    except Misbehaviour as problem:
+        if not is_of_functions(cls) or not by_guess(problem.message):
+            raise
+        report = Report(cls.__name__)
+        report.verdict("", right=None, remark=f"no input was found that it takes: {problem.message}")
+        return report
     report = check_module(recipe.build(size), recipe.input_shape(size), make=recipe)
-    stopped = any(f.where.endswith("." + FORWARD) and f.kind in ("crash", "not-implemented") for f in report.findings)
+    stopped = any(f.where.endswith("." + _forward_of(cls)) and f.kind in ("crash", "not-implemented") for f in report.findings)
     if not stopped:
         _with_activation(report, recipe, size)
         _with_options(report, recipe, size)
+        examine_in_evaluation(report, recipe, size)
+    if is_of_functions(cls):
+        for finding in report.findings:
+            finding.where = finding.where.removeprefix(f"{cls.__name__}.")
     return report
 
 
@@ -148,7 +170,7 @@ def _with_activation(report: Report, recipe: Recipe, size: Size | Shape) -> None
         except Misbehaviour:
             continue
         said = {(f.kind, f.where) for f in report.findings}
-        new = [f for f in other.findings if (f.kind, f.where) not in said and not f.where.endswith("." + FORWARD)]
+        new = [f for f in other.findings if (f.kind, f.where) not in said and not f.where.endswith("." + _forward_of(recipe.cls))]
         if not new:
             return
         if fresh is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.evaluation import functions_in_evaluation
 from modnet.check.functions import check_backward
 from modnet.check.report import Report
 
@@ -49,7 +50,10 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
             wrong.verdicts[:] = [("", "not checked", f"no inputs were found that it takes: {why}; check_backward takes yours")]
             continue
         if isinstance(result, tuple) and len(result) > 1:
-            return check_backward(forward, backward, *inputs)
+            report = check_backward(forward, backward, *inputs)
+            if not any(f.where == forward.__name__ for f in report.findings):
+                functions_in_evaluation(report, forward, inputs)
+            return report
     if not wrong.verdicts:
         wrong.verdict(
             "", right=None, remark=f"{forward.__name__}{inspect.signature(forward)}: check_backward checks it with your inputs"
@@ -62,7 +66,7 @@ def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
     """Inputs for a function by the names of its arguments: rows, then pictures."""
     names = [p.name for p in inspect.signature(forward).parameters.values() if p.default is p.empty]
     word = forward.__name__.lower()
-    for shape in [(3, 2, 6, 5)] if re.search("conv|pool|spatial", word) else [(4, 3), (2, 4, 3), (3, 2, 4, 4)]:
+    for shape in [(3, 2, 6, 5), (3, 2, 6, 6)] if re.search("conv|pool|spatial", word) else [(4, 3), (2, 4, 3), (3, 2, 4, 4)]:
         rng = np.random.default_rng(0)
 
         def draw(*size: int, rng: np.random.Generator = rng) -> np.ndarray:
@@ -76,7 +80,7 @@ def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
         known: dict[str, Any] = {
             "x": draw(*shape), "inputs": draw(*shape), "w": draw(*filters), "b": draw(wide), "weights": draw(*filters),
             "bias": draw(wide), "gamma": draw(d) + 2, "beta": draw(d),
-            "h0": draw(n, h), "prev_h": draw(n, h), "prev_c": draw(n, h), "wx": draw(d, wide), "wh": draw(h, wide),
+            "h0": draw(n, h), "prev_h": draw(n, h), "prev_c": draw(n, h), "wx": draw(d, wide), "wh": draw(h, wide), "bh": draw(wide),
             "conv_param": {"stride": 1, "pad": 1}, "pool_param": {"pool_height": 2, "pool_width": 2, "stride": 2},
             "bn_param": {"mode": "train", "eps": 1e-5}, "ln_param": {"eps": 1e-5}, "gn_param": {"eps": 1e-5},
             "dropout_param": {"mode": "train", "p": 0.6, "seed": 3}, "g": 2, "stride": 1, "pad": 1,

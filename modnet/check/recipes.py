@@ -19,7 +19,11 @@ from modnet.check import known
 from modnet.check.subject import Misbehaviour, call
 
 Shape = tuple[int, ...]
-_PREPARES = re.compile(r"^(initiali[sz]e|build|set_?up|set_?input(_?(shape|size))?|init_?(weights|param(eter)?s))$", re.I)
+_PREPARES = re.compile(
+    r"^_?(initiali[sz]e(_?(weights|param(eter)?s))?|build|set_?up|set_?input(_?(shape|size))?|init_?(weights|param(eter)?s)|"
+    r"make_?first(_?layer)?)$",
+    re.I,
+)
 _OF_SHAPE = re.compile(r"(shape|dims?|size)$", re.I)
 
 
@@ -44,26 +48,68 @@ class Size(NamedTuple):
         return f"windows of {self.k}, stride={self.stride}{padding}, {self.chan_in} to {self.chan_out} channels, input {sides}"
 
 
-# --- functions in the place of an activation -------------------------------------------------------------------------
+# --- what takes the place of an activation, and of what draws first weights -------------------------------------------
 
 
-def straight(z: Any, *flags: Any, **named: Any) -> Any:
-    """The identity, as an activation ``f(z, deriv=False)``: with it a layer is what it is without one."""
-    z = np.asarray(z, dtype=float)
-    return np.ones(z.shape) if any((*flags, *named.values())) else z.copy()
+_Curve = Callable[[np.ndarray], np.ndarray]
 
 
-def curve_by_output(z: Any, *flags: Any, **named: Any) -> Any:
-    """tanh as an activation whose derivative is asked in terms of its output."""
-    z = np.asarray(z, dtype=float)
-    return 1 - z**2 if any((*flags, *named.values())) else np.tanh(z)
+class Activation:
+    """An activation as these styles have it: a function ``f(z, deriv=False)``, or an object with methods of any usual names.
+
+    Parameters
+    ----------
+    value, slope : f and f'. of_output : f' in terms of what f gave, if it is asked so.
+    """
+
+    def __init__(self, value: _Curve, slope: _Curve, of_output: _Curve | None = None) -> None:
+        self.value, self.slope, self.of_output = value, slope, of_output
+        self._z = np.zeros(())
+
+    def __call__(self, z: Any, *flags: Any, **named: Any) -> Any:
+        """f(z), or with a flag f'."""
+        return self.derivative(z) if any((*flags, *named.values())) else self.forward(z)
+
+    def forward(self, z: Any) -> np.ndarray:
+        """f(z)."""
+        self._z = np.asarray(z, dtype=float)
+        return self.value(self._z)
+
+    def derivative(self, z: Any = None) -> np.ndarray:
+        """f', at what was given last unless something is given."""
+        if z is None:
+            return self.slope(self._z)
+        return (self.of_output or self.slope)(np.asarray(z, dtype=float))
+
+    def backward(self, delta: Any = None, *_: Any) -> np.ndarray:
+        """f' at what was given last, times what comes from above."""
+        return self.slope(self._z) * (1.0 if delta is None else np.asarray(delta, dtype=float))
+
+    compute = activate = call = apply = function = forward
+    gradients = gradient = grad = prime = deriv = backward_activation = derivative
 
 
-def curve_by_input(z: Any, *flags: Any, **named: Any) -> Any:
-    """tanh as an activation whose derivative is asked in terms of its input."""
-    z = np.asarray(z, dtype=float)
-    return 1 - np.tanh(z) ** 2 if any((*flags, *named.values())) else np.tanh(z)
+def _bend(z: np.ndarray) -> np.ndarray:
+    return 1 - np.tanh(z) ** 2
 
+
+#: With the identity a layer is what it is without an activation; tanh is there with its derivative in terms of either.
+straight = Activation(np.array, np.ones_like)
+curve_by_output = Activation(np.tanh, _bend, lambda a: 1 - a**2)
+curve_by_input = Activation(np.tanh, _bend)
+
+
+class _Drawn:
+    """First weights, by a function or an object that is given their shape."""
+
+    def __call__(self, *shape: Any) -> np.ndarray:
+        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+        return np.random.default_rng(1).normal(size=tuple(sizes)) * 0.5
+
+    initialize = init = get = sample = generate = __call__
+
+
+drawn = _Drawn()
 
 # --- recipes ---------------------------------------------------------------------------------------------------------
 
@@ -126,16 +172,12 @@ class Recipe:
             sure |= {"k_size", "stride", "chan_in", "chan_out", "padding"}
         names = {n: role.split()[0] for role, n in self.roles.items()}
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
+        if (handed := _of_base(self.cls)) is not None:
+            given[handed] = shape if self.single else shape[1:]
         given |= drawn_arrays(self.arrays, size if isinstance(size, Size) else None, self.dims)
         made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
         prepare(made, shape)
         return made
-
-
-def drawn(*shape: Any) -> np.ndarray:
-    """First weights, by a function of their shape."""
-    sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
-    return np.random.default_rng(1).normal(size=tuple(sizes)) * 0.5
 
 
 def prepare(made: Any, shape: Shape) -> None:
@@ -144,12 +186,29 @@ def prepare(made: Any, shape: Shape) -> None:
         if not _PREPARES.match(name):
             continue
         asked = [p for p in list(inspect.signature(method).parameters.values())[1:] if p.kind is p.POSITIONAL_OR_KEYWORD]
+        if all(p.default is not p.empty for p in asked) and not any(_OF_SHAPE.search(p.name) for p in asked[:1]):
+            try:
+                call(name, getattr(made, name))
+            except Misbehaviour as problem:
+                if "AssertionError" in problem.message:
+                    raise  # a size that it refuses
+            continue
         if asked and _OF_SHAPE.search(asked[0].name) and all(p.default is not p.empty for p in asked[1:]):
             try:
                 call(name, getattr(made, name), shape)
             except Misbehaviour:
                 call(name, getattr(made, name), shape[1:])
             return
+
+
+def _of_base(cls: type) -> str | None:
+    """The argument for the shape of the input that a class hands on to its base class by **kwargs, as Keras has it."""
+    if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls).parameters.values()):
+        return None
+    for base in cls.__mro__[1:-1]:
+        if inspect.isfunction(own := vars(base).get("__init__")):
+            return next((n for n in inspect.signature(own).parameters if re.fullmatch("(in|input)_?(shape|dims?)", n)), None)
+    return None
 
 
 _ARRAYS = {"w", "b", "gamma", "beta", "weight", "weights", "bias", "biases"}

@@ -6,6 +6,7 @@ With `derived`, they are also of the hand-in's own base class, for code that ask
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -154,7 +155,9 @@ def derived(kind: type, bases: Sequence[type]) -> type:
     """A stand-in that is of a hand-in's own base class, too, as far as that can be."""
     for base in bases:
         try:
-            return type(kind.__name__, (kind, base), {})
+            found = type(kind.__name__, (kind, base), {})
         except TypeError:
             continue
+        if not inspect.isabstract(found):
+            return found
     return kind

@@ -304,12 +304,16 @@ class Subject:
 
     def fresh(self) -> Any:
         """A copy to do as one likes with."""
-        module = copied(self.original)
+        module = self.copy()
         if self._others:
             held = self.holds(module)
             for name, values in self._others.items():
                 held[name][...] = values
         return module
+
+    def copy(self) -> Any:
+        """A copy as it is."""
+        return copied(self.original)
 
     def parameters(self, module: Any) -> dict[str, np.ndarray]:
         """The arrays of a copy, in place, that may be parameters."""

@@ -13,7 +13,9 @@ from modnet.check.adapters import is_mode
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
-from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of
+from modnet.check.layer_calls import is_above, layers_among
+from modnet.check.layer_calls import methods_of as layer_methods
+from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required
 from modnet.check.optimizers import is_optimizer, is_rule
 from modnet.check.pairs import pairs_of
 from modnet.check.scored import form_of
@@ -43,12 +45,14 @@ def kind_of(cls: type) -> str:
     if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
         return "loss"
     if not _has(cls, "forward"):
-        return "network" if any(_has(cls, n) for n in _ADDS) and aliased(cls) is not cls and backward_method(cls) else ""
+        if any(_has(cls, n) for n in _ADDS) and aliased(cls) is not cls and backward_method(cls):
+            return "network"
+        return "module" if layer_methods(cls) is not None and not _takes_modules(cls) else ""
     if _takes_modules(cls):
         return "network"
     if _is_loss(cls):
         return "loss"
-    return "module" if any(_has(cls, method) for method in (*_BACKWARD_METHODS, "backward")) else ""
+    return "module" if any(_has(cls, method) for method in _BACKWARD_METHODS) or layer_methods(cls) is not None else ""
 
 
 def bases_of(files: Iterable[File]) -> set[type]:
@@ -81,6 +85,7 @@ def loaded_functions(file: File) -> Iterator[Loaded]:
         cell = file_and_cell(backward.__code__.co_filename)[1]
         yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
     found = [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(file.names, own)]
+    found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(file.names, own)]
     found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in weighted_among(file.names, own)]
     rules = [(n, f) for n, f in file.names.items() if inspect.isfunction(f) and own(f) and is_rule(f)]
     found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in rules]
@@ -128,6 +133,8 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
     """Whether it is the handout's empty Module or Loss, which others derive from, or which is named so."""
     if cls not in bases and cls.__name__.lower() not in ("module", "loss", "layer", "couche"):
         return False
+    if inspect.isabstract(cls) and cls in bases:
+        return True
     if not _has(cls, "forward"):
         return not looks_relevant(cls) or cls.__name__.lower() in ("module", "loss", "layer", "couche")
     try:
@@ -153,9 +160,11 @@ def _is_loss(cls: type) -> bool:
         return False  # a layer that is told whether it is in training
     named = [p.name for p in taken]
     own = any(is_loss_name(k.__name__) for k in cls.__mro__[:-1]) or any(is_truth(n) or n.lower() in ("y", "t") for n in named)
-    if not own and not _has(cls, "backward_delta"):
+    back = required(cls, "backward") or []
+    plain = not any(is_loss_name(k.__name__) for k in cls.__mro__[:-1]) and not any(map(is_truth, named))
+    if (not own and not _has(cls, "backward_delta")) or (plain and len(back) == 1 and is_above(back[0])):
         return False  # a layer of two inputs
-    return len(taken) == 3 and (_has(cls, "backward") or "loss" in cls.__name__.lower())
+    return len(taken) == 3 and (methods_of(cls) is not None or _has(cls, "backward") or "loss" in cls.__name__.lower())
 
 
 def _takes_modules(cls: type) -> bool:

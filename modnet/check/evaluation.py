@@ -1,0 +1,173 @@
+"""Layers in evaluation: whoever drops in training drops nothing, and whoever normalises uses what training has gathered.
+
+How a layer is told differs: an argument (``train_flg=False``, ``training=False``, ``eval=True``, ``mode="test"``), an attribute,
+or a method. `Adapted` knows; a layer that is never told is not looked at here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from modnet.check.adapters import Adapted
+from modnet.check.arrays import copied
+from modnet.check.draws import other_draws, same_draws
+from modnet.check.modules import as_input
+from modnet.check.recipes import Recipe, Shape, Size
+from modnet.check.report import Finding, Report
+from modnet.check.styles import subject_of
+from modnet.check.subject import FORWARD, Misbehaviour
+
+_ROWS = 48  # enough that a variance over the batch, by n or by n - 1, is nearly the same
+_STEPS = 400  # forwards in training, until running statistics have forgotten where they began
+_GATHERED = re.compile(r"run|mov|inference|ema|global|test", re.I)
+_NEAR = 0.1  # of the spread of the results
+
+
+def examine_in_evaluation(report: Report, recipe: Recipe, size: Size | Shape) -> None:
+    """Add to a report what is wrong in evaluation."""
+    if isinstance(size, Size):
+        return
+    shape = recipe.input_shape(size)
+    try:
+        x = as_input((_ROWS, *shape[1:]))
+        subject = subject_of(recipe.build((_ROWS, *shape[1:])), x, recipe)
+        if isinstance(subject, Adapted) and subject.is_told() and not subject.single:
+            name = subject.names[FORWARD]
+            _judge(report, subject, f"{subject.name}.{name}", f"{name}, in evaluation")
+    except Misbehaviour:
+        return
+
+
+def _judge(report: Report, subject: Adapted, where: str, row: str) -> None:
+    x = subject.x
+    with same_draws(), np.errstate(all="ignore"):
+        subject.examine()
+        if not subject.random and not _depends(subject, subject.fresh(), x):
+            return
+        found = list(_of_drawing(subject, x) if subject.random else _of_statistics(subject, x))[:1]
+    for finding in found:
+        finding.where = where
+        report.findings.append(finding)
+    report.verdict(row, right=not found, remark=", ".join(f.kind for f in found))
+
+
+class _Told:
+    """A function whose dict of options says the mode, ``bn_param["mode"]``, as a layer."""
+
+    def __init__(self, function: Callable[..., Any], inputs: Sequence[Any], place: int) -> None:
+        self.function, self.inputs, self.place = function, list(inputs), place
+
+    def forward(self, x: np.ndarray, training: bool) -> Any:
+        self.inputs[self.place]["mode"] = "train" if training else "test"
+        self.options = self.inputs[self.place]
+        result = self.function(x, *self.inputs[1:])
+        return result[0] if isinstance(result, tuple) else result
+
+    def backward(self, delta: np.ndarray) -> np.ndarray:
+        return delta
+
+
+def functions_in_evaluation(report: Report, function: Callable[..., Any], inputs: Sequence[Any]) -> None:
+    """The same for a function of CS231n's kind, which is told by an entry of a dict."""
+    place = next((i for i, v in enumerate(inputs) if isinstance(v, dict) and v.get("mode") in ("train", "test")), None)
+    if place is None or not isinstance(inputs[0], np.ndarray):
+        return
+    options = {n: v for n, v in inputs[place].items() if n != "seed"}
+    held = _Told(function, [*inputs[:place], options, *inputs[place + 1 :]], place)
+    name = getattr(function, "__name__", "forward")
+    try:
+        _judge(report, Adapted(held, as_input((_ROWS, *inputs[0].shape[1:]))), name, f"{name}, in evaluation")
+    except Misbehaviour:
+        return
+
+
+def _asked(subject: Adapted, module: Any, x: np.ndarray, evaluating: bool) -> np.ndarray:
+    subject.evaluating = evaluating
+    try:
+        return subject.as_output(subject.ask(FORWARD, module, x.copy()), FORWARD, x)
+    finally:
+        subject.evaluating = False
+
+
+def _depends(subject: Adapted, module: Any, x: np.ndarray, evaluating: bool = False) -> bool:
+    """Whether the result of the first example depends on the others."""
+    other = x.copy()
+    other[1:] = other[1:][::-1] * 0.5 + 0.3
+    one, two = (_asked(subject, copied(module), at, evaluating) for at in (x, other))
+    return not np.allclose(one[:1], two[:1], rtol=1e-5, atol=1e-7)
+
+
+def _of_drawing(subject: Adapted, x: np.ndarray) -> Iterator[Finding]:
+    line = subject.quote(FORWARD, r"random|binomial|rand\(|mask")
+    try:
+        first = _asked(subject, subject.fresh(), x, evaluating=True)
+        with other_draws():
+            second = _asked(subject, subject.fresh(), x, evaluating=True)
+    except Misbehaviour as problem:
+        yield _crash(problem)
+        return
+    if first.shape != second.shape or not np.array_equal(first, second):
+        text = "in evaluation forward draws as in training: the same input gives another result each time."
+        yield Finding("eval-mode", "", text, "if not training, return the input as it is", line=line)
+        return
+    ones, draws = np.ones(x.shape), []
+    for seed in range(20):
+        with other_draws(100 + seed):
+            draws.append(float(_asked(subject, subject.fresh(), ones, evaluating=False).mean()))
+    training, evaluation = float(np.mean(draws)), float(_asked(subject, subject.fresh(), ones, evaluating=True).mean())
+    if evaluation and abs(training / evaluation - 1) > _NEAR:
+        text = f"on average forward gives {training:.2g} in training and {evaluation:.2g} in evaluation, for an input of ones."
+        hint = "divide by the share that is kept in training, or multiply by it in evaluation: one of the two"
+        yield Finding("eval-mode", "", text, hint, line=line)
+
+
+def _of_statistics(subject: Adapted, x: np.ndarray) -> Iterator[Finding]:
+    module = subject.fresh()
+    for step in range(_STEPS):
+        late = _gathered(module) if step == _STEPS - 20 else {} if step < _STEPS - 20 else late
+        trained = _asked(subject, module, x, evaluating=False)
+    before = _gathered(module)
+    settled = all(np.allclose(v, late[n], rtol=1e-3, atol=1e-4) for n, v in before.items() if n in late)
+    try:
+        out = _asked(subject, module, x * 0.5 + 0.2, evaluating=True)
+        depends = _depends(subject, module, x, evaluating=True)
+    except Misbehaviour as problem:
+        yield _crash(problem)
+        return
+    moved = [n for n, v in _gathered(module).items() if n in before and not np.array_equal(v, before[n], equal_nan=True)]
+    line = subject.quote(FORWARD, r"running|moving|\.mean\(|\.var\(|np\.(mean|var)\(")
+    if depends:
+        text = "in evaluation the result of one example depends on the others: it is normalised by its own batch."
+        yield Finding("eval-mode", "", text, "in evaluation, use the mean and the variance that training has gathered", line=line)
+        return
+    if moved:
+        text = f"in evaluation forward changes {', '.join(moved)}: what is evaluated becomes a part of what was learnt."
+        hint = "update running statistics in training alone"
+        yield Finding("eval-mode", "", text, hint, line=subject.quote(FORWARD, rf"\b{moved[0].split('.')[-1]}\b\s*=") or line)
+        return
+    if not settled:
+        return
+    out = _asked(subject, module, x, evaluating=True)
+    spread = float(np.abs(trained - trained.mean(axis=0)).mean())
+    if out.shape != trained.shape or not float(np.abs(out - trained).mean()) <= _NEAR * max(spread, 1e-12):
+        text = f"after {_STEPS} forwards in training on one batch, evaluation of that batch gives something else."
+        hint = "evaluation is gamma * (x - running_mean) / sqrt(running_var + eps) + beta, with a variance, not a deviation"
+        yield Finding("eval-mode", "", text, hint, line=line)
+
+
+def _gathered(module: Any) -> dict[str, np.ndarray]:
+    """The arrays that may be statistics of training, by name; those of the last batch alone say so by no name."""
+    held = vars(module)
+    inner = {n: v for d in held.values() if isinstance(d, dict) for n, v in d.items() if isinstance(n, str)}
+    return {n: v.copy() for n, v in (inner | held).items() if isinstance(v, np.ndarray) and _GATHERED.search(n)}
+
+
+def _crash(problem: Misbehaviour) -> Finding:
+    return Finding("crash", "", f"in evaluation: {problem.message}.", "the branch for evaluation", line=problem.line)
+
+
+__all__ = ["examine_in_evaluation"]

@@ -1,0 +1,131 @@
+"""How a layer of another course or book is called: which method goes forward, which goes back, and what that one gives.
+
+``forward`` and ``backward`` as a rule; ``__call__``, ``compute`` or ``activate`` and ``derivative``, ``gradient`` or ``prime``
+for activations, as methods or as functions of a file: ``relu`` and ``relu_prime``, ``d_relu``, ``relu(x, deriv=False)``. What a
+derivative is given, the input or what forward made of it, and whether it is multiplied by what comes from above, cannot be
+told from names alone: it is tried (`modnet.check.adapters`).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from modnet.check.loss_calls import FLAG, PRIME, arguments_of, is_loss_name, is_truth, required
+
+_VALUES = ("forward", "__call__", "compute", "activate", "activation", "apply", "call", "function", "func", "fn", "f")
+_BACK = ("backward", "backward_pass", "backprop", "backpropagate", "back_propagate", "backpropagation", "bprop")
+_SLOPES = (
+    "derivative", "prime", "gradient", "gradients", "grad", "deriv", "differentiate", "diff", "derivate", "activation_prime",
+    "activation_derivative", "df", "dfn", "df_dx", "compute_gradient", "backward_activation", "d",
+)  # fmt: skip
+_ABOVE = re.compile(r"^(d_?(out|val|y|z|a|l|x)\w*|dL\w*|delta\w*|up\w*|\w*grad\w*|error\w*|err|g|ds)$", re.I)
+#: Arguments that say nothing of the input.
+_KEPT = re.compile(r"cache|ctx|context|^(z|x|a|s|y|out|output|inp(ut)?s?|activations?|state)$", re.I)
+
+
+class Methods(NamedTuple):
+    """The methods of one class: their names, and whether the second gives the derivative alone, or may."""
+
+    value: str
+    back: str
+    slopes: bool
+
+
+def methods_of(cls: Any) -> Methods | None:
+    """The methods of a layer's class that go forward and back; None if it has no such two."""
+    if isinstance(known := getattr(cls, "layer_methods", None), Methods):
+        return known
+    if callable(getattr(cls, "backward", None)) and callable(getattr(cls, "forward", None)):
+        return Methods("forward", "backward", False)
+    kind = cls if isinstance(cls, type) else type(cls)
+    value = next((n for n in _VALUES if _takes_one(kind, n)), None)
+    back = next((n for n in (*_BACK, *_SLOPES) if value and n != value and required(kind, n) is not None), None)
+    if value is None or back is None or len(required(kind, back) or ()) > 2:
+        return None
+    return Methods(value, back, back in _SLOPES)
+
+
+def _takes_one(kind: type, name: str) -> bool:
+    """Whether a method is given one thing, by a name that is not one for something else."""
+    asked = required(kind, name)
+    if asked is None or not asked:
+        return False
+    return len(asked) == 1 or (name == "forward" and not any(map(is_truth, asked)))
+
+
+def is_above(name: str) -> bool:
+    """Whether an argument of this name is what comes from above, dL/doutput."""
+    return bool(_ABOVE.match(name))
+
+
+# --- functions -------------------------------------------------------------------------------------------------------
+
+
+def layers_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Callable[..., Any], type]]:
+    """(name, function, class) for each activation among the functions of a file; the class has the functions as methods.
+
+    Parameters
+    ----------
+    names : what the file defines. own : whether a function is the file's own.
+    """
+    functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
+    taken: set[str] = set()
+    for name, derivative in functions.items():
+        for pattern in PRIME:
+            found = re.match(pattern, name)
+            value = functions.get(found["name"]) if found else None
+            paired = found is not None and f"{found['name']}_forward" in functions
+            if value is None or value is derivative or paired or not _is_activation(value):
+                continue
+            asked = _asked(derivative)
+            if len(asked) == 1 or (len(asked) == 2 and is_above(asked[0]) and _KEPT.search(asked[1])):
+                taken |= {name, value.__name__}
+                yield name, derivative, _of_functions(value, derivative, len(asked) == 1)
+                break
+    for name, function in functions.items():
+        flag = next((p.name for p in arguments_of(function) if p.default is False and FLAG.match(p.name)), "")
+        if name not in taken and flag and _is_activation(function):
+            yield name, function, _of_functions(function, _with_flag(function, flag), True)
+
+
+def _asked(function: Callable[..., Any]) -> list[str]:
+    return [p.name for p in arguments_of(function) if p.default is p.empty]
+
+
+def _is_activation(function: Callable[..., Any]) -> bool:
+    """Whether a function is one of one array, by its arguments, and not a loss by its name."""
+    asked = _asked(function)
+    return len(asked) == 1 and not is_truth(asked[0]) and not is_loss_name(function.__name__)
+
+
+def _with_flag(function: Callable[..., Any], flag: str) -> Callable[..., Any]:
+    """The same function with an option on."""
+
+    @functools.wraps(function)
+    def asked(*given: Any, **named: Any) -> Any:
+        return function(*given, **named, **{flag: True})
+
+    asked.__name__ = f"{function.__name__}({flag}=True)"
+    asked.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    )
+    return asked
+
+
+def _of_functions(value: Callable[..., Any], derivative: Callable[..., Any], slopes: bool) -> type:
+    """A class whose methods are these functions."""
+    methods = Methods(value.__name__, derivative.__name__, slopes)
+    held: dict[str, Any] = {methods.value: staticmethod(value), methods.back: staticmethod(derivative)}
+    return type(value.__name__, (), held | {"layer_methods": methods, "__module__": value.__module__})
+
+
+def is_of_functions(cls: Any) -> bool:
+    """Whether a class was made of functions."""
+    return isinstance(getattr(cls, "layer_methods", None), Methods)
+
+
+__all__ = ["Methods", "is_above", "is_of_functions", "layers_among", "methods_of"]
