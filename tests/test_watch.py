@@ -441,6 +441,32 @@ def test_a_network_of_somebody_elses_is_one_step():
     np.testing.assert_array_equal(steps[0].output, net.forward(X))
 
 
+@pytest.mark.parametrize(("net", "name"), [(3, "3"), (Linear, "Linear"), ([Linear(3, 2)], r"\[Linear\(3 -> 2\)\]")])
+def test_what_is_no_network_is_named(net, name):
+    with pytest.raises(TypeError, match=f"^activations: net is {name}, expected a network"):
+        activations(net, X)
+
+
+def test_one_example_is_refused_with_how_to_make_a_batch_of_it():
+    with pytest.raises(ValueError, match=r"input has shape \(3,\).* make it a batch of one: np.asarray\(input\)\[None\]$"):
+        activations(Sequential(Linear(3, 2)), X[0])
+
+
+def test_magnitudes_count_each_number_in_its_bin():
+    sizes = np.array([0.0, 1e-20, 3e-5, 2.0, 2e3, 5e9])
+    norms = Norms(sizes[:, None], np.zeros((6, 1)))
+    fit(Sequential(Identity()), sizes[:, None], np.zeros((6, 1)), loss=MSE(), optimizer=SGD(1e-9), epochs=1, callbacks=[norms])
+    (counts,) = norms.magnitudes("activation")[0]
+    assert norms.edges[0] == -16
+    assert norms.edges[-1] == 6
+    wanted = np.zeros(len(norms.edges), int)
+    wanted[0] = 2
+    for power in (-5, 0, 3):  # 3e-5, 2 and 2e3, each in the half decade that begins there
+        wanted[1 + int(np.flatnonzero(norms.edges == power)[0])] += 1
+    wanted[-1] += 1
+    np.testing.assert_array_equal(counts, wanted)
+
+
 def test_whole_numbers_can_be_watched():
     net = Sequential(Embedding(5, 3, rng=0), Flatten(), Linear(6, 2, rng=1))
     labels = np.array([[0, 1], [2, 3], [4, 4]])

@@ -21,7 +21,7 @@ def held_out(order: np.ndarray, count: int, labels: np.ndarray | None) -> np.nda
     names, number = np.unique(labels, return_inverse=True)
     sizes = np.bincount(number)
     exact = sizes * (count / len(labels))
-    counts = np.minimum(np.floor(exact).astype(int), sizes - 1)
+    counts = np.floor(exact).astype(int)  # below its size, as count is below the number of rows
     while counts.sum() < count:
         short = np.where(counts < sizes - 1, exact - counts, -np.inf)
         k = int(np.argmax(short))

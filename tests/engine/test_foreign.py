@@ -563,6 +563,45 @@ def test_what_a_plain_class_keeps_beside_its_parameters_may_be_infinite():
     assert (net[0]._parameters != before).any()
 
 
+class Knot(Layer):
+    """A layer that knows the network around it, and has one of the library's inside."""
+
+    def __init__(self, n, m):
+        super().__init__(n, m)
+        self.inner, self.network, self.training, self.modes = Linear(1, 1, rng=0), None, True, []
+
+    def train(self):
+        self.training = True
+
+    def eval(self):
+        self.training = False
+
+    def forward(self, x):
+        self.modes.append(self.training)
+        return super().forward(x)
+
+    def backward_update_gradient(self, x, delta):
+        super().backward_update_gradient(x, delta)
+        self.inner.weight[:] += 1
+
+
+def test_numbers_and_modes_of_what_a_plain_class_holds_come_back_though_it_holds_the_network():
+    net, seen = Sequential(Knot(1, 1), Linear(1, 1, bias=False, rng=0)), []
+    net[0].network = net
+    ones, zeros = np.ones((9, 1)), np.zeros((9, 1))
+    history = fit(
+        net, ones, zeros + 5, loss=MSE(), optimizer=SGD(0.01), epochs=9, validation=(ones, zeros), patience=2,
+        callbacks=[lambda training: seen.append(net[0].inner.weight.item())],
+    )  # fmt: skip
+    assert history.best_epoch < len(seen)  # one that is worse came after it
+    assert net[0].inner.weight.item() == seen[history.best_epoch - 1]
+    for training in (True, False):
+        net[0].training, net[0].modes = training, []
+        predict(net, ones)
+        assert net[0].modes == [False]
+        assert net[0].training is training
+
+
 def test_a_module_of_a_fixed_batch_works_with_that_batch():
     class Fixed(PassThrough):
         def forward(self, X):

@@ -1,6 +1,7 @@
 """Optimizers: the update rules against plain numpy, clipping, and what attach takes charge of."""
 
 import copy
+import inspect
 import math
 
 import numpy as np
@@ -26,6 +27,14 @@ def test_discovery_finds_the_optimizers_that_the_package_names():
     assert {"SGD", "Adam"} <= set(names)
     assert names == sorted(names)
     assert Optimizer not in OPTIMIZERS
+
+
+@every_example
+def test_what_a_rule_is_made_with_is_fixed_but_for_its_rate(kind, index):
+    optimizer = kind.examples()[index]
+    for name in set(inspect.signature(kind).parameters) - {"lr", "clip_norm", "rng"}:
+        with pytest.raises(AttributeError, match=name):
+            setattr(optimizer, name, getattr(optimizer, name))
 
 
 # Update rules

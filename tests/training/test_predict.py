@@ -5,7 +5,7 @@ import pytest
 from fit_cases import Mode, StudentLinear, StudentNet, network, regression
 from helpers import message
 
-from modnet import Linear, Module, Sequential, predict
+from modnet import Embedding, Linear, Module, Sequential, predict
 
 
 def test_predict_runs_in_batches_of_the_size_asked_for():
@@ -28,6 +28,11 @@ def test_predict_leaves_the_mode_as_it_was_also_where_it_fails():
         with pytest.raises(ValueError, match="expected"):
             predict(net, np.ones((2, 4)))
         assert (net.training, net[0].training) == (mode, mode)
+
+
+def test_predict_refuses_indices_that_are_not_there():
+    with pytest.raises(ValueError, match="Embedding"):
+        predict(Sequential(Embedding(3, 2)), np.array([[0], [3]]))
 
 
 def test_predict_takes_single_modules_and_networks_of_a_students_own():
