@@ -1,0 +1,152 @@
+"""What trains, in the form that is run: the library's own network for a student's where it computes the same, `fit` for a loop.
+
+A student's classes are translated only if their gradient is right: a wrong one is run as it is, and the right one is the first
+change that is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from modnet.check.arrays import copied
+from modnet.check.networks import check_network
+from modnet.check.report import Finding, Report
+from modnet.check.training.byhand import Law, as_sgd, is_plain, known_loss, law_of, translated
+from modnet.check.training.change import Change
+from modnet.check.training.change_steps import faster
+from modnet.check.training.examples import sample
+from modnet.check.training.setup import Setup, frozen
+from modnet.check.training.task import Task
+from modnet.training import predict
+
+_FEW = 64  # examples at which a student's classes are compared with the library's
+_CHECKED = 3  # of them whose gradient is checked
+#: What the steps of a loop by hand can have, by the name that the check of steps has for it.
+NAMES = {"sign": "wrong-sign", "never-zeroed": "not-zeroed"}
+_SEEN = {
+    "wrong-sign": "a step goes uphill: along it the loss grows",
+    "not-zeroed": "gradients of the last step are still in the next one's",
+}
+_LINES = {
+    "wrong-sign": "parameters -= rate * gradient, and delta = loss.backward(y, yhat), y first",
+    "not-zeroed": "net.zero_grad() before backward_update_gradient, in every step",
+}
+
+
+@dataclass
+class Subject:
+    """What trains, and changes that only it can have.
+
+    Attributes
+    ----------
+    parts : of the `Setup`. first : changes to try before all others. wrong : what a check of the gradient found.
+    """
+
+    parts: dict[str, Any]
+    first: list[Change] = field(default_factory=list)
+    wrong: Finding | None = None
+
+
+def subject(
+    net: Any, loss: Any, optimizer: Any, X: np.ndarray, y: np.ndarray, size: int, steps: Report | None
+) -> Subject:  # fmt: skip
+    """What trains: by `fit` if it can be; steps is what the check of a loop's steps found."""
+    few = X[:_FEW]
+    by_fit = hasattr(optimizer, "attach")
+    known_class = hasattr(type(loss), "is_compiled")
+    plain_net = is_plain(net)
+    twin = translated(net, few) if plain_net else None
+    own = net if twin is None else twin
+    yhat = np.asarray(predict(own, few) if hasattr(own, "storage") else copied(own).forward(few.copy()))
+    task = Task.of(loss, y, yhat.shape[1:])
+    wrong = _wrong_gradient(net, loss, X, y) if plain_net or not known_class else None
+    if by_fit:
+        rates = frozen(net, optimizer)
+        parts = {"net": own, "loss": loss, "optimizer": optimizer.fresh(), "task": task, "rates": rates}
+        parts["plain_classes"] = twin is not None
+        if wrong is None or twin is None:
+            return Subject(parts, wrong=wrong)
+        return Subject({**parts, "net": net}, [_right_gradient(wrong, {"net": twin, "plain_classes": True})], wrong)
+    where = f"{type(optimizer).__name__}.step"
+    rows = sample(len(X), size)
+    law = law_of(net, loss, optimizer, X[rows], y[rows])
+    known, factor = (loss, 1.0) if known_class else known_loss(loss, y[:_FEW], yhat)
+    kinds = [NAMES[f.kind] for f in steps.findings] if steps is not None else []
+    walk: dict[str, Any] = {}
+    if law is not None and known is not None and hasattr(own, "storage"):
+        walk = {
+            "net": own, "loss": known, "optimizer": as_sgd(_rate(law, wrong, size) * factor), "plain_classes": twin is not None,
+            "rate_name": law.name or "eps", "loop": None,
+        }  # fmt: skip
+    if walk and law is not None and not kinds and wrong is None and law.plain and law.rate > 0:
+        first = []
+        if not law.divided and size > 1:
+            seen_twice = "a step on the same examples twice is twice as long: the gradient is a sum over the batch"
+            line = "delta = loss.backward(y, yhat) / len(y)"
+            first.append(Change("not-divided", 98, seen_twice, [(line, lambda s: faster(s, 1 / size))], where))
+        return Subject({**walk, "task": task}, first)
+    # A loop that is not plain descent is run as it is.
+    name = law.name if law is not None else ""
+    parts = {"net": net, "loss": loss, "optimizer": optimizer, "task": task, "loop": _step, "rate_name": name}
+    first = [_right_gradient(wrong, walk)] if wrong is not None and walk else []
+    first += [Change(k, 99, _SEEN[k], [(_LINES[k], lambda s: s.but(**walk))], where) for k in kinds if walk]
+    if name and not kinds:
+        first += _loop_rates(name, optimizer)
+    return Subject(parts, first, wrong)
+
+
+def _rate(law: Law, wrong: Finding | None, size: int) -> float:
+    """The rate of a loop on the mean gradient; with a wrong gradient it cannot be measured, but it has a name."""
+    if wrong is None or not law.given:
+        return law.rate
+    return law.given if law.divided else law.given * size
+
+
+def _wrong_gradient(net: Any, loss: Any, X: np.ndarray, y: np.ndarray) -> Finding | None:
+    """What is wrong with the derivatives of a student's network or loss."""
+    rows = sample(len(X), _CHECKED)
+    try:
+        found = check_network(copied(net), copied(loss), X[rows], y[rows]).findings
+    except Exception:  # whatever a stranger's class raises: then nothing can be said
+        return None
+    in_loss = f"{type(loss).__name__}."
+    for finding in found:
+        compared = finding.numeric is not None or finding.kind == "missing-parameter"
+        if compared and not (finding.kind == "scale" and finding.where.startswith(in_loss)):  # which is the rate, in other words
+            return finding
+    return None
+
+
+def _right_gradient(wrong: Finding, parts: dict[str, Any]) -> Change:
+    seen = f"a gradient is wrong ({wrong.kind} in {wrong.where}): {wrong.message.rstrip('.')}"
+    line = "the derivative of forward, as check_network says on a few examples"
+    return Change("wrong-gradient", 100, seen, [(line, lambda s: s.but(**parts))], wrong.where)
+
+
+def _loop_rates(name: str, optimizer: Any) -> list[Change]:
+    """Other rates for a loop by hand that is run as it is."""
+    given = float(getattr(optimizer, name))
+
+    def at(factor: float) -> Callable[[Setup], Setup]:
+        def apply(setup: Setup) -> Setup:
+            net, loss, twin = copied([setup.net, setup.loss, setup.optimizer])
+            setattr(twin, name, given * factor)
+            return setup.but(net=net, loss=loss, optimizer=twin)
+
+        return apply
+
+    def lines(factors: tuple[float, ...]) -> list[tuple[str, Callable[[Setup], Setup]]]:
+        return [(f"optimizer.{name} = {given * f:g}", at(f)) for f in factors]
+
+    return [
+        Change("rate-too-large", 46, f"the rate is {given:g}", lines((0.1, 0.01, 0.001)), ladder=True),
+        Change("rate-too-small", 46, f"the rate is {given:g}", lines((10.0, 100.0, 1e3, 1e4, 1e5)), ladder=True),
+    ]
+
+
+def _step(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
+    optimizer.step(x, y)
