@@ -192,7 +192,7 @@ class SGDLeavesOne(SGDOfAModel):
     first = 1
 
 
-class SGDWithoutItsMomentum(SGDOfAModel):
+class SGDThatIgnoresIt(SGDOfAModel):
     def __init__(self, model, lr=0.1, momentum=0):
         super().__init__(model, lr)
 
@@ -248,7 +248,7 @@ def test_right_optimizers_of_every_style_are_right(made):
         (SGDAlong, "sign", "along"),
         (Optimizer_SGD_Decays_Early, "shared-state", "decays at every layer"),
         (SGDLeavesOne, "layer-not-trained", "W1, b1"),
-        (SGDWithoutItsMomentum, "option-ignored", "with momentum=0.8: it has no effect"),
+        (SGDThatIgnoresIt, "option-ignored", "with momentum=0.8: it has no effect"),
         (rmsprop_without_root, "missing-root", "root"),
     ],
 )
