@@ -29,7 +29,7 @@ def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:
     ----------
     net : ours, or a student's: its layers are found through iteration, indexing, or a list attribute. It is left as it is.
     loss : ours, or any object with forward(y, yhat) and backward(y, yhat). None for a network of another style with its own:
-        ``loss(x, t)`` with ``gradient(x, t)``, ``loss(X, y)`` that gives both, or one that goes back by its layers from a delta.
+        ``loss(x, t)`` with ``gradient(x, t)``, ``loss(X, y)`` that gives both, or one that goes back by its layers from delta.
     X : (batch, ...). y : (batch, ...), as the loss takes it; a network that goes back from a delta needs none. A few examples
         are enough.
 

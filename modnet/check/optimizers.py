@@ -492,6 +492,9 @@ def _with(report: Report, cls: type, option: tuple[str, Any, str], way: Any, whe
         if found is None:
             kind, text = _general(one, RATE)
             _add(report, where, line, kind, f"{label}: {text}", "v = momentum * v - rate * g; w += v")
+        elif found.mistake is not None and found.mistake.kind == "state-lost":
+            text = f"{label}: it has no effect, or the velocity does not last from one step to the next."
+            _add(report, where, line, "option-ignored", text, "v = momentum * v - rate * g; w += v")
         elif found.mistake is not None:
             _add(report, where, line, found.mistake.kind, f"{label}: {found.mistake.message}", found.mistake.hint)
         elif found.rate < 0:

@@ -302,12 +302,15 @@ def _out_of_order(scored: Scored, walk: Walk, there: list[int], back: list[int])
         return "order", text, "for layer in reversed(list(layers.values())): dout = layer.backward(dout)"
     delta: np.ndarray | None = None
     for what, i, given, result in walk.events:
-        if what == "backward":
-            both = delta is not None and given is not None
-            if both and (given.size != delta.size or not np.allclose(given.ravel(), delta.ravel())):  # type: ignore[union-attr]
-                text = f"backward of {walk.label(i)} is not given what the layer after it returned."
-                return "chain", text, "dout = layer.backward(dout), with the same name on both sides"
-            delta = result if given is not None or delta is None else None  # a derivative alone is multiplied outside
+        if what != "backward":
+            continue
+        if given is None:  # a derivative alone, which is multiplied outside
+            delta = delta * result if delta is not None and result is not None and delta.shape == result.shape else None
+            continue
+        if delta is not None and (given.size != delta.size or not np.allclose(given.ravel(), delta.ravel())):
+            text = f"backward of {walk.label(i)} is not given what the layer after it returned."
+            return "chain", text, "dout = layer.backward(dout), with the same name on both sides"
+        delta = result
     return None
 
 

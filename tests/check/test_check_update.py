@@ -1,0 +1,266 @@
+"""check_update: optimizers as other courses and books write them, right ones and mistakes with their names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modnet.check import check_update
+
+
+class Adam:
+    """Deep Learning from Scratch: update(params, grads)."""
+
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999):
+        self.lr, self.beta1, self.beta2, self.m, self.v, self.t = lr, beta1, beta2, {}, {}, 0
+
+    def update(self, params, grads):
+        self.t += 1
+        for name in params:
+            self.one(params, name, grads[name])
+
+    def averages(self, name, g):
+        self.m[name] = self.beta1 * self.m.get(name, 0) + (1 - self.beta1) * g
+        self.v[name] = self.beta2 * self.v.get(name, 0) + (1 - self.beta2) * g * g
+        return self.m[name], self.v[name]
+
+    def one(self, params, name, g):
+        m, v = self.averages(name, g)
+        params[name] -= self.lr * m / (1 - self.beta1**self.t) / (np.sqrt(v / (1 - self.beta2**self.t)) + 1e-8)
+
+
+class AdamOfTheBook(Adam):
+    def one(self, params, name, g):
+        m, v = self.averages(name, g)
+        rate = self.lr * np.sqrt(1 - self.beta2**self.t) / (1 - self.beta1**self.t)
+        params[name] -= rate * m / (np.sqrt(v) + 1e-7)
+
+
+class AdamUncorrected(Adam):
+    def one(self, params, name, g):
+        m, v = self.averages(name, g)
+        params[name] -= self.lr * m / (np.sqrt(v) + 1e-8)
+
+
+class AdamFromZero(Adam):
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999):
+        super().__init__(lr, beta1, beta2)
+        self.t = -1
+
+
+class AdamCountsParameters(Adam):
+    def update(self, params, grads):
+        for name in params:
+            self.t += 1
+            self.one(params, name, grads[name])
+
+
+class AdamSwapped(Adam):
+    def averages(self, name, g):
+        self.m[name] = (1 - self.beta1) * self.m.get(name, 0) + self.beta1 * g
+        self.v[name] = (1 - self.beta2) * self.v.get(name, 0) + self.beta2 * g * g
+        return self.m[name], self.v[name]
+
+
+class Momentum:
+    def __init__(self, lr=0.01, momentum=0.9):
+        self.lr, self.momentum, self.v = lr, momentum, {}
+
+    def update(self, params, grads):
+        for name in params:
+            key = self.key(name)
+            self.v[key] = self.momentum * self.v.get(key, 0) - self.lr * grads[name]
+            params[name] += self.v[key]
+
+    def key(self, name):
+        return name
+
+
+class MomentumShared(Momentum):
+    def key(self, name):
+        return name[0]
+
+
+class MomentumOfAnAverage(Momentum):
+    def update(self, params, grads):
+        for name in params:
+            self.v[name] = self.momentum * self.v.get(name, 0) + (1 - self.momentum) * grads[name]
+            params[name] = params[name] - self.lr * self.v[name]
+
+
+class MomentumForgets(Momentum):
+    def update(self, params, grads):
+        self.v = {}
+        super().update(params, grads)
+
+
+class Nesterov(Momentum):
+    late = False
+
+    def update(self, params, grads):
+        for name in params:
+            before = self.v.get(name, np.zeros_like(params[name]))
+            self.v[name] = self.momentum * before - self.lr * grads[name]
+            params[name] += self.momentum**2 * (self.v[name] if self.late else before)
+            params[name] -= (1 + self.momentum) * self.lr * grads[name]
+
+
+class NesterovLate(Nesterov):
+    late = True
+
+
+class AdaGrad:
+    eps = 1e-7
+
+    def __init__(self, lr=0.01):
+        self.lr, self.h = lr, {}
+
+    def update(self, params, grads):
+        for name in params:
+            self.h[name] = self.h.get(name, 0) + grads[name] ** 2
+            params[name] -= self.lr * grads[name] / (np.sqrt(self.h[name]) + self.eps)
+
+
+class AdaGradUnguarded(AdaGrad):
+    eps = 0
+
+
+class SGD:
+    """A list of parameters and one of gradients."""
+
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def update(self, params, grads):
+        for i in range(len(params)):
+            params[i] -= self.lr * grads[i]
+
+
+class SGDAlong(SGD):
+    def update(self, params, grads):
+        for i in range(len(params)):
+            params[i] += self.lr * grads[i]
+
+
+class Optimizer_SGD:
+    """Neural Networks from Scratch: update_params(layer), between pre_ and post_update_params()."""
+
+    def __init__(self, learning_rate=1.0, decay=0.0, momentum=0.0):
+        self.learning_rate = self.current_learning_rate = learning_rate
+        self.decay, self.momentum, self.iterations = decay, momentum, 0
+
+    def pre_update_params(self):
+        if self.decay:
+            self.current_learning_rate = self.learning_rate / (1 + self.decay * self.iterations)
+
+    def update_params(self, layer):
+        if self.momentum and not hasattr(layer, "weight_momentums"):
+            layer.weight_momentums, layer.bias_momentums = np.zeros_like(layer.weights), np.zeros_like(layer.biases)
+        weights, biases = -self.current_learning_rate * layer.dweights, -self.current_learning_rate * layer.dbiases
+        if self.momentum:
+            weights = layer.weight_momentums = self.momentum * layer.weight_momentums + weights
+            biases = layer.bias_momentums = self.momentum * layer.bias_momentums + biases
+        layer.weights += weights
+        layer.biases += biases
+
+    def post_update_params(self):
+        self.iterations += 1
+
+
+class Optimizer_SGD_Decays_Early(Optimizer_SGD):
+    def update_params(self, layer):
+        self.pre_update_params()
+        super().update_params(layer)
+        self.iterations += 1
+
+
+class SGDOfAModel:
+    """CMU's mytorch: step() over model.layers."""
+
+    first = 0
+
+    def __init__(self, model, lr=0.1):
+        self.layers, self.lr = model.layers, lr
+
+    def step(self):
+        for layer in self.layers[self.first :]:
+            layer.W = layer.W - self.lr * layer.dLdW
+            layer.b = layer.b - self.lr * layer.dLdb
+
+
+class SGDLeavesOne(SGDOfAModel):
+    first = 1
+
+
+class SGDThatIgnoresIt(SGDOfAModel):
+    def __init__(self, model, lr=0.1, momentum=0):
+        super().__init__(model, lr)
+
+
+class SGDOfOne:
+    def update(self, parameter, gradient, lr):
+        return parameter - lr * gradient
+
+
+def sgd_momentum(w, dw, config=None):
+    """CS231n."""
+    v = config["momentum"] * config.get("velocity", np.zeros_like(w)) - config["learning_rate"] * dw
+    config["velocity"] = v
+    return w + v, config
+
+
+def rmsprop(w, dw, config=None):
+    cache = config["decay_rate"] * config.get("cache", np.zeros_like(w)) + (1 - config["decay_rate"]) * dw**2
+    config["cache"] = cache
+    return w - config["learning_rate"] * dw / (np.sqrt(cache) + 1e-8), config
+
+
+def rmsprop_without_root(w, dw, config=None):
+    cache = config["decay_rate"] * config.get("cache", np.zeros_like(w)) + (1 - config["decay_rate"]) * dw**2
+    config["cache"] = cache
+    return w - config["learning_rate"] * dw / (cache + 1e-8), config
+
+
+RIGHT = [
+    Adam, AdamOfTheBook, Momentum, Nesterov, AdaGrad, SGD, Optimizer_SGD, SGDOfAModel, SGDOfOne, sgd_momentum, rmsprop,
+    MomentumOfAnAverage, Adam(0.01, 0.8, 0.99),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("made", RIGHT)
+def test_right_optimizers_of_every_style_are_right(made):
+    report = check_update(made)
+    assert report.ok, report
+    assert ("the rule", "right") in [row[:2] for row in report.verdicts]
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "told"),
+    [
+        (AdamUncorrected, "bias-correction", "not corrected"),
+        (AdamFromZero, "bias-correction", "NaN"),
+        (AdamCountsParameters, "bias-correction", "at every parameter"),
+        (AdamSwapped, "swapped", "beta and 1 - beta"),
+        (MomentumShared, "shared-state", "another layer"),
+        (MomentumForgets, "state-lost", "like the first"),
+        (NesterovLate, "updates-first", "velocity"),
+        (AdaGradUnguarded, "saturates", "0 / 0"),
+        (SGDAlong, "sign", "along"),
+        (Optimizer_SGD_Decays_Early, "shared-state", "decays at every layer"),
+        (SGDLeavesOne, "layer-not-trained", "W1, b1"),
+        (SGDThatIgnoresIt, "option-ignored", "with momentum=0.8: it has no effect"),
+        (rmsprop_without_root, "missing-root", "root"),
+    ],
+)
+def test_mistakes_in_optimizers_are_named(made, kind, told):
+    report = check_update(made)
+    assert [f.kind for f in report.findings] == [kind], report
+    assert told in report.findings[0].message
+
+
+def test_what_it_is_given_is_said_if_it_is_none():
+    with pytest.raises(TypeError, match="expected the class"):
+        check_update(SGDOfAModel(type("Model", (), {"layers": []})))
+    with pytest.raises(TypeError, match="neither update"):
+        check_update(object())
+    assert "new arrays into params" in check_update(MomentumOfAnAverage).notes[0]
