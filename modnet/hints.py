@@ -337,7 +337,9 @@ def _constructor(kind: type) -> tuple[list[str], bool]:
         return names, False
     parameters = _signature(kind).parameters.values()
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    return named, any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
+    # A decorator may take more names than the constructor that it shows.
+    taken = [*parameters, *inspect.signature(kind.__init__, follow_wrapped=False).parameters.values()]  # type: ignore[misc]
+    return named, any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in taken)
 
 
 def _refuse_for_constructor(kind: type, own: list[str], arguments: tuple[Any, ...], given: Mapping[str, Any]) -> None:
