@@ -260,8 +260,9 @@ def _candidates(name: str, log: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]
     labels, scores = np.array([0, 2, 1, 2]), rng.normal(size=(4, 3))
     scores *= np.array([3, 3, 3, -3])[:, None]  # those of the right labels, too, are no probabilities
     onehot, probabilities = np.eye(3)[labels], rng.dirichlet(np.ones(3) * 2, 4)
-    numbers = rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
-    binary = (rng.random((4, 2)) > 0.5) * 1.0, rng.uniform(0.1, 0.9, (4, 2))
+    # As many features as neither examples nor the 2 of a square, so that a factor says where it comes from.
+    numbers = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    binary = (rng.random((4, 3)) > 0.5) * 1.0, rng.uniform(0.1, 0.9, (4, 3))
     column = (numbers[0][:, :1], numbers[1][:, :1])
     logs = (onehot, np.log(probabilities))
     word = name.lower()

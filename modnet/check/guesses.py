@@ -85,8 +85,13 @@ def scale(q: Question, operation: str, factor: float, name: str, but: str = "is 
     if abs(factor + 1) < 1e-4:
         return q.finding("sign", f"{operation} {but} it has the wrong sign.", "the sign in front")
     minus = "minus " if factor < 0 else ""
-    hint = "the constant in front: the derivative of (yhat - y)^2 is 2 (yhat - y)" if q.of_loss else "the constant in front"
-    batch = len(q.x)
+    hint, batch = "the constant in front", len(q.x)
+    if q.of_loss:
+        hint = (
+            "forward takes a mean that backward leaves out, or backward one that forward leaves out: take none, in both"
+            if "number" in name or "size" in name
+            else "the constant in front: the derivative of (yhat - y)^2 is 2 (yhat - y)"
+        )
     if batch > 1 and "batch" in name and abs(factor) < 1:
         hint = (
             "a mean over the batch: backward is for each example's own loss; whoever trains divides, once"
@@ -111,14 +116,15 @@ def _factor_name(subject: Subject, q: Question, factor: float) -> str:
     if q.of_loss:
         sizes = {"number of features": features_in, "number of all numbers of yhat in the batch": batch * features_in}
     else:
-        sizes |= {
+        windows = int(np.prod(q.out.shape[1:-1])) if q.out.ndim > 2 else 0
+        over = {"number of windows": windows, "number of windows of the batch": batch * windows} if windows else {}
+        sizes = {
+            **over,
+            **sizes,
             "number of all outputs of the batch": batch * features_out,
             "number of channels": q.x.shape[-1],
             "number of output channels": q.out.shape[-1],
         }
-        if q.out.ndim > 2:
-            windows = int(np.prod(q.out.shape[1:-1]))
-            sizes |= {"number of windows": windows, "number of windows of the batch": batch * windows}
     sizes |= {
         f"value of {key}": v
         for key, v in getattr(subject.original, "__dict__", {}).items()
@@ -160,6 +166,12 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         )
     yield from scaled(subject, q, name)
     yield from _of_slopes(q, name)
+    yield Hypothesis(
+        "times-input",
+        "it is the right derivative, multiplied by the input once more.",
+        "delta times the derivative of forward, nothing else",
+        q.truth * x.ravel()[q.entries],
+    )
     if len(x) > 1 and not subject.batch_statistics and not subject.random:
         changed, changed_delta = x.copy(), delta.copy()
         changed[1:] = changed[1:][::-1] * 0.5 + 0.3
@@ -243,13 +255,6 @@ def _at_another_place(subject: Subject, q: Question) -> Hypotheses:
         "the condition, or the formula, is in the input that forward was given; delta only multiplies it",
         at(delta),
     )
-    yield Hypothesis(
-        "times-input",
-        "it is the right derivative, multiplied by the input once more.",
-        "delta times the derivative of forward, nothing else",
-        q.truth * x.ravel()[q.entries],
-    )
-
     def softmax(z: np.ndarray) -> np.ndarray:
         return z * (delta - (delta * z).sum(axis=-1, keepdims=True))
 

@@ -117,7 +117,7 @@ pair(
 pair(Softmax, LINE, (), (DELTA, "diagonal"), (DELTA, "scale"),
      backward_delta=lambda s, x, d: d * s.forward(x) * (1 - s.forward(x)) / len(x))  # fmt: skip
 pair(TanH, LINE, (), (DELTA, "uninitialised"), backward_delta=from_memory)
-pair(TanH, LINE, (), (ZERO, "crash"), zero_grad=no_self)
+pair(TanH, LINE, (), (ZERO, "signature"), zero_grad=no_self)
 pair(TanH, LINE, (), (DELTA, "times-input"), backward_delta=lambda s, x, d: d * x * (1 - np.tanh(x) ** 2))
 pair(TanH, LINE, (), (DELTA, "at-delta"), backward_delta=lambda s, x, d: d * (1 - np.tanh(d) ** 2))
 pair(TanH, LINE, (), (DELTA, "stateful"), forward=lambda s, X: setattr(s, "x", X) or np.tanh(X),
