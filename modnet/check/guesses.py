@@ -60,7 +60,7 @@ def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable
     if not pairs:
         return []
     _, factor, hypothesis, name = min(pairs, key=lambda pair: pair[0])  # a sign alone is the simplest
-    return [_finding(subject, q, hypothesis), scale(q, operation, factor, name, "and, beside that,")]
+    return [_finding(subject, q, hypothesis), scale(q, operation, factor, name, beside=True)]
 
 
 def _finding(subject: Subject, q: Question, hypothesis: Hypothesis) -> Finding:
@@ -80,10 +80,12 @@ def scaled(subject: Subject, q: Question, operation: str) -> Hypotheses:
         yield Hypothesis(finding.kind, finding.message, finding.hint)
 
 
-def scale(q: Question, operation: str, factor: float, name: str, but: str = "is right but for a factor:") -> Finding:
-    """The finding for a constant factor of this name."""
+def scale(q: Question, operation: str, factor: float, name: str, beside: bool = False) -> Finding:
+    """The finding for a constant factor of this name, alone or beside another mistake."""
+    but = f"beside that, {operation} is" if beside else f"{operation} is right but for a factor: it is"
     if abs(factor + 1) < 1e-4:
-        return q.finding("sign", f"{operation} {but} it has the wrong sign.", "the sign in front")
+        text = f"{'beside that, ' * beside}{operation} has the wrong sign."
+        return q.finding("sign", text, "the sign in front")
     minus = "minus " if factor < 0 else ""
     hint, batch = "the constant in front", len(q.x)
     if q.of_loss:
@@ -101,7 +103,7 @@ def scale(q: Question, operation: str, factor: float, name: str, but: str = "is 
         )
     elif batch > 1 and "size of the batch" in name and q.of_loss:
         hint = "the loss is a mean over the batch, so its derivative is divided by len(X) too"
-    return q.finding("scale", f"{operation} {but} it is {minus}{name}, times the truth.", hint)
+    return q.finding("scale", f"{but} {minus}{name}, times the truth.", hint)
 
 
 def _factor_name(subject: Subject, q: Question, factor: float) -> str:
@@ -115,6 +117,9 @@ def _factor_name(subject: Subject, q: Question, factor: float) -> str:
     sizes = {"number of inputs": features_in, "number of outputs": features_out}
     if q.of_loss:
         sizes = {"number of features": features_in, "number of all numbers of yhat in the batch": batch * features_in}
+        if batch > 1 and features_in > 1:
+            over = f"{features_in}/{batch}, the number of features over the size of the batch"
+            names.setdefault(features_in / batch, over)
     else:
         windows = int(np.prod(q.out.shape[1:-1])) if q.out.ndim > 2 else 0
         over = {"number of windows": windows, "number of windows of the batch": batch * windows} if windows else {}
@@ -255,6 +260,7 @@ def _at_another_place(subject: Subject, q: Question) -> Hypotheses:
         "the condition, or the formula, is in the input that forward was given; delta only multiplies it",
         at(delta),
     )
+
     def softmax(z: np.ndarray) -> np.ndarray:
         return z * (delta - (delta * z).sum(axis=-1, keepdims=True))
 
