@@ -23,6 +23,8 @@ from modnet.check.subject import Misbehaviour, call, source
 from modnet.check.training import check_steps
 
 _RATE = 0.01
+#: Findings that may be about what was put in rather than about the class.
+_OF_WHAT_WAS_PUT_IN = ("crash", "unknown", "shape", "not-implemented", "signature")
 
 
 class Workshop:
@@ -108,9 +110,6 @@ class Workshop:
     def _arrangements(self, cls: type) -> Iterator[Callable[[], Any]]:
         """Ways to put one together, by what its constructor asks for."""
         given = [p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_KEYWORD,)]
-        if any(p.kind is p.VAR_POSITIONAL for p in given):
-            yield lambda: cls(*self.layers(3, 4, 2))
-            yield lambda: cls(self.layers(3, 4, 2))
         roles = {
             "modules": lambda: self.layers(3, 4, 2),
             "loss": self.loss,
@@ -121,6 +120,11 @@ class Workshop:
         }
         required = [p for p in given if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
         kinds = [wiring.role(p.name) for p in required]
+        if any(p.kind is p.VAR_POSITIONAL for p in given):
+            if all(k in roles for k in kinds):
+                yield lambda: cls(*[roles[k]() for k in kinds], *self.layers(3, 4, 2))
+            yield lambda: cls(self.layers(3, 4, 2))
+            yield lambda: cls(*self.layers(3, 4, 2)[:2])  # the half that is given, if it mirrors it
         if all(k in roles for k in kinds):
             yield lambda: self._added(cls(*[roles[k]() for k in kinds]), "modules" in kinds or "encoder" in kinds)
         if len(required) == 1:
@@ -166,8 +170,8 @@ class Workshop:
                 tried.append(not_checked(cls.__name__, problem.message))
                 continue
             y = x.copy() if out.shape == x.shape else np.random.default_rng(2).normal(size=out.shape)
-            report = examine_chain(net, loss, x, y, self.right)
-            if not any(f.kind in ("crash", "unknown", "shape", "not-implemented") for f in report.findings) and _says_something(
+            report = examine_chain(net, wiring.held_loss(net) or loss, x, y, self.right)
+            if not any(f.kind in _OF_WHAT_WAS_PUT_IN for f in report.findings) and _says_something(
                 report
             ):
                 return report
@@ -219,7 +223,7 @@ class Workshop:
                 tried.append(not_checked(cls.__name__, str(problem)))
                 continue
             report = check_steps(net, loss() if isinstance(loss, type) else loss, made, x, y)
-            if any(f.kind in ("crash", "unknown", "shape", "not-implemented") for f in report.findings):
+            if any(f.kind in _OF_WHAT_WAS_PUT_IN for f in report.findings):
                 tried += [report] if not isinstance(loss, type) else []
                 continue
             if right or report.ok:
