@@ -114,9 +114,9 @@ class Workshop:
             "modules": lambda: self.layers(3, 4, 2),
             "loss": self.loss,
             "rate": lambda: _RATE,
-            "encoder": lambda: self._part(3, 4, 2),
-            "decoder": lambda: self._part(2, 4, 3),
-            "net": lambda: self._part(3, 4, 2),
+            "encoder": lambda: self._part(cls, 3, 4, 2),
+            "decoder": lambda: self._part(cls, 2, 4, 3),
+            "net": lambda: self._part(cls, 3, 4, 2),
         }
         required = [p for p in given if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
         kinds = [wiring.role(p.name) for p in required]
@@ -137,7 +137,21 @@ class Workshop:
         if not required:
             yield lambda: self._added(cls(), False)
 
-    def _part(self, *widths: int) -> Any:
+    def _part(self, whole: type, *widths: int) -> Any:
+        """A network to be a part of one of class `whole`: the hand-in's own if one takes layers, or a stand-in."""
+        x = np.linspace(-1, 1, 2 * widths[0]).reshape(2, -1)
+        for cls in self.networks if self.own else ():
+            for take in (lambda cls, layers: cls(*layers), lambda cls, layers: cls(layers)):
+                if cls is whole or cls in self.wrong:
+                    continue
+                with suppress(Exception):  # another way, or a stand-in
+                    part = take(cls, self.layers(*widths))
+                    out = call("forward", copied(part).forward, x)
+                    if isinstance(out, np.ndarray) and out.shape == (2, widths[-1]):
+                        return part
+        return self._plain(*widths)
+
+    def _plain(self, *widths: int) -> Any:
         return standins.derived(standins.Sequential, self.bases)(*self.layers(*widths))
 
     def _added(self, net: Any, full: bool) -> Any:
@@ -252,7 +266,7 @@ class Workshop:
                     for given in (loss(), loss):
                         self.used.clear()
                         try:
-                            net = self.network(network) if network is not None else self._part(3, 4, 2)
+                            net = self.network(network) if network is not None else self._plain(3, 4, 2)
                         except (NotBuilt, Misbehaviour):
                             break
                         # A stand-in may leave to the optimizer what the hand-in's own network does itself.
