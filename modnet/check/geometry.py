@@ -61,8 +61,12 @@ class Outcomes:
     crashes: dict[tuple[str, str], Misbehaviour] = field(default_factory=dict)
 
     def factor(self, operation: str) -> float:
-        """The constant factor of an operation in the plainest size: 1 if it is right there, or wrong in another way."""
-        return self.factors.get(("plain", operation), 1.0)
+        """The constant factor of an operation in the plainest size: 1 if it is right there, or wrong in another way.
+
+        What cannot be asked in the plainest size is asked in the next.
+        """
+        size = "stride" if ("plain", operation) in self.crashes else "plain"
+        return self.factors.get((size, operation), 1.0)
 
     def cause(self, operation: str) -> str:
         """What the mistake needs, but for a constant factor: "stride", "overlap", "side", "channels" or "any"; else empty."""
@@ -313,7 +317,7 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
     factor = outcomes.factor(operation)
     wrong = next(
         s
-        for s in _SIZES
+        for s in sorted(_SIZES, key="plain".__eq__)
         if outcomes.right.get(s, {}).get(operation) is False
         and (factor == 1 or abs(outcomes.factors.get((s, operation), 0.0) - factor) >= 1e-4)
     )
@@ -331,6 +335,14 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
     line = problem.line if problem is not None else subject.quote(operation, r"reshape|transpose|stride|range|\+=|\]\s*=", r"=")
     message = f"{name} {message}" + (f" With {sizes} {problem.message}." if problem is not None else "")
     return q.finding(kind, message, hint, line) if q is not None else Finding(kind, "", message, hint, line=line)
+
+
+def but_for_a_factor(outcomes: Outcomes | None, operation: str, subject: Subject) -> Iterator[Finding]:
+    """What the sizes say of an operation that is right but for a constant factor in the size it was asked in."""
+    if outcomes is not None and outcomes.factor(operation) != 1:
+        found = finding(outcomes, operation, subject)
+        if found is not None and (found.kind != "direction" or found.line):
+            yield found
 
 
 def factor_findings(outcomes: Outcomes | None, operation: str, subject: Subject, q: Question) -> list[Finding]:
