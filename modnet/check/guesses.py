@@ -170,6 +170,7 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
             "it is the derivative of forward alone; by the chain rule multiply it by delta",
         )
     yield from scaled(subject, q, name)
+    yield from _clipped(q, name, lambda small: subject.delta(x, small))
     yield from _of_slopes(q, name)
     yield Hypothesis(
         "times-input",
@@ -191,6 +192,18 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
     if q.whole:
         yield from _of_jacobian(subject, q)
     yield from _of_windows(subject, q)
+
+
+def _clipped(q: Question, operation: str, ask: Callable[[np.ndarray], np.ndarray]) -> Hypotheses:
+    """Right as long as delta is small."""
+    small = ask(1e-3 * q.delta).ravel()
+    if small.size == int(np.prod(q.shape)) and np.allclose(1e3 * small[q.entries], q.truth, rtol=1e-4, atol=1e-6):
+        yield Hypothesis(
+            "clipped",
+            f"{operation} is right for a small delta and wrong for a large one: numbers are cut off.",
+            "pass on delta as it is; if gradients have to be clipped, the optimizer does it, once, before its step",
+            lines=(r"clip|minimum|maximum|norm",),
+        )
 
 
 def _of_slopes(q: Question, name: str) -> Hypotheses:
@@ -320,6 +333,12 @@ def _of_windows(subject: Subject, q: Question) -> Hypotheses:
                 "backward_delta has the right numbers with the axes of the weights swapped.",
                 "delta @ W[i].T, not delta @ W[i], if forward is X @ W[i]",
             ),
+            (
+                "transposed",
+                array.swapaxes(0, 1) if array.ndim == 4 else array,
+                "in backward_delta the rows and the columns of the window are swapped.",
+                "np.tensordot puts the axes that are left in order: transpose only if one is in the wrong place",
+            ),
         ):
             if other.shape != array.shape or np.array_equal(other, array) or (kind == "flipped-kernel" and array.ndim < 3):
                 continue
@@ -380,6 +399,7 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
         -q.truth,
     )
     yield from scaled(subject, q, operation)
+    yield from _clipped(q, operation, lambda small: subject.gradients(q.x, small).get(name, np.empty(0)))
     shaped = q.truth.reshape(q.shape) if q.whole else np.empty(0)
     if q.whole and len(q.shape) >= 2 and q.shape[-1] == q.shape[-2]:
         swapped = np.swapaxes(shaped, -1, -2)
@@ -412,6 +432,14 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
             "one number for each output: delta.sum(axis=0), not np.sum(delta)",
             np.full(q.shape, q.truth.sum()),
         )
+    for axis in range(len(q.shape)) if q.whole and len(q.shape) > 1 else ():
+        if q.shape[axis] > 1:
+            yield Hypothesis(
+                "shape",
+                f"{operation} is the same all along axis {axis} of {q.shape}: that axis is summed over, too.",
+                "which axes np.sum and np.tensordot sum over: those of the batch and of the windows, and no other",
+                np.broadcast_to(shaped.sum(axis=axis, keepdims=True), q.shape),
+            )
     other = subject.gradients(q.x, draw_delta(q.out, 7)).get(name)
     if (
         other is not None
