@@ -163,6 +163,12 @@ def _refused(problem: Misbehaviour) -> bool:
     return bool(re.search(r": (raise|assert)\b", problem.line)) or "AssertionError" in problem.message
 
 
+def _in_words(size: Size | str, subject: Subject) -> str:
+    """A size; of one without weights, such as a pool, without the channels that it does not choose."""
+    text = str(size)
+    return text if subject.parameters(subject.fresh()) else re.sub(r", \d+ to \d+ channels", "", text)
+
+
 def beside(outcomes: Outcomes | None, operation: str, subject: Subject) -> Iterator[Finding]:
     """What is right in one size and wrong in another that differs from it in one thing: the findings, a kind once each."""
     said = set()
@@ -177,9 +183,10 @@ def beside(outcomes: Outcomes | None, operation: str, subject: Subject) -> Itera
         elif (outcomes.right.get(like, {}).get(operation), outcomes.right.get(label, {}).get(operation)) != (True, False):
             continue
         said.add(kind)
-        name, size = subject.names[operation], outcomes.sizes.get(label, label)
+        name = subject.names[operation]
+        size, same = (_in_words(outcomes.sizes.get(place, place), subject) for place in (label, like))
         wrong = problem.message if problem is not None else f"{name} is wrong"
-        text = f"with {size}: {wrong}. It is right with {outcomes.sizes.get(like, like)}."
+        text = f"with {size}: {wrong}. It is right with {same}."
         line = problem.line if problem is not None else subject.quote(operation, r"pad|stride|shape|\+=|\]\s*=", r"=")
         yield Finding(kind, "", text, _BESIDE_HINTS[kind], line=line)
 
@@ -325,7 +332,7 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
     k, stride, chan_in, chan_out = _SIZES[wrong]
     sizes = f"k_size={k}, stride={stride}, chan_in={chan_in}, chan_out={chan_out}"
     if outcomes.sizes:
-        sizes = str(outcomes.sizes[wrong])
+        sizes = _in_words(outcomes.sizes[wrong], subject)
     name = subject.names[operation]
     if cause == "any":
         if problem is not None:

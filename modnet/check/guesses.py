@@ -118,8 +118,8 @@ def _factor_name(subject: Subject, q: Question, factor: float) -> str:
     if q.of_loss:
         sizes = {"number of features": features_in, "number of all numbers of yhat in the batch": batch * features_in}
         if batch > 1 and features_in > 1:
-            over = f"{features_in}/{batch}, the number of features over the size of the batch"
-            names.setdefault(features_in / batch, over)
+            text = f"{features_in}/{batch}, the number of features over the size of the batch"
+            names.setdefault(features_in / batch, text)
     else:
         windows = int(np.prod(q.out.shape[1:-1])) if q.out.ndim > 2 else 0
         over = {"number of windows": windows, "number of windows of the batch": batch * windows} if windows else {}

@@ -45,7 +45,9 @@ def moves(e: Examination) -> Findings:
         gradient = matching(n, copy(e.questions[n]), seen[0][0], e.questions)
         if gradient is None:
             continue
-        finding = _moved(" and ".join(still) if n in still else n, gradient.reshape(short.shape), short, long, line, 1e-6 if subject.dtype == np.float64 else 1e-3)
+        tolerance = 1e-6 if subject.dtype == np.float64 else 1e-3
+        which = " and ".join(still) if n in still else n
+        finding = _moved(which, gradient.reshape(short.shape), short, long, line, tolerance)
         if finding is not None and finding.kind not in said:
             said.add(finding.kind)
             yield finding

@@ -185,9 +185,7 @@ class Workshop:
                 continue
             y = x.copy() if out.shape == x.shape else np.random.default_rng(2).normal(size=out.shape)
             report = examine_chain(net, wiring.held_loss(net) or loss, x, y, self.right)
-            if not any(f.kind in _OF_WHAT_WAS_PUT_IN for f in report.findings) and _says_something(
-                report
-            ):
+            if not any(f.kind in _OF_WHAT_WAS_PUT_IN for f in report.findings) and _says_something(report):
                 return report
             tried.append(report)
         for report in tried:

@@ -114,8 +114,8 @@ def why_not(cls: type) -> str:
 
 def _own_methods(cls: type) -> list[str]:
     """The names of a class's methods, those inherited from Python's or an installed package's classes left out."""
-    functions = [(n, v) for k in cls.__mro__[:-1] if k not in (Module, Loss) for n, v in vars(k).items() if inspect.isfunction(v)]
-    return [n for n, v in functions if not v.__code__.co_filename.startswith(_INSTALLED)]
+    held = [item for k in cls.__mro__[:-1] if k not in (Module, Loss) for item in vars(k).items()]
+    return [n for n, v in held if inspect.isfunction(v) and not v.__code__.co_filename.startswith(_INSTALLED)]
 
 
 def lost_classes(file: File) -> Iterator[tuple[str, int | None, int, str]]:

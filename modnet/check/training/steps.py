@@ -83,9 +83,9 @@ class Steps:
         method = getattr(self.optimizer, "step", None)
         if not callable(method):
             raise Misbehaviour("not-implemented", f"{type(self.optimizer).__name__} has no step(batch_x, batch_y)")
-        given = (self.X.copy(), self.y.copy())
-        if len(inspect.signature(method).parameters) == 1 and np.array_equal(*given):
-            given = given[:1]  # an auto-encoder's target is its input
+        given = [self.X.copy(), self.y.copy()]
+        if len(inspect.signature(method).parameters) == 1 and np.array_equal(self.X, self.y):
+            given.pop()  # an auto-encoder's target is its input
         call(f"{type(self.optimizer).__name__}.step", method, *given)
 
     def numbers(self) -> dict[tuple[int, str], np.ndarray]:
