@@ -75,8 +75,10 @@ def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
             continue
         yield (*base[:-1], chan)
         yield (2, chan, *base[1:-1])
-    if re.search("conv|pool", name) and chan == 1 and bases[0] == _SIGNAL:
-        yield (2, 8)
+    if re.search("conv|pool", name) and bases[0] == _SIGNAL:
+        if chan == 1:
+            yield (2, 8)
+        yield (2, 9, chan)  # the rows of a square picture, for what takes nothing else
 
 
 def attempts(cls: type) -> Iterator[tuple[dict[str, Any], Shape]]:
@@ -91,12 +93,16 @@ def chosen(cls: type) -> tuple[dict[str, Any], Shape]:
     """The first sizes and shape with which forward answers, and gives what the class's name says if anything does."""
     answering: list[tuple[dict[str, Any], Shape]] = []
     fitting: list[tuple[dict[str, Any], Shape]] = []
-    first = next(attempts(cls))
+    first, refused, raised = next(attempts(cls)), "", list[tuple[dict[str, Any], Shape]]()
     for sizes, shape in attempts(cls):
         try:
             subject = subject_of(build(cls, **sizes), as_input(shape))
             subject.examine()
-        except Misbehaviour:
+        except Misbehaviour as problem:
+            if "AssertionError" in problem.message:
+                refused = refused or problem.message
+            else:
+                raised.append((sizes, shape))
             continue
         if not subject.out.size or not np.isfinite(subject.out).all():
             continue
@@ -107,6 +113,10 @@ def chosen(cls: type) -> tuple[dict[str, Any], Shape]:
                 return sizes, shape
             fitting.append((sizes, shape))
         answering.append((sizes, shape))
+    if refused and not known.plain_name(cls) and not answering and not fitting:
+        if not raised:
+            raise NotBuilt(f"it takes none of the inputs that were tried: {refused}; give one with --shape")
+        return raised[0]  # what it refuses is no mistake of its own
     # By its name it should take the statement's input; if it does not, that is what there is to say.
     return (fitting or [a for a in answering[:1] if a == first or not known.plain_name(cls)] or [first])[0]
 
@@ -260,8 +270,9 @@ def _candidates(name: str, log: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]
     labels, scores = np.array([0, 2, 1, 2]), rng.normal(size=(4, 3))
     scores *= np.array([3, 3, 3, -3])[:, None]  # those of the right labels, too, are no probabilities
     onehot, probabilities = np.eye(3)[labels], rng.dirichlet(np.ones(3) * 2, 4)
-    numbers = rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
-    binary = (rng.random((4, 2)) > 0.5) * 1.0, rng.uniform(0.1, 0.9, (4, 2))
+    # As many features as neither examples nor the 2 of a square, so that a factor says where it comes from.
+    numbers = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    binary = (rng.random((4, 3)) > 0.5) * 1.0, rng.uniform(0.1, 0.9, (4, 3))
     column = (numbers[0][:, :1], numbers[1][:, :1])
     logs = (onehot, np.log(probabilities))
     word = name.lower()

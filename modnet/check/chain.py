@@ -216,6 +216,7 @@ def _judge(trace: Trace, chain: list[Event], net: Any, delta: np.ndarray, begun:
         for _, event in [*(gradient if trained else []), *back]:
             finding = _call_as_wanted(event, chain, k, wanted, by_layer, which)
             if finding is not None:
+                finding.line = quote(type(net), backward_method(net), event.operation)
                 return finding
         if k:
             with suppress(Exception):  # a layer that remembers its input needs a forward

@@ -13,6 +13,7 @@ from modnet.check.plan import DELTA, FORWARD, GRADIENT, Examination, Judged, Pro
 from modnet.check.report import Finding
 from modnet.check.subject import Misbehaviour
 
+_ALL = 2000  # numbers that are varied one by one, if a sample of them does not show what is wrong
 _SATURATES = (
     "exp of a large number is infinite, and inf / inf or inf * 0 follow: write the derivative in terms of the output, which is "
     "finite: out = self.forward(input), then out * (1 - out) for a sigmoid, 1 - out ** 2 for tanh"
@@ -72,8 +73,11 @@ def derivative(e: Examination) -> Findings:
         if exact is not None:
             q.settle(exact)
     if q.right and not q.whole and not _right_along(e, q.got_all.reshape(x.shape)):
-        yield guesses.direction(q, subject.names[DELTA])
-        return
+        q = e.questions[DELTA] = e.ask(DELTA, "dL/dinput", lambda: subject.delta(x, weights), 2, every=x.size <= _ALL)
+        q.line = subject.quote(DELTA, RETURN)
+        if q.right:
+            yield guesses.direction(q, subject.names[DELTA])
+            return
     if q.right:
         e.remarks[DELTA] = f"relative error {q.error:.1e}"
         return
@@ -84,6 +88,8 @@ def derivative(e: Examination) -> Findings:
         by_size = geometry.finding(e.shapes, DELTA, subject, q)
         if by_size is not None and (not found or found[0].kind in ("transposed", "diagonal", "direction", "other-function")):
             found = [by_size, *geometry.factor_findings(e.shapes, DELTA, subject, q)]
+        elif found and found[0].kind == "scale":
+            yield from geometry.but_for_a_factor(e.shapes, DELTA, subject)
     if not found and any(f.kind == "mutates" for f in _written(e)):
         return  # what writes into its arguments gives anything
     yield from found or [subject.unexplained(q, subject.names[DELTA])]

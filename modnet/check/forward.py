@@ -167,7 +167,7 @@ def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> F
             f"forward returns shape {out.shape}, {source} {candidates[0].shape}.",
             "the shape of the result",
         )
-    same.sort(key=lambda ic: float(np.nan_to_num(np.abs(ic[1] - out), nan=1e300).sum()))
+    same.sort(key=lambda ic: (not _multiple(out, ic[1]), float(np.nan_to_num(np.abs(ic[1] - out), nan=1e300).sum())))
     e.defined, wanted = [i for i, _ in same[:4]], same[0][1]
     difference = np.abs(out - wanted)
     if not np.isfinite(out).all() and np.isfinite(wanted).all():
@@ -182,6 +182,13 @@ def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> F
             finding.hint = "weight i of the window belongs to position start + i of the input: no [::-1]"
     vars(finding).update(worst(out, wanted, difference), truth=source)
     return finding
+
+
+def _multiple(out: np.ndarray, wanted: np.ndarray) -> bool:
+    """Whether forward gives a constant times the definition."""
+    power = float((wanted * wanted).sum())
+    factor = float((out * wanted).sum()) / power if power and np.isfinite(power) else 0.0
+    return factor > 0 and np.allclose(out, factor * wanted, rtol=1e-5)
 
 
 def _flipped(e: Examination, out: np.ndarray) -> bool:

@@ -61,8 +61,12 @@ class Outcomes:
     crashes: dict[tuple[str, str], Misbehaviour] = field(default_factory=dict)
 
     def factor(self, operation: str) -> float:
-        """The constant factor of an operation in the plainest size: 1 if it is right there, or wrong in another way."""
-        return self.factors.get(("plain", operation), 1.0)
+        """The constant factor of an operation in the plainest size: 1 if it is right there, or wrong in another way.
+
+        What cannot be asked in the plainest size is asked in the next.
+        """
+        size = "stride" if ("plain", operation) in self.crashes else "plain"
+        return self.factors.get((size, operation), 1.0)
 
     def cause(self, operation: str) -> str:
         """What the mistake needs, but for a constant factor: "stride", "overlap", "side", "channels" or "any"; else empty."""
@@ -159,6 +163,12 @@ def _refused(problem: Misbehaviour) -> bool:
     return bool(re.search(r": (raise|assert)\b", problem.line)) or "AssertionError" in problem.message
 
 
+def _in_words(size: Size | str, subject: Subject) -> str:
+    """A size; of one without weights, such as a pool, without the channels that it does not choose."""
+    text = str(size)
+    return text if subject.parameters(subject.fresh()) else re.sub(r", \d+ to \d+ channels", "", text)
+
+
 def beside(outcomes: Outcomes | None, operation: str, subject: Subject) -> Iterator[Finding]:
     """What is right in one size and wrong in another that differs from it in one thing: the findings, a kind once each."""
     said = set()
@@ -173,9 +183,10 @@ def beside(outcomes: Outcomes | None, operation: str, subject: Subject) -> Itera
         elif (outcomes.right.get(like, {}).get(operation), outcomes.right.get(label, {}).get(operation)) != (True, False):
             continue
         said.add(kind)
-        name, size = subject.names[operation], outcomes.sizes.get(label, label)
+        name = subject.names[operation]
+        size, same = (_in_words(outcomes.sizes.get(place, place), subject) for place in (label, like))
         wrong = problem.message if problem is not None else f"{name} is wrong"
-        text = f"with {size}: {wrong}. It is right with {outcomes.sizes.get(like, like)}."
+        text = f"with {size}: {wrong}. It is right with {same}."
         line = problem.line if problem is not None else subject.quote(operation, r"pad|stride|shape|\+=|\]\s*=", r"=")
         yield Finding(kind, "", text, _BESIDE_HINTS[kind], line=line)
 
@@ -313,7 +324,7 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
     factor = outcomes.factor(operation)
     wrong = next(
         s
-        for s in _SIZES
+        for s in sorted(_SIZES, key="plain".__eq__)
         if outcomes.right.get(s, {}).get(operation) is False
         and (factor == 1 or abs(outcomes.factors.get((s, operation), 0.0) - factor) >= 1e-4)
     )
@@ -321,7 +332,7 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
     k, stride, chan_in, chan_out = _SIZES[wrong]
     sizes = f"k_size={k}, stride={stride}, chan_in={chan_in}, chan_out={chan_out}"
     if outcomes.sizes:
-        sizes = str(outcomes.sizes[wrong])
+        sizes = _in_words(outcomes.sizes[wrong], subject)
     name = subject.names[operation]
     if cause == "any":
         if problem is not None:
@@ -331,6 +342,14 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
     line = problem.line if problem is not None else subject.quote(operation, r"reshape|transpose|stride|range|\+=|\]\s*=", r"=")
     message = f"{name} {message}" + (f" With {sizes} {problem.message}." if problem is not None else "")
     return q.finding(kind, message, hint, line) if q is not None else Finding(kind, "", message, hint, line=line)
+
+
+def but_for_a_factor(outcomes: Outcomes | None, operation: str, subject: Subject) -> Iterator[Finding]:
+    """What the sizes say of an operation that is right but for a constant factor in the size it was asked in."""
+    if outcomes is not None and outcomes.factor(operation) != 1:
+        found = finding(outcomes, operation, subject)
+        if found is not None and (found.kind != "direction" or found.line):
+            yield found
 
 
 def factor_findings(outcomes: Outcomes | None, operation: str, subject: Subject, q: Question) -> list[Finding]:

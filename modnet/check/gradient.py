@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from functools import partial
 
@@ -21,9 +22,7 @@ def ask(e: Examination) -> Findings:
     subject, x = e.subject, e.subject.x
     weights, name = subject.weights(3), subject.names[GRADIENT]
     held = subject.parameters(subject.fresh())
-    truths = {
-        n: e.ask(GRADIENT, "dL/dparameters", partial(np.zeros, array.shape), 3, n) for n, array in held.items() if array.size
-    }
+    truths = {n: e.ask(GRADIENT, "dL/dparameters", None, 3, n) for n, array in held.items() if array.size}
     # Arrays that forward does not depend on are no parameters, and constants are not meant to learn.
     truths = {n: q for n, q in truths.items() if np.abs(q.truth).max(initial=0.0) > 1e-9}
     if not truths:
@@ -46,13 +45,22 @@ def ask(e: Examination) -> Findings:
     e.first = first
     for n in truths:
         e.questions[n] = e.ask(GRADIENT, "dL/dparameters", partial(_fitting, e, n, truths[n], truths), 3, n)
-        e.questions[n].line = subject.quote(GRADIENT, r"grad\w*(\[.*?\])?\s*[-+]?=", r"=")
+        e.questions[n].line = subject.quote(GRADIENT, *_lines_for(n), r"grad\w*(\[.*?\])?\s*[-+]?=", r"=")
 
 
 def _fitting(e: Examination, name: str, q: Question, taken: Collection[str]) -> np.ndarray:
     """What came back for a parameter; zeros if nothing did."""
     got = matching(name, q, e.subject.gradients(e.subject.x, e.subject.weights(3)), taken)
     return np.zeros(q.shape) if got is None else got
+
+
+def _lines_for(name: str) -> tuple[str, ...]:
+    """Where an author may set the gradient of this parameter: _gradient['W'] of _parameters['W'], _bias_gradient of _bias."""
+    own = name.split(".")[-1].replace("_parameters", "_gradient")
+    core = re.escape(re.split(r"\W", own.strip("_"))[0])
+    near = () if "_gradient" in own else (rf"\b\w*(grad\w*{core}|{core}\w*grad|d{core})\w*\s*[-+]?=[^=]",)
+    quotes = re.escape(own).replace("'", "['\"]")
+    return (*near, rf"\b{quotes}\s*[-+]?=[^=]")
 
 
 def _is_trained(e: Examination, name: str) -> bool:
@@ -128,7 +136,7 @@ def adds(e: Examination) -> Findings:
                 "",
                 f"a second call leaves {own} as after the first: it is set, but it must be added to.",
                 f"self.{attribute} += ..., not self.{attribute} = ...: a module used twice in a network adds both up",
-                line=subject.quote(GRADIENT, rf"{attribute}.*[^-+*/=]=[^=]"),
+                line=subject.quote(GRADIENT, rf"{attribute}\b(.*[^-+*/=])?\s*=[^=]"),
             )
             return
         if not np.allclose(second, 2 * first, rtol=1e-5, atol=1e-7 * float(np.abs(first).max())):
@@ -162,6 +170,8 @@ def derivatives(e: Examination) -> Findings:
         by_size = geometry.finding(e.shapes, GRADIENT, subject, q)
         if by_size is not None and (not found or found[0].kind in ("transposed", "overwrites", "direction")):
             found = [by_size, *geometry.factor_findings(e.shapes, GRADIENT, subject, q)]
+        elif found and found[0].kind == "scale":
+            yield from geometry.but_for_a_factor(e.shapes, GRADIENT, subject)
         yield from found or [guesses.direction(q, f"the gradient{label}")]
     if subject.answered:
         e.remarks[GRADIENT] = f"relative error {error:.1e}"

@@ -60,7 +60,7 @@ def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable
     if not pairs:
         return []
     _, factor, hypothesis, name = min(pairs, key=lambda pair: pair[0])  # a sign alone is the simplest
-    return [_finding(subject, q, hypothesis), scale(q, operation, factor, name, "and, beside that,")]
+    return [_finding(subject, q, hypothesis), scale(q, operation, factor, name, beside=True)]
 
 
 def _finding(subject: Subject, q: Question, hypothesis: Hypothesis) -> Finding:
@@ -80,13 +80,20 @@ def scaled(subject: Subject, q: Question, operation: str) -> Hypotheses:
         yield Hypothesis(finding.kind, finding.message, finding.hint)
 
 
-def scale(q: Question, operation: str, factor: float, name: str, but: str = "is right but for a factor:") -> Finding:
-    """The finding for a constant factor of this name."""
+def scale(q: Question, operation: str, factor: float, name: str, beside: bool = False) -> Finding:
+    """The finding for a constant factor of this name, alone or beside another mistake."""
+    but = f"beside that, {operation} is" if beside else f"{operation} is right but for a factor: it is"
     if abs(factor + 1) < 1e-4:
-        return q.finding("sign", f"{operation} {but} it has the wrong sign.", "the sign in front")
+        text = f"{'beside that, ' * beside}{operation} has the wrong sign."
+        return q.finding("sign", text, "the sign in front")
     minus = "minus " if factor < 0 else ""
-    hint = "the constant in front: the derivative of (yhat - y)^2 is 2 (yhat - y)" if q.of_loss else "the constant in front"
-    batch = len(q.x)
+    hint, batch = "the constant in front", len(q.x)
+    if q.of_loss:
+        hint = (
+            "forward takes a mean that backward leaves out, or backward one that forward leaves out: take none, in both"
+            if "number" in name or "size" in name
+            else "the constant in front: the derivative of (yhat - y)^2 is 2 (yhat - y)"
+        )
     if batch > 1 and "batch" in name and abs(factor) < 1:
         hint = (
             "a mean over the batch: backward is for each example's own loss; whoever trains divides, once"
@@ -96,7 +103,7 @@ def scale(q: Question, operation: str, factor: float, name: str, but: str = "is 
         )
     elif batch > 1 and "size of the batch" in name and q.of_loss:
         hint = "the loss is a mean over the batch, so its derivative is divided by len(X) too"
-    return q.finding("scale", f"{operation} {but} it is {minus}{name}, times the truth.", hint)
+    return q.finding("scale", f"{but} {minus}{name}, times the truth.", hint)
 
 
 def _factor_name(subject: Subject, q: Question, factor: float) -> str:
@@ -110,15 +117,19 @@ def _factor_name(subject: Subject, q: Question, factor: float) -> str:
     sizes = {"number of inputs": features_in, "number of outputs": features_out}
     if q.of_loss:
         sizes = {"number of features": features_in, "number of all numbers of yhat in the batch": batch * features_in}
+        if batch > 1 and features_in > 1:
+            text = f"{features_in}/{batch}, the number of features over the size of the batch"
+            names.setdefault(features_in / batch, text)
     else:
-        sizes |= {
+        windows = int(np.prod(q.out.shape[1:-1])) if q.out.ndim > 2 else 0
+        over = {"number of windows": windows, "number of windows of the batch": batch * windows} if windows else {}
+        sizes = {
+            **over,
+            **sizes,
             "number of all outputs of the batch": batch * features_out,
             "number of channels": q.x.shape[-1],
             "number of output channels": q.out.shape[-1],
         }
-        if q.out.ndim > 2:
-            windows = int(np.prod(q.out.shape[1:-1]))
-            sizes |= {"number of windows": windows, "number of windows of the batch": batch * windows}
     sizes |= {
         f"value of {key}": v
         for key, v in getattr(subject.original, "__dict__", {}).items()
@@ -159,7 +170,14 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
             "it is the derivative of forward alone; by the chain rule multiply it by delta",
         )
     yield from scaled(subject, q, name)
+    yield from _clipped(q, name, lambda small: subject.delta(x, small))
     yield from _of_slopes(q, name)
+    yield Hypothesis(
+        "times-input",
+        "it is the right derivative, multiplied by the input once more.",
+        "delta times the derivative of forward, nothing else",
+        q.truth * x.ravel()[q.entries],
+    )
     if len(x) > 1 and not subject.batch_statistics and not subject.random:
         changed, changed_delta = x.copy(), delta.copy()
         changed[1:] = changed[1:][::-1] * 0.5 + 0.3
@@ -174,6 +192,18 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
     if q.whole:
         yield from _of_jacobian(subject, q)
     yield from _of_windows(subject, q)
+
+
+def _clipped(q: Question, operation: str, ask: Callable[[np.ndarray], np.ndarray]) -> Hypotheses:
+    """Right as long as delta is small."""
+    small = ask(1e-3 * q.delta).ravel()
+    if small.size == int(np.prod(q.shape)) and np.allclose(1e3 * small[q.entries], q.truth, rtol=1e-4, atol=1e-6):
+        yield Hypothesis(
+            "clipped",
+            f"{operation} is right for a small delta and wrong for a large one: numbers are cut off.",
+            "pass on delta as it is; if gradients have to be clipped, the optimizer does it, once, before its step",
+            lines=(r"clip|minimum|maximum|norm",),
+        )
 
 
 def _of_slopes(q: Question, name: str) -> Hypotheses:
@@ -243,12 +273,6 @@ def _at_another_place(subject: Subject, q: Question) -> Hypotheses:
         "the condition, or the formula, is in the input that forward was given; delta only multiplies it",
         at(delta),
     )
-    yield Hypothesis(
-        "times-input",
-        "it is the right derivative, multiplied by the input once more.",
-        "delta times the derivative of forward, nothing else",
-        q.truth * x.ravel()[q.entries],
-    )
 
     def softmax(z: np.ndarray) -> np.ndarray:
         return z * (delta - (delta * z).sum(axis=-1, keepdims=True))
@@ -308,6 +332,12 @@ def _of_windows(subject: Subject, q: Question) -> Hypotheses:
                 np.swapaxes(array, -1, -2),
                 "backward_delta has the right numbers with the axes of the weights swapped.",
                 "delta @ W[i].T, not delta @ W[i], if forward is X @ W[i]",
+            ),
+            (
+                "transposed",
+                array.swapaxes(0, 1) if array.ndim == 4 else array,
+                "in backward_delta the rows and the columns of the window are swapped.",
+                "np.tensordot puts the axes that are left in order: transpose only if one is in the wrong place",
             ),
         ):
             if other.shape != array.shape or np.array_equal(other, array) or (kind == "flipped-kernel" and array.ndim < 3):
@@ -369,6 +399,7 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
         -q.truth,
     )
     yield from scaled(subject, q, operation)
+    yield from _clipped(q, operation, lambda small: subject.gradients(q.x, small).get(name, np.empty(0)))
     shaped = q.truth.reshape(q.shape) if q.whole else np.empty(0)
     if q.whole and len(q.shape) >= 2 and q.shape[-1] == q.shape[-2]:
         swapped = np.swapaxes(shaped, -1, -2)
@@ -401,6 +432,14 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
             "one number for each output: delta.sum(axis=0), not np.sum(delta)",
             np.full(q.shape, q.truth.sum()),
         )
+    for axis in range(len(q.shape)) if q.whole and len(q.shape) > 1 else ():
+        if q.shape[axis] > 1:
+            yield Hypothesis(
+                "shape",
+                f"{operation} is the same all along axis {axis} of {q.shape}: that axis is summed over, too.",
+                "which axes np.sum and np.tensordot sum over: those of the batch and of the windows, and no other",
+                np.broadcast_to(shaped.sum(axis=axis, keepdims=True), q.shape),
+            )
     other = subject.gradients(q.x, draw_delta(q.out, 7)).get(name)
     if (
         other is not None

@@ -172,7 +172,13 @@ def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndar
 
 
 def is_channels_first(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> bool:
-    """Whether a module with windows is what its name says on (batch, chan, ...), and not on (batch, ..., chan)."""
+    """Whether a module with windows is what its name says on (batch, chan, ...), and not on (batch, ..., chan).
+
+    If its name says nothing, whether it is any module with windows there.
+    """
+    if not name:
+        names = [n for n in _WINDOWED if n.endswith(f"{x.ndim - 2}d")]
+        return any(is_channels_first(n, x, out, held, options) for n in names)
     dims = 1 if name.endswith("1d") else 2
     if name not in _WINDOWED or x.ndim != dims + 2 or out.ndim != dims + 2:
         return False

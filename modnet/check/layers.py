@@ -71,7 +71,11 @@ def _by_list(net: Any) -> list[Any]:
 
 def _by_attributes(net: Any) -> list[Any]:
     values = getattr(net, "__dict__", {}).values()
-    return [v for v in values if _is_layer(v) and callable(getattr(v, "backward_delta", None))]
+    return [v for v in values if _is_layer(v) and (callable(getattr(v, "backward_delta", None)) or _has_layers(v))]
+
+
+def _has_layers(part: Any) -> bool:
+    return callable(getattr(part, "backward", None)) and layers_of(part) != [part]
 
 
 def label_of(i: int, layer: Any) -> str:

@@ -50,9 +50,19 @@ DERIVATIVES: tuple[tuple[str, Formula], ...] = (
     ("the perceptron's loss max(0, -y yhat)", lambda t, z: np.where(t * z < 0, -t, 0)),
     ("the mean squared error over the features", lambda t, z: 2 * (z - t) / z[0].size),
     ("none: y softmax(yhat) - y, the softmax multiplied by y; without it, softmax(yhat) - y", lambda t, z: t * _softmax(z) - t),
+    ("none: s (1 - s) - y, with s = softmax(yhat); it is s - y", lambda t, z: _softmax(z) * (1 - _softmax(z)) - t),
     ("none: yhat - y + softmax(yhat), with yhat once too often; softmax(yhat) - y", lambda t, z: z - t + _softmax(z)),
     ("none: -y (1 - yhat) - (1 - y) yhat; the second term has the other sign", lambda t, z: -t * (1 - z) - (1 - t) * z),
 )
+
+
+def _table_hint(line: str) -> str:
+    """What makes a table (batch, batch) of losses, by the line that returns it."""
+    if re.search(r"@|\bdot\(|matmul", line):
+        return "a matrix times a transpose sets each example against each: write (difference ** 2).sum(axis=1)"
+    if re.search(r"\[:, *\w+\]", line):
+        return "yhat[:, y] takes the columns y of every row; yhat[np.arange(len(y)), y] takes one of each"
+    return "(batch,) and (batch, 1) were added: that makes a table (batch, batch); reshape one of them first"
 
 
 def _rows(terms: np.ndarray) -> np.ndarray:
@@ -69,7 +79,7 @@ def _definitions(name: str, t: np.ndarray, z: np.ndarray) -> Iterator[np.ndarray
     elif word in ("bce", "binarycrossentropy", "binarycrossentropie", "crossentropybinaire", "bcewithlogits"):
         yield _rows(-(t * np.maximum(np.log(z), -100) + (1 - t) * np.maximum(np.log1p(-z), -100)))
         yield _rows(np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z))))
-    elif word in ("ce", "crossentropy", "crossentropie", "entropiecroisee", "nll") or {"softmax", "ce"} == set(
+    elif re.fullmatch("c?ce|(categorical)?crossentrop(y|ie)|entropiecroisee|nll", word) or {"softmax", "ce"} == set(
         re.findall("softmax|ce$|^ce", word)
     ):
         yield _rows(-t * z)
@@ -178,7 +188,7 @@ class LossSubject(Subject):
             wanted = f"expected shape ({n},), the loss of each example"
             hint = "the loss of each example, a vector (batch,): sum over the features only, .sum(axis=1)"
             if len(shape) == 2 and shape[0] == shape[1] == n and self.x.shape[-1] != n:
-                hint = "(batch,) and (batch, 1) were added: that makes a table (batch, batch); reshape one of them first"
+                hint = _table_hint(str(line))
             yield Finding("shape", "", f"forward returns shape {shape}, {wanted}.", hint, line=line)
         elif shape == ():
             value = float(self.out.reshape(-1)[0])
@@ -326,7 +336,7 @@ class LossSubject(Subject):
                         for share in self.means:
                             yield Hypothesis(
                                 "other-function",
-                                f"{name} is the derivative of another function: {text}.",
+                                f"{name} is the derivative of another function: {self._in_words(text, q)}.",
                                 "forward and backward must belong together: either is right alone; change the one that is not "
                                 "what you want",
                                 share * formula(t, z),
@@ -342,6 +352,14 @@ class LossSubject(Subject):
                     )
 
         return diagnose(self, q, name, hypotheses())
+
+    def _in_words(self, text: str, q: Question) -> str:
+        """What another function is, seen from this forward."""
+        wanted = (_softmax(self.x.astype(float)) - self.t).ravel()[q.entries]
+        part = float(q.truth @ wanted) / float(wanted @ wanted)
+        if text.endswith(", too: yhat - y") and np.allclose(q.truth, part * wanted, rtol=1e-4, atol=1e-6):
+            return "1/2 (yhat - y)^2, yhat - y; forward takes scores, so it is softmax(yhat) - y"
+        return text
 
     def unexplained(self, q: Question, operation: str) -> Finding:
         """The finding for a derivative that is wrong in no known way: where it is right, if it is somewhere."""

@@ -144,9 +144,13 @@ class Examination:
             "not-implemented": f"write {name}" + ("" if operation == GRADIENT else ", and end it with return"),
             "shape": "the first axis counts examples; sum or reshape only over the other axes",
             "crash": f"the shapes on that line: print them; given are {given}",
-            "signature": f"def {name}(self, {', '.join(n for n, _ in arguments)})",
+            "signature": f"def {name}({', '.join(['self', *self._arguments(operation, arguments)])})",
         }.get(problem.kind, "")
         return Finding(problem.kind, "", problem.message + ".", problem.hint or hint, line=problem.line)
+
+    @staticmethod
+    def _arguments(operation: str, arrays: list[tuple[str, np.ndarray]]) -> list[str]:
+        return {ZERO: [], UPDATE: ["gradient_step"]}.get(operation, [n for n, _ in arrays])
 
     # --- what derivatives are compared with
 
@@ -167,15 +171,18 @@ class Examination:
     def _definition(self, place: int, x: np.ndarray, module: Any) -> np.ndarray:
         return self.wanted(x, self.subject.out, module)[place]
 
-    def ask(self, operation: str, by: str, got: Callable[[], np.ndarray], seed: int, name: str = "") -> Question:
+    def ask(
+        self, operation: str, by: str, got: Callable[[], np.ndarray] | None, seed: int, name: str = "", every: bool = False
+    ) -> Question:
         """Ask for the derivative by the input, or by a parameter array of this name, and compare it with the answer.
 
-        The first function for which the answer is right is the one asked about; else the author's own forward.
+        The first function for which the answer is right is the one asked about; else the author's own forward, as without
+        an answer. `every` number is varied, or a sample if there are many.
         """
         subject, first, others = self.subject, None, list[Question]()
         for i, function in enumerate(self.functions()):
             try:
-                found, entries, shape, out = self._derivative(function, name)
+                found, entries, shape, out = self._derivative(function, name, every)
             except (Misbehaviour, IndexError, ValueError):
                 continue
             weights = subject.weights(seed) if first is None else first.delta
@@ -192,6 +199,8 @@ class Examination:
                 subject.tolerance,
             )
             q.by = by
+            if got is None:
+                return q
             for repaired in (False, True)[: min(i, 1) + 1]:
                 subject.repair = function if repaired else None
                 try:
@@ -207,11 +216,13 @@ class Examination:
         first.others = others
         return first
 
-    def _derivative(self, function: Function, name: str) -> tuple[Derivative, np.ndarray, tuple[int, ...], np.ndarray]:
+    def _derivative(
+        self, function: Function, name: str, every: bool
+    ) -> tuple[Derivative, np.ndarray, tuple[int, ...], np.ndarray]:
         subject, module = self.subject, self.subject.fresh()
         at = subject.parameters(module)[name] if name else subject.x
         start = at.astype(np.float64)
-        entries = chosen_entries(start.size)
+        entries = np.arange(start.size) if every else chosen_entries(start.size)
 
         def f(values: np.ndarray) -> np.ndarray:
             if not name:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.wiring import give
+
 
 class Linear:
     """out = x W + b."""
@@ -108,10 +110,16 @@ class MSELoss:
 
 
 class Sequential:
-    """Modules one after the other."""
+    """Modules one after the other; for code whose network is a list of modules, a list of them, too."""
 
     def __init__(self, *modules: Any) -> None:
         self.modules = list(modules)
+
+    def __len__(self) -> int:
+        return len(self.modules)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.modules[place]
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """What comes out."""
@@ -127,8 +135,8 @@ class Sequential:
         arrays = [a for a in given if isinstance(a, np.ndarray) and a.shape == self.inputs[-1].shape]
         delta = next((loss.backward(*arrays[:2]) for loss in given if hasattr(loss, "backward")), arrays[-1])
         for module, x in zip(self.modules[::-1], self.inputs[-2::-1], strict=True):
-            module.backward_update_gradient(x, delta)
-            delta = module.backward_delta(x, delta)
+            give(module.backward_update_gradient, x, delta)
+            delta = give(module.backward_delta, x, delta)
         return delta
 
     backward = backward_update_gradient
@@ -137,7 +145,7 @@ class Sequential:
         """dL/dinput, given the input and delta, or delta alone."""
         delta = given[-1]
         for module, x in zip(self.modules[::-1], self.inputs[-2::-1], strict=True):
-            delta = module.backward_delta(x, delta)
+            delta = give(module.backward_delta, x, delta)
         return delta
 
     def zero_grad(self) -> None:

@@ -62,6 +62,8 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
         line = "" if own is None else Line(own.filename, own.lineno or 0, own.line or "")
         text = " ".join(visible(str(error), 400).split())
         kind = "memory" if isinstance(error, MemoryError) else "crash"
+        if isinstance(error, TypeError) and not others and "argument" in text:
+            kind = "signature"  # it was not entered: it cannot be called so
         raise Misbehaviour(kind, f"{name} raises {type(error).__name__}: {text}", line) from error
 
 

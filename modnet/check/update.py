@@ -36,7 +36,8 @@ def moves(e: Examination) -> Findings:
         subject.invoke(UPDATE, module, [step])
         after = subject.parameters(module)
         seen.append((held, {n: after[n] - a for n, a in before.items() if n in after and after[n].shape == a.shape}))
-    line, said = subject.quote(UPDATE, r"=", r"pass|return"), set[str]()
+    line, said = subject.quote(UPDATE, r"clip", r"=", r"pass|return"), set[str]()
+    still = [n for n in asked if not any(moved.get(n, np.ones(1)).any() for _, moved in seen)]
     for n in asked:
         if n not in seen[0][1] or n not in seen[1][1]:
             continue
@@ -44,17 +45,21 @@ def moves(e: Examination) -> Findings:
         gradient = matching(n, copy(e.questions[n]), seen[0][0], e.questions)
         if gradient is None:
             continue
-        finding = _moved(n, gradient.reshape(short.shape), short, long, line, 1e-6 if subject.dtype == np.float64 else 1e-3)
+        tolerance = 1e-6 if subject.dtype == np.float64 else 1e-3
+        which = " and ".join(still) if n in still else n
+        finding = _moved(which, gradient.reshape(short.shape), short, long, line, tolerance)
         if finding is not None and finding.kind not in said:
             said.add(finding.kind)
             yield finding
 
 
 def _moved(name: str, gradient: np.ndarray, short: np.ndarray, long: np.ndarray, line: str, tolerance: float) -> Finding | None:
-    write = f"self.{name} -= gradient_step * its gradient"
+    first = name.split(" and ")[0]
+    write = f"self.{first} -= gradient_step * its gradient"
     margin = tolerance * float(np.abs(gradient).max())
     if not short.any() and not long.any():
-        text = f"{name} does not move, though its gradient is not zero."
+        several = " and " in name
+        text = f"{name} {'do' if several else 'does'} not move, though {'their' if several else 'its'} gradient is not zero."
         return Finding("layer-not-trained", "", text, write, line=line)
     if np.allclose(short, -0.1 * gradient, rtol=tolerance, atol=margin) and np.allclose(
         long, -0.2 * gradient, rtol=tolerance, atol=margin
@@ -64,6 +69,10 @@ def _moved(name: str, gradient: np.ndarray, short: np.ndarray, long: np.ndarray,
         return Finding("lr-ignored", "", f"{name} moves by the same for gradient_step 0.1 and 0.2.", write, line=line)
     if np.allclose(short, 0.1 * gradient, rtol=1e-5):
         return Finding("sign", "", f"{name} moves along its gradient, but it must move against it.", write, line=line)
+    largest = float(np.abs(short).max()) / 0.1
+    if np.allclose(short, -0.1 * np.clip(gradient, -largest, largest), rtol=1e-5, atol=1e-9):
+        text = f"{name} moves by at most {largest:.4g} times gradient_step: its gradient is cut off."
+        return Finding("clipped", "", text, f"{write}; if gradients are clipped, the optimizer does it", line=line)
     ratio = float((short * gradient).sum() / (gradient * gradient).sum())
     if np.allclose(short, ratio * gradient, rtol=1e-5, atol=1e-9):
         text = f"{name} moves by {ratio:.4g} times its gradient for gradient_step 0.1, expected -0.1 times."

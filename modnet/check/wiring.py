@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbeha
 
 #: What an argument is, by its name in lower case without underscores and digits.
 _ROLES = {
-    "yhat": r"y?hat|y?pred(ict(ion|ed|ions)?)?s?|yp|.*hat|outputs?|sorties?|res(ult)?",
+    "yhat": r"y?hat|y?pred(ict(ion|ed|ions)?)?s?|yp|.*hat|outputs?|sorties?|res(ult)?|decoded?|recon(struct(ion|ed)|struite?)?",
     "y": r"y|ys|ytrue|truth|targets?|labels?|datay|batchy|ybatch|cibles?|verite|ytrain",
     "X": r"x|xs|inputs?|inp|in|data|datax|batchx|xbatch|entrees?|xtrain|xinput",
     "delta": r".*delta.*|d|dout|grad(ient)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)|deltaloss",
@@ -147,6 +148,21 @@ def backward(
     return call(f"{name}.{method}", getattr(net, method), *[a.copy() if isinstance(a, np.ndarray) else a for a in arguments])
 
 
+def held_loss(net: Any) -> Any:
+    """The loss that a network holds and that its backward, which is not given delta, takes delta from; else None."""
+    method = getattr(net, backward_method(net), None)
+    if method is None or "delta" in map(role, inspect.signature(method).parameters):
+        return None
+    held = getattr(net, "__dict__", {}).items()
+    return next((v for n, v in held if role(n) == "loss" and callable(getattr(v, "backward", None))), None)
+
+
+def give(method: Callable[..., Any], x: np.ndarray, delta: np.ndarray) -> Any:
+    """Call a layer's backward method as it asks: with its input and delta, or with delta alone."""
+    arguments = filled(method, {"X": x, "delta": delta}, (("delta",), ("X", "delta")))
+    return method(*(arguments if arguments is not None and len(arguments) else (x, delta)))
+
+
 def backward_of(net: Any, X: np.ndarray, delta: np.ndarray) -> Any:
     """Let a network do its backward from delta alone."""
     return backward(net, X, None, delta, delta, None)
@@ -185,6 +201,7 @@ class Trace:
         return True
 
     def _recorded(self, operation: str, i: int, layer: Any, method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
         def recorded(*given: Any, **named: Any) -> Any:
             if i in self._running:  # a layer that calls its own forward
                 return method(*given, **named)

@@ -23,6 +23,8 @@ from modnet.check.subject import Misbehaviour, call, source
 from modnet.check.training import check_steps
 
 _RATE = 0.01
+#: Findings that may be about what was put in rather than about the class.
+_OF_WHAT_WAS_PUT_IN = ("crash", "unknown", "shape", "not-implemented", "signature")
 
 
 class Workshop:
@@ -108,19 +110,21 @@ class Workshop:
     def _arrangements(self, cls: type) -> Iterator[Callable[[], Any]]:
         """Ways to put one together, by what its constructor asks for."""
         given = [p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_KEYWORD,)]
-        if any(p.kind is p.VAR_POSITIONAL for p in given):
-            yield lambda: cls(*self.layers(3, 4, 2))
-            yield lambda: cls(self.layers(3, 4, 2))
         roles = {
             "modules": lambda: self.layers(3, 4, 2),
             "loss": self.loss,
             "rate": lambda: _RATE,
-            "encoder": lambda: self._part(3, 4, 2),
-            "decoder": lambda: self._part(2, 4, 3),
-            "net": lambda: self._part(3, 4, 2),
+            "encoder": lambda: self._part(cls, 3, 4, 2),
+            "decoder": lambda: self._part(cls, 2, 4, 3),
+            "net": lambda: self._part(cls, 3, 4, 2),
         }
         required = [p for p in given if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
         kinds = [wiring.role(p.name) for p in required]
+        if any(p.kind is p.VAR_POSITIONAL for p in given):
+            if all(k in roles for k in kinds):
+                yield lambda: cls(*[roles[k]() for k in kinds], *self.layers(3, 4, 2))
+            yield lambda: cls(self.layers(3, 4, 2))
+            yield lambda: cls(*self.layers(3, 4, 2)[:2])  # the half that is given, if it mirrors it
         if all(k in roles for k in kinds):
             yield lambda: self._added(cls(*[roles[k]() for k in kinds]), "modules" in kinds or "encoder" in kinds)
         if len(required) == 1:
@@ -133,7 +137,21 @@ class Workshop:
         if not required:
             yield lambda: self._added(cls(), False)
 
-    def _part(self, *widths: int) -> Any:
+    def _part(self, whole: type, *widths: int) -> Any:
+        """A network to be a part of one of class `whole`: the hand-in's own if one takes layers, or a stand-in."""
+        x = np.linspace(-1, 1, 2 * widths[0]).reshape(2, -1)
+        for cls in self.networks if self.own else ():
+            for take in (lambda cls, layers: cls(*layers), lambda cls, layers: cls(layers)):
+                if cls is whole or cls in self.wrong:
+                    continue
+                with suppress(Exception):  # another way, or a stand-in
+                    part = take(cls, self.layers(*widths))
+                    out = call("forward", copied(part).forward, x)
+                    if isinstance(out, np.ndarray) and out.shape == (2, widths[-1]):
+                        return part
+        return self._plain(*widths)
+
+    def _plain(self, *widths: int) -> Any:
         return standins.derived(standins.Sequential, self.bases)(*self.layers(*widths))
 
     def _added(self, net: Any, full: bool) -> Any:
@@ -166,10 +184,8 @@ class Workshop:
                 tried.append(not_checked(cls.__name__, problem.message))
                 continue
             y = x.copy() if out.shape == x.shape else np.random.default_rng(2).normal(size=out.shape)
-            report = examine_chain(net, loss, x, y, self.right)
-            if not any(f.kind in ("crash", "unknown", "shape", "not-implemented") for f in report.findings) and _says_something(
-                report
-            ):
+            report = examine_chain(net, wiring.held_loss(net) or loss, x, y, self.right)
+            if not any(f.kind in _OF_WHAT_WAS_PUT_IN for f in report.findings) and _says_something(report):
                 return report
             tried.append(report)
         for report in tried:
@@ -219,7 +235,7 @@ class Workshop:
                 tried.append(not_checked(cls.__name__, str(problem)))
                 continue
             report = check_steps(net, loss() if isinstance(loss, type) else loss, made, x, y)
-            if any(f.kind in ("crash", "unknown", "shape", "not-implemented") for f in report.findings):
+            if any(f.kind in _OF_WHAT_WAS_PUT_IN for f in report.findings):
                 tried += [report] if not isinstance(loss, type) else []
                 continue
             if right or report.ok:
@@ -248,7 +264,7 @@ class Workshop:
                     for given in (loss(), loss):
                         self.used.clear()
                         try:
-                            net = self.network(network) if network is not None else self._part(3, 4, 2)
+                            net = self.network(network) if network is not None else self._plain(3, 4, 2)
                         except (NotBuilt, Misbehaviour):
                             break
                         # A stand-in may leave to the optimizer what the hand-in's own network does itself.

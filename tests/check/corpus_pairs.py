@@ -75,6 +75,21 @@ def kept_and_overwritten(self, input, delta):
     return dx
 
 
+def over_the_window_too(self, input, delta):
+    for i in range(self.count(input)):
+        part = input[:, i * self.stride : i * self.stride + self.k_size]
+        self._gradient += np.tensordot(part, delta[:, i], ([0], [0])).sum(axis=0)
+
+
+def mean_in_windows_of_two(self, input, delta):
+    dx = np.zeros(input.shape)
+    for i, s in enumerate(self.starts(input)):
+        left, right = np.swapaxes(input[:, s : s + self.k_size], 0, 1)
+        dx[:, s] += delta[:, i] * (left >= right) / len(input)
+        dx[:, s + 1] += delta[:, i] * (left < right) / len(input)
+    return dx
+
+
 def keeping_the_best(self, X):
     self.best = np.stack([s + X[:, s : s + self.k_size].argmax(axis=1) for s in self.starts(X)], axis=1)
     return np.take_along_axis(X, self.best, axis=1)
@@ -116,8 +131,13 @@ pair(
 )
 pair(Softmax, LINE, (), (DELTA, "diagonal"), (DELTA, "scale"),
      backward_delta=lambda s, x, d: d * s.forward(x) * (1 - s.forward(x)) / len(x))  # fmt: skip
+pair(TanH, LINE, (), (DELTA, "times-input"), backward_delta=lambda s, x, d: d * x * (1 - np.tanh(x) ** 2))
+pair(Linear, LINE, (3, 2), (DELTA, "clipped"), (UPDATE, "clipped"), backward_delta=lambda s, x, d: d.clip(-1, 1) @ s._parameters.T,
+     update_parameters=lambda s, eps: s._parameters.__isub__(eps * s._gradient.clip(-0.5, 0.5)))  # fmt: skip
+pair(Conv1D, CONV, (3, 2, 4, 2), (GRADIENT, "shape"), backward_update_gradient=over_the_window_too)
+pair(MaxPool1D, CONV, (2, 2), (DELTA, "scale"), (DELTA, "crash"), backward_delta=mean_in_windows_of_two)
 pair(TanH, LINE, (), (DELTA, "uninitialised"), backward_delta=from_memory)
-pair(TanH, LINE, (), (ZERO, "crash"), zero_grad=no_self)
+pair(TanH, LINE, (), (ZERO, "signature"), zero_grad=no_self)
 pair(TanH, LINE, (), (DELTA, "times-input"), backward_delta=lambda s, x, d: d * x * (1 - np.tanh(x) ** 2))
 pair(TanH, LINE, (), (DELTA, "at-delta"), backward_delta=lambda s, x, d: d * (1 - np.tanh(d) ** 2))
 pair(TanH, LINE, (), (DELTA, "stateful"), forward=lambda s, X: setattr(s, "x", X) or np.tanh(X),
@@ -264,6 +284,40 @@ class Conv2D(Module):
         for i, j, rows, columns in self.places(input):
             dx[:, :, rows, columns] += np.einsum("bo,ockl->bckl", delta[:, :, i, j], self._parameters)
         return dx
+
+
+@setting((DELTA, "transposed"))
+class Conv2DTurned(Conv2D):
+    """The rows and the columns of the window swapped on the way back."""
+
+    def backward_delta(self, input, delta):
+        dx = np.zeros(input.shape)
+        for i, j, rows, columns in self.places(input):
+            dx[:, :, rows, columns] += np.einsum("bo,ockl->bclk", delta[:, :, i, j], self._parameters)
+        return dx
+
+
+@setting((DELTA, "scale"))
+class ConvSquare(Module):
+    """A signal that is a square picture, which it insists on."""
+
+    def __init__(self, k_size, chan_in, chan_out):
+        super().__init__()
+        self._parameters = np.random.randn(chan_in, chan_out)
+        self.zero_grad()
+
+    def zero_grad(self):
+        self._gradient = np.zeros(self._parameters.shape)
+
+    def forward(self, X):
+        assert int(np.sqrt(X.shape[1])) ** 2 == X.shape[1], "no square"
+        return X @ self._parameters
+
+    def backward_update_gradient(self, input, delta):
+        self._gradient += np.tensordot(input, delta, ([0, 1], [0, 1]))
+
+    def backward_delta(self, input, delta):
+        return 2 * delta @ self._parameters.T
 
 
 @setting((DELTA, "overlap"))

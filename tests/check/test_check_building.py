@@ -95,6 +95,13 @@ LOSSES = [
                                  + z.max(axis=1) - (y * z).sum(axis=1), backward=lambda s, y, z: softmax(z) - y)),
     ({("forward", "shape")}, loss("BCE", forward=lambda s, y, z: clipped(y, np.clip(z, 1e-9, 1 - 1e-9)),
                                   backward=lambda s, y, z: (np.clip(z, 1e-9, 1 - 1e-9) - y) / (np.clip(z, 1e-9, 1 - 1e-9) * (1 - np.clip(z, 1e-9, 1 - 1e-9))))),
+    # A mean that forward takes is no second mistake; probabilities cut off at 0 are no scores; softmax is missing, not mixed up.
+    ({("forward", "shape"), ("backward", "other-function")},
+     loss("CrossEntropyLoss", forward=lambda s, y, z: -(y * np.log(z.clip(1e-10, 1))).sum() / len(y), backward=lambda s, y, z: (z - y) / len(y))),
+    (set(), loss("CCELoss", forward=lambda s, y, z: -(y * np.log(z.clip(1e-12, 1))).sum(axis=1), backward=lambda s, y, z: -y / z.clip(1e-12, 1))),
+    ({("forward", "forward"), ("backward", "scale")},
+     loss("BCELoss", forward=lambda s, y, z: clipped(y, z.clip(1e-8, 1 - 1e-8)).mean(axis=1),
+          backward=lambda s, y, z: (z.clip(1e-8, 1 - 1e-8) - y) / (z.clip(1e-8, 1 - 1e-8) * (1 - z.clip(1e-8, 1 - 1e-8))))),
     ({("backward", "integer-result")}, loss("MSELoss", backward=in_whole_numbers)),
     ({("backward", "stateful")}, loss("MSELoss", forward=lambda s, y, z: setattr(s, "d", z - y) or (s.d**2).sum(axis=1),
                                       backward=lambda s, y, z: 2 * s.d)),
@@ -108,6 +115,24 @@ LOSSES = [
 def test_conventions_of_losses_are_said_and_checked_through(findings, cls):
     report = examine_loss(cls)
     assert said(report) == findings, str(report)
+
+
+def test_what_a_loss_is_told_fits_its_lines():
+    def product_of_matrices(self, y, yhat):
+        return (y - yhat) @ (y - yhat).T
+
+    def all_columns(self, y, yhat):
+        return np.log(np.exp(yhat).sum(axis=1)) - yhat[:, y]
+
+    product = examine_loss(loss("MSELoss", forward=product_of_matrices)).findings
+    columns = examine_loss(loss("CELoss", forward=all_columns, backward=lambda s, y, z: softmax(z) - np.eye(3)[y])).findings
+    assert ["transpose" in product[0].hint, "columns" in columns[0].hint] == [True, True], (product, columns)
+    scores = examine_loss(
+        loss("SoftmaxCE", forward=lambda s, y, z: -(y * np.log(softmax(z))).sum(axis=1), backward=lambda s, y, z: z - y)
+    ).findings  # fmt: skip
+    assert any("so it is softmax(yhat) - y" in f.message for f in scores), scores
+    means = examine_loss(loss("MSELoss", forward=lambda s, y, z: ((y - z) ** 2).mean(), backward=lambda s, y, z: 2 * (z - y) / len(y)))
+    assert "it is 3, the number of features" in means.findings[1].message
 
 
 # Networks and optimizers
@@ -199,7 +224,65 @@ class Reseau:
         pass
 
 
+class Holding(Sequentiel):
+    """It holds its loss, and its backward is given the targets."""
+
+    def __init__(self, loss, *modules):
+        if not modules:
+            raise ValueError("no module")
+        super().__init__(*modules)
+        self.loss = loss
+
+    def backward(self, y, yhat):
+        Sequentiel.backward_update_gradient(self, None, self.loss.backward(y, yhat))
+
+    backward_update_gradient = None
+
+
+class Mirrored:
+    """A coder and its mirror, which share no layers."""
+
+    def __init__(self, *modules):
+        self.encoder = Halves(*modules)
+        self.decoder = Halves(*[Linear(*m._parameters.shape[::-1]) for m in modules[::-1] if m._parameters is not None])
+
+    def forward(self, X):
+        return self.decoder.forward(self.encoder.forward(X))
+
+    def backward(self, delta):
+        self.encoder.backward(self.decoder.backward(delta))
+
+    def zero_grad(self):
+        self.encoder.zero_grad()
+        self.decoder.zero_grad()
+
+    def update_parameters(self, eps):
+        self.encoder.update_parameters(eps)
+        self.decoder.update_parameters(eps)
+
+
+class Halves(Sequentiel):
+    def backward(self, delta):
+        for m, x in zip(self.modules[::-1], self.inputs[-2::-1]):
+            m.backward_update_gradient(x, delta)
+            delta = m.backward_delta(x, delta)
+        return delta
+
+    backward_update_gradient = None
+
+
+def at_its_output(self, delta):
+    for m, x, out in zip(self.modules[::-1], self.inputs[-2::-1], self.inputs[::-1]):
+        m.backward_update_gradient(x, delta)
+        delta = m.backward_delta(out if m._parameters is None else x, delta)
+    return delta
+
+
 NETWORKS = [
+    (set(), Holding),
+    ({("backward", "sign")}, type("Holding", (Holding,), {"backward": lambda s, y, yhat: Holding.backward(s, yhat, y)})),
+    (set(), Mirrored),
+    ({("backward", "at-output")}, type("Halves", (Halves,), {"backward": at_its_output})),
     ({("retropropage", "not-implemented")}, Reseau),
     (set(), Sequentiel),
     (set(), Listed),
@@ -269,6 +352,31 @@ def forgetful(self, batch_x, batch_y):
     self.net.update_parameters(self.eps)
 
 
+class OfList(Optim):
+    """Its network is the list of modules."""
+
+    def step(self, batch_x, batch_y):
+        outputs = [batch_x]
+        for m in self.net:
+            outputs.append(m.forward(outputs[-1]))
+        delta = self.loss.backward(batch_y, outputs[-1])
+        for j in range(len(self.net))[::-1]:
+            self.net[j].zero_grad()
+            self.net[j].backward_update_gradient(outputs[j], delta)
+            delta = self.net[j].backward_delta(outputs[j], delta)
+        for m in self.net:
+            m.update_parameters(self.eps)
+
+
+class OfCoder(Optim):
+    """The target is the input."""
+
+    def step(self, batch_x):
+        self.net.zero_grad()
+        self.net.backward(self.loss.backward(batch_x, self.net.forward(batch_x)))
+        self.net.update_parameters(self.eps)
+
+
 class Zeroing(Sequentiel):
     """Its update puts the gradients to zero, so that its optimizer need not."""
 
@@ -284,6 +392,8 @@ class Zeroing(Sequentiel):
         (set(), Optim, []),
         (set(), Called, []),
         (set(), WithData, [Sequentiel]),
+        (set(), OfList, []),
+        (set(), OfCoder, [Mirrored]),
         ({("step", "sign")}, type("Optim", (Optim,), {"step": swapped}), []),
         ({("step", "never-zeroed")}, type("Optim", (Optim,), {"step": forgetful}), [Sequentiel]),
         (set(), type("Optim", (Optim,), {"step": forgetful}), [Zeroing]),

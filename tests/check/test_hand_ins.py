@@ -105,6 +105,20 @@ def test_a_base_of_another_file_is_no_class_to_check_and_a_forward_alone_is_not_
     assert found["Half"].remark == "not recognised: it has forward"
 
 
+def test_what_is_seen_and_what_is_not_of_the_hand_in(write):
+    root = write({
+        "bases.py": 'class Loss:\n    def forward(self, y, yhat):\n        """@return : the cost"""\n        pass\n\n'
+        "class MSE(Loss):\n    def forward(self, y, yhat): return ((y - yhat) ** 2).sum(axis=1)\n"
+        "    def backward(self, y, yhat): return 2 * (yhat - y)\n",
+        "tests.py": "import unittest\n\nclass Case(unittest.TestCase):\n    def test_gradient(self):\n        pass\n",
+        "net.py": "class Sequentiel:\n    def __init__(self, modules):\n        self.modules = modules\n\n"
+        "    def fit(self, X, y):\n        return [m.forward(X) for m in self.modules]\n",
+    })  # fmt: skip
+    _, found = load(root)
+    assert {name: c.kind for name, c in found.items()} == {"Loss": "base", "MSE": "loss", "Sequentiel": ""}
+    assert found["Sequentiel"].remark == "not recognised: it has fit"
+
+
 def test_a_name_of_python_is_the_students_own_file_only_beside_it(write):
     root = write({
         "code.py": "WIDE = 3\n", "one.py": "from code import WIDE\nclass A:\n    wide = WIDE\n    def forward(self): pass\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sysconfig
 import textwrap
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -29,6 +30,7 @@ _FORWARD = re.compile(r"^_*(forward|calcul|propag|avant|predict|__call__)", re.I
 _BACKWARD = re.compile(r"back|retro|rétro|grad|deriv|dériv", re.I)
 _TAKES_MODULES = re.compile(r"modul|layer|couche|reseau|réseau|^net|encod|decod", re.I)
 _ADDS = ("add", "append", "add_module", "add_layer", "ajoute", "ajouter", "insert")
+_INSTALLED = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _BACKWARD_METHODS = ("backward_delta", "backward_update_gradient")
 
 
@@ -97,16 +99,23 @@ def loaded_functions(file: File) -> Iterator[Loaded]:
 
 def looks_relevant(cls: type) -> bool:
     """Whether a class seems to be a layer, a loss or a network: it has a forward, or goes forward and back by other names."""
-    methods = [n for k in cls.__mro__[:-1] if k not in (Module, Loss) for n, v in vars(k).items() if inspect.isfunction(v)]
+    methods = _own_methods(cls)
     if any(map(_BACKWARD.search, methods)):
         return any(map(_FORWARD.search, methods))
-    return "forward" in methods and not outside.derives_from_outside(cls)
+    return ("forward" in methods or _takes_modules(cls)) and not outside.derives_from_outside(cls)
 
 
 def why_not(cls: type) -> str:
     """Why a class is not recognised."""
-    methods = [n for k in cls.__mro__[:-1] for n, v in vars(k).items() if inspect.isfunction(v) and not n.startswith("__")]
-    return "not recognised: it has " + ", ".join(dict.fromkeys(methods))
+    methods = list(dict.fromkeys(n for n in _own_methods(cls) if not n.startswith("__")))
+    more = f" and {len(methods) - 12} more" if len(methods) > 12 else ""
+    return f"not recognised: it has {', '.join(methods[:12])}{more}"
+
+
+def _own_methods(cls: type) -> list[str]:
+    """The names of a class's methods, those inherited from Python's or an installed package's classes left out."""
+    held = [item for k in cls.__mro__[:-1] if k not in (Module, Loss) for item in vars(k).items()]
+    return [n for n, v in held if inspect.isfunction(v) and not v.__code__.co_filename.startswith(_INSTALLED)]
 
 
 def lost_classes(file: File) -> Iterator[tuple[str, int | None, int, str]]:
@@ -141,7 +150,7 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
         lines = inspect.getsource(cls.forward)  # type: ignore[attr-defined]
     except (OSError, TypeError, AttributeError):
         return True
-    return not re.search(r"return (?!None\b)\S", lines)
+    return not re.search(r"return (?!None\b)\S", re.sub(r"(\"\"\"|''').*?\1", "", lines, flags=re.DOTALL))
 
 
 def _is_loss(cls: type) -> bool:
