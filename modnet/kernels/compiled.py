@@ -192,6 +192,12 @@ class Compiled:
             self.call.compile(arguments)
         return self.__name__, arguments
 
+    def address(self, dtype: Any) -> int:
+        """Where the machine code for an element type lies, in this process."""
+        _, arguments = self.compile(dtype)
+        made = self.call.overloads[arguments]
+        return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
+
 
 def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     """Without compilation, overflow and division by zero are as silent as in compiled code."""

@@ -19,6 +19,8 @@ from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 #: Below so many operations (two for each multiply-add) OpenBLAS takes one thread by itself; above so many, all pay.
 FEW, MANY = 400_000, 100_000_000
 
@@ -38,6 +40,14 @@ def _functions() -> tuple[Any, Any]:
         if hasattr(library, name.format("get")):
             return getattr(library, name.format("get")), getattr(library, name.format("set"))
     return _NO_FUNCTIONS
+
+
+@cache
+def table() -> np.ndarray:
+    """What compiled code reads: 1 while walks have set BLAS to one thread, and the address of the function that counts them."""
+    functions = _functions()
+    get = None if functions is _NO_FUNCTIONS else ctypes.cast(functions[0], ctypes.c_void_p).value
+    return np.array([0, get or 0], np.int64)
 
 
 class _Walks:
@@ -62,11 +72,13 @@ class _Walks:
             if (one or self.inside > 1) and not self.is_one and self.saved != 1:
                 set_to(1)
                 self.is_one = True
+                table()[0] = 1
 
     def leave(self) -> None:
         with self.lock:
             if self.inside == 1 and self.is_one:
                 _functions()[1](self.saved)
+                table()[0] = 0
             self.inside -= 1  # last, since has_choice reads the two without the lock
 
     def after_fork(self) -> None:
@@ -75,6 +87,7 @@ class _Walks:
         self.begin()
         if was_one:
             _functions()[1](saved)
+            table()[0] = 0
 
 
 class _Walk:

@@ -27,6 +27,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from modnet.kernels.compiled import inline
 from modnet.kernels.jit import JIT_DISABLED, intrinsic, types
 from modnet.kernels.memory import flat, room
@@ -177,6 +179,19 @@ def product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
 
 
 @inline
+def product_by_steps(a, row_step, column_step, n, k, b, m, out, add):
+    """out (n, m) = a @ b (k, m), or out += with `add`; element (i, q) of a lies at ``i row_step + q column_step``.
+
+    All are vectors. So a is a matrix as it lies, with the steps k and 1, or one that lies transposed, with 1 and n.
+    """
+    for q in range(0, max(k, 1), DEPTH):
+        depth, adding = min(k - q, DEPTH), add or q > 0
+        j = 0
+        while j < m:
+            j += _strip(a, q * column_step, row_step, n, column_step, 0, depth, b, q * m + j, m, out, j, m, m - j, adding)
+
+
+@inline
 def product_nt(a, b, out, add):
     """out (n, m) = a (n, k) @ b (m, k).T, or out += with `add`.
 
@@ -243,10 +258,17 @@ def plain_product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
     target[...] = target + result if add else result
 
 
+def plain_product_by_steps(a, row_step, column_step, n, k, b, m, out, add):
+    """`product_by_steps` in numpy."""
+    left = a[np.arange(n)[:, None] * row_step + np.arange(k) * column_step]
+    target = out[: n * m].reshape(n, m)
+    target[...] = (target if add else 0) + left @ b[: k * m].reshape(k, m)
+
+
 def plain_product_nt(a, b, out, add):
     """`product_nt` in numpy."""
     out[...] = out + a @ b.T if add else a @ b.T
 
 
 if JIT_DISABLED:
-    product, product_nt = plain_product, plain_product_nt
+    product, product_by_steps, product_nt = plain_product, plain_product_by_steps, plain_product_nt

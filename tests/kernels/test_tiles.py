@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modnet.kernels.compiled import JIT_OPTIONS
-from modnet.kernels.tiles import ROWS, plain_product, product, product_nt
+from modnet.kernels.tiles import ROWS, plain_product, product, product_by_steps, product_nt
 
 
 @numba.njit(**JIT_OPTIONS)
@@ -56,4 +56,27 @@ def test_a_product_by_a_matrix_turned_over_writes_its_result_and_nothing_else(n,
     expected = around.copy()
     expected[:n * m] = (a @ b.T + (expected[:n * m].reshape(n, m) if add else 0)).reshape(-1)
     compiled_product_nt(a, b, around[:n * m].reshape(n, m), add)
+    np.testing.assert_array_equal(around, expected)  # whole numbers: exact in any order
+
+
+@numba.njit(**JIT_OPTIONS)
+def compiled_product_by_steps(a, row_step, column_step, n, k, b, m, out, add):
+    product_by_steps(a, row_step, column_step, n, k, b, m, out, add)
+
+
+@given(
+    n=st.integers(1, 3 * ROWS), k=st.one_of(st.integers(1, 40), st.integers(250, 600)), m=st.integers(1, 100),
+    add=st.booleans(), single=st.booleans(), transposed=st.booleans(), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_a_product_by_steps_takes_a_matrix_as_it_lies_or_transposed(n, k, m, add, single, transposed, seed):
+    rng = np.random.default_rng(seed)
+    dtype = np.float32 if single else np.float64
+    a, b = (rng.integers(-4, 5, shape).astype(dtype) for shape in ((n, k), (k, m)))
+    around = rng.integers(-4, 5, n * m + 64).astype(dtype)
+    expected = around.copy()
+    expected[:n * m] = (a @ b + (expected[:n * m].reshape(n, m) if add else 0)).reshape(-1)
+    left = np.ascontiguousarray(a.T if transposed else a).reshape(-1)
+    steps = (1, n) if transposed else (k, 1)
+    compiled_product_by_steps(left, *steps, n, k, b.reshape(-1), m, around, add)
     np.testing.assert_array_equal(around, expected)  # whole numbers: exact in any order
