@@ -128,7 +128,8 @@ axes = figure.subplots()
 for (name, seed), curve in curves.items():
     axes.plot(range(1, epochs + 1), curve, color="C0" if name == "convolution" else "C1", label=name if seed == 1 else None)
 axes.axhline(0.97, color="0.6", linestyle=":", linewidth=1)
-axes.set(xlabel="epochs", ylabel="accuracy on the test", title="Digits, three starts each", ylim=(0.85 if not args.quick else 0, 1))
+axes.set(xlabel="epochs", ylabel="accuracy on the test", title="Digits, three starts each",
+         ylim=(0.85 if not args.quick else 0, 1))  # fmt: skip
 axes.legend()
 save(figure, args.out / "part6_accuracy.png")
 finish()

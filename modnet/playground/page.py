@@ -43,7 +43,7 @@ class Page:
         }
         for control in self.controls.values():
             control.width = 230
-            control.margin = (1, 8)
+            control.margin = (1, 4) if isinstance(control, w.DiscreteSlider) else (1, 8)  # its slider takes the margin again
             control.param.watch(self._restart, "value_throttled" if hasattr(control, "value_throttled") else "value")
         self.run = w.Toggle(name="train", button_type="primary", width=112, margin=(4, 4))
         self.again = w.Button(name="from the start", width=112, margin=(4, 4))
@@ -51,10 +51,13 @@ class Page:
         self.why = w.Button(name="why does it not learn?", width=170)
         self.copy = w.Button(name="copy the code", width=120)
         self.status = pn.pane.HTML("", styles={"font-size": "15px"}, height=26)
-        self.report = pn.pane.Str(_EMPTY, styles=_TEXT, sizing_mode="stretch_width", min_height=150)
+        self.report = pn.pane.Str(
+            _EMPTY, styles=_TEXT, sizing_mode="stretch_width", min_height=150,
+            stylesheets=["pre { white-space: pre-wrap; overflow-wrap: anywhere; }"],
+        )  # fmt: skip
         self.code = w.TextAreaInput(
             name="the Python that does the same", rows=24, max_length=20000, sizing_mode="stretch_width",
-            stylesheets=["textarea { font-family: monospace; font-size: 12px; }"],
+            stylesheets=["textarea { font-family: monospace; font-size: 13px; }"],
         )  # fmt: skip
         self.copy.js_on_click(args={"area": self.code}, code="navigator.clipboard.writeText(area.value)")
         self.again.on_click(self._restart)
@@ -78,9 +81,9 @@ class Page:
             *self.controls.values(), width=262,
         )  # fmt: skip
         pictures = pn.FlexBox(self.frontier, self.curves, self.units, self.back, sizing_mode="stretch_width")
-        below = pn.FlexBox(
-            pn.Column(pn.Row(self.check, self.why), self.report, width=530),
-            pn.Column(self.copy, self.code, width=530), sizing_mode="stretch_width",
+        below = pn.Row(
+            pn.Column(pn.Row(self.check, self.why), self.report, sizing_mode="stretch_width"),
+            pn.Column(self.copy, self.code, sizing_mode="stretch_width"), sizing_mode="stretch_width",
         )  # fmt: skip
         return pn.Row(left, pn.Column(self.status, pictures, below, sizing_mode="stretch_width"), sizing_mode="stretch_width")
 
@@ -172,7 +175,7 @@ _EMPTY = "What the checker says of the gradients, and why a training does not le
 _BOX = ("image", "x", "y", "dw", "dh")
 _PLACE = {"x": "x", "y": "y", "dw": "dw", "dh": "dh"}
 _TEXT = {
-    "font-family": "monospace", "font-size": "12px", "white-space": "pre-wrap", "background": "#f5f5f5", "padding": "8px",
+    "font-family": "monospace", "font-size": "13px", "background": "#f5f5f5", "padding": "8px",
 }  # fmt: skip
 
 
