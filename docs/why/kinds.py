@@ -397,7 +397,7 @@ def wrong_gradient():
 
     X, y = make_moons(300, noise=0.1, random_state=0)
     net, loss = Sequential(Linear(2, 16, rng=0), Squash(), Linear(16, 2, rng=1)), CrossEntropy()
-    return net, loss, Optim(net, loss, 0.3), X, y, dict(epochs=40, rng=0)
+    return net, loss, Optim(net, loss, 0.5), standardised(X), y, dict(epochs=150, rng=0)
 
 
 @kind(
