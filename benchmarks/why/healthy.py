@@ -3,11 +3,13 @@
     python benchmarks/why/healthy.py [--full] [NAME ...]
 
 Each example is run as it stands, with `fit` and the handout's `SGD` replaced by ones that first ask `check_training` about the
-training they are given. Prints a line for each training, and what was said of it. Without --full the examples are run with
+training they are given; the loops by hand of parts 1, 2 and 6, and that of one pass at a time in part 4, are asked afterwards
+with what the example left. Prints a line for each training, and what was said of it. Without --full the examples are run with
 their --quick: most of those trainings are far too short, so an alarm there is none.
 """
 
 import contextlib
+import copy
 import io
 import re
 import runpy
@@ -27,6 +29,7 @@ HERE = Path(__file__).resolve().parents[1]
 ROOT = HERE.parent
 real_fit, real_sgd = modnet.fit, handout.SGD
 asked = []
+passes = {}  # by the id of a network that is trained one pass at a time: what was given, and how often
 current = [""]
 
 
@@ -51,9 +54,34 @@ def fit(net, X, y, loss, optimizer, **options):
 def sgd(net, X, y, batch_size, iterations, loss=None, eps=1e-3, rng=None):
     loss = handout.MSELoss() if loss is None else loss
     seed = rng if isinstance(rng, int) else 0
-    if iterations > 1:  # one pass at a time is a loop around it
+    if iterations > 1:
         ask(net, loss, handout.Optim(net, loss, eps), X, y, epochs=iterations, batch_size=batch_size, rng=seed)
+    elif id(net) in passes:  # one pass at a time is a loop around it
+        passes[id(net)][-1]["epochs"] += 1
+    else:
+        begun = copy.deepcopy(net)
+        given = begun, loss, handout.Optim(begun, loss, eps), X, y
+        passes[id(net)] = [net, given, {"epochs": 1, "batch_size": batch_size, "rng": seed}]
     return real_sgd(net, X, y, batch_size, iterations, loss, eps, rng)
+
+
+def by_hand(name, left):
+    """The loops by hand of an example, from the names that it left: network, loss, rate, X, y, epochs, batch size."""
+    np.random.seed(2)  # noqa: NPY002  the handout draws from it
+    if name == "part1_regression":
+        yield handout.Linear(2, 1), left["loss"], 0.1, left["X"], left["y"], left["iterations"], None
+    if name == "part2_two_classes":  # without the straight line and the two units, which are shown because they do not learn
+        for hidden in (4, 16):
+            parts = (
+                handout.Linear(2, hidden, bias=True),
+                handout.TanH(),
+                handout.Linear(hidden, 1, bias=True),
+                handout.Sigmoide(),
+            )
+            yield handout.Sequentiel(*parts), left["loss"], 1.0, left["X"], left["y"], left["iterations"], None
+    if name == "part6_convolution":
+        epochs = -(-len(left["losses"]) * 32 // len(left["X"]))
+        yield left["network"](1), left["loss"], 0.2, left["signals"], left["y"], epochs, 32
 
 
 def examples(wanted, full):
@@ -66,7 +94,13 @@ def examples(wanted, full):
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             sys.argv = [str(path), "--out", folder, *([] if full else ["--quick"])]
             try:
-                runpy.run_path(str(path), run_name="__main__")
+                left = runpy.run_path(str(path), run_name="__main__")
+                for net, loss, eps, X, y, epochs, size in by_hand(path.stem, left):
+                    ask(net, loss, handout.Optim(net, loss, eps), X, y, epochs=epochs, batch_size=size, rng=0)
+                for _, given, options in passes.values():
+                    if options["epochs"] > 1:
+                        ask(*given, **options)
+                passes.clear()
             except SystemExit:
                 pass
             except Exception as error:

@@ -381,6 +381,26 @@ def wrong_sign():
 
 
 @kind(
+    "wrong-gradient",
+    "The loss falls a little and then grows or stays; no rate helps.",
+    "A class of your own has a backward that is not the derivative of its forward: the layers before it move in a wrong direction.",
+    "`check_module` and `check_network` say which line it is, and what the truth is there.",
+)
+def wrong_gradient():
+    class Squash(Sigmoid):
+        def forward(self, x):
+            return 1 / (1 + np.exp(-np.asarray(x)))
+
+        def backward_delta(self, x, delta):
+            s = self.forward(x)
+            return delta * s * (s - 1)  # s (1 - s) would be right
+
+    X, y = make_moons(300, noise=0.1, random_state=0)
+    net, loss = Sequential(Linear(2, 16, rng=0), Squash(), Linear(16, 2, rng=1)), CrossEntropy()
+    return net, loss, Optim(net, loss, 0.5), standardised(X), y, dict(epochs=150, rng=0)
+
+
+@kind(
     "sorted-data",
     "Training looks perfect, validation is far below chance; or each batch unlearns what the one before it taught.",
     "The table is sorted by class, and its tail was kept for validation, or it is taken in its order with shuffle=False.",
