@@ -13,16 +13,17 @@ In all of them the layer remembers its input, and sets gradients instead of addi
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from modnet.check import layer_calls
 from modnet.check.loss_calls import held_arrays
+from modnet.check.modes import has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
+from modnet.check.partners import arrays_within, core, is_gradient_name, partner_of
 from modnet.check.question import Question
 from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
@@ -30,8 +31,6 @@ from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbeha
 from modnet.check.wording import in_words
 
 _RATE = re.compile(r"^(lr|eta|rate|step(_?size)?|alpha|learn(ing)?_?(rate|step)|gradient_step)$", re.I)
-_TRAINING = re.compile(r"^(is_?)?(train(ing)?|(for_?)?train\w*|mode)$", re.I)
-_EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)$", re.I)
 _INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
 _CACHE = re.compile(r"cache|ctx|context|saved", re.I)
 #: Where forward and backward put what they do not return, by names without case and underscores.
@@ -57,7 +56,7 @@ class Adapted(Subject):
         self.names[FORWARD], self.names[DELTA], self.names[GRADIENT] = value, back, back
         self.reading = "above"  # what backward is given; "input", "output" if it may be the derivative alone
         self.remembers = self.replaces = True
-        self.asked = _positional(getattr(module, back, None))
+        self.asked = positional(getattr(module, back, None))
         self.evaluating = False
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
         self.updates = any(_RATE.match(p.name) for p in self.asked or ())
@@ -108,7 +107,7 @@ class Adapted(Subject):
 
     def _find_more(self) -> None:
         """Arrays for the further inputs of forward: like the first, or as many numbers as a hidden state has."""
-        asked = _positional(getattr(self.original, self.names[FORWARD], None)) or []
+        asked = positional(getattr(self.original, self.names[FORWARD], None)) or []
         names = [p.name for p in asked[1:] if p.default is p.empty and not is_mode(p.name) and not _RATE.match(p.name)]
         if not names or not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
             return
@@ -125,17 +124,17 @@ class Adapted(Subject):
 
     def is_told(self) -> bool:
         """Whether there is a way to tell it that this is an evaluation."""
-        asked = _positional(getattr(self.original, self.names[FORWARD], None)) or []
-        return any(is_mode(p.name) for p in asked) or bool(_switches(self.original)) or _has_eval(self.original)
+        asked = positional(getattr(self.original, self.names[FORWARD], None)) or []
+        return any(is_mode(p.name) for p in asked) or bool(switches_of(self.original)) or has_eval(self.original)
 
     def _tell(self, module: Any) -> None:
         """Put it into evaluation by attribute or method, if that is asked."""
         if not self.evaluating:
             return
-        if _has_eval(module):
+        if has_eval(module):
             call("eval", module.eval)
-        for name, value in _switches(module).items():
-            setattr(module, name, _mode(name, value, True))
+        for name, value in switches_of(module).items():
+            setattr(module, name, mode_of(name, value, True))
 
     def _takes_one(self) -> bool:
         """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
@@ -186,9 +185,9 @@ class Adapted(Subject):
         name = self.names[FORWARD]
         method = getattr(module, name)
         given, by_name = [x], dict(getattr(module, "_given_more", {}))
-        for p in (_positional(method) or [])[1:]:
+        for p in (positional(method) or [])[1:]:
             if is_mode(p.name):
-                by_name[p.name] = _mode(p.name, p.default, self.evaluating)
+                by_name[p.name] = mode_of(p.name, p.default, self.evaluating)
         self._tell(module)
         if hasattr(module, "__dict__"):
             module.__dict__["_given_input"] = x.copy()
@@ -208,15 +207,15 @@ class Adapted(Subject):
         required = [p for p in self.asked or () if p.default is p.empty] if self.asked is not None else None
         arguments: list[Any] = []
         names: dict[str, Any] = {}
-        used = False
+        used, cell = False, any(p.name == "h_prev_t" for p in self.asked or ())
         for p in self.asked or ():
             if _RATE.match(p.name):
                 names[p.name] = rate
             elif _CACHE.search(p.name) and hasattr(module, "_given_cache"):
                 names[p.name] = module._given_cache
             elif is_mode(p.name):
-                names[p.name] = _mode(p.name, p.default)
-            elif used and (known := _beside(p.name, module, x)) is not None:
+                names[p.name] = mode_of(p.name, p.default)
+            elif used and (known := _beside(p.name, module, x, cell)) is not None:
                 names[p.name] = known
             elif _INPUT.match(p.name) and len(required or ()) > 1:
                 names[p.name] = x.copy()
@@ -233,7 +232,7 @@ class Adapted(Subject):
         if isinstance(out, tuple | list) and out:
             return out[0], tuple(out[1:])
         if isinstance(out, dict):
-            return next((out[n] for n in out if _core(str(n)) in _DELTAS), None), tuple(out.values())
+            return next((out[n] for n in out if core(str(n)) in _DELTAS), None), tuple(out.values())
         if out is not None:
             return out, ()
         changed = [v for n, v in held_arrays(module, _DELTAS).items() if v is not before.get(n)]
@@ -321,13 +320,13 @@ class Adapted(Subject):
 
     def holds(self, module: Any) -> dict[str, np.ndarray]:
         """The arrays of a copy that are meant to learn, by their places."""
-        every = dict(_arrays(module))
+        every = dict(arrays_within(module))
         found: dict[str, np.ndarray] = {_PLACE + n: a for n, a in getattr(module, "_given_more", {}).items()}
         for name, array in every.items():
             last = name.split(".")[-1].strip("_")
-            if _NO_PARAMETER.search(last) or _is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
+            if _NO_PARAMETER.search(last) or is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
                 continue
-            if _TRAINED.search(last.split("[")[0]) or _partner(name, every) is not None:
+            if _TRAINED.search(last.split("[")[0]) or partner_of(name, every) is not None:
                 found[_PLACE + name] = array
         return found
 
@@ -341,7 +340,7 @@ class Adapted(Subject):
         held = self.parameters(module)
         start = {name: array.copy() for name, array in held.items()}
         _, rest = self._backward(module, delta[0].copy() if self.single else delta.copy())
-        every = dict(_arrays(module))
+        every = dict(arrays_within(module))
         found: dict[str, np.ndarray] = {}
         if self.updates:
             now = self.parameters(module)
@@ -350,14 +349,14 @@ class Adapted(Subject):
                 return found
         left = [np.asarray(v, dtype=float) for v in rest if isinstance(v, np.ndarray | float | np.floating)]
         for name, array in start.items():
-            own = _partner(name.removeprefix(_PLACE), every) if name.removeprefix(_PLACE) not in self.more else None
+            own = partner_of(name.removeprefix(_PLACE), every) if name.removeprefix(_PLACE) not in self.more else None
             if own is not None:
                 found[name] = np.array(every[own], dtype=np.float64)
             elif left:
                 fitting = next((i for i, v in enumerate(left) if v.size == array.size), None)
                 if fitting is not None:
                     found[name] = left.pop(fitting)
-        rest_of = {n: np.array(a, np.float64) for n, a in every.items() if _is_gradient_name(n.split(".")[-1])}
+        rest_of = {n: np.array(a, np.float64) for n, a in every.items() if is_gradient_name(n.split(".")[-1])}
         return {**rest_of, **found}
 
     def conclude(self, report: Report) -> None:
@@ -390,7 +389,7 @@ def updates_itself(cls: type) -> bool:
     """Whether backward of a class is given a learning rate."""
     methods = layer_calls.methods_of(cls)
     back = getattr(cls, methods.back if methods is not None else "backward", None)
-    return any(_RATE.match(p.name) for p in _positional(back) or ())
+    return any(_RATE.match(p.name) for p in positional(back) or ())
 
 
 def _times(slopes: Any, delta: np.ndarray) -> np.ndarray | None:
@@ -406,100 +405,20 @@ def _times(slopes: Any, delta: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def _beside(name: str, module: Any, x: np.ndarray) -> Any:
+def _beside(name: str, module: Any, x: np.ndarray, cell: bool) -> Any:
     """What an argument of backward is that is not the gradient: a further input of forward, the input, or the output again.
 
-    A recurrent cell's h_prev_l comes from the layer below, which is its input, and h_prev_t from the step before.
+    Parameters
+    ----------
+    cell : whether it is a recurrent cell's: h_prev_l comes from the layer below, which is its input, h_prev_t from the step
+        before, and h is what forward gave.
     """
     more = getattr(module, "_given_more", {})
-    if name in more:
-        return more[name].copy()
-    if not more or name not in ("h_t", "h", "h_prev_l", "h_prev_t"):
-        return None
-    found = x if name == "h_prev_l" else next(iter(more.values())) if name == "h_prev_t" else getattr(module, "_given_out", None)
+    found: Any = more.get(name)
+    if cell and more:
+        known = {"h_prev_l": x, "h_prev_t": next(iter(more.values()))}
+        found = getattr(module, "_given_out", None) if name in ("h", "h_t") else known.get(name, found)
     return None if found is None else np.array(found)
 
 
-def _core(name: str) -> str:
-    return re.sub("[^a-z0-9]", "", name.lower())
-
-
-def is_mode(name: str) -> bool:
-    """Whether an argument of this name says that it is training, or evaluation."""
-    return bool(_TRAINING.match(name) or _EVALUATION.match(name))
-
-
-def _mode(name: str, default: Any, evaluating: bool = False) -> Any:
-    """Training, or evaluation, whichever way it is said."""
-    if isinstance(default, str) or name == "mode":
-        return "test" if evaluating else "train"
-    return bool(_EVALUATION.match(name)) == evaluating
-
-
-def _switches(module: Any) -> dict[str, Any]:
-    """The attributes that say whether it is training."""
-    return {n: v for n, v in getattr(module, "__dict__", {}).items() if is_mode(n.strip("_")) and isinstance(v, bool | str)}
-
-
-def _has_eval(module: Any) -> bool:
-    method = getattr(module, "eval", None)
-    return callable(method) and not _positional(method)
-
-
-def _positional(method: Any) -> list[inspect.Parameter] | None:
-    """The arguments of a bound method; None if they can't be known."""
-    try:
-        given = inspect.signature(method).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    if any(p.kind is p.VAR_POSITIONAL for p in given):
-        return None
-    return [p for p in given if p.kind is p.POSITIONAL_OR_KEYWORD or p.kind is p.KEYWORD_ONLY]
-
-
-def _arrays(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
-    """Every float array within an object, in dicts, lists and layers too, by its place."""
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind == "f" and value.size:
-            yield place, value
-    elif depth > 3:
-        return
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _arrays(item, f"{place}[{key!r}]", depth + 1)
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from _arrays(item, f"{place}[{i}]", depth + 1)
-    elif (
-        hasattr(value, "__dict__") and not isinstance(value, type) and (not place or callable(getattr(value, "forward", None)))
-    ):
-        for name, item in vars(value).items():
-            if not name.startswith("_given_"):
-                yield from _arrays(item, f"{place}.{name}" if place else name, depth + 1)
-
-
-def _is_gradient_name(last: str) -> bool:
-    return bool(re.search("grad", last, re.I) or (re.match(r"^d_?(ld)?_?[A-Za-z]", last) and last[1:2] != "e"))
-
-
-def _partner(name: str, every: dict[str, np.ndarray]) -> str | None:
-    """The place of the gradient of a parameter, by its name: dW, dLdW, W_grad, grads[0], params['W']['grad']."""
-    *above, last = name.split(".")
-    front = "".join(part + "." for part in above)
-    swaps = [name.replace("value", "grad"), name.replace("params", "grads"), re.sub(r"^(\w+)\[", r"grads[", name)]
-    swaps += [re.sub(r"^\w+\['(\w+)'\]$", r"grads['d\1']", name), re.sub("param(eter)?s", "gradients", name)]
-    for other in swaps:
-        if other != name and other in every:
-            return other
-    own = _core(last)
-    short = {"weights": "w", "weight": "w", "biases": "b", "bias": "b", "w": "weights", "b": "biases"}.get(own, own)
-    for core in (own, short, own.rstrip("s")):
-        wanted = {f"d{core}", f"dld{core}", f"grad{core}", f"{core}grad", f"{core}gradient", f"gradient{core}", f"{core}g"}
-        wanted |= {f"dl{core}", f"{core}grads", f"grads{core}", f"gradients{core}", f"delta{core}"}
-        for other in every:
-            if other.startswith(front) and other != name and _core(other[len(front) :]) in wanted:
-                return other
-    return None
-
-
-__all__ = ["Adapted", "is_mode", "remembers", "updates_itself"]
+__all__ = ["Adapted", "remembers", "updates_itself"]

@@ -1,7 +1,7 @@
 """Layers in evaluation: whoever drops in training drops nothing, and whoever normalises uses what training has gathered.
 
-How a layer is told differs: an argument (``train_flg=False``, ``training=False``, ``eval=True``, ``mode="test"``), an attribute,
-or a method. `Adapted` knows; a layer that is never told is not looked at here.
+How a layer is told differs: an argument (``train_flg=False``, ``training=False``, ``eval=True``, ``mode="test"``), an
+attribute, or a method. `Adapted` knows; a layer that is never told is not looked at here.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _judge(report: Report, subject: Adapted, where: str, row: str) -> None:
         subject.examine()
         if not subject.random and not _depends(subject, subject.fresh(), x):
             return
-        found = list(_of_drawing(subject, x) if subject.random else _of_statistics(subject, x))[:1]
+        found = list(_of_drawing(subject, x) if subject.random else _of_statistics(subject, 3 * x))[:1]
     for finding in found:
         finding.where = where
         report.findings.append(finding)
@@ -127,8 +127,10 @@ def _of_drawing(subject: Adapted, x: np.ndarray) -> Iterator[Finding]:
 
 def _of_statistics(subject: Adapted, x: np.ndarray) -> Iterator[Finding]:
     module = subject.fresh()
-    for step in range(_STEPS):
-        late = _gathered(module) if step == _STEPS - 20 else {} if step < _STEPS - 20 else late
+    for _ in range(_STEPS - 20):
+        _asked(subject, module, x, evaluating=False)
+    late = _gathered(module)
+    for _ in range(20):
         trained = _asked(subject, module, x, evaluating=False)
     before = _gathered(module)
     settled = all(np.allclose(v, late[n], rtol=1e-3, atol=1e-4) for n, v in before.items() if n in late)
@@ -142,7 +144,8 @@ def _of_statistics(subject: Adapted, x: np.ndarray) -> Iterator[Finding]:
     line = subject.quote(FORWARD, r"running|moving|\.mean\(|\.var\(|np\.(mean|var)\(")
     if depends:
         text = "in evaluation the result of one example depends on the others: it is normalised by its own batch."
-        yield Finding("eval-mode", "", text, "in evaluation, use the mean and the variance that training has gathered", line=line)
+        hint = "in evaluation, use the mean and the variance that training has gathered"
+        yield Finding("eval-mode", "", text, hint, line=line)
         return
     if moved:
         text = f"in evaluation forward changes {', '.join(moved)}: what is evaluated becomes a part of what was learnt."

@@ -316,6 +316,8 @@ def _in_other_sizes(report: Report, subject: PairSubject, inputs: Sequence[Any])
                 finding.hint = _HINTS[kind]
             general = []
         for finding in other.findings:
+            if kind == "uncovered" and ("stride", finding.where) in said and finding.kind in _GENERAL:
+                continue  # a stride of that size, too
             if mended and finding.kind in _GENERAL:
                 finding.kind, finding.hint = kind, _HINTS[kind]
             if mended and (finding.kind, finding.where) not in said:

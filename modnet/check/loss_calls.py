@@ -26,8 +26,8 @@ _TRUTH = re.compile(
 _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?|out(put)?s?|y_?p|h|activations?)$", re.I)
 _VALUES = ("forward", "loss", "calculate", "compute", "fn", "cost", "function", "value", "evaluate", "f", "__call__", "call")
 _DERIVATIVES = (
-    "backward", "derivative", "prime", "gradient", "gradients", "grad", "deriv", "backprop", "loss_prime", "loss_derivative", "dloss",
-    "delta", "df", "d", "differentiate", "gradient_loss",
+    "backward", "derivative", "prime", "gradient", "gradients", "grad", "deriv", "backprop", "loss_prime", "loss_derivative",
+    "dloss", "delta", "df", "d", "differentiate", "gradient_loss",
 )  # fmt: skip
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I

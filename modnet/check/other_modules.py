@@ -170,7 +170,8 @@ def _with_activation(report: Report, recipe: Recipe, size: Size | Shape) -> None
         except Misbehaviour:
             continue
         said = {(f.kind, f.where) for f in report.findings}
-        new = [f for f in other.findings if (f.kind, f.where) not in said and not f.where.endswith("." + _forward_of(recipe.cls))]
+        forward = "." + _forward_of(recipe.cls)
+        new = [f for f in other.findings if (f.kind, f.where) not in said and not f.where.endswith(forward)]
         if not new:
             return
         if fresh is None:

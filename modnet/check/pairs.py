@@ -66,7 +66,7 @@ def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
     """Inputs for a function by the names of its arguments: rows, then pictures."""
     names = [p.name for p in inspect.signature(forward).parameters.values() if p.default is p.empty]
     word = forward.__name__.lower()
-    for shape in [(3, 2, 6, 5), (3, 2, 6, 6)] if re.search("conv|pool|spatial", word) else [(4, 3), (2, 4, 3), (3, 2, 4, 4)]:
+    for shape in [(2, 2, 6, 5), (2, 2, 6, 4)] if re.search("conv|pool|spatial", word) else [(4, 3), (2, 4, 3), (3, 2, 4, 4)]:
         rng = np.random.default_rng(0)
 
         def draw(*size: int, rng: np.random.Generator = rng) -> np.ndarray:
@@ -74,13 +74,14 @@ def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
             numbers = (rng.permutation(count) - (count - 1) / 2) * (3 / max(count, 2)) + rng.uniform(0.01, 0.02, count)
             return numbers.reshape(size)
 
-        n, d, h = shape[0], shape[1] if len(shape) == 4 else shape[-1], 5
+        n, d, h = shape[0], shape[1] if len(shape) == 4 else shape[-1], 3 if len(shape) == 4 else 5
         last = int(np.prod(shape[1:])) if "affine" in word or "fc" in word or "linear" in word else d
         filters, wide = (h, shape[1], 3, 3) if len(shape) == 4 else (last, h), 4 * h if "lstm" in word else h
         known: dict[str, Any] = {
             "x": draw(*shape), "inputs": draw(*shape), "w": draw(*filters), "b": draw(wide), "weights": draw(*filters),
             "bias": draw(wide), "gamma": draw(d) + 2, "beta": draw(d),
-            "h0": draw(n, h), "prev_h": draw(n, h), "prev_c": draw(n, h), "wx": draw(d, wide), "wh": draw(h, wide), "bh": draw(wide),
+            "h0": draw(n, h), "prev_h": draw(n, h), "prev_c": draw(n, h), "wx": draw(d, wide), "wh": draw(h, wide),
+            "bh": draw(wide),
             "conv_param": {"stride": 1, "pad": 1}, "pool_param": {"pool_height": 2, "pool_width": 2, "stride": 2},
             "bn_param": {"mode": "train", "eps": 1e-5}, "ln_param": {"eps": 1e-5}, "gn_param": {"eps": 1e-5},
             "dropout_param": {"mode": "train", "p": 0.6, "seed": 3}, "g": 2, "stride": 1, "pad": 1,

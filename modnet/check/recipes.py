@@ -45,7 +45,9 @@ class Size(NamedTuple):
     def __str__(self) -> str:
         sides = " by ".join(map(str, self.sides))
         padding = f", padding={self.padding!r}" if self.padding else ""
-        return f"windows of {self.k}, stride={self.stride}{padding}, {self.chan_in} to {self.chan_out} channels, input {sides}"
+        several = f"{self.chan_in} channel{'s' * (self.chan_in > 1)}"
+        channels = several if self.chan_in == self.chan_out else f"{self.chan_in} to {self.chan_out} channels"
+        return f"windows of {self.k}, stride={self.stride}{padding}, {channels}, input {sides}"
 
 
 # --- what takes the place of an activation, and of what draws first weights -------------------------------------------
