@@ -17,6 +17,7 @@ from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, method
 from modnet.check.optimizers import is_optimizer, is_rule
 from modnet.check.pairs import pairs_of
 from modnet.check.scored import form_of
+from modnet.check.trainers import trains
 from modnet.check.weighted_losses import weighted_among
 from modnet.check.wiring import aliased, backward_method, role
 from modnet.loss import Loss
@@ -43,8 +44,9 @@ def kind_of(cls: type) -> str:
     if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
         return "loss"
     if not _has(cls, "forward"):
-        return "network" if any(_has(cls, n) for n in _ADDS) and aliased(cls) is not cls and backward_method(cls) else ""
-    if _takes_modules(cls):
+        adds = any(_has(cls, n) for n in _ADDS) and aliased(cls) is not cls and backward_method(cls)
+        return "network" if adds or trains(cls) else ""
+    if _takes_modules(cls) or trains(cls):
         return "network"
     if _is_loss(cls):
         return "loss"
