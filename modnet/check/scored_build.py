@@ -49,7 +49,9 @@ def examine_network_class(cls: type) -> Report:
     """
     tried: list[Report] = []
     failed: list[Misbehaviour] = []
-    for net in _built(cls, failed):
+    for net in built(cls, failed):
+        if not (form_of(cls) or has_layers(net)):
+            continue
         for x, t in _data(net, failed):
             report = examine_scored(net, x, t)
             if report.ok:
@@ -89,7 +91,7 @@ def _with_options(report: Report, cls: type, net: Any, x: np.ndarray, t: Any) ->
             values = [v for v in ("sigmoid", "tanh", "relu") if v != p.default]
         for value in values:
             try:
-                other = next(_built(cls, [], {p.name: value}))
+                other = next(built(cls, [], {p.name: value}))
                 found = examine_scored(other, x, t)
             except (StopIteration, Misbehaviour, ValueError, TypeError):
                 continue
@@ -97,8 +99,8 @@ def _with_options(report: Report, cls: type, net: Any, x: np.ndarray, t: Any) ->
                 report.add(found, f"with {p.name}={value!r}")
 
 
-def _built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None = None) -> Iterator[Any]:
-    """Objects of a class, the smallest first."""
+def built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None = None) -> Iterator[Any]:
+    """Objects of a network's class, the smallest first."""
     for small, many in ((True, True), (True, False), (False, True)):
         arguments = _arguments(cls, small, many)
         if arguments is None:
@@ -110,9 +112,8 @@ def _built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None
         except Misbehaviour as problem:
             failed.append(problem)
             continue
-        if form_of(cls) or has_layers(net):
-            _clean(net)
-            yield net
+        _clean(net)
+        yield net
 
 
 def _clean(net: Any) -> None:
@@ -249,8 +250,8 @@ def _shapes(net: Any) -> list[tuple[int, ...]]:
 
 def network_of_layers(cls: type) -> Report | None:
     """The report on a class that goes forward and back by the layers that it keeps in a list; None if it is no such network."""
-    net = next(_built(cls, []), None)
-    if net is None or form_of(cls):
+    net = next(built(cls, []), None)
+    if net is None or form_of(cls) or not has_layers(net):
         return None
     try:
         return examine_network_class(cls)
@@ -276,4 +277,4 @@ def used_by(cls: type) -> set[str]:
     return found
 
 
-__all__ = ["examine_network_class", "network_of_layers", "used_by"]
+__all__ = ["built", "examine_network_class", "network_of_layers", "used_by"]

@@ -194,6 +194,9 @@ def _why(scored: Scored, questions: dict[str, Question], wrong: dict[str, Questi
     found = _common_factor(scored, questions, wrong)
     if found is not None:
         return [found]
+    walked_wrong = _in_the_walk(scored, wrong)
+    if walked_wrong is not None:
+        return [walked_wrong]
     causes: dict[tuple[str, str], tuple[Finding, list[str]]] = {}
     left = dict(wrong)
     for name, q in wrong.items():
@@ -208,7 +211,7 @@ def _why(scored: Scored, questions: dict[str, Question], wrong: dict[str, Questi
             finding.message = finding.message.rstrip(".") + f"; the same of {', '.join(names[1:])}."
         result.append(finding)
     if left:
-        result.append(_in_the_walk(scored, left) or _place(scored, questions, left))
+        result.append(_place(scored, questions, left))
     return result
 
 
@@ -278,7 +281,7 @@ def _line(scored: Scored, name: str) -> str:
 def _in_the_walk(scored: Scored, wrong: dict[str, Question]) -> Finding | None:
     """What the order of the calls of the layers says: one left out, one called twice, a delta that is not the one before's."""
     walk = walked(scored)
-    if walk is None:
+    if walk is None or not _one_after_another(walk):
         return None
     there, back = walk.order("forward"), walk.order("backward")
     line = quote(scored.cls, scored.method, r"for .*(layer|revers)", r"\.backward\(")
@@ -324,6 +327,17 @@ def _crashed(scored: Scored, problem: Misbehaviour) -> Finding | None:
         return None
     kind, text, hint = said
     return Finding(kind, scored.where, f"{text} {problem.message}.", hint, line=problem.line)
+
+
+def _one_after_another(walk: Walk) -> bool:
+    """Whether forward gives each layer what the one before returned, and nothing else."""
+    x: np.ndarray | None = None
+    for what, _, given, result in walk.events:
+        if what == "forward":
+            if x is not None and (given is None or given.size != x.size or not np.array_equal(given.ravel(), x.ravel())):
+                return False
+            x = result
+    return True
 
 
 def _ends(walk: Walk, i: int, there: list[int]) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from modnet.check import check_network
 from modnet.check.scored import form_of
 from modnet.check.scored_build import examine_network_class
+from modnet.check.trainers import examine_trained, trains
 
 X = np.random.default_rng(0).normal(size=(5, 3))
 LABELS = np.array([0, 2, 1, 1, 0])
@@ -282,3 +283,47 @@ def test_a_loss_is_no_network():
     assert form_of(CrossEntropyLoss) == ""
     assert form_of(SoftmaxWithLoss) == ""
     assert [form_of(c) for c in (TwoLayerNet, FullyConnectedNet)] == ["gradient", "both"]
+
+
+class NeuralNetwork:
+    """One that trains itself, as in videos."""
+
+    leave_out_slope = weights_first = bias_forgotten = along = False
+
+    def __init__(self, input_nodes, hidden_nodes, output_nodes, learning_rate=0.1):
+        self.W1, self.b1 = np.random.randn(input_nodes, hidden_nodes), np.zeros((1, hidden_nodes))
+        self.W2, self.b2 = np.random.randn(hidden_nodes, output_nodes), np.zeros((1, output_nodes))
+        self.lr = learning_rate
+
+    def forward(self, X):
+        self.a1 = 1 / (1 + np.exp(-(X @ self.W1 + self.b1)))
+        self.a2 = 1 / (1 + np.exp(-(self.a1 @ self.W2 + self.b2)))
+        return self.a2
+
+    def train(self, X, y, epochs):
+        for _ in range(epochs):
+            out = self.forward(X)
+            d2 = (out - y) * out * (1 - out)
+            W2 = self.W2.copy()
+            self.W2 -= self.lr * self.a1.T @ d2
+            d1 = d2 @ (self.W2 if self.weights_first else W2).T * (1 if self.leave_out_slope else self.a1 * (1 - self.a1))
+            self.b2 -= self.lr * d2.sum(axis=0, keepdims=True)
+            self.W1 -= (-1 if self.along else 1) * self.lr * X.T @ d1
+            self.b1 -= 0 if self.bias_forgotten else self.lr * d1.sum(axis=0, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ("", None),
+        ("leave_out_slope", "direction"),
+        ("weights_first", "updates-first"),
+        ("bias_forgotten", "layer-not-trained"),
+        ("along", "sign"),
+    ],
+)
+def test_a_network_that_trains_itself_is_judged_by_what_one_step_moves(wrong, kind):
+    assert trains(NeuralNetwork)
+    report = examine_trained(type("NeuralNetwork", (NeuralNetwork,), {wrong: True} if wrong else {}))
+    assert [f.kind for f in report.findings] == ([kind] if kind else []), report
+    assert "squared error" in report.subject

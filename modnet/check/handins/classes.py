@@ -20,6 +20,7 @@ from modnet.check.modes import is_mode
 from modnet.check.optimizers import is_optimizer, is_rule
 from modnet.check.pairs import pairs_of
 from modnet.check.scored import form_of
+from modnet.check.trainers import trains
 from modnet.check.weighted_losses import weighted_among
 from modnet.check.wiring import aliased, backward_method, role
 from modnet.loss import Loss
@@ -47,10 +48,11 @@ def kind_of(cls: type) -> str:
     if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
         return "loss"
     if not _has(cls, "forward"):
-        if any(_has(cls, n) for n in _ADDS) and aliased(cls) is not cls and backward_method(cls):
+        adds = any(_has(cls, n) for n in _ADDS) and aliased(cls) is not cls and backward_method(cls)
+        if adds or trains(cls):
             return "network"
         return "module" if layer_methods(cls) is not None and not _takes_modules(cls) else ""
-    if _takes_modules(cls):
+    if _takes_modules(cls) or trains(cls):
         return "network"
     if _is_loss(cls):
         return "loss"
