@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.adapters import Adapted, is_mode
+from modnet.check.adapters import Adapted
 from modnet.check.arrays import copied
 from modnet.check.draws import same_draws
 from modnet.check.layers import layers_of
 from modnet.check.loss_calls import is_loss_name
+from modnet.check.modes import is_mode
 from modnet.check.subject import FORWARD, Misbehaviour, call
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")

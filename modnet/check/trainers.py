@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.adapters import is_mode
 from modnet.check.arrays import copied
+from modnet.check.modes import is_mode
 from modnet.check.numeric import EPS, derivative
 from modnet.check.question import ALIKE, Question
 from modnet.check.recipes import NotBuilt
