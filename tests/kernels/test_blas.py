@@ -1,23 +1,23 @@
 """Products that kernels take: from BLAS or by tiles, whichever is faster for their sizes."""
 
-import numba
 import numpy as np
 import pytest
 
 from modnet.kernels import called, matmul, matmul_nt, matmul_tn
-from modnet.kernels.compiled import JIT_DISABLED, JIT_OPTIONS
+from modnet.kernels.compiled import JIT_OPTIONS
+from modnet.kernels.jit import JIT_DISABLED, numba
 from modnet.kernels.simd import WIDE
 from modnet.kernels.threads import one_thread, thread_count
 
 
-@numba.njit(**JIT_OPTIONS)
+@numba().njit(**JIT_OPTIONS)
 def products(a, b, ab, at, atb, bt, abt, add):
     matmul(a, b, ab, add)
     matmul_tn(at, b, atb, add)
     matmul_nt(a, bt, abt, add)
 
 
-@numba.njit(**JIT_OPTIONS)
+@numba().njit(**JIT_OPTIONS)
 def has_one_thread():
     return called.has_one_thread()
 

@@ -1,15 +1,15 @@
 """Products through lists: the compiled tiles against numpy, for every size around the edges of a tile."""
 
-import numba
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modnet.kernels.compiled import JIT_OPTIONS
+from modnet.kernels.jit import numba
 from modnet.kernels.tiles import ROWS, plain_product, product, product_by_steps, product_nt
 
 
-@numba.njit(**JIT_OPTIONS)
+@numba().njit(**JIT_OPTIONS)
 def compiled_product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
     product(a, a_at, rows, columns, b, b_at, out, out_at, m, add)
 
@@ -39,7 +39,7 @@ def test_the_plain_product_is_a_product():
     np.testing.assert_array_equal(out, 1 + a @ b)
 
 
-@numba.njit(**JIT_OPTIONS)
+@numba().njit(**JIT_OPTIONS)
 def compiled_product_nt(a, b, out, add):
     product_nt(a, b, out, add)
 
@@ -59,7 +59,7 @@ def test_a_product_by_a_matrix_turned_over_writes_its_result_and_nothing_else(n,
     np.testing.assert_array_equal(around, expected)  # whole numbers: exact in any order
 
 
-@numba.njit(**JIT_OPTIONS)
+@numba().njit(**JIT_OPTIONS)
 def compiled_product_by_steps(a, row_step, column_step, n, k, b, m, out, add):
     product_by_steps(a, row_step, column_step, n, k, b, m, out, add)
 
