@@ -70,6 +70,13 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             "label-coding", 88, f"the two classes are coded -1 and 1, and {end} gives nothing below 0",
             [("y = (y + 1) / 2", lambda s: _recode(s, 0.0, 1.0))],
         )  # fmt: skip
+    labels = _as_labels(y) if base.error and isinstance(setup.loss, CrossEntropy | NLL) else None
+    if labels is not None:
+        shape = f"({', '.join(map(str, ('n', *y.shape[1:])))}{',' * (y.ndim == 1)})"
+        yield Change(
+            "label-coding", 96, f"the labels are {y.dtype} of the shape {shape}, and {setup.loss} takes whole numbers (n,)",
+            [("y = y.reshape(-1).astype(int)", _with_labels)],
+        )  # fmt: skip
     if base.error and y.dtype.kind in "iu" and y.ndim == 1 and y.min() > 0:
         least = int(y.min())
         yield Change(
@@ -143,6 +150,22 @@ def scale_targets(setup: Setup) -> Setup:
 def _after(setup: Setup, back: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
     before = setup.backwards
     return back if before is None else lambda out: before(back(out))
+
+
+def _as_labels(y: np.ndarray) -> np.ndarray | None:
+    """Targets that are labels but for their shape or their type, as labels; None for others."""
+    if y.size != len(y) or (y.ndim == 1 and y.dtype.kind in "iu"):
+        return None
+    flat = y.reshape(-1)
+    return flat.astype(int) if np.array_equal(flat, np.round(flat)) else None
+
+
+def _with_labels(setup: Setup) -> Setup:
+    y, held = _as_labels(setup.y), _as_labels(setup.judged[1])
+    if y is None or held is None:
+        raise ValueError("no labels")
+    outputs = np.asarray(copied(setup.net).forward(setup.X[:1])).shape[1:]
+    return setup.but(y=y, judged=(setup.judged[0], held), task=Task.of(setup.loss, y, outputs))
 
 
 def _recode(setup: Setup, low: float, high: float) -> Setup:

@@ -30,7 +30,8 @@ class Columns:
     """Scaling of columns by the mean and standard deviation of some examples."""
 
     def __init__(self, X: np.ndarray) -> None:
-        self.mean, self.scale = X.mean(axis=0), X.std(axis=0)
+        size = np.maximum(np.abs(X).max(axis=0, initial=1.0), 1.0)  # squares of 1e200 are too large for a number
+        self.mean, self.scale = (X / size).mean(axis=0) * size, (X / size).std(axis=0) * size
         constant = self.scale <= 1e-9 * np.maximum(np.abs(self.mean), 1e-300)
         self.scale = np.where(constant, 1.0, self.scale)
 

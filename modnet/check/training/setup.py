@@ -22,6 +22,8 @@ from modnet.optim.optimizer import leaves
 from modnet.training import Callback, History, fit, predict
 from modnet.training.training import TrainingWarning
 
+_SEEN = 256  # examples whose loss is taken after each epoch of a loop by hand
+
 
 class _AfterEachStep(Callback):
     """A callback that is called after each step; with one, `fit` takes its steps from Python."""
@@ -149,18 +151,17 @@ class Setup:
         rng = np.random.default_rng([self.seed, seed])
         size, n = self.batch_size or len(self.X), len(self.X)
         losses: list[float] = []
-        for epoch in range(self.epochs):
+        seen = slice(None, None, -(-n // _SEEN))
+        for _ in range(self.epochs):
             order = rng.permutation(n) if self.shuffle else np.arange(n)
             for at in range(0, n, size):
                 part = order[at : at + size]
                 if self.look_at_clock is not None:
                     self.look_at_clock()
                 self.loop(net, loss, optimizer, self.X[part], self.y[part])
-            if epoch % max(1, self.epochs // 50) == 0:
-                value = float(np.mean(loss.forward(self.y, np.asarray(net.forward(self.X)))))
-                losses.append(value)
-                if not np.isfinite(value):
-                    break
+            losses.append(float(np.mean(loss.forward(self.y[seen], np.asarray(net.forward(self.X[seen]))))))
+            if not np.isfinite(losses[-1]):
+                break
         return self.judge(net, losses, diverged=bool(losses) and not np.isfinite(losses[-1]))
 
     def judge(self, net: Any, losses: list[float], diverged: bool = False) -> Run:

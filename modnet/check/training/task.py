@@ -112,6 +112,9 @@ class Task:
             return -1.0 if self.kind == "numbers" else 0.0
         if self.kind == "numbers":
             with np.errstate(all="ignore"):
+                size = float(np.abs(truth).max(initial=0.0))
+                if size > 1e100:  # squares of 1e200 are too large for a number
+                    truth, answer = truth / size, answer / size
                 usual = self._error(truth, np.broadcast_to(self._always(truth), truth.shape))
                 found = 1 - self._error(truth, answer) / usual if usual else 0.0
             return found if np.isfinite(found) else -1.0

@@ -114,9 +114,9 @@ def _wrong_gradient(net: Any, loss: Any, X: np.ndarray, y: np.ndarray) -> Findin
     except Exception:  # whatever a stranger's class raises: then nothing can be said
         return None
     in_loss = f"{type(loss).__name__}."
-    for finding in found:
+    for finding in found:  # a factor of the loss is the rate, in other words
         compared = finding.numeric is not None or finding.kind == "missing-parameter"
-        if compared and not (finding.kind == "scale" and finding.where.startswith(in_loss)):  # which is the rate, in other words
+        if compared and not (finding.kind == "scale" and finding.where.startswith(in_loss)):
             return finding
     return None
 

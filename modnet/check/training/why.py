@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
 
-from modnet.check.layers import needs_integers
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
 from modnet.check.training.byhand import is_plain
-from modnet.check.training.examples import Examples, is_complete, read_batches, sample
+from modnet.check.training.examples import Examples, is_complete, sample
 from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
+from modnet.check.training.given import Given, given
 from modnet.check.training.report import TrainingFinding, TrainingReport
 from modnet.check.training.search import Search
 from modnet.check.training.steps import check_steps
 from modnet.check.training.trained import NAMES, subject
-from modnet.inputs import as_numbers, as_targets, real
-from modnet.training import fit
-from modnet.training.sources import is_batches
+from modnet.inputs import real
 
 _STEPS_ON = 64  # examples on which the steps themselves are looked at
 #: Findings about steps that depend on the data and the rate, and are left to the experiments.
@@ -64,43 +61,26 @@ def check_training(
     ('unscaled-targets', 'y = (y - y.mean(axis=0)) / y.std(axis=0)')
     """
     limit = real(seconds, "check_training", "seconds", "a positive number", lambda v: v > 0)
-    options = _options(fit_options)
-    read = ""
-    if is_batches(X, y):
-        X, y, found, read = read_batches(X)
-        options |= found
-    X, y = np.array(as_numbers(X, "check_training", "X")), np.array(as_targets(y, "check_training"))
-    if len(X) != len(y) or not len(X):
-        raise ValueError(f"check_training: X has {len(X)} examples and y {len(y)}, expected as many, and at least one")
-    words = X.dtype.kind in "iu" and needs_integers(net, X[:8])
-    X = X if words else X.astype(np.float32 if X.dtype == np.float32 else np.float64)
+    data = given(net, loss, optimizer, X, y, fit_options)
     name = type(optimizer).__name__
-    report = TrainingReport(f"{name} on {type(net).__name__} with {type(loss).__name__}, {len(X)} examples")
-    if read:
-        report.verdict("the data", remark=read)
+    report = TrainingReport(f"{name} on {type(net).__name__} with {type(loss).__name__}, {len(data.X)} examples")
+    if data.read:
+        report.verdict("the data", remark=data.read)
+    if data.unfit is not None:
+        report.findings.append(data.unfit)
+        report.verdict("the data", right=False, remark="not all are finite numbers")
+        return report
     with np.errstate(all="ignore"):
         try:
-            _check(report, net, loss, optimizer, X, y, words, limit, options)
+            _check(report, net, loss, optimizer, data, limit)
         except Misbehaviour as problem:
             report.findings.append(TrainingFinding(problem.kind, f"{name}.step", problem.message + ".", line=problem.line))
             report.verdict("a step", right=False, remark=problem.kind)
     return report
 
 
-def _options(given: dict[str, Any]) -> dict[str, Any]:
-    """The options of `fit`, with its defaults; a TypeError for names it does not have."""
-    signature = inspect.signature(fit)
-    for name in given:
-        if name not in signature.parameters:
-            known = ", ".join(p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
-            raise TypeError(f"check_training: {name} is no option of fit, expected some of {known}")
-    return {p.name: given.get(p.name, p.default) for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
-
-
-def _check(
-    report: TrainingReport, net: Any, loss: Any, optimizer: Any, X: np.ndarray, y: np.ndarray, words: bool, limit: float,
-    options: dict[str, Any],
-) -> None:  # fmt: skip
+def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Given, limit: float) -> None:
+    X, y, options = data.X, data.y, data.options
     ours = hasattr(optimizer, "attach")
     size = min(options["batch_size"] or len(X), len(X))
     steps = None
@@ -121,12 +101,14 @@ def _check(
     except ValueError as error:  # the network does not take X
         report.findings.append(TrainingFinding("crash", "X", " ".join(str(error).split()) + "."))
         return
-    data = Examples(X, y, options, found.parts["task"], is_complete(X))
-    cut = data.cut(found.parts)
+    examples = Examples(X, y, options, found.parts["task"], is_complete(X))
+    cut = examples.cut(found.parts)
     if cut:
         report.verdict("the training", right=None, remark=cut)
-    first = [*data.mismatch(), *found.first]
-    search = Search(data.make, report, words, limit, first, shorter=data.shorter, few=data.few, pair=data.pair)
+    first = [*examples.mismatch(), *found.first]
+    search = Search(
+        examples.make, report, data.words, limit, first, shorter=examples.shorter, few=examples.few, pair=examples.pair
+    )
     search.run()
     _symptoms(report, search)
     _place(report, steps.findings[0] if steps is not None and steps.findings else None, found.wrong, search.behind)

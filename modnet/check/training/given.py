@@ -1,0 +1,113 @@
+"""What check_training is given, checked and in the one form that a search takes; nothing of it is changed or kept."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modnet.check.layers import needs_integers
+from modnet.check.training.examples import read_batches
+from modnet.check.training.report import TrainingFinding
+from modnet.inputs import all_text, as_numbers, as_targets, as_weights, require_finite, short_repr, whole
+from modnet.training import fit
+from modnet.training.sources import is_batches
+
+_WHO = "check_training"
+_EXAMPLES = {"net": "Sequential(...)", "loss": "CrossEntropy()", "optimizer": "Adam()"}
+
+
+@dataclass
+class Given:
+    """The data and the options of a training.
+
+    Attributes
+    ----------
+    X, y : arrays. words : whether X is whole numbers that a network reads as places in a table. options : those of `fit`.
+    read : what was read of an iterable of batches; empty for arrays. unfit : why nothing can be trained on these data.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    words: bool
+    options: dict[str, Any]
+    read: str
+    unfit: TrainingFinding | None
+
+
+def given(net: Any, loss: Any, optimizer: Any, X: Any, y: Any, options: dict[str, Any]) -> Given:
+    """All that is given; a TypeError or ValueError for what no training takes."""
+    for name, value in (("net", net), ("loss", loss), ("optimizer", optimizer)):
+        if value is None or isinstance(value, type | str | bytes | int | float):
+            shown = value.__name__ if isinstance(value, type) else short_repr(value)
+            raise TypeError(f"{_WHO}: {name} is {shown}, expected an object such as {_EXAMPLES[name]}")
+    if hasattr(net, "__len__") and not len(net):
+        raise ValueError(f"{_WHO}: net has no modules, expected some to train")
+    options = _options(options)
+    read = ""
+    if is_batches(X, y):
+        X, y, found, read = read_batches(X)
+        options |= found
+    X, y = np.array(as_numbers(X, _WHO, "X")), np.array(as_targets(y, _WHO))
+    if X.ndim == 0 or y.ndim == 0 or len(X) != len(y) or not len(X):
+        raise ValueError(f"{_WHO}: X has shape {X.shape} and y {y.shape}, expected as many examples, and at least one")
+    text = all_text(y)
+    if text is not None:
+        advice = "; for classes take np.unique(y, return_inverse=True)[1]"
+        raise TypeError(f"{_WHO}: y holds text such as {text!r}, expected numbers{advice}")
+    y = y.astype(np.float64) if y.dtype == object else y
+    words = X.dtype.kind in "iu" and needs_integers(net, X[:8])
+    X = X if words else X.astype(np.float32 if X.dtype == np.float32 else np.float64)
+    _require_options(options, X, y)
+    return Given(X, y, words, options, read, _unfit(X, y, options["validation"]))
+
+
+def _options(wanted: dict[str, Any]) -> dict[str, Any]:
+    """The options of `fit`, with its defaults; a TypeError for names it does not have."""
+    signature = inspect.signature(fit)
+    for name in wanted:
+        if name not in signature.parameters:
+            known = ", ".join(p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
+            raise TypeError(f"{_WHO}: {name} is no option of fit, expected some of {known}")
+    return {p.name: wanted.get(p.name, p.default) for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+
+
+def _require_options(options: dict[str, Any], X: np.ndarray, y: np.ndarray) -> None:
+    whole(options["epochs"], _WHO, "epochs")
+    for name in ("batch_size", "patience"):
+        if options[name] is not None:
+            whole(options[name], _WHO, name)
+    if options["sample_weight"] is not None:
+        as_weights(options["sample_weight"], len(X), _WHO, by_position=True)
+    held = options["validation"]
+    if options["patience"] is not None and held is None:
+        raise ValueError(f"{_WHO}: patience without validation, expected validation data: a share such as 0.2, or (X, y)")
+    if isinstance(held, tuple | list):
+        if len(held) not in (2, 3):
+            raise ValueError(f"{_WHO}: validation has {len(held)} parts, expected (X, y) or (X, y, weights)")
+        shape, count = np.shape(as_numbers(held[0], _WHO, "validation X")), len(held[1])
+        if shape[1:] != X.shape[1:] or shape[0] != count or not count:
+            expected = f"examples of shape {X.shape[1:]}, as many of both"
+            raise ValueError(f"{_WHO}: validation has X of shape {shape} and {count} targets, expected {expected}")
+    elif held is not None and (isinstance(held, bool) or not isinstance(held, int | float | np.number) or not 0 <= held < 1):
+        raise ValueError(f"{_WHO}: validation is {short_repr(held)}, expected a share from 0 to 1, or (X, y)")
+
+
+def _unfit(X: np.ndarray, y: np.ndarray, validation: Any) -> TrainingFinding | None:
+    """Numbers that are missing or infinite: with them every loss is NaN."""
+    parts = {"X": X, "y": y}
+    if isinstance(validation, tuple | list):
+        parts |= {"validation X": np.asarray(validation[0]), "validation y": np.asarray(validation[1])}
+    for name, array in parts.items():
+        if array.dtype.kind != "f":
+            continue
+        try:
+            require_finite(array, "", name)
+        except ValueError as error:
+            count = int(np.sum(~np.isfinite(array).reshape(len(array), -1).all(axis=1)))
+            message = f"{str(error).removeprefix(': ')}; {count} of {len(array)} examples have such."
+            hint = "leave these examples out, or put the median of their column in the place of what is missing"
+            return TrainingFinding("crash", name, message, hint)
+    return None
