@@ -27,6 +27,7 @@ from modnet.check.building import build, examine_loss, examine_module, loss_data
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.layer_calls import is_of_functions
+from modnet.check.loss_calls import required
 from modnet.check.losses import check_loss
 from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.other_modules import examine_other
@@ -55,7 +56,7 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
     if subject.kind == "loss":
         layers = project.of("module")
         contract = any(not remembers(other.cls) for other in layers)
-        if not contract and (is_other_loss(subject.cls) or (layers and not issubclass(subject.cls, Loss))):
+        if not contract and (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
             try:
                 made = build(subject.cls)
             except NotBuilt as problem:
@@ -66,6 +67,11 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         return examine_loss(subject.cls)
     workshop = _workshop(subject, project)
     return workshop.examine_network(subject.cls) if subject.kind == "network" else workshop.examine_optim(subject.cls)
+
+
+def _as_in_libraries(cls: type) -> bool:
+    """Whether a loss is that of (y_true, y_pred), which is one number in scikit-learn and Keras, and in books that follow them."""
+    return not issubclass(cls, Loss) and [n.lower() for n in required(cls, "forward") or []] == ["y_true", "y_pred"]
 
 
 def _functions(subject: Loaded, project: Project) -> Report:
