@@ -70,7 +70,7 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
 
 
 def _as_in_libraries(cls: type) -> bool:
-    """Whether a loss is that of (y_true, y_pred), which is one number in scikit-learn and Keras, and in books that follow them."""
+    """Whether a loss is one of (y_true, y_pred), which is one number in scikit-learn, Keras and books that follow them."""
     return not issubclass(cls, Loss) and [n.lower() for n in required(cls, "forward") or []] == ["y_true", "y_pred"]
 
 
