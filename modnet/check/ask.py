@@ -29,6 +29,7 @@ from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.layer_calls import is_of_functions
+from modnet.check.loss_calls import required
 from modnet.check.losses import check_loss
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.other_losses import examine_loss_object, is_other_loss
@@ -63,7 +64,7 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
     if subject.kind == "loss":
         layers = project.of("module")
         contract = any(not remembers(other.cls) for other in layers)
-        if not contract and (is_other_loss(subject.cls) or (layers and not issubclass(subject.cls, Loss))):
+        if not contract and (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
             try:
                 made = build(subject.cls)
             except NotBuilt as problem:
@@ -94,6 +95,11 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         return examine_optimizer(subject.cls)
     workshop = _workshop(subject, project)
     return workshop.examine_network(subject.cls) if subject.kind == "network" else workshop.examine_optim(subject.cls)
+
+
+def _as_in_libraries(cls: type) -> bool:
+    """Whether a loss is one of (y_true, y_pred), which is one number in scikit-learn, Keras and books that follow them."""
+    return not issubclass(cls, Loss) and [n.lower() for n in required(cls, "forward") or []] == ["y_true", "y_pred"]
 
 
 def _functions(subject: Loaded, project: Project) -> Report:
