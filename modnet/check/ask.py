@@ -82,15 +82,16 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
             report = Report(subject.name)
             report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", problem.hint, line=problem.line))
             return _with_right_parts(report, subject, project)
-    if subject.kind == "network" and not _of_the_contract(project):
-        if not trains(subject.cls):
-            return not_checked(
-                subject.name, "how it gives its gradients is not known; check_network(net, None, X, y) takes one you build"
-            )
+    modules = project.of("module")
+    of_the_contract = any(not remembers(other.cls) for other in modules)
+    if subject.kind == "network" and not of_the_contract and trains(subject.cls):
         try:
             return _with_right_parts(examine_trained(subject.cls), subject, project)
         except NotBuilt as problem:
             return not_checked(subject.name, str(problem))
+    if subject.kind == "network" and not of_the_contract and modules:
+        why = "how it gives its gradients is not known; check_network(net, None, X, y) takes one that you build"
+        return not_checked(subject.name, why)
     if subject.kind == "optim" and is_optimizer(subject.cls):
         return examine_optimizer(subject.cls)
     workshop = _workshop(subject, project)
@@ -131,12 +132,6 @@ def _losses(project: Project) -> Iterator[tuple[Any, str]]:
         if is_other_loss(other.cls):
             with suppress(NotBuilt, Misbehaviour):
                 yield build(other.cls), other.name
-
-
-def _of_the_contract(project: Project) -> bool:
-    """Whether a hand-in is written for the contract: it has a module of it, or nothing that tells otherwise."""
-    modules = project.of("module")
-    return not modules or any(not remembers(other.cls) for other in modules)
 
 
 def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Report:

@@ -24,33 +24,37 @@ from modnet.check.steppers import IS_RATE
 from modnet.check.subject import Misbehaviour, call, quote
 from modnet.check.wiring import role
 
-FORWARDS = (
-    "forward",
-    "feedforward",
-    "feed_forward",
-    "forward_propagation",
-    "forward_pass",
-    "forward_prop",
-    "predict",
-    "think",
-    "query",
+FORWARDS = tuple(
+    [
+        "forward",
+        "feedforward",
+        "feed_forward",
+        "forward_propagation",
+        "forward_pass",
+        "forward_prop",
+        "predict",
+        "think",
+        "query",
+        "run",
+    ]
 )
-TRAINS = (
-    "train_step",
-    "train_on_batch",
-    "train",
-    "fit",
-    "backward",
-    "backprop",
-    "backpropagation",
-    "back_propagation",
-    "backward_pass",
+TRAINS = tuple(
+    [
+        "train_step",
+        "train_on_batch",
+        "train",
+        "fit",
+        "backward",
+        "backprop",
+        "backpropagation",
+        "back_propagation",
+        "backward_pass",
+    ]
 )
 _NAMED = re.compile(r"net|nn|mlp|perceptron|model", re.I)
 _COUNT = re.compile(r"epoch|iter|step|n_times|num|max", re.I)
-_NO_PARAMETER = re.compile(
-    r"^(d|grad|delta|v_?d|z|a)_?\w?\d*$|grad|delta|error|loss|out|input|hidden_?layer|activ|cache|veloc|moment|history", re.I
-)
+_PARAMETER = re.compile(r"weight|bias|theta|kernel|param|^w|^b|_w|_b", re.I)
+_NO_PARAMETER = re.compile(r"grad|delta|error|loss|cache|veloc|moment|history|^d_?[WBwb]\d*$|^d_?(weight|bias)", re.I)
 _RATE = 0.01
 
 
@@ -85,11 +89,18 @@ def _role(name: str) -> str:
 
 
 class Trained(NamedTuple):
-    """What one step has done to a network: its parameters before, what was taken from them, and its output as a function."""
+    """What one step has done to a network.
+
+    Attributes
+    ----------
+    net : before the step. x : its input. y : the truth, of its output's shape. given : the same as it was given.
+    held : its parameters before. moved : what the step has taken from them.
+    """
 
     net: Any
     x: np.ndarray
     y: np.ndarray
+    given: np.ndarray
     held: dict[str, np.ndarray]
     moved: dict[str, np.ndarray]
 
@@ -104,7 +115,13 @@ def _parameters(net: Any) -> dict[str, np.ndarray]:
         elif isinstance(value, dict):
             items = ((f"{name}[{k!r}]", v) for k, v in value.items())
         for place, array in items:
-            if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.size and not _NO_PARAMETER.search(name):
+            if (
+                isinstance(array, np.ndarray)
+                and array.dtype.kind == "f"
+                and array.size
+                and _PARAMETER.search(name)
+                and not _NO_PARAMETER.search(name)
+            ):
                 found[place] = array
     return found
 
@@ -187,8 +204,15 @@ def _tried(cls: type) -> Iterator[Trained | Misbehaviour]:
                     else rng.uniform(0.2, 0.8, out.shape)
                 )
                 y = rng.uniform(0.2, 0.8, out.shape) if out.shape[-1] == 1 else y
-                after = copied(start)
-                _step(after, x, y)
+                given = y
+                try:
+                    after = copied(start)
+                    _step(after, x, y)
+                except Misbehaviour:
+                    if y.ndim != 2 or y.shape[0] == y.shape[1]:
+                        raise
+                    after, given = copied(start), y.T  # rows in, columns out
+                    _step(after, x, given)
             except Misbehaviour as problem:
                 yield problem
                 continue
@@ -197,7 +221,7 @@ def _tried(cls: type) -> Iterator[Trained | Misbehaviour]:
             before, now = _parameters(start), _parameters(after)
             moved = {n: a - now[n] for n, a in before.items() if n in now and now[n].shape == a.shape}
             if any(m.any() for m in moved.values()):
-                yield Trained(start, x, y, before, moved)
+                yield Trained(start, x, y, given, before, moved)
     yield from failed
 
 
@@ -254,7 +278,7 @@ def _unknown(cls: type, t: Trained, loss_name: str, questions: dict[str, Questio
     """The finding for parameters that move otherwise, in no simple way."""
     q, names, method = questions[unknown[0]], ", ".join(unknown), _method(cls)
     after = copied(t.net)
-    _step(after, t.x, t.y, 1e-4)
+    _step(after, t.x, t.given, 1e-4)
     now = _parameters(after)
     for n in unknown:
         questions[n].answer(t.held[n] - now[n])

@@ -19,6 +19,9 @@ def in_words(report: Report, subject: Subject, names: dict[str, str]) -> None:
         "self._gradient += input.T @ delta, or what belongs to this module; returning it is not enough": (
             f"{subject.names[DELTA]} gives dx and, for each array that learns, its gradient"
         ),
+        "write out = self.forward(input) first, and use out for the output in the formula": (
+            "use the output that forward has kept, or the formula in terms of the input"
+        ),
         "backward_update_gradient is given the input: use it, not self.forward(input)": "use what forward kept of the input",
     }
     for finding in report.findings:
