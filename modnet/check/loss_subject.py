@@ -173,7 +173,7 @@ class LossSubject(Subject):
 
     @property
     def means(self) -> tuple[float, ...]:
-        """By what a derivative may be multiplied and still be that of a function with a name: what forward divides by, too."""
+        """By what a derivative may be multiplied and still be that of a function with a name: 1, or as forward takes a mean."""
         return (1.0, 1 / len(self.x), 1 / self.x.size) if self.raw_shape == () else (1.0,)
 
     def examine(self) -> None:
