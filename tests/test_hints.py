@@ -62,7 +62,7 @@ def test_an_argument_with_a_slip_of_the_pen():
         ("CrossEntropy(wieght=1)", "it has label_smoothing, ignore_index", "CrossEntropy(ignore_index=0)"),
         ("CrossEntropy()(net(X), Y)", "y comes first: loss(y, yhat)", "CrossEntropy()(Y, net(X))"),
         ("StepDecay(0.1, step_size=3, gamma=0.1)", "write every=...", "StepDecay(0.1, every=3, factor=0.1)"),
-        ("Sequential(Linear(2, 3), 'relu')", "expected a module, such as ReLU()", "Sequential(Linear(2, 3), ReLU())"),
+        ("Sequential(Linear(2, 3), 'relu')", "backward_delta, such as ReLU()", "Sequential(Linear(2, 3), ReLU())"),
         ("history.history['loss']", "history.validation_loss", "history.loss, history.validation_loss"),
         ("history['loss']", "write history.loss", "history.loss"),
         ("history.val_accuracy", "history.metrics['validation_accuracy']", "history.metrics['accuracy']"),

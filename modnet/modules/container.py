@@ -508,8 +508,9 @@ class Container(Module):
             raise TypeError(f"{place}: got the class {module.__name__}, expected an object: {module.__name__}(...)")
         for name in ("forward", "backward_delta"):
             if not callable(getattr(module, name, None)):
-                such = such_as(module, "modnet.modules", "", "Linear(3, 2)")
-                raise TypeError(f"{place}: got {short_repr(module)}, expected a module, such as {such}; it lacks {name}")
+                such = such_as(module, "modnet.modules", "", "")
+                wanted = "a module, an object with forward and backward_delta" + (f", such as {such}" if such else "")
+                raise TypeError(f"{place}: got {short_repr(module)}, expected {wanted}")
         if any(getattr(type(module), "operations", ())) and not has_storage(module):
             raise RuntimeError(f"{place} {type(module).__name__}: {NO_INIT}")
 
