@@ -135,7 +135,7 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     seen = f"{total} steps in {setup.asked} epoch{'s' * (setup.asked != 1)}; {fell(base)}"
     if setup.patience is not None and len(base.losses) < setup.epochs:
         stopped = max(1, round(len(base.losses) * setup.asked / setup.epochs))
-        seen = f"patience={setup.patience} ended it after {stopped} of {setup.asked} epochs"
+        seen = f"it ended after {stopped} of {setup.asked} epochs, by patience={setup.patience}"
         more = max(10, 5 * setup.patience)
         longer: list[tuple[str, Apply]] = [
             (f"patience={more}", lambda s: s.but(patience=more)), ("fit without patience", lambda s: s.but(patience=None)),
