@@ -142,7 +142,7 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     for finding in report.findings:
         name = re.search(r"NameError: name '(\w+)' is not defined", finding.message)
         if name and any(_imports_it(name[1], text) for text in _texts(project)):
-            return not_checked(subject.name, f"it needs {name[1]}, which cannot be imported here")
+            return not_checked(subject.name, f"it needs {name[1]}, which cannot be loaded here")
     vague = [f for f in report.findings if f.kind in ("direction", "crash", "saturates", "scale", "mutates", "not-implemented")]
     if not names or not vague:
         return report
@@ -153,15 +153,16 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
 
 
 def _imports_it(name: str, text: str) -> bool:
-    """Whether a file imports a name that is not there, or all names of what is not there."""
+    """Whether a file imports a name that is not there, or all names of what is not there, or has it in lines not read."""
     stars = re.findall(r"^\s*from\s+\.*(\w+)[\w.]*\s+import\s+\*", text, re.MULTILINE)
     own = re.search(rf"^\s*(from|import)\b.*\b{name}\b", text, re.MULTILINE)
-    return own is not None or any(star in outside.absent for star in stars)
+    written = re.search(rf"^\s*(class|def|type)\s+{name}\b|^{name}\s*=", text, re.MULTILINE)
+    return own is not None or written is not None or any(star in outside.absent for star in stars)
 
 
 def _texts(project: Project) -> Iterator[str]:
     """The text of each file of a project."""
-    for file in dict.fromkeys(c.file for c in project.loaded):
+    for file in project.files:
         with suppress(OSError):
             yield file.read_text(encoding="utf-8", errors="replace")
 

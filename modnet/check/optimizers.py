@@ -82,7 +82,9 @@ def is_optimizer(cls: type) -> bool:
 def is_rule(function: Any) -> bool:
     """Whether a function is ``(w, dw, config) -> (w, config)``."""
     names = [p.name.lower() for p in asks(function)]
-    return len(names) == 3 and names[2] in ("config", "cfg", "conf", "state") and names[1].startswith(("d", "g"))
+    return (
+        len(names) == 3 and names[2] in ("config", "cfg", "conf") and re.match(r"d_?[wx]|g$|grad|dtheta", names[1]) is not None
+    )
 
 
 def _given(made: Any) -> list[inspect.Parameter]:
@@ -108,6 +110,8 @@ class _Maker:
                 arguments[p.name] = model.layers if re.search("layers", p.name, re.I) else model
             elif IS_RATE.match(p.name):
                 arguments[p.name] = RATE
+            elif re.match(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", p.name, re.I) and isinstance(p.default, int | float):
+                arguments[p.name] = type(p.default)(0)
             elif (value := _number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
                 arguments[p.name] = value[1]
             elif p.default is p.empty:
@@ -247,21 +251,16 @@ def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., 
     """Compare what moves with the rule of this name."""
     family = family_of(name)
     alone, together = run(1), run(2)
+    if not family and not any(m.any() for m in together.moves.values()):
+        report.verdict("a step", right=None, remark="no parameter has moved, and its name says no rule that is known here")
+        return
     if not any(m.any() for m in together.moves.values()):
         text = "after a step no parameter has moved, though no gradient is zero."
-        report.findings.append(
-            Finding(
-                "layer-not-trained",
-                where,
-                text,
-                "w -= rate * g changes an array in place; w = w - rate * g makes another",
-                line=line,
-            )
-        )
-        report.verdict("a step", right=False, remark="layer-not-trained")
+        hint = "w -= rate * g changes an array in place; w = w - rate * g makes another"
+        _add(report, where, line, "layer-not-trained", text, hint)
         return
     still = [n for n, m in together.moves.items() if not m.any()]
-    if still:
+    if still and family:
         text = f"{', '.join(still)} of two layers does not move, though no gradient is zero."
         _add(report, where, line, "layer-not-trained", text, "the loop: does it reach every layer, and the bias?")
         return
@@ -274,21 +273,20 @@ def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., 
         if found is not None and (family or found.mistake is None):
             break
         found = found if family else None
+    if found is None and not family:
+        report.verdict("the rule", right=None, remark="its steps are those of no rule that is known here")
+        return
     if found is None:
         found_per = _counted(family, alone, values)
         if found_per:
             _add(report, where, line, *found_per)
             return
         if not np.isfinite(np.concatenate([m.ravel() for m in alone.moves.values()])).all():
-            text = (
-                "the first step gives NaN or infinity: is t 0 in it, so that 1 - beta**t is 0?"
-                if family == "adam"
-                else "a step gives NaN or infinity."
-            )
-            _add(report, where, line, "bias-correction" if family == "adam" else "saturates", text, "t = 1 in the first step")
-            return
-        if not family:
-            report.verdict("the rule", right=None, remark="its steps are those of no rule that is known here")
+            if family == "adam":
+                text = "the first step gives NaN or infinity: is t 0 in it, so that 1 - beta**t is 0?"
+                _add(report, where, line, "bias-correction", text, "t = 1 in the first step")
+            else:
+                _add(report, where, line, "saturates", "a step gives NaN or infinity.", "/ (np.sqrt(h) + eps)")
             return
         size = _general(alone, rate)
         _add(report, where, line, size[0], size[1], "compare with the rule, for one number and two steps by hand")
@@ -315,14 +313,8 @@ def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., 
     if report.ok:
         _zeros(report, where, line, run)
     if alone.writes or together.writes:
-        _add(
-            report,
-            where,
-            line,
-            "mutates",
-            "a step writes into the gradients, which belong to the layers.",
-            "g = g + ..., not g += ...",
-        )
+        text = "a step writes into the gradients, which belong to the layers."
+        _add(report, where, line, "mutates", text, "g = g + ..., not g += ...")
     if report.ok:
         report.verdict("the rule", remark=found.label)
         report.verdict("each parameter by itself")

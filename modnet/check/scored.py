@@ -192,8 +192,10 @@ class Scored:
             return found
         if isinstance(result, list | tuple):
             return dict(zip(names, result, strict=False))
-        what = "returns None" if result is None else f"returns {_described(result)}"
-        raise Misbehaviour("not-implemented", f"{self.method} {what}, expected gradients by the names of the parameters")
+        if isinstance(result, np.ndarray) and len(names) == 1:
+            return {names[0]: result}
+        text = f"{self.method} returns {_described(result)}, expected gradients by the names of the parameters"
+        raise Misbehaviour("not-implemented" if result is None else "unknown", text)
 
     def _called(self, name: str, truth: bool = True) -> Any:
         """A method, given x and t, in training if it can be told so."""
@@ -228,6 +230,8 @@ def has_layers(net: Any) -> bool:
 
 
 def _described(value: Any) -> str:
+    if value is None:
+        return "None"
     return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"{type(value).__name__}"
 
 

@@ -212,6 +212,7 @@ def _data(net: Any, failed: list[Misbehaviour]) -> Iterator[tuple[np.ndarray, An
                     answering.append(t)
             except Misbehaviour as problem:
                 failed.append(problem)
+                scoring = [s for s in scoring if problem.kind != "unknown" or s is not t]
             except (TypeError, ValueError, AttributeError, KeyError):
                 continue
         yield from ((x, t) for t in answering or scoring[:1])

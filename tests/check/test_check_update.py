@@ -258,6 +258,33 @@ def test_mistakes_in_optimizers_are_named(made, kind, told):
     assert told in report.findings[0].message
 
 
+class AdamW(Adam):
+    """The decay of the weights is not the rule's, and is switched off."""
+
+    def __init__(self, lr=0.001, weight_decay=0.01):
+        super().__init__(lr)
+        self.weight_decay = weight_decay
+
+    def one(self, params, name, g):
+        params[name] -= self.lr * self.weight_decay * params[name]
+        super().one(params, name, g)
+
+
+class Smoothing:
+    def __init__(self, alpha=0.1):
+        self.alpha, self.value = alpha, 0
+
+    def update(self, value):
+        self.value = (1 - self.alpha) * self.value + self.alpha * 1.0
+
+
+def test_what_has_no_known_rule_is_not_judged():
+    assert check_update(AdamW).ok
+    report = check_update(Smoothing)
+    assert report.ok
+    assert [row[1] for row in report.verdicts] == ["not checked"]
+
+
 def test_what_it_is_given_is_said_if_it_is_none():
     with pytest.raises(TypeError, match="expected the class"):
         check_update(SGDOfAModel(type("Model", (), {"layers": []})))

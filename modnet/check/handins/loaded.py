@@ -78,6 +78,11 @@ class Project:
         """Whether something was found in a class."""
         return other.id in self.wrong
 
+    @property
+    def files(self) -> list[Path]:
+        """Every file of the hand-in that was loaded, with classes in it or not."""
+        return list(self._namespaces) or list(dict.fromkeys(c.file for c in self.loaded))
+
     def namespace(self, file: Path) -> dict[str, Any]:
         """The names that a file defines."""
         return self._namespaces.get(file, {})
