@@ -12,6 +12,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from opcode import opmap
 from typing import TYPE_CHECKING, Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -362,16 +363,21 @@ def _refuse_for_constructor(kind: type, own: list[str], arguments: tuple[Any, ..
 def names_of(package: str) -> Callable[[str], Any]:
     """A package's ``__getattr__``, for names that it does not have.
 
-    It is an ImportError if there is something to say: of an AttributeError ``from modnet import X`` would not show the words.
+    ``from modnet import X`` is told by an ImportError, since it would not show the words of an AttributeError.
     """
 
     def missing_name(name: str) -> Any:
+        asked = sys._getframe(1)
+        while asked.f_code.co_name == "__getattr__" and asked.f_back is not None:
+            asked = asked.f_back
+        is_import = asked.f_code.co_code[asked.f_lasti] == opmap["IMPORT_FROM"]
+        error = ImportError if is_import else AttributeError
         public = [own for own in sys.modules[package].__all__ if own.lower() == name.lower()]
         if name in NAMES or public:
             same = f"{package}.{public[0]}" if public else f"modnet.{NAMES[name]}"
-            raise ImportError(f"{package} has no {name}; the same is {same}")
+            raise error(f"{package} has no {name}; the same is {same}")
         if name in ADVICE:
-            raise ImportError(f"{package} has no {name}; {ADVICE[name]}")
+            raise error(f"{package} has no {name}; {ADVICE[name]}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return missing_name
