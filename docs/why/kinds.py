@@ -383,7 +383,8 @@ def wrong_sign():
 @kind(
     "wrong-gradient",
     "The loss falls a little and then grows or stays; no rate helps.",
-    "A class of your own has a backward that is not the derivative of its forward: the layers before it move in a wrong direction.",
+    "A class of your own has a backward that is not the derivative of its forward: the layers before it move in a "
+    "wrong direction.",
     "`check_module` and `check_network` say which line it is, and what the truth is there.",
 )
 def wrong_gradient():

@@ -15,7 +15,7 @@ from modnet.inputs import as_numbers, as_targets, generator, short_repr
 _A_RUN = 1e9  # work of the training as it is; a larger one is cut
 _LOOP = 3000  # steps of a loop by hand that are taken as they are
 _HELD_OUT, _ENOUGH = 0.2, 60
-_FEWEST = 12  # examples that can judge
+_FEWEST, _SURE = 12, 30  # examples that can judge, and that can say that others are of another kind
 _READ = 20_000  # examples of an iterable of batches that are read
 
 
@@ -160,7 +160,8 @@ class Examples:
         if sorted_:
             found.append(Change("sorted-data", 94, seen, [(line, _mixed)], "validation"))
         seen = "it is good on a part of the training data that was set aside, and not on the validation data"
-        found.append(Change("train-test-mismatch", 50, seen, [("validation=0.2", _set_aside)], "validation"))
+        if _HELD_OUT * len(self.X) >= _SURE:  # of fewer, many can be right by chance
+            found.append(Change("train-test-mismatch", 50, seen, [("validation=0.2", _set_aside)], "validation"))
         return found
 
 
