@@ -215,7 +215,7 @@ class Adapted(Subject):
                 names[p.name] = module._given_cache
             elif is_mode(p.name):
                 names[p.name] = mode_of(p.name, p.default)
-            elif used and (known := _beside(p.name, module, x, cell)) is not None:
+            elif used and (known := layer_calls.beside(p.name, module, x, cell)) is not None:
                 names[p.name] = known
             elif _INPUT.match(p.name) and len(required or ()) > 1:
                 names[p.name] = x.copy()
@@ -227,7 +227,7 @@ class Adapted(Subject):
             names = {n: self._given(module, x) if v is delta else v for n, v in names.items()}
         before, name = held_arrays(module, _DELTAS), self.names[DELTA]
         out = call(name, lambda: getattr(module, name)(*arguments, **names))
-        if (not used or self.reading != "above") and (alone := _times(out, delta)) is not None:
+        if (not used or self.reading != "above") and (alone := layer_calls.times_above(out, delta)) is not None:
             return alone, ()  # the derivative alone
         if isinstance(out, tuple | list) and out:
             return out[0], tuple(out[1:])
@@ -390,35 +390,6 @@ def updates_itself(cls: type) -> bool:
     methods = layer_calls.methods_of(cls)
     back = getattr(cls, methods.back if methods is not None else "backward", None)
     return any(_RATE.match(p.name) for p in positional(back) or ())
-
-
-def _times(slopes: Any, delta: np.ndarray) -> np.ndarray | None:
-    """A derivative alone times what comes from above: of each number, or a Jacobian of each example; None if it is neither."""
-    if isinstance(slopes, int | float | np.number):
-        return float(slopes) * delta
-    if not isinstance(slopes, np.ndarray):
-        return None
-    if slopes.shape == delta.shape:
-        return slopes * delta
-    if delta.ndim == 2 and slopes.shape == (*delta.shape, delta.shape[1]):
-        return np.einsum("bij,bi->bj", slopes, delta)
-    return None
-
-
-def _beside(name: str, module: Any, x: np.ndarray, cell: bool) -> Any:
-    """What an argument of backward is that is not the gradient: a further input of forward, the input, or the output again.
-
-    Parameters
-    ----------
-    cell : whether it is a recurrent cell's: h_prev_l comes from the layer below, which is its input, h_prev_t from the step
-        before, and h is what forward gave.
-    """
-    more = getattr(module, "_given_more", {})
-    found: Any = more.get(name)
-    if cell and more:
-        known = {"h_prev_l": x, "h_prev_t": next(iter(more.values()))}
-        found = getattr(module, "_given_out", None) if name in ("h", "h_t") else known.get(name, found)
-    return None if found is None else np.array(found)
 
 
 __all__ = ["Adapted", "remembers", "updates_itself"]

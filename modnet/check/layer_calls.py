@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from modnet.check.loss_calls import FLAG, PRIME, arguments_of, is_loss_name, is_truth, required
 
 _VALUES = ("forward", "__call__", "compute", "activate", "activation", "apply", "call", "function", "func", "fn", "f")
@@ -60,6 +62,35 @@ def _takes_one(kind: type, name: str) -> bool:
 def is_above(name: str) -> bool:
     """Whether an argument of this name is what comes from above, dL/doutput."""
     return bool(_ABOVE.match(name))
+
+
+def times_above(slopes: Any, delta: np.ndarray) -> np.ndarray | None:
+    """A derivative alone times what comes from above: of each number, or a Jacobian of each example; None if it is neither."""
+    if isinstance(slopes, int | float | np.number):
+        return float(slopes) * delta
+    if not isinstance(slopes, np.ndarray):
+        return None
+    if slopes.shape == delta.shape:
+        return slopes * delta
+    if delta.ndim == 2 and slopes.shape == (*delta.shape, delta.shape[1]):
+        return np.einsum("bij,bi->bj", slopes, delta)
+    return None
+
+
+def beside(name: str, module: Any, x: np.ndarray, cell: bool) -> Any:
+    """What an argument of backward is that is not the gradient: a further input of forward, the input, or the output again.
+
+    Parameters
+    ----------
+    cell : whether it is a recurrent cell's: h_prev_l comes from the layer below, which is its input, h_prev_t from the step
+        before, and h is what forward gave.
+    """
+    more = getattr(module, "_given_more", {})
+    found: Any = more.get(name)
+    if cell and more:
+        known = {"h_prev_l": x, "h_prev_t": next(iter(more.values()))}
+        found = getattr(module, "_given_out", None) if name in ("h", "h_t") else known.get(name, found)
+    return None if found is None else np.array(found)
 
 
 # --- functions -------------------------------------------------------------------------------------------------------
@@ -128,4 +159,4 @@ def is_of_functions(cls: Any) -> bool:
     return isinstance(getattr(cls, "layer_methods", None), Methods)
 
 
-__all__ = ["Methods", "is_above", "is_of_functions", "layers_among", "methods_of"]
+__all__ = ["Methods", "beside", "is_above", "is_of_functions", "layers_among", "methods_of", "times_above"]
