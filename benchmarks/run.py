@@ -35,10 +35,19 @@ VARIES = 0.2  # from the best to the median of the turns: beyond it, a figure is
 Figures = dict[str, Any]
 
 
+#: What makes each library take registers of 32 bytes on a processor that has longer ones.
+AVX2 = {
+    "NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "OPENBLAS_CORETYPE": "Haswell", "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR",
+}  # fmt: skip
+_narrow = False  # --avx2
+
+
 def environment(threads: int, cache: Path | str | None = None) -> dict[str, str]:
     """The children's environment: so many threads for each library, or its own choice if 0; a cache of kernels."""
     left_out = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
-    found = {k: v for k, v in os.environ.items() if k not in left_out}
+    found = {k: v for k, v in os.environ.items() if k not in left_out} | (AVX2 if _narrow else {})
     if cache is not None:
         found["MODNET_CACHE_DIR"] = str(cache)
     if threads == 0:
@@ -48,7 +57,7 @@ def environment(threads: int, cache: Path | str | None = None) -> dict[str, str]
     # XLA's pool of threads has NPROC threads; Eigen's products are to use none of them where there is one.
     found |= {"NPROC": number, "JAX_PLATFORMS": "cpu"}
     if threads == 1:
-        found["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+        found["XLA_FLAGS"] = f"{found.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
     return found
 
 
@@ -451,8 +460,11 @@ def main() -> None:
     parser.add_argument("--contestant", choices=CONTESTANTS, action="append", help="only this one, and modnet's fit")
     parser.add_argument("--rounds", type=int, help="turns of each contestant (training 9, scripts and first fits 5)")
     parser.add_argument("--threads", type=int, default=1, help="of each library; 0 for what it chooses (default: 1)")
+    parser.add_argument("--avx2", action="store_true", help="registers of 32 bytes, by each library's own switch")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     options = parser.parse_args()
+    global _narrow
+    _narrow = options.avx2
     chosen = options.only or SECTIONS
     wanted = options.contestant or [name for name in CONTESTANTS if name not in ON_REQUEST]
     names = available(name for name in CONTESTANTS if name in ("modnet fit", *wanted))

@@ -468,7 +468,7 @@ def _gradient(operation: Operation) -> Any:
         with bound.writing(self):
             enter_gradient.call(
                 bound.address(operation), _rows(x, bound), out, d, bound.gradient, bound.parameters, bound.state,
-                bound.z_gradient, bound.s, draw,
+                bound.z_gradient, bound.s, draw, 1,
             )  # fmt: skip
 
     return backward_update_gradient

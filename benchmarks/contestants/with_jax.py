@@ -1,7 +1,7 @@
 """JAX: an epoch is one compiled function, which shuffles, and scans over the batches; optax; arguments donated.
 
-Whether the permutation is drawn inside the compiled function or by numpy and handed in is the variant; and, since XLA makes slower
-code for convolutions inside a scan, one compiled step that is called for each batch.
+Whether the permutation is drawn inside the compiled function or by numpy and handed in is the variant; and, since XLA makes
+slower code for convolutions inside a scan, one compiled step that is called for each batch.
 """
 
 from __future__ import annotations

@@ -444,6 +444,19 @@ class Program(_Wiring):
             for storage in bound.storages
         )  # fmt: skip
 
+    @property
+    def writes_gradient(self) -> bool:
+        """Whether a walk backward can write all of the gradient: every number belongs to one row, whose kernel can."""
+        own = [row.module for row, entry in zip(self.table_rows, self.table) if entry["gradient"]]
+        return (
+            self.is_compiled
+            and not self.has_guests
+            and all("add" in type(module).operations[1].names for module in own)
+            and not any(isinstance(p, Shared) for module in own for p in type(module).layout.parameters.values())
+            and len({id(module) for module in own}) == len(own)
+            and sum(module.counts.parameters for module in own) == self.parameters.size
+        )
+
     def _bind(self, row: Row) -> Binding:
         if row.joint:
             return Binding(row.module, row.input.shape, self.dtype, 0, row.output.shape, (row.start,))

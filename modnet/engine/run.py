@@ -58,7 +58,7 @@ class Workspace:
         self._keep = fields  # what the addresses point to
         for name, value in {
             "row_count": len(program.table), "capacity": capacity, "columns": program.columns, "result": program.result,
-            "features": program.features, "input_features": program.slots[0],
+            "features": program.features, "input_features": program.slots[0], "writes": program.writes_gradient,
             "parameter_count": program.parameters.size, "state_count": program.state.size, "setting_count": settings.size,
         }.items():  # fmt: skip
             self.record[name] = value

@@ -57,10 +57,11 @@ def _record(integers: str, floats: str = "") -> np.dtype[Any]:
     return np.dtype([(name, np.int64) for name in integers.split()] + [(name, np.float64) for name in floats.split()])
 
 
-#: A workspace, and the numbers of its network. All but counts, places and sizes are addresses.
+#: A workspace, and the numbers of its network. All but counts, places and sizes are addresses. `writes` is 1 if a walk backward
+#: can write the whole gradient without adding to it.
 WALK = _record(
     "rows row_count on values deltas scratch capacity columns result features input_features "
-    "parameters parameter_count gradient state state_count settings setting_count seen seen_settings"
+    "parameters parameter_count gradient writes state state_count settings setting_count seen seen_settings"
 )
 
 #: Epochs over some data, each from batch `first` to `last`; order says which examples come when, and is shuffled between two
@@ -146,7 +147,7 @@ def _forward(w, first, last, batch, draw, like):
 
 
 @inline
-def _backward(w, first, last, batch, draw, wants_dx, wants_gradient, like):
+def _backward(w, first, last, batch, draw, wants_dx, wants_gradient, add, like):
     rows, on = _rows_at(w.rows, w.row_count), integers_at(w.on, w.row_count)
     values, deltas, capacity = _values(w, like), _deltas(w, like), w.capacity
     parameters, state = vector_like(w.parameters, w.parameter_count, like), vector_like(w.state, w.state_count, like)
@@ -159,7 +160,7 @@ def _backward(w, first, last, batch, draw, wants_dx, wants_gradient, like):
         delta = _slot(deltas, row["output"], capacity, batch, row["output_rows"], row["output_columns"])
         row_draw = draw * on[r]
         if row["gradient"] != 0 and wants_gradient:
-            call_gradient(row["gradient"], inputs, out, delta, gradient, parameters, state, row["z"], row["s"], row_draw)
+            call_gradient(row["gradient"], inputs, out, delta, gradient, parameters, state, row["z"], row["s"], row_draw, add)
         if row["trains"] or wants_dx:
             dx = _slot(deltas, row["input"], capacity, batch, n, columns)
             scratch = matrix_like(w.scratch, batch * n, columns, like)
@@ -253,7 +254,7 @@ def walk_backward(walk, x, delta, dx, draw, wants_dx, wants_gradient, filled):
         _remember(w, x)
     deltas = _deltas(w, x)
     _copy_rows(delta, 0, batch, _slot(deltas, w.result, w.capacity, batch, 1, delta.shape[1]))
-    _backward(w, 0, w.row_count, batch, draw, wants_dx, wants_gradient, x)
+    _backward(w, 0, w.row_count, batch, draw, wants_dx, wants_gradient, 1, x)
     if wants_dx:
         _copy_rows(matrix_at(deltas, 0, batch, x.shape[1]), 0, batch, dx)
 
@@ -267,7 +268,7 @@ def rows_forward(walk, first, last, batch, draw, like):
 @_compiled
 def rows_backward(walk, first, last, batch, draw, wants_dx, wants_gradient, like):
     """Some rows backward, from deltas that are in the workspace."""
-    _backward(_walk_at(walk), first, last, batch, draw, wants_dx, wants_gradient, like)
+    _backward(_walk_at(walk), first, last, batch, draw, wants_dx, wants_gradient, 1, like)
 
 
 @_compiled
@@ -368,9 +369,9 @@ def walk_epoch(epoch, like):
                 call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
             hits = _count(batch_right, weights, examples, positions) if e.hits != 0 else 0.0
             _scale(delta, weights, examples, positions, whole)
-            for i in range(gradient.size):
+            for i in range(0 if w.writes else gradient.size):
                 gradient[i] = 0
-            _backward(w, 0, w.row_count, batch, draw, False, True, like)
+            _backward(w, 0, w.row_count, batch, draw, False, True, 1 - w.writes, like)
             if e.parts > 1:
                 partial[e.parts + e.part] = hits
                 meet(meeting, e.parts, e.sleep)

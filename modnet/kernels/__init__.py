@@ -12,7 +12,7 @@ from modnet.kernels.blas import matmul, matmul_nt, matmul_tn
 from modnet.kernels.cache import read_sources
 from modnet.kernels.compiled import inline, inline_always
 from modnet.kernels.declare import Fixed, Parameter, Setting, Shape, ShapeError, Shared, Size, State
-from modnet.kernels.loops import add_rows, copy, start
+from modnet.kernels.loops import add_rows, begin, copy, start
 from modnet.kernels.memory import flat, in_rows, matrix_at, room, vector_at
 from modnet.kernels.operation import Operation, operation
 
@@ -31,6 +31,7 @@ __all__ = [
     "Size",
     "State",
     "add_rows",
+    "begin",
     "copy",
     "flat",
     "in_rows",

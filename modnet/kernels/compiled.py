@@ -5,7 +5,8 @@ same machine signature, so their addresses can stand in a table and a compiled l
 (`modnet.engine.walk`). With T the element type, float32 or float64, and all arrays C-contiguous:
 
     forward                    (x, out,              parameters, state, z, s, draw)      out = f(x)
-    backward_update_gradient   (x, out, delta, gradient, parameters, state, z, s, draw)  gradient += dL/dparameters
+    backward_update_gradient   (x, out, delta, gradient, parameters, state, z, s, draw,
+                                add)                                                     gradient += dL/dparameters
     backward_delta             (x, out, delta, dx,   parameters, state, z, s, draw)      dx = dL/dx
     loss_forward               (y, yhat, out, z, s)                                      out[i] = the loss of example i
     loss_backward              (y, yhat, delta, z, s)                                    delta = d(loss of an example)/dyhat
@@ -17,6 +18,8 @@ same machine signature, so their addresses can stand in a table and a compiled l
     parameters, gradient, state, moments  T vectors: whole blocks, of which z says where the pieces lie
     z, s                                  records: sizes and places of a row, and settings
     draw                                  0 in evaluation; n > 0 in the n-th forward in training; -n to repeat that forward
+    add                                   1; 0 for a kernel that names it, if its gradient is still to be begun: it then writes
+                                          what it would add to zeros, as in `fit`: 1.05 times as fast for a step of 64-100-10
 
 A class shows kernels with names in place of blocks (`modnet.kernels.operation`). This file knows nothing of classes.
 """
@@ -91,6 +94,7 @@ ARGUMENTS: dict[str, dict[str, str]] = {
     "forward": {"x": "m", "out": "m", "parameters": "v", "state": "v", "z": "z", "s": "s", "draw": "i"},
     "backward_update_gradient": {
         "x": "m", "out": "m", "delta": "m", "gradient": "v", "parameters": "v", "state": "v", "z": "z", "s": "s", "draw": "i",
+        "add": "i",
     },
     "backward_delta": {
         "x": "m", "out": "m", "delta": "m", "dx": "m", "parameters": "v", "state": "v", "z": "z", "s": "s", "draw": "i",

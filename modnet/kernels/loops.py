@@ -30,6 +30,14 @@ def start(out, bias):
 
 
 @inline
+def begin(total, add):
+    """Set a gradient to zeros, unless it is one to add to."""
+    total = flat(total)
+    for i in range(0 if add else total.size):
+        total[i] = 0
+
+
+@inline
 def add_rows(delta, total):
     """total (m,) += the sum of the rows of delta (rows, m). Nothing if total is empty."""
     for i in range(delta.shape[0] if total.size else 0):

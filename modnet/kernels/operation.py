@@ -18,6 +18,7 @@ The body names what it needs of the arguments of its kind (`modnet.kernels.compi
     c         the settings as numbers of x's type, with ``c.zero`` and ``c.one``
     z         sizes of this row: ``z.height``
     draw      0 in evaluation; n > 0 in the n-th forward in training; -n to repeat that forward and move no statistics
+    add       of a gradient: 1 to add to it, 0 to write it, whatever is there
 
 Any other name is that of a static function of the class, compiled into the kernel: so a family of classes shares a body.
 Names stand for places in flat memory that the kernel is given; between them and the machine signature is one line of code

@@ -39,7 +39,7 @@ from math import prod
 from typing import Any
 
 from modnet.initializers import initialize
-from modnet.kernels import flat
+from modnet.kernels import begin, flat
 from modnet.kernels.windows import correlate, correlate_gradient, geometry, no_bias, spread, sum_rows
 from modnet.module import Parameter, Shape, operation
 from modnet.modules.windowed import WeightedWindow
@@ -75,8 +75,10 @@ class _Conv(WeightedWindow):
         correlate(x, flat(p.weight), p.bias, out, geometry(z))          # (1)
 
     @operation
-    def backward_update_gradient(x, delta, g, z):
+    def backward_update_gradient(x, delta, g, z, add):
         # out = windows of x times W, plus b
+        begin(g.weight, add)
+        begin(g.bias, add)
         correlate_gradient(x, delta, flat(g.weight), geometry(z))       # (2)
         sum_rows(delta, g.bias)                                         # nothing without a bias
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from modnet.initializers import initialize
-from modnet.kernels import add_rows, matmul, matmul_nt, matmul_tn, start
+from modnet.kernels import add_rows, begin, matmul, matmul_nt, matmul_tn, start
 from modnet.module import Module, Parameter, Shape, Size, operation
 
 
@@ -69,9 +69,10 @@ class Linear(Module):
         matmul(x, p.weight, out, True)                 # (1)
 
     @operation
-    def backward_update_gradient(x, delta, g):
+    def backward_update_gradient(x, delta, g, add):
         # out = x W + b
-        matmul_tn(x, delta, g.weight, True)            # (2)
+        matmul_tn(x, delta, g.weight, add != 0)        # (2)
+        begin(g.bias, add)
         add_rows(delta, g.bias)                        # nothing without a bias
 
     @operation

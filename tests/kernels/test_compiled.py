@@ -167,7 +167,7 @@ def test_an_operation_is_a_method_and_a_kernel_with_an_address(dtype):
     rest = bound.parameters, bound.state
     enter_forward(forward, x, out, *rest, bound.z, bound.s, 0)
     enter_backward(backward, x, out, delta, dx, *rest, bound.z, bound.s, 0)
-    enter_gradient(gradient, x, out, delta, bound.gradient, *rest, bound.z, bound.s, 0)
+    enter_gradient(gradient, x, out, delta, bound.gradient, *rest, bound.z, bound.s, 0, 1)
     np.testing.assert_array_equal(out, want[0])
     np.testing.assert_array_equal(dx, want[1])
     assert module.weight_gradient[0] == 2 * (2 * x * delta).sum()

@@ -334,7 +334,7 @@ class Kernels:
         enter_forward(self.forward, x, out, *rest, bound.z, bound.s, draw)
         repeated = -abs(draw)
         if self.gradient:
-            enter_gradient(self.gradient, x, out, delta, bound.gradient, *rest, bound.z_gradient, bound.s, repeated)
+            enter_gradient(self.gradient, x, out, delta, bound.gradient, *rest, bound.z_gradient, bound.s, repeated, 1)
         if self.backward:
             enter_backward(self.backward, x, out, delta, dx, *rest, bound.z, bound.s, repeated)
 
