@@ -30,8 +30,8 @@ KERNELS := tests/kernels tests/engine tests/modules tests/losses tests/optim tes
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples examples-short notebooks test-notebooks playground test-playground docs docs-short \
-	warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files mutation test-every-float32 \
-	lint format lines bench bench-check bench-estimators drop-in conformance build clean FORCE
+	warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files test-machine-code mutation \
+	test-every-float32 lint format lines bench bench-check bench-estimators drop-in conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -100,6 +100,10 @@ mutation: $(DEV) ## change the library's code in N=300 ways and see whether the 
 	$(VENV)/bin/python $(PIP) cosmic-ray
 	$(VENV)/bin/python .ci/mutate.py -n $(N)
 
+test-machine-code: $(DEV) ## what runs kernels, with the machine code that a wheel would bring, for each level of processors (minutes)
+	$(VENV)/bin/python .ci/machine_code.py modnet/_machine
+	NUMBA_CPU_NAME=x86-64-v3 $(PYTEST) $(KERNELS) && $(PYTEST) $(KERNELS); done=$$?; rm -r modnet/_machine; exit $$done
+
 test-every-float32: $(DEV) ## the math functions on every float32 there is (slow)
 	$(VENV)/bin/python tests/slow/every_float32.py
 
@@ -129,10 +133,10 @@ drop-in: $(DEV) ## scikit-learn's own tests of its MLPs, run against ours with o
 conformance: $(BENCH)/.run ## compare all modules, losses, optimizers and whole trainings with PyTorch's
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python -m pytest benchmarks/conformance
 
-build: $(RUN) ## the source archive, and the wheel made from it, in dist/
+build: $(RUN) ## the source archive, and the wheel made from it with the kernels' machine code, in dist/ (minutes)
 	rm -rf dist
 	$(VENV)/bin/python -m hatchling build --target sdist
-	$(VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation \
+	MODNET_MACHINE_CODE=build $(VENV)/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation \
 		--wheel-dir dist dist/*.tar.gz
 
 clean: ## remove all that make has made, environments included

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import modnet
+from modnet.kernels import shipped
 from modnet.kernels.cache import cache_folder
 from modnet.kernels.jit import JIT_DISABLED
 
@@ -156,15 +157,24 @@ def _environment(advice: list[str]) -> list[tuple[str, str]]:
     return list(found.items()) or [("nothing", f"that begins with {', '.join(_PREFIXES)}")]
 
 
+def _shipped() -> tuple[str, str]:
+    """Whether kernels come as machine code with the installation, and for which processors."""
+    found = shipped.bundle()
+    if found is None:
+        return "with modnet", f"not used: {shipped.why_not()}"
+    return "with modnet", f"{len(found.objects)} pieces of machine code for {found.level}, which need no compiler"
+
+
 def _cache(advice: list[str]) -> list[tuple[str, str]]:
     folder = cache_folder()
     if folder is None:
         advice.append("no folder can be had for compiled kernels, so each process compiles anew: set MODNET_CACHE_DIR to one")
-        return [("folder", "none can be had")]
+        return [_shipped(), ("folder", "none can be had")]
     place = next((p for p in (folder, *folder.parents) if p.exists()), folder)
     writable = os.access(place, os.W_OK)
     count, size = count_kernels([folder])
     rows = [
+        _shipped(),
         ("folder", str(folder)),
         ("state", f"{count} kernel{'s' * (count != 1)}, {_megabytes(size)}, {'writable' if writable else 'not writable'}"),
     ]
@@ -180,7 +190,7 @@ def _cache(advice: list[str]) -> list[tuple[str, str]]:
         return rows
     if not writable:
         advice.append(f"{place} is not writable, so each process compiles what is not there: set MODNET_CACHE_DIR to another")
-    elif not count:
+    elif not count and shipped.bundle() is None:
         advice.append("no kernel is compiled yet: each will be at its first use, or all now by python -m modnet warmup")
     return rows
 

@@ -14,6 +14,7 @@ import numpy as np
 from modnet.cli.doctor import count_kernels
 from modnet.discovery import all_losses, all_modules, all_optimizers
 from modnet.engine.joints import JOINTS
+from modnet.kernels import shipped
 from modnet.kernels.cache import KernelCache, cache_folder
 from modnet.kernels.compiled import Compiled
 from modnet.kernels.jit import JIT_DISABLED
@@ -57,7 +58,9 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> int:
         progress.close()
     compiled, seconds = KernelCache.compiled - before, time.perf_counter() - began
     there = len(found) - compiled
-    print(f"{compiled} kernels compiled, {there} were there already, {seconds:.1f} s; they are in {folder}")
+    came = shipped.bundle()
+    where = f"they are in {folder}" + (f"; {came.used} of them came with modnet" if came is not None else "")
+    print(f"{compiled} kernels compiled, {there} were there already, {seconds:.1f} s; {where}")
     if _count(folder) - kept < compiled:
         print("modnet: not all of them could be kept, expected a folder to write to: set MODNET_CACHE_DIR", file=sys.stderr)
         return 1

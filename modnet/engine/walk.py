@@ -35,7 +35,6 @@ from modnet.kernels.compiled import (
     call_step,
     inline,
 )
-from modnet.kernels.jit import types
 from modnet.kernels.loops import fetch_rows
 from modnet.kernels.memory import (
     bits_at,
@@ -93,26 +92,25 @@ _walk_at, _epoch_at = record_reader(WALK), record_reader(EPOCH)
 _rows_at, _pieces_at = records_reader(ROW), records_reader(PIECE)
 
 
-def _signatures(element: Any) -> dict[str, tuple[Any, ...]]:
-    integer, vector, matrix = types.int64, element[::1], element[:, ::1]
-    return {
-        "walk_forward": (integer, matrix, matrix, integer, integer),
-        "walk_backward": (integer, matrix, matrix, matrix, integer, integer, integer, integer),
-        "rows_forward": (integer, integer, integer, integer, integer, vector),
-        "rows_backward": (integer, integer, integer, integer, integer, integer, integer, vector),
-        "remember": (integer, vector),
-        "is_remembered": (integer, matrix),
-        "walk_epoch": (integer, vector),
-        "walk_losses": (integer, vector),
-        "scale": (matrix, types.float64[::1], types.int64[::1], integer),
-        "clip": (vector, integer, integer, types.float64),
-        "shuffle": (types.int64[::1], types.uint64[::1]),
-    }
+#: Letters of the arguments and of the result of each function that Python calls (`modnet.kernels.entry`).
+_LETTERS = {
+    "walk_forward": ("immii", ""),
+    "walk_backward": ("immmiiii", ""),
+    "rows_forward": ("iiiiiv", ""),
+    "rows_backward": ("iiiiiiiv", ""),
+    "remember": ("iv", ""),
+    "is_remembered": ("im", "b"),
+    "walk_epoch": ("iv", "i"),
+    "walk_losses": ("iv", ""),
+    "scale": ("mDIi", ""),
+    "clip": ("viid", "d"),
+    "shuffle": ("IU", ""),
+}
 
 
 def _compiled(function: Callable[..., Any]) -> Compiled:
-    """Decorator: a function of this file, with its signature of `_signatures`."""
-    return Compiled(function, lambda element: _signatures(element)[function.__name__])
+    """Decorator: a function of this file, with its arguments of `_LETTERS`."""
+    return Compiled(function, *_LETTERS[function.__name__])
 
 
 @inline

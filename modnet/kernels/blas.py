@@ -13,11 +13,11 @@ from functools import cache
 import llvmlite.binding
 from llvmlite import ir
 
-from modnet.kernels.cache import BEFORE_LOADING
 from modnet.kernels.called import STEPS, TURNED, address_of, call, has_one_thread
 from modnet.kernels.compiled import inline, inline_always
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
-from modnet.kernels.simd import WIDE
+from modnet.kernels.loading import BEFORE_LOADING
+from modnet.kernels.target import WIDE
 from modnet.kernels.threads import MANY
 
 

@@ -31,12 +31,14 @@ import llvmlite
 import llvmlite.binding
 import numpy as np
 
+from modnet.kernels.jit import Later
+from modnet.kernels.loading import BEFORE_LOADING
+
 _DAYS_UNUSED = 30  # a folder of another version, unused for so long, is removed
 
-_KERNELS = __name__.rpartition(".")[0]  # the package whose files are in every key
+_BEGAN = time.time() - 0.02  # files keep the time of the system's last tick
 
-#: Called before machine code is loaded, to make known the symbols that it refers to.
-BEFORE_LOADING: list[Callable[[], None]] = []
+_KERNELS = __name__.rpartition(".")[0]  # the package whose files are in every key
 
 
 @cache
@@ -64,6 +66,22 @@ def _kernels() -> tuple[bytes, frozenset[str]]:
     for name in names:
         digest.update(name.encode() + source_of(name))
     return digest.digest(), frozenset(names)
+
+
+def kernels_key() -> str | None:
+    """A key of the files of `modnet.kernels`; None if they may have changed since they were imported."""
+    digest, names = _kernels()
+    return digest.hex() if all(_certain_source(name) for name in names) else None
+
+
+@cache
+def _certain_source(module: str) -> bytes | None:
+    """The source of a module if it is certain that this is what was imported: its file has not been written to since."""
+    found, origin = source_of(module), getattr(getattr(sys.modules.get(module), "__spec__", None), "origin", None) or ""
+    with contextlib.suppress(OSError):  # it is in an archive, or gone
+        if origin.endswith(".py") and os.stat(origin).st_ctime < _BEGAN:
+            return found
+    return None
 
 
 def read_sources() -> None:
@@ -181,6 +199,7 @@ class KernelCache:
     function : what is compiled.
     beside : what else the machine code depends on: functions that are compiled in, and anything with a telling repr.
     name : of the file, for people.
+    kind : its arguments, in words of our own. dtype : their element type, None if they have none.
 
     Attributes
     ----------
@@ -189,10 +208,13 @@ class KernelCache:
 
     compiled = 0
 
-    def __init__(self, function: Callable[..., Any], beside: Iterable[Any] = (), name: str = "") -> None:
+    def __init__(
+        self, function: Callable[..., Any], beside: Iterable[Any] = (), name: str = "", kind: str = "", dtype: Any = None
+    ) -> None:
+        self.kind, self.dtype = kind, dtype
         self._functions: list[Any] = [function, *(part for part in beside if isinstance(part, FunctionType))]
         self._texts = [repr(part) for part in beside if not isinstance(part, FunctionType)]
-        self._name = name or function.__name__.strip("<>")
+        self.name = name or function.__name__.strip("<>")
         self._of_library = False
 
     @property
@@ -211,7 +233,25 @@ class KernelCache:
             for part in _content(function, modules):
                 digest.update(part.encode() + b"\0")
         self._of_library = all(map(is_of_library, modules.values()))
-        return folder / f"{self._name}-{digest.hexdigest()[:24]}.kernel"
+        return folder / f"{self.name}-{digest.hexdigest()[:24]}.kernel"
+
+    def of_sources(self) -> str | None:
+        """A key of what the machine code is made of, the same for every Python and processor; None if it is not certain."""
+        kernels, modules = kernels_key(), dict[int, str]()
+        if kernels is None:
+            return None
+        digest = hashlib.sha256(kernels.encode())
+        for part in (self.name, self.kind, repr(self.dtype and self.dtype.str), *self._texts):
+            digest.update(part.encode() + b"\0")
+        for function in self._functions:
+            for part in _content(function, modules, by_code=False):
+                digest.update(part.encode() + b"\0")
+        for module in sorted(set(modules.values()) - _kernels()[1]):
+            source = _certain_source(module) if is_of_library(module) else None
+            if source is None:
+                return None
+            digest.update(module.encode() + source)
+        return digest.hexdigest()[:24]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         path = self._path(sig)
@@ -272,11 +312,11 @@ def is_of_library(module: str) -> bool:
     return module.startswith("modnet.")
 
 
-def _content(function: Callable[..., Any], seen: dict[int, str]) -> Iterator[str]:
+def _content(function: Callable[..., Any], seen: dict[int, str], by_code: bool = True) -> Iterator[str]:
     """All that makes a compiled function what it is, apart from the files of `modnet.kernels`.
 
     That is its code, and the functions and constants that it reads, wherever they come from; outside the library also its file.
-    seen gathers the modules of all functions that are part of it.
+    seen gathers the modules of all functions that are part of it. Without `by_code`, code counts by the file that it is in.
     """
     if id(function) in seen:
         return
@@ -284,11 +324,12 @@ def _content(function: Callable[..., Any], seen: dict[int, str]) -> Iterator[str
     code = function.__code__
     yield f"{function.__module__} {function.__qualname__}"
     for cell in function.__closure__ or ():
-        yield from _value(cell.cell_contents, seen)
+        yield from _value(cell.cell_contents, seen, by_code)
     if function.__module__ in _kernels()[1]:
         return
-    yield repr((code.co_firstlineno, code.co_linetable, *_instructions(code)))
-    if not is_of_library(function.__module__):
+    if by_code:
+        yield repr((code.co_firstlineno, code.co_linetable, *_instructions(code)))
+    if by_code and not is_of_library(function.__module__):
         with contextlib.suppress(OSError, UnicodeDecodeError):  # a console has no file
             yield Path(code.co_filename).read_text(encoding="utf-8")
     names = sorted(_names(code))
@@ -296,20 +337,22 @@ def _content(function: Callable[..., Any], seen: dict[int, str]) -> Iterator[str
         value = function.__globals__.get(name)
         for part in [getattr(value, n, None) for n in names] if isinstance(value, ModuleType) else [value]:
             if not isinstance(part, FunctionType):  # compiled code calls compiled functions only
-                yield from _value(part, seen)
+                yield from _value(part, seen, by_code)
 
 
-def _value(value: Any, seen: dict[int, str]) -> Iterator[str]:
+def _value(value: Any, seen: dict[int, str], by_code: bool) -> Iterator[str]:
     """What a function may have compiled in: another function, an array, a constant."""
+    if isinstance(value, Later):
+        return
     function = getattr(value, "py_func", getattr(value, "_defn", value))  # of what is compiled, and of an intrinsic
     if isinstance(function, FunctionType):
         yield repr(getattr(value, "options", None))
-        yield from _content(function, seen)
+        yield from _content(function, seen, by_code)
     elif isinstance(value, np.ndarray):
         yield repr((value.shape, value.dtype, value.tobytes()))
     elif isinstance(value, tuple):
         for item in value:
-            yield from _value(item, seen)
+            yield from _value(item, seen, by_code)
     elif isinstance(value, bool | int | float | complex | str | bytes | None | np.generic | np.dtype | type) or _is_type(value):
         yield repr(value)
 

@@ -16,9 +16,9 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 
-from modnet.kernels.cache import BEFORE_LOADING
-from modnet.kernels.compiled import Compiled
+from modnet.kernels.compiled import Compiled, types_of
 from modnet.kernels.jit import cgutils, intrinsic, types
+from modnet.kernels.loading import BEFORE_LOADING
 from modnet.kernels.memory import flat
 from modnet.kernels.threads import table
 from modnet.kernels.tiles import product_by_steps, product_nt
@@ -34,12 +34,8 @@ def _turned(a, row_step, column_step, n, k, b, m, out, add):
     product_nt(a, b, out, add)
 
 
-def _arguments(element: Any) -> tuple[Any, ...]:
-    matrix, integer = element[:, ::1], types.int64
-    return matrix, integer, integer, integer, integer, matrix, integer, matrix, types.boolean
-
-
-by_steps, turned = Compiled(_by_steps, _arguments), Compiled(_turned, _arguments)
+_LETTERS = "miiiimimb"
+by_steps, turned = Compiled(_by_steps, _LETTERS), Compiled(_turned, _LETTERS)
 _ALL = [(function, dtype) for function in (by_steps, turned) for dtype in (np.float32, np.float64)]
 _CALLBACK = len(_ALL)
 
@@ -99,7 +95,7 @@ def address_of(typingctx, which, like):
 @intrinsic
 def call(typingctx, address, a, row_step, column_step, n, k, b, m, out, add):
     """Call one of the products."""
-    wanted = _arguments(out.dtype)
+    wanted = types_of(_LETTERS, out.dtype)
 
     def codegen(context, builder, signature, values):
         function = context.call_conv.get_function_type(types.void, wanted)

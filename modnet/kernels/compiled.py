@@ -26,15 +26,19 @@ A class shows kernels with names in place of blocks (`modnet.kernels.operation`)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
-from modnet.kernels import jit
+from modnet.kernels import jit, shipped
 from modnet.kernels.cache import KernelCache
+from modnet.kernels.entry import PYTHON, Entry, is_known_layout, provide_python, symbol, written
 from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
+from modnet.kernels.loading import BEFORE_LOADING, run
 
 # contract: multiply and add in one instruction; reassoc: sums may be reordered, so that they vectorise. The flags that let
 # the compiler assume there is no NaN or infinity are never used: a NaN must come out. With the default error model a loop
@@ -162,39 +166,157 @@ call_loss_at_once, call_step = _caller("loss_at_once"), _caller("step")
 # --- functions that Python calls -------------------------------------------------------------------------------------
 
 
+def types_of(letters: str, element: Any) -> tuple[Any, ...]:
+    """numba's types of arguments, from their letters (`modnet.kernels.entry`)."""
+    known = {
+        "i": types.int64, "d": types.float64, "b": types.boolean, "m": element[:, ::1], "v": element[::1],
+        "I": types.int64[::1], "U": types.uint64[::1], "D": types.float64[::1],
+    }  # fmt: skip
+    return tuple(known[letter] for letter in letters)
+
+
 class Compiled:
-    """A function that Python calls, with one fixed signature for float32 and one for float64, kept in the cache.
+    """A function that Python calls, with one fixed signature for float32 and one for float64.
 
     Parameters
     ----------
     function : the Python function.
-    arguments : from a numba element type to the types of the arguments.
+    letters : of its arguments, as in `modnet.kernels.entry`.
+    returns : the letter of its result, empty for none.
     """
 
-    def __init__(self, function: Callable[..., Any], arguments: Callable[[Any], tuple[Any, ...]]) -> None:
-        self.py_func = function
-        self._arguments = arguments
+    def __init__(self, function: Callable[..., Any], letters: str, returns: str = "") -> None:
+        self.py_func, self.letters, self.returns = function, letters, returns
         self.__doc__, self.__name__ = function.__doc__, function.__name__
+        self._addresses: dict[Any, int] = {}
+
+    @cached_property
+    def entry(self) -> Entry:
+        return Entry(self.__name__, entry_code(self.letters, self.returns, False), self._otherwise)
 
     @cached_property
     def call(self) -> Any:
         """The function as Python calls it; made when first asked for, since most programs use few of them."""
-        if JIT_DISABLED:
-            return quiet(self.py_func)
-        found = jit.numba().njit(**JIT_OPTIONS)(self.py_func)
-        found._cache = KernelCache(self.py_func)
-        return found
+        return quiet(self.py_func) if JIT_DISABLED else self.entry.call
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it, compiled at the first call for each element type."""
         return self.call(*arguments)
 
+    def element_type(self, dtype: Any) -> np.dtype[Any] | None:
+        """What the code depends on: an element type, or None if no argument has it."""
+        return np.dtype(dtype) if set("mv") & set(self.letters) else None
+
     def compile(self, dtype: Any) -> tuple[Any, ...]:
-        """Compile for an element type, or load from the cache; return the name and the types. Does nothing the second time."""
-        arguments = self._arguments(jit.element_types()[np.dtype(dtype)])
-        if not JIT_DISABLED:
-            self.call.compile(arguments)
-        return self.__name__, arguments
+        """Compile for an element type, or load; return the name and what the code depends on. Does nothing the second time."""
+        found = self.element_type(dtype)
+        if not JIT_DISABLED and not self.entry.knows(found):
+            self.entry.know(found, self.address(dtype))
+        return self.__name__, found
+
+    def address(self, dtype: Any) -> int:
+        """Where the machine code for an element type lies, in this process."""
+        found = self.element_type(dtype)
+        if found not in self._addresses:
+            kept = KernelCache(self.py_func, kind=f"{self.letters} {self.returns}", dtype=found)
+            self._addresses[found] = shipped.kernel(kept) or self._made(kept, found)
+        return self._addresses[found]
+
+    def _made(self, kept: KernelCache, dtype: np.dtype[Any] | None) -> int:
+        element = jit.element_types()[dtype or np.dtype(np.float64)]
+        result = types_of(self.returns, element)[0] if self.returns else types.void
+        return machine_code(self.py_func, kept, result(*types_of(self.letters, element)))
+
+    def _otherwise(self, *arguments: Any) -> Any:
+        """Compile what a call needs and call again; or say why it cannot be."""
+        fits = len(arguments) == len(self.letters) and all(map(_fits, self.letters, arguments))
+        elements = {a.dtype for a, letter in zip(arguments, self.letters) if fits and letter in "mv"}
+        if not fits or len(elements) > 1:
+            raise TypeError(f"{self.__name__}{tuple(map(_kind_of, arguments))}: expected {_expected(self.letters)}")
+        dtype = elements.pop() if elements else np.dtype(np.float64)
+        self.compile(dtype)
+        return self.entry.call(*(_plain(letter, argument) for letter, argument in zip(self.letters, arguments)))
+
+
+def _fits(letter: str, argument: Any) -> bool:
+    if letter == "i":
+        return hasattr(type(argument), "__index__")
+    if letter in "db":
+        return hasattr(type(argument), "__float__") and not isinstance(argument, np.ndarray)
+    wanted = {"I": "int64", "U": "uint64", "D": "float64"}.get(letter)
+    return (
+        type(argument) is np.ndarray
+        and argument.ndim == (2 if letter == "m" else 1)
+        and argument.flags.carray | argument.flags.c_contiguous & argument.flags.aligned
+        and argument.dtype.isnative
+        and (argument.dtype == wanted if wanted else argument.dtype in (np.float32, np.float64))
+    )
+
+
+def _plain(letter: str, argument: Any) -> Any:
+    """An argument that fits, in the one form that an entry takes: numpy has several names for some element types."""
+    if letter in "idb":
+        return {"i": int, "d": float, "b": bool}[letter](argument)
+    return argument.view({"I": np.int64, "U": np.uint64, "D": np.float64}.get(letter, f"f{argument.itemsize}"))
+
+
+def _kind_of(argument: Any) -> str:
+    if isinstance(argument, np.ndarray):
+        return f"{type(argument).__name__} of {argument.dtype} {argument.shape}"
+    return type(argument).__name__
+
+
+def _expected(letters: str) -> str:
+    names = {
+        "i": "an integer", "d": "a number", "b": "a bool", "m": "a matrix", "v": "a vector", "I": "int64", "U": "uint64",
+        "D": "float64",
+    }  # fmt: skip
+    return ", ".join(names[letter] for letter in letters) + "; arrays C-contiguous, matrices and vectors of one type of float"
+
+
+def machine_code(function: Callable[..., Any], kept: KernelCache, signature: Any) -> int:
+    """Compile a function, or load it from the cache; return where its code lies, which stays there."""
+    kernel = jit.numba().njit(**JIT_OPTIONS, **LEAN)(function)
+    kernel._cache = kept
+    with _no_collection():
+        kernel.compile(signature)
+    (made,) = kernel.overloads.values()
+    COMPILED.append((kept, made))
+    return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """The compiler makes many objects that all stay: to look for garbage among them takes 8 % of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+#: What numba has made or loaded: the code lives as long as it is here.
+COMPILED: list[tuple[KernelCache, Any]] = []
+
+
+@cache
+def entry_code(letters: str, returns: str, by_address: bool) -> int:
+    """Where the code lies by which Python calls functions of these arguments."""
+    if not is_known_layout():
+        raise SystemError(f"numpy {np.__version__} lays out its arrays in a way that modnet does not know; install numpy 2")
+    name = symbol(letters, returns, by_address)
+    if name in _shipped_entries():
+        return _shipped_entries()[name]
+    return run(written([(letters, returns, by_address)]), name, PYTHON)
+
+
+@cache
+def _shipped_entries() -> dict[str, int]:
+    found, key = shipped.bundle(), shipped.entries_key()
+    addresses = shipped.find(key)
+    return {} if found is None or addresses is None else dict(zip(found.objects[key][4], addresses))
 
     def address(self, dtype: Any) -> int:
         """Where the machine code for an element type lies, in this process."""
@@ -213,29 +335,40 @@ def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _entry(kind: str, call: Any) -> Compiled:
-    """The one function by which Python calls all kernels of a kind: ``enter(address, arguments...)``."""
-    letters = {"m": lambda e: e[:, ::1], "v": lambda e: e[::1]}
+class ByAddress:
+    """The one function by which Python calls all kernels of a kind: ``enter(address, arguments...)``.
 
-    def arguments(element: Any) -> tuple[Any, ...]:
-        given = (letters.get(letter, lambda e: types.int64)(element) for letter in ARGUMENTS[kind].values())
-        return (types.int64, *given)
+    Parameters
+    ----------
+    kind : of the kernels. call : what calls one in compiled code.
+    """
 
-    # One text with the arguments counted out: a function of *arguments compiles to a tuple that is built and taken apart.
-    names = ", ".join(("address", *ARGUMENTS[kind]))
-    space = {"call": call}
-    exec(f"def enter({names}):\n    call({names})\n", space)
-    enter: Any = space["enter"]
-    enter.__name__ = enter.__qualname__ = f"enter_{kind}"
-    enter.__module__ = __name__
-    return Compiled(enter, arguments)
+    def __init__(self, kind: str, call: Any) -> None:
+        self.kind, self._call = kind, call
+        # Records are handed over by address.
+        self.letters = "".join("i" if letter in "zs" else letter for letter in ARGUMENTS[kind].values())
+
+    @cached_property
+    def call(self) -> Any:
+        """The function as Python calls it."""
+        if JIT_DISABLED:
+            return quiet(self._call)
+        return Entry(f"enter_{self.kind}", entry_code(self.letters, "", True), self._otherwise).call
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.call(*arguments)
+
+    def _otherwise(self, *arguments: Any) -> Any:
+        raise TypeError(f"enter_{self.kind}{tuple(map(_kind_of, arguments))}: expected {_expected('i' + self.letters)}")
 
 
 enter_forward, enter_gradient, enter_backward = (
-    _entry("forward", call_forward),
-    _entry("backward_update_gradient", call_gradient),
-    _entry("backward_delta", call_backward),
+    ByAddress("forward", call_forward),
+    ByAddress("backward_update_gradient", call_gradient),
+    ByAddress("backward_delta", call_backward),
 )
-enter_loss, enter_loss_backward = _entry("loss_forward", call_loss), _entry("loss_backward", call_loss_backward)
-enter_hits, enter_step = _entry("hits", call_hits), _entry("step", call_step)
-enter_loss_at_once = _entry("loss_at_once", call_loss_at_once)
+enter_loss, enter_loss_backward = ByAddress("loss_forward", call_loss), ByAddress("loss_backward", call_loss_backward)
+enter_hits, enter_step = ByAddress("hits", call_hits), ByAddress("step", call_step)
+enter_loss_at_once = ByAddress("loss_at_once", call_loss_at_once)
+
+BEFORE_LOADING.append(provide_python)

@@ -28,7 +28,7 @@ def _jit_is_disabled() -> bool:
 JIT_DISABLED = _jit_is_disabled()
 
 
-class _Later:
+class Later:
     """A module of numba, imported when something of it is asked for."""
 
     def __init__(self, name: str) -> None:
@@ -38,8 +38,8 @@ class _Later:
         return getattr(import_module(self._name), name)
 
 
-types: Any = _Later("numba.core.types")
-cgutils: Any = _Later("numba.core.cgutils")
+types: Any = Later("numba.core.types")
+cgutils: Any = Later("numba.core.cgutils")
 
 
 class Intrinsic:

@@ -36,13 +36,14 @@ from typing import Any
 import numpy as np
 
 from modnet.inputs import short_repr
-from modnet.kernels import jit
+from modnet.kernels import jit, shipped
 from modnet.kernels.cache import KernelCache
 from modnet.kernels.compiled import (
     ARGUMENTS,
     JIT_OPTIONS,
     LEAN,
     inline_always,
+    machine_code,
     python_kernels,
     quiet,
     signature,
@@ -203,23 +204,26 @@ def _adapter(operation: Operation, space: dict[str, Any]) -> Any:
 
 
 def _machine_code(operation: Operation, owner: Any, layout: Layout, dtype: Any, functions: Any) -> int:
+    beside = [function for _, function in functions]
+    texts = [layout.P._fields, layout.ST._fields, layout.C._fields, operation.names, operation.inline]
+    kind = f"{operation.kind.name} {_places(layout.z)} {_places(layout.s)}"
+    kept = KernelCache(operation.body, [*beside, *texts], f"{owner.__name__}.{operation.name}", kind, dtype)
+    return shipped.kernel(kept) or _compiled(operation, layout, functions, kept)
+
+
+def _places(record: np.dtype[Any]) -> str:
+    """Where the fields of a record are, and what they hold."""
+    fields: Any = record.fields or {}
+    return repr([(name, field[0].base.str, field[0].shape, field[1]) for name, field in fields.items()])
+
+
+def _compiled(operation: Operation, layout: Layout, functions: Any, kept: KernelCache) -> int:
     numba, options = jit.numba(), {**JIT_OPTIONS, **LEAN}
     body = numba.njit(**options, **({"inline": "always"} if operation.inline else {}))(operation.body)
     space = {"views": views, "numbers": numbers, "body": body, "P": layout.P, "ST": layout.ST, "C": layout.C}
-    compiled = {name: _formula(function) for name, function in functions}
-    kernel = numba.njit(**options)(_adapter(operation, {**space, **compiled}))
-    beside = [operation.body, *(function for _, function in functions)]
-    texts = [layout.P._fields, layout.ST._fields, layout.C._fields, operation.names, operation.inline]
-    name = f"{owner.__name__}.{operation.name}"
-    kernel._cache = KernelCache(operation.body, [*beside[1:], *texts], name)
-    types = signature(operation.kind.name, jit.element_types()[dtype], numba.from_dtype(layout.z), numba.from_dtype(layout.s))
-    kernel.compile(types)
-    made = kernel.overloads[types]
-    _KEPT.append(kernel)
-    return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
-
-
-_KEPT: list[Any] = []  # the code lives as long as its dispatcher
+    adapter = _adapter(operation, {**space, **{name: _formula(function) for name, function in functions}})
+    records = numba.from_dtype(layout.z), numba.from_dtype(layout.s)
+    return machine_code(adapter, kept, signature(operation.kind.name, jit.element_types()[kept.dtype], *records))
 
 
 @cache

@@ -18,16 +18,14 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 
 from modnet.kernels import jit
 from modnet.kernels.compiled import inline
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
+from modnet.kernels.target import WIDE
 
-#: Whether registers have 64 bytes.
-WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
 #: Bytes of a vector register.
 VECTOR_BYTES = 64 if WIDE else 32
 

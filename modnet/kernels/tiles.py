@@ -32,7 +32,8 @@ import numpy as np
 from modnet.kernels.compiled import inline
 from modnet.kernels.jit import JIT_DISABLED, intrinsic, types
 from modnet.kernels.memory import flat, room
-from modnet.kernels.simd import INT, VECTOR_BYTES, WIDE, Registers, place_of
+from modnet.kernels.simd import INT, VECTOR_BYTES, Registers, place_of
+from modnet.kernels.target import WIDE
 
 #: Rows of a tile of three registers a row, and of one or two: sums, factors and the numbers that they are multiplied by must
 #: find room in the register file.

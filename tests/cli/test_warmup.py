@@ -27,7 +27,7 @@ def test_warmup_knows_every_kernel_there_is():
     missing = [held for held in made if isinstance(held, Operation) and held.body.__module__.startswith("modnet.")
                and held not in compiled and not held.owner.__module__.startswith("modnet.handout")]  # fmt: skip
     assert missing == []
-    assert len(functions) > 15
+    assert len(functions) > 10
     assert len(operations) > 120
 
 
@@ -48,7 +48,7 @@ sys.exit(warmup.warmup())
     for compiled, there in ((5, 0), (0, 5)):
         done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith(f"{compiled} kernels compiled, {there} were there already, ")
+        assert f"{compiled} kernels compiled, {there} were there already, " in done.stdout  # a slow one says how far it is
         assert str(tmp_path) in done.stdout
     assert len(list(tmp_path.rglob("*.kernel"))) == 5
     done = subprocess.run(

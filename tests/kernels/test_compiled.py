@@ -11,8 +11,10 @@ from helpers import message
 
 from modnet import Linear, Module, Tanh
 from modnet.engine.program import Binding
+from modnet.engine.walk import PIECE, clip
 from modnet.kernels import inline, inline_always
 from modnet.kernels.compiled import ARGUMENTS, JIT_OPTIONS, enter_backward, enter_forward, enter_gradient
+from modnet.kernels.entry import is_known_layout
 from modnet.module import Parameter, Setting, operation
 
 
@@ -234,6 +236,20 @@ def test_arguments_of_another_type_than_the_machine_code_takes_are_refused(chang
     with pytest.raises((TypeError, numba.errors.TypingError)):
         enter_forward(Scaled.forward.address(Scaled, "float64"), *given)
     np.testing.assert_array_equal(out, 0)
+
+
+@pytest.mark.needs_jit
+def test_arrays_lie_in_memory_as_entries_read_them():
+    assert is_known_layout()
+    with pytest.raises(TypeError, match=r"^clip\('int', 'int'\): expected a vector, an integer, an integer, a number; arrays"):
+        clip(1, 2)
+    gradient, pieces = np.full(4, 3.0), np.zeros(1, PIECE)
+    pieces["size"] = 4
+    for one in (1, np.int32(1), True):  # any whole number, any number
+        assert clip(gradient, np.int64(pieces.ctypes.data), one, np.float32(100)) == 6.0
+        assert clip(gradient, pieces.ctypes.data, one, 100) == 6.0
+    with pytest.raises(TypeError, match="expected a vector"):
+        clip(gradient.byteswap().view(gradient.dtype.newbyteorder()), pieces.ctypes.data, 1, 100.0)
 
 
 # What is refused when a class is written

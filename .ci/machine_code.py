@@ -1,0 +1,214 @@
+"""Compile the library's kernels for plain processors, and write their object code where a wheel brings it.
+
+For x86-64 on Linux the levels are x86-64-v3 (AVX2) and x86-64-v4 (AVX-512); on Linux with another processor there is one,
+generic. Elsewhere nothing is written, and kernels are compiled at their first use. A level takes some minutes, in a process
+of its own.
+`modnet.kernels.shipped` reads what is written here:
+
+    LEVEL.json          what the code was made for; for each key the name, file, place and size, symbols and what it calls
+    LEVEL.STREAM.xz     object code, one object after the other: float32, float64, and any
+"""
+
+import argparse
+import hashlib
+import json
+import lzma
+import os
+import platform
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# What numba's runtime would do. The kernel that asks gives back before it ends, so nobody else sees this memory; the places of
+# the fields are those of numba's runtime, because compiled code counts references and reads the address by itself.
+RUNTIME = """
+target triple = "{triple}"
+declare ptr @malloc(i64)
+declare void @free(ptr)
+
+define internal ptr @modnet_take(i64 %size, i32 %alignment) {{
+entry:
+  %step = zext i32 %alignment to i64
+  %with = add i64 %size, 48
+  %whole = add i64 %with, %step
+  %found = call ptr @malloc(i64 %whole)
+  %none = icmp eq ptr %found, null
+  br i1 %none, label %nothing, label %fill
+nothing:
+  ret ptr null
+fill:
+  %first = ptrtoint ptr %found to i64
+  %after = add i64 %first, 48
+  %past = add i64 %after, %step
+  %last = sub i64 %past, 1
+  %mask = sub i64 0, %step
+  %begin = and i64 %last, %mask
+  store i64 1, ptr %found
+  %f1 = getelementptr i64, ptr %found, i64 1
+  store i64 0, ptr %f1
+  %f2 = getelementptr i64, ptr %found, i64 2
+  store i64 0, ptr %f2
+  %f3 = getelementptr i64, ptr %found, i64 3
+  store i64 %begin, ptr %f3
+  %f4 = getelementptr i64, ptr %found, i64 4
+  store i64 %size, ptr %f4
+  %f5 = getelementptr i64, ptr %found, i64 5
+  store i64 0, ptr %f5
+  ret ptr %found
+}}
+
+define internal void @modnet_give(ptr %found) {{
+  call void @free(ptr %found)
+  ret void
+}}
+"""
+
+def levels():
+    """The levels that can be compiled here."""
+    if sys.platform != "linux":
+        return []
+    return ["x86-64-v3", "x86-64-v4"] if platform.machine() == "x86_64" else ["generic"]
+
+
+def undefined(code):
+    """Names that an object refers to and does not define, from the table of symbols of an ELF file of 64 bits."""
+    assert code[:5] == b"\x7fELF\x02"
+    (at,) = struct.unpack_from("<Q", code, 40)
+    size, count, _ = struct.unpack_from("<HHH", code, 58)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", code, at + i * size) for i in range(count)]
+    found = []
+    for _, kind, _, _, start, length, link, *_ in sections:
+        if kind == 2:  # symbols
+            names = code[sections[link][4] : sections[link][4] + sections[link][5]]
+            for place in range(start, start + length, 24):
+                name, _, _, section, _, _ = struct.unpack_from("<IBBHQQ", code, place)
+                text = names[name : names.index(b"\0", name)].decode()
+                if section == 0 and text:
+                    found.append(text)
+    return sorted(found)
+
+
+def lean(library, symbol):
+    """The code of one kernel with nothing that others could see, and without numba's runtime."""
+    import llvmlite.binding as llvm
+
+    module = llvm.parse_bitcode(library._final_module.as_bitcode())
+    assert any(function.name == symbol and not function.is_declaration for function in module.functions), symbol
+    runtime = llvm.parse_assembly(RUNTIME.format(triple=module.triple))
+    for function in module.functions:
+        ours = {"NRT_MemInfo_alloc_aligned": "modnet_take", "NRT_MemInfo_call_dtor": "modnet_give"}.get(function.name)
+        if ours and function.is_declaration:
+            function.name = ours
+    needed = {function.name for function in module.functions}
+    if needed & {"modnet_take", "modnet_give"}:
+        for function in runtime.functions:
+            if not function.is_declaration:
+                function.linkage = "external"
+        module.link_in(runtime)
+    for value in [*module.functions, *module.global_variables]:
+        if value.is_declaration:
+            continue
+        if value.name == symbol:
+            value.name, value.linkage = "modnet_kernel", "external"
+        elif not value.name.startswith("llvm."):
+            value.linkage = "internal"
+    inside = [v for v in [*module.functions, *module.global_variables] if v.linkage == llvm.Linkage.internal]
+    for i, value in enumerate(inside):
+        value.name = f"m{i}"
+    tuning = llvm.create_pipeline_tuning_options()
+    builder = llvm.create_pass_builder(library._codegen._tm, tuning)
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, builder)
+    module.verify()
+    return library._codegen._tm.emit_object(module)
+
+
+def compile_all(level, folder, only):
+    """Compile for the processor that the environment names, and write it: all kernels, or only some."""
+    import numpy as np
+    from numba.core.callconv import CPUCallConv
+
+    plain = CPUCallConv.build_excinfo_struct
+    CPUCallConv.build_excinfo_struct = lambda *given: (*plain(*given)[:2], None)  # without the place of the source here
+
+    from modnet.cli.warmup import kernels
+    from modnet.engine.walk import Compiled
+    from modnet.kernels import entry, loading, shipped
+    from modnet.kernels.compiled import COMPILED, ByAddress
+
+    began = time.perf_counter()
+    for compile in kernels():
+        if only and name_of(compile) not in only:
+            continue
+        for dtype in ("float32", "float64"):
+            compile(np.dtype(dtype))
+    known = {*loading.C, *entry.PYTHON, "modnet_sgemm", "modnet_dgemm", "modnet_products", "modnet_threads"}
+    streams, objects = {"float32": [], "float64": [], "any": []}, {}
+
+    def add(key, name, stream, code, symbols):
+        assert key is not None, f"{name}: its sources are not certain"
+        calls = undefined(code)
+        assert set(calls) <= known, f"{name} calls {sorted(set(calls) - known)}, which a process without numba does not have"
+        if key in objects:
+            return
+        start = sum(map(len, streams[stream]))
+        streams[stream].append(code)
+        objects[key] = [name, stream, start, len(code), symbols, calls]
+
+    for kept, made in COMPILED:
+        code = lean(made.library, made.fndesc.llvm_func_name)
+        add(kept.of_sources(), kept.name, "any" if kept.dtype is None else kept.dtype.name, code, ["modnet_kernel"])
+    functions = [value for module in list(sys.modules.values()) if getattr(module, "__name__", "").startswith("modnet.")
+                 for value in vars(module).values()]  # fmt: skip
+    entries = {(f.letters, f.returns, False) for f in functions if isinstance(f, Compiled)}
+    entries |= {(f.letters, "", True) for f in functions if isinstance(f, ByAddress)}
+    entries = sorted(entries)
+    code = loading.assembled(entry.written(entries))
+    add(shipped.entries_key(), "entries from Python", "any", code, [entry.symbol(*each) for each in entries])
+
+    sums, raw, packed = {}, 0, 0
+    for stream, codes in streams.items():
+        whole = b"".join(codes)
+        content = lzma.compress(whole, preset=9 | lzma.PRESET_EXTREME)
+        (folder / f"{level}.{stream}.xz").write_bytes(content)
+        sums[stream] = hashlib.sha256(content).hexdigest()
+        raw, packed = raw + len(whole), packed + len(content)
+    index = {"made_for": shipped.made_for(), "level": level, "streams": sums, "objects": objects}
+    (folder / f"{level}.json").write_text(json.dumps(index, separators=(",", ":")), encoding="utf-8")
+    seconds = time.perf_counter() - began
+    print(f"{level}: {len(objects)} objects, {raw / 1e6:.2f} MB, packed {packed / 1e3:.0f} kB, {seconds:.0f} s", flush=True)
+
+
+def name_of(compile):
+    """What a function that compiles a kernel compiles: Linear.forward, walk_epoch."""
+    return f"{compile.args[0].__name__}.{compile.func.__self__.name}" if hasattr(compile, "args") else compile.__self__.__name__
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where to write")
+    parser.add_argument("--levels", nargs="*", default=levels(), help="of processors (default: %(default)s)")
+    parser.add_argument("--only", nargs="*", default=[], help="kernels such as Linear.forward or walk_epoch (default: all)")
+    parser.add_argument("--here", action="store_true", help="compile in this process, for the processor it is told of")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    if given.here:
+        compile_all(*given.levels, given.folder, given.only)
+        return
+    for level in given.levels:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "MODNET_"))},
+            "NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": "", "MODNET_MACHINE_CODE": "0", "MODNET_CACHE_DIR": "/dev/null/none",
+            "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
+        }  # fmt: skip
+        command = [sys.executable, __file__, given.folder.absolute(), "--here", "--levels", level, "--only", *given.only]
+        subprocess.run(command, env=environment, cwd=given.folder, check=True)
+
+
+if __name__ == "__main__":
+    main()
