@@ -122,9 +122,10 @@ def _norms(ax: Axes, report: Any) -> None:
 
 def _columns(ax: Axes, report: Any) -> None:
     mean, deviation = (np.asarray(report.symptoms.get(name, np.zeros(1)), np.float64) for name in ("mean", "deviation"))
-    if len(mean) > 60:
-        mean, deviation = mean[:: len(mean) // 60 + 1], deviation[:: len(deviation) // 60 + 1]
-    ax.errorbar(range(len(mean)), mean, yerr=deviation, fmt="o", color=BLUE, markersize=3, linewidth=1)
+    columns = np.arange(len(mean))[:: len(mean) // 60 + 1]
+    ax.errorbar(columns, mean[columns], yerr=deviation[columns], fmt="o", color=BLUE, markersize=3, linewidth=1)
+    ax.set_xlim(-0.6, len(mean) - 0.4)
+    ax.locator_params(axis="x", integer=True)
     ax.axhspan(-1, 1, color=GREEN, alpha=0.15, linewidth=0, label="-1 to 1")
     if np.abs(mean).max(initial=0.0) + deviation.max(initial=0.0) > 30:
         ax.set_yscale("symlog")

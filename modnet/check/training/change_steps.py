@@ -132,7 +132,10 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     """How long, and in which batches."""
     total = setup.epochs * setup.steps
     falling = "still falling" in fell(base)
-    seen = f"{total} steps in {setup.asked} epoch{'s' * (setup.asked != 1)}; {fell(base)}"
+    given = setup.given or len(setup.X)
+    batch = min(setup.batch_size or given, given)
+    made = f"{-(-given // batch) * setup.asked} steps in {setup.asked} epoch{'s' * (setup.asked != 1)}"
+    seen = f"{made}; {fell(base)}"
     if setup.patience is not None and len(base.losses) < setup.epochs:
         stopped = max(1, round(len(base.losses) * setup.asked / setup.epochs))
         seen = f"it ended after {stopped} of {setup.asked} epochs, by patience={setup.patience}"
@@ -148,7 +151,7 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     n, size = len(setup.X), setup.batch_size or len(setup.X)
     if size >= 64 and setup.steps <= 4 and total <= 400:
         new = 16 if n < 1000 else 32
-        yield Change("batch-size", 67, f"batches of {min(size, n)} make {total} steps in {setup.asked} epochs",
+        yield Change("batch-size", 67, f"batches of {batch} make {made}",
                      [(f"batch_size={new}", lambda s: s.but(batch_size=new))])  # fmt: skip
     elif size <= 4 and n >= 32 and facts.is_normalised:
         seen = f"BatchNorm takes the mean and the deviation of {size} example{'s' * (size > 1)} at each step"

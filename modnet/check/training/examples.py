@@ -106,8 +106,8 @@ class Examples:
             judged = self._judging(X, y, weights)
         common = {k: v for k, v in self.parts.items() if k != "task"}
         return Setup(
-            X=X, y=y, judged=judged, task=self.task, epochs=epochs, asked=self.epochs, batch_size=options["batch_size"],
-            shuffle=bool(options["shuffle"]), weights=weights, seed=self.seed,
+            X=X, y=y, judged=judged, task=self.task, epochs=epochs, asked=self.epochs, given=n,
+            batch_size=options["batch_size"], shuffle=bool(options["shuffle"]), weights=weights, seed=self.seed,
             patience=options["patience"] if options["validation"] is not None else None, **common,
         )  # fmt: skip
 

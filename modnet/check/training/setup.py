@@ -45,7 +45,7 @@ class Setup:
     judged : (X, y), what the score is taken on. task : what the score is.
     epochs, batch_size, shuffle, weights, patience : those of `fit`; weights is its sample_weight. More epochs are run than were
         asked for if there are fewer examples: as many steps.
-    asked : the epochs that were asked for.
+    asked : the epochs that were asked for. given : the examples that were given, of which X may be a share.
     rates : factors on the rate, by the number of the leaf.
     backwards : from what the network gives to what y was, if y was scaled.
     loop : a loop by hand: called with a copy of (net, loss, optimizer) and a batch for every step, instead of `fit`.
@@ -63,6 +63,7 @@ class Setup:
     task: Task
     epochs: int = 100
     asked: int = 100
+    given: int = 0
     batch_size: int | None = 32
     shuffle: bool = True
     weights: np.ndarray | None = None
