@@ -126,11 +126,10 @@ def _columns(ax: Axes, report: Any) -> None:
     ax.errorbar(columns, mean[columns], yerr=deviation[columns], fmt="o", color=BLUE, markersize=3, linewidth=1)
     ax.set_xlim(-0.6, len(mean) - 0.4)
     ax.locator_params(axis="x", integer=True)
-    ax.axhspan(-1, 1, color=GREEN, alpha=0.15, linewidth=0, label="-1 to 1")
+    ax.axhspan(-1, 1, color=GREEN, alpha=0.15, linewidth=0)
     if np.abs(mean).max(initial=0.0) + deviation.max(initial=0.0) > 30:
         ax.set_yscale("symlog")
-    ax.set(title="mean and deviation of the columns", xlabel="column of X")
-    ax.legend(loc="best", fontsize="small")
+    ax.set(title="mean and deviation of the columns; shaded: -1 to 1", xlabel="column of X")
 
 
 __all__ = ["why"]
