@@ -129,7 +129,7 @@ def _columns(ax: Axes, report: Any) -> None:
     ax.axhspan(-1, 1, color=GREEN, alpha=0.15, linewidth=0)
     if np.abs(mean).max(initial=0.0) + deviation.max(initial=0.0) > 30:
         ax.set_yscale("symlog")
-    ax.set(title="mean and deviation of the columns; shaded: -1 to 1", xlabel="column of X")
+    ax.set(title="mean and deviation of the columns", xlabel="column of X; shaded: -1 to 1")
 
 
 __all__ = ["why"]
