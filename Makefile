@@ -27,6 +27,9 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --di
 # The tests of the rooms that kernels are written, run and trained in; the others use them as a user does.
 KERNELS := tests/kernels tests/engine tests/modules tests/losses tests/optim tests/training
 
+# What asks the cache of compiled kernels, or lays out machine code of its own, means nothing where all code is there.
+NO_CACHE := --ignore tests/kernels/test_cache.py --ignore tests/kernels/test_shipped.py
+
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples examples-short notebooks test-notebooks playground test-playground docs docs-short \
@@ -102,7 +105,8 @@ mutation: $(DEV) ## change the library's code in N=300 ways and see whether the 
 
 test-machine-code: $(DEV) ## what runs kernels, with the machine code that a wheel would bring, for each level of processors (minutes)
 	$(VENV)/bin/python .ci/machine_code.py modnet/_machine
-	NUMBA_CPU_NAME=x86-64-v3 $(PYTEST) $(KERNELS) && $(PYTEST) $(KERNELS); done=$$?; rm -r modnet/_machine; exit $$done
+	NUMBA_CPU_NAME=x86-64-v3 $(PYTEST) $(KERNELS) $(NO_CACHE) && $(PYTEST) $(KERNELS) $(NO_CACHE); \
+		done=$$?; rm -r modnet/_machine; exit $$done
 
 test-every-float32: $(DEV) ## the math functions on every float32 there is (slow)
 	$(VENV)/bin/python tests/slow/every_float32.py

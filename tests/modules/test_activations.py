@@ -31,7 +31,7 @@ from modnet import (
     Tanh,
     Threshold,
 )
-from modnet.kernels import inline_always
+from modnet.kernels import inline_always, jit
 from modnet.kernels.compiled import JIT_OPTIONS
 
 ALPHA, SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
@@ -147,7 +147,7 @@ def llvm_of(kind, name):
         "c": names.C(*np.ones(2 + len(names.settings), np.float32)),
     }  # fmt: skip
     given = [known[n] if n in known else inline_always(getattr(kind, n)) for n in operation.names]
-    fresh = numba.njit(**JIT_OPTIONS)(operation.body)
+    fresh = jit.numba().njit(**JIT_OPTIONS)(operation.body)
     fresh.compile(tuple(map(numba.typeof, given)))
     return fresh.inspect_llvm(fresh.signatures[0])
 
