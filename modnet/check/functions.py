@@ -19,6 +19,7 @@ import numpy as np
 
 from modnet.check.arrays import copied
 from modnet.check.modules import PLAN, settle
+from modnet.check.partners import core
 from modnet.check.plan import Examination
 from modnet.check.report import Finding, Report
 from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, call
@@ -89,16 +90,12 @@ class _Pair:
         if len(found) == len(names) + 1:
             return found[0], dict(zip(names, found[1:], strict=True))
         if len(self.returned) == len(found):
-            own = {_core(text): value for text, value in zip(self.returned, found, strict=True)}
-            if any(_core("d" + n) in own for n in self.names):
-                return own.get(_core("d" + self.names[0])), {n: own[_core("d" + n)] for n in names if _core("d" + n) in own}
+            own = {core(text): value for text, value in zip(self.returned, found, strict=True)}
+            if any(core("d" + n) in own for n in self.names):
+                return own.get(core("d" + self.names[0])), {n: own[core("d" + n)] for n in names if core("d" + n) in own}
         if len(found) == len(names) and names:
             return None, dict(zip(names, found, strict=True))
         return found[0], dict(zip(names, found[1:], strict=False))
-
-
-def _core(name: str) -> str:
-    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def _is_numbers(value: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.loss_calls import FLAG, PRIME, arguments_of, is_loss_name, is_truth, required
+from modnet.check.loss_calls import asked_for, flag_of, is_loss_name, is_truth, required, with_derivatives
 
 _VALUES = ("forward", "__call__", "compute", "activate", "activation", "apply", "call", "function", "func", "fn", "f")
 _BACK = ("backward", "backward_pass", "backprop", "backpropagate", "back_propagate", "backpropagation", "bprop")
@@ -105,31 +105,25 @@ def layers_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
     """
     functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
     taken: set[str] = set()
-    for name, derivative in functions.items():
-        for pattern in PRIME:
-            found = re.match(pattern, name)
-            value = functions.get(found["name"]) if found else None
-            paired = found is not None and f"{found['name']}_forward" in functions
-            if value is None or value is derivative or paired or not _is_activation(value):
-                continue
-            asked = _asked(derivative)
-            if len(asked) == 1 or (len(asked) == 2 and is_above(asked[0]) and _KEPT.search(asked[1])):
-                taken |= {name, value.__name__}
-                yield name, derivative, _of_functions(value, derivative, len(asked) == 1)
-                break
+    given: set[str] = set()
+    for name, derivative, of in with_derivatives(functions):
+        value = functions[of]
+        if name in given or value is derivative or f"{of}_forward" in functions or not _is_activation(value):
+            continue
+        asked = asked_for(derivative)
+        if len(asked) == 1 or (len(asked) == 2 and is_above(asked[0]) and _KEPT.search(asked[1])):
+            given.add(name)
+            taken |= {name, value.__name__}
+            yield name, derivative, _of_functions(value, derivative, len(asked) == 1)
     for name, function in functions.items():
-        flag = next((p.name for p in arguments_of(function) if p.default is False and FLAG.match(p.name)), "")
+        flag = flag_of(function)
         if name not in taken and flag and _is_activation(function):
             yield name, function, _of_functions(function, _with_flag(function, flag), True)
 
 
-def _asked(function: Callable[..., Any]) -> list[str]:
-    return [p.name for p in arguments_of(function) if p.default is p.empty]
-
-
 def _is_activation(function: Callable[..., Any]) -> bool:
     """Whether a function is one of one array, by its arguments, and not a loss by its name."""
-    asked = _asked(function)
+    asked = asked_for(function)
     return len(asked) == 1 and not is_truth(asked[0]) and not is_loss_name(function.__name__)
 
 

@@ -11,12 +11,13 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from modnet.check.partners import core
 from modnet.check.subject import Misbehaviour, call
 
 #: What an argument is, by its name: surely the truth, surely the prediction; a plain y is what the other one is not.
@@ -32,8 +33,8 @@ _DERIVATIVES = (
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
 )
-FLAG = re.compile(r"^(deriv(ative|ate)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
-PRIME = (
+_FLAG = re.compile(r"^(deriv(ative|ate)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
+_PRIME = (
     r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
     r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
@@ -72,13 +73,18 @@ def arguments_of(function: Any, own: bool = False) -> list[inspect.Parameter]:
     return given[1:] if own else given
 
 
+def asked_for(function: Any, own: bool = False) -> list[str]:
+    """The names of what a function must be given; without self if `own`."""
+    return [p.name for p in arguments_of(function, own) if p.default is p.empty]
+
+
 def required(cls: type, name: str) -> list[str] | None:
     """The names of what a method must be given, without self; None if there is no such method."""
     method = getattr(cls, name, None)
     if not callable(method) or (name == "__call__" and not any("__call__" in vars(k) for k in cls.__mro__[:-1])):
         return None
     plain = isinstance(inspect.getattr_static(cls, name, None), staticmethod | classmethod)
-    return [p.name for p in arguments_of(method, own=not plain) if p.default is p.empty]
+    return asked_for(method, own=not plain)
 
 
 def methods_of(cls: type) -> tuple[str, str] | None:
@@ -152,7 +158,7 @@ class Calling:
 def held_arrays(made: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The arrays among an object's attributes with one of these names, in any case and with any underscores, in that order."""
     own = getattr(made, "__dict__", {})
-    found = {re.sub("[^a-z0-9]", "", n.lower()): v for n, v in own.items() if isinstance(v, np.ndarray)}
+    found = {core(n): v for n, v in own.items() if isinstance(v, np.ndarray)}
     return {n: found[n] for n in names if n in found}
 
 
@@ -214,11 +220,11 @@ def of_functions(
     other = asked if flag else value if derivative is None else derivative
     other_name = name if other is value else f"{name}({flag}=True)" if flag else getattr(other, "__name__", "derivative")
     other_name = f"{name}'" if other_name == name and other is not value else other_name.replace("<lambda>", "derivative")
-    given = [p.name for p in arguments_of(value) if p.default is p.empty][:2]
+    given = asked_for(value)[:2]
     order = order_of(given) if len(given) == 2 else None
     first = True if order is None else order
     both = other is value
-    names = given if both or flag else [p.name for p in arguments_of(other) if p.default is p.empty]
+    names = given if both or flag else asked_for(other)
     meaning = tuple(_meaning(names, first))
     kind = type(name, (_Functions,), {n: staticmethod(f) for n, f in ((other_name, other), (name, value))})
     made = kind()
@@ -236,6 +242,20 @@ def calling_of(loss: Any) -> Calling | None:
     return loss.calling if isinstance(loss, _Functions) else Calling.of(loss)
 
 
+def with_derivatives(functions: Mapping[str, Callable[..., Any]]) -> Iterator[tuple[str, Callable[..., Any], str]]:
+    """(name, function, name of what it is the derivative of) for each function whose name says so, in each way to read it."""
+    for name, derivative in functions.items():
+        for pattern in _PRIME:
+            found = re.match(pattern, name)
+            if found and found["name"] in functions:
+                yield name, derivative, found["name"]
+
+
+def flag_of(function: Callable[..., Any]) -> str:
+    """The argument by which a function is asked for its derivative, as in ``relu(x, deriv=False)``; empty if it has none."""
+    return next((p.name for p in arguments_of(function) if p.default is False and _FLAG.match(p.name)), "")
+
+
 def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Callable[..., Any], Any]]:
     """(name, function, object) for each loss among the functions of a file: the function is where it is written.
 
@@ -245,34 +265,29 @@ def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
     """
     functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
     taken: set[str] = set()
-    for name, derivative in functions.items():
-        for pattern in PRIME:
-            found = re.match(pattern, name)
-            value = functions.get(found["name"]) if found else None
-            if value is not None and _is_loss(value) and len(_required(derivative)) in (2, 3):
-                taken |= {name, value.__name__}
-                yield value.__name__, value, of_functions(value, derivative)
-                yield name, derivative, of_functions(value, derivative)
-                break
+    given: set[str] = set()
+    for name, derivative, of in with_derivatives(functions):
+        value = functions[of]
+        if name not in given and _is_loss(value) and len(asked_for(derivative)) in (2, 3):
+            given.add(name)
+            taken |= {name, value.__name__}
+            yield value.__name__, value, of_functions(value, derivative)
+            yield name, derivative, of_functions(value, derivative)
     for name, function in functions.items():
         if name in taken or not _is_loss(function) or not is_loss_name(name):
             continue
-        flag = next((p.name for p in arguments_of(function) if p.default is False and FLAG.match(p.name)), "")
+        flag = flag_of(function)
         if flag:
             yield name, function, of_functions(function, flag=flag)
         elif _gives_two(function):
             yield name, function, of_functions(function)
-        elif any(map(is_truth, _required(function))) and _gives(function, lambda v: v is not None):
+        elif any(map(is_truth, asked_for(function))) and _gives(function, lambda v: v is not None):
             yield name, function, of_functions(function, alone=True)
-
-
-def _required(function: Callable[..., Any]) -> list[str]:
-    return [p.name for p in arguments_of(function) if p.default is p.empty]
 
 
 def _is_loss(function: Callable[..., Any]) -> bool:
     """Whether a function is a loss of a prediction and a truth, by its name or those of its arguments."""
-    names = _required(function)
+    names = asked_for(function)
     if len(names) != 2 or re.search("_(forward|backward)", function.__name__):
         return False
     said = order_of(names) is not None
@@ -295,6 +310,6 @@ def _gives(function: Callable[..., Any], fits: Callable[[ast.expr | None], bool]
 
 
 __all__ = [
-    "FLAG", "PRIME", "Calling", "arguments_of", "calling_of", "held_arrays", "is_loss_name", "is_of_functions", "is_truth",
-    "losses_among", "methods_of", "of_functions", "order_of", "required",
+    "Calling", "arguments_of", "asked_for", "calling_of", "flag_of", "held_arrays", "is_loss_name", "is_of_functions",
+    "is_truth", "losses_among", "methods_of", "of_functions", "order_of", "required", "with_derivatives",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from modnet.check.draws import same_draws
 from modnet.check.layers import layers_of
 from modnet.check.loss_calls import is_loss_name
 from modnet.check.modes import is_mode
+from modnet.check.partners import core
 from modnet.check.subject import FORWARD, Misbehaviour, call
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")
@@ -181,11 +182,11 @@ class Scored:
         if isinstance(result, list | tuple) and len(result) == 1 and isinstance(result[0], dict):
             result = result[0]
         if isinstance(result, dict):
-            by_core = {re.sub(r"[^a-z0-9]", "", str(k).lower()): v for k, v in result.items()}
-            cores = {n: re.sub(r"[^a-z0-9]", "", str(n).lower()) for n in names}
+            by_core = {core(str(k)): v for k, v in result.items()}
+            cores = {n: core(str(n)) for n in names}
             found = {}
-            for name, core in cores.items():
-                ways = (core, "d" + core, "grad" + core, core + "grad")
+            for name, bare in cores.items():
+                ways = (bare, "d" + bare, "grad" + bare, bare + "grad")
                 fitting = [by_core[w] for w in ways if w in by_core] if name not in result else [result[name]]
                 if fitting:
                     found[name] = fitting[0]

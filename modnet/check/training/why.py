@@ -39,8 +39,8 @@ def check_training(
     optimizer : one of `modnet.optim`; or a student's Optim, an object with step(batch_x, batch_y) that holds net, loss and its
         rate.
     X, y : all the data of the training, as `fit` takes them; an iterable of batches must be one that can be gone through again.
-    seconds : a limit of processor time on top of the limit on work, which is counted in examples times parameters. The report
-        says if it was met.
+    seconds : a limit of processor time on top of the limit on work, which is counted in examples times parameters. On a busy
+        machine that takes longer by the clock, at most twelve times as long. The report says if it was met.
     fit_options : those of `fit`: epochs, batch_size, shuffle, validation, rng, sample_weight, patience. Others play
         no part: `augment` and callbacks are not called, which the report says.
 
