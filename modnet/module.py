@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from modnet import hints
-from modnet.engine.modes import repeating
+from modnet.engine.modes import inside
 from modnet.engine.program import Binding
 from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out
@@ -429,6 +429,8 @@ def _last_draw(module: Any) -> int:
     """The draw that repeats the last forward, or 0 in evaluation."""
     if not type(module).has_mode or not module.training or module._frozen:
         return 0
+    if inside.draws_for(module._storage):
+        return -inside.number(module)
     return -max(1, int(module._storage.draws[1 + module._at.draws]))
 
 
@@ -436,8 +438,10 @@ def _forward(operation: Operation) -> Any:
     def forward(self: Any, X: Any) -> np.ndarray:
         x, bound = _take(self, X)
         draw = 0
-        if repeating.on:  # a class that repeats its forward holds this module
+        if inside.repeats:  # a class that repeats its forward holds this module
             draw = _last_draw(self)
+        elif inside.draws_for(self._storage):
+            draw = -_last_draw(self)
         elif type(self).has_mode and self.training and not self._frozen:
             draw = self._storage.next_draw()
             self._storage.draws[1 + self._at.draws] = abs(draw)

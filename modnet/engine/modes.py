@@ -62,19 +62,48 @@ def restore_kept_modes(net: Any, kept: Sequence[Mapping[str, Any]], who: str) ->
     restore_modes([(module, modes_now) for (module, _), modes_now in zip(modes, new)])
 
 
-class _Repeating(threading.local):
-    """Whether this thread repeats a forward: modules then draw what they drew last, and move no statistics."""
+class _Inside(threading.local):
+    """What this thread is in the middle of, if it is a pass through a network that has called a class of somebody else's.
 
-    on = False
+    What that class holds of the network belongs to the pass: it draws what the pass draws, and a module that the pass has used
+    before draws something of its own each time. What it holds besides, in networks of its own, draws for itself.
+
+    Attributes
+    ----------
+    storage : of the network; None where no such class was called.
+    draw : of the pass, as kernels take it: 0 in evaluation, negative where it repeats. None: each module repeats its own last.
+    uses : how often the pass has used a module before this call, by id; of those that draw. The call's own are not counted.
+    repeats : whether the pass repeats one: other networks then draw what they drew last, and move no statistics.
+    """
+
+    storage: Any = None
+    draw: int | None = 0
+    uses: Mapping[int, int] = {}
+    repeats = False
 
     @contextmanager
-    def now(self, repeats: bool) -> Iterator[None]:
-        """For a while: whether the forwards of a stranger's class, and of what it holds, are repeated ones."""
-        before, self.on = self.on, self.on or repeats
+    def call(self, storage: Any, draw: int | None, uses: Mapping[int, int], repeats: bool) -> Iterator[None]:
+        """For the call of a stranger's class."""
+        before = self.storage, self.draw, self.uses, self.repeats
+        if draw != 0 and self.draws_for(storage):  # a class within a class
+            draw, uses = self.draw, {key: self.uses.get(key, 0) + count for key, count in uses.items()}
+        self.storage, self.draw, self.uses, self.repeats = storage, draw, uses, self.repeats or repeats
         try:
             yield
         finally:
-            self.on = before
+            self.storage, self.draw, self.uses, self.repeats = before
+
+    def draws_for(self, storage: Any) -> bool:
+        """Whether the pass says what the modules draw that lie in this storage."""
+        return self.draw != 0 and self.storage is storage
+
+    def number(self, module: Any) -> int:
+        """The number by which a module of the network draws: of the pass, or of its own last, with its uses before."""
+        last = int(self.storage.draws[1 + module._at.draws]) if self.draw is None else abs(self.draw)
+        return max(1, last) + (self.uses.get(id(module), 0) << _BITS_OF_DRAWS)
 
 
-repeating = _Repeating()
+#: Numbers of forwards stay below 2^40; what is above says how often the module was used before in the same one.
+_BITS_OF_DRAWS = 40
+
+inside = _Inside()

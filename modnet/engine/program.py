@@ -272,6 +272,9 @@ class Program(_Wiring):
         self.inputs: dict[str, Value] = {}  # of containers, by place
         self.outputs: dict[str, Value] = {}
         self._uses: dict[int, int] = {}
+        #: Modules with a mode that classes of somebody else's run, and before each such class how often they were used.
+        self.modes_inside: list[Any] = []
+        self.uses_inside: dict[int, dict[int, int]] = {}
         self._containers: list[tuple[str, Shape]] = []  # those that are being wired: name and input
         self._inside: list[str] = []  # their places
         self.input = self._new(input_shape)
@@ -316,7 +319,17 @@ class Program(_Wiring):
             )
         out = self._new(shape)
         self._row(module, x, out)
+        self._count_inside(module)
         return out
+
+    def _count_inside(self, module: Any) -> None:
+        """Of a container that a class of somebody else's runs: how often each module in it that draws was used before."""
+        found = self.uses_inside[self.rows[-1].output.slot] = {}
+        for leaf in module.leaves() if hasattr(module, "wire") else ():
+            if is_ours(leaf) and type(leaf).has_mode:
+                found.setdefault(id(leaf), self._uses.get(id(leaf), 0))
+                self._uses[id(leaf)] = self._uses.get(id(leaf), 0) + 1
+                self.modes_inside.append(leaf)
 
     def _wire(self, container: Any, x: Value) -> Value:
         self._containers.append((type(container).__name__, x.shape))
@@ -413,8 +426,10 @@ class Program(_Wiring):
         #: Rows whose modules do one thing in training and another in evaluation.
         self.mode_rows = [(r, row.module) for r, row in enumerate(self.table_rows)
                           if is_ours(row.module) and type(row.module).has_mode]  # fmt: skip
-        self.moves_state = any(module.counts.state for _, module in self.mode_rows)
-        self.draw_places = np.array(sorted({1 + m._at.draws for _, m in self.mode_rows}), np.int64)
+        with_modes = [*(module for _, module in self.mode_rows), *self.modes_inside]
+        self.has_modes = bool(with_modes)
+        self.moves_state = any(module.counts.state for module in with_modes)
+        self.draw_places = np.array(sorted({1 + m._at.draws for m in with_modes}), np.int64)
         self.operations = max((bound.operations for bound in self.bindings if bound is not None), default=0)
         #: About how many operations an example costs in forward.
         self.work = sum(bound.work for bound in self.bindings if bound is not None)

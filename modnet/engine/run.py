@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from modnet.engine.foreign import Foreign
-from modnet.engine.modes import modes_of, repeating, restore_modes
-from modnet.engine.program import Program
+from modnet.engine.modes import inside, modes_of, restore_modes
+from modnet.engine.program import Program, Row
 from modnet.engine.storage import Storage
 from modnet.engine.walk import WALK, is_remembered, remember, rows_backward, rows_forward, walk_backward, walk_forward
 from modnet.kernels.memory import aligned
@@ -34,6 +34,7 @@ class Workspace:
     Attributes
     ----------
     batch, draw : of the forward that it holds; a batch of 0 for none.
+    own_draws : whether each module repeats its own last draw: `on` then has their numbers.
     """
 
     def __init__(self, program: Program, capacity: int) -> None:
@@ -45,7 +46,7 @@ class Workspace:
         settings = program.storage.settings
         self.seen_settings = aligned(settings.size, np.float64)
         self.on = np.ones(len(program.table), np.int64)
-        self.batch, self.draw = 0, 0
+        self.batch, self.draw, self.own_draws = 0, 0, False
         self.foreign_numbers: list[list[np.ndarray]] = []
         self.record = np.zeros(1, WALK)
         fields = {
@@ -71,7 +72,8 @@ class Workspace:
             training = bool(module.training) and not module._frozen
             self.on[r] = training
             found = found or training
-        return found
+        self.own_draws = False
+        return found or any(module.training and not module._frozen for module in self.program.modes_inside)
 
     def value(self, slot: int, shape: tuple[int, ...], batch: int) -> np.ndarray:
         """A value as an array (batch, ...): a view."""
@@ -146,10 +148,16 @@ def _run_forward(
     row = program.table_rows[first]
     foreign = Foreign(row.module)
     x = workspace.value(row.input.slot, row.input.shape, batch).copy()
-    with _Note(program, row, "forward", x), repeating.now(repeats):
+    with _Note(program, row, "forward", x), _inside(program, workspace, row, draw, repeats):
         out = row.module.forward(x)
     result = _result(program, row, foreign, out, batch, "forward", (batch, *row.output.shape))
     workspace.value(row.output.slot, row.output.shape, batch)[...] = result
+
+
+def _inside(program: Program, workspace: Workspace, row: Row, draw: int, repeats: bool) -> Any:
+    """Context of a call of somebody else's class: what it holds of the network draws as the network does."""
+    uses = program.uses_inside[row.output.slot]
+    return inside.call(program.storage, None if workspace.own_draws else draw, uses, repeats or draw < 0)
 
 
 def _remember(program: Program, workspace: Workspace) -> None:
@@ -223,7 +231,7 @@ def _run_backward(
     x = workspace.value(row.input.slot, row.input.shape, batch).copy()
     delta = workspace.delta(row.output.slot, row.output.shape, batch).copy()
     dx = None
-    with _Note(program, row, "backward", x):
+    with _Note(program, row, "backward", x), _inside(program, workspace, row, -abs(draw), False):
         if gradient and wants_dx_of(entry, wants_dx) and hasattr(row.module, "wire"):
             dx = row.module.backward(x, delta)
         else:
@@ -297,23 +305,37 @@ def last_draw(program: Program, workspace: Workspace) -> int:
 
     If its modules were called one by one since, each repeats its own last draw: the result is -1, and `on` has their numbers.
     """
-    if not (program.mode_rows and workspace.set_modes()):
+    if not (program.has_modes and workspace.set_modes()):
         return 0
+    if inside.draws_for(program.storage):
+        return _draw_of_pass(program, workspace)
     draws = program.storage.draws
     last = draws[program.draw_places].tolist()
     if last.count(last[0]) == len(last):
         return -max(1, last[0])
     for r, module in program.mode_rows:
         workspace.on[r] *= max(1, int(draws[1 + module._at.draws]))
+    workspace.own_draws = True
+    workspace.batch *= not program.modes_inside  # `on` does not tell whether these draw what they drew
     return -1
+
+
+def _draw_of_pass(program: Program, workspace: Workspace) -> int:
+    """The draw of a network that a class of somebody else's holds and calls, in a pass through the network around it."""
+    for r, module in program.mode_rows:
+        workspace.on[r] *= inside.number(module)
+    workspace.batch *= not program.modes_inside
+    return 1 if (inside.draw or -1) > 0 else -1
 
 
 def new_draw(program: Program, workspace: Workspace) -> int:
     """The draw of a new forward: 0 in evaluation."""
-    if repeating.on:  # a class that repeats its forward holds this network
+    if inside.repeats:  # a class that repeats its forward holds this network
         return last_draw(program, workspace)
-    if not (program.mode_rows and workspace.set_modes()):
+    if not (program.has_modes and workspace.set_modes()):
         return 0
+    if inside.draws_for(program.storage):
+        return _draw_of_pass(program, workspace)
     draw: int = program.storage.next_draw()
     program.storage.draws[program.draw_places] = abs(draw)
     return draw
@@ -323,7 +345,7 @@ def call_forward(net: Any, program: Program, x: np.ndarray) -> np.ndarray:
     """forward of a network: x (batch, features)."""
     # The workspace of the last forward, if this one takes its place: memory that the processor has at hand.
     workspace = _own_workspace(net, program, x.shape[0]) if net._training else take(program, x.shape[0])
-    draw = new_draw(program, workspace) if program.mode_rows else 0
+    draw = new_draw(program, workspace) if program.has_modes else 0
     keep = net._training or draw != 0
     if draw > 0 and program.moves_state:
         with program.storage.moving_statistics:
@@ -353,7 +375,7 @@ def call_backward(net: Any, program: Program, x: np.ndarray, delta: np.ndarray, 
     """backward of a network: x (batch, features), delta (batch, features of the result)."""
     workspace = _own_workspace(net, program, x.shape[0])
     draw = 0
-    if program.mode_rows:
+    if program.has_modes:
         modes = workspace.on.copy()
         draw = last_draw(program, workspace)
         if not np.array_equal(modes, workspace.on):
@@ -401,7 +423,7 @@ def each_forward(program: Program, workspace: Workspace, x: np.ndarray) -> Itera
 
     In training mode modules draw what the next forward will draw, and no statistics move.
     """
-    draws = program.mode_rows and workspace.set_modes()
+    draws = program.has_modes and workspace.set_modes()
     workspace.draw = -1 - int(program.storage.draws[0]) if draws else 0
     workspace.values[: x.size] = x.reshape(-1)
 

@@ -105,7 +105,8 @@ class Storage:
     def _new_locks(self) -> None:
         #: Held by the thread that writes. Whoever cannot take it raises `busy`.
         self.lock, self._counting = threading.RLock(), threading.Lock()
-        self.moving_statistics = threading.Lock()  # two forwards in training take turns if they move the same statistics
+        # Two forwards in training take turns if they move the same statistics. One may hold a class that begins another.
+        self.moving_statistics = threading.RLock()
         self._writing_thread = 0
 
     @property

@@ -91,6 +91,16 @@ class Spoken(Sequential):
         return super().forward(X)
 
 
+class Looped(Sequential):
+    """A student's container that calls its modules one by one, if its wiring would: it might take more inputs by itself."""
+
+    def forward(self, X):
+        self.output_shape(np.shape(X)[1:])
+        for module in self:
+            X = module.forward(X)
+        return X
+
+
 # --- what networks are made of ---------------------------------------------------------------------------------------
 
 
@@ -123,6 +133,8 @@ BLOCKS = [
     lambda r: [Sequential()],
     lambda r: [Reshape(1, F), Flatten()],
     lambda r: [Spoken(Tanh(), Linear(F, F, rng=r))],
+    lambda r: _twice(Spoken(Dropout(0.3, rng=r), BatchNorm(F, eps=0.3)), Tanh()),
+    lambda r: [Looped(Dropout(0.3, rng=r), Spoken(BatchNorm(F, eps=0.3), Dropout(0.2, rng=r)))],
     lambda r: [Sequential(Sequential(Linear(F, F, rng=r), Dropout(0.2, rng=r)), Identity())],
 ]
 
@@ -1018,6 +1030,9 @@ class AnyOrder(RuleBasedStateMachine):
             losses, kink = follow_fit(net, numbers, x, y, trial, epochs, size, training, int(net.storage.draws[0]), draws)
         except Refused:
             self.refuses(fit, net, x, y, MSE(), optimizer, **options)
+            if any(isinstance(container, Spoken | Looped) for container in containers_of(net)):
+                self.allow(leaves, "all")  # its own forward refused, in the middle of an epoch
+                self.followers = [other for other in self.followers if other.net is not net]
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -131,14 +131,14 @@ class Walk:
 
     def __init__(self, numbers, training, draw=0, moves=True):
         self.numbers, self.training, self.draw, self.moves = numbers, training, draw, moves
-        self.back, self.gradients, self.uses = [], {}, {}
+        self.back, self.gradients, self.uses, self.before = [], {}, {}, {}
         self.kink = np.inf  # how near to a kink an activation's input came
         self.largest = 0.0
 
     def forward(self, net, x):
         self.input = _Value(np.asarray(x, np.float64), raw=True)
         self.takes_numbers = True
-        self.output = self.add(net, self.input)
+        self.output = net.wire(self, self.input) if hasattr(net, "wire") else self.add(net, self.input)
         return self.output.array
 
     def backward(self, delta):
@@ -153,8 +153,13 @@ class Walk:
         yield from container
 
     def add(self, module, x):
-        if hasattr(module, "wire"):
+        if hasattr(module, "wire") and type(module).is_wired:
             return module.wire(self, x)
+        if hasattr(module, "wire"):  # a class with operations of its own: what it holds counts its uses from here
+            outside, self.before = self.before, dict(self.uses)
+            found = module.wire(self, x)
+            self.before = outside
+            return found
         out, back = _FORMULAS[type(module)](self, module, x.array)
         value = _Value(out, raw=x.raw and isinstance(module, Identity | Flatten | Reshape))
         if isinstance(module, Embedding):
@@ -275,8 +280,9 @@ def _dropout(walk, leaf, x):
     if not walk.training(leaf):
         return x, lambda delta: delta
     step = np.uint64(0x9E3779B97F4A7C15)
-    use = np.array([walk.uses.get(id(leaf), 0)], np.uint64)
-    draw = np.array([walk.draw(leaf) if callable(walk.draw) else walk.draw], np.uint64)
+    before = walk.before.get(id(leaf), 0)
+    use = np.array([walk.uses.get(id(leaf), 0) - before], np.uint64)
+    draw = np.array([(walk.draw(leaf) if callable(walk.draw) else walk.draw) + (before << 40)], np.uint64)
     start = _mix(_mix(_mix(np.array([leaf.key], np.uint64)) + use * step) + draw * step)
     bits = _mix(start + np.arange(x.size, dtype=np.uint64) * step) >> np.uint64(11)
     mask = ((bits >= np.uint64(leaf.p * 2.0**53)) / (1.0 - leaf.p)).reshape(x.shape)

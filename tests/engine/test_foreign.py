@@ -1,7 +1,8 @@
 """Classes that somebody else wrote, in networks beside the library's: whatever style they keep their numbers in."""
 
 import copy
-from itertools import pairwise
+from itertools import combinations, pairwise
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from networks import LINEARS, Derived, WholeNetwork, all_arrays, assert_all_equa
 from modnet import (
     ELU,
     MSE,
+    BatchNorm,
     Concat,
     Dropout,
     LayerNorm,
@@ -651,3 +653,117 @@ def test_a_class_around_modules_that_draw_repeats_its_forward_with_the_same_mask
     net.backward_delta(other, np.ones((3, 2)))  # nothing is remembered of this input: forward comes again
     np.testing.assert_array_equal(net.backward_delta(x, delta), dx)
     np.testing.assert_array_equal(net.forward(x) == net.forward(x), np.zeros((5, 2), bool))  # a new forward draws anew
+
+
+class Spoken(Sequential):
+    """A container whose forward is written anew."""
+
+    def forward(self, X):
+        return super().forward(X)
+
+
+class Looped(Sequential):
+    """One that calls its modules one by one."""
+
+    def forward(self, X):
+        for module in self:
+            X = module.forward(X)
+        return X
+
+
+def _four_times(kind):
+    part = Sequential(kind(Tanh(), Dropout(0.4, rng=3)), LayerNorm(3), kind(Dropout(0.3, rng=4), Linear(3, 3, rng=0)))
+    return Sequential(part, part)
+
+
+def _beside_itself(kind):
+    drop = Dropout(0.4, rng=3)
+    return Sequential(drop, Linear(3, 3, rng=0), kind(Tanh(), drop), kind(kind(drop), Tanh(), kind(drop)), drop)
+
+
+@pytest.mark.parametrize("kind", [Sequential, Spoken, Looped])
+@pytest.mark.parametrize("make", [_four_times, _beside_itself])
+def test_backward_is_the_derivative_of_the_forward_that_was_however_often_a_class_that_draws_is_used(make, kind):
+    net = make(kind)
+    leaves = [leaf for leaf in net.leaves() if isinstance(leaf, Dropout)]
+    x, delta = np.random.default_rng(0).normal(size=(2, 4, 3))
+
+    def forward(x):  # the same one each time
+        for leaf in leaves:
+            leaf.draws = 6, 6
+        return net.forward(x)
+
+    want = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[i], down[i] = x[i] + 1e-6, x[i] - 1e-6
+        want[i] = np.sum(delta * (forward(up) - forward(down))) / 2e-6
+    forward(x)
+    np.testing.assert_allclose(net.backward_delta(x, delta), want, rtol=1e-6, atol=1e-7)
+    net.backward_delta(np.ones((2, 3)), np.ones((2, 3)))  # nothing of the forward on x is remembered
+    np.testing.assert_allclose(net.backward_delta(x, delta), want, rtol=1e-6, atol=1e-7)
+    assert not np.array_equal(net.forward(x), net.forward(x))  # a forward draws anew
+
+
+def test_uses_in_one_forward_draw_different_masks():
+    drop = Dropout(0.5, rng=0)
+    seen = []
+
+    class Seeing(Sequential):
+        def forward(self, X):
+            seen.append(super().forward(np.ones((9, 9))))
+            return seen[-1]
+
+    net = Sequential(Seeing(drop), Seeing(Sequential(drop)), Seeing(Tanh(), drop), drop)
+    net.forward(np.ones((9, 9)))
+    del seen[:]  # a copy was asked for its shape
+    out = net.forward(np.ones((9, 9)))
+    masks = [drawn != 0 for drawn in seen]
+    assert len(masks) == 3
+    assert not any(np.array_equal(a, b) for a, b in combinations(masks, 2))
+    assert (out[~masks[2]] == 0).all()
+    assert 0.3 < (out[masks[2]] == 0).mean() < 0.7  # the last, in the network itself, has a mask of its own, too
+    assert drop.draws == (2, 2)
+
+
+@pytest.mark.parametrize("kind", [Spoken, Looped])
+def test_statistics_move_in_a_class_within_a_network_that_moves_statistics(kind):
+    """Both take turns with other threads for the same statistics; one must not wait for the other."""
+    plain, net = (Sequential(BatchNorm(3), k(BatchNorm(3), Linear(3, 3, rng=0)), BatchNorm(3)) for k in (Sequential, kind))
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    outputs = []
+    thread = Thread(target=lambda: outputs.append(net.forward(x)), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    np.testing.assert_allclose(outputs[0], plain.forward(x), rtol=1e-12)
+    for ours, theirs in zip(plain.leaves(), net.leaves()):
+        if isinstance(ours, BatchNorm):
+            np.testing.assert_allclose(theirs.running_var, ours.running_var, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [Spoken, Looped])
+def test_fit_with_a_class_that_draws_twice_moves_against_the_derivative_of_its_loss(kind):
+    """One step of fit without momentum is the gradient of the forward that it drew."""
+    net = _four_times(kind)
+    x, y = np.random.default_rng(1).normal(size=(2, 5, 3))
+    before = net.parameters.copy()
+    fit(net, x, y, MSE(), SGD(0.1), epochs=1, batch_size=None, shuffle=False)
+    step = (before - net.parameters) / 0.1
+    net.parameters[:] = before
+    leaves = [leaf for leaf in net.leaves() if isinstance(leaf, Dropout)]
+
+    def loss():
+        for leaf in leaves:
+            leaf.draws = 0, 0
+        return MSE().forward(y, net.forward(x)).mean()
+
+    want = np.zeros(len(before))
+    for i in range(len(before)):
+        values = []
+        for move in (1e-6, -1e-6):
+            net.parameters[i] = before[i] + move
+            values.append(loss())
+        net.parameters[i] = before[i]
+        want[i] = (values[0] - values[1]) / 2e-6
+    np.testing.assert_allclose(step, want, rtol=1e-6, atol=1e-8)
