@@ -45,9 +45,16 @@ def altered(data, rng):
     return bytes(found)
 
 
+def put(path, data):
+    """Write bytes over a file without emptying it first: ext4 brings a file that was emptied to the disk each time."""
+    with open(path, "r+b" if path.exists() else "xb") as file:
+        file.write(data)
+        file.truncate()
+
+
 def refused(path, data):
     """The message about some bytes in a file; None if they are loaded."""
-    path.write_bytes(data)
+    put(path, data)
     try:
         modnet.load(path)
     except FileError as error:
