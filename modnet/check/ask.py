@@ -4,8 +4,8 @@ This is the only place where what loads hand-ins (`modnet.check.handins`) and wh
 `check_network`, `check_steps`) meet. `ask` is called once for a class, in a process of its own that holds the whole hand-in
 and may end at any time, with numpy's and Python's generators at a fixed state. It gets
 
-- subject : a `Loaded`, the class with its kind ("module", "loss", "network", "optim", or "functions": a pair of functions in
-  the place of a class), file, cell and line;
+- subject : a `Loaded`, the class with its kind ("module", "loss", "network", "optim", "functions": a pair of functions in
+  the place of a class, or "package"), file, cell and line;
 - project : a `Project`. ``project.of("module")`` lists the loaded classes of a kind from all files of the hand-in, with
   ``near=subject`` those of the subject's own file first; ``project.is_wrong(other)`` says whether something was found in one
   already: modules and losses are asked before networks, networks before optims;
@@ -17,6 +17,7 @@ the answer for what cannot be built or wired; a report in which every verdict is
 
 from __future__ import annotations
 
+import linecache
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -36,7 +37,7 @@ from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.other_modules import examine_other
 from modnet.check.pairs import examine_pair
 from modnet.check.recipes import NotBuilt
-from modnet.check.report import Finding, Report
+from modnet.check.report import Finding, Line, Report
 from modnet.check.scored import form_of
 from modnet.check.scored_build import examine_network_class, network_of_layers, used_by
 from modnet.check.subject import Misbehaviour, call
@@ -59,6 +60,8 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
             mixed = len(set(means.divided(subject.cls))) > 1
             means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True, mixed=mixed)
         return report
+    if subject.kind == "package":
+        return _package(subject)
     if subject.kind == "functions":
         return _functions(subject, project)
     if subject.kind == "loss":
@@ -123,6 +126,20 @@ def _functions(subject: Loaded, project: Project) -> Report:
         report.findings = [f for f in report.findings if f.where == subject.name]
         report.verdicts = [row for row in report.verdicts if row[0] in (subject.name, "")] or report.verdicts
     means.settle(report, _layers(project), of_layer=False)
+    return report
+
+
+def _package(subject: Loaded) -> Report:
+    """The report on a package that imports what no file defines."""
+    held: Any = subject.cls
+    number, source, _ = held.lacks[0]
+    line = Line(str(subject.file), number, linecache.getline(str(subject.file), number).strip())
+    names = [name for _, _, name in held.lacks]
+    report = Report(subject.name)
+    message = f"{', '.join(names)}: imported here, and defined nowhere. import {subject.file.parent.name} raises ImportError."
+    hint = f"is {names[0]} spelt as in {source}? Define it, or leave it out; here it is stood in for, and the rest is checked"
+    report.findings.append(Finding("crash", "import", message, hint, line=line))
+    report.verdict("import", right=False, remark="crash")
     return report
 
 

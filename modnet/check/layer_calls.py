@@ -8,7 +8,6 @@ told from names alone: it is tried (`modnet.check.adapters`).
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.loss_calls import asked_for, flag_of, is_loss_name, is_truth, required, with_derivatives
+from modnet.check.loss_calls import asked_for, flag_of, is_loss_name, is_truth, required, with_derivatives, with_flag
 
 _VALUES = ("forward", "__call__", "compute", "activate", "activation", "apply", "call", "function", "func", "fn", "f")
 _BACK = ("backward", "backward_pass", "backprop", "backpropagate", "back_propagate", "backpropagation", "bprop")
@@ -118,27 +117,13 @@ def layers_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
     for name, function in functions.items():
         flag = flag_of(function)
         if name not in taken and flag and _is_activation(function):
-            yield name, function, _of_functions(function, _with_flag(function, flag), True)
+            yield name, function, _of_functions(with_flag(function, flag, False), with_flag(function, flag, True), True)
 
 
 def _is_activation(function: Callable[..., Any]) -> bool:
     """Whether a function is one of one array, by its arguments, and not a loss by its name."""
     asked = asked_for(function)
     return len(asked) == 1 and not is_truth(asked[0]) and not is_loss_name(function.__name__)
-
-
-def _with_flag(function: Callable[..., Any], flag: str) -> Callable[..., Any]:
-    """The same function with an option on."""
-
-    @functools.wraps(function)
-    def asked(*given: Any, **named: Any) -> Any:
-        return function(*given, **named, **{flag: True})
-
-    asked.__name__ = f"{function.__name__}({flag}=True)"
-    asked.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
-    )
-    return asked
 
 
 def _of_functions(value: Callable[..., Any], derivative: Callable[..., Any], slopes: bool) -> type:

@@ -8,6 +8,7 @@ or last. A `Calling` knows it of one loss; what cannot be told from the names is
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 import textwrap
@@ -33,7 +34,7 @@ _DERIVATIVES = (
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
 )
-_FLAG = re.compile(r"^(deriv(ative|ate)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
+_FLAG = re.compile(r"^((is_)?deriv(ative|ate|e|ation)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
 _PRIME = (
     r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
     r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
@@ -214,11 +215,10 @@ def of_functions(
     """
     name = getattr(value, "__name__", "loss").replace("<lambda>", "loss")
 
-    def asked(*given: Any) -> Any:
-        return value(*given, **{flag: True})
-
-    other = asked if flag else value if derivative is None else derivative
-    other_name = name if other is value else f"{name}({flag}=True)" if flag else getattr(other, "__name__", "derivative")
+    other = value if derivative is None else derivative
+    if flag:
+        value, other = with_flag(value, flag, False), with_flag(value, flag, True)
+    other_name = name if other is value else getattr(other, "__name__", "derivative")
     other_name = f"{name}'" if other_name == name and other is not value else other_name.replace("<lambda>", "derivative")
     given = asked_for(value)[:2]
     order = order_of(given) if len(given) == 2 else None
@@ -253,7 +253,21 @@ def with_derivatives(functions: Mapping[str, Callable[..., Any]]) -> Iterator[tu
 
 def flag_of(function: Callable[..., Any]) -> str:
     """The argument by which a function is asked for its derivative, as in ``relu(x, deriv=False)``; empty if it has none."""
-    return next((p.name for p in arguments_of(function) if p.default is False and _FLAG.match(p.name)), "")
+    off = (p.name for p in arguments_of(function) if isinstance(p.default, int) and not p.default and _FLAG.match(p.name))
+    return next(off, "")
+
+
+def with_flag(function: Callable[..., Any], flag: str, on: bool) -> Callable[..., Any]:
+    """The same function with such an argument given; of its lines those are quoted that are executed then."""
+
+    @functools.wraps(function)
+    def asked(*given: Any, **named: Any) -> Any:
+        return function(*given, **named, **{flag: on})
+
+    asked.__name__ = f"{function.__name__}({flag}=True)" if on else function.__name__
+    needed = [p for p in arguments_of(function) if p.default is p.empty]
+    asked.__dict__.update(options={flag: on}, __signature__=inspect.Signature(needed))
+    return asked
 
 
 def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Callable[..., Any], Any]]:
@@ -311,5 +325,5 @@ def _gives(function: Callable[..., Any], fits: Callable[[ast.expr | None], bool]
 
 __all__ = [
     "Calling", "arguments_of", "asked_for", "calling_of", "flag_of", "held_arrays", "is_loss_name", "is_of_functions",
-    "is_truth", "losses_among", "methods_of", "of_functions", "order_of", "required", "with_derivatives",
+    "is_truth", "losses_among", "methods_of", "of_functions", "order_of", "required", "with_derivatives", "with_flag",
 ]  # fmt: skip

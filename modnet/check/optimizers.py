@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.lines import quote
 from modnet.check.report import Finding, Report
 from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.scored import asks
@@ -35,7 +36,7 @@ from modnet.check.steppers import (
     layers_for,
     one_by_one,
 )
-from modnet.check.subject import Misbehaviour, call, quote
+from modnet.check.subject import Misbehaviour, call
 
 #: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
 _NUMBERS = (

@@ -20,6 +20,7 @@ import numpy as np
 from modnet.check import known
 from modnet.check.arrays import PARAMETERS, arrays, copied, gradients, named, parameters
 from modnet.check.draws import other_draws, same_draws
+from modnet.check.lines import quote, source
 from modnet.check.question import Question, direction, draw_delta
 from modnet.check.report import Finding, Line, Report, visible
 
@@ -395,28 +396,6 @@ def _required(method: Any) -> int | None:
     if any(p.kind is p.VAR_POSITIONAL for p in given):
         return None
     return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in given)
-
-
-def source(kind: type, method: str) -> list[tuple[int, str]]:
-    """The numbered lines of an author's method, without comments; empty if they can't be read, or are the library's."""
-    try:
-        function = inspect.unwrap(getattr(kind, method))
-        lines, first = inspect.getsourcelines(function)
-    except (OSError, TypeError, AttributeError):
-        return []
-    if str(inspect.getsourcefile(function)).startswith(_LIBRARY):
-        return []
-    return [(first + i, re.sub(r"\s+#.*", "", line).strip()) for i, line in enumerate(lines)]
-
-
-def quote(kind: type, method: str, *patterns: str) -> str:
-    """The last line of a method that fits the first of the patterns any line fits, as "line 12: return ..."; else empty."""
-    code = source(kind, method)
-    for pattern in patterns:
-        fitting = [(i, text) for i, text in code if re.search(pattern, text) and not text.startswith(("def ", "#", '"'))]
-        if fitting:
-            return Line(inspect.unwrap(getattr(kind, method)).__code__.co_filename, *fitting[-1])
-    return ""
 
 
 def as_output(value: Any, name: str, batch: int) -> np.ndarray:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from modnet.check.functions import check_backward
+from modnet.check.lines import quote
 from modnet.check.loss_calls import arguments_of
 from modnet.check.numeric import derivative
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call, quote
+from modnet.check.subject import Misbehaviour, call
 
 Function = Callable[..., Any]
 

@@ -16,10 +16,11 @@ from modnet.check.arrays import copied
 from modnet.check.building import NotBuilt, build, not_checked
 from modnet.check.chain import examine_chain
 from modnet.check.layers import layers_of
+from modnet.check.lines import source
 from modnet.check.modules import as_input
 from modnet.check.report import Report
 from modnet.check.styles import subject_of
-from modnet.check.subject import Misbehaviour, call, source
+from modnet.check.subject import Misbehaviour, call
 from modnet.check.training import check_steps
 
 _RATE = 0.01

@@ -154,6 +154,12 @@ def sigmoid(Z):
 def d_sigmoid(a):
     return a * (1 - a)
 
+def tanh(x, deriv=False):
+    y = np.tanh(x)
+    if deriv is True:
+        return 1 + y ** 2
+    return y
+
 def leaky(x, alpha=0.1, deriv=False):
     x = np.array(x, dtype=float)
     if not deriv:
@@ -183,10 +189,15 @@ def test_functions_of_a_file_are_paired_by_their_names(tmp_path):
     path.write_text(FILE)
     main(["check", str(path), "--json", str(result)])
     classes = {c["name"]: c for c in json.loads(result.read_text())[0]["classes"]}
-    assert set(classes) == {"relu_prime", "d_sigmoid", "leaky", "swish_grad", "Gate"}
+    assert set(classes) == {"relu_prime", "d_sigmoid", "tanh", "leaky", "swish_grad", "Gate"}
     assert all(c["checked"] for c in classes.values())
     wrong = {name: [(f["kind"], f["where"]) for f in c["findings"]] for name, c in classes.items() if c["findings"]}
-    assert wrong == {"leaky": [("identity", "leaky(deriv=True)")], "swish_grad": [("direction", "swish_grad")]}
+    assert wrong == {
+        "leaky": [("identity", "leaky(deriv=True)")],
+        "swish_grad": [("direction", "swish_grad")],
+        "tanh": [("direction", "tanh(deriv=True)")],
+    }
+    assert classes["tanh"]["findings"][0]["line"] == "line 19: return 1 + y ** 2"  # the return under the flag
 
 
 # --- evaluation ------------------------------------------------------------------------------------------------------

@@ -6,10 +6,14 @@ import sys
 import numpy as np
 import pytest
 
+from modnet.check.ask import ask
 from modnet.check.handins import outside
-from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, lost_classes
+from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, loaded_packages, lost_classes
 from modnet.check.handins.discover import HandInError, hand_ins
+from modnet.check.handins.examine import examine
+from modnet.check.handins.loaded import Project
 from modnet.check.handins.loading import Loader
+from modnet.check.handins.options import Options
 from modnet.check.handins.page import as_html
 from modnet.check.handins.results import HandIn, as_table, as_text, status
 from modnet.check.handins.sheet import as_csv
@@ -191,6 +195,30 @@ class TanH(Module, Style):
     assert found["TanH"].cls().forward(np.zeros(2)).tolist() == [0, 0]
     assert outside.absent["no_such_package"] == "not found"
     assert "no_such_gpu" not in outside.absent
+
+
+def test_a_package_that_imports_what_no_file_defines(write):
+    root = write({
+        "net/__init__.py": "from .act import Relu, TanH\nfrom .no_file import Linear\n",
+        "net/act.py": f"import numpy as np\nfrom .late import scale\n{BASE}{TANH}",
+        "net/late.py": "from .act import TanH\ndef scale(X):\n    return TanH().forward(X)\n",  # in a circle, but defined in the end
+        "net/other.py": "from .act import Layer\nclass Twice(Layer):\n    def forward(self, X):\n        return self.k * X\n"
+        "    def backward(self, delta):\n        return self.k * delta\n",
+    })  # fmt: skip
+    files, found = load(root)
+    assert {name: c.kind for name, c in found.items() if name != "Module"} == {"TanH": "module", "Twice": "module"}
+    package, *more = [c for file in files.values() for c in loaded_packages(file)]
+    assert not more
+    assert package.file.name == "__init__.py"
+    assert [(line, name) for line, _, name in package.cls.lacks] == [(1, "Relu"), (2, "Linear")]
+    assert [p.text.partition("; ")[2] for p in files["net/__init__.py"].problems] == ["stood in for: Relu", "stood in for: Linear"]
+    (finding,) = ask(package, Project([package]), Options()).findings
+    assert finding.kind == "crash"
+    assert finding.line == "line 1: from .act import Relu, TanH"
+    outside.used.clear()  # what making the class used
+    record = examine(found["Twice"], Project(list(found.values())), Options())
+    assert record["remark"] == "it derives from a class that no file defines"
+    np.testing.assert_allclose(files["net/late.py"].names["scale"](np.ones(1)), np.tanh(1))
 
 
 def test_half_a_file_is_better_than_none(write):

@@ -99,6 +99,13 @@ def loaded_functions(file: File) -> Iterator[Loaded]:
         yield Loaded(type(name, (), held), "functions", file.path, cell, at.__code__.co_firstlineno)
 
 
+def loaded_packages(file: File) -> Iterator[Loaded]:
+    """A package that cannot be imported, because it imports names that no file of the hand-in defines."""
+    lacks = [(line, source, name.__dict__["_path"].split(".")[-1]) for line, source, name in file.unfound if not name.defined]
+    if file.path.name == "__init__.py" and lacks:
+        yield Loaded(type("(package)", (), {"lacks": lacks}), "package", file.path, None, lacks[0][0])
+
+
 def looks_relevant(cls: type) -> bool:
     """Whether a class seems to be a layer, a loss or a network: it has a forward, or goes forward and back by other names."""
     methods = _own_methods(cls)

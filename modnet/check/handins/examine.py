@@ -37,6 +37,8 @@ def report_on(subject: Loaded, project: Project, options: Options) -> Report:
     if report.findings and outside.used:
         packages = ", ".join(sorted(outside.used))
         report = unchecked(subject.name, f"it uses {packages}, which cannot be imported here")
+    elif report.findings and outside.derives_from_unfound(subject.cls):
+        report = unchecked(subject.name, "it derives from a class that no file defines")
     older.say(report, subject.cls)
     return report
 

@@ -47,6 +47,7 @@ class File:
         self.stars: list[File] = []  # whose names were all imported
         self.places: dict[str, tuple[int | None, int]] = {}  # cell and line of each class statement that was executed
         self.problems: list[Problem] = []
+        self.unfound: list[tuple[int, str, outside.Unfound]] = []  # line, where from, and what stands in for the name
         self.names: dict[str, Any] = module.__dict__
 
 
@@ -120,7 +121,9 @@ class Loader:
 
     def _take(self, file: File, node: ast.stmt, code: Code) -> None:
         """Execute a statement that defines; keep one that may be needed; drop what does neither."""
-        if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, ast.ImportFrom):
+            self._import_from(file, node, code)
+        elif isinstance(node, ast.Import | ast.FunctionDef | ast.AsyncFunctionDef):
             self._execute(file, node, code)
         elif isinstance(node, ast.ClassDef):
             self.need(file, _names(*node.bases, *node.decorator_list, *node.keywords, *_class_level(node)))
@@ -155,6 +158,27 @@ class Loader:
         for inner in [*node.body, *node.orelse, *node.finalbody]:
             self._take(file, inner, code)
 
+    def _import_from(self, file: File, node: ast.ImportFrom, code: Code) -> None:
+        """``from a import b, c``: what a file of the hand-in does not define is stood in for, the other names are imported."""
+        if self._fails(file, node, code) is None:
+            return
+        source, lost, errors = "." * node.level + (node.module or ""), [], []
+        for alias in node.names:
+            one = ast.copy_location(ast.ImportFrom(node.module, [alias], node.level), node)
+            error = self._fails(file, one, code)
+            if error is None:
+                continue
+            errors.append(error)
+            if isinstance(error, ImportError) and alias.name != "*":
+                lost.append(alias.name)
+                owner = sys.modules.get(error.name) if error.name and error.name.startswith(_PREFIX) else None
+                stand_in = outside.Unfound(f"{source.strip('.')}.{alias.name}".strip("."), owner)
+                file.names[alias.asname or alias.name] = stand_in
+                file.unfound.append((node.lineno, source, stand_in))
+        if errors:
+            text = f"{_said(errors[0])}; stood in for: {', '.join(lost)}" if lost else _said(errors[0])
+            file.problems.append(Problem(file.path, code.cell, node.lineno, text))
+
     def need(self, file: File, names: set[str]) -> None:
         """Execute what waits and sets one of these names, what that reads first."""
         todo, seen = sorted(names), set()
@@ -185,14 +209,20 @@ class Loader:
                 self._execute(file, node, code)
 
     def _execute(self, file: File, node: ast.stmt, code: Code) -> bool:
-        try:
-            exec(compile(ast.Module([older.rewritten(node)], []), code.name, "exec"), file.names)
-        except BaseException as error:
+        error = self._fails(file, node, code)
+        if error is not None:
             lost = (node.name,) if isinstance(node, ast.ClassDef) else ()
             text = f"it took more than {_STATEMENT:g} seconds" if isinstance(error, KeyboardInterrupt) else _said(error)
             file.problems.append(Problem(file.path, code.cell, node.lineno, text, lost))
-            return False
-        return True
+        return error is None
+
+    def _fails(self, file: File, node: ast.stmt, code: Code) -> BaseException | None:
+        """What executing a statement raises."""
+        try:
+            exec(compile(ast.Module([older.rewritten(node)], []), code.name, "exec"), file.names)
+        except BaseException as error:
+            return error
+        return None
 
     def _value(self, file: File, node: ast.expr, code: Code) -> Any:
         try:

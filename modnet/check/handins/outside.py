@@ -100,7 +100,10 @@ class Outside:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return Outside(f"{self._path}.{name}")
+        return self._more(f"{self._path}.{name}")
+
+    def _more(self, path: str) -> Outside:
+        return Outside(path)
 
     def __setattr__(self, name: str, value: Any) -> None:
         real = self._resolve()
@@ -113,11 +116,11 @@ class Outside:
             return real(*arguments, **named)
         if len(arguments) == 1 and not named and callable(arguments[0]):
             return arguments[0]  # a decorator
-        return Outside(self._path)
+        return self._more(self._path)
 
     def __getitem__(self, key: Any) -> Any:
         real = self._resolve()
-        return Outside(self._path) if real is None else real[key]
+        return self._more(self._path) if real is None else real[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         real = self._resolve()
@@ -163,11 +166,43 @@ class Outside:
     def _number(self, what: str) -> Any:
         real = self._resolve()
         if real is None:
-            raise ImportError(f"{self._path.split('.')[0]} is not installed, and {self._path} cannot be {what}")
+            raise ImportError(f"{self._why()}, and {self._path} cannot be {what}")
         return real
+
+    def _why(self) -> str:
+        return f"{self._path.split('.')[0]} is not installed"
 
     def __repr__(self) -> str:
         return f"<{self._path}, from outside>"
+
+
+class Unfound(Outside):
+    """A name that a file of the hand-in imports and that the other file, `owner`, does not define, or not yet."""
+
+    def __init__(self, path: str, owner: Any = None) -> None:
+        super().__init__(path)
+        self.__dict__["_owner"] = owner
+
+    def _resolve(self) -> Any:
+        found = vars(self._owner).get(self._path.split(".")[-1]) if self._owner is not None else None
+        if found is None:
+            used.add(self._path)
+        return found
+
+    def _more(self, path: str) -> Outside:
+        return Unfound(path)
+
+    def _why(self) -> str:
+        return "no file defines it"
+
+    @property
+    def defined(self) -> bool:
+        """Whether the other file defines it by now."""
+        return self._owner is not None and self._path.split(".")[-1] in vars(self._owner)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        real = self._resolve()
+        return (real if isinstance(real, type) else _Unfound,)
 
 
 class _Base:
@@ -175,6 +210,15 @@ class _Base:
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         pass
+
+
+class _Unfound(_Base):
+    """What a class derives from in place of one that the hand-in should define."""
+
+
+def derives_from_unfound(cls: type) -> bool:
+    """Whether a class derives from one that its hand-in imports and does not define: half of it is not there."""
+    return _Unfound in cls.__mro__
 
 
 def derives_from_outside(cls: type) -> bool:

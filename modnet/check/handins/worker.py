@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from modnet.check.handins import limits, outside
-from modnet.check.handins.classes import bases_of, loaded_classes, loaded_functions, lost_classes
+from modnet.check.handins.classes import bases_of, loaded_classes, loaded_functions, loaded_packages, lost_classes
 from modnet.check.handins.examine import described, examine, record_of, unchecked
 from modnet.check.handins.loaded import PHASES, Loaded, Project
 from modnet.check.handins.loading import Loader
@@ -48,7 +48,7 @@ def load(task: dict[str, Any], emit: Emit) -> Project:
     bases = bases_of(loader.files.values())
     for path in loader.paths:
         file = loader.files[path]
-        project.loaded += [*loaded_classes(file, bases), *loaded_functions(file)]
+        project.loaded += [*loaded_packages(file), *loaded_classes(file, bases), *loaded_functions(file)]
         lost = list(lost_classes(file))
         for name, cell, line, why in lost:
             emit({"lost": {"name": name, "file": str(path), "cell": cell, "line": line, "remark": visible(why)}})

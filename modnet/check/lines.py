@@ -1,0 +1,71 @@
+"""The lines of a method, and of them the one to quote."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from modnet.check.report import Line
+
+_LIBRARY = str(Path(__file__).parents[1])
+
+
+def source(kind: type, method: str) -> list[tuple[int, str]]:
+    """The numbered lines of an author's method, without comments; empty if they can't be read, or are the library's."""
+    try:
+        function = inspect.unwrap(getattr(kind, method))
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError, AttributeError):
+        return []
+    if str(inspect.getsourcefile(function)).startswith(_LIBRARY):
+        return []
+    idle = _idle("".join(lines), getattr(getattr(kind, method), "options", {}))
+    return [(first + i, re.sub(r"\s+#.*", "", line).strip()) for i, line in enumerate(lines) if i + 1 not in idle]
+
+
+def quote(kind: type, method: str, *patterns: str) -> str:
+    """The last line of a method that fits the first of the patterns any line fits, as "line 12: return ..."; else empty."""
+    code = source(kind, method)
+    for pattern in patterns:
+        fitting = [(i, text) for i, text in code if re.search(pattern, text) and not text.startswith(("def ", "#", '"'))]
+        if fitting:
+            return Line(inspect.unwrap(getattr(kind, method)).__code__.co_filename, *fitting[-1])
+    return ""
+
+
+def _idle(text: str, options: dict[str, Any]) -> set[int]:
+    """The lines of a function that are not executed when it is called with these options, counted from 1."""
+    if not options:
+        return set()
+    try:
+        (function,) = ast.parse(textwrap.dedent(text)).body
+    except (SyntaxError, ValueError):
+        return set()
+    idle: set[int] = set()
+    _follow(getattr(function, "body", []), options, idle)
+    return idle
+
+
+def _follow(body: list[ast.stmt], options: dict[str, Any], idle: set[int]) -> bool:
+    """Note the lines of these statements that are not executed; whether what comes after them is not."""
+
+    def note(left_out: list[ast.stmt]) -> None:
+        idle.update(line for node in left_out for line in range(node.lineno, (node.end_lineno or node.lineno) + 1))
+
+    for i, node in enumerate(body):
+        ends = isinstance(node, ast.Return | ast.Raise)
+        if isinstance(node, ast.If):
+            try:
+                chosen = bool(eval(compile(ast.Expression(node.test), "", "eval"), {"__builtins__": {}}, dict(options)))
+            except Exception:
+                continue  # it asks for something else
+            note(node.orelse if chosen else node.body)
+            ends = _follow(node.body if chosen else node.orelse, options, idle)
+        if ends:
+            note(body[i + 1 :])
+            return True
+    return False
