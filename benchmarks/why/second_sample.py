@@ -1,6 +1,6 @@
 """Ten more trainings that fail and ten that learn, of other sorts than those of afterwards.py, and what is said of them.
 
-    python benchmarks/why/second_sample.py
+    python benchmarks/why/second_sample.py [--verify] [--reports] [NAME ...]
 
 Each failing one has the kinds that were written down for it, and a cure that was tried by hand (`cure=True`), before
 `check_training` was asked. At the first run 6 of the 10 failing ones were found and 5 named, and 2 of the 10 that learn
@@ -8,9 +8,8 @@ raised a false alarm: `counts_of_events`, whose predictions are logarithms, and 
 Losses that take logarithms have been understood since.
 """
 
-import warnings
-
 import numpy as np
+from sample import main
 from sklearn.datasets import load_diabetes, load_digits, load_wine, make_blobs, make_classification, make_friedman1, make_moons
 
 from modnet import (
@@ -37,7 +36,6 @@ from modnet import (
     Tanh,
     balanced_weights,
 )
-from modnet.check import check_training
 from modnet.optim import SGD, Adam
 
 
@@ -383,14 +381,4 @@ LEARNING = [
 
 
 if __name__ == "__main__":
-    found = named = false = 0
-    warnings.simplefilter("ignore")
-    for make in [*FAILING, *LEARNING]:
-        *parts, options = make()
-        kinds = [f.kind for f in check_training(*parts, **options).findings]
-        wanted = FAILING.get(make, ())
-        found += bool(wanted and kinds)
-        named += bool(wanted and kinds and kinds[0] in wanted)
-        false += bool(kinds and not wanted)
-        print(f"{make.__name__:28}{', '.join(wanted) or '(learns)':40}{', '.join(kinds) or '-'}")
-    print(f"found {found}/{len(FAILING)}, named {named}/{len(FAILING)}, false {false}/{len(LEARNING)}")
+    main(FAILING, LEARNING)

@@ -1,6 +1,6 @@
 """A third sample: ten more trainings that fail, of kinds that people report, and ten that learn though they look suspicious.
 
-    python benchmarks/why/third_sample.py [--verify]
+    python benchmarks/why/third_sample.py [--verify] [--reports] [NAME ...]
 
 Each failing one has the kinds that were written down for it, and a cure that was tried by hand (`cure=True`) before
 `check_training` was asked; --verify trains each as it is and cured, and prints how good it is on data that it has not seen.
@@ -8,11 +8,8 @@ Each failing one has the kinds that were written down for it, and a cure that wa
 At the first run 7 of the 10 failing ones were found and 6 named, and none of the 10 that learn raised a false alarm.
 """
 
-import contextlib
-import sys
-import warnings
-
 import numpy as np
+from sample import main
 from second_sample import Chain, Layer, Loop, Softly, Squares, Squash, scaled
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, make_classification, make_friedman1
 
@@ -27,10 +24,7 @@ from modnet import (
     Sequential,
     Sigmoid,
     Tanh,
-    fit,
-    predict,
 )
-from modnet.check import check_training
 from modnet.optim import SGD, Adam, AdamW, CosineDecay, Schedule
 
 # Trainings that fail
@@ -254,55 +248,5 @@ LEARNING = [
 ]  # fmt: skip
 
 
-def _trained(net, loss, optimizer, X, y, options):
-    """The network, trained, and data to judge it by: those that were given, or a fifth that was set aside."""
-    held = options.get("validation")
-    if not isinstance(held, tuple):
-        order = np.random.default_rng(1).permutation(len(X))
-        held = X[order[: len(X) // 5]], y[order[: len(X) // 5]]
-        X, y = X[order[len(X) // 5 :]], y[order[len(X) // 5 :]]
-    if hasattr(optimizer, "attach"):
-        fit(net, X, y, loss, optimizer, **options, progress=False)
-        return predict(net, held[0]), held[1]
-    size, rng = options["batch_size"], np.random.default_rng(0)
-    for _ in range(options["epochs"]):
-        order = rng.permutation(len(X))
-        for at in range(0, len(X), size):
-            optimizer.step(X[order[at : at + size]], y[order[at : at + size]])
-    return net.forward(held[0]), held[1]
-
-
-def _figures(yhat, y):
-    """Accuracy, and the mean of the classes' accuracies; or R2, column by column."""
-    if y.dtype.kind in "iu":
-        right, y = yhat.argmax(axis=-1) == y, y.ravel()
-    elif y.ndim == 2 and y.shape[1] > 10 and np.isin(y, (0, 1)).all():
-        right, y = yhat.argmax(axis=-1) == y.argmax(axis=-1), y.argmax(axis=-1)
-    elif np.isin(y, (0, 1)).all():
-        right = (yhat > (0 if (yhat < 0).any() else 0.5)) == y
-        y = y.ravel()
-    else:
-        r2 = 1 - ((y - yhat) ** 2).mean(axis=0) / y.var(axis=0)
-        return f"R2 {np.array2string(r2[:4], precision=2)}"
-    right = right.ravel()
-    return f"accuracy {right.mean():.2f}, of the classes {np.mean([right[y == c].mean() for c in np.unique(y)]):.2f}"
-
-
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    if "--verify" in sys.argv:
-        for make in [*FAILING, *LEARNING]:
-            with contextlib.suppress(TypeError), np.errstate(all="ignore"):
-                print(f"{make.__name__:42}{_figures(*_trained(*make()))}", flush=True)
-                print(f"{'':42}{_figures(*_trained(*make(cure=True)))} as cured", flush=True)
-        sys.exit()
-    found = named = false = 0
-    for make in [*FAILING, *LEARNING]:
-        *parts, options = make()
-        kinds = [f.kind for f in check_training(*parts, **options).findings]
-        wanted = FAILING.get(make, ())
-        found += bool(wanted and kinds)
-        named += bool(wanted and kinds and kinds[0] in wanted)
-        false += bool(kinds and not wanted)
-        print(f"{make.__name__:42}{', '.join(wanted) or '(learns)':40}{', '.join(kinds) or '-'}", flush=True)
-    print(f"found {found}/{len(FAILING)}, named {named}/{len(FAILING)}, false {false}/{len(LEARNING)}")
+    main(FAILING, LEARNING)

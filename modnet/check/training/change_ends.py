@@ -45,7 +45,11 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         size = float(np.max(np.abs(facts.y_mean) + facts.y_deviation))
         far = float(np.max(np.abs(facts.y_mean) / spread))
         small = float(facts.y_deviation.max())
-        if size > 10 or far > 10 or (0 < small < 1e-3):
+        if task.link == "exp":
+            if size > 20:
+                seen = f"the counts have a mean of {facts.y_mean[0]:.4g}, and a network begins with a rate of about 1"
+                yield Change("unscaled-targets", 86, seen, [("y = y / y.mean()", _scale_counts)])
+        elif size > 10 or far > 10 or (0 < small < 1e-3):
             yield Change(
                 "unscaled-targets", 86 if size > 100 else 60,
                 f"the targets have a mean of {facts.y_mean[0]:.4g} and a deviation of {facts.y_deviation[0]:.4g}",
@@ -145,6 +149,13 @@ def scale_targets(setup: Setup) -> Setup:
         return setup.but(y=(y - least) / width, backwards=_after(setup, lambda out: out * width + least))
     back = _after(setup, columns.back)
     return setup.but(y=columns(y), backwards=back)
+
+
+def _scale_counts(setup: Setup) -> Setup:
+    """Counts of mean 1; the part of the deviance does not depend on their unit."""
+    X, held = setup.judged
+    y = setup.y / setup.y.mean()
+    return setup.but(y=y, judged=(X, y if held is setup.y else held / setup.y.mean()))
 
 
 def _after(setup: Setup, back: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:

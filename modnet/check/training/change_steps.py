@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.arrays import copied
 from modnet.check.training.change import Apply, Change
 from modnet.check.training.facts import Facts
-from modnet.check.training.reference import balance
+from modnet.check.training.knobs import momentum_weight, penalty_weight
+from modnet.check.training.reference import balance, labels_of
 from modnet.check.training.setup import Run, Setup
 from modnet.check.training.task import Task
 from modnet.optim.schedules import Schedule
@@ -77,14 +79,13 @@ def rates(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     momentum = float(getattr(optimizer, "momentum", 0.0) or 0.0)
     if momentum > 0:
         seen = f"momentum {momentum:g} makes every step up to {1 / (1 - momentum):.3g} times as long"
-        yield Change("momentum-too-large", 74 if momentum >= 0.95 else 46 if momentum >= 0.9 and rate >= 0.1 else 27, seen,
-                     [_with(setup, momentum=0.0)])  # fmt: skip
+        yield Change("momentum-too-large", momentum_weight(momentum, rate), seen, [_with(setup, momentum=0.0)])
     decay = float(getattr(optimizer, "weight_decay", 0.0) or 0.0)
     if decay > 0:
         steps = setup.steps * setup.epochs
         left = np.exp(-rate * decay * steps)
         seen = f"weight_decay {decay:g}: without a gradient, {steps} steps leave {left:.2g} of a weight"
-        yield Change("weight-decay-too-large", 75 if decay >= 0.03 else 29, seen, [_with(setup, weight_decay=0.0)])
+        yield Change("weight-decay-too-large", penalty_weight(decay), seen, [_with(setup, weight_decay=0.0)])
     schedule = optimizer.schedule
     if schedule is not None:
         with np.errstate(all="ignore"):
@@ -172,12 +173,14 @@ def data(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         yield Change("sorted-data", 89 if order else 40, "the examples are taken in their order"
                      + (", and that is the order of their classes" if order else ""),
                      [("shuffle=True", lambda s: s.but(shuffle=True))])  # fmt: skip
-    weights = balance(setup.task, setup.y) if setup.weights is None else None
-    if weights is not None:
-        shares = setup.task.shares(setup.y)
-        seen = f"{max(shares):.0%} of the examples are of one class, {min(shares):.1%} of another"
+    seen = _uneven(setup)
+    if seen:
+        line = "sample_weight=" + ("balanced_weights(y)" if balance(setup.task, setup.y) is not None else "None")
         yield Change("majority-class", 78 if setup.task.balanced else 31, seen,
-                     [("sample_weight=balanced_weights(y)", lambda s: s.but(weights=balance(s.task, s.y)))])  # fmt: skip
+                     [(line, lambda s: s.but(weights=balance(s.task, s.y)))])  # fmt: skip
+    if setup.augment is not None:
+        moved, seen = _moved_by_augment(setup)
+        yield Change("train-test-mismatch", 80 if moved > 1 else 36, seen, [("augment=None", lambda s: s.but(augment=None))])
     if base.own_share > 0.75 and base.own_share - base.share > 0.2 and setup.judged[0] is not setup.X:
         seen = f"{_percent(base.own_share)} of what can be learned on its own examples, {_percent(base.share)} on held-out ones"
         variants: list[tuple[str, Apply]] = []
@@ -185,6 +188,37 @@ def data(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             variants += [_with(setup, weight_decay=w) for w in (0.01, 0.1, 1.0)]
         variants.append(("fit(..., validation=0.2, patience=5)", lambda s: s.but(patience=5)))
         yield Change("overfitting", 79, seen, variants)
+
+
+def _uneven(setup: Setup) -> str:
+    """How unevenly the classes count in the loss, in words; empty if it is less than three to one."""
+    labels, weights = labels_of(setup.task, setup.y), setup.weights
+    if labels is None or (weights is not None and weights.shape != labels.shape):
+        return ""
+    at = np.unique(labels, return_inverse=True)[1]
+    shares = np.bincount(at, weights=weights) / (len(labels) if weights is None else weights.sum())
+    if len(shares) < 2 or len(labels) * shares.max() < 3 or shares.max() < 3 * shares.min():
+        return ""
+    of = "of the examples are" if weights is None else "of the weight of the examples is"
+    return f"{shares.max():.1%} {of} of one class, {shares.min():.1%} of another"
+
+
+def _moved_by_augment(setup: Setup) -> tuple[float, str]:
+    """How far augment takes the column that it moves most, in its deviations; and in words."""
+    X, y = setup.X[:256], setup.y[:256]
+    try:
+        other = np.asarray(copied(setup.augment)(X.copy(), y.copy(), np.random.default_rng(8))[0])  # type: ignore[misc]
+    except Exception:  # whatever a stranger's function raises
+        other = X
+    before, after = (a.reshape(len(a), -1).astype(np.float64) for a in (X, other))
+    if before.shape[1] != after.shape[1] or not len(after):
+        return 0.0, "what is trained on goes through augment"
+    spread = before.std(axis=0)
+    away = np.abs(after.mean(axis=0) - before.mean(axis=0)) / np.where(spread > 0, spread, max(spread.max(), 1e-300))
+    column = int(np.argmax(away))
+    means = f"{before[:, column].mean():.3g} to {after[:, column].mean():.3g}"
+    seen = f"augment takes the mean of column {column} from {means} in what is trained on, and not in what it is judged on"
+    return float(away[column]), seen
 
 
 def is_sorted(task: Task, y: np.ndarray) -> bool:

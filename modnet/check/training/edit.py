@@ -135,6 +135,8 @@ def put_end(net: Any, module: Any) -> None:
 
 def is_chain(net: Any) -> bool:
     """Whether a network is dense layers and activations one after the other, so that layers can be made wider."""
+    if isinstance(net, Linear):
+        return True
     if not isinstance(net, Sequential) or any(not isinstance(c, Sequential) for c in net.containers()):
         return False
     kinds = [p.module for p in places(net)]

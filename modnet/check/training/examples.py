@@ -108,7 +108,7 @@ class Examples:
         return Setup(
             X=X, y=y, judged=judged, task=self.task, epochs=epochs, asked=self.epochs, given=n,
             batch_size=options["batch_size"], shuffle=bool(options["shuffle"]), weights=weights, seed=self.seed,
-            patience=options["patience"] if options["validation"] is not None else None, **common,
+            patience=options["patience"] if options["validation"] is not None else None, augment=options["augment"], **common,
         )  # fmt: skip
 
     def _held_out(self, rng: np.random.Generator) -> np.ndarray:

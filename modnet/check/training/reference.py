@@ -115,8 +115,8 @@ def references(setup: Setup, words: bool) -> list[tuple[str, Setup]]:
             loss, task = (Huber() if task.wild else MSE()), Task("numbers", wild=task.wild)
     rows = int(np.prod(outputs))
     common = setup.but(
-        y=y, task=task, loss=loss, batch_size=min(_BATCH, len(y)), shuffle=True, patience=None, rates={}, backwards=back,
-        loop=None, weights=setup.weights if setup.weights is not None or not task.balanced else balance(task, y),
+        y=y, task=task, loss=loss, batch_size=min(_BATCH, len(y)), shuffle=True, patience=None, augment=None, rates={},
+        backwards=back, loop=None, weights=_weights(setup, task, y),
     )  # fmt: skip
 
     def end(*layers: Any) -> Sequential:
@@ -188,15 +188,29 @@ def referees(setup: Setup, words: bool) -> list[tuple[str, float, float]]:
     return found
 
 
-def balance(task: Task, y: np.ndarray) -> np.ndarray | None:
-    """Weights with which every class counts alike, if one is much rarer than another."""
+def _weights(setup: Setup, task: Task, y: np.ndarray) -> np.ndarray | None:
+    """Those that were given; every class alike where it is judged so, without the examples that do not count."""
+    given = setup.weights
+    alike = balance(task, y) if task.balanced else None
+    if alike is None or (given is not None and given.shape != alike.shape):
+        return given
+    return alike if given is None else alike * (given > 0)
+
+
+def labels_of(task: Task, y: np.ndarray) -> np.ndarray | None:
+    """A label for each example, if there is one; None for numbers and for several labels an example."""
     if task.kind == "numbers" or y.ndim > 2:
         return None
     truth = task.truth(y)
-    if truth.ndim > 1 and truth.shape[1] > 1:
+    if (truth.ndim > 1 and truth.shape[1] > 1) or truth.size != len(y):
         return None
-    labels = truth.reshape(-1)
-    if len(labels) != len(y):
+    return truth.reshape(-1)
+
+
+def balance(task: Task, y: np.ndarray) -> np.ndarray | None:
+    """Weights with which every class counts alike, if one is much rarer than another."""
+    labels = labels_of(task, y)
+    if labels is None:
         return None
     values, at, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if len(values) < 2 or counts.max() < 3 * counts.min():

@@ -43,7 +43,7 @@ class Setup:
     ----------
     net, loss, optimizer, X, y : as `fit` takes them. The network is a template, never trained itself.
     judged : (X, y), what the score is taken on. task : what the score is.
-    epochs, batch_size, shuffle, weights, patience : those of `fit`; weights is its sample_weight. More epochs are run than were
+    epochs, batch_size, shuffle, weights, patience, augment : those of `fit`; weights is its sample_weight. More epochs are run than were
         asked for if there are fewer examples: as many steps.
     asked : the epochs that were asked for. given : the examples that were given, of which X may be a share.
     rates : factors on the rate, by the number of the leaf.
@@ -68,6 +68,7 @@ class Setup:
     shuffle: bool = True
     weights: np.ndarray | None = None
     patience: int | None = None
+    augment: Callable[..., Any] | None = None
     rates: dict[int, float] = field(default_factory=dict)
     backwards: Callable[[np.ndarray], np.ndarray] | None = None
     loop: Callable[[Any, Any, Any, np.ndarray, np.ndarray], None] | None = None
@@ -136,7 +137,7 @@ class Setup:
         validation: Any = self.judged if self.patience is not None else None
         history = fit(
             net, self.X, self.y, self.loss, optimizer, epochs=self.epochs, batch_size=self.batch_size, shuffle=self.shuffle,
-            rng=rng, sample_weight=self.weights, patience=self.patience, validation=validation, progress=False,
+            rng=rng, sample_weight=self.weights, patience=self.patience, validation=validation, augment=copied(self.augment), progress=False,
             callbacks=self._watchers(),
         )  # fmt: skip
         return self.judge(net, history.loss, diverged=history.stopped_because.startswith("diverged"))

@@ -6,7 +6,6 @@ change that is tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +18,9 @@ from modnet.check.training.byhand import Law, as_sgd, is_plain, known_loss, law_
 from modnet.check.training.change import Change
 from modnet.check.training.change_steps import faster
 from modnet.check.training.examples import sample
-from modnet.check.training.setup import Setup, frozen
+from modnet.check.training.knobs import knobs, loop_rates
+from modnet.check.training.setup import frozen
+from modnet.check.training.steps import Steps
 from modnet.check.training.task import Task
 from modnet.training import predict
 
@@ -94,8 +95,9 @@ def subject(
     parts = {"net": net, "loss": loss, "optimizer": optimizer, "task": task, "loop": _step, "rate_name": name}
     first = [_right_gradient(wrong, walk)] if wrong is not None and walk else []
     first += [Change(k, 99, _SEEN[k], [(_LINES[k], lambda s: s.but(**walk))], where) for k in kinds if walk]
-    if name and not kinds:
-        first += _loop_rates(name, optimizer)
+    if not kinds:
+        first += knobs(Steps(net, loss, optimizer, X[rows], y[rows]), name, where)
+        first += loop_rates(name, optimizer) if name else []
     return Subject(parts, first, wrong)
 
 
@@ -125,27 +127,6 @@ def _right_gradient(wrong: Finding, parts: dict[str, Any]) -> Change:
     seen = f"a gradient is wrong ({wrong.kind} in {wrong.where}): {wrong.message.rstrip('.')}"
     line = "the derivative of forward, as check_network says on a few examples"
     return Change("wrong-gradient", 100, seen, [(line, lambda s: s.but(**parts))], wrong.where)
-
-
-def _loop_rates(name: str, optimizer: Any) -> list[Change]:
-    """Other rates for a loop by hand that is run as it is."""
-    given = float(getattr(optimizer, name))
-
-    def at(factor: float) -> Callable[[Setup], Setup]:
-        def apply(setup: Setup) -> Setup:
-            net, loss, twin = copied([setup.net, setup.loss, setup.optimizer])
-            setattr(twin, name, given * factor)
-            return setup.but(net=net, loss=loss, optimizer=twin)
-
-        return apply
-
-    def lines(factors: tuple[float, ...]) -> list[tuple[str, Callable[[Setup], Setup]]]:
-        return [(f"optimizer.{name} = {given * f:g}", at(f)) for f in factors]
-
-    return [
-        Change("rate-too-large", 46, f"the rate is {given:g}", lines((0.1, 0.01, 0.001)), ladder=True),
-        Change("rate-too-small", 46, f"the rate is {given:g}", lines((10.0, 100.0, 1e3, 1e4, 1e5)), ladder=True),
-    ]
 
 
 def _step(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:

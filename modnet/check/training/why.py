@@ -41,8 +41,8 @@ def check_training(
     X, y : all the data of the training, as `fit` takes them; an iterable of batches must be one that can be gone through again.
     seconds : a limit of processor time on top of the limit on work, which is counted in examples times parameters. On a busy
         machine that takes longer by the clock, at most twelve times as long. The report says if it was met.
-    fit_options : those of `fit`: epochs, batch_size, shuffle, validation, rng, sample_weight, patience. Others play
-        no part: `augment` and callbacks are not called, which the report says.
+    fit_options : those of `fit`: epochs, batch_size, shuffle, validation, rng, sample_weight, patience, augment.
+        Others play no part: callbacks are not called, which the report says.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
     _symptoms(report, search)
     _place(report, steps.findings[0] if steps is not None and steps.findings else None, found.wrong, search.behind)
     report.seconds = search.budget.taken
-    left_out = [name for name in ("augment", "callbacks", "comm") if options[name] not in (None, ())]
+    left_out = [name for name in ("callbacks", "comm") if options[name] not in (None, ())]
     if left_out:
         report.verdict("the options", right=None, remark=f"trained without {' and '.join(left_out)}")
     if search.budget.late:

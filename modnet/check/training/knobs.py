@@ -1,0 +1,146 @@
+"""The numbers that a loop by hand keeps beside its rate, and what each of them does: found by taking steps with and without it.
+
+1. With it at 0 the first step differs, along the weights themselves: it is a penalty on the weights.
+2. The first step is the same, later ones are shorter: what it multiplies is left of earlier steps, a momentum.
+3. The rate itself is another one after some steps: the loop takes it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from modnet.check.arrays import copied
+from modnet.check.subject import Misbehaviour
+from modnet.check.training.change import Apply, Change
+from modnet.check.training.setup import Setup
+from modnet.check.training.steps import Steps, rates_of
+
+_STEPS = 20
+_FALLEN = 0.8  # of a rate, after so many steps: less is a fact
+
+
+def knobs(start: Steps, rate: str, where: str) -> Iterator[Change]:
+    """Changes of what a loop by hand keeps: penalty, momentum, a rate that falls.
+
+    Parameters
+    ----------
+    start : the loop before it is run; it is left as it is. rate : the name of its rate; empty if it has none.
+    """
+    for name in rates_of(start.optimizer):
+        if name == rate:
+            continue
+        value = float(getattr(start.optimizer, name))
+        try:
+            kind = _does(start, name)
+        except Misbehaviour:
+            continue
+        line = f"optimizer.{name} = 0"
+        if kind == "penalty":
+            seen = f"each step takes optimizer.{name} = {value:g} of a weight, times the rate, off it"
+            yield Change("weight-decay-too-large", penalty_weight(value), seen, [(line, _setting(name, 0.0))], where)
+        elif kind == "momentum":
+            seen = f"each step takes optimizer.{name} = {value:g} of the one before again"
+            yield Change("momentum-too-large", momentum_weight(value, 0.1), seen, [(line, _setting(name, 0.0))], where)
+    if rate:
+        yield from _falling(start, rate, where)
+
+
+def momentum_weight(momentum: float, rate: float) -> int:
+    """How much speaks against a momentum before it is tried."""
+    return 74 if momentum >= 0.95 else 46 if momentum >= 0.9 and rate >= 0.1 else 27
+
+
+def penalty_weight(penalty: float) -> int:
+    """How much speaks against a penalty on the weights before it is tried."""
+    return 75 if penalty >= 0.03 else 29
+
+
+def loop_rates(name: str, optimizer: Any) -> list[Change]:
+    """Other rates for a loop by hand that is run as it is."""
+    given = float(getattr(optimizer, name))
+
+    def lines(factors: tuple[float, ...]) -> list[tuple[str, Apply]]:
+        return [(f"optimizer.{name} = {given * f:g}", _setting(name, given * f)) for f in factors]
+
+    return [
+        Change("rate-too-large", 46, f"the rate is {given:g}", lines((0.1, 0.01, 0.001)), ladder=True),
+        Change("rate-too-small", 46, f"the rate is {given:g}", lines((10.0, 100.0, 1e3, 1e4, 1e5)), ladder=True),
+    ]
+
+
+def _setting(name: str, value: float) -> Apply:
+    """An attribute of the optimizer at another value."""
+
+    def apply(setup: Setup) -> Setup:
+        net, loss, twin = copied([setup.net, setup.loss, setup.optimizer])
+        setattr(twin, name, value)
+        return setup.but(net=net, loss=loss, optimizer=twin)
+
+    return apply
+
+
+def _does(start: Steps, name: str) -> str:
+    """What an attribute does to the steps: "penalty", "momentum", or empty for anything else."""
+    with_it, without = start.copy(), start.copy()
+    setattr(without.optimizer, name, 0.0)
+    before = start.numbers()
+    with_it.step()
+    without.step()
+    first = _difference(with_it, without)
+    if any(change.any() for change in first.values()):
+        weights = {place: array for place, array in before.items() if first[place].any()}
+        against = [
+            np.vdot(first[place], array) / np.sqrt(_power(first[place]) * _power(array)) for place, array in weights.items()
+        ]
+        return "penalty" if min(-c for c in against) > 0.99 else ""
+    for _ in range(3):
+        with_it.step()
+        without.step()
+    later = _difference(with_it, without)
+    far = sum(_power(move) for move in with_it.moved(before).values())
+    near = sum(_power(move) for move in without.moved(before).values())
+    return "momentum" if 0 < near < far and any(change.any() for change in later.values()) else ""
+
+
+def _difference(one: Steps, other: Steps) -> dict[tuple[int, str], np.ndarray]:
+    ours, theirs = one.numbers(), other.numbers()
+    return {place: ours[place].astype(np.float64) - theirs[place] for place in ours if place in theirs}
+
+
+def _power(array: np.ndarray) -> float:
+    return float(np.sum(np.square(array, dtype=np.float64))) + 1e-300
+
+
+def _falling(start: Steps, rate: str, where: str) -> Iterator[Change]:
+    """A rate that the loop itself takes away."""
+    given = float(getattr(start.optimizer, rate))
+    twin = start.copy()
+    try:
+        for _ in range(_STEPS):
+            twin.step()
+    except Misbehaviour:
+        return
+    left = float(getattr(twin.optimizer, rate))
+    if not left < given:
+        return
+
+    def held(step: Callable[..., None]) -> Callable[..., None]:
+        def taken(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
+            setattr(optimizer, rate, given)
+            step(net, loss, optimizer, x, y)
+
+        return taken
+
+    def apply(setup: Setup) -> Setup:
+        assert setup.loop is not None
+        return setup.but(loop=held(setup.loop))
+
+    seen = f"the rate, optimizer.{rate}, is {given:g} at the start and {left:.3g} after {_STEPS} steps"
+    line = f"optimizer.{rate} = {given:g}  # before each step"
+    yield Change("rate-too-small", 71 if left < _FALLEN * given else 47, seen, [(line, apply)], where)
+
+
+__all__ = ["knobs", "loop_rates", "momentum_weight", "penalty_weight"]
