@@ -47,7 +47,7 @@ from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss
 from modnet.kernels.declare import Declares, Setting, Shape
 from modnet.kernels.mathfun import largest
 from modnet.kernels.memory import aligned
-from modnet.kernels.operation import Kind, Memo, Operation, operation
+from modnet.kernels.operation import Kind, Memo, Operation, is_compiled, operation
 from modnet.kernels.softmax_rows import IGNORED, is_right
 
 
@@ -56,6 +56,10 @@ class Z(NamedTuple):
 
     record: np.ndarray
     address: int
+
+
+#: What a compiled loop calls of a loss.
+OPERATIONS = ("forward", "backward", "hits")
 
 
 class PredictionError(ValueError):
@@ -75,13 +79,14 @@ class Loss(Explained, Declares):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        found = [getattr(cls, name, None) for name in ("forward", "backward", "hits")]
+        found = [getattr(cls, name, None) for name in OPERATIONS]
         #: forward, backward and hits; None for one that is not a kernel.
         cls.operations = tuple(op if isinstance(op, Operation) else None for op in found)
         #: Whether a compiled loop can do all that the loss does: nothing is overridden in Python.
-        cls.is_compiled = None not in cls.operations[:2] and (cls.operations[2] is not None or found[2] is Loss.hits)
+        cls.is_compiled = None not in cls.operations[:2] and is_compiled(cls, OPERATIONS, Loss)
+        formulas = [name for op in cls.operations if op is not None for name in op.functions]
         #: `at_once` as a kernel, if the class has one and no class below it has written anew what it does.
-        cls.in_one_pass = _newest(cls, "at_once", ("forward", "backward", "hits"))
+        cls.in_one_pass = _newest(cls, "at_once", (*OPERATIONS, *formulas))
         cls.rows = Memo(cls._make_row)
 
     operations: tuple[Operation | None, ...] = (None, None, None)
@@ -167,7 +172,12 @@ class Loss(Explained, Declares):
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
         """Losses with y and yhat, chosen to matter: what every check of the library runs on."""
         rng = np.random.default_rng(0)
-        return [(cls(), rng.normal(size=shape), rng.normal(size=shape)) for shape in ((4,), (1, 3), (5, 2), (3, 2, 2))]
+        return [(cls(), *cls.drawn(rng, shape)) for shape in ((4,), (1, 3), (5, 2), (3, 2, 2))]
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        """y and yhat of a shape, for `examples`."""
+        return rng.normal(size=shape), rng.normal(size=shape)
 
     # Memory that kernels read.
 
@@ -280,7 +290,7 @@ def _newest(kind: type, name: str, others: tuple[str, ...]) -> Operation | None:
     """The operation of this name, unless a class below the one that has it has written one of the others."""
 
     def depth(name: str) -> int:
-        return next(i for i, base in enumerate(kind.__mro__) if name in vars(base))
+        return next((i for i, base in enumerate(kind.__mro__) if name in vars(base)), len(kind.__mro__))
 
     found = getattr(kind, name, None)
     return found if isinstance(found, Operation) and all(depth(name) <= depth(other) for other in others) else None

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from modnet import losses
-from modnet.kernels import inline
-from modnet.loss import operation
+from modnet.losses.featurewise import at_least
 
 
 class _Loss:
@@ -72,11 +71,6 @@ class CrossEntropieLoss(_Loss, losses.CrossEntropy):
     """
 
 
-@inline
-def _at_least(x, bound):  # a NaN stays NaN
-    return bound if x < bound else x
-
-
 class BCELoss(_Loss, losses.BCE):
     """Binary cross-entropy (entropie croisée binaire): -(y log yhat + (1 - y) log(1 - yhat)), the log at least -100.
 
@@ -90,13 +84,8 @@ class BCELoss(_Loss, losses.BCE):
     array([100.])
     """
 
-    @operation
-    def backward(y, yhat, delta, c):
-        # out = - sum of y log p + (1 - y) log(1 - p)
+    @staticmethod
+    def derivative(y, yhat, c):
         # -y / p + (1 - y) / (1 - p), in two fractions: so it is -1, the slope from below, for y = p = 1, and 1 for y = p = 0
-        bound = yhat.dtype.type(1e-12)
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                p = yhat[i, j]
-                yes, no = y[i, j] / _at_least(p, bound), (c.one - y[i, j]) / _at_least(c.one - p, bound)
-                delta[i, j] = no - yes
+        bound = type(yhat)(1e-12)
+        return (c.one - y) / at_least(c.one - yhat, bound) - y / at_least(yhat, bound)

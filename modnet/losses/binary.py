@@ -20,14 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import inline, inline_always
+from modnet.kernels import Shape, inline_always
 from modnet.kernels.mathfun import exp, log, log1p, sigmoid
-from modnet.loss import Loss, operation, require_probabilities
-
-
-@inline
-def _at_least(x, bound):  # a NaN stays NaN
-    return bound if x < bound else x
+from modnet.loss import operation, require_probabilities
+from modnet.losses.featurewise import Decided, at_least
 
 
 @inline_always
@@ -37,10 +33,10 @@ def _linear(a, y, c):
     turn = np.isinf(a) and a > c.zero
     wrong = c.one - y if turn else y
     score = c.zero if np.isinf(a) and wrong == c.zero else -a if turn else a
-    return _at_least(c.zero if turn else a, c.zero) - score * wrong
+    return at_least(c.zero if turn else a, c.zero) - score * wrong
 
 
-class _Binary(Loss):
+class _Binary(Decided):
     def check_values(self, y: np.ndarray) -> None:
         low, high = y.min(), y.max()
         if low < 0 or high > 1:
@@ -65,25 +61,19 @@ class BCE(_Binary):
     def check_prediction(self, yhat: np.ndarray) -> None:
         require_probabilities(self, yhat, "end the network with Sigmoid(), or take BCEWithLogits(), which takes scores")
 
-    @operation
-    def forward(y, yhat, out, c):
-        # y, yhat = p (batch, features), out (batch,)
-        bound = yhat.dtype.type(-100.0)
-        for i in range(yhat.shape[0]):
-            total = c.zero
-            for j in range(yhat.shape[1]):
-                yes, no = _at_least(log(yhat[i, j]), bound), _at_least(log1p(-yhat[i, j]), bound)
-                total -= y[i, j] * yes + (c.one - y[i, j]) * no                       # (1)
-            out[i] = total
+    @staticmethod
+    def f(y, yhat, c):
+        lowest = type(yhat)(-100.0)
+        return -(y * at_least(log(yhat), lowest) + (c.one - y) * at_least(log1p(-yhat), lowest))  # (1)
 
-    @operation
-    def backward(y, yhat, delta, c):
-        # out = - sum of y log p + (1 - y) log(1 - p)
-        bound = yhat.dtype.type(1e-12)
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                p = yhat[i, j]
-                delta[i, j] = (p - y[i, j]) / _at_least(p * (c.one - p), bound)       # (2)
+    @staticmethod
+    def derivative(y, yhat, c):
+        return (yhat - y) / at_least(yhat * (c.one - yhat), type(yhat)(1e-12))        # (2)
+
+    @staticmethod
+    def is_right(y, yhat, c):
+        # both above 1/2, or neither
+        return (yhat + yhat > c.one) == (y + y > c.one)
 
     def decoded(self, yhat: Any) -> np.ndarray:
         return (np.asarray(yhat) > 0.5).astype(np.int64)
@@ -91,21 +81,9 @@ class BCE(_Binary):
     def probabilities(self, yhat: Any) -> np.ndarray:
         return np.asarray(yhat)
 
-    @operation
-    def hits(y, yhat, out):
-        # right if every feature is on the same side of 1/2 as the truth
-        half = yhat.dtype.type(0.5)
-        for i in range(yhat.shape[0]):
-            wrong = 0
-            for j in range(yhat.shape[1]):
-                wrong += (yhat[i, j] > half) != (y[i, j] > half)
-            out[i] = wrong == 0
-
     @classmethod
-    def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
-        rng = np.random.default_rng(0)
-        shapes = ((4,), (1, 3), (5, 2), (3, 2, 2))
-        return [(cls(), (rng.random(s) > 0.5) * 1.0, rng.uniform(0.05, 0.95, s)) for s in shapes]
+    def drawn(cls, rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        return (rng.random(shape) > 0.5) * 1.0, rng.uniform(0.05, 0.95, shape)
 
 
 class BCEWithLogits(_Binary):
@@ -121,21 +99,18 @@ class BCEWithLogits(_Binary):
     array([   0., 1000.])
     """
 
-    @operation
-    def forward(y, yhat, out, c):
-        # y, yhat = a (batch, features), out (batch,)
-        for i in range(yhat.shape[0]):
-            total = c.zero
-            for j in range(yhat.shape[1]):
-                total += _linear(yhat[i, j], y[i, j], c) + log1p(exp(-abs(yhat[i, j])))  # (1)
-            out[i] = total
+    @staticmethod
+    def f(y, yhat, c):
+        return _linear(yhat, y, c) + log1p(exp(-abs(yhat)))                           # (1)
 
-    @operation
-    def backward(y, yhat, delta):
-        # out = - sum of y log sigmoid(a) + (1 - y) log(1 - sigmoid(a))
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                delta[i, j] = sigmoid(yhat[i, j]) - y[i, j]                           # (2)
+    @staticmethod
+    def derivative(y, yhat, c):
+        return sigmoid(yhat) - y                                                      # (2)
+
+    @staticmethod
+    def is_right(y, yhat, c):
+        # a score above 0 is a probability above 1/2
+        return (yhat > c.zero) == (y + y > c.one)
 
     @operation
     def at_once(y, yhat, out, right, delta, c):
@@ -162,18 +137,6 @@ class BCEWithLogits(_Binary):
         e = np.exp(-np.abs(scores))  # no exponential of a large number
         return np.where(scores >= 0, 1 / (1 + e), e / (1 + e))
 
-    @operation
-    def hits(y, yhat, out, c):
-        # a score above 0 is a probability above 1/2
-        half = yhat.dtype.type(0.5)
-        for i in range(yhat.shape[0]):
-            wrong = 0
-            for j in range(yhat.shape[1]):
-                wrong += (yhat[i, j] > c.zero) != (y[i, j] > half)
-            out[i] = wrong == 0
-
     @classmethod
-    def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
-        rng = np.random.default_rng(0)
-        shapes = ((4,), (1, 3), (5, 2), (3, 2, 2))
-        return [(cls(), rng.random(s), 3 * rng.normal(size=s)) for s in shapes]
+    def drawn(cls, rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        return rng.random(shape), 3 * rng.normal(size=shape)

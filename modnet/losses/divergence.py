@@ -17,17 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import inline
 from modnet.kernels.mathfun import log
-from modnet.loss import Loss, operation, require_probabilities
+from modnet.loss import require_probabilities
+from modnet.losses.featurewise import Featurewise, at_least
 
 
-@inline
-def _at_least(x, bound):  # a NaN stays NaN
-    return bound if x < bound else x
-
-
-class KLDivergence(Loss):
+class KLDivergence(Featurewise):
     """Kullback-Leibler divergence of the prediction from the true probabilities, summed over the features of an example.
 
     Shape
@@ -41,24 +36,14 @@ class KLDivergence(Loss):
     0.6931471805599453
     """
 
-    @operation
-    def forward(y, yhat, out, c):
-        # y, yhat (batch, features), out (batch,)
-        bound = yhat.dtype.type(-100.0)
-        for i in range(yhat.shape[0]):
-            total = c.zero
-            for j in range(yhat.shape[1]):
-                own = log(y[i, j] if y[i, j] > c.zero else c.one)
-                total += y[i, j] * (own - _at_least(log(yhat[i, j]), bound))
-            out[i] = total                                                            # (1)
+    @staticmethod
+    def f(y, yhat, c):
+        own = log(y if y > c.zero else c.one)
+        return y * (own - at_least(log(yhat), type(yhat)(-100.0)))     # (1)
 
-    @operation
-    def backward(y, yhat, delta):
-        # out = sum of y log(y / yhat)
-        bound = yhat.dtype.type(1e-12)
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                delta[i, j] = -y[i, j] / _at_least(yhat[i, j], bound)                 # (2)
+    @staticmethod
+    def derivative(y, yhat, c):
+        return -y / at_least(yhat, type(yhat)(1e-12))                  # (2)
 
     def check_prediction(self, yhat: np.ndarray) -> None:
         require_probabilities(self, yhat, "end the network with Softmax(); of log-probabilities take np.exp")

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from modnet.loss import Loss, Setting, operation
+from modnet.loss import Setting
+from modnet.losses.featurewise import Featurewise
 
 
-class Huber(Loss):
+class Huber(Featurewise):
     """Squared if the error is small, absolute if it is large, summed over the features of an example.
 
     Parameters
@@ -44,25 +45,15 @@ class Huber(Loss):
         super().__init__()
         self.delta = delta
 
-    @operation
-    def forward(y, yhat, out, c):
-        # y, yhat (batch, features), out (batch,)
-        d, half = c.delta, yhat.dtype.type(0.5)
-        for i in range(yhat.shape[0]):
-            total = c.zero
-            for j in range(yhat.shape[1]):
-                e = abs(yhat[i, j] - y[i, j])
-                total += d * (e - half * d) if e > d else half * e * e
-            out[i] = total                                                            # (1)
+    @staticmethod
+    def f(y, yhat, c):
+        d, e, half = c.delta, abs(yhat - y), c.one / (c.one + c.one)
+        return d * (e - half * d) if e > d else half * e * e           # (1)
 
-    @operation
-    def backward(y, yhat, delta, c):
-        # out = sum of e^2 / 2 or d (|e| - d / 2)
-        d = c.delta
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                e = yhat[i, j] - y[i, j]
-                delta[i, j] = d if e > d else -d if e < -d else e                     # (2)
+    @staticmethod
+    def derivative(y, yhat, c):
+        d, e = c.delta, yhat - y
+        return d if e > d else -d if e < -d else e                     # (2)
 
     def __repr__(self) -> str:
         return f"Huber(delta={self.delta:g})"

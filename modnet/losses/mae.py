@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.loss import Loss, operation
+from modnet.losses.featurewise import Featurewise
 
 
-class MAE(Loss):
+class MAE(Featurewise):
     """Absolute error, summed over the features of an example.
 
     Shape
@@ -29,18 +29,10 @@ class MAE(Loss):
     array([1.5])
     """
 
-    @operation
-    def forward(y, yhat, out, c):
-        # y, yhat (batch, features), out (batch,)
-        for i in range(yhat.shape[0]):
-            total = c.zero
-            for j in range(yhat.shape[1]):
-                total += abs(yhat[i, j] - y[i, j])
-            out[i] = total                                                            # (1)
+    @staticmethod
+    def f(y, yhat, c):
+        return abs(yhat - y)                                           # (1)
 
-    @operation
-    def backward(y, yhat, delta):
-        # out = sum of |yhat - y|
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                delta[i, j] = np.sign(yhat[i, j] - y[i, j])                           # (2)
+    @staticmethod
+    def derivative(y, yhat, c):
+        return np.sign(yhat - y)                                       # (2)

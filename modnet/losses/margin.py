@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from modnet.loss import Loss, operation
+from modnet.kernels import Shape
+from modnet.losses.featurewise import Decided, at_least
 
 
-class _Sides(Loss):
+class _Sides(Decided):
     def check_values(self, y: np.ndarray) -> None:
         wrong = y[np.abs(y) != 1]
         if wrong.size:
@@ -33,20 +34,13 @@ class _Sides(Loss):
     def decoded(self, yhat: Any) -> np.ndarray:
         return np.where(np.asarray(yhat) > 0, 1, -1)
 
-    @operation
-    def hits(y, yhat, out):
-        # right if every score has the sign of its label
-        for i in range(yhat.shape[0]):
-            wrong = 0
-            for j in range(yhat.shape[1]):
-                wrong += not (y[i, j] * yhat[i, j] > 0)
-            out[i] = wrong == 0
+    @staticmethod
+    def is_right(y, yhat, c):
+        return y * yhat > c.zero
 
     @classmethod
-    def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
-        rng = np.random.default_rng(0)
-        shapes = ((4,), (1, 3), (5, 2), (3, 2, 2))
-        return [(cls(), np.where(rng.random(s) > 0.5, 1.0, -1.0), 2 * rng.normal(size=s)) for s in shapes]
+    def drawn(cls, rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        return np.where(rng.random(shape) > 0.5, 1.0, -1.0), 2 * rng.normal(size=shape)
 
 
 class Perceptron(_Sides):
@@ -62,22 +56,13 @@ class Perceptron(_Sides):
     array([0., 2.])
     """
 
-    @operation
-    def forward(y, yhat, out, c):
-        # y, yhat (batch, features), out (batch,)
-        for i in range(yhat.shape[0]):
-            total = c.zero
-            for j in range(yhat.shape[1]):
-                behind = -y[i, j] * yhat[i, j]
-                total += c.zero if behind < c.zero else behind
-            out[i] = total                                                            # (1)
+    @staticmethod
+    def f(y, yhat, c):
+        return at_least(-y * yhat, c.zero)                             # (1)
 
-    @operation
-    def backward(y, yhat, delta, c):
-        # out = sum of max(0, -y yhat)
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                delta[i, j] = c.zero if y[i, j] * yhat[i, j] > c.zero else -y[i, j]   # (2)
+    @staticmethod
+    def derivative(y, yhat, c):
+        return c.zero if y * yhat > c.zero else -y                     # (2)
 
 
 class Hinge(_Sides):
@@ -93,19 +78,10 @@ class Hinge(_Sides):
     array([0.5, 3. ])
     """
 
-    @operation
-    def forward(y, yhat, out, c):
-        # y, yhat (batch, features), out (batch,)
-        for i in range(yhat.shape[0]):
-            total = c.zero
-            for j in range(yhat.shape[1]):
-                short = c.one - y[i, j] * yhat[i, j]
-                total += c.zero if short < c.zero else short
-            out[i] = total                                                            # (1)
+    @staticmethod
+    def f(y, yhat, c):
+        return at_least(c.one - y * yhat, c.zero)                      # (1)
 
-    @operation
-    def backward(y, yhat, delta, c):
-        # out = sum of max(0, 1 - y yhat)
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                delta[i, j] = c.zero if y[i, j] * yhat[i, j] >= c.one else -y[i, j]   # (2)
+    @staticmethod
+    def derivative(y, yhat, c):
+        return c.zero if y * yhat >= c.one else -y                     # (2)

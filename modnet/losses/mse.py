@@ -10,10 +10,11 @@ The mean is over examples, not features: `loss(y, yhat)` is the mean of (1).
 
 from __future__ import annotations
 
-from modnet.loss import Loss, operation
+from modnet.loss import operation
+from modnet.losses.featurewise import Featurewise
 
 
-class MSE(Loss):
+class MSE(Featurewise):
     """Squared error, summed over the features of an example.
 
     Shape
@@ -26,21 +27,13 @@ class MSE(Loss):
     array([0.25])
     """
 
-    @operation
-    def forward(y, yhat, out, c):
-        # y, yhat (batch, features), out (batch,)
-        for i in range(yhat.shape[0]):
-            total = c.zero
-            for j in range(yhat.shape[1]):
-                total += (yhat[i, j] - y[i, j]) * (yhat[i, j] - y[i, j])
-            out[i] = total                                                            # (1)
+    @staticmethod
+    def f(y, yhat, c):
+        return (yhat - y) * (yhat - y)                                 # (1)
 
-    @operation
-    def backward(y, yhat, delta):
-        # out = sum of (yhat - y)^2
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                delta[i, j] = (yhat[i, j] - y[i, j]) + (yhat[i, j] - y[i, j])         # (2)
+    @staticmethod
+    def derivative(y, yhat, c):
+        return (yhat - y) + (yhat - y)                                 # (2)
 
     @operation
     def at_once(y, yhat, out, delta, c):

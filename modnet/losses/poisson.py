@@ -13,15 +13,14 @@ Reference: P. McCullagh and J. Nelder, Generalized linear models, 2nd edition, C
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from modnet.kernels import Shape
 from modnet.kernels.mathfun import exp, log
-from modnet.loss import Loss, operation
+from modnet.losses.featurewise import Featurewise
 
 
-class Poisson(Loss):
+class Poisson(Featurewise):
     """Half the Poisson deviance, summed over the features of an example; the prediction is the logarithm of the rate.
 
     Shape
@@ -38,26 +37,14 @@ class Poisson(Loss):
         if y.min() < 0:
             raise ValueError(f"{self}: y holds {y.min():g}, expected numbers that are not negative")
 
-    @operation
-    def forward(y, yhat, out, c):
-        # y, yhat = a (batch, features), out (batch,)
-        for i in range(yhat.shape[0]):
-            total = c.zero
-            for j in range(yhat.shape[1]):
-                total += exp(yhat[i, j])
-                if y[i, j] != c.zero:
-                    total += y[i, j] * (log(y[i, j]) - yhat[i, j] - c.one)                # (1)
-            out[i] = total
+    @staticmethod
+    def f(y, yhat, c):
+        return exp(yhat) + (c.zero if y == c.zero else y * (log(y) - yhat - c.one))        # (1)
 
-    @operation
-    def backward(y, yhat, delta):
-        # out = sum of exp(a) - y a + y log y - y
-        for i in range(yhat.shape[0]):
-            for j in range(yhat.shape[1]):
-                delta[i, j] = exp(yhat[i, j]) - y[i, j]                                   # (2)
+    @staticmethod
+    def derivative(y, yhat, c):
+        return exp(yhat) - y                                                               # (2)
 
     @classmethod
-    def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
-        rng = np.random.default_rng(0)
-        shapes = ((4,), (1, 3), (5, 2), (3, 2, 2))
-        return [(cls(), rng.poisson(2.0, s) * 1.0, rng.normal(size=s)) for s in shapes]
+    def drawn(cls, rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        return rng.poisson(2.0, shape) * 1.0, rng.normal(size=shape)
