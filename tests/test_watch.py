@@ -77,6 +77,17 @@ def test_deltas_are_derivatives_by_each_output():
         assert found[1][index] == pytest.approx((loss(up) - loss(down)) / (2 * h), rel=1e-6, abs=1e-8)
 
 
+def test_deltas_of_the_librarys_modules_are_the_same_beside_somebody_elses():
+    delta = np.random.default_rng(2).normal(size=(6, 2))
+    found = [
+        deltas(activations(Sequential(*first, Linear(3, 2, rng=0), Tanh()), X), delta)[-2:]
+        for first in ([Identity()], [Square()])
+    ]
+    out = Sequential(Square(), Linear(3, 2, rng=0), Tanh()).forward(X)
+    np.testing.assert_allclose(found[1][0], delta * (1 - out**2), rtol=1e-12)
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
 def test_watching_leaves_gradients_as_they_were():
     net = network()
     net.zero_grad()
@@ -103,6 +114,8 @@ def test_profile_has_a_row_for_every_module_and_its_times_add_up():
     assert all(forward > 0 for _, forward, _, _ in profile.rows)
     assert profile.rows[0][3] == 0, "the first module's delta is not needed"
     assert "[2][1] Square" in str(profile)
+    profile = Profile(Sequential(Residual(Linear(3, 3, rng=0)), Tanh()), X, repeats=1)
+    assert [name for name, *_ in profile.rows] == ["[0][0] Linear(3 -> 3)", "[1] Tanh()"]
 
 
 @pytest.mark.parametrize(

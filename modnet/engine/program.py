@@ -247,7 +247,7 @@ class _Wiring:
 
     def named(self, what: Any) -> str:
         """A module or container at its place, as errors call it."""
-        name = type(what).__name__ if hasattr(what, "wire") else Foreign.name_of(what)
+        name = Foreign.name_of(what)
         return f"{self.place} {name}" if self.path else self.place
 
 

@@ -6,6 +6,7 @@ Calls in any order are in `test_any_order`, threads in `test_threads`; here is e
 import copy
 import gc
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from modnet import (
     Residual,
     Sequential,
     Tanh,
+    Tied,
     fit,
     predict,
 )
@@ -539,3 +541,25 @@ def test_inputs_without_numbers_give_outputs_without_numbers(make):
     shape = {Embedding: (2, 0), MaxPool1D: (2, 3, 0), Tanh: (2, 0), Linear: (2, 0, 3)}[type(layer)]
     for module in (layer, Sequential(make())):
         assert module.forward(np.ones(shape)).size == 0
+
+
+def test_a_network_that_uses_the_weight_of_another_sees_that_it_has_changed():
+    linear = Linear(2, 3, rng=0)
+    owner, net = Sequential(linear), Sequential(Linear(3, 3, rng=1), Tied(linear), Tanh())
+    x, delta = np.random.default_rng(0).normal(size=(5, 3)), np.ones((5, 2))
+    net.forward(x)
+    owner[0].weight *= 0.5
+    got = net.backward_delta(x, delta)
+    twin = copy.deepcopy(net)
+    np.testing.assert_allclose(got, twin.backward_delta(x, delta), rtol=1e-12)
+
+
+def test_a_forward_in_training_beside_a_fit_counts_as_one():
+    net = Sequential(Dropout(0.5, rng=0))
+    x = np.ones((20, 20))
+    net.forward(x)
+    with ThreadPoolExecutor(1) as other, net.storage.writing("here"):
+        beside, repeated = other.submit(lambda: (net.forward(x), net.backward_delta(x, x))).result()
+    assert net[0].draws == (2, 2)
+    np.testing.assert_array_equal(beside, repeated)
+    assert not np.array_equal(beside, net.forward(x))

@@ -32,7 +32,7 @@ def test_discovery_finds_the_optimizers_that_the_package_names():
 @every_example
 def test_what_a_rule_is_made_with_is_fixed_but_for_its_rate(kind, index):
     optimizer = kind.examples()[index]
-    for name in set(inspect.signature(kind).parameters) - {"lr", "clip_norm", "rng"}:
+    for name in {*inspect.signature(kind).parameters, *kind.layout.settings} - {"lr", "clip_norm", "rng"}:
         with pytest.raises(AttributeError, match=name):
             setattr(optimizer, name, getattr(optimizer, name))
 
@@ -403,6 +403,7 @@ RATE = "a positive number or a schedule"
         (lambda: Adadelta(rho=-0.1), ValueError, "Adadelta: rho is -0.1, expected from 0 up to 1"),
         (lambda: Adadelta(lr=0), ValueError, f"Adadelta: lr is 0, expected {RATE}"),
         (lambda: Rprop(etas=(0.5, 0.9)), ValueError, "Rprop: etas[1] is 0.9, expected a number above 1"),
+        (lambda: Rprop(etas=(1.5, 2)), ValueError, "Rprop: etas[0] is 1.5, expected a number between 0 and 1"),
         (lambda: Rprop(etas=0.5), TypeError, "Rprop: etas is 0.5, expected a pair of numbers"),
         (lambda: Rprop(step_sizes=(1e-2, 1e-3)), ValueError, "Rprop: step_sizes[1] is 0.001, expected at least 0.01"),
         (lambda: Rprop(clip_norm=0), ValueError, "Rprop: clip_norm is 0, expected a positive number, or None"),

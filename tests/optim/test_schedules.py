@@ -180,6 +180,13 @@ def test_the_rates_of_fit_are_those_by_hand(schedule):
     np.testing.assert_allclose(history.metrics["lr"], expected[::4], rtol=1e-14)
 
 
+def test_the_next_rates_begin_at_the_step_that_comes():
+    optimizer = SGD(ExponentialDecay(0.1, factor=0.9, per="step")).attach(Linear(1, 1))
+    for steps in range(4):
+        np.testing.assert_allclose(optimizer.rates(5), 0.1 * 0.9 ** (steps + np.arange(5)), rtol=1e-14)
+        optimizer.step()
+
+
 def test_a_schedule_that_stays_changes_nothing():
     X, y = data()
     nets = [network(), network()]

@@ -38,13 +38,17 @@ def said(net, loss, y, optimizer=None, inputs=X, **options):
 
 
 @pytest.mark.parametrize(
-    ("end", "loss", "y"),
-    [(Softmax(), CrossEntropy(), LABELS), (Sigmoid(), CrossEntropy(), LABELS), (Sigmoid(), BCEWithLogits(), np.eye(2)[LABELS])],
+    ("end", "loss", "y", "contained", "instead"),
+    [
+        (Softmax(), CrossEntropy(), LABELS, "softmax", "NLL() after LogSoftmax()"),
+        (Sigmoid(), CrossEntropy(), LABELS, "softmax", "NLL() after LogSoftmax()"),
+        (Sigmoid(), BCEWithLogits(), np.eye(2)[LABELS], "sigmoid", "BCE()"),
+    ],
 )
-def test_the_softmax_that_the_loss_contains_is_named_once(end, loss, y):
+def test_the_softmax_that_the_loss_contains_is_named_once(end, loss, y, contained, instead):
     told, history = said(Sequential(Linear(3, 2, rng=0), end), loss, y)
     assert len(told) == 1
-    assert f"ends with {end}, and {loss} contains" in told[0]
+    assert f"ends with {end}, and {loss} contains the {contained}: leave it out of the network, or take {instead};" in told[0]
     assert "leave it out of the network" in repr(history)
 
 
@@ -115,6 +119,16 @@ def test_a_loss_that_did_not_fall_points_to_check_training():
     told, history = said(Sequential(Linear(3, 2, rng=0)), CrossEntropy(), LABELS * 0 + (X[:, 0] ** 2 > 0.5), SGD(1e-9), epochs=60)
     assert "the loss did not fall" in told[0]
     assert "check_training" in repr(history)
+
+
+def test_a_loss_that_takes_no_constant_prediction_is_not_compared_with_one():
+    class Picky(MSE):
+        def forward(self, y, yhat):
+            if not np.ptp(yhat):
+                raise ValueError("a constant")
+            return super().forward(y, yhat)
+
+    assert said(Sequential(Linear(3, 1, rng=0)), Picky(), X[:, :1] ** 2, SGD(1e-9), epochs=60)[0] == []
 
 
 def test_a_training_that_has_nothing_left_to_learn_is_not_spoken_of():
