@@ -101,6 +101,16 @@ class Looped(Sequential):
         return X
 
 
+class Halved(Sequential):
+    """A student's container with the two halves of backward written anew."""
+
+    def backward_update_gradient(self, input, delta):
+        super().backward_update_gradient(input, delta)
+
+    def backward_delta(self, input, delta):
+        return super().backward_delta(input, delta)
+
+
 # --- what networks are made of ---------------------------------------------------------------------------------------
 
 
@@ -134,6 +144,7 @@ BLOCKS = [
     lambda r: [Reshape(1, F), Flatten()],
     lambda r: [Spoken(Tanh(), Linear(F, F, rng=r))],
     lambda r: _twice(Spoken(Dropout(0.3, rng=r), BatchNorm(F, eps=0.3)), Tanh()),
+    lambda r: _twice(Halved(Dropout(0.3, rng=r), Linear(F, F, rng=r), BatchNorm(F, eps=0.3)), Tanh()),
     lambda r: [Looped(Dropout(0.3, rng=r), Spoken(BatchNorm(F, eps=0.3), Dropout(0.2, rng=r)))],
     lambda r: [Sequential(Sequential(Linear(F, F, rng=r), Dropout(0.2, rng=r)), Identity())],
 ]
@@ -1026,11 +1037,16 @@ class AnyOrder(RuleBasedStateMachine):
         training = in_training_in_fit(net, heeds_frozen=not fresh)
         draws = any(training(leaf) for leaf in leaves if isinstance(leaf, Dropout | BatchNorm))
         numbers = Numbers(unique([*leaves, *trial.leaves]))
+        shake = 1e-6 if net.dtype == np.float32 else 1e-13  # more than rounding: whether the training magnifies it
+        shaken, other = numbers.shaken(shake), trial.for_copy(trial.optimizer, trial.net, trial.leaves)
+        how = epochs, size, training, int(net.storage.draws[0]), draws
         try:
-            losses, kink = follow_fit(net, numbers, x, y, trial, epochs, size, training, int(net.storage.draws[0]), draws)
+            with np.errstate(all="ignore"):
+                losses, kink = follow_fit(net, numbers, x, y, trial, *how)
+                moved = np.abs(np.array(losses) - follow_fit(net, shaken, x, y, other, *how)[0]).max()
         except Refused:
             self.refuses(fit, net, x, y, MSE(), optimizer, **options)
-            if any(isinstance(container, Spoken | Looped) for container in containers_of(net)):
+            if any(isinstance(container, Spoken | Looped | Halved) for container in containers_of(net)):
                 self.allow(leaves, "all")  # its own forward refused, in the middle of an epoch
                 self.followers = [other for other in self.followers if other.net is not net]
             return
@@ -1042,7 +1058,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.allow([leaf for leaf in leaves if parts_that_move(leaf, trial)], "parameter")
         self.allow(leaves, "gradient", "draw", "state", *(["mode"] if fresh else []))
         self.require_attached_to_all(trial)
-        if kink < 1e-3 or not np.isfinite(losses).all() or max(losses) > 1e3:
+        if kink < 1e-3 or not np.isfinite(losses).all() or max(losses) > 1e3 or not moved < 1e3 * shake * (1 + max(losses)):
             if not fresh:
                 self.followers.remove(follower)
             return

@@ -108,6 +108,12 @@ class Numbers(dict):
         for name, array in {**parameters_of(leaf), **state_of(leaf)}.items():
             self[id(leaf), name] = np.array(array, np.float64)
 
+    def shaken(self, relative):
+        """A copy, with each number moved by a part of itself."""
+        found, rng = Numbers(), np.random.default_rng(0)
+        found.update({key: array * (1 + relative * rng.uniform(-1, 1, array.shape)) for key, array in self.items()})
+        return found
+
     def of(self, leaf, name):
         if (id(leaf), name) not in self:
             self.take(leaf)  # the weight of a Linear that is in another network
