@@ -33,7 +33,7 @@ NO_CACHE := --ignore tests/kernels/test_cache.py --ignore tests/kernels/test_shi
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples examples-short notebooks test-notebooks playground test-playground docs docs-short \
-	warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files test-machine-code mutation \
+	warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files test-machine-code test-dask mutation \
 	test-every-float32 lint format lines bench bench-check bench-estimators drop-in conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
@@ -98,6 +98,10 @@ test-any-order: $(DEV) ## public calls in any order for SECONDS=3600, each answe
 test-altered-files: $(DEV) ## files altered in 100,000 ways, none of which may load as if whole; kills while saving (minutes)
 	MODNET_ALTERED_FILES=100000 MODNET_KILLS=300 $(VENV)/bin/python -m pytest tests/persistence/test_hostile_files.py \
 		tests/persistence/test_hostile_places.py
+
+test-dask: $(DEV) ## the example that searches over the workers of a Dask cluster, in an environment with Dask
+	$(VENV)/bin/python $(PIP) "dask[distributed]"
+	$(VENV)/bin/python -m pytest tests/estimators/test_dask.py
 
 mutation: $(DEV) ## change the library's code in N=300 ways and see whether the tests notice (slow)
 	$(VENV)/bin/python $(PIP) cosmic-ray

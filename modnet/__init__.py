@@ -1,9 +1,11 @@
 """modnet: neural-network modules whose backpropagation is written by hand, layer by layer."""
 
+import sys as _sys
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from modnet import initializers, losses, modules, optim
+from modnet.hints import Modules as _Modules
 from modnet.hints import names_of as _names_of
 from modnet.initializers import SymmetryWarning
 from modnet.loss import Loss
@@ -29,6 +31,9 @@ def __getattr__(name: str) -> _Any:
         return _import_module(f"modnet.{name}")
     return _names_of("modnet")(name)
 
+
+if _Modules not in _sys.meta_path:
+    _sys.meta_path.append(_Modules)
 
 __all__ = [
     "Callback",

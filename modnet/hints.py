@@ -1,8 +1,9 @@
 """What to write instead, for people who come from scikit-learn, Keras or PyTorch.
 
-The tables say what other libraries' names are called here. `explained` reads them for a function's arguments, `Explained` for
-those of the constructors of a class and all that are made from it, `names_of` for the names of a package, `missing_attribute`
-and `Elsewhere` for attributes, `such_as` for text and classes where an object is meant.
+The tables say what other libraries' names are called here. `explained` reads them for a function's arguments, `habits` and
+`refuse` for those of methods that are called millions of times, `Explained` for those of the constructors of a class and all
+that are made from it, `names_of` for the names of a package, `Modules` for its modules, `missing_attribute` and `Elsewhere` for
+attributes, `such_as` for text and classes where an object is meant.
 """
 
 from __future__ import annotations
@@ -59,6 +60,55 @@ FIT = {
     "workers": "leave it out; X may be an iterable that reads ahead",
 }  # fmt: skip
 
+#: Arguments that other libraries' networks, losses and files are called with.
+CALL = {
+    "training": "the mode is the network's: net.train() or net.eval()",
+    "train": "the mode is the network's: net.train() or net.eval()",
+    "mask": "leave it out: a label to ignore is CrossEntropy(ignore_index=-1)",
+    "sample_weight": "weights belong to fit(..., sample_weight=weights) and evaluate(..., sample_weight=weights)",
+    "reduction": "loss.forward gives the loss of each example, loss(y, yhat) their mean",
+    "set_to_none": "leave it out",
+    "lr": "write gradient_step=0.01",
+    "learning_rate": "write gradient_step=0.01",
+    "strict": "leave it out: all arrays are taken, or none",
+    "map_location": "everything runs on the processor; leave it out",
+    "weights_only": "leave it out: no file of modnet holds code",
+    "compile": "leave it out: there is nothing to compile",
+    "custom_objects": "write classes=[MyModule]",
+    "overwrite": "leave it out: a file that is there is replaced, whole or not at all",
+    "verbose": "leave it out",
+    "batch_size": "leave it out",
+}  # fmt: skip
+
+#: Arguments that other libraries' predict and evaluate have.
+PREDICT = {
+    "training": "leave it out: the network is in evaluation mode",
+    "train": "leave it out: the network is in evaluation mode",
+    "verbose": "leave it out",
+    "callbacks": "leave it out",
+    "steps": "leave it out",
+}  # fmt: skip
+
+#: Arguments that other libraries' fit has, for an estimator: they belong to its constructor.
+ESTIMATOR_FIT = {
+    "epochs": "it belongs to the constructor: max_iter=100",
+    "n_epochs": "it belongs to the constructor: max_iter=100",
+    "max_iter": "it belongs to the constructor",
+    "batch_size": "it belongs to the constructor",
+    "verbose": "it belongs to the constructor",
+    "shuffle": "it belongs to the constructor",
+    "early_stopping": "it belongs to the constructor",
+    "class_weight": "it belongs to the constructor",
+    "random_state": "it belongs to the constructor",
+    "learning_rate": "it belongs to the constructor: learning_rate_init=0.001",
+    "lr": "it belongs to the constructor: learning_rate_init=0.001",
+    "patience": "it belongs to the constructor: early_stopping=True, n_iter_no_change=10",
+    "validation_split": "it belongs to the constructor: early_stopping=True, validation_fraction=0.1",
+    "validation_data": "examples are held back by the constructor: early_stopping=True, validation_fraction=0.1",
+    "eval_set": "examples are held back by the constructor: early_stopping=True, validation_fraction=0.1",
+    "callbacks": "modnet.fit has callbacks; give it the network itself",
+}  # fmt: skip
+
 #: Methods that other libraries' networks have.
 MODULE = {
     "fit": "train with modnet.fit(net, X, y, loss=..., optimizer=...)",
@@ -92,6 +142,11 @@ MODULE = {
     "b": "write bias",
     "zero_gradients": "write net.zero_grad()",
     "apply": "write for module in net.leaves(): ...",
+    "named_modules": "the modules are the network's items: net[0], list(net)",
+    "named_children": "the modules are the network's items: net[0], list(net)",
+    "register_buffer": "declare it: running_mean = State(\"features\"), or keep an array as an attribute",
+    "register_parameter": "declare it: weight = Parameter(\"features\"), or keep the array as _parameters",
+    "freeze": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
     "reset_parameters": "make the network anew, with rng=0 in its modules",
     "requires_grad_": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
     "trainable": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
@@ -256,6 +311,19 @@ ADVICE = {
     "nn": "modules and losses are modnet.Linear, modnet.CrossEntropy and so on",
     "layers": "modules are modnet.Linear, modnet.Conv2D and so on",
     "models": "a network is modnet.Sequential(...)",
+    "keras": "a network is modnet.Sequential(...), trained by modnet.fit",
+    "activations": "each activation is a module: modnet.ReLU()",
+    "functions": "each function is a module: modnet.ReLU().forward(X)",
+    "init": "give it to the module: modnet.Linear(4, 8, init=\"he_normal\")",
+    "regularizers": "the penalty on weights belongs to the optimizer: optim.AdamW(weight_decay=0.01)",
+    "optimizer": "optimizers are modnet.optim.Adam and so on",
+    "neural_network": "the estimators are modnet.estimators.NetClassifier and modnet.estimators.NetRegressor",
+    "utils": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
+    "data": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X; modnet.datasets has data",
+    "autograd": "derivatives are written by hand: net.backward(X, delta) adds the gradients",
+    "Variable": "everything takes numpy's arrays: np.array(...)",
+    "random": "give rng=0 to each module that draws, and to fit",
+    "set_default_dtype": "write net.astype('float32')",
     "optimizers": "optimizers are modnet.optim.Adam and so on",
     "functional": "each function is a module: modnet.ReLU().forward(X)",
     "DataLoader": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
@@ -284,10 +352,11 @@ def explained(hints: Mapping[str, str]) -> Callable[[Function], Function]:
 
         @functools.wraps(function)
         def called(*arguments: Any, **given: Any) -> Any:
-            if not known.issuperset(given):
-                name = next(name for name in given if name not in known)
-                advice = hints.get(name) or _near(name, own)
-                raise TypeError(f"{function.__name__}: got {name}, which it does not have; {advice}")
+            if given and not known.issuperset(given):
+                who = function.__name__
+                if own and own[0] == "self":
+                    who = f"{type(arguments[0]).__name__}.{who}" if arguments else function.__qualname__
+                _refuse(who, own, given, hints)
             return function(*arguments, **given)
 
         return called  # type: ignore[return-value]
@@ -295,7 +364,28 @@ def explained(hints: Mapping[str, str]) -> Callable[[Function], Function]:
     return decorate
 
 
+def habits(method: Function) -> Function:
+    """Decorator of a method that takes any name and refuses them all: help shows it without."""
+    found = inspect.signature(method)
+    method.__signature__ = found.replace(  # type: ignore[attr-defined]
+        parameters=[p for p in found.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    )
+    return method
+
+
+def refuse(thing: Any, name: str, given: Mapping[str, Any]) -> None:
+    """TypeError for arguments that a method does not have: quicker, where there are none, than `explained` around it."""
+    own = list(inspect.signature(getattr(thing, name)).parameters)
+    _refuse(type(thing).__name__ + ("" if name == "__call__" else f".{name}"), own, given, CALL)
+
+
+def _refuse(who: str, own: list[str], given: Mapping[str, Any], hints: Mapping[str, str]) -> None:
+    name = next(name for name in given if name not in own)
+    raise TypeError(f"{who}: got {name}, which it does not have; {hints.get(name) or _near(name, own)}")
+
+
 def _near(name: str, own: list[str]) -> str:
+    own = own[1:] if own[:1] == ["self"] else own
     near = difflib.get_close_matches(name, own, 1, 0.7)
     if near:
         return f"do you mean {near[0]}?"
@@ -340,7 +430,7 @@ def _constructor(kind: type) -> tuple[list[str], bool]:
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     # A decorator may take more names than the constructor that it shows.
     taken = [*parameters, *inspect.signature(kind.__init__, follow_wrapped=False).parameters.values()]  # type: ignore[misc]
-    return named, any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in taken)
+    return named, any(p.kind is p.VAR_KEYWORD for p in taken)
 
 
 def _refuse_for_constructor(kind: type, own: list[str], arguments: tuple[Any, ...], given: Mapping[str, Any]) -> None:
@@ -371,16 +461,42 @@ def names_of(package: str) -> Callable[[str], Any]:
         while asked.f_code.co_name == "__getattr__" and asked.f_back is not None:
             asked = asked.f_back
         is_import = asked.f_code.co_code[asked.f_lasti] == opmap["IMPORT_FROM"]
-        error = ImportError if is_import else AttributeError
-        public = [own for own in sys.modules[package].__all__ if own.lower() == name.lower()]
-        if name in NAMES or public:
-            same = f"{package}.{public[0]}" if public else f"modnet.{NAMES[name]}"
-            raise error(f"{package} has no {name}; the same is {same}")
-        if name in ADVICE:
-            raise error(f"{package} has no {name}; {ADVICE[name]}")
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = _elsewhere(package, name)
+        if found is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        raise ImportError(found) if is_import else AttributeError(found)
 
     return missing_name
+
+
+def _elsewhere(package: str, name: str) -> str | None:
+    """What is said about a name of another library; None for any other name."""
+    public = [own for own in getattr(sys.modules.get(package), "__all__", ()) if own.lower() == name.lower()]
+    if public or name in NAMES:
+        return f"{package} has no {name}; the same is {f'{package}.{public[0]}' if public else f'modnet.{NAMES[name]}'}"
+    return f"{package} has no {name}; {ADVICE[name]}" if name in ADVICE else None
+
+
+class Modules:
+    """The last of `sys.meta_path`: ``import modnet.nn`` is told what to write.
+
+    Who only asks whether there is such a module is told no.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        """None, or a ModuleNotFoundError with what to write if the module is asked for by an import."""
+        package, _, last = name.rpartition(".")
+        if not package or package.partition(".")[0] != "modnet":
+            return
+        asked = sys._getframe(1).f_back
+        if asked is None or asked.f_code.co_name != "_find_and_load_unlocked":
+            return
+        if last in getattr(sys.modules.get(package), "__all__", ()):
+            raise ModuleNotFoundError(f"{name} is no module; write from {package} import {last}", name=name)
+        found = _elsewhere(package, last)
+        if found is not None:
+            raise ModuleNotFoundError(found, name=name)
 
 
 def missing_attribute(thing: Any, name: str, hints: Mapping[str, str]) -> Any:

@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.hints import Explained
+from modnet import hints
 from modnet.inputs import all_text, as_batch, as_targets
 from modnet.kernels import flat, in_rows
 from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss_at_once, enter_loss_backward
@@ -66,7 +66,7 @@ class PredictionError(ValueError):
     """A prediction that has no meaning for a loss."""
 
 
-class Loss(Explained, Declares):
+class Loss(hints.Explained, Declares):
     """What every loss does. A class of your own overrides `forward` and `backward`.
 
     Shape
@@ -132,8 +132,11 @@ class Loss(Explained, Declares):
         """The axes of one example's prediction over which losses add up, so that each position may have a weight."""
         return yhat_shape[1:]
 
-    def __call__(self, y: Any, yhat: Any) -> float:
+    @hints.habits
+    def __call__(self, y: Any, yhat: Any, **given: Any) -> float:
         """The mean loss over the batch."""
+        if given:
+            hints.refuse(self, "__call__", given)
         return float(np.mean(self.forward(y, yhat)))
 
     def __repr__(self) -> str:
@@ -244,7 +247,9 @@ def _take(loss: Any, operation: Operation, y: Any, yhat: Any) -> tuple[np.ndarra
 
 
 def _forward(operation: Operation) -> Any:
-    def forward(self: Any, y: Any, yhat: Any) -> np.ndarray:
+    def forward(self: Any, y: Any, yhat: Any, **given: Any) -> np.ndarray:
+        if given:
+            hints.refuse(self, "forward", given)
         prediction, target, z, address = _take(self, operation, y, yhat)
         out = np.empty(len(prediction), prediction.dtype)
         enter_loss.call(address, target, prediction, out, z.address, self._settings()[1])

@@ -139,8 +139,9 @@ class Module(hints.Explained, Declares):
         """The output for a batch: (batch, ...) -> (batch, ...)."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
-    def __call__(self, X: Any) -> Any:
-        return self.forward(X)
+    @hints.habits
+    def __call__(self, X: Any, **given: Any) -> Any:
+        return self.forward(X, **given) if given else self.forward(X)
 
     def backward_update_gradient(self, input: Any, delta: Any) -> None:
         """Add dL/dparameters, summed over the batch, to the gradient. Nothing to do without parameters."""
@@ -151,8 +152,11 @@ class Module(hints.Explained, Declares):
             raise ValueError(f"{self}: {NO_DERIVATIVE}")
         raise NotImplementedError(f"{type(self).__name__} has no backward_delta")
 
-    def zero_grad(self) -> None:
+    @hints.habits
+    def zero_grad(self, **given: Any) -> None:
         """Set the gradient to zero."""
+        if given:
+            hints.refuse(self, "zero_grad", given)
         if has_storage(self):
             with self._storage.writing(self):
                 self.block("gradient")[:] = 0
@@ -161,8 +165,11 @@ class Module(hints.Explained, Declares):
         elif self._parameters is not None:
             self._gradient = np.zeros_like(self._parameters)
 
-    def update_parameters(self, gradient_step: float = 1e-3) -> None:
+    @hints.habits
+    def update_parameters(self, gradient_step: float = 1e-3, **given: Any) -> None:
         """One step against the gradient: parameters -= gradient_step * gradient."""
+        if given:
+            hints.refuse(self, "update_parameters", given)
         if has_storage(self):
             with self._storage.writing(self):
                 parameters = self.block("parameters")
@@ -199,6 +206,7 @@ class Module(hints.Explained, Declares):
         """All arrays that a prediction depends on, parameters and state, by name; in a network by place. Copies."""
         return {name: np.array(array) for name, array in state_arrays(self).items()}
 
+    @hints.explained(hints.CALL)
     def load_state_dict(self, arrays: Any) -> Any:
         """Take the arrays that `state_dict` of a module built alike gave: all or, on an error, none. Returns the module."""
         load_state_arrays(self, arrays, type(self).__name__ if hasattr(self, "wire") else str(self))
@@ -435,7 +443,9 @@ def _last_draw(module: Any) -> int:
 
 
 def _forward(operation: Operation) -> Any:
-    def forward(self: Any, X: Any) -> np.ndarray:
+    def forward(self: Any, X: Any, **given: Any) -> np.ndarray:
+        if given:
+            hints.refuse(self, "forward", given)
         x, bound = _take(self, X)
         draw = 0
         if inside.repeats:  # a class that repeats its forward holds this module

@@ -1,8 +1,10 @@
 """Habits of other libraries meet a sentence that says what to write; and what it says works."""
 
 import copy
+import importlib.util
 import inspect
 import pickle
+import pkgutil
 import re
 
 import numpy as np
@@ -70,13 +72,28 @@ def test_an_argument_with_a_slip_of_the_pen():
         ("NetClassifier(epochs=3)", "NetClassifier: got epochs, which it does not have; write max_iter=...", "NetClassifier(max_iter=3)"),
         ("NetClassifier(optimizer='rmsprop').fit(X, Y)", "such as RMSprop(lr=1e-3)", "NetClassifier(optimizer=RMSprop(lr=1e-3))"),
         ("net.train(3)", "train's mode is 3, expected True or False", "net.train(False)"),
+        ("net(X, training=True)", "the mode is the network's: net.train() or net.eval()", "net.train()(X)"),
+        ("net[0](X, training=False)", "Linear.forward: got training, which it does not have; the mode is", "net[0].eval()(X)"),
+        ("net.forward(X, mask=X)", "leave it out", "net.forward(X)"),
+        ("net.zero_grad(set_to_none=True)", "Sequential.zero_grad: got set_to_none, which it does not have; leave it out", "net.zero_grad()"),
+        ("net[0].update_parameters(lr=0.1)", "write gradient_step=0.01", "net[0].update_parameters(gradient_step=0.1)"),
+        ("net.load_state_dict(net.state_dict(), strict=False)", "all arrays are taken, or none", "net.load_state_dict(net.state_dict())"),
+        ("CrossEntropy()(Y, net(X), sample_weight=X)", "CrossEntropy: got sample_weight, which it does not have; weights belong to fit(",
+         "evaluate(net, X, Y, loss=CrossEntropy(), sample_weight=np.ones(4))"),
+        ("predict(net, X, training=False)", "leave it out: the network is in evaluation mode", "predict(net, X)"),
+        ("modnet.load('x', map_location='cpu')", "leave it out", "modnet.load"),
+        ("Sequential(input_shape=(2,))", "leave it out: the sizes of a module are its own arguments", "Sequential(Linear(2, 2))"),
+        ("Adam(net.parameters, 0.1)", "the network comes later: fit(net, X, y, loss, optimizer), or optimizer.attach(net)", "Adam(0.1).attach(net)"),
+        ("StepDecay(optimizer, 10)", "SGD(StepDecay(0.1, every=10, factor=0.5))", "SGD(StepDecay(0.1, every=10, factor=0.5))"),
+        ("NetClassifier().fit(X, Y, epochs=3)", "it belongs to the constructor: max_iter=100", "NetClassifier(max_iter=100)"),
+        ("NetClassifier().predict(X, batch_size=3)", "NetClassifier.predict: got batch_size, which it does not have; leave it out", "NetClassifier()"),
         ("net.modules()", "net[0], list(net)", "net[0], list(net)"),
         ("net.to('cpu')", "net.astype('float32')", "net.astype('float32')"),
     ],
 )  # fmt: skip
 def test_a_habit_meets_a_hint_that_works(wrong, said, right):
     names = {**vars(modnet), **vars(optim), "NetClassifier": NetClassifier, "X": X, "Y": Y, "modnet": modnet}
-    names |= {"net": Sequential(Linear(2, 2, rng=0)), "optimizer": Adam(), "history": modnet.History()}
+    names |= {"np": np, "net": Sequential(Linear(2, 2, rng=0)), "optimizer": Adam(), "history": modnet.History()}
     names["history"].metrics["accuracy"] = []
     with pytest.raises((TypeError, AttributeError, ValueError)) as raised:
         eval(wrong, names)
@@ -85,12 +102,52 @@ def test_a_habit_meets_a_hint_that_works(wrong, said, right):
     eval(right, names)
 
 
-@pytest.mark.parametrize("name", hints.ADVICE)
-@pytest.mark.parametrize("package", ["modnet", "modnet.losses", "modnet.modules", "modnet.optim", "modnet.estimators"])
+PACKAGES = ["modnet", "modnet.losses", "modnet.modules", "modnet.optim", "modnet.estimators"]
+
+
+@pytest.mark.parametrize(
+    ("package", "name"), [(p, n) for p in PACKAGES for n in hints.ADVICE if importlib.util.find_spec(f"{p}.{n}") is None]
+)
 def test_a_name_without_the_like_here(package, name):
     with pytest.raises(ImportError, match=f"^{package} has no {name}; ") as raised:
         exec(f"from {package} import {name}")
     assert str(raised.value).endswith(hints.ADVICE[name])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("import modnet.nn", f"modnet has no nn; {hints.ADVICE['nn']}"),
+        ("import modnet.nn as nn", f"modnet has no nn; {hints.ADVICE['nn']}"),
+        ("import modnet.nn.functional as F", f"modnet has no nn; {hints.ADVICE['nn']}"),
+        ("from modnet.layers import Dense", f"modnet has no layers; {hints.ADVICE['layers']}"),
+        ("from modnet.optim.lr_scheduler import StepLR", f"modnet.optim has no lr_scheduler; {hints.ADVICE['lr_scheduler']}"),
+        ("import modnet.Dense", "modnet has no Dense; the same is modnet.Linear"),
+        ("import modnet.Linear", "modnet.Linear is no module; write from modnet import Linear"),
+        ("import modnet.no_such", "No module named 'modnet.no_such'"),
+        ("import modnet_no_such.nn", "No module named 'modnet_no_such'"),
+    ],
+)
+def test_a_module_of_another_library_is_imported(wrong, said):
+    with pytest.raises(ModuleNotFoundError) as raised:
+        exec(wrong, {})
+    assert str(raised.value) == said
+    assert wrong.split()[1].startswith(raised.value.name)
+
+
+@pytest.mark.parametrize("name", ["nn", "layers", "Linear"])
+def test_who_only_asks_for_a_module_is_told_no(name):
+    assert importlib.util.find_spec(f"modnet.{name}") is None
+    assert name not in {found.name for found in pkgutil.iter_modules(modnet.__path__)}
+    assert hasattr(modnet, name) == (name == "Linear")
+
+
+def test_a_class_of_ones_own_may_have_a_forward_with_more_arguments():
+    class Mine(Module):
+        def forward(self, X, training=False):
+            return X * (2 if training else 1)
+
+    assert Mine()(X, training=True).sum() == 2 * Mine()(X).sum()
 
 
 def test_capitals_do_not_matter():

@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from modnet import hints
 from modnet.estimators.base import Estimator
 from modnet.estimators.building import hidden_sizes, per_layer
 from modnet.inputs import real, short_repr
@@ -100,6 +101,7 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     net = None  # a network of one's own would have to say where its code is
 
+    @hints.explained(hints.ESTIMATOR_FIT)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoEncoder:
         """Train a new network, or with `warm_start` go on with the last one.
 
@@ -120,6 +122,7 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self._fit(X, None, sample_weight, incremental=True)
         return self
 
+    @hints.explained(hints.CALL)
     def transform(self, X: Any) -> np.ndarray:
         """The code of examples.
 

@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from modnet import hints
 from modnet.estimators.base import Estimator
 from modnet.inputs import short_repr
 from modnet.loss import ClassLoss, Loss
@@ -170,6 +171,7 @@ class NetClassifier(ClassifierMixin, Estimator):
     ) -> None:
         self._keep(locals())
 
+    @hints.explained(hints.ESTIMATOR_FIT)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetClassifier:
         """Train a new network, or with `warm_start` go on with the last one.
 
@@ -210,6 +212,7 @@ class NetClassifier(ClassifierMixin, Estimator):
         self._fit(X, y, sample_weight, incremental=True)
         return self
 
+    @hints.explained(hints.CALL)
     def predict(self, X: Any) -> np.ndarray:
         """The labels of examples.
 
@@ -228,6 +231,7 @@ class NetClassifier(ClassifierMixin, Estimator):
         return self._margins(self._output(X))
 
     @available_if(lambda self: self._has_probabilities())
+    @hints.explained(hints.CALL)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n, classes), columns in the order of `classes_`; each label's own for several labels."""
         return np.exp(self.predict_log_proba(X))

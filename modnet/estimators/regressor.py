@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from modnet import hints
 from modnet.estimators.base import Estimator
 from modnet.inputs import short_repr
 from modnet.loss import Loss
@@ -84,6 +85,7 @@ class NetRegressor(RegressorMixin, Estimator):
     ) -> None:
         self._keep(locals())
 
+    @hints.explained(hints.ESTIMATOR_FIT)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetRegressor:
         """Train a new network, or with `warm_start` go on with the last one.
 
@@ -118,6 +120,7 @@ class NetRegressor(RegressorMixin, Estimator):
         self._fit(X, y, sample_weight, incremental=True)
         return self
 
+    @hints.explained(hints.CALL)
     def predict(self, X: Any) -> np.ndarray:
         """The predicted numbers.
 

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from modnet import hints
 from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out
-from modnet.hints import such_as
 from modnet.inputs import as_batch, as_step, float_type, short_repr
 from modnet.kernels.declare import require_bool
 from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape, ShapeError
@@ -384,7 +384,10 @@ class Container(Module):
 
     # The contract.
 
-    def forward(self, X: Any) -> Any:
+    @hints.habits
+    def forward(self, X: Any, **given: Any) -> Any:
+        if given:
+            hints.refuse(self, "forward", given)
         x, program = self._take(X)
         out = run.call_forward(self, program, x)
         return out if len(program.output.shape) == 1 else out.reshape(len(x), *program.output.shape)
@@ -410,8 +413,11 @@ class Container(Module):
         """dL/dinput from delta = dL/doutput; no gradient is touched."""
         return self._back(input, delta, gradient=False, wants_dx=True)
 
-    def zero_grad(self) -> None:
+    @hints.habits
+    def zero_grad(self, **given: Any) -> None:
         """Set every gradient to zero."""
+        if given:
+            hints.refuse(self, "zero_grad", given)
         storage = self.storage
         if not storage.lock.acquire(False):
             raise storage.busy(type(self).__name__)
@@ -423,8 +429,11 @@ class Container(Module):
         finally:
             storage.lock.release()
 
-    def update_parameters(self, gradient_step: float = 1e-3) -> None:
+    @hints.habits
+    def update_parameters(self, gradient_step: float = 1e-3, **given: Any) -> None:
         """One step against the gradient for every module, each once."""
+        if given:
+            hints.refuse(self, "update_parameters", given)
         with self.storage.writing(type(self).__name__):
             if self._range is not None:
                 parameters = self.block("parameters")
@@ -508,7 +517,7 @@ class Container(Module):
             raise TypeError(f"{place}: got the class {module.__name__}, expected an object: {module.__name__}(...)")
         for name in ("forward", "backward_delta"):
             if not callable(getattr(module, name, None)):
-                such = such_as(module, "modnet.modules", "", "")
+                such = hints.such_as(module, "modnet.modules", "", "")
                 wanted = "a module, an object with forward and backward_delta" + (f", such as {such}" if such else "")
                 raise TypeError(f"{place}: got {short_repr(module)}, expected {wanted}")
         if any(getattr(type(module), "operations", ())) and not has_storage(module):

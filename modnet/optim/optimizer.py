@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -130,6 +130,9 @@ class Optimizer(hints.Explained, Declares):
         who = type(self).__name__
         if isinstance(lr, type) and issubclass(lr, Schedule):
             raise TypeError(f"{who}: lr is the class {lr.__name__}, expected an object: {lr.__name__}(...)")
+        if (isinstance(lr, Iterable) and not isinstance(lr, str)) or hasattr(lr, "forward"):
+            advice = hints.ARGUMENTS["params"][1]
+            raise TypeError(f"{who}: lr is {short_repr(lr)}, expected a positive number or a schedule; {advice}")
         layout = type(self).layout
         self._words = aligned(len(layout.settings), np.float64)
         self._groups: list[_Flat | _Plain] = []
@@ -183,7 +186,7 @@ class Optimizer(hints.Explained, Declares):
             gradient counts for nothing in clip_norm, and its statistics stay as they are.
         """
         if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-            raise TypeError(f"{self}: attach got {net!r}, expected a network")
+            raise TypeError(f"{self}: attach got {short_repr(net)}, expected a network: optimizer.attach(net)")
         require_shared(net, self)
         factors = self._factors(net, rates or {})
         groups: list[_Flat | _Plain] = []

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.hints import Explained
-from modnet.inputs import real, whole
+from modnet.hints import ARGUMENTS, Explained
+from modnet.inputs import real, short_repr, whole
 
 
 class Schedule(Explained):
@@ -48,6 +48,8 @@ class Schedule(Explained):
         who = type(self).__name__
         if per not in ("epoch", "step"):
             raise ValueError(f"{who}: per is {per!r}, expected 'epoch' or 'step'")
+        if hasattr(lr, "attach"):
+            raise TypeError(f"{who}: lr is {short_repr(lr)}, expected a positive number; {ARGUMENTS['optimizer'][1]}")
         self.lr = real(lr, who, "lr", "a positive number", lambda v: v > 0)
         self.per = per
 

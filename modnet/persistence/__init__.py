@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from modnet import hints
 from modnet.inputs import short_repr
 from modnet.persistence import archive
 from modnet.persistence.archive import MAX_BYTES, FileError
 
 
+@hints.explained(hints.CALL)
 def save(net: Any, path: Any) -> None:
     """Write a network to a file: modules, parameters, running statistics, settings, modes, draws.
 
@@ -45,6 +47,7 @@ def save(net: Any, path: Any) -> None:
     archive.write(path, "network", describe(net))
 
 
+@hints.explained(hints.CALL)
 def load(path: Any, *, classes: Iterable[type] = (), max_bytes: int = MAX_BYTES) -> Any:
     """The network in a file that `save` wrote. Only modnet's own classes are made, and those that are given.
 

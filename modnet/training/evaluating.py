@@ -18,7 +18,7 @@ from modnet.training.sources import Augmented
 _SIZE = 1024  # examples at once
 
 
-@hints.explained({"verbose": "leave it out"})
+@hints.explained(hints.PREDICT)
 def evaluate(
     net: Any,
     X: Any,

@@ -15,7 +15,7 @@ from modnet.module import ShapeError
 from modnet.training.data import element_type, is_mapped
 
 
-@hints.explained({"verbose": "leave it out"})
+@hints.explained(hints.PREDICT)
 def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
     """The network's output in evaluation mode, in batches. May be called from many threads, also while another one trains.
 
