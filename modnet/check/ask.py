@@ -21,6 +21,7 @@ import linecache
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from modnet.check import means
@@ -96,7 +97,12 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         return examine_optimizer(subject.cls)
     workshop = _workshop(subject, project)
     if subject.kind != "network":
-        return workshop.examine_optim(subject.cls)
+        report = workshop.examine_optim(subject.cls)
+        for finding in report.findings:
+            if finding.kind == "never-zeroed" and (others := _zeroed_at(project)):
+                finding.given_weight = "in part"
+                finding.hint += f". It is called at {others}: whoever trains in this way misses nothing"
+        return report
     report = workshop.examine_network(subject.cls)
     if modules and not of_the_contract and any(re.search(r" has no \w+\(", f.message) for f in report.findings):
         why = "how it gives its gradients is not known; check_network(net, None, X, y) takes one that you build"
@@ -161,7 +167,7 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     names = [n for n in wrong if n in parts or any(part.startswith(n + "_") for part in parts)]
     for finding in report.findings:
         name = re.search(r"NameError: name '(\w+)' is not defined", finding.message)
-        if name and any(_imports_it(name[1], text) for text in _texts(project)):
+        if name and any(_imports_it(name[1], _text(file)) for file in project.files):
             return not_checked(subject.name, f"it needs {name[1]}, which cannot be loaded here")
     vague = [f for f in report.findings if f.kind in ("direction", "crash", "saturates", "scale", "mutates", "not-implemented")]
     if not names or not vague:
@@ -180,11 +186,24 @@ def _imports_it(name: str, text: str) -> bool:
     return own is not None or written is not None or any(star in outside.absent for star in stars)
 
 
-def _texts(project: Project) -> Iterator[str]:
-    """The text of each file of a project."""
+def _text(file: Path) -> str:
+    """The text of a file, if it can be read."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _zeroed_at(project: Project) -> str:
+    """Up to three lines that set gradients to zero near a call of step, as whoever trains may do it."""
+    found = []
     for file in project.files:
-        with suppress(OSError):
-            yield file.read_text(encoding="utf-8", errors="replace")
+        lines = _text(file).split("\n")
+        for i, line in enumerate(lines):
+            near = "\n".join(lines[max(0, i - 16) : i + 17])
+            if re.match(r"\s.*\.zero_?grad\(\)", line, re.I) and re.search(r"\.step\(", near):
+                found.append(f"{file.name}, line {i + 1}")
+    return "; ".join(found[:3])
 
 
 def _layers(project: Project) -> Iterator[bool | None]:

@@ -208,7 +208,8 @@ def examine_loss(cls: type) -> Report:
     report = check_loss(made, y, yhat)
     if yhat[0].size == 1 and not re.search("hinge|perceptron|marg", cls.__name__, re.I):
         where, text = f"{cls.__name__}.{FORWARD}", "forward takes one output only; the statement's has (batch, d)."
-        report.findings.insert(0, Finding("shape", where, text, "work on rows: the difference, then a sum over axis 1"))
+        hint = "work on rows: the difference, then a sum over axis 1"
+        report.findings.insert(0, Finding("shape", where, text, hint, given_weight="in part"))
     for option, value in switches(getattr(cls, "backward", None) or cls):
         _add_loss_option(report, cls, option, value)
     for option, value in switches(cls):

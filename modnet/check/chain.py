@@ -18,6 +18,7 @@ from modnet.check.numeric import EPS, derivative
 from modnet.check.question import Question, chosen_entries
 from modnet.check.report import Finding, Report
 from modnet.check.subject import DELTA, GRADIENT, UPDATE, Misbehaviour, call
+from modnet.check.twice import second, upwards
 from modnet.check.wiring import Event, Trace, backward, backward_method, chain_of, does_nothing, filled, last_output
 from modnet.engine.program import is_ours, is_wired
 
@@ -107,19 +108,27 @@ def chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, num
     twin, trace, delta, begun = _prepared(report, net, loss, X, y, own)
     if not report.ok:
         return
-    given, first = X.copy(), False
+    given, first, layers = X.copy(), False, list(layers_of(twin))
     try:
         backward(twin, X, y, trace.raw, delta, loss)
     except Misbehaviour:
+        finding = upwards(net, trace, begun)
+        if finding is not None:
+            _failed(report, finding)
+            return
         # Some keep in backward_delta what backward_update_gradient needs.
         if method != GRADIENT or not callable(getattr(net, DELTA, None)) or does_nothing(getattr(net, DELTA)):
             raise
         twin, trace, delta, begun = _prepared(report, net, loss, X, y, own)
-        first = True
+        first, layers = True, list(layers_of(twin))
         backward(twin, X, y, trace.raw, delta, loss, method=DELTA)
         backward(twin, X, y, trace.raw, delta, loss)
     if not np.array_equal(given, X):
         raise Misbehaviour("mutates", f"{name} writes into its input")
+    finding = upwards(net, trace, begun)
+    if finding is not None:
+        _failed(report, finding)
+        return
     where = f"{name}.{method}"
     line = quote(type(net), method, r"backward_update_gradient", r"backward", r"for")
     steps = trace.of(UPDATE, since=begun)
@@ -135,10 +144,16 @@ def chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, num
         report.verdict("the chain", right=None, remark="its layers are not called one after the other on the batch")
         return
     if not steps and numeric:
-        wrong, error = _compare(net, twin, loss, X, y, where)
+        wrong, error = _compare(net, layers, loss, X, y, where)
         if wrong is not None:
             wrong.line = wrong.line or line
             _failed(report, wrong)
+            return
+    if numeric and not steps:
+        again = second(net, loss, X, y, first)
+        if again is not None:
+            again.where, again.line = where, again.line or line
+            _failed(report, again)
             return
     report.verdict("the chain", error, remark="each layer is given its own input and delta" if steps or not numeric else "")
     finding = _network_update(net, loss, X, y, first) if not steps else None
@@ -288,15 +303,15 @@ def _call_as_wanted(
     )
 
 
-def _compare(net: Any, twin: Any, loss: Any, X: np.ndarray, y: np.ndarray, where: str) -> tuple[Finding | None, float]:
-    """The gradient of every parameter after the network's backward against differences of the loss."""
+def _compare(net: Any, done: list[Any], loss: Any, X: np.ndarray, y: np.ndarray, where: str) -> tuple[Finding | None, float]:
+    """The gradient of every parameter in the layers that backward is done with, against differences of the loss."""
     name = type(net).__name__
     probe = copied(net)
     # A network that draws by itself draws anew at every call: each value of the loss then needs a copy that draws the same.
     first, second = (last_output(call(f"{name}.forward", probe.forward, X.copy()), X) for _ in range(2))
     draws = not np.array_equal(first, second, equal_nan=True)
     probe = copied(net) if draws else probe
-    layers, done = layers_of(probe), layers_of(twin)
+    layers = layers_of(probe)
     precision = (
         float(np.finfo(np.float32).eps)
         if X.dtype == np.float32 or any(a.dtype == np.float32 for layer in layers for a in parameters(layer).values())

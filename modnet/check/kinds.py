@@ -20,11 +20,13 @@ class Kind:
     Attributes
     ----------
     name : such as "diagonal". title : what is wrong, in a sentence. parts : what follows, as ("text" or "code", words).
+    weight : "wrong", "in part" or "form", as the page says under "How much a kind weighs".
     """
 
     name: str
     title: str
     parts: tuple[tuple[str, str], ...]
+    weight: str = "wrong"
 
     def as_html(self) -> str:
         """The explanation, for a page or a notebook."""
@@ -47,6 +49,8 @@ def kinds() -> dict[str, Kind]:
     page = next((p.read_text(encoding="utf-8") for p in _PLACES if p.is_file()), "")
     entries = re.split(r"^(?=\*\*[a-z-]+\*\*(?:, \*\*[a-z-]+\*\*)* — |#)", page, flags=re.MULTILINE)
     found: dict[str, Kind] = {}
+    rows = re.findall(r"^\| (in part|form) \|.*\| (.*) \|$", page, re.MULTILINE)
+    weights = {name: weight for weight, names in rows for name in names.split(", ")}
     for entry in entries:
         head = re.match(r"((?:\*\*[a-z-]+\*\*(?:, )?)+) — ", entry)
         if head is None:
@@ -59,5 +63,5 @@ def kinds() -> dict[str, Kind]:
             if i and piece.strip()
         )
         for name in re.findall(r"[a-z-]+", head[1]):
-            found[name] = Kind(name, title, parts)
+            found[name] = Kind(name, title, parts, weights.get(name, "wrong"))
     return found

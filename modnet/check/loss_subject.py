@@ -186,10 +186,11 @@ class LossSubject(Subject):
         line = self.quote(FORWARD, forward.RETURN)
         if shape not in ((n,), ()) or (n == 1 == self.out.size and shape not in ((1,), ())):
             wanted = f"expected shape ({n},), the loss of each example"
-            hint = "the loss of each example, a vector (batch,): sum over the features only, .sum(axis=1)"
+            hint, table = "the loss of each example, a vector (batch,): sum over the features only, .sum(axis=1)", False
             if len(shape) == 2 and shape[0] == shape[1] == n and self.x.shape[-1] != n:
-                hint = _table_hint(str(line))
-            yield Finding("shape", "", f"forward returns shape {shape}, {wanted}.", hint, line=line)
+                hint, table = _table_hint(str(line)), True
+            text = f"forward returns shape {shape}, {wanted}."
+            yield Finding("shape", "", text, hint, line=line, given_weight="" if table else "form")
         elif shape == ():
             value = float(self.out.reshape(-1)[0])
             known_as = ""
@@ -208,6 +209,7 @@ class LossSubject(Subject):
                 "the loss of each example, a vector (batch,): sum over the features only, .sum(axis=1); whoever trains takes "
                 "the mean",
                 line=line,
+                given_weight="form",
             )
 
     def definition(self, x: np.ndarray, out: np.ndarray, module: Any) -> list[np.ndarray]:

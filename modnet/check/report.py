@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import inspect
+import os
 import re
 import textwrap
 import unicodedata
@@ -60,6 +61,7 @@ class Finding:
     truth : where the truth comes from, in words. line : the line to look at, as "line 12: return ...", if one is suspected.
     file, cell, line_number : where that line is, or where the operation begins if no line is suspected; cell counts the code
         cells of a notebook from 1 and is None elsewhere. Empty or None if it is not known.
+    weight : "wrong" on an ordinary example, "in part", or of another "form" than asked for; by its kind, unless it is given.
     """
 
     kind: str
@@ -75,6 +77,13 @@ class Finding:
     file: str = ""
     cell: int | None = None
     line_number: int | None = None
+    given_weight: str = ""
+
+    @property
+    def weight(self) -> str:
+        """How much it weighs."""
+        known = kinds().get(self.kind)
+        return self.given_weight or (known.weight if known else "wrong")
 
     def __post_init__(self) -> None:
         self.message, self.hint = visible(self.message), visible(self.hint)
@@ -118,6 +127,7 @@ class Finding:
             "file": self.file,
             "cell": self.cell,
             "line_number": self.line_number,
+            "weight": self.weight,
         }
 
     def __str__(self) -> str:
@@ -125,7 +135,8 @@ class Finding:
         if self.figures():
             lines += wrapped(self.figures())
         if self.line:
-            place = f"cell {self.cell}, " if self.cell is not None else ""
+            place = f"{visible(os.path.basename(self.file))}, " if self.file else ""
+            place += f"cell {self.cell}, " if self.cell is not None else ""
             lines += wrapped(f"Your {place}{self.line}")
         if self.hint:
             lines += wrapped("Look at: " + self.hint)
@@ -190,6 +201,7 @@ class Report:
         fresh = [f for f in other.findings if (f.kind, f.where) not in said]
         for finding in fresh:
             finding.message = f"{label}: {finding.message}"
+            finding.given_weight = finding.given_weight or "in part"
         self.findings += fresh
         if fresh and row:
             self.verdict(label, right=False, remark=", ".join(dict.fromkeys(f.kind for f in fresh)))

@@ -208,13 +208,16 @@ class Trace:
             arrays = [np.array(a) for a in (*given, *named.values()) if isinstance(a, np.ndarray)]
             held = tuple(a.copy() for a in parameters(layer).values())
             self._running.append(i)
-            try:
-                out = method(*given, **named)
-            finally:
-                self._running.pop()
-            x = arrays[0] if operation == FORWARD or len(arrays) == 2 else None
+            x = arrays[0] if arrays and (operation == FORWARD or len(arrays) == 2) else None
             delta = arrays[-1] if operation in (GRADIENT, DELTA) and arrays else None
             rate = next((v for v in (*given, *named.values())), None) if operation == UPDATE else None
+            try:
+                out = method(*given, **named)
+            except Exception:
+                self.events.append(Event(operation, i, x, delta, None, rate, held))
+                raise
+            finally:
+                self._running.pop()
             kept = np.array(out) if isinstance(out, np.ndarray) else out
             self.events.append(Event(operation, i, x, delta, kept, rate, held))
             return out

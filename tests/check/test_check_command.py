@@ -72,7 +72,7 @@ def test_a_wrong_file_has_findings_and_status_1_in_every_form(file, tmp_path, ca
     (finding,) = found["classes"][1]["findings"]
     assert (finding["file"], finding["cell"], finding["line_number"]) == (str(tmp_path / "projet.py"), None, 20)
     assert "at-output" in names["html"].read_text(encoding="utf-8")
-    assert names["csv"].read_text(encoding="utf-8-sig").splitlines()[1] == "projet,1,2,0,sign,at-output,ok"
+    assert names["csv"].read_text(encoding="utf-8-sig").splitlines()[1] == "projet,1,2,0,0,0,sign,at-output,ok"
 
 
 def test_a_class_a_loss_and_a_call_can_be_chosen(file, capsys):

@@ -306,6 +306,27 @@ def divides(self, input, delta):
     Sequentiel.backward_update_gradient(self, input, delta / len(delta))
 
 
+def upwards_through(self, input, delta):
+    for m, x in zip(self.modules, self.inputs):
+        m.backward_update_gradient(x, delta)
+        delta = m.backward_delta(x, delta)
+
+
+def reverses_its_list(self, input, delta):
+    self.modules.reverse()
+    for m, x in zip(self.modules, self.inputs[-2::-1]):
+        m.backward_update_gradient(x, delta)
+        delta = m.backward_delta(x, delta)
+
+
+def keeps_old_deltas(self, input, delta):
+    self.deltas = [*getattr(self, "deltas", []), delta]
+    for i in range(len(self.modules) - 1, -1, -1):
+        m, x, delta = self.modules[i], self.inputs[i], self.deltas[len(self.modules) - 1 - i]
+        m.backward_update_gradient(x, delta)
+        self.deltas.append(m.backward_delta(x, delta))
+
+
 def square():
     np.random.seed(5)
     return Linear(3, 3), TanH(), Linear(3, 3)
@@ -319,12 +340,21 @@ def square():
         ("missing-parameter", skips_first),
         ("double-counts", twice),
         ("scale", divides),
+        ("order", upwards_through),
+        ("order", reverses_its_list),
+        ("stateful", keeps_old_deltas),
     ],
 )
 def test_a_wrong_chain_of_right_layers_is_named(kind, method):
     net = chain(backward_update_gradient=method)(*square())
     report = check_network(net, MSELoss(), X, rng.normal(size=(6, 3)))
     assert [f.kind for f in report.findings] == [kind], str(report)
+
+
+def test_a_backward_that_begins_with_the_first_layer_is_named_though_it_crashes():
+    net = chain(backward_update_gradient=upwards_through)(Linear(3, 4), TanH(), Linear(4, 2))
+    report = check_network(net, MSELoss(), X, rng.normal(size=(6, 2)))
+    assert [f.kind for f in report.findings] == ["order"], str(report)
 
 
 def test_a_layer_that_forward_leaves_out_is_named():

@@ -394,9 +394,9 @@ def test_the_page_escapes_links_kinds_and_marks_without_colour(course):
 
 def test_the_mark_sheet_holds_numbers_and_no_formula(course):
     lines = as_csv(course).splitlines()
-    assert lines[0] == "hand-in,right,wrong,not checked,Dense,SoftMax,Softmax,TanH,Tanh"
-    assert lines[3] == "'=s2,1,1,0,,\"diagonal, stateful\",,ok,"
-    assert lines[5] == "'=s4,1,0,1,,,not loaded,ok,"
+    assert lines[0] == "hand-in,right,wrong,in part,form,not checked,Dense,SoftMax,Softmax,TanH,Tanh"
+    assert lines[3] == "'=s2,1,1,0,0,0,,\"diagonal, stateful\",,ok,"
+    assert lines[5] == "'=s4,1,0,0,0,1,,,not loaded,ok,"
 
 
 def test_json_holds_no_number_that_json_has_not():

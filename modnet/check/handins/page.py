@@ -54,7 +54,7 @@ def as_html(handins: list[HandIn]) -> str:
     explained = [kinds()[name] for name in found if name in kinds()]
     table = Table(handins)
     parts = [] if one else [_often(table), _table(table)]
-    parts += [_student(i, handin) for i, handin in enumerate(handins)]
+    parts += [_student(i, handin, missing) for i, (handin, missing) in enumerate(zip(handins, table.missing, strict=True))]
     if explained:
         parts.append("<h2>What each kind means</h2>")
         parts.append("".join(f"<h3 id='kind-{kind.name}'>{kind.name}</h3>{kind.as_html()}" for kind in explained))
@@ -111,13 +111,19 @@ def _table(table: Table) -> str:
     )
 
 
-def _student(number: int, handin: HandIn) -> str:
+def _student(number: int, handin: HandIn, missing: list[str]) -> str:
     parts = [f"<h2 id='student-{number}'>{_text(handin.name)}</h2>"]
     right = [r["name"] for r in handin.records if r["checked"] and not r["report"]["findings"]]
     if handin.records or handin.lost:
         count = f"{len(right)} of {len(handin.records) + len(handin.lost)} classes right"
         names = f": {', '.join(right)}" if right else ""
         parts.append(f"<p><span class='right'>✓ {count}</span>{_text(names)}</p>")
+    weights = list(handin.weights().values())
+    counts = [f"{weights.count(word)} {word}" for word in ("wrong", "in part", "form") if word in weights]
+    if counts:
+        parts.append(f"<p>{', '.join(counts)}</p>")
+    if missing:
+        parts.append(f"<p class='wrong'>not there, and most others have it: {_text(', '.join(missing))}</p>")
     for record in handin.records:
         if not record["checked"]:
             words = f"{record['name']} ({handin.place(record)}): {record['remark']}"
@@ -130,9 +136,13 @@ def _student(number: int, handin: HandIn) -> str:
     for problem in handin.problems:
         line = f", line {problem['line']}" if problem["line"] else ""
         parts.append(f"<p class='muted'>left out: {_text(handin.place(problem) + line)}: {_text(problem['text'])}</p>")
+    for loop in handin.loops:
+        words = f"{loop['name']} ({handin.place(loop)}, line {loop['line']}), which trains"
+        parts.append(f"<p class='muted'>? not asked: {_text(words)}</p>")
     if handin.absent:
         parts.append(f"<p class='muted'>not found, stood in for: {_text(', '.join(handin.absent))}</p>")
-    parts += [_class(handin, record) for record in handin.wrong]
+    before = handin.as_before()
+    parts += [_class(handin, record, before) for record in handin.wrong]
     return "".join(parts) + "\n"
 
 
@@ -142,17 +152,21 @@ def _operation(row: dict[str, str]) -> str:
     return f"{mark} {_text(row['operation'])}</span>"
 
 
-def _class(handin: HandIn, record: Record) -> str:
+def _class(handin: HandIn, record: Record, before: dict[tuple[str, str, str], str]) -> str:
     where = f"{handin.place(record)}, line {record['line']}"
     parts = [f"<h3>{_text(record['name'])} <span class='muted'>{_text(where)}</span></h3>"]
     parts.append(f"<p>{' &nbsp; '.join(map(_operation, record['report']['verdicts']))}</p>")
     for finding in record["report"]["findings"]:
-        parts.append(f"<div class='finding'><b>{_text(finding['where'])}: {_link(finding['kind'])}</b>")
+        weight = f" <span class='muted'>{finding['weight']}</span>" if finding["weight"] != "wrong" else ""
+        same = before.get((record["id"], finding["where"], finding["kind"]))
+        weight += f" <span class='muted'>the same line as in {_text(same)}</span>" if same else ""
+        parts.append(f"<div class='finding'><b>{_text(finding['where'])}: {_link(finding['kind'])}</b>{weight}")
         parts.append(f"<p>{_text(finding['message'])}</p>")
         if finding["figures"]:
             parts.append(f"<p class='muted'>{_text(finding['figures'])}</p>")
         if finding["line"]:
-            parts.append(f"<pre>{_text(finding['line'])}</pre>")
+            file = f"{_text(handin.place(finding))}, " if finding["file"] else ""
+            parts.append(f"<pre>{file}{_text(finding['line'])}</pre>")
         if finding["hint"]:
             parts.append(f"<p>Look at: {_text(finding['hint'])}</p>")
         parts.append("</div>")

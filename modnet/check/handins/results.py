@@ -27,6 +27,7 @@ class HandIn:
     lost : classes that are in the files and could not be loaded: name, file, cell, line, remark.
     problems : what else could not be used of a file: file, cell, line, text.
     absent : packages that were not found, and why. names : the classes that are there, also those nobody asked for.
+    loops : functions and methods that train, which nobody asks: name, file, cell, line.
     """
 
     name: str
@@ -37,6 +38,7 @@ class HandIn:
     problems: list[Record] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    loops: list[Record] = field(default_factory=list)
 
     @property
     def wrong(self) -> list[Record]:
@@ -68,6 +70,25 @@ class HandIn:
             found[record["name"]] = ", ".join(kinds) or ("ok" if record["checked"] else "not checked")
         return found
 
+    def weights(self) -> dict[str, str]:
+        """By class: "right", "wrong", "in part", "form" or "not checked". Of two classes of a name, the worse."""
+        found = {record["name"]: "not checked" for record in self.lost}
+        for record in sorted(self.records, key=lambda r: WEIGHTS.index(weight_of(r)), reverse=True):
+            found[record["name"]] = weight_of(record)
+        return found
+
+    def as_before(self) -> dict[tuple[str, str, str], str]:
+        """By id of a class, operation and kind of a finding on a line that an earlier class inherits too: that class's name."""
+        first: dict[tuple[Any, ...], Record] = {}
+        found: dict[tuple[str, str, str], str] = {}
+        for record in self.wrong:
+            for f in record["report"]["findings"]:
+                if f["line"]:
+                    earlier = first.setdefault((f["file"], f["cell"], f["line_number"], f["kind"]), record)
+                    if earlier is not record:
+                        found[record["id"], f["where"], f["kind"]] = earlier["name"]
+        return found
+
     def place(self, record: Record) -> str:
         """Where a class is written, from the root of the hand-in."""
         file = Path(record["file"])
@@ -93,8 +114,19 @@ class HandIn:
                 | {"ok": r["report"]["ok"] and r["checked"]}
                 for r in self.records
             ],
+            "not_asked": self.loops,
             "not_loaded": [{k: r[k] for k in ("name", "file", "cell", "line", "remark")} for r in lost],
         }
+
+
+#: How much findings weigh, the most first; "right" and "not checked" beside them.
+WEIGHTS = ("wrong", "in part", "form", "not checked", "right")
+
+
+def weight_of(record: Record) -> str:
+    """The largest weight of what was found in a class, if it was checked."""
+    weights = [f["weight"] for f in record["report"]["findings"]]
+    return min(weights, key=WEIGHTS.index) if weights else "right" if record["checked"] else "not checked"
 
 
 def status(handins: list[HandIn]) -> int:
@@ -111,19 +143,28 @@ def as_text(handin: HandIn) -> str:
     """One line a class, then the findings, then what was left out."""
     lines = []
     several = len({r["file"] for r in handin.records}) > 1 or len(handin.files) > 1
-    wide = max((len(r["name"]) for r in handin.records), default=0)
+    wide, before = max((len(r["name"]) for r in handin.records), default=0), handin.as_before()
     for record in handin.records:
-        found = record["report"]["findings"]
-        words = ", ".join(f"{f['kind']} ({f['where'].split('.')[-1]})" for f in found)
+        words = ", ".join(_finding(record, finding, before) for finding in record["report"]["findings"])
         words = words or ("ok" if record["checked"] else f"not checked: {record['remark']}")
         where = f"  [{handin.place(record)}]" if several or record["cell"] is not None else ""
         lines.append(f"{record['name'].ljust(wide)}  {words}{where}")
     for record in handin.wrong:
         lines += ["", record["text"]]
     left_out = [*_notes(handin), *_left_out(handin)]
+    left_out += [f"not asked: {r['name']} ({handin.place(r)}, line {r['line']}), which trains" for r in handin.loops]
     if left_out:
         lines += ["", *left_out]
     return "\n".join([*lines, "", _summary(handin)]).strip("\n")
+
+
+def _finding(record: Record, finding: Record, before: dict[tuple[str, str, str], str]) -> str:
+    """A finding in a few words: what, where, how much it weighs unless it is wrong, and in which class the same line was."""
+    same = before.get((record["id"], finding["where"], finding["kind"]))
+    more = [finding["where"].split(".")[-1]]
+    more += [finding["weight"]] if finding["weight"] != "wrong" else []
+    more += [f"the same line as in {same}"] if same else []
+    return f"{finding['kind']} ({', '.join(more)})"
 
 
 def _notes(handin: HandIn) -> list[str]:
@@ -164,6 +205,7 @@ class Table:
     ----------
     columns : titles, the most frequent class first. rows : by hand-in, the verdict of each column; None without such a class.
     frequent : what was found most: (how many hand-ins, of how many with that class, the class, the kind).
+    missing : by hand-in, the classes that most others have.
     """
 
     def __init__(self, handins: list[HandIn]) -> None:
@@ -180,6 +222,8 @@ class Table:
         having = Counter(key for keyed in by_key for key in keyed)
         title = {key: min(names, key=lambda n: (-names[n], n)) for key, names in spelt.items()}
         least = 1 if len(handins) < 5 else 2
+        often = [k for k, n in having.items() if len(handins) >= 5 and 2 * n > len(handins)]
+        self.missing = [[title[k] for k in often if k not in keyed] for keyed in by_key]
         keys = sorted((k for k, n in having.items() if n >= least), key=lambda k: (-having[k], title[k].lower()))[:_COLUMNS]
         self.columns = [title[k] for k in keys]
         self.rows = [[_worst(keyed[k]) if k in keyed else None for k in keys] for keyed in by_key]
@@ -228,9 +272,17 @@ def as_table(handins: list[HandIn]) -> str:
     often = [f"{n} of {of}: {name}, {kind}" for n, of, name, kind in table.frequent if n > 1]
     if often:
         lines += ["", *often[:10]]
-    left_out = [(h.name, line) for h in handins for line in _notes(h) + _left_out(h) + _unseen(h)]
-    if left_out:
-        lines += ["", *(f"{name}: {line}" for name, line in left_out)]
+    whose: dict[str, list[str]] = {}
+    for handin in handins:
+        for line in _notes(handin) + _left_out(handin) + _unseen(handin):
+            whose.setdefault(line, []).append(handin.name)
+    loops = Counter(name for handin in handins for name in {loop["name"] for loop in handin.loops})
+    lines += [""] if whose or loops else []
+    for line, names in whose.items():
+        few = ", ".join(names) if len(names) < 4 else f"{len(names)} hand-ins ({names[0]}, {names[1]}, ...)"
+        lines.append(f"{few}: {line}")
+    if loops:
+        lines.append("not asked, because they train: " + ", ".join(f"{name} ({n})" for name, n in loops.most_common()))
     return "\n".join(lines)
 
 

@@ -115,7 +115,7 @@ def _examine(handin: HandIn, options: Options, jobs: int, running: _Running) -> 
 
 def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _Running) -> str | None:
     """One process for a hand-in, from start to end. The file at which it ended, if it did while loading."""
-    handin.records, handin.absent = [], {}
+    handin.records, handin.absent, handin.loops = [], {}, []
     handin.problems = [p for p in handin.problems if p["file"] in task["skip"]]
     handin.lost = [p for p in handin.lost if p["file"] in task["skip"]]
     loading, stopped, order, done = "", "", {}, False
@@ -129,6 +129,8 @@ def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _R
                     handin.problems.append(event["problem"])
                 elif "lost" in event:
                     handin.lost.append(event["lost"])
+                elif "loop" in event:
+                    handin.loops.append(event["loop"])
                 elif "absent" in event:
                     handin.absent[event["absent"]] = event["why"]
                 elif "stopped" in event:

@@ -9,16 +9,15 @@ from modnet.check.handins.results import HandIn
 
 
 def as_csv(handins: list[HandIn]) -> str:
-    """Comma-separated values: how many classes are right, wrong and not checked, then the verdict on each."""
+    """Comma-separated values: how many classes are right, wrong (by weight) and not checked, then the verdict on each."""
     names = sorted({name for handin in handins for name in handin.verdicts()}, key=lambda name: (name.lower(), name))
     out = io.StringIO(newline="")
     sheet = csv.writer(out)
-    sheet.writerow(["hand-in", "right", "wrong", "not checked", *names])
+    columns = ("right", "wrong", "in part", "form", "not checked")
+    sheet.writerow(["hand-in", *columns, *names])
     for handin in handins:
-        verdicts = handin.verdicts()
-        words = list(verdicts.values())
-        right, without = words.count("ok"), sum(w.startswith("not ") for w in words)
-        row = [handin.name, right, len(words) - right - without, without, *(verdicts.get(name, "") for name in names)]
+        verdicts, weights = handin.verdicts(), list(handin.weights().values())
+        row = [handin.name, *map(weights.count, columns), *(verdicts.get(name, "") for name in names)]
         sheet.writerow([_plain(cell) for cell in row])
     return out.getvalue()
 

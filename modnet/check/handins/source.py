@@ -6,7 +6,7 @@ import ast
 import json
 import linecache
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -172,3 +172,21 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
             first, piece = number, []
         piece.append(line)
     yield first, "\n".join(piece)
+
+
+def training_loops(codes: Iterable[Code]) -> Iterator[tuple[str, int | None, int]]:
+    """The functions and methods that take steps in a loop: name, cell and line of each."""
+    for code in codes:
+        for outer in code.body:
+            inner, prefix = (outer.body, f"{outer.name}.") if isinstance(outer, ast.ClassDef) else ([outer], "")
+            for node in inner:
+                if isinstance(node, ast.FunctionDef) and node.name != "step" and _takes_steps(node):
+                    yield prefix + node.name, code.cell, node.lineno
+
+
+def _takes_steps(function: ast.FunctionDef) -> bool:
+    """Whether a loop of a function calls a step, or what a step is made of."""
+    loops = [n for n in ast.walk(function) if isinstance(n, ast.For | ast.While)]
+    calls = [n.func for loop in loops for n in ast.walk(loop) if isinstance(n, ast.Call)]
+    called = {f.attr for f in calls if isinstance(f, ast.Attribute)}
+    return "step" in called or {"forward", "update_parameters"} <= called

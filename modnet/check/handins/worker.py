@@ -25,7 +25,7 @@ from modnet.check.handins.examine import described, examine, record_of, unchecke
 from modnet.check.handins.loaded import PHASES, Loaded, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
-from modnet.check.handins.source import Problem
+from modnet.check.handins.source import Problem, training_loops
 from modnet.check.report import Finding, Line, Report, visible
 
 Emit = Callable[[dict[str, Any]], None]
@@ -56,6 +56,8 @@ def load(task: dict[str, Any], emit: Emit) -> Project:
         for problem in file.problems:
             if not said.intersection(problem.classes):
                 emit({"problem": _place(problem)})
+        for name, cell, line in training_loops(file.codes):
+            emit({"loop": {"name": name, "file": str(path), "cell": cell, "line": line}})
     _take_made(project, loader, Options.from_dict(task["options"]))
     for package, why in sorted(outside.absent.items()):
         emit({"absent": package, "why": visible(why)})
