@@ -25,6 +25,7 @@ from typing import Any
 
 from modnet.check import means
 from modnet.check.adapters import remembers
+from modnet.check.assembled import examine_assembled, is_assembled
 from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
@@ -87,6 +88,9 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
             return _with_right_parts(report, subject, project)
     modules = project.of("module")
     of_the_contract = any(not remembers(other.cls) for other in modules)
+    if subject.kind == "network" and not of_the_contract and is_assembled(subject.cls):
+        with suppress(NotBuilt):
+            return examine_assembled(subject.cls)
     if subject.kind == "network" and not of_the_contract and trains(subject.cls):
         try:
             return _with_right_parts(examine_trained(subject.cls), subject, project)

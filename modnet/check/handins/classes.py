@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from modnet.check.assembled import is_assembled
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
@@ -39,7 +40,7 @@ def kind_of(cls: type) -> str:
     """What a class is: "module", "loss", "network" or "optim"; empty if it is none of them."""
     if issubclass(cls, Optimizer):
         return ""
-    if form_of(cls):
+    if form_of(cls) or is_assembled(cls):
         return "network"
     if is_optimizer(cls):
         return "optim"
