@@ -49,13 +49,13 @@ def _trains(cls: type) -> str:
     for name in _TRAINS:
         method = getattr(cls, name, None)
         if callable(method):
-            meant = [_meant(p) for p in _asked(method)]
+            meant = [meaning_of(p.name) for p in asked_by(method)]
             if "X" in meant and "y" in meant:
                 return name
     return ""
 
 
-def _asked(method: Any) -> list[inspect.Parameter]:
+def asked_by(method: Any) -> list[inspect.Parameter]:
     """The arguments of a method that have a name, self excluded."""
     try:
         given = list(inspect.signature(method).parameters.values())
@@ -65,9 +65,9 @@ def _asked(method: Any) -> list[inspect.Parameter]:
     return named[1:] if named and named[0].name == "self" else named
 
 
-def _meant(p: inspect.Parameter) -> str:
+def meaning_of(name: str) -> str:
     """What an argument is, by its name; empty if the name does not say it."""
-    word = p.name.lower()
+    word = name.lower()
     for meaning, pattern in (
         ("none", r"val(id\w*)?(_|$)|test|callback"),
         ("quiet", r"verbose|print|display|plot|show|log|debug|every"),
@@ -93,8 +93,8 @@ def _meant(p: inspect.Parameter) -> str:
 def _filled(run: Run, method: Any, values: dict[str, Any], *, all_of: bool = False) -> dict[str, Any]:
     """Arguments for a method, by what they mean; `NotBuilt` if one that is required means nothing known."""
     found: dict[str, Any] = {}
-    for p in _asked(method):
-        meaning = _meant(p)
+    for p in asked_by(method):
+        meaning = meaning_of(p.name)
         if meaning == "quiet" and p.default is not p.empty:
             found[p.name] = False if isinstance(p.default, bool) else 10**9
         elif meaning in values and (all_of or p.default is p.empty or meaning not in ("loss", "layers")):
@@ -137,7 +137,7 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
         call(f"{cls.__name__}.{add}", getattr(net, add), layer)
     for name in _SETS:
         method = getattr(net, name, None)
-        if callable(method) and _asked(method):
+        if callable(method) and asked_by(method):
             try:
                 arguments = _filled(run, method, values, all_of=True)
             except NotBuilt:
@@ -211,4 +211,4 @@ def _examined(cls: type, shape: tuple[int, ...], special: tuple[type, type] | No
     return judged(cls, run, lambda: trained(cls, _RATE / 2, shape, special))
 
 
-__all__ = ["ADDS", "examine_assembled", "is_assembled", "trained"]
+__all__ = ["ADDS", "asked_by", "examine_assembled", "is_assembled", "meaning_of", "trained"]

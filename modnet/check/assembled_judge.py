@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.lines import quote
-from modnet.check.pieces import Event, Log, Piece, rows_of
+from modnet.check.pieces import Event, Log, Piece, multiple, rows_of
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
@@ -195,13 +195,13 @@ def _first_delta(run: Run, way: Pass) -> Finding | None:
     out, delta = way.there[-1].result, way.back[0].given
     truth = out - run.y[used].reshape(out.shape)
     if run.special and way.back[0].layer == len(run.layers) - 1:
-        if _multiple(delta, truth):
+        if multiple(delta, truth):
             text = "backward of the softmax is given the derivative of softmax and cross-entropy together: it is taken twice."
             return Finding("softmax-twice", "", text, "give it to the layer before the softmax")
         truth = -run.y[used] / out
     elif way.slope is not None and not run.special:
         truth = way.slope.result
-    factor = _multiple(delta, truth) if delta.shape == truth.shape else None
+    factor = multiple(delta, truth) if delta.shape == truth.shape else None
     if not factor:
         if way.slope is None and not run.special:
             raise NotBuilt("what it gives to the last layer is not the derivative of a squared error")
@@ -268,19 +268,13 @@ def _factors(run: Run, ways: list[Pass]) -> dict[tuple[int, int], float | None]:
                 summed, last = summed + event.gradient[k], event.gradient[k]
                 if np.array_equal(start, now):
                     continue
-                rates.append(next((r for g in (summed, last) if (r := _multiple(start - now, g)) is not None), None))
+                rates.append(next((r for g in (summed, last) if (r := multiple(start - now, g)) is not None), None))
                 summed = np.zeros(1)
             known = [r for r in rates if r is not None]
             # They may differ: a rate decays, the last batch is smaller. Of one sign they are.
             same = len(known) == len(rates) and (min(known) > 0 or max(known) < 0) if known else False
             found[i, k] = 0.0 if not rates else known[0] if same else None
     return found
-
-
-def _multiple(move: np.ndarray, gradient: np.ndarray) -> float | None:
-    power = float((gradient**2).sum())
-    factor = float((move * gradient).sum()) / power if power else 0.0
-    return factor if np.allclose(move, factor * gradient, rtol=1e-6, atol=1e-12) else None
 
 
 def _examples(run: Run, ways: list[Pass]) -> Finding | None:

@@ -285,6 +285,13 @@ def rows_of(array: np.ndarray, known: np.ndarray) -> list[int] | None:
     return None
 
 
+def multiple(move: np.ndarray, gradient: np.ndarray) -> float | None:
+    """How many times a gradient a move is; None if it is no multiple."""
+    power = float((gradient**2).sum())
+    factor = float((move * gradient).sum()) / power if power else 0.0
+    return factor if np.allclose(move, factor * gradient, rtol=1e-6, atol=1e-12) else None
+
+
 __all__ = [
     "AccuracyPiece",
     "CrossEntropyPiece",
