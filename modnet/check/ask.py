@@ -4,8 +4,8 @@ This is the only place where what loads hand-ins (`modnet.check.handins`) and wh
 `check_network`, `check_steps`) meet. `ask` is called once for a class, in a process of its own that holds the whole hand-in
 and may end at any time, with numpy's and Python's generators at a fixed state. It gets
 
-- subject : a `Loaded`, the class with its kind ("module", "loss", "network", "optim", "functions": a pair of functions in
-  the place of a class, or "package"), file, cell and line;
+- subject : a `Loaded`, the class with its kind ("module", "loss", "network", "optim", "loop", "package", or "functions": a pair
+  of functions in the place of a class), file, cell and line;
 - project : a `Project`. ``project.of("module")`` lists the loaded classes of a kind from all files of the hand-in, with
   ``near=subject`` those of the subject's own file first; ``project.is_wrong(other)`` says whether something was found in one
   already: modules and losses are asked before networks, networks before optims;
@@ -26,11 +26,13 @@ from typing import Any
 
 from modnet.check import means
 from modnet.check.adapters import remembers
+from modnet.check.assembled import examine_assembled, is_assembled
 from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.layer_calls import is_of_functions
+from modnet.check.loops import examine_loop
 from modnet.check.loss_calls import required
 from modnet.check.losses import check_loss
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
@@ -63,6 +65,11 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         return report
     if subject.kind == "package":
         return _package(subject)
+    if subject.kind == "loop":
+        try:
+            return examine_loop(subject.cls)
+        except NotBuilt as problem:
+            return not_checked(subject.name, str(problem))
     if subject.kind == "functions":
         return _functions(subject, project)
     if subject.kind == "loss":
@@ -88,6 +95,9 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
             return _with_right_parts(report, subject, project)
     modules = project.of("module")
     of_the_contract = any(not remembers(other.cls) for other in modules)
+    if subject.kind == "network" and not of_the_contract and is_assembled(subject.cls):
+        with suppress(NotBuilt):
+            return examine_assembled(subject.cls)
     if subject.kind == "network" and not of_the_contract and trains(subject.cls):
         try:
             return _with_right_parts(examine_trained(subject.cls), subject, project)

@@ -10,11 +10,13 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from modnet.check.assembled import is_assembled
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.layer_calls import is_above, layers_among
 from modnet.check.layer_calls import methods_of as layer_methods
+from modnet.check.loops import is_loop
 from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required
 from modnet.check.modes import is_mode
 from modnet.check.optimizers import is_optimizer, is_rule
@@ -36,15 +38,17 @@ _BACKWARD_METHODS = ("backward_delta", "backward_update_gradient")
 
 
 def kind_of(cls: type) -> str:
-    """What a class is: "module", "loss", "network" or "optim"; empty if it is none of them."""
+    """What a class is: "module", "loss", "network", "optim" or "loop"; empty if it is none of them."""
     if issubclass(cls, Optimizer):
         return ""
-    if form_of(cls):
+    if form_of(cls) or is_assembled(cls):
         return "network"
     if is_optimizer(cls):
         return "optim"
     if _has(cls, "step") and not _has(cls, "forward"):
         return "optim"
+    if is_loop(cls):
+        return "loop"
     if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
         return "loss"
     if not _has(cls, "forward"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 #: The kinds of classes, in the order in which they are asked: a network is judged knowing its layers, an optim its networks.
-PHASES = (("package", "module", "loss", "functions"), ("network",), ("optim",))
+PHASES = (("package", "module", "loss", "functions"), ("network",), ("optim", "loop"))
 _CELL = re.compile(r"^(.*\.ipynb) cell (\d+)$")
 
 
@@ -30,9 +30,9 @@ class Loaded:
 
     Attributes
     ----------
-    cls : the class. kind : "module", "loss", "network" or "optim"; "base" for what these derive from and that does nothing
-        itself, which nobody is asked about; "package" for an ``__init__.py`` that cannot be imported, with what it lacks as
-        `lacks` of the class; empty for what looks like one of them and is not recognised.
+    cls : the class. kind : "module", "loss", "network", "optim" or "loop"; "base" for what these derive from and that does
+        nothing itself, which nobody is asked about; "package" for an ``__init__.py`` that cannot be imported, what it lacks
+        in `lacks` of the class; empty for what looks like one of them and is not recognised.
     file : the file. cell : the code cell of a notebook, counted from 1, else None. line : of the class statement.
     remark : why it is not recognised.
     """

@@ -1,0 +1,214 @@
+"""Networks that are put together by ``add`` and train themselves by ``fit`` or ``train``.
+
+Layers, a loss and an optimizer of our own are put in, which write down every call; so what is found is the network's, whatever
+its course's layers do. A pass goes through the layers and back, each is given what the one before returned, and moves once by
+its gradient; the loss is given the network's output and the truth of the same examples; in an epoch every example is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from modnet.check.assembled_judge import BATCH, EPOCHS, Run, judged
+from modnet.check.loss_calls import is_loss_name
+from modnet.check.pieces import AccuracyPiece, CrossEntropyPiece, Log, LossPiece, OptimizerPiece, Piece, SoftmaxPiece
+from modnet.check.recipes import NotBuilt
+from modnet.check.report import Report
+from modnet.check.scored import form_of
+from modnet.check.scored_build import used_by
+from modnet.check.subject import Misbehaviour, call
+
+ADDS = ("add", "add_layer", "addLayer", "append", "add_module", "push")
+_SETS = ("use", "set", "compile", "use_loss", "set_loss", "set_optimizer", "configure", "setup", "build")
+_TRAINS = ("fit", "train", "train_on_batch", "train_step")
+_FINALIZES = ("finalize", "finalise")
+_PREDICTS = ("predict", "forward", "forward_propagation", "feed_forward", "feedforward", "__call__")
+_WIDTH, _COUNT, _RATE = 3, 6, 0.05
+_SLOPE = re.compile(
+    r"^((loss|cost|error|objective)(_?(fn|func|function))?_?(prime|deriv\w*|grad\w*|der|d)|d_?(loss|cost|error))$", re.I
+)
+
+
+def is_assembled(cls: type) -> bool:
+    """Whether a class is such a network."""
+    return bool(_first(cls, ADDS) and _trains(cls)) and not form_of(cls)
+
+
+def _first(cls: Any, names: Sequence[str]) -> str:
+    return next((n for n in names if callable(getattr(cls, n, None)) and (n != "__call__" or "__call__" in vars(cls))), "")
+
+
+def _trains(cls: type) -> str:
+    """The method that is given an input and a truth."""
+    for name in _TRAINS:
+        method = getattr(cls, name, None)
+        if callable(method):
+            meant = [meaning_of(p.name) for p in asked_by(method)]
+            if "X" in meant and "y" in meant:
+                return name
+    return ""
+
+
+def asked_by(method: Any) -> list[inspect.Parameter]:
+    """The arguments of a method that have a name, self excluded."""
+    try:
+        given = list(inspect.signature(method).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    named = [p for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return named[1:] if named and named[0].name == "self" else named
+
+
+def meaning_of(name: str) -> str:
+    """What an argument is, by its name; empty if the name does not say it."""
+    word = name.lower()
+    for meaning, pattern in (
+        ("none", r"val(id\w*)?(_|$)|test|callback"),
+        ("quiet", r"verbose|print|display|plot|show|log|debug|every"),
+        ("epochs", r"epoch|iter|n_?times"),
+        ("batch", r"batch(_?size)?$"),
+        ("slope", _SLOPE.pattern),
+        ("loss", r"loss|cost|criterion|objective|error"),
+        ("optimizer", r"optim"),
+        ("accuracy", r"accura|metric"),
+        ("rate", r"^(lr|eta|alpha|(init_?)?learning_?rate|rate|step_?size)$"),
+        ("X", r"^(x(_?train)?|x_?data|inputs?(_?data)?|train(ing)?_?(x|inputs?|data)|data|features|samples)$"),
+        (
+            "y",
+            r"^(y(_?train)?|y_?data|y_true|targets?|labels?|outputs?|expected|t(_?train)?|train(ing)?_?(y|labels?|targets?))$",
+        ),
+        ("layers", r"^(layers|modules|network)$"),
+    ):
+        if re.search(pattern, word):
+            return meaning
+    return ""
+
+
+def _filled(run: Run, method: Any, values: dict[str, Any], *, all_of: bool = False) -> dict[str, Any]:
+    """Arguments for a method, by what they mean; `NotBuilt` if one that is required means nothing known."""
+    found: dict[str, Any] = {}
+    for p in asked_by(method):
+        meaning = meaning_of(p.name)
+        if meaning == "quiet" and p.default is not p.empty:
+            found[p.name] = False if isinstance(p.default, bool) else 10**9
+        elif meaning in values and (all_of or p.default is p.empty or meaning not in ("loss", "layers")):
+            found[p.name] = values[meaning]
+            run.told |= meaning in ("rate", "optimizer")
+            run.batched |= meaning == "batch"
+        elif meaning == "quiet":
+            found[p.name] = False
+        elif p.default is p.empty:
+            raise NotBuilt(f"what {p.name} of {getattr(method, '__name__', 'its constructor')} means is not known")
+    return found
+
+
+def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type, type] | None = None) -> Run:
+    """A network of this class, put together, trained, and asked; `NotBuilt` or `Misbehaviour` if that cannot be done.
+
+    Parameters
+    ----------
+    rate : of learning. shape : that of one example, (3,), (1, 3) or (3, 1).
+    special : its author's softmax and cross-entropy, which ours then derive from.
+    """
+    rng = np.random.default_rng(3)
+    x, y = rng.uniform(0.1, 1, (_COUNT, _WIDTH)), rng.uniform(0.1, 0.9, (_COUNT, _WIDTH))
+    log = Log(y)
+    layers = [Piece(log, 0, _WIDTH), Piece(log, 1), Piece(log, 2, _WIDTH)]
+    loss = LossPiece(log, len(layers))
+    if special:
+        layers.append(type("Softmax", (SoftmaxPiece, special[0]), {})(log, 3))
+        loss = type("CrossEntropy", (CrossEntropyPiece, special[1]), {})(log, len(layers))
+    classes = np.arange(_COUNT) % _WIDTH
+    run = Run(None, x, np.eye(_WIDTH)[classes] if special else y, log, layers, rate, _trains(cls), special=bool(special))
+    values: dict[str, Any] = {
+        "X": x.reshape(_COUNT, *shape), "y": classes if special else y.reshape(_COUNT, *shape), "epochs": EPOCHS,
+        "batch": BATCH, "rate": rate, "optimizer": OptimizerPiece(rate), "accuracy": AccuracyPiece(), "loss": loss,
+        "slope": loss.slope,
+    }  # fmt: skip
+    run.net = net = call(f"{cls.__name__}(...)", lambda: cls(**_filled(run, cls, values)))
+    add = _first(cls, ADDS)
+    for layer in layers:
+        call(f"{cls.__name__}.{add}", getattr(net, add), layer)
+    for name in _SETS:
+        method = getattr(net, name, None)
+        if callable(method) and asked_by(method):
+            try:
+                arguments = _filled(run, method, values, all_of=True)
+            except NotBuilt:
+                continue
+            call(f"{cls.__name__}.{name}", lambda method=method, arguments=arguments: method(**arguments))
+    for name in _FINALIZES:
+        if callable(getattr(net, name, None)):
+            call(f"{cls.__name__}.{name}", getattr(net, name))
+    method = getattr(net, run.method)
+    arguments = _filled(run, method, values)
+    run.batched &= len(values["X"]) > BATCH
+    try:
+        call(f"{cls.__name__}.{run.method}", lambda: method(**arguments))
+    except Misbehaviour as problem:
+        if not any(e.what == "backward" for e in log.events):
+            raise
+        run.problem = problem  # what has been called until then may say why
+    run.asked_at = len(log.events)
+    run.predicts = _first(cls, _PREDICTS)
+    if run.predicts:
+        try:
+            found = call(f"{cls.__name__}.{run.predicts}", getattr(net, run.predicts), values["X"])
+            run.predicted = np.asarray(found, dtype=float)
+        except (ValueError, TypeError, Misbehaviour):
+            run.predicts = ""
+    return run
+
+
+def _softmax_and_loss(cls: type) -> tuple[type, type] | None:
+    """The softmax and the cross-entropy among the classes that a network's methods name; None without both."""
+    spaces = [v.__globals__ for v in vars(cls).values() if inspect.isfunction(v)]
+    named = used_by(cls)
+    there = [v for space in spaces[:1] for n, v in space.items() if n in named and isinstance(v, type)]
+    softmax = [c for c in there if re.search("softmax", c.__name__, re.I) and not is_loss_name(c.__name__)]
+    losses = [
+        c
+        for c in there
+        if re.search("categorical|cross", c.__name__, re.I) and not re.search("softmax|binary", c.__name__, re.I)
+    ]
+    return (softmax[0], losses[0]) if softmax and losses else None
+
+
+def examine_assembled(cls: type) -> Report:
+    """The report on such a network's class; `NotBuilt` if it could not be put together."""
+    why = ""
+    closest: Misbehaviour | None = None
+    for shape in ((_WIDTH,), (1, _WIDTH), (_WIDTH, 1)):
+        try:
+            report = _examined(cls, shape)
+            special = _softmax_and_loss(cls)
+            if report.ok and special is not None and shape == (_WIDTH,):
+                with suppress(NotBuilt, Misbehaviour, TypeError, ValueError, AttributeError, IndexError, KeyError):
+                    report.add(_examined(cls, shape, special), "with a softmax and a cross-entropy")
+            return report
+        except NotBuilt as problem:
+            why = why or str(problem)
+        except Misbehaviour as problem:
+            closest = closest or problem
+        except (TypeError, ValueError, AttributeError, IndexError, KeyError) as problem:
+            why = why or f"{type(problem).__name__}: {problem}"
+    lacks = rf"NameError|UnboundLocalError|'{cls.__name__}' object has no attribute"
+    if not why and closest is not None and closest.line and re.search(lacks, closest.message):
+        raise closest
+    raise NotBuilt(f"{cls.__name__} could not be put together: {why or (closest.message if closest else '')}")
+
+
+def _examined(cls: type, shape: tuple[int, ...], special: tuple[type, type] | None = None) -> Report:
+    run = trained(cls, _RATE, shape, special)
+    if not any(e.what == "backward" for e in run.log.events):
+        raise NotBuilt("it calls no backward of the layers that it was given")
+    return judged(cls, run, lambda: trained(cls, _RATE / 2, shape, special))
+
+
+__all__ = ["ADDS", "asked_by", "examine_assembled", "is_assembled", "meaning_of", "trained"]

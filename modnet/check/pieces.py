@@ -1,0 +1,305 @@
+"""Layers, a loss and an optimizer of our own to put into a stranger's network: they write down every call.
+
+They answer to the names that several courses and books use. A layer moves its own parameters if backward is given a rate. The
+loss knows the truth that it may be given, so that it does not matter which of its arguments comes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from modnet.check.recipes import NotBuilt
+from modnet.check.steppers import Layer
+
+FORWARDS = ("forward", "forward_propagation", "forward_prop", "forward_pass", "feed_forward", "feedforward", "propagate")
+BACKWARDS = (
+    "backward", "backward_propagation", "back_propagation", "backward_prop", "backward_pass", "backprop", "backpropagate",
+    "backpropagation", "back_prop",
+)  # fmt: skip
+_VALUES = ("forward", "calculate", "loss", "compute", "value", "cost", "fn", "f")
+_SLOPES = ("backward", "derivative", "prime", "gradient", "grad", "deriv", "backprop", "loss_prime", "df", "d_loss", "delta")
+
+
+@dataclass
+class Event:
+    """One call.
+
+    Attributes
+    ----------
+    what : "forward", "slope" or "backward". layer : which layer, counted from 0; the number of layers for the loss.
+    given, result : what it was given, and what it returned. held : the layer's parameters when it was called, or the truth.
+    gradient : by the parameters. training : what it was told of the mode, if anything. rate : if it was given one.
+    """
+
+    what: str
+    layer: int
+    given: np.ndarray
+    result: np.ndarray
+    held: tuple[np.ndarray, ...] = ()
+    gradient: tuple[np.ndarray, ...] = ()
+    training: bool | None = None
+    rate: float | None = None
+
+
+@dataclass
+class Log:
+    """What was called, in its order, and the truth that the loss may be given: (examples, outputs)."""
+
+    truth: np.ndarray
+    events: list[Event] = field(default_factory=list)
+
+
+class Piece(Layer):
+    """A layer: x @ W + b of a width, so that the wrong order of layers ends in no crash; a tanh without one."""
+
+    def __init__(self, log: Log, place: int, width: int = 0) -> None:
+        rng = np.random.default_rng([7, place])
+        if width:
+            super().__init__(rng.uniform(-1, 1, (width, width)), rng.uniform(-1, 1, (1, width)))
+        else:
+            self.__dict__.update(params={}, grads={}, trainable=False)
+        self.__dict__.update(log=log, place=place, width=width)
+        for names, method in ((FORWARDS, self._forward), (BACKWARDS, self._backward)):
+            self.__dict__.update(dict.fromkeys(names, method))
+
+    def __call__(self, x: Any, *more: Any, **named: Any) -> np.ndarray:
+        """Forward."""
+        return self._forward(x, *more, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        if not self.__dict__.get("params"):
+            raise AttributeError(f"a layer without parameters has no {name}")
+        return super().__getattr__(name)
+
+    def held(self) -> tuple[np.ndarray, ...]:
+        """Copies of the parameters."""
+        return tuple(np.array(a, dtype=float) for a in self.params.values())
+
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
+        """What an output layer makes of its numbers."""
+        return outputs
+
+    def _columns(self, x: np.ndarray) -> bool:
+        """Whether an example is a column: (width, examples), or (examples, width, 1)."""
+        return x.shape[-1:] != (self.width,)
+
+    def _rows(self, x: np.ndarray) -> np.ndarray:
+        """One row an example."""
+        if self._columns(x) and x.shape[-2:-1] != (self.width,):
+            raise NotBuilt(f"its layers are given shape {x.shape}, of which none is the width {self.width}")
+        return (np.swapaxes(x, -1, -2) if self._columns(x) else x).reshape(-1, self.width)
+
+    def _like(self, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Rows in the shape of x."""
+        if not self._columns(x):
+            return rows.reshape(x.shape)
+        return np.swapaxes(rows.reshape(*x.shape[:-2], x.shape[-1], self.width), -1, -2)
+
+    def _forward(self, x: Any, *more: Any, **named: Any) -> np.ndarray:
+        x = np.array(x, dtype=float)
+        if self.width:
+            w, b = self.params.values()
+            out = self._like(self._rows(x) @ w + b, x)
+        else:
+            out = np.tanh(x)
+        told = [v for v in (*more, *named.values()) if isinstance(v, bool)]
+        self.__dict__.update(inputs=x, input=x, x=x, output=out)
+        self.log.events.append(Event("forward", self.place, x, out.copy(), self.held(), training=told[0] if told else None))
+        return out.copy()
+
+    def _backward(self, delta: Any, *more: Any, **named: Any) -> np.ndarray:
+        x, delta = self.__dict__.get("x"), np.array(delta, dtype=float)
+        if x is None:  # forward was never called: the calls say so
+            self.log.events.append(Event("backward", self.place, delta, delta))
+            return delta.copy()
+        if delta.shape != self.output.shape:
+            raise NotBuilt(f"backward of layer {self.place} is given shape {delta.shape}, not that of its output")
+        held = self.held()
+        gradient: tuple[np.ndarray, ...] = ()
+        if self.width:
+            w, _ = self.params.values()
+            rows, back = self._rows(x), self._rows(delta)
+            gradient = (rows.T @ back, back.sum(axis=0, keepdims=True))
+            dx = self._like(back @ w.T, x)
+            self.grads.update(zip(self.params, (g.copy() for g in gradient), strict=True))
+        else:
+            dx = delta * (1 - self.output**2)
+        rates = [v for v in (*more, *named.values()) if isinstance(v, int | float) and not isinstance(v, bool)]
+        for array, g in zip(self.params.values(), gradient if rates else (), strict=False):
+            array -= rates[0] * g
+        self.__dict__.update(dinputs=dx, dx=dx)
+        rate = float(rates[0]) if rates else None
+        self.log.events.append(Event("backward", self.place, delta, dx.copy(), held, gradient, rate=rate))
+        return dx.copy()
+
+
+class LossPiece:
+    """Half the squared error of each example, as an object, and as functions `value` and `slope`."""
+
+    def __init__(self, log: Log, layers: int) -> None:
+        self.log, self.layers, self.output = log, layers, np.zeros(1)
+        self.__dict__.update(dict.fromkeys(_VALUES, self.number) | dict.fromkeys(_SLOPES, self.slope))
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """The loss; of a class that is to be made, itself."""
+        return self.number(*given, **named) if given or named else self
+
+    def number(self, *given: Any, **named: Any) -> Any:
+        """The loss; with its regularisation if that is asked for."""
+        guess, truth = self._sorted([*given, *named.values()])
+        value = 0.5 * float(((guess - truth) ** 2).sum())
+        return (value, 0.0) if named.get("include_regularization") else value
+
+    def slope(self, *given: Any, **named: Any) -> np.ndarray:
+        """Its derivative."""
+        guess, truth = self._sorted([*given, *named.values()])
+        self.dinputs = guess - truth
+        self.log.events.append(Event("slope", self.layers, guess.copy(), self.dinputs.copy(), (truth,)))
+        return self.dinputs.copy()
+
+    def _sorted(self, given: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """(prediction, truth), by what the truth may be."""
+        arrays = [np.array(v, dtype=float) for v in given if isinstance(v, np.ndarray | list)]
+        if len(arrays) != 2:
+            raise NotBuilt("its loss is not given a prediction and a truth")
+        places = [rows_of(a, self.log.truth) is not None for a in arrays]
+        if places[0] == places[1]:
+            raise NotBuilt("its loss is not given the truth as it came")
+        guess, truth = arrays if places[1] else arrays[::-1]
+        return guess, truth if truth.shape == guess.shape else truth.reshape(guess.shape)
+
+    def calculate_accumulated(self, *given: Any, **named: Any) -> Any:
+        """The mean of an epoch."""
+        return (0.0, 0.0) if named.get("include_regularization") else 0.0
+
+    def new_pass(self) -> None:
+        """A new epoch."""
+
+    def remember_trainable_layers(self, layers: Any) -> None:
+        """For a regularisation."""
+
+
+class SoftmaxPiece(Piece):
+    """A softmax of each row."""
+
+    def _forward(self, x: Any, *more: Any, **named: Any) -> np.ndarray:
+        e = np.exp(np.array(x, dtype=float))
+        out = e / e.sum(axis=-1, keepdims=True)
+        told = [v for v in (*more, *named.values()) if isinstance(v, bool)]
+        self.__dict__.update(inputs=x, output=out)
+        event = Event("forward", self.place, np.array(x, dtype=float), out.copy(), training=told[0] if told else None)
+        self.log.events.append(event)
+        return out.copy()
+
+    def _backward(self, delta: Any, *more: Any, **named: Any) -> np.ndarray:
+        p = self.output
+        dx = p * (delta - (delta * p).sum(axis=-1, keepdims=True))
+        self.__dict__.update(dinputs=dx)
+        self.log.events.append(Event("backward", self.place, np.array(delta, dtype=float), dx.copy()))
+        return dx.copy()
+
+
+class CrossEntropyPiece(LossPiece):
+    """The mean cross-entropy of probabilities."""
+
+    def number(self, *given: Any, **named: Any) -> Any:
+        """The loss; with its regularisation if that is asked for."""
+        guess, truth = self._sorted([*given, *named.values()])
+        value = -float((truth * np.log(guess)).sum()) / len(guess)
+        return (value, 0.0) if named.get("include_regularization") else value
+
+    def slope(self, *given: Any, **named: Any) -> np.ndarray:
+        """Its derivative."""
+        guess, truth = self._sorted([*given, *named.values()])
+        self.dinputs = -truth / guess / len(guess)
+        self.log.events.append(Event("slope", self.layers, guess.copy(), self.dinputs.copy(), (truth,)))
+        return self.dinputs.copy()
+
+    def _sorted(self, given: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+        arrays = [np.asarray(v) for v in given if isinstance(v, np.ndarray | list)]
+        guesses = [a for a in arrays if a.ndim == 2 and a.dtype.kind == "f"]
+        classes = [a for a in arrays if a.ndim == 1]
+        if len(guesses) != 1 or len(classes) != 1:
+            raise NotBuilt("its loss is not given probabilities and classes")
+        return guesses[0], np.eye(guesses[0].shape[1])[classes[0].astype(int)]
+
+
+class OptimizerPiece:
+    """SGD, by any of the names it is called by."""
+
+    def __init__(self, rate: float) -> None:
+        self.lr = self.learning_rate = self.current_learning_rate = self.rate = rate
+
+    def update_params(self, layer: Any) -> None:
+        """Move one layer."""
+        for name, array in layer.params.items():
+            array -= self.rate * layer.grads[name]
+
+    def update(self, *given: Any) -> Any:
+        """Move a layer, parameters by name or in lists, or one array, which is returned too."""
+        if isinstance(given[0], Piece):
+            return self.update_params(given[0])
+        one, other = given[:2]
+        if isinstance(one, dict):
+            one, other = [one[k] for k in one], [other[k] for k in one]
+        if not isinstance(one, list | tuple):
+            return one - self.rate * np.asarray(other)
+        for array, g in zip(one, other, strict=True):
+            array -= self.rate * g
+        return None
+
+    def pre_update_params(self) -> None:
+        """Before the layers of a step."""
+
+    post_update_params = pre_update_params
+
+
+class AccuracyPiece:
+    """An accuracy that is always 1."""
+
+    def init(self, *given: Any) -> None:
+        """Before training."""
+
+    new_pass = init
+
+    def calculate(self, *given: Any) -> float:
+        """Of some examples."""
+        return 1.0
+
+    calculate_accumulated = __call__ = calculate
+
+
+def rows_of(array: np.ndarray, known: np.ndarray) -> list[int] | None:
+    """Which rows of `known` an array holds, in their order; None if something else is in it."""
+    width = known.shape[-1]
+    for flat in (array, array.T):
+        if flat.size % width or not flat.size:
+            return None
+        rows = flat.reshape(-1, width)
+        near = np.abs(rows[:, None] - known[None]).max(axis=2) < 1e-12
+        if near.any(axis=1).all():
+            return [int(i) for i in near.argmax(axis=1)]
+    return None
+
+
+def multiple(move: np.ndarray, gradient: np.ndarray) -> float | None:
+    """How many times a gradient a move is; None if it is no multiple."""
+    power = float((gradient**2).sum())
+    factor = float((move * gradient).sum()) / power if power else 0.0
+    return factor if np.allclose(move, factor * gradient, rtol=1e-6, atol=1e-12) else None
+
+
+__all__ = [
+    "AccuracyPiece",
+    "CrossEntropyPiece",
+    "Event",
+    "Log",
+    "LossPiece",
+    "OptimizerPiece",
+    "Piece",
+    "SoftmaxPiece",
+    "rows_of",
+]
