@@ -19,7 +19,6 @@ import numpy as np
 
 from modnet.engine.storage import has_storage
 from modnet.inputs import short_repr
-from modnet.optim.optimizer import GradientNotFinite
 from modnet.training.data import Data
 from modnet.training.python import PythonRunner
 
@@ -77,7 +76,7 @@ class Team:
         """The part of a batch that is for this rank."""
         return np.array_split(examples, self.ranks)[self.rank]
 
-    def exchange(self, share: float, figures: tuple[float, ...]) -> list[float]:
+    def exchange(self, share: float, figures: tuple[float, ...]) -> tuple[float, ...]:
         """Replace the gradient by the sum of all ranks' gradients, each times its share, and statistics by their mean.
 
         Returns the sums of the figures. RuntimeError if a rank has failed or stopped.
@@ -92,7 +91,7 @@ class Team:
             self.ended = True
             raise RuntimeError("fit: another rank failed or stopped, so this one stops, too; its own output says why")
         storage.gradient[:], storage.state[:] = buffer[_FIGURES:n], buffer[n:]
-        return [float(value) for value in buffer[1:_FIGURES]]
+        return tuple(buffer[1:_FIGURES].tolist())
 
     def _sum(self) -> None:
         self.comm.Allreduce(_in_place(), self.buffer)
@@ -142,42 +141,8 @@ class TeamRunner(PythonRunner):
             self.team.require_equal()
         return done
 
-    def _batch(self, b: int, data: Data, examples: np.ndarray, draws: bool) -> bool:
-        training, team = self.training, self.team
-        net, optimizer = training.net, training.optimizer
-        mine = team.mine(examples)
-        self.draw += draws
-        draw = self.draw if draws else 0
-        figures = (0.0, 0.0, 0.0, 0.0)
-        net.zero_grad()
-        if len(mine):
-            x, y, weights = data.X[mine], data.by_position(data.y[mine]), data.weights_of(mine)
-            yhat = self._forward(x, draw)
-            losses, right, delta = self._in_one_pass(data, y, yhat)
-            total = self._total(data, y, yhat, weights, losses)
-            figures = total, self._hits(data, y, yhat, weights, right), float(len(mine)), data.count_of(mine)
-            if np.isfinite(total):
-                self._backward(data, x, y, yhat, mine, draw, delta)
-        if draws:
-            self._count_draws()
-        total, hits, seen, counted = team.exchange(len(mine) / len(examples), figures)
-        if not np.isfinite(total):
-            self.take_back()
-            self.diverge(b, total)
-            return False
-        self.totals += total, hits
-        self.seen += seen
-        self.counted += counted
-        self.keep_previous()
-        try:
-            optimizer.step()
-        except GradientNotFinite as error:
-            self.take_back()
-            self.diverge(b, error.norm, "gradient's norm")
-            return False
-        training.step += 1
-        for watcher in self.batch_watchers:
-            watcher.on_batch_end(training)
-        if self.batch_watchers:
-            self.require_unchanged()
-        return True
+    def _gradient(self, data: Data, examples: np.ndarray, draw: int) -> tuple[float, ...]:
+        mine = self.team.mine(examples)
+        self.training.net.zero_grad()
+        figures = super()._gradient(data, mine, draw) if len(mine) else (0.0, 0.0, 0.0, 0.0)
+        return self.team.exchange(len(mine) / len(examples), figures)

@@ -74,35 +74,27 @@ class PythonRunner(Runner):
     def _batch(self, b: int, data: Data, examples: np.ndarray, draws: bool) -> bool:
         """One step, on some examples of a block; False if it diverged."""
         training = self.training
-        net, optimizer = training.net, training.optimizer
-        x, y = data.X[examples], data.by_position(data.y[examples])
         self.draw += draws
         draw = self.draw if draws else 0
-        yhat = self._forward(x, draw)
+        total, hits, seen, counted = self._gradient(data, examples, draw)
         if draws:
             self._count_draws()
-        weights = data.weights_of(examples)
-        losses, right, delta = self._in_one_pass(data, y, yhat)
-        total = self._total(data, y, yhat, weights, losses)
         if not np.isfinite(total):
             self.take_back()
             self.diverge(b, total)
             return False
-        self.totals[0] += total
-        self.totals[1] += self._hits(data, y, yhat, weights, right)
-        self.seen += len(x)
-        self.counted += data.count_of(examples)
-        if not optimizer.needs_loss:
-            self._backward(data, x, y, yhat, examples, draw, delta)
-        self.keep_previous()
-        before = _count_not_finite(net)
+        self.totals += total, hits
+        self.seen += seen
+        self.counted += counted
+        self.previous = Kept(training.net)  # what the step may spoil
+        before = _count_not_finite(training.net)
         try:
-            optimizer.step(lambda: self._total(data, y, self._forward(x, -draw), weights) / len(x))
+            training.optimizer.step(lambda: self._loss(data, examples, -draw))
         except GradientNotFinite as error:
             self.take_back()
             self.diverge(b, error.norm, "gradient's norm")
             return False
-        self.burst = _count_not_finite(net) > before
+        self.burst = _count_not_finite(training.net) > before
         training.step += 1
         for watcher in self.batch_watchers:
             watcher.on_batch_end(training)
@@ -110,9 +102,29 @@ class PythonRunner(Runner):
             self.require_unchanged()
         return True
 
-    def keep_previous(self) -> None:
-        """Copy what a step may spoil."""
-        self.previous = Kept(self.training.net)
+    def _gradient(self, data: Data, examples: np.ndarray, draw: int) -> tuple[float, ...]:
+        """Compute the gradient of a batch, unless its loss is not finite.
+
+        Returns the sum of weighted losses and that of hits, how many examples they are over, and how many count.
+        """
+        x, y, weights = self._taken(data, examples)
+        yhat = self._forward(x, draw)
+        losses, right, delta = self._in_one_pass(data, y, yhat)
+        total = self._total(data, y, yhat, weights, losses)
+        if not np.isfinite(total):
+            return total, 0.0, 0.0, 0.0
+        if not self.training.optimizer.needs_loss:
+            self._backward(data, x, y, yhat, examples, draw, delta)
+        return total, self._hits(data, y, yhat, weights, right), len(x), data.count_of(examples)
+
+    def _loss(self, data: Data, examples: np.ndarray, draw: int) -> float:
+        """The mean loss of a batch at the parameters as they are now."""
+        x, y, weights = self._taken(data, examples)
+        return self._total(data, y, self._forward(x, draw), weights) / len(x)
+
+    def _taken(self, data: Data, examples: np.ndarray) -> tuple[Any, Any, np.ndarray]:
+        """Inputs, targets with a row for each position, and weights of some examples."""
+        return data.X[examples], data.by_position(data.y[examples]), data.weights_of(examples)
 
     def take_back(self) -> None:
         if self.previous is not None and (self.burst or not is_finite(self.training.net)):
@@ -188,9 +200,8 @@ class PythonRunner(Runner):
             set_training(net, False)
         for data, rows, size in self.held_out.all_chunks(self.size):
             for at in range(0, len(rows), size):
-                part = rows[at : at + size]
-                y, weights = data.by_position(data.y[part]), data.weights_of(part)
-                yhat = self._forward(data.X[part], 0)
+                x, y, weights = self._taken(data, rows[at : at + size])
+                yhat = self._forward(x, 0)
                 totals[0] += self._total(data, y, yhat, weights)
                 totals[1] += self._hits(data, y, yhat, weights)
             seen, counted = seen + len(rows), counted + data.count_of(rows)
