@@ -88,6 +88,15 @@ def test_deltas_of_the_librarys_modules_are_the_same_beside_somebody_elses():
     np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
+def test_a_module_without_numbers_may_leave_another_network():
+    tanh = Tanh()
+    net, other, delta = Sequential(Linear(3, 2, rng=0), tanh), Sequential(Linear(3, 3, rng=1), tanh), np.ones((6, 2))
+    net.forward(X)
+    other.pop()
+    steps = activations(net, X)
+    np.testing.assert_allclose(deltas(steps, delta)[0], delta * (1 - steps.output**2), rtol=1e-12)
+
+
 def test_watching_leaves_gradients_as_they_were():
     net = network()
     net.zero_grad()

@@ -489,7 +489,8 @@ class Program(_Wiring):
 
     def is_current(self) -> bool:
         """Whether the network's numbers still lie where they did."""
-        return self.storage.version == self.version and all(b.is_current() for b in self.bindings if b is not None)
+        with_numbers = (b for b in self.bindings if b is not None and b.has_numbers)  # a Tanh may be in other networks, too
+        return self.storage.version == self.version and all(b.is_current() for b in with_numbers)
 
     def is_for(self, storage: Any) -> bool:
         """Whether it is for a storage as it is now. Cheap; modules that lie elsewhere are looked at too."""
