@@ -1,7 +1,8 @@
 """When training on several processes pays: `mpiexec -n 2 python benchmarks/parallel.py`.
 
 For networks and batches of growing size: the time of a step of one process that takes all examples, the time of a step of all
-ranks that share them, and the time of the all-reduce alone. Each is the best of several rounds; one thread a rank.
+ranks that share them, and the time of the all-reduce alone; and for each network what a step of one rank takes longer with `comm`
+than without, which is what taking part costs beside the all-reduce. Each is the best of several rounds; one thread a rank.
 """
 
 from __future__ import annotations
@@ -70,6 +71,11 @@ def main():
             name = "-".join(map(str, sizes))
             say(f"{name:<22}{numbers:>11}{batch:>7}{1e3 * alone:>13.3f}{1e3 * together:>11.3f}{1e3 * exchange:>12.3f}"
                 f"{alone / together:>7.2f}", flush=True)  # fmt: skip
+        if comm.rank == 0:
+            beside = seconds_a_step(sizes, BATCHES[0], MPI.COMM_SELF) - seconds_a_step(sizes, BATCHES[0], None)
+            say(f"{name:<22}{numbers:>11}: one rank takes {1e3 * beside:.3f} ms longer with comm, "
+                f"{1e9 * beside / numbers:.1f} ns a parameter", flush=True)  # fmt: skip
+        comm.Barrier()
 
 
 if __name__ == "__main__":
