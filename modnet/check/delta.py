@@ -88,6 +88,7 @@ def derivative(e: Examination) -> Findings:
         by_size = geometry.finding(e.shapes, DELTA, subject, q)
         if by_size is not None and (not found or found[0].kind in ("transposed", "diagonal", "direction", "other-function")):
             found = [by_size, *geometry.factor_findings(e.shapes, DELTA, subject, q)]
+            found += geometry.channels_too(e.shapes, DELTA, subject, q)
         elif found and found[0].kind == "scale":
             yield from geometry.but_for_a_factor(e.shapes, DELTA, subject)
     if not found and any(f.kind == "mutates" for f in _written(e)):

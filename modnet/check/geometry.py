@@ -52,13 +52,14 @@ _BESIDE = (
 class Outcomes:
     """For each size and operation: True, False, or None if it could not be asked. Crashes are False, with their message.
 
-    factors : the constant that the answer was of the truth, if it was one.
+    factors : the constant that the answer was of the truth, if it was one. cut : where forward has another shape than defined.
     """
 
     right: dict[str, dict[str, bool | None]] = field(default_factory=dict)
     factors: dict[tuple[str, str], float] = field(default_factory=dict)
     sizes: dict[str, Size] = field(default_factory=dict)
     crashes: dict[tuple[str, str], Misbehaviour] = field(default_factory=dict)
+    cut: set[str] = field(default_factory=set)
 
     def factor(self, operation: str) -> float:
         """The constant factor of an operation in the plainest size: 1 if it is right there, or wrong in another way.
@@ -121,6 +122,16 @@ def examine(subject: Subject, make: Callable[..., Any] | Recipe | None) -> Outco
             del outcomes.crashes[label, FORWARD]
             continue  # a size it need not take
         outcomes.right[label] = found
+    if dims == 2 and "stride" in names:
+        for label, (k, stride, *_), longer, like, kind in _BESIDE:
+            if kind == "square-only" and like in outcomes.right:
+                channels = 1 if "chan_in" in names else 3
+                alike = Size(k, stride, channels, channels, 0, (2 * stride + k,) * 2)
+                size = alike._replace(sides=tuple(2 * stride + k + more for more in longer))
+                module = known.build(make, k_size=k, stride=stride, chan_in=1, chan_out=1)
+                shape = (_BATCH, channels, *size.sides) if subject.channels_first else (_BATCH, *size.sides, channels)
+                outcomes.sizes[label], outcomes.sizes[like] = size, alike
+                outcomes.right[label] = _ask(subject, module, shape, label, outcomes)
     return outcomes
 
 
@@ -177,9 +188,13 @@ def beside(outcomes: Outcomes | None, operation: str, subject: Subject) -> Itera
         problem = outcomes.crashes.get((label, operation))
         if kind in said or (problem is not None and _refused(problem)):
             continue
+        here, there = outcomes.right.get(label, {}).get(FORWARD), outcomes.right.get(like, {}).get(FORWARD)
+        of_forward = kind == "square-only" and there is True and (label in outcomes.cut or here is False)
         if operation == FORWARD:
-            if problem is None or like not in outcomes.right or (like, FORWARD) in outcomes.crashes:
+            if not of_forward and (problem is None or like not in outcomes.right or (like, FORWARD) in outcomes.crashes):
                 continue
+        elif of_forward:
+            continue  # backward is held against another function there
         elif (outcomes.right.get(like, {}).get(operation), outcomes.right.get(label, {}).get(operation)) != (True, False):
             continue
         said.add(kind)
@@ -187,10 +202,12 @@ def beside(outcomes: Outcomes | None, operation: str, subject: Subject) -> Itera
         size, same = (_in_words(outcomes.sizes.get(place, place), subject) for place in (label, like))
         wrong = problem.message if problem is not None else f"{name} is wrong"
         text = f"with {size}: {wrong}. It is right with {same}."
-        line = problem.line if problem is not None else subject.quote(operation, r"pad|stride|shape|\+=|\]\s*=", r"=")
+        looked_at = (r"shape", *_LINES) if operation == FORWARD else (r"pad|stride|shape|\+=|\]\s*=", r"=")
+        line = problem.line if problem is not None else subject.quote(operation, *looked_at)
         yield Finding(kind, "", text, _BESIDE_HINTS[kind], line=line)
 
 
+_LINES = (r"range|\]\s*=", r"=")
 _BESIDE_HINTS = {
     "uncovered": "a position that no window reaches gets 0, and dx the shape of x all the same",
     "square-only": "height and width each from its own axis: x.shape[-2] and x.shape[-1], not one for both",
@@ -209,6 +226,8 @@ def _ask(of: Subject, module: Any, shape: tuple[int, ...], label: str, outcomes:
         try:
             if operation == FORWARD:
                 found[FORWARD], places = _forward(subject)
+                if found[FORWARD] is None and subject.definition(subject.x, subject.out, subject.fresh()):
+                    outcomes.cut.add(label)
                 functions += [partial(_defined, subject, place) for place in places if found[FORWARD] is False]
                 continue
             answers = [(_delta if operation == DELTA else _gradient)(subject, f) for f in functions]
@@ -328,10 +347,26 @@ def finding(outcomes: Outcomes | None, operation: str, subject: Subject, q: Ques
         if outcomes.right.get(s, {}).get(operation) is False
         and (factor == 1 or abs(outcomes.factors.get((s, operation), 0.0) - factor) >= 1e-4)
     )
+    return _of_cause(outcomes, operation, subject, cause, wrong, q)
+
+
+def channels_too(outcomes: Outcomes | None, operation: str, subject: Subject, q: Question) -> list[Finding]:
+    """Beside a mistake of windows that overlap: one of several channels, if it is there where no windows overlap."""
+    if outcomes is None or outcomes.cause(operation) != "overlap" or outcomes.factor(operation) != 1:
+        return []
+    if outcomes.right.get("channels", {}).get(operation) is not False:
+        return []
+    return [_of_cause(outcomes, operation, subject, "channels", "channels", q)]
+
+
+def _of_cause(
+    outcomes: Outcomes, operation: str, subject: Subject, cause: str, wrong: str, q: Question | None
+) -> Finding:
+    """The finding for what a mistake needs, as it shows in a size."""
     problem = outcomes.crashes.get((wrong, operation))
     k, stride, chan_in, chan_out = _SIZES[wrong]
     sizes = f"k_size={k}, stride={stride}, chan_in={chan_in}, chan_out={chan_out}"
-    if outcomes.sizes:
+    if wrong in outcomes.sizes:
         sizes = _in_words(outcomes.sizes[wrong], subject)
     name = subject.names[operation]
     if cause == "any":
@@ -376,4 +411,4 @@ def forward_finding(outcomes: Outcomes | None, subject: Subject) -> Finding | No
     return finding(outcomes, FORWARD, subject)
 
 
-__all__ = ["Outcomes", "beside", "examine", "factor_findings", "finding", "forward_finding"]
+__all__ = ["Outcomes", "beside", "channels_too", "examine", "factor_findings", "finding", "forward_finding"]

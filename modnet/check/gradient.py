@@ -170,6 +170,7 @@ def derivatives(e: Examination) -> Findings:
         by_size = geometry.finding(e.shapes, GRADIENT, subject, q)
         if by_size is not None and (not found or found[0].kind in ("transposed", "overwrites", "direction")):
             found = [by_size, *geometry.factor_findings(e.shapes, GRADIENT, subject, q)]
+            found += geometry.channels_too(e.shapes, GRADIENT, subject, q)
         elif found and found[0].kind == "scale":
             yield from geometry.but_for_a_factor(e.shapes, GRADIENT, subject)
         yield from found or [guesses.direction(q, f"the gradient{label}")]

@@ -191,7 +191,41 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
             )
     if q.whole:
         yield from _of_jacobian(subject, q)
+        if x.ndim > 2 < q.out.ndim:
+            yield from _of_positions(q)
     yield from _of_windows(subject, q)
+
+
+def _of_positions(q: Question) -> Hypotheses:
+    """Axes read in another order before, after, or both; and what all positions were given, at each of them."""
+
+    def reread(a: np.ndarray, back: bool) -> np.ndarray:
+        """What reshape makes of an array whose last axis should have been moved to the front, or back."""
+        if back:
+            return np.moveaxis(a.reshape(len(a), a.shape[-1], *a.shape[1:-1]), 1, -1)
+        return np.moveaxis(a, -1, 1).reshape(a.shape)
+
+    for given in (None, True, False):
+        delta = q.delta if given is None else reread(q.delta, given)
+        truth = (q.jacobian @ delta.ravel()).reshape(q.shape)
+        for result in (None, True, False):
+            if given is not None or result is not None:
+                yield Hypothesis(
+                    "channel-mix",
+                    "the numbers of one channel are taken for another's: an array is reshaped that should be transposed.",
+                    "reshape keeps the order of the numbers and does not swap axes: transpose does, or @ on the last axis",
+                    truth if result is None else reread(truth, result),
+                    lines=(r"reshape|ravel|flatten",),
+                )
+    places = tuple(range(1, q.delta.ndim - 1))
+    everywhere = np.broadcast_to(q.delta.sum(axis=places, keepdims=True), q.delta.shape)
+    yield Hypothesis(
+        "diagonal",
+        "each position is given what belongs to all positions together.",
+        "delta of one position goes to the inputs that made it: no sum over the positions",
+        q.jacobian @ everywhere.ravel(),
+        lines=(r"sum|mean",),
+    )
 
 
 def _clipped(q: Question, operation: str, ask: Callable[[np.ndarray], np.ndarray]) -> Hypotheses:

@@ -38,6 +38,13 @@ def mean_and_overlap(self, input, delta):
     return dx
 
 
+def replaced_and_turned(self, input, delta):
+    dx = np.zeros(input.shape)
+    for i, s in enumerate(self.starts(input)):
+        dx[:, s : s + self.k_size] = delta[:, i : i + 1, ::-1] / self.k_size
+    return dx
+
+
 def mean_without_stride(self, input, delta):
     for i in range(self.count(input)):
         part = input[:, i : i + self.k_size]
@@ -116,6 +123,7 @@ pair(Linear, LINE, (3, 2), (GRADIENT, "scale"), (UPDATE, "sign"),
 pair(Linear, LINE, (3, 2), (DELTA, "sign"), (GRADIENT, "scale"), backward_delta=lambda s, x, d: -d @ s._parameters.T,
      backward_update_gradient=lambda s, x, d: s._gradient.__iadd__(2 * x.T @ d))  # fmt: skip
 pair(AvgPool1D, CONV, (3, 2), (DELTA, "overlap"), (DELTA, "scale"), backward_delta=mean_and_overlap)
+pair(AvgPool1D, CONV, (3, 2), (DELTA, "overlap"), (DELTA, "channel-mix"), backward_delta=replaced_and_turned)
 pair(Conv1D, CONV, (3, 2, 4, 2), (GRADIENT, "stride"), (GRADIENT, "scale"), backward_update_gradient=mean_without_stride)
 pair(Conv1D, CONV, (3, 2, 4, 2), (DELTA, "flipped-kernel"), (DELTA, "sign"), backward_delta=flipped_and_minus)
 pair(Conv1D, CONV, (2, 2, 3, 2), (DELTA, "overwrites"), backward_delta=last_of_channels)
@@ -339,6 +347,68 @@ class MaxPool2D(Module):
             u, v = np.unravel_index(part.argmax(), part.shape)
             dx[b, c, i * self.s + u, j * self.s + v] = delta[b, c, i, j]
         return dx
+
+
+@setting(("forward", "square-only"))
+class SquarePool(MaxPool2D):
+    """Channels last; as many windows across as there are down."""
+
+    def __init__(self, k_size, stride):
+        super().__init__(k_size, stride)
+
+    def places(self, X):
+        count = (X.shape[1] - self.k) // self.s + 1
+        return [(i, j) for i in range(count) for j in range(count)]
+
+    def window(self, X, i, j):
+        return X[:, i * self.s : i * self.s + self.k, j * self.s : j * self.s + self.k]
+
+    def forward(self, X):
+        out = np.array([self.window(X, i, j).max(axis=(1, 2)) for i, j in self.places(X)]).swapaxes(0, 1)
+        side = round(out.shape[1] ** 0.5)
+        return out.reshape(len(X), side, side, -1)
+
+    def backward_delta(self, input, delta):
+        dx = np.zeros(input.shape)
+        for i, j in self.places(input):
+            part = self.window(input, i, j)
+            first = part.reshape(len(part), -1, part.shape[-1]).argmax(axis=1)
+            hit = (np.arange(self.k * self.k)[:, None] == first[:, None]).reshape(part.shape)
+            self.window(dx, i, j)[...] += hit * delta[:, i, j][:, None, None]
+        return dx
+
+
+SquarePool.__name__ = "MaxPool2D"
+
+
+@setting()
+class ChannelMixing(Linear):
+    """The last axis alone, at each position of a signal."""
+
+    def __init__(self, chan_in, chan_out):
+        super().__init__(chan_in, chan_out)
+
+    def backward_update_gradient(self, input, delta):
+        self._gradient += np.tensordot(input, delta, ([0, 1], [0, 1]))
+
+    def backward_delta(self, input, delta):
+        return delta @ self._parameters.T
+
+
+@setting((DELTA, "channel-mix"))
+class ReshapedMixing(ChannelMixing):
+    """reshape where axes are to be swapped."""
+
+    def backward_delta(self, input, delta):
+        return (self._parameters @ delta.reshape(len(delta), delta.shape[2], -1)).reshape(input.shape)
+
+
+@setting((DELTA, "diagonal"))
+class SummedMixing(ChannelMixing):
+    """What all positions were given, at each."""
+
+    def backward_delta(self, input, delta):
+        return np.ones(input.shape) * (delta.sum(axis=1, keepdims=True) @ self._parameters.T)
 
 
 @setting()

@@ -405,6 +405,21 @@ def test_an_optimizer_is_given_what_it_asks_for(findings, cls, networks):
     assert any(verdict != "not checked" for _, verdict, _ in report.verdicts), str(report)
 
 
+def reverses_its_list(self, input, delta):
+    self.modules.reverse()
+    for m, x in zip(self.modules, self.inputs[-2::-1]):
+        m.backward_update_gradient(x, delta)
+        delta = m.backward_delta(x, delta)
+
+
+def test_an_optimizer_that_is_wrong_with_every_network_is_judged_though_its_own_network_is_wrong():
+    wrong = type("Sequentiel", (Sequentiel,), {"backward_update_gradient": reverses_its_list})
+    other = type("Other", (Sequentiel,), {})
+    workshop = Workshop([Linear, TanH], networks=[wrong, other], wrong={wrong, other})
+    report = workshop.examine_optim(type("Optim", (Optim,), {"step": forgetful}))
+    assert said(report) == {("step", "never-zeroed")}, str(report)
+
+
 def test_swapped_targets_are_called_so():
     report = Workshop().examine_optim(type("Optim", (Optim,), {"step": swapped}))
     assert "y and yhat are swapped" in report.findings[0].message

@@ -22,7 +22,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1.5em; max-width: 80em; color: var(--text);
   background: var(--page) }
 h1 { font-size: 1.5em; margin: 0 0 .5em } h2 { font-size: 1.25em; margin: 2em 0 .5em; border-bottom: 1px solid var(--line) }
-h3 { font-size: 1em; margin: 1.2em 0 .3em } p { margin: .3em 0 }
+h3 { font-size: 1em; margin: 1.2em 0 .3em } p { margin: .3em 0 } h1, h2, h3, p, li { overflow-wrap: anywhere }
 a { color: var(--link) } .right { color: var(--right) } .wrong { color: var(--wrong) } .muted { color: var(--muted) }
 .wide { overflow-x: auto; max-width: 100% }
 table { border-collapse: collapse; font-size: .92em }
