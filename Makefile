@@ -139,7 +139,7 @@ drop-in: $(DEV) ## scikit-learn's own tests of its MLPs, run against ours with o
 	$(VENV)/bin/python benchmarks/drop_in.py
 
 conformance: $(BENCH)/.run ## compare all modules, losses, optimizers and whole trainings with PyTorch's
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python -m pytest benchmarks/conformance
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python -m pytest benchmarks/conformance tests/check/test_compare_with_torch.py
 
 build: $(RUN) ## the source archive, and the wheel made from it with the kernels' machine code, in dist/ (minutes)
 	rm -rf dist

@@ -7,6 +7,7 @@ allow, as they are or turned over, so that both compute from the same numbers.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from modnet.check.arrays import PARAMETERS, is_of_library, named
 from modnet.check.layers import layers_of
 from modnet.check.report import Finding, Report, worst
 from modnet.check.styles import subject_of
-from modnet.check.subject import DELTA, GRADIENT, Subject
+from modnet.check.subject import DELTA, FORWARD, GRADIENT, Subject
 
 _NEAR = 1e-5
 
@@ -35,7 +36,7 @@ def compare_with_torch(net: Any, torch_module: Any, X: Any, y: Any = None, loss:
 
     Returns
     -------
-    report : its first finding is the first layer that differs.
+    report : its first finding is the first layer that differs. In training, running statistics are compared too.
 
     Raises
     ------
@@ -79,10 +80,12 @@ class _Comparison:
             subjects.append(subject)
             place = f"layer {i}, {type(layer).__name__}"
             self._copy(subject, module)
-            given = torch.tensor(at, requires_grad=True)
+            given, before = torch.tensor(at, requires_grad=True), copy.deepcopy(module)
             out, wanted = subject.forward(subject.x), module(given)
             tensors.append((given, wanted))
             if self._differs(f"{place}: forward", out, wanted.detach().numpy(), self._forward_reasons(module, at)):
+                return self.report
+            if module.training and self._statistics(place, subject, before, at):
                 return self.report
             at = out
         delta = np.random.default_rng(0).normal(size=at.shape)
@@ -170,6 +173,44 @@ class _Comparison:
                 continue
             yield text, out.numpy()
 
+    def _statistics(self, place: str, subject: Subject, module: Any, x: np.ndarray) -> bool:
+        """Whether running statistics differ after a forward in training, from the same start."""
+        torch = self.torch
+        if getattr(module, "running_mean", None) is None or module.momentum is None:
+            return False
+        twin = subject.fresh()
+        start = {n: v.copy() for n, v in _gathered(twin).items()}
+        subject.ask(FORWARD, twin, x.copy())
+        after = _gathered(twin)
+        batch = copy.deepcopy(module)
+        batch.momentum = 1.0
+        with torch.no_grad():
+            batch(torch.tensor(x))
+        count = x.size / batch.running_mean.numel()
+        share, momentum = None, float(module.momentum)
+        for name, new in (("mean", batch.running_mean.numpy()), ("var", batch.running_var.numpy())):
+            if name not in after or after[name].size != new.size or np.array_equal(after[name], start[name]):
+                continue
+            old, own = start[name].ravel(), after[name].ravel()
+            biased = new * (count - 1) / count
+            if share is None:  # of the batch, in the mean, which all define alike
+                share = _share(own, old, new)
+            theirs, reasons = (1 - momentum) * old + momentum * new, []
+            if share is not None:
+                rate = f"the batch counts {share:.3g} in running statistics here, and {momentum:.3g} in PyTorch"
+                if abs(share + momentum - 1) < 1e-6 and abs(share - momentum) > 1e-6:
+                    rate += ": its momentum is the share of the new batch, this one that of the old statistics"
+                else:
+                    rate += f": momentum={share:.3g}"
+                reasons.append((rate, (1 - share) * old + share * new))
+            by_count = "the running variance is divided by n here, and by n - 1 in PyTorch"
+            reasons.append((by_count, (1 - momentum) * old + momentum * biased))
+            if share is not None:
+                reasons.append((f"{rate}; and {by_count}", (1 - share) * old + share * biased))
+            if self._differs(f"{place}: running {name}", own, theirs, reasons):
+                return True
+        return False
+
     def _changes(self, module: Any, x: np.ndarray) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
         def with_value(name: str, value: Any) -> Callable[[Any, Any], Any]:
             def call(other: Any, given: Any) -> Any:
@@ -218,6 +259,27 @@ class _Comparison:
         self.report.findings.append(finding)
         self.report.verdict(where, right=False, remark=kind)
         return True
+
+
+def _gathered(module: Any) -> dict[str, np.ndarray]:
+    """The running mean and variance that a layer keeps, by whatever name: "mean" and "var"."""
+    held = {n: getattr(module, n) for n in ("running_mean", "running_var") if hasattr(module, n)} | vars(module)
+    inner = {n: v for d in held.values() if isinstance(d, dict) for n, v in d.items() if isinstance(n, str)}
+    found: dict[str, np.ndarray] = {}
+    for name, value in (inner | held).items():
+        if isinstance(value, np.ndarray) and re.search("run|mov|ema", name, re.I):
+            for which, pattern in (("mean", r"mean|avg|mu\b|_m$|_e$"), ("var", r"var|_v$")):
+                if re.search(pattern, name, re.I):
+                    found.setdefault(which, value.copy())
+    return found
+
+
+def _share(own: np.ndarray, old: np.ndarray, new: np.ndarray) -> float | None:
+    """The share a of (1 - a) old + a new; None if it is no such mean."""
+    towards = new - old
+    power = float(towards @ towards)
+    share = float((own - old) @ towards) / power if power else 0.0
+    return share if np.allclose(own, old + share * towards, rtol=1e-6, atol=1e-9) else None
 
 
 def _named(module: Any, subject: Subject) -> dict[str, np.ndarray]:
