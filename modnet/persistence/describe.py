@@ -44,7 +44,7 @@ def describe(net: Any) -> dict[str, Any]:
             return numbers[id(module)]
         kind = type(module)
         found: dict[str, Any] = {"class": _name_of(kind), "library": is_of_library(kind)}
-        arguments = _arguments(module)
+        arguments = constructor_arguments(module)
         found["arguments"] = {name: _argument(value, visit, module) for name, value in arguments.items()}
         if hasattr(module, "wire"):
             found["modules"] = [visit(part) for part in module]
@@ -117,7 +117,7 @@ def _name_of(kind: type) -> str:
     return f"handout.{kind.__name__}" if kind.__module__.startswith("modnet.handout.") else kind.__name__
 
 
-def _arguments(module: Any) -> dict[str, Any]:
+def constructor_arguments(module: Any) -> dict[str, Any]:
     """The arguments of a module's constructor, except modules of a container, from its attributes."""
     kind, found = type(module), {}
     layout = kind.layout if has_storage(module) and not hasattr(module, "wire") else None

@@ -106,7 +106,8 @@ def _activation(x: np.ndarray, out: np.ndarray) -> Any:
 def known_loss(loss: Any, y: np.ndarray, yhat: np.ndarray) -> tuple[Any, float]:
     """A loss of the library's whose derivative a student's loss has, and the factor before it; (None, 1) if there is none.
 
-    Several predictions are compared, since at a single one two losses can agree.
+    The factor is that of the losses themselves: the derivative may have another, of which the rate is a part. Several
+    predictions are compared, since at a single one two losses can agree.
     """
     rng = np.random.default_rng(0)
     inside = float(yhat.min()) >= 0 and float(yhat.max()) <= 1
@@ -124,8 +125,18 @@ def known_loss(loss: Any, y: np.ndarray, yhat: np.ndarray) -> tuple[Any, float]:
         except Exception:  # whatever a stranger's loss raises, or one of ours refuses
             continue
         if np.allclose(factors, factors[0], rtol=1e-4):
-            return kind(), factors[0]
+            return kind(), _factor(loss, kind(), y, tries) or factors[0]
     return None, 1.0
+
+
+def _factor(loss: Any, known: Any, y: np.ndarray, tries: list[np.ndarray]) -> float:
+    """How many times a loss is a known one, up to a constant; 0 if that can't be said."""
+    try:
+        theirs, own = ([float(np.mean(which.forward(y, at))) for at in tries] for which in (loss, known))
+    except Exception:  # whatever a stranger's loss raises
+        return 0.0
+    found = (theirs[1] - theirs[0]) / (own[1] - own[0]) if own[0] != own[1] else 0.0
+    return found if np.isfinite(found) and found > 0 else 0.0
 
 
 @dataclass

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from modnet.check.training import edit
+from modnet.check.training.code import difference
 from modnet.check.training.setup import Setup
 
+_NEVER_ZERO = 1e-9  # added to the deviation of columns of which some are constant
 Apply = Callable[[Setup], Setup]
 #: From this weight on a fact speaks for a change; the others are tried if none of these cures.
 FACT = 45
@@ -33,6 +38,25 @@ class Change:
     ladder: bool = False
 
 
-def of_net(change: Callable[[Any], Any]) -> Apply:
-    """A change of the network alone."""
-    return lambda setup: setup.but(net=edit.edited(setup.net, change))
+def of_net(setup: Setup, change: Callable[[Any], Any], otherwise: str) -> tuple[str, Apply]:
+    """A change of the network alone, with the lines of code that make it; in other words if they can't be written."""
+    line = ""
+    with suppress(ValueError, TypeError, RuntimeError, IndexError):  # a change that this network does not take
+        line = difference(setup.net, edit.edited(setup.net, change), setup.origin)
+    return line or otherwise, lambda s: s.but(net=edit.edited(s.net, change))
+
+
+def for_both(setup: Setup, what: str, expression: str) -> str:
+    """A line for X or y, and for the validation data if they were given: the expression has {} in the place of the array."""
+    names = [f"{what}_val", what] if setup.pair else [what]
+    return "; ".join(f"{name} = {expression.format(name)}" for name in names)
+
+
+def scaling(setup: Setup, what: str, spread: np.ndarray) -> str:
+    """The line that brings X or y to mean 0 and deviation 1, the validation data by the same numbers."""
+    never = f" + {_NEVER_ZERO:g}" if (spread == 0).any() else ""
+    if not setup.pair:
+        below = f"({what}.std(axis=0){never})" if never else f"{what}.std(axis=0)"
+        return f"{what} = ({what} - {what}.mean(axis=0)) / {below}"
+    numbers = f"mean, std = {what}.mean(axis=0), {what}.std(axis=0){never}"
+    return f"{numbers}; {what}, {what}_val = ({what} - mean) / std, ({what}_val - mean) / std"

@@ -11,7 +11,7 @@ import numpy as np
 
 from modnet.check.arrays import copied
 from modnet.check.training import edit
-from modnet.check.training.change import Apply, Change, of_net
+from modnet.check.training.change import Apply, Change, for_both, of_net, scaling
 from modnet.check.training.facts import Facts
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
@@ -48,12 +48,17 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         if task.link == "exp":
             if size > 20:
                 seen = f"the counts have a mean of {facts.y_mean[0]:.4g}, and a network begins with a rate of about 1"
-                yield Change("unscaled-targets", 86, seen, [("y = y / y.mean()", _scale_counts)])
+                yield Change(
+                    "unscaled-targets",
+                    86,
+                    seen,
+                    [("y_val = y_val / y.mean(); " * setup.pair + "y = y / y.mean()", _scale_counts)],
+                )
         elif size > 10 or far > 10 or (0 < small < 1e-3):
             yield Change(
                 "unscaled-targets", 86 if size > 100 else 60,
                 f"the targets have a mean of {facts.y_mean[0]:.4g} and a deviation of {facts.y_deviation[0]:.4g}",
-                [("y = (y - y.mean(axis=0)) / y.std(axis=0)", scale_targets)],
+                [(_scaled_targets(setup), scale_targets)],
             )  # fmt: skip
         if task.codes and not isinstance(setup.loss, _SCORES) and facts.looks_inside and len(edit.dense(setup.net)):
             outside = task.codes[-1] > facts.range[1] or task.codes[0] < facts.range[0]
@@ -61,34 +66,37 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             yield Change(
                 "label-coding", 97 if outside else 50,
                 f"the targets are {count} whole numbers from {task.codes[0]:g} to {task.codes[-1]:g}, taken as amounts",
-                [(f"loss = CrossEntropy(), with {count} outputs, one for each class, and y as labels 0 to {count - 1}",
-                  classes_apart)],
+                [(_classes_apart_line(setup), classes_apart)],
             )  # fmt: skip
     elif task.kind == "binary" and (task.low, task.high) not in ((0.0, 1.0), (-1.0, 1.0)):
         yield Change(
             "label-coding", 90, f"the two classes are coded {task.low:g} and {task.high:g}",
-            [(f"y = (y == {task.high:g}).astype(float)", lambda s: _recode(s, 0.0, 1.0))],
+            [(for_both(setup, "y", f"({{}} == {task.high:g}).astype(float)"), lambda s: _recode(s, 0.0, 1.0))],
         )  # fmt: skip
     elif task.kind == "binary" and task.low == -1 and end in ("Sigmoid", "Softmax", "ReLU"):
         yield Change(
             "label-coding", 88, f"the two classes are coded -1 and 1, and {end} gives nothing below 0",
-            [("y = (y + 1) / 2", lambda s: _recode(s, 0.0, 1.0))],
+            [(for_both(setup, "y", "({} + 1) / 2"), lambda s: _recode(s, 0.0, 1.0))],
         )  # fmt: skip
     labels = _as_labels(y) if base.error and isinstance(setup.loss, CrossEntropy | NLL) else None
     if labels is not None:
         shape = f"({', '.join(map(str, ('n', *y.shape[1:])))}{',' * (y.ndim == 1)})"
         yield Change(
             "label-coding", 96, f"the labels are {y.dtype} of the shape {shape}, and {setup.loss} takes whole numbers (n,)",
-            [("y = y.reshape(-1).astype(int)", _with_labels)],
+            [(for_both(setup, "y", "{}.reshape(-1).astype(int)"), _with_labels)],
         )  # fmt: skip
     if base.error and y.dtype.kind in "iu" and y.ndim == 1 and y.min() > 0:
         least = int(y.min())
         yield Change(
             "label-coding", 95, f"the labels begin at {least}",
-            [(f"y = y - {least}", lambda s: s.but(y=s.y - least, judged=(s.judged[0], s.judged[1] - least)))],
+            [(
+                for_both(setup, "y", f"{{}} - {least}"),
+                lambda s: s.but(y=s.y - least, judged=(s.judged[0], s.judged[1] - least)),
+            )],
         )  # fmt: skip
     if base.error and task.kind == "binary" and task.low == 0 and isinstance(setup.loss, Hinge | Perceptron):
-        yield Change("label-coding", 95, "the loss takes labels -1 and 1", [("y = 2 * y - 1", lambda s: _recode(s, -1.0, 1.0))])
+        line = for_both(setup, "y", "2 * {} - 1")
+        yield Change("label-coding", 95, "the loss takes labels -1 and 1", [(line, lambda s: _recode(s, -1.0, 1.0))])
 
 
 def shapes(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
@@ -115,7 +123,8 @@ def shapes(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         )
     shapes = (f"({', '.join(map(str, ('n', *a.shape[1:])))}{',' * (a.ndim == 1)})" for a in (y, yhat))
     seen = "the targets have the shape {} and the predictions {}: {}".format(*shapes, rest)
-    line = "y = y[:, None]" if y.ndim == 1 and yhat.ndim == 2 else "y = y.reshape(yhat.shape)"
+    rest_of = "".join(f", {n}" for n in yhat.shape[1:])
+    line = for_both(setup, "y", "{}[:, None]" if y.ndim == 1 and yhat.ndim == 2 else f"{{}}.reshape(-1{rest_of})")
 
     def reshape(s: Setup) -> Setup:
         return s.but(y=s.y.reshape(len(s.y), *yhat.shape[1:]))
@@ -137,6 +146,12 @@ def _is_mixing(loss: Any, y: np.ndarray, yhat: np.ndarray) -> bool:
     except Exception:  # whatever a stranger's loss raises
         return False
     return one.shape != yhat.shape or not np.array_equal(one[: n - 1], other[: n - 1], equal_nan=True)
+
+
+def _scaled_targets(setup: Setup) -> str:
+    if Facts(setup.but(y=setup.y.astype(np.float64))).range == (0.0, 1.0):
+        return for_both(setup, "y", "({} - y.min(axis=0)) / np.ptp(y, axis=0)")
+    return scaling(setup, "y", setup.y.std(axis=0))
 
 
 def scale_targets(setup: Setup) -> Setup:
@@ -191,6 +206,15 @@ def _recode(setup: Setup, low: float, high: float) -> Setup:
     return setup.but(y=code(setup.y), judged=(setup.judged[0], code(setup.judged[1])), task=twin)
 
 
+def _classes_apart_line(setup: Setup) -> str:
+    count, code = len(setup.task.codes), "np.unique(y, return_inverse=True)[1].reshape(-1)"
+    labels = f"y_val = np.searchsorted(np.unique(y), y_val.reshape(-1)); y = {code}" if setup.pair else f"y = {code}"
+    outputs, _ = of_net(
+        setup, lambda net: edit.outputs_to(net, count), f"a last layer of {count} outputs, and nothing after it"
+    )
+    return f"loss = CrossEntropy(); {outputs}; {labels}"
+
+
 def classes_apart(setup: Setup) -> Setup:
     """Numbers that stand for classes as labels, an output for each, cross-entropy."""
     codes = np.array(setup.task.codes)
@@ -210,7 +234,7 @@ def output(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         return
     loss, task, end, where = setup.loss, setup.task, facts.end_name, facts.end.name
     name, columns = type(loss).__name__, _columns(setup)
-    drop = (f"net.pop()  # without {end}", of_net(edit.drop_end))
+    drop = of_net(setup, edit.drop_end, f"without {end} at the end")
     if isinstance(loss, _SCORES):
         if end in ("Softmax", "Sigmoid", "Sigmoide") and isinstance(loss, CrossEntropy | BCEWithLogits):
             own = "softmax" if isinstance(loss, CrossEntropy) else "sigmoid"
@@ -224,44 +248,44 @@ def output(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     one_hot = task.kind == "classes"
     if isinstance(loss, BCE):
         if end == "Softmax" and columns == 1:
-            yield _end_with(Sigmoid(), 99, "a softmax over one unit is always 1", where)
+            yield _end_with(setup, Sigmoid(), 99, "a softmax over one unit is always 1", where)
         elif end == "Softmax" and task.kind == "binary":
-            yield _end_with(Sigmoid(), 90, "several columns can be 1 at once, and a softmax's add up to 1", where)
+            yield _end_with(setup, Sigmoid(), 90, "several columns can be 1 at once, and a softmax's add up to 1", where)
         elif end not in ("Sigmoid", "Sigmoide", "Softmax"):
             seen = f"BCE takes probabilities, and the network ends with {end or 'a layer'}, which gives {_span(facts)}"
-            yield _end_with(Sigmoid(), 95, seen, where)
+            yield _end_with(setup, Sigmoid(), 95, seen, where)
     elif isinstance(loss, NLL):
         if end != "LogSoftmax":
-            yield _end_with(LogSoftmax(), 93, f"{name} takes log-probabilities, and the network gives {_span(facts)}", where)
+            yield _end_with(
+                setup, LogSoftmax(), 93, f"{name} takes log-probabilities, and the network gives {_span(facts)}", where
+            )
     elif isinstance(loss, KLDivergence):
         if end not in ("Softmax", "Sigmoid"):
-            yield _end_with(Softmax(), 93, f"{name} takes probabilities, and the network gives {_span(facts)}", where)
+            yield _end_with(setup, Softmax(), 93, f"{name} takes probabilities, and the network gives {_span(facts)}", where)
     elif end:
         low, high = facts.range
         y = setup.y.astype(np.float64)
         room = 0.02 * max(float(np.ptp(y)), 1e-12)
         outside = float(np.mean((y < low - room) | (y > high + room)))
         if end == "Softmax" and columns == 1:
-            yield _end_with(Sigmoid(), 99, "a softmax over one unit is always 1", where) if task.kind == "binary" else Change(
-                "output-range", 99, "a softmax over one unit is always 1", [drop], where)  # fmt: skip
+            to_take = _end_line(setup, Sigmoid()) if task.kind == "binary" else drop
+            yield Change("output-range", 99, "a softmax over one unit is always 1", [to_take], where)
         elif outside > 0.01 or (end in ("Softmax", "LogSoftmax") and not one_hot):
             seen = f"{end} gives {_span(facts)}, and the targets reach from {y.min():.4g} to {y.max():.4g}"
             yield Change("output-range", 95 if outside > 0.01 else 60, seen, [drop], where)
         elif end in edit.BENDING:
             seen = f"the network ends with {end}: once its input is below 0 nothing moves any more"
-            options = [drop, _end_line(Sigmoid())] if task.kind != "numbers" else [drop]
+            options = [drop, _end_line(setup, Sigmoid())] if task.kind != "numbers" else [drop]
             yield Change("output-range", 58, seen, options, where)
 
 
-def _end_with(module: Any, weight: int, seen: str, where: str) -> Change:
-    return Change("output-range", weight, seen, [_end_line(module)], where)
+def _end_with(setup: Setup, module: Any, weight: int, seen: str, where: str) -> Change:
+    return Change("output-range", weight, seen, [_end_line(setup, module)], where)
 
 
-def _end_line(module: Any) -> tuple[str, Apply]:
-    def put(setup: Setup) -> Setup:
-        return setup.but(net=edit.edited(setup.net, lambda net: edit.put_end(net, copy.deepcopy(module))))
-
-    return f"end the network with {type(module).__name__}()", put
+def _end_line(setup: Setup, module: Any) -> tuple[str, Apply]:
+    words = f"end the network with {type(module).__name__}()"
+    return of_net(setup, lambda net: edit.put_end(net, copy.deepcopy(module)), words)
 
 
 def _span(facts: Facts) -> str:
@@ -283,10 +307,14 @@ def losses(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     name = type(loss).__name__
     if isinstance(loss, (*_SCORES, BCE, NLL, KLDivergence)) or not facts.looks_inside:
         if isinstance(loss, BCE) and task.kind == "classes" and end == "Sigmoid":
-            yield Change("wrong-loss", 28, "one class of several, and the loss asks each by itself", [_cross_entropy(end)])
+            yield Change(
+                "wrong-loss", 28, "one class of several, and the loss asks each by itself", [_cross_entropy(setup, end)]
+            )
         return
     if task.kind == "classes":
-        yield Change("wrong-loss", 52, f"{name} is a loss of amounts, and the targets are classes", [_cross_entropy(end)])
+        yield Change(
+            "wrong-loss", 52, f"{name} is a loss of amounts, and the targets are classes", [_cross_entropy(setup, end)]
+        )
     elif task.kind == "binary" and facts.range == (0.0, 1.0) and task.low == 0:
         variants: list[tuple[str, Apply]] = [("loss = BCE()", lambda s: s.but(loss=BCE()))]
         if not isinstance(loss, MSE):
@@ -304,9 +332,9 @@ def losses(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
                      [("loss = MSE()", lambda s: s.but(loss=MSE()))])  # fmt: skip
 
 
-def _cross_entropy(end: str) -> tuple[str, Apply]:
-    def apply(setup: Setup) -> Setup:
-        net = edit.edited(setup.net, edit.drop_end) if end else setup.net
-        return setup.but(net=net, loss=CrossEntropy())
-
-    return "loss = CrossEntropy()" + (f", and the network without {end} at its end" if end else ""), apply
+def _cross_entropy(setup: Setup, end: str) -> tuple[str, Apply]:
+    line = "loss = CrossEntropy()"
+    if not end:
+        return line, lambda s: s.but(loss=CrossEntropy())
+    without, drop = of_net(setup, edit.drop_end, f"the network without {end} at its end")
+    return f"{line}; {without}", lambda s: drop(s).but(loss=CrossEntropy())

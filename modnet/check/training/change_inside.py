@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.training import edit
-from modnet.check.training.change import Apply, Change, of_net
+from modnet.check.training.change import Apply, Change, of_net, scaling
 from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
@@ -21,7 +21,8 @@ def inputs(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     if setup.X.dtype.kind in "iu":
         return
     if facts.wild:
-        line, scaled = facts.wild.line("X"), "X = (X - X.mean(axis=0)) / X.std(axis=0)"
+        line = "; ".join(facts.wild.line(name) for name in (["X_val", "X"] if setup.pair else ["X"]))
+        scaled = scaling(setup, "X", facts.wild(setup.X).std(axis=0))
         variants: list[tuple[str, Apply]] = [
             (line, tame_inputs), (f"{line}; {scaled}", lambda s: scale_inputs(tame_inputs(s))),
         ]  # fmt: skip
@@ -30,7 +31,7 @@ def inputs(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     if unscaled > 0.15 and float(np.max(facts.deviation)) > 0:
         weight = 87 if unscaled >= 3 else 60 if unscaled >= 1 else 34
         yield Change("unscaled-inputs", weight, facts.columns(),
-                     [("X = (X - X.mean(axis=0)) / X.std(axis=0)", scale_inputs)])  # fmt: skip
+                     [(scaling(setup, "X", setup.X.std(axis=0)), scale_inputs)])  # fmt: skip
 
 
 def tame_inputs(setup: Setup) -> Setup:
@@ -54,30 +55,22 @@ def weights(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     layers = edit.weighted(setup.net)
     odd, seen = facts.odd_weights(setup.net)
     if odd and not (len(layers) == 1 and facts.unscaled < 1):
-        yield Change("symmetric-init", 92, seen, [(_init_line(setup), _redraw(odd))], layers[odd[0]].name)
+        yield Change("symmetric-init", 92, seen, [_redraw(setup, odd)], layers[odd[0]].name)
     large, seen = facts.large_weights(setup.net)
     stuck = [share for _, share in saturated(facts.outputs)]
     if large:
         flat = f"; {max(stuck):.0%} of the outputs of an activation are flat at the start" if stuck and max(stuck) > 0.3 else ""
         weight = 95 if facts.enormous(setup.net) else 90 if facts.unscaled < 3 else 80
-        yield Change("saturated-units", weight, seen + flat, [(_init_line(setup), _redraw(large))], layers[large[0]].name)
+        yield Change("saturated-units", weight, seen + flat, [_redraw(setup, large)], layers[large[0]].name)
     if not odd and not large and layers:
         every = list(range(len(layers)))
         kind = "saturated-units" if stuck else "symmetric-init"
-        yield Change(kind, 22, "where it starts", [(_init_line(setup), _redraw(every))])
+        yield Change(kind, 22, "where it starts", [_redraw(setup, every)])
 
 
-def _init_line(setup: Setup) -> str:
-    if setup.plain_classes:
-        return "W = rng.normal(size=W.shape) * np.sqrt(2 / W.shape[0]), b = np.zeros_like(b), in each of these layers"
-    return 'Linear(..., init="he_normal"), or without init, for each of these layers'
-
-
-def _redraw(which: list[int]) -> Apply:
-    def apply(setup: Setup) -> Setup:
-        return setup.but(net=edit.edited(setup.net, lambda net: edit.redraw(net, which, np.random.default_rng(11))))
-
-    return apply
+def _redraw(setup: Setup, which: list[int]) -> tuple[str, Apply]:
+    words = "W = rng.normal(size=W.shape) * np.sqrt(2 / W.shape[0]), b = np.zeros_like(b), in each of these layers"
+    return of_net(setup, lambda net: edit.redraw(net, which, np.random.default_rng(11)), words)
 
 
 def held(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
@@ -86,7 +79,7 @@ def held(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     if still:
         leaves = edit.places(setup.net)
         names = ", ".join(f"{leaves[i].name} {leaves[i].module}" for i in still if i < len(leaves))
-        line = "optimizer.attach(net), without these rates"
+        line = "optimizer.attach(net)"
         yield Change("layer-not-trained", 77, f"the optimizer holds {names} as they are: rates of 0",
                      [(line, lambda s: s.but(rates={}))], leaves[still[0]].name)  # fmt: skip
 
@@ -105,9 +98,9 @@ def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         if share >= 0.3:
             when = "after training" if after.get(where, 0) >= at_start.get(where, 0) else "before training"
             weight = 70 if share >= 0.9 else 52
-            variants = [("LeakyReLU() instead of ReLU()", _activation(("ReLU",), LeakyReLU, None))]
+            variants = [_activation(setup, ("ReLU",), LeakyReLU, None)]
             if at_start.get(where, 0) >= 0.3:
-                variants.append((_init_line(setup), _redraw(list(range(len(edit.weighted(net)))))))
+                variants.append(_redraw(setup, list(range(len(edit.weighted(net))))))
             seen = f"{share:.0%} of the units of {where} are 0 for every example {when}"
             yield Change("dead-units", weight, seen, variants, where)
     curved = edit.hidden_activations(net, edit.SATURATING)
@@ -120,15 +113,14 @@ def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             yield Change(
                 "vanishing-gradient", 72 if len(curved) >= 3 else 48,
                 f"the first layer gets {ratio:.2g} of the gradient of the last, through {len(curved)} {names}s",
-                [("ReLU() instead of " + names + "()", _activation(edit.SATURATING, ReLU, "he_normal"))], curved[0].name,
+                [_activation(setup, edit.SATURATING, ReLU, "he_normal")], curved[0].name,
             )  # fmt: skip
     drops = [p for p in edit.places(net) if isinstance(p.module, Dropout) and p.module.p > 0]
     if drops:
         largest = max(p.module.p for p in drops)
-        line = "Dropout(0.1)" if largest > 0.3 else "without Dropout"
-        yield Change("dropout-too-high", 73 if largest >= 0.6 else 46 if largest >= 0.4 else 28,
-                     f"Dropout leaves {1 - largest:.0%} of the units at each step", [(line, of_net(_less_dropout))],
-                     drops[0].name)  # fmt: skip
+        seen = f"Dropout leaves {1 - largest:.0%} of the units at each step"
+        weight = 73 if largest >= 0.6 else 46 if largest >= 0.4 else 28
+        yield Change("dropout-too-high", weight, seen, [of_net(setup, _less_dropout, "less Dropout")], drops[0].name)
 
 
 def _less_dropout(net: Any) -> None:
@@ -137,14 +129,14 @@ def _less_dropout(net: Any) -> None:
             place.module.p = 0.1 if place.module.p > 0.3 else 0.0
 
 
-def _activation(names: tuple[str, ...], kind: Any, init: str | None) -> Apply:
+def _activation(setup: Setup, names: tuple[str, ...], kind: Any, init: str | None) -> tuple[str, Apply]:
     def change(net: Any) -> None:
         for place in edit.hidden_activations(net, names):
             edit.put(place, kind())
         if init:
             edit.redraw(net, list(range(len(edit.weighted(net)))), np.random.default_rng(13))
 
-    return of_net(change)
+    return of_net(setup, change, f"{kind.__name__}() in the place of these activations")
 
 
 def architecture(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
@@ -156,19 +148,17 @@ def architecture(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     bare = [p for p in dense if p.module.bias is None]
     normed = any(edit.name_of(p.module) in ("BatchNorm", "LayerNorm") for p in edit.places(net))
     if bare and not normed:
-        line = "out = x @ W + b, with b = np.zeros(W.shape[1])" if setup.plain_classes else "Linear(..., bias=True)"
+        words = "out = x @ W + b, with b = np.zeros(W.shape[1])"
         yield Change("no-bias", 76 if len(bare) == len(dense) else 50, f"{len(bare)} of {len(dense)} layers have no bias",
-                     [(line, of_net(edit.add_biases))], bare[0].name)  # fmt: skip
+                     [of_net(setup, edit.add_biases, words)], bare[0].name)  # fmt: skip
     if edit.is_chain(net) and dense and not facts.copies:
         sizes = edit.widths(net)
         linear = not edit.hidden_activations(net, edit.BENDING + edit.SATURATING + ("Ramp", "Radial", "Threshold"))
-        inputs = dense[0].module.in_features
         if linear:
-            seen, weight = "there is no activation between the layers, so that the network is linear", 66
-            line = f"net = Sequential(Linear({inputs}, 16), Tanh(), Linear(16, ...))"
+            seen, weight, units = "there is no activation between the layers, so that the network is linear", 66, 16
         else:
             seen, weight = f"the hidden layers have {', '.join(map(str, sizes))} units", 64 if min(sizes) <= 3 else 20
-            line = f"hidden layers of {max(16, 4 * max(sizes))} units"
-        units = 16 if linear else max(16, 4 * max(sizes))
+            units = max(16, 4 * max(sizes))
         if units <= 1024:
-            yield Change("too-small", weight, seen, [(line, of_net(lambda n: edit.widen(n, units)))])
+            line = of_net(setup, lambda n: edit.widen(n, units), f"hidden layers of {units} units, with an activation")
+            yield Change("too-small", weight, seen, [line])

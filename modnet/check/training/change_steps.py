@@ -52,7 +52,7 @@ def _scaled(schedule: Schedule, factor: float) -> Schedule:
 def _line(setup: Setup, changed: Apply) -> str:
     optimizer = changed(setup).optimizer
     if setup.rate_name:
-        return f"optimizer.{setup.rate_name} = {optimizer.lr:g}"
+        return f"optimizer.{setup.rate_name} = {optimizer.lr * setup.rate_unit:.3g}"
     return f"optimizer = {optimizer!r}"
 
 
@@ -98,7 +98,13 @@ def rates(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     down = [_rate(setup, f) for f in (0.1, 0.01, 0.001, 0.0001)]
     up = [_rate(setup, f) for f in (10.0, 100.0, 1e3, 1e4, 1e5)]
     wild = base.diverged or jumps(base.losses)
-    seen = "the loss became infinite" if base.diverged else "the loss jumps" if wild else f"the rate is {rate:g}"
+    seen = (
+        "the loss became infinite"
+        if base.diverged
+        else "the loss jumps"
+        if wild
+        else f"the rate is {rate * setup.rate_unit:.3g}"
+    )
     yield Change("rate-too-large", 50 if base.diverged else 44 if wild else 38, seen, down, ladder=not base.diverged)
     seen = fell(base)
     yield Change("rate-too-small", 30 if wild else 42, seen, up, ladder=True)
@@ -142,7 +148,7 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         seen = f"it ended after {stopped} of {setup.asked} epochs, by patience={setup.patience}"
         more = max(10, 5 * setup.patience)
         longer: list[tuple[str, Apply]] = [
-            (f"patience={more}", lambda s: s.but(patience=more)), ("fit without patience", lambda s: s.but(patience=None)),
+            (f"patience={more}", lambda s: s.but(patience=more)), ("patience=None", lambda s: s.but(patience=None)),
         ]  # fmt: skip
         yield Change("too-few-epochs", 68 if len(base.losses) < 0.3 * setup.epochs else 40, seen, longer)
         return
@@ -166,16 +172,20 @@ def _longer(factor: int) -> Apply:
     return lambda setup: setup.but(epochs=setup.epochs * factor)
 
 
+_SHUFFLED = "order = np.random.permutation(len(X)); X, y = X[order], y[order]  # in each epoch"
+
+
 def data(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     """The order and the weight of examples; held in check by the optimizer."""
     if not setup.shuffle and len(setup.X) > (setup.batch_size or len(setup.X)):
         order = is_sorted(setup.task, setup.y)
         yield Change("sorted-data", 89 if order else 40, "the examples are taken in their order"
                      + (", and that is the order of their classes" if order else ""),
-                     [("shuffle=True", lambda s: s.but(shuffle=True))])  # fmt: skip
+                     [(_SHUFFLED if setup.is_by_hand else "shuffle=True", lambda s: s.but(shuffle=True))])  # fmt: skip
     seen = _uneven(setup)
     if seen:
-        line = "sample_weight=" + ("balanced_weights(y)" if balance(setup.task, setup.y) is not None else "None")
+        labels = "y" if setup.y.ndim == 1 else "y.argmax(axis=1)" if setup.task.rows else "y.ravel()"
+        line = "sample_weight=" + (f"balanced_weights({labels})" if balance(setup.task, setup.y) is not None else "None")
         yield Change("majority-class", 78 if setup.task.balanced else 31, seen,
                      [(line, lambda s: s.but(weights=balance(s.task, s.y)))])  # fmt: skip
     if setup.augment is not None:
@@ -186,7 +196,7 @@ def data(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         variants: list[tuple[str, Apply]] = []
         if "weight_decay" in inspect.signature(type(setup.optimizer)).parameters:
             variants += [_with(setup, weight_decay=w) for w in (0.01, 0.1, 1.0)]
-        variants.append(("fit(..., validation=0.2, patience=5)", lambda s: s.but(patience=5)))
+        variants.append(("validation=0.2, patience=5" if not setup.pair else "patience=5", lambda s: s.but(patience=5)))
         yield Change("overfitting", 79, seen, variants)
 
 
@@ -207,7 +217,7 @@ def _moved_by_augment(setup: Setup) -> tuple[float, str]:
     """How far augment takes the column that it moves most, in its deviations; and in words."""
     X, y = setup.X[:256], setup.y[:256]
     try:
-        other = np.asarray(copied(setup.augment)(X.copy(), y.copy(), np.random.default_rng(8))[0])  # type: ignore[misc]
+        other = np.asarray(copied(setup.augment)(X.copy(), y.copy(), np.random.default_rng(8))[0])
     except Exception:  # whatever a stranger's function raises
         other = X
     before, after = (a.reshape(len(a), -1).astype(np.float64) for a in (X, other))

@@ -17,6 +17,12 @@ _LOOP = 3000  # steps of a loop by hand that are taken as they are
 _HELD_OUT, _ENOUGH = 0.2, 60
 _FEWEST, _SURE = 12, 30  # examples that can judge, and that can say that others are of another kind
 _READ = 20_000  # examples of an iterable of batches that are read
+#: What `_aligned` does. The numbers that X was scaled by are the better ones, but it has been scaled already.
+_ALIGNED = "X_val = (X_val - X_val.mean(axis=0)) / X_val.std(axis=0) * X.std(axis=0) + X.mean(axis=0)  # or as X was scaled"
+_MIXED = (
+    "from sklearn.model_selection import train_test_split; X, X_val, y, y_val = train_test_split("
+    "np.concatenate([X, X_val]), np.concatenate([y, y_val]), test_size=len(X_val), random_state=0)"
+)
 
 
 class Examples:
@@ -108,7 +114,8 @@ class Examples:
         return Setup(
             X=X, y=y, judged=judged, task=self.task, epochs=epochs, asked=self.epochs, given=n,
             batch_size=options["batch_size"], shuffle=bool(options["shuffle"]), weights=weights, seed=self.seed,
-            patience=options["patience"] if options["validation"] is not None else None, augment=options["augment"], **common,
+            patience=options["patience"] if options["validation"] is not None else None, augment=options.get("augment"),
+            pair=self.pair, **common,
         )  # fmt: skip
 
     def _held_out(self, rng: np.random.Generator) -> np.ndarray:
@@ -138,7 +145,7 @@ class Examples:
                 "train-test-mismatch", 96,
                 f"column {column} of the validation data has a mean of {other.mean():.4g} and a deviation of "
                 f"{other.std():.4g}, that of the training data {own.mean():.4g} and {own.std():.4g}",
-                [("X_val = (X_val - mean) / std, with the mean and std that X was scaled by", _aligned)], "validation",
+                [(_ALIGNED, _aligned)], "validation",
             ))  # fmt: skip
         truth, held_truth = self.task.truth(self.y), self.task.truth(self.held[1])
         if self.task.kind == "numbers":
@@ -156,9 +163,8 @@ class Examples:
             seen = f"the classes are not as frequent in the validation data: {apart:.0%} of them differ"
             if missing.size:
                 seen = f"{shares[1][shares[0] == 0].sum():.0%} of the validation data are of a class that is not trained on"
-        line = "X, X_val, y, y_val = sklearn.model_selection.train_test_split(X_all, y_all, random_state=0)"
         if sorted_:
-            found.append(Change("sorted-data", 94, seen, [(line, _mixed)], "validation"))
+            found.append(Change("sorted-data", 94, seen, [(_MIXED, _mixed)], "validation"))
         seen = "it is good on a part of the training data that was set aside, and not on the validation data"
         if _HELD_OUT * len(self.X) >= _SURE:  # of fewer, many can be right by chance
             found.append(Change("train-test-mismatch", 50, seen, [("validation=0.2", _set_aside)], "validation"))

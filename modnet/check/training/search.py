@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from modnet.check.training.budget import Budget, OutOfTime
 from modnet.check.training.change import FACT, Apply, Change
 from modnet.check.training.change_steps import faster
 from modnet.check.training.changes import proposals
+from modnet.check.training.code import renamed
 from modnet.check.training.facts import Facts
 from modnet.check.training.reference import referees, references
 from modnet.check.training.report import TrainingFinding, TrainingReport, Trial
@@ -427,10 +429,18 @@ class Search:
         for change, line, _ in sorted(cure.changes, key=lambda part: -part[0].weight):
             if many and line.startswith("optimizer = "):
                 line = f"optimizer = {cure.run.setup.optimizer!r}"  # with all of the changes
-            where = change.where or type(self.setup.net).__name__
+            where = self._named(change.where) or type(self._given_net).__name__
             hint = "the other changes, too: they were made together" if many else ""
-            message = _sentence(change.seen)
+            message = _sentence(self._named(change.seen))
             self.report.findings.append(TrainingFinding(change.kind, where, message, hint, change=line, proof=proof))
+
+    @property
+    def _given_net(self) -> Any:
+        return self.setup.net if self.setup.origin is None else self.setup.origin
+
+    def _named(self, words: str) -> str:
+        """Words about the network that is trained, about the one that was given."""
+        return words if self.setup.origin is None else renamed(words, self.setup.origin)
 
     def _refused(self, base: Run) -> None:
         """The training cannot begin, or not go on: which change lets it learn."""
@@ -444,7 +454,13 @@ class Search:
                 if run is not None and not run.error:
                     proof = f"{run.setup.task.word} {run.score:.3g} with that change; as it is, {base.error}"
                     self.report.findings.append(
-                        TrainingFinding(change.kind, change.where or "fit", _sentence(change.seen), change=line, proof=proof)
+                        TrainingFinding(
+                            change.kind,
+                            self._named(change.where) or "fit",
+                            _sentence(self._named(change.seen)),
+                            change=line,
+                            proof=proof,
+                        )
                     )
                     return
         self.report.findings.append(TrainingFinding("crash", "fit", base.error + "."))

@@ -43,14 +43,15 @@ class Setup:
     ----------
     net, loss, optimizer, X, y : as `fit` takes them. The network is a template, never trained itself.
     judged : (X, y), what the score is taken on. task : what the score is.
-    epochs, batch_size, shuffle, weights, patience, augment : those of `fit`; weights is its sample_weight. More epochs are run than were
-        asked for if there are fewer examples: as many steps.
+    epochs, batch_size, shuffle, weights, patience, augment : those of `fit`; weights is its sample_weight. More epochs
+        are run than were asked for if there are fewer examples: as many steps.
     asked : the epochs that were asked for. given : the examples that were given, of which X may be a share.
     rates : factors on the rate, by the number of the leaf.
     backwards : from what the network gives to what y was, if y was scaled.
     loop : a loop by hand: called with a copy of (net, loss, optimizer) and a batch for every step, instead of `fit`.
-    rate_name : what the rate of a loop by hand is called; empty for `fit`. plain_classes : whether the network was made of
-        classes that are not the library's, and this is one of the library's that computes the same.
+    rate_name, rate_unit : what the rate of a loop by hand is called, empty for `fit`; and its value at a rate of 1 of the mean
+        loss. origin : the network of a student's classes that this one computes the same as, if it was made from one.
+    pair : whether it is judged on data of the person's own.
     look_at_clock : called while it trains: after each epoch, and after each step that is not compiled. What it raises ends it.
     """
 
@@ -73,7 +74,9 @@ class Setup:
     backwards: Callable[[np.ndarray], np.ndarray] | None = None
     loop: Callable[[Any, Any, Any, np.ndarray, np.ndarray], None] | None = None
     rate_name: str = ""
-    plain_classes: bool = False
+    rate_unit: float = 1.0
+    origin: Any = None
+    pair: bool = False
     seed: int = 0
     look_at_clock: Callable[..., None] | None = None
 
@@ -92,6 +95,11 @@ class Setup:
     def steps(self) -> int:
         """Steps an epoch."""
         return -(-len(self.X) // (self.batch_size or len(self.X)))
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether the person's own loop trains, though `fit` may take the same steps here."""
+        return self.loop is not None or bool(self.rate_name)
 
     @property
     def is_compiled(self) -> bool:
@@ -137,8 +145,8 @@ class Setup:
         validation: Any = self.judged if self.patience is not None else None
         history = fit(
             net, self.X, self.y, self.loss, optimizer, epochs=self.epochs, batch_size=self.batch_size, shuffle=self.shuffle,
-            rng=rng, sample_weight=self.weights, patience=self.patience, validation=validation, augment=copied(self.augment), progress=False,
-            callbacks=self._watchers(),
+            rng=rng, sample_weight=self.weights, patience=self.patience, validation=validation,
+            augment=copied(self.augment), progress=False, callbacks=self._watchers(),
         )  # fmt: skip
         return self.judge(net, history.loss, diverged=history.stopped_because.startswith("diverged"))
 

@@ -68,10 +68,10 @@ def subject(
     if by_fit:
         rates = frozen(net, optimizer)
         parts = {"net": own, "loss": loss, "optimizer": optimizer.fresh(), "task": task, "rates": rates}
-        parts["plain_classes"] = twin is not None
+        parts["origin"] = None if twin is None else net
         if wrong is None or twin is None:
             return Subject(parts, wrong=wrong)
-        return Subject({**parts, "net": net}, [_right_gradient(wrong, {"net": twin, "plain_classes": True})], wrong)
+        return Subject({**parts, "net": net}, [_right_gradient(wrong, {"net": twin, "origin": net})], wrong)
     where = f"{type(optimizer).__name__}.step"
     rows = sample(len(X), size)
     law = law_of(net, loss, optimizer, X[rows], y[rows])
@@ -79,9 +79,10 @@ def subject(
     kinds = [NAMES[f.kind] for f in steps.findings] if steps is not None else []
     walk: dict[str, Any] = {}
     if law is not None and known is not None and hasattr(own, "storage"):
+        rate = _rate(law, wrong, size) * factor
         walk = {
-            "net": own, "loss": known, "optimizer": as_sgd(_rate(law, wrong, size) * factor), "plain_classes": twin is not None,
-            "rate_name": law.name or "eps", "loop": None,
+            "net": own, "loss": known, "optimizer": as_sgd(rate), "origin": None if twin is None else net,
+            "rate_name": law.name or "eps", "rate_unit": law.given / abs(rate) if law.given and rate else 1.0, "loop": None,
         }  # fmt: skip
     if walk and law is not None and not kinds and wrong is None and law.plain and law.rate > 0:
         first = []
