@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -81,13 +81,7 @@ class Foreign:
 
     def _call_unless_empty(self, method: str, *arguments: Any) -> None:
         # The statement's base class computes with _parameters, which is None in a module without any.
-        if getattr(self.module, "_parameters", None) is None or getattr(self.module, "_gradient", None) is None:
-            try:
-                self.call(method, *arguments)
-            except (TypeError, AttributeError):
-                if getattr(self.module, "_parameters", None) is not None:
-                    raise
-        else:
+        with suppress(*(() if self.has_parameters else (TypeError, AttributeError))):
             self.call(method, *arguments)
 
     # Mode.
@@ -284,9 +278,9 @@ def held_numbers(value: Any, name: str = "", seen: set[int] | None = None) -> It
     elif isinstance(value, dict):
         inside = value.items()
     elif has_storage(value):  # one of the library's: its numbers lie in its storage
-        storage = value._storage
-        others = [leaf for leaf in value.leaves() if leaf is not value]
-        inside = [] if storage is None else enumerate([storage.parameters, storage.state, storage.settings, *others])
+        at, others = value._storage, [leaf for leaf in value.leaves() if leaf is not value]
+        blocks = () if at is None else (at.parameters, at.state, at.settings, at.draws, int(value.training))
+        inside = enumerate([*blocks, *others] if blocks else [])
     else:
         inside = getattr(value, "__dict__", {}).items()
     for key, part in inside:

@@ -272,8 +272,8 @@ class Program(_Wiring):
         self.inputs: dict[str, Value] = {}  # of containers, by place
         self.outputs: dict[str, Value] = {}
         self._uses: dict[int, int] = {}
-        #: Modules with a mode that classes of somebody else's run, and before each such class how often they were used.
-        self.modes_inside: list[Any] = []
+        self._modes_inside: list[Any] = []  # modules with a mode that classes of somebody else's run
+        #: Before each such class, by the slot of its output: how often these modules were used, by id.
         self.uses_inside: dict[int, dict[int, int]] = {}
         self._containers: list[tuple[str, Shape]] = []  # those that are being wired: name and input
         self._inside: list[str] = []  # their places
@@ -329,7 +329,7 @@ class Program(_Wiring):
             if is_ours(leaf) and type(leaf).has_mode:
                 found.setdefault(id(leaf), self._uses.get(id(leaf), 0))
                 self._uses[id(leaf)] = self._uses.get(id(leaf), 0) + 1
-                self.modes_inside.append(leaf)
+                self._modes_inside.append(leaf)
 
     def _wire(self, container: Any, x: Value) -> Value:
         self._containers.append((type(container).__name__, x.shape))
@@ -423,13 +423,12 @@ class Program(_Wiring):
         self.widest = max((self.slots[row.input.slot] for row in self.table_rows), default=0)
         self.has_sums = bool(self.table["adds"].any()) if len(self.table) else False
         self.checks = [row for row, bound in zip(self.table_rows, self.bindings) if bound is not None and bound.may_refuse]
-        #: Rows whose modules do one thing in training and another in evaluation.
+        #: Rows whose modules do one thing in training and another in evaluation; then those that somebody else's class runs.
         self.mode_rows = [(r, row.module) for r, row in enumerate(self.table_rows)
                           if is_ours(row.module) and type(row.module).has_mode]  # fmt: skip
-        with_modes = [*(module for _, module in self.mode_rows), *self.modes_inside]
-        self.has_modes = bool(with_modes)
-        self.moves_state = any(module.counts.state for module in with_modes)
-        self.draw_places = np.array(sorted({1 + m._at.draws for m in with_modes}), np.int64)
+        self.mode_rows += enumerate(self._modes_inside, len(self.table_rows))
+        self.moves_state = any(module.counts.state for _, module in self.mode_rows)
+        self.draw_places = np.array(sorted({1 + m._at.draws for _, m in self.mode_rows}), np.int64)
         self.operations = max((bound.operations for bound in self.bindings if bound is not None), default=0)
         #: About how many operations an example costs in forward.
         self.work = sum(bound.work for bound in self.bindings if bound is not None)

@@ -45,7 +45,7 @@ class Workspace:
         self.seen = aligned(program.parameters.size + program.state.size, dtype)
         settings = program.storage.settings
         self.seen_settings = aligned(settings.size, np.float64)
-        self.on = np.ones(len(program.table), np.int64)
+        self.on = np.ones(len(program.table) + len(program.mode_rows), np.int64)
         self.batch, self.draw, self.own_draws = 0, 0, False
         self.foreign_numbers: list[list[np.ndarray]] = []
         self.record = np.zeros(1, WALK)
@@ -66,14 +66,14 @@ class Workspace:
         self.address = self.record.ctypes.data
 
     def set_modes(self) -> bool:
-        """Note which rows are in training, and say whether any is."""
+        """Note which modules are in training, and say whether any is."""
         found = False
         for r, module in self.program.mode_rows:
             training = bool(module.training) and not module._frozen
             self.on[r] = training
             found = found or training
         self.own_draws = False
-        return found or any(module.training and not module._frozen for module in self.program.modes_inside)
+        return found
 
     def value(self, slot: int, shape: tuple[int, ...], batch: int) -> np.ndarray:
         """A value as an array (batch, ...): a view."""
@@ -305,7 +305,7 @@ def last_draw(program: Program, workspace: Workspace) -> int:
 
     If its modules were called one by one since, each repeats its own last draw: the result is -1, and `on` has their numbers.
     """
-    if not (program.has_modes and workspace.set_modes()):
+    if not (program.mode_rows and workspace.set_modes()):
         return 0
     if inside.draws_for(program.storage):
         return _draw_of_pass(program, workspace)
@@ -316,7 +316,6 @@ def last_draw(program: Program, workspace: Workspace) -> int:
     for r, module in program.mode_rows:
         workspace.on[r] *= max(1, int(draws[1 + module._at.draws]))
     workspace.own_draws = True
-    workspace.batch *= not program.modes_inside  # `on` does not tell whether these draw what they drew
     return -1
 
 
@@ -324,7 +323,6 @@ def _draw_of_pass(program: Program, workspace: Workspace) -> int:
     """The draw of a network that a class of somebody else's holds and calls, in a pass through the network around it."""
     for r, module in program.mode_rows:
         workspace.on[r] *= inside.number(module)
-    workspace.batch *= not program.modes_inside
     return 1 if (inside.draw or -1) > 0 else -1
 
 
@@ -332,7 +330,7 @@ def new_draw(program: Program, workspace: Workspace) -> int:
     """The draw of a new forward: 0 in evaluation."""
     if inside.repeats:  # a class that repeats its forward holds this network
         return last_draw(program, workspace)
-    if not (program.has_modes and workspace.set_modes()):
+    if not (program.mode_rows and workspace.set_modes()):
         return 0
     if inside.draws_for(program.storage):
         return _draw_of_pass(program, workspace)
@@ -345,7 +343,7 @@ def call_forward(net: Any, program: Program, x: np.ndarray) -> np.ndarray:
     """forward of a network: x (batch, features)."""
     # The workspace of the last forward, if this one takes its place: memory that the processor has at hand.
     workspace = _own_workspace(net, program, x.shape[0]) if net._training else take(program, x.shape[0])
-    draw = new_draw(program, workspace) if program.has_modes else 0
+    draw = new_draw(program, workspace) if program.mode_rows else 0
     keep = net._training or draw != 0
     if draw > 0 and program.moves_state:
         with program.storage.moving_statistics:
@@ -375,7 +373,7 @@ def call_backward(net: Any, program: Program, x: np.ndarray, delta: np.ndarray, 
     """backward of a network: x (batch, features), delta (batch, features of the result)."""
     workspace = _own_workspace(net, program, x.shape[0])
     draw = 0
-    if program.has_modes:
+    if program.mode_rows:
         modes = workspace.on.copy()
         draw = last_draw(program, workspace)
         if not np.array_equal(modes, workspace.on):
@@ -423,7 +421,7 @@ def each_forward(program: Program, workspace: Workspace, x: np.ndarray) -> Itera
 
     In training mode modules draw what the next forward will draw, and no statistics move.
     """
-    draws = program.has_modes and workspace.set_modes()
+    draws = program.mode_rows and workspace.set_modes()
     workspace.draw = -1 - int(program.storage.draws[0]) if draws else 0
     workspace.values[: x.size] = x.reshape(-1)
 

@@ -50,7 +50,7 @@ class PythonRunner(Runner):
     def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
         training, net = self.training, self.training.net
         self.require_unchanged()
-        draws = self.program is not None and self.program.has_modes and self.workspace.set_modes()
+        draws = self.program is not None and bool(self.program.mode_rows) and self.workspace.set_modes()
         self.totals[:] = 0
         self.seen = self.counted = 0.0
         self.begun = Kept(net)

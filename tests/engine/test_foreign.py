@@ -767,3 +767,25 @@ def test_fit_with_a_class_that_draws_twice_moves_against_the_derivative_of_its_l
         net.parameters[i] = before[i]
         want[i] = (values[0] - values[1]) / 2e-6
     np.testing.assert_allclose(step, want, rtol=1e-6, atol=1e-8)
+
+
+class Guest(PassThrough):
+    """A class with a network of its own inside."""
+
+    def __init__(self, *modules):
+        self.net = Sequential(*modules)
+
+    def forward(self, X):
+        return self.net.forward(X)
+
+    def backward_delta(self, input, delta):
+        return self.net.backward_delta(input, delta)
+
+
+@pytest.mark.parametrize("kind", [Sequential, Spoken, Looped, Guest])
+def test_a_mode_that_is_changed_between_forward_and_backward_is_seen_inside_a_class(kind):
+    norm, x = BatchNorm(3), np.random.default_rng(0).normal(size=(6, 3))
+    net = Sequential(kind(Linear(3, 3, rng=0), norm), Tanh())
+    net.forward(x)
+    norm.eval()
+    np.testing.assert_array_equal(net.backward_delta(x, x), copy.deepcopy(net).backward_delta(x, x))
