@@ -17,6 +17,7 @@ from modnet import (
     Sequential,
     Sigmoid,
     Softmax,
+    Tanh,
     TrainingWarning,
     fit,
 )
@@ -115,6 +116,18 @@ def test_a_loss_that_did_not_fall_points_to_check_training():
     told, history = said(Sequential(Linear(3, 2, rng=0)), CrossEntropy(), LABELS * 0 + (X[:, 0] ** 2 > 0.5), SGD(1e-9), epochs=60)
     assert "the loss did not fall" in told[0]
     assert "check_training" in repr(history)
+
+
+def test_a_loss_that_fell_no_further_than_a_constant_answer_points_there_too():
+    y = (X @ [1.0, 2.0, 3.0])[:, None] + 1000
+    told, _ = said(Sequential(Linear(3, 8, rng=0), Tanh(), Linear(8, 1, rng=1), Tanh()), MSE(), y, SGD(0.01), epochs=60)
+    assert "no better than always giving the same answer" in told[0]
+    rng = np.random.default_rng(1)
+    noise = rng.integers(0, 2, 64)
+    net = Sequential(Linear(3, 2, rng=0))
+    net[0].weight[...] = 3.0 * rng.normal(size=(3, 2))
+    assert "which has 0.69" in said(net, CrossEntropy(), noise, SGD(1e-3, momentum=0.9), epochs=60)[0][0]
+    assert said(net, CrossEntropy(), noise, SGD(1e-3), epochs=60, sample_weight=np.ones(64))[0] == []
 
 
 def test_a_training_that_has_nothing_left_to_learn_is_not_spoken_of():
