@@ -155,7 +155,7 @@ def _tiles(a, b, out, before, before_step):
     (n, k), m = a.shape, b.shape[1]
     lanes = VECTOR_BYTES // out.itemsize
     is_narrow = k <= 16 if 2 * m < lanes else k <= 100 and m < lanes
-    is_faster = n >= 4 and is_narrow or n >= 1000 and m >= 10 or _is_large(n, k, m)
+    is_faster = (n >= 4 and is_narrow) or (n >= 1000 and m >= 10) or _is_large(n, k, m)
     function = address_of(STEPS, out) if is_faster else 0
     if function > 0:
         call(function, address(a), k, 1, n, k, address(b), m, m, address(out), m, before, before_step, out)

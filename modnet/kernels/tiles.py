@@ -34,7 +34,7 @@ import numpy as np
 
 from modnet.kernels.compiled import inline
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
-from modnet.kernels.memory import flat, room
+from modnet.kernels.memory import flat
 from modnet.kernels.simd import INT, VECTOR_BYTES, Registers, place_of
 from modnet.kernels.target import WIDE
 
@@ -56,8 +56,9 @@ def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, partial
 
     @intrinsic
     def tiles(
-        typingctx, width, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at, start_step
-    ):
+        typingctx, width, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at,
+        start_step,
+    ):  # fmt: skip
         integer = types.int64
         signature = types.void(
             integer, a, integer, rows, integer, columns, integer, integer, b, integer, integer, out, integer, integer, start,
@@ -80,7 +81,7 @@ def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, partial
         return signature, codegen
 
     def tile(context, builder, kinds, arguments, v, i, has_start, offsets, inside):
-        (_, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at, start_step) = arguments
+        _, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at, start_step = arguments
         place = partial(place_of, context, builder)
 
         def listed(kind, where, index):
