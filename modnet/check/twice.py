@@ -9,8 +9,9 @@ import numpy as np
 
 from modnet.check.arrays import copied, gradients, is_gradient
 from modnet.check.layers import label_of, layers_of
+from modnet.check.lines import quote
 from modnet.check.report import Finding
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, call, quote
+from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, call
 from modnet.check.wiring import Trace, backward, backward_method, last_output
 
 
