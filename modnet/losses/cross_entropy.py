@@ -255,10 +255,11 @@ class CrossEntropy(ClassLoss):
             counts = not (labels and y[r] == IGNORED)
             for j in range(classes if counts else 0):
                 whole += keep * _truth(y, r, j, classes, labels) + floor
+            scale = share[r] * whole if counts else c.zero
             for j in range(classes):
                 t = keep * _truth(y, r, j, classes, labels) + floor if counts else c.zero
                 loss += t * _counted(rest[r] - (a[r, j] - top[r]), t, c.zero)
-                p[r, j] = p[r, j] * share[r] * whole - t
+                p[r, j] = p[r, j] * scale - t                                         # (2)
             rest[r], top[r] = loss, is_hit
         for i in range(out.size):
             loss, hits = rest[i * positions], top[i * positions]
