@@ -102,11 +102,12 @@ if JIT_DISABLED:
 
 
 # If registers have 64 bytes, some products are made by tiles of our own (`modnet.kernels.tiles`), where they are faster than
-# BLAS; with registers of 32 bytes BLAS is as good. One core with AVX-512, gain of the product:
+# BLAS; with registers of 32 bytes BLAS is as good. One core with AVX-512, float32, gain of the product:
 #
-#     a matrix turned over                                  1.1 to 1.7      32x100x100 in 7.5 us instead of 11.3
-#     x W + b, up to half a register of columns             1.5 to 3        32x16x2 in 0.21 us instead of 0.36
-#     one of two million operations or more, or 1000 rows   1.05 to 2       256x784x512 in 1825 us instead of 1940
+#     a matrix turned over                                  1.1 to 1.7      32x100x100 in 7.1 us instead of 11.1
+#     x W + b, with few inputs or up to a register of       1.1 to 3        32x16x2 in 0.15 us instead of 0.37
+#     outputs
+#     one of two million operations or more, or 1000 rows   1.05 to 2       256x784x512 in 1815 us instead of 1940
 #
 # Products of `MANY` operations go to BLAS if it has several threads. Which it is depends on the sizes and on that number alone:
 # the same training gives the same bits again.
@@ -154,8 +155,9 @@ def _is_large(n, k, m):
 def _tiles(a, b, out, before, before_step):
     (n, k), m = a.shape, b.shape[1]
     lanes = VECTOR_BYTES // out.itemsize
-    is_narrow = k <= 16 if 2 * m < lanes else k <= 100 and m < lanes
-    is_faster = (n >= 4 and is_narrow) or (n >= 1000 and m >= 10) or _is_large(n, k, m)
+    fills = m <= lanes or 4 * m > 5 * lanes  # not if few columns begin a second register
+    is_small = n >= 4 and (k <= 16 or lanes < 4 * m <= 4 * lanes)
+    is_faster = (fills and (is_small or (n >= 1000 and m >= 10))) or _is_large(n, k, m)
     function = address_of(STEPS, out) if is_faster else 0
     if function > 0:
         call(function, address(a), k, 1, n, k, address(b), m, m, address(out), m, before, before_step, out)
@@ -174,7 +176,7 @@ def _tiles_tn(a, b, out, add):
 @inline
 def _tiles_nt(a, b, out, add):
     (n, k), m = a.shape, b.shape[0]
-    is_faster = n >= 8 and k >= 8 and m >= 16 and (2 * n * k * m < MANY or has_one_thread())
+    is_faster = n >= 8 and m >= 16 and (k >= 8 or m <= 64) and (2 * n * k * m < MANY or has_one_thread())
     function = address_of(TURNED, out) if is_faster else 0
     if function > 0:
         call(function, address(a), k, 1, n, k, address(b), k, m, address(out), m, address(out) if add else 0, m, out)

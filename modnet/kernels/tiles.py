@@ -31,6 +31,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 
 from modnet.kernels.compiled import inline
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
@@ -119,6 +120,8 @@ def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, partial
         column = listed(kinds[5], columns, builder.add(q, step))
         numbers = [v.spread(builder.load(builder.gep(row, [column]))) for row in row_of_a]
         grown = [v.multiply_add(numbers[r], factors[c], total) for total, (r, c) in zip(sums, cells)]
+        once = builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], True)
+        once.attributes.add("convergent")  # LLVM would repeat the loop's body, for which there are not enough addresses
         following = builder.add(step, INT(1))
         step.add_incoming(INT(0), begin)
         step.add_incoming(following, loop)
