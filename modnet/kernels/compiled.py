@@ -318,12 +318,6 @@ def _shipped_entries() -> dict[str, int]:
     addresses = shipped.find(key)
     return {} if found is None or addresses is None else dict(zip(found.objects[key][4], addresses))
 
-    def address(self, dtype: Any) -> int:
-        """Where the machine code for an element type lies, in this process."""
-        _, arguments = self.compile(dtype)
-        made = self.call.overloads[arguments]
-        return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
-
 
 def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     """Without compilation, overflow and division by zero are as silent as in compiled code."""
