@@ -6,6 +6,10 @@ that it reads, wherever they are written; names and places of its numbers; the f
 the processor. So an edit elsewhere recompiles nothing, and code compiled for anything else is never loaded. Files are written
 whole and then renamed: several processes can fill the folder at once.
 
+A file is a hash of what follows, a line, and the code. The line says which function of an object it is and what it calls; llvmlite
+loads such an object by itself. It is empty if the code calls what only numba has, such as Python from a user's kernel, or if
+objects of this system are not understood (`modnet.kernels.objects`): then numba's own form follows, and numba loads it.
+
 What lies there is machine code that is run. The default places are read only if they are the user's own: no link, nobody
 else's, and writable for nobody else. ``MODNET_CACHE_DIR`` is trusted because somebody chose it.
 """
@@ -14,6 +18,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
+import json
 import os
 import pickle
 import shutil
@@ -31,8 +37,9 @@ import llvmlite
 import llvmlite.binding
 import numpy as np
 
-from modnet.kernels.jit import Later
-from modnet.kernels.loading import BEFORE_LOADING
+from modnet.kernels import objects
+from modnet.kernels.jit import Later, switches
+from modnet.kernels.loading import BEFORE_LOADING, Refused, load
 
 _DAYS_UNUSED = 30  # a folder of another version, unused for so long, is removed
 
@@ -144,10 +151,6 @@ def _read(path: Path) -> bytes:
         return file.read() if _is_ours(file.fileno(), os.fstat) else b""
 
 
-#: Settings of numba that change the code it makes.
-_SWITCHES = (
-    "OPT", "BOUNDSCHECK", "ENABLE_AVX", "CPU_NAME", "CPU_FEATURES", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT",
-)  # fmt: skip
 _folder: list[Path | None] = []
 
 
@@ -160,13 +163,10 @@ def cache_folder() -> Path | None:
     if not _folder:
         found = next((base for base in _candidates() if _usable(base)), None)
         if found is not None:
-            import numba
-            from numba.core import config
-
             processor = repr((llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()))
-            switches = repr([getattr(config, name, None) for name in _SWITCHES] + [llvmlite.__version__])
-            version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{numba.__version__}"
-            base, found = found, found / f"{version}-{_short(processor)}-{_short(switches)}"
+            made_by = repr((switches(), llvmlite.__version__, object.__basicsize__))
+            version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{importlib.metadata.version('numba')}"
+            base, found = found, found / f"{version}-{_short(processor)}-{_short(made_by)}"
             _remove_old(base, found)
         _folder.append(found)
     return _folder[0]
@@ -187,8 +187,58 @@ def _remove_old(base: Path, current: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def kept(path: Path | None) -> bytes:
+    """What a file of the folder holds after its hash; empty if it is not there, not whole or not to be trusted."""
+    if path is None:
+        return b""
+    try:
+        content = _read(path)
+    except OSError:
+        return b""
+    return content[32:] if content[:32] == hashlib.sha256(content[32:]).digest() else b""
+
+
+def keep(path: Path | None, content: bytes) -> None:
+    """Write a file of the folder, if that can be."""
+    if path is None:
+        return
+    part = path.with_name(f"{path.stem}-{os.urandom(8).hex()}.part")
+    mode = 0o777 if _is_chosen() else 0o700
+    with contextlib.suppress(OSError):  # read-only or full: the kernel works, it is only not kept
+        path.parent.mkdir(parents=True, exist_ok=True, mode=mode)
+        try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode & 0o666)
+            with open(descriptor, "wb") as file:
+                file.write(hashlib.sha256(content).digest() + content)
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def path_of_kernels(name: str) -> Path | None:
+    """The file of a piece of code that depends on its name and the files of `modnet.kernels`; None if there is no folder."""
+    folder = cache_folder()
+    return folder and folder / f"{name}-{hashlib.sha256(_kernels()[0]).hexdigest()[:24]}.kernel"
+
+
+def keep_object(path: Path | None, code: bytes, symbol: str, calls: Iterable[str]) -> None:
+    """Write an object, and what `load_object` needs to know of it."""
+    keep(path, json.dumps({"symbol": symbol, "calls": [*calls]}).encode() + b"\n" + code)
+
+
+def load_object(path: Path | None) -> int | None:
+    """Where the code of a file lies, now that it is loaded; None if there is no object that serves."""
+    told, _, code = kept(path).partition(b"\n")
+    try:
+        told = json.loads(told)
+        return load(code, [told["symbol"]], told["calls"])[0]
+    except (ValueError, Refused):  # numba's form has nothing in the line
+        return None
+
+
 class KernelCache:
-    """numba's cache interface over one file for each function and signature.
+    """One file for each function and its arguments, which numba asks for and fills, too.
 
     numba's own cache is keyed by the file of the function alone, so it goes stale when a helper in another file changes,
     and keeps an index that two processes can leave pointing at each other's code. It also refuses to be made at all where
@@ -221,13 +271,17 @@ class KernelCache:
     def cache_path(self) -> str:
         return str(cache_folder())
 
-    def _path(self, signature: Any) -> Path | None:
+    def _told(self) -> list[str]:
+        return [self.name, self.kind, repr(self.dtype and self.dtype.str), *self._texts]
+
+    def path(self) -> Path | None:
+        """The file, whether it is there or not; None if there is no folder."""
         folder = cache_folder()
         if folder is None:
             return None
         modules: dict[int, str] = {}
         digest = hashlib.sha256(_kernels()[0])
-        for part in (repr(signature), *self._texts):
+        for part in self._told():
             digest.update(part.encode() + b"\0")
         for function in self._functions:
             for part in _content(function, modules):
@@ -241,7 +295,7 @@ class KernelCache:
         if kernels is None:
             return None
         digest = hashlib.sha256(kernels.encode())
-        for part in (self.name, self.kind, repr(self.dtype and self.dtype.str), *self._texts):
+        for part in self._told():
             digest.update(part.encode() + b"\0")
         for function in self._functions:
             for part in _content(function, modules, by_code=False):
@@ -253,15 +307,13 @@ class KernelCache:
             digest.update(module.encode() + source)
         return digest.hexdigest()[:24]
 
+    def load(self) -> int | None:
+        """Where the code lies, loaded without numba; None if it is not there in that form."""
+        return load_object(self.path())
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        path = self._path(sig)
-        if path is None:
-            return None
-        try:
-            content = _read(path)
-        except OSError:
-            return None
-        if content[:32] != hashlib.sha256(content[32:]).digest():
+        told, _, content = kept(self.path()).partition(b"\n")
+        if told or not content:
             return None
         from numba.core.compiler import CompileResult
         from numba.core.runtime import rtsys
@@ -274,28 +326,20 @@ class KernelCache:
             rtsys.initialize(target_context)
         else:
             target_context.refresh()
-        return CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+        return CompileResult._rebuild(target_context, *pickle.loads(content))
 
     def save_overload(self, sig: Any, data: Any) -> None:
         KernelCache.compiled += 1
-        path = self._path(sig)
+        path = self.path()
         if path is None:
+            return
+        found = objects.alone(data.library, data.fndesc.llvm_func_name)
+        if found is not None:
+            keep_object(path, *found)
             return
         from numba.core import serialize
 
-        content = serialize.dumps(data._reduce())
-        part = path.with_name(f"{path.stem}-{os.urandom(8).hex()}.part")
-        mode = 0o777 if _is_chosen() else 0o700
-        with contextlib.suppress(OSError):  # read-only or full: the kernel works, it is only not kept
-            path.parent.mkdir(parents=True, exist_ok=True, mode=mode)
-            try:
-                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode & 0o666)
-                with open(descriptor, "wb") as file:
-                    file.write(hashlib.sha256(content).digest() + content)
-                os.replace(part, path)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+        keep(path, b"\n" + serialize.dumps(data._reduce()))
 
     def enable(self) -> None:
         """Nothing to do: files come and go by themselves."""

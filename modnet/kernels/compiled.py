@@ -35,10 +35,10 @@ from typing import Any
 import numpy as np
 
 from modnet.kernels import jit, shipped
-from modnet.kernels.cache import KernelCache
+from modnet.kernels.cache import KernelCache, keep_object, load_object, path_of_kernels
 from modnet.kernels.entry import PYTHON, Entry, is_known_layout, provide_python, symbol, written
 from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
-from modnet.kernels.loading import BEFORE_LOADING, run
+from modnet.kernels.loading import BEFORE_LOADING, assembled, load
 
 # contract: multiply and add in one instruction; reassoc: sums may be reordered, so that they vectorise. The flags that let
 # the compiler assume there is no NaN or infinity are never used: a NaN must come out. With the default error model a loop
@@ -307,9 +307,13 @@ def entry_code(letters: str, returns: str, by_address: bool) -> int:
     if not is_known_layout():
         raise SystemError(f"numpy {np.__version__} lays out its arrays in a way that modnet does not know; install numpy 2")
     name = symbol(letters, returns, by_address)
-    if name in _shipped_entries():
-        return _shipped_entries()[name]
-    return run(written([(letters, returns, by_address)]), name, PYTHON)
+    path = path_of_kernels(name)
+    found = _shipped_entries().get(name) or load_object(path)
+    if found is None:
+        code = assembled(written([(letters, returns, by_address)]))
+        keep_object(path, code, name, PYTHON)
+        (found,) = load(code, [name], PYTHON)
+    return found
 
 
 @cache
@@ -317,12 +321,6 @@ def _shipped_entries() -> dict[str, int]:
     found, key = shipped.bundle(), shipped.entries_key()
     addresses = shipped.find(key)
     return {} if found is None or addresses is None else dict(zip(found.objects[key][4], addresses))
-
-    def address(self, dtype: Any) -> int:
-        """Where the machine code for an element type lies, in this process."""
-        _, arguments = self.compile(dtype)
-        made = self.call.overloads[arguments]
-        return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
 
 
 def quiet(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ something, a function decorated with `at_first_compile`, waits until then, too.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import cache, cached_property
@@ -26,6 +27,25 @@ def _jit_is_disabled() -> bool:
 
 
 JIT_DISABLED = _jit_is_disabled()
+
+#: Settings of numba that change the code it makes, by their variables, and what they usually are.
+_SWITCHES: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "NUMBA_OPT": ("OPT", (3,)), "NUMBA_BOUNDSCHECK": ("BOUNDSCHECK", (None, 0)), "NUMBA_ENABLE_AVX": ("ENABLE_AVX", (1,)),
+    "NUMBA_CPU_NAME": ("CPU_NAME", (None,)), "NUMBA_CPU_FEATURES": ("CPU_FEATURES", (None,)),
+    "NUMBA_LOOP_VECTORIZE": ("LOOP_VECTORIZE", (1,)), "NUMBA_SLP_VECTORIZE": ("SLP_VECTORIZE", (0,)),
+    "NUMBA_DEBUGINFO": ("DEBUGINFO_DEFAULT", (0,)),
+}  # fmt: skip
+
+
+def switches() -> dict[str, Any]:
+    """What numba was told that changes the code it makes: by the environment, a file, or in the program."""
+    told = {name: os.environ[name] for name in _SWITCHES if name in os.environ}
+    config = sys.modules.get("numba.core.config")
+    if config is None and (Path(".numba_config.yaml").exists() or any(value for name, value in told.items() if "CPU" not in name)):
+        config = import_module("numba.core.config")  # which reads numbers as numba does; names are taken as they are
+    if config is not None:
+        told = {name: getattr(config, attribute) for name, (attribute, _) in _SWITCHES.items() if hasattr(config, attribute)}
+    return {name: value for name, value in told.items() if value not in _SWITCHES[name][1]}
 
 
 class Later:

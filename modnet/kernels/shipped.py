@@ -21,18 +21,12 @@ import llvmlite
 import llvmlite.binding
 
 from modnet.kernels.cache import KernelCache, kernels_key
+from modnet.kernels.jit import switches
 from modnet.kernels.loading import Refused, load
 from modnet.kernels.target import levels
 
 FOLDER = Path(__file__).parents[1] / "_machine"
 FORMAT = 1
-
-#: What tells numba to make other code than it would by itself.
-_SWITCHES = (
-    "NUMBA_OPT", "NUMBA_BOUNDSCHECK", "NUMBA_ENABLE_AVX", "NUMBA_CPU_FEATURES", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE",
-    "NUMBA_DEBUGINFO",
-)  # fmt: skip
-
 
 def minor(version: str) -> str:
     """The first two numbers of a version."""
@@ -103,9 +97,9 @@ def _bundle() -> Bundle | str:
         return "MODNET_MACHINE_CODE is 0"
     if not FOLDER.is_dir():
         return "this installation brings none"
-    told = [name for name in _SWITCHES if os.environ.get(name)]
-    if told or Path(".numba_config.yaml").exists():
-        return f"{told[0] if told else '.numba_config.yaml'} asks for other code"
+    told = [name for name, value in switches().items() if name != "NUMBA_CPU_NAME" and value != ""]  # a name has a level, or none
+    if told:
+        return f"{told[0]} asks for other code"
     level = next((level for level in levels() if (FOLDER / f"{level}.json").exists()), None)
     if level is None:
         return "it is for other processors"
@@ -140,11 +134,9 @@ _REFUSED: list[str] = []
 
 
 def kernel(kept: KernelCache) -> int | None:
-    """Where the code of a kernel lies, if it came with this installation."""
-    if bundle() is None:
-        return None
-    found = find(kept.of_sources())
-    return None if found is None else found[0]
+    """Where the code of a kernel lies, from this installation or the user's cache; None if numba has to be asked."""
+    found = None if bundle() is None else find(kept.of_sources())
+    return kept.load() if found is None else found[0]
 
 
 def entries_key() -> str | None:

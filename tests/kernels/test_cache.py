@@ -135,7 +135,7 @@ def test_processes_that_fill_a_folder_at_once_all_succeed_and_leave_whole_files(
         assert result["out"] == pytest.approx(expected(), rel=1e-12)
     assert max(result["compiled"] for (result,) in results) > 0
     found = files(folder)
-    assert sorted(path.name.rpartition("-")[0] for path in found) == FILES
+    assert sorted(name for path in found if "enter" not in (name := path.name.rpartition("-")[0])) == FILES
     assert {path.suffix for path in found} == {".kernel"}
     assert all(whole(content) for content in found.values())
 
