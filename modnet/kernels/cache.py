@@ -6,9 +6,9 @@ that it reads, wherever they are written; names and places of its numbers; the f
 the processor. So an edit elsewhere recompiles nothing, and code compiled for anything else is never loaded. Files are written
 whole and then renamed: several processes can fill the folder at once.
 
-A file is a hash of what follows, a line, and the code. The line says which function of an object it is and what it calls; llvmlite
-loads such an object by itself. It is empty if the code calls what only numba has, such as Python from a user's kernel, or if
-objects of this system are not understood (`modnet.kernels.objects`): then numba's own form follows, and numba loads it.
+A file is a hash of what follows, a line, and the code. The line says which function of an object it is and what it calls;
+llvmlite loads such an object by itself. It is empty if the code calls what only numba has, such as Python from a user's kernel,
+or if objects of this system are not understood (`modnet.kernels.objects`): then numba's own form follows, and numba loads it.
 
 What lies there is machine code that is run. The default places are read only if they are the user's own: no link, nobody
 else's, and writable for nobody else. ``MODNET_CACHE_DIR`` is trusted because somebody chose it.
@@ -27,74 +27,19 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import llvmlite
 import llvmlite.binding
-import numpy as np
 
-from modnet.kernels import objects
-from modnet.kernels.jit import Later, switches
+from modnet.kernels import keys, objects
+from modnet.kernels.jit import switches
 from modnet.kernels.loading import BEFORE_LOADING, Refused, load
 
 _DAYS_UNUSED = 30  # a folder of another version, unused for so long, is removed
-
-_BEGAN = time.time() - 0.02  # files keep the time of the system's last tick
-
-_KERNELS = __name__.rpartition(".")[0]  # the package whose files are in every key
-
-
-@cache
-def source_of(module: str) -> bytes:
-    """What a module was imported from: its source, in a folder or a zip; without a source the file of its code.
-
-    It is asked for while the module is imported: its file may have changed by the time the first kernel is compiled.
-    """
-    spec = getattr(sys.modules.get(module), "__spec__", None)
-    loader: Any = getattr(spec, "loader", None)
-    with contextlib.suppress(Exception):
-        source = loader.get_source(module)
-        if source is not None:
-            return hashlib.sha256(source.encode()).digest()
-    with contextlib.suppress(Exception):
-        return hashlib.sha256(loader.get_data(spec.origin)).digest()  # type: ignore[union-attr]
-    return os.urandom(16)  # nothing is known of it: a key that no other process has
-
-
-@cache
-def _kernels() -> tuple[bytes, frozenset[str]]:
-    """A hash of the files of `modnet.kernels`, which every kernel is made with, and the names of these modules."""
-    names = sorted(n for n in sys.modules if n == _KERNELS or n.startswith(_KERNELS + "."))
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(name.encode() + source_of(name))
-    return digest.digest(), frozenset(names)
-
-
-def kernels_key() -> str | None:
-    """A key of the files of `modnet.kernels`; None if they may have changed since they were imported."""
-    digest, names = _kernels()
-    return digest.hex() if all(_certain_source(name) for name in names) else None
-
-
-@cache
-def _certain_source(module: str) -> bytes | None:
-    """The source of a module if it is certain that this is what was imported: its file has not been written to since."""
-    found, origin = source_of(module), getattr(getattr(sys.modules.get(module), "__spec__", None), "origin", None) or ""
-    with contextlib.suppress(OSError):  # it is in an archive, or gone
-        if origin.endswith(".py") and os.stat(origin).st_ctime < _BEGAN:
-            return found
-    return None
-
-
-def read_sources() -> None:
-    """Take the key of `modnet.kernels` now, when all of it has been imported."""
-    _kernels()
-
 
 def _candidates() -> list[Path]:
     chosen = os.path.expanduser(os.environ.get("MODNET_CACHE_DIR", ""))
@@ -219,7 +164,7 @@ def keep(path: Path | None, content: bytes) -> None:
 def path_of_kernels(name: str) -> Path | None:
     """The file of a piece of code that depends on its name and the files of `modnet.kernels`; None if there is no folder."""
     folder = cache_folder()
-    return folder and folder / f"{name}-{hashlib.sha256(_kernels()[0]).hexdigest()[:24]}.kernel"
+    return folder and folder / f"{name}-{hashlib.sha256(keys.kernels()[0]).hexdigest()[:24]}.kernel"
 
 
 def keep_object(path: Path | None, code: bytes, symbol: str, calls: Iterable[str]) -> None:
@@ -280,28 +225,28 @@ class KernelCache:
         if folder is None:
             return None
         modules: dict[int, str] = {}
-        digest = hashlib.sha256(_kernels()[0])
+        digest = hashlib.sha256(keys.kernels()[0])
         for part in self._told():
             digest.update(part.encode() + b"\0")
         for function in self._functions:
-            for part in _content(function, modules):
+            for part in keys.content(function, modules):
                 digest.update(part.encode() + b"\0")
-        self._of_library = all(map(is_of_library, modules.values()))
+        self._of_library = all(map(keys.is_of_library, modules.values()))
         return folder / f"{self.name}-{digest.hexdigest()[:24]}.kernel"
 
     def of_sources(self) -> str | None:
         """A key of what the machine code is made of, the same for every Python and processor; None if it is not certain."""
-        kernels, modules = kernels_key(), dict[int, str]()
+        kernels, modules = keys.kernels_key(), dict[int, str]()
         if kernels is None:
             return None
         digest = hashlib.sha256(kernels.encode())
         for part in self._told():
             digest.update(part.encode() + b"\0")
         for function in self._functions:
-            for part in _content(function, modules, by_code=False):
+            for part in keys.content(function, modules, by_code=False):
                 digest.update(part.encode() + b"\0")
-        for module in sorted(set(modules.values()) - _kernels()[1]):
-            source = _certain_source(module) if is_of_library(module) else None
+        for module in sorted(set(modules.values()) - keys.kernels()[1]):
+            source = keys.certain_source(module) if keys.is_of_library(module) else None
             if source is None:
                 return None
             digest.update(module.encode() + source)
@@ -349,68 +294,3 @@ class KernelCache:
 
     def flush(self) -> None:
         """Nothing to do: files come and go by themselves."""
-
-
-def is_of_library(module: str) -> bool:
-    """Whether a module, by its name, is one of this library's."""
-    return module.startswith("modnet.")
-
-
-def _content(function: Callable[..., Any], seen: dict[int, str], by_code: bool = True) -> Iterator[str]:
-    """All that makes a compiled function what it is, apart from the files of `modnet.kernels`.
-
-    That is its code, and the functions and constants that it reads, wherever they come from; outside the library also its file.
-    seen gathers the modules of all functions that are part of it. Without `by_code`, code counts by the file that it is in.
-    """
-    if id(function) in seen:
-        return
-    seen[id(function)] = function.__module__
-    code = function.__code__
-    yield f"{function.__module__} {function.__qualname__}"
-    for cell in function.__closure__ or ():
-        yield from _value(cell.cell_contents, seen, by_code)
-    if function.__module__ in _kernels()[1]:
-        return
-    if by_code:
-        yield repr((code.co_firstlineno, code.co_linetable, *_instructions(code)))
-    if by_code and not is_of_library(function.__module__):
-        with contextlib.suppress(OSError, UnicodeDecodeError):  # a console has no file
-            yield Path(code.co_filename).read_text(encoding="utf-8")
-    names = sorted(_names(code))
-    for name in names:
-        value = function.__globals__.get(name)
-        for part in [getattr(value, n, None) for n in names] if isinstance(value, ModuleType) else [value]:
-            if not isinstance(part, FunctionType):  # compiled code calls compiled functions only
-                yield from _value(part, seen, by_code)
-
-
-def _value(value: Any, seen: dict[int, str], by_code: bool) -> Iterator[str]:
-    """What a function may have compiled in: another function, an array, a constant."""
-    if isinstance(value, Later):
-        return
-    function = getattr(value, "py_func", getattr(value, "_defn", value))  # of what is compiled, and of an intrinsic
-    if isinstance(function, FunctionType):
-        yield repr(getattr(value, "options", None))
-        yield from _content(function, seen, by_code)
-    elif isinstance(value, np.ndarray):
-        yield repr((value.shape, value.dtype, value.tobytes()))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _value(item, seen, by_code)
-    elif isinstance(value, bool | int | float | complex | str | bytes | None | np.generic | np.dtype | type) or _is_type(value):
-        yield repr(value)
-
-
-def _is_type(value: Any) -> bool:
-    """Whether it is a type of numba's, which nobody has before numba is imported."""
-    return "numba" in sys.modules and isinstance(value, sys.modules["numba"].types.Type)
-
-
-def _names(code: Any) -> set[str]:
-    inner = [_names(c) for c in code.co_consts if hasattr(c, "co_code")]
-    return set(code.co_names).union(*inner)
-
-
-def _instructions(code: Any) -> tuple[Any, ...]:
-    constants = [_instructions(c) if hasattr(c, "co_code") else repr(c) for c in code.co_consts]
-    return code.co_code, code.co_names, code.co_varnames, constants

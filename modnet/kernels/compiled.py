@@ -307,8 +307,10 @@ def entry_code(letters: str, returns: str, by_address: bool) -> int:
     if not is_known_layout():
         raise SystemError(f"numpy {np.__version__} lays out its arrays in a way that modnet does not know; install numpy 2")
     name = symbol(letters, returns, by_address)
+    if name in _shipped_entries():
+        return _shipped_entries()[name]
     path = path_of_kernels(name)
-    found = _shipped_entries().get(name) or load_object(path)
+    found = load_object(path)
     if found is None:
         code = assembled(written([(letters, returns, by_address)]))
         keep_object(path, code, name, PYTHON)

@@ -41,7 +41,8 @@ def switches() -> dict[str, Any]:
     """What numba was told that changes the code it makes: by the environment, a file, or in the program."""
     told = {name: os.environ[name] for name in _SWITCHES if name in os.environ}
     config = sys.modules.get("numba.core.config")
-    if config is None and (Path(".numba_config.yaml").exists() or any(value for name, value in told.items() if "CPU" not in name)):
+    is_read_by_numba = Path(".numba_config.yaml").exists() or any(value for name, value in told.items() if "CPU" not in name)
+    if config is None and is_read_by_numba:
         config = import_module("numba.core.config")  # which reads numbers as numba does; names are taken as they are
     if config is not None:
         told = {name: getattr(config, attribute) for name, (attribute, _) in _SWITCHES.items() if hasattr(config, attribute)}

@@ -62,7 +62,7 @@ define internal void @modnet_give(ptr %found) {{
 
 
 def undefined(code: bytes) -> list[str] | None:
-    """Names that an object refers to and does not define, from the table of symbols of an ELF file of 64 bits; None for others."""
+    """Names that an object refers to and does not define, from the symbols of an ELF file of 64 bits; None for other files."""
     if code[:5] != b"\x7fELF\x02":
         return None
     (at,) = struct.unpack_from("<Q", code, 40)

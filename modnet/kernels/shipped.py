@@ -20,8 +20,9 @@ from typing import Any
 import llvmlite
 import llvmlite.binding
 
-from modnet.kernels.cache import KernelCache, kernels_key
+from modnet.kernels.cache import KernelCache
 from modnet.kernels.jit import switches
+from modnet.kernels.keys import kernels_key
 from modnet.kernels.loading import Refused, load
 from modnet.kernels.target import levels
 
@@ -97,7 +98,7 @@ def _bundle() -> Bundle | str:
         return "MODNET_MACHINE_CODE is 0"
     if not FOLDER.is_dir():
         return "this installation brings none"
-    told = [name for name, value in switches().items() if name != "NUMBA_CPU_NAME" and value != ""]  # a name has a level, or none
+    told = [name for name, value in switches().items() if name != "NUMBA_CPU_NAME" and value != ""]  # `levels` reads that name
     if told:
         return f"{told[0]} asks for other code"
     level = next((level for level in levels() if (FOLDER / f"{level}.json").exists()), None)
