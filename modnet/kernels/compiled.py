@@ -68,7 +68,7 @@ class Inline:
     @cached_property
     def _dispatcher(self) -> Any:
         """What numba compiles; made when a kernel that calls it is."""
-        return jit.numba().njit(**JIT_OPTIONS, **LEAN, **self.options)(self.py_func)
+        return jit.numba().njit(**JIT_OPTIONS, **jit.helper(), **self.options)(self.py_func)
 
     def __call__(self, *arguments: Any) -> Any:
         return self.py_func(*arguments)

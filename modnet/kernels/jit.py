@@ -107,10 +107,10 @@ def at_first_compile(tell: Callable[[], None]) -> Callable[[], None]:
 
 
 def overload(function: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:
-    """Decorator: as `numba.extending.overload`."""
+    """Decorator: as `numba.extending.overload`; the options are those of compilation."""
 
     def register(choose: Any) -> Any:
-        at_first_compile(lambda: _extending().overload(function, **options)(choose))
+        at_first_compile(lambda: _extending().overload(function, jit_options={**options, **helper()})(choose))
         return choose
 
     return register
@@ -120,7 +120,7 @@ def register_jitable(**options: Any) -> Callable[[Any], Any]:
     """Decorator: as `numba.extending.register_jitable`."""
 
     def register(function: Any) -> Any:
-        at_first_compile(lambda: _extending().register_jitable(**options)(function))
+        at_first_compile(lambda: _extending().register_jitable(**options, **helper())(function))
         return function
 
     return register
@@ -128,6 +128,13 @@ def register_jitable(**options: Any) -> Callable[[Any], Any]:
 
 def _extending() -> Any:
     return import_module("numba.extending")
+
+
+def helper() -> dict[str, Any]:
+    """Options of a function that only compiled functions call: no wrappers for Python, and no machine code of its own."""
+    from modnet.kernels.compiling import HelperCompiler
+
+    return {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": HelperCompiler}
 
 
 def numba() -> Any:
