@@ -218,9 +218,13 @@ class Compiled:
         """Where the machine code for an element type lies, in this process."""
         found = self.element_type(dtype)
         if found not in self._addresses:
-            kept = KernelCache(self.py_func, kind=f"{self.letters} {self.returns}", dtype=found)
+            kept = self.cached(dtype)
             self._addresses[found] = shipped.kernel(kept) or self._made(kept, found)
         return self._addresses[found]
+
+    def cached(self, dtype: Any) -> KernelCache:
+        """Where the machine code for an element type is kept."""
+        return KernelCache(self.py_func, kind=f"{self.letters} {self.returns}", dtype=self.element_type(dtype))
 
     def _made(self, kept: KernelCache, dtype: np.dtype[Any] | None) -> int:
         element = jit.element_types()[dtype or np.dtype(np.float64)]

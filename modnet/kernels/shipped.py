@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,22 @@ _REFUSED: list[str] = []
 def kernel(kept: KernelCache) -> int | None:
     """Where the code of a kernel lies, from this installation or the user's cache; None if numba has to be asked."""
     found = None if bundle() is None else find(kept.of_sources())
-    return kept.load() if found is None else found[0]
+    if found is not None:
+        return found[0]
+    return kept.load() or (kept.load() if any(wait(kept) for wait in AT_WORK) else None)
+
+
+#: Each waits until another process has compiled a kernel, if one is at it, and says whether one was.
+AT_WORK: list[Callable[[KernelCache], bool]] = []
+
+
+def is_here(kept: KernelCache) -> bool:
+    """Whether a kernel need not be compiled."""
+    found = bundle()
+    if found is not None and kept.of_sources() in found.objects:
+        return True
+    path = kept.path()
+    return path is not None and path.exists()
 
 
 def entries_key() -> str | None:

@@ -1,0 +1,77 @@
+"""The kernels of a training, compiled before it begins: on several cores, with a bar that says what the wait is for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from modnet.engine.program import is_ours, is_wired
+from modnet.engine.storage import has_storage
+from modnet.engine.walk import shuffle, walk_epoch, walk_forward, walk_losses
+from modnet.kernels import ahead
+from modnet.kernels.called import by_steps, turned
+from modnet.training.progress import in_notebook, is_watched
+
+_asked: set[Any] = set()
+
+
+def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool) -> list[ahead.Kernel]:
+    """The kernels of a compiled training, the dearest first.
+
+    Parameters
+    ----------
+    modules : classes of the network's modules. loss, optimizer : classes. validates : whether there are validation examples.
+    """
+    kinds: Any = loss
+    forward, backward, hits = kinds.operations
+    at_once = kinds.in_one_pass
+    of_loss = [at_once, hits, *[forward] * (validates or at_once is None), *[backward] * (at_once is None)]
+    return [
+        *ahead.of_functions([walk_epoch], dtype),
+        *ahead.of_class(loss, of_loss, dtype),
+        *ahead.of_functions([walk_losses] if validates else [], dtype),
+        *[kernel for kind in dict.fromkeys(modules) for kernel in ahead.of_class(kind, kind.operations, dtype)],  # type: ignore[attr-defined]
+        *ahead.of_class(optimizer, [optimizer.step], dtype),  # type: ignore[attr-defined]
+        *ahead.of_functions([shuffle], dtype),
+    ]
+
+
+def begin(modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool) -> ahead.Ahead | None:
+    """Let another process begin with the kernels of a training, if some are missing; then with those of predictions."""
+    kernels = kernels_of(modules, loss, optimizer, dtype, validates)
+    later = ahead.of_class(loss, loss.operations[::2], dtype)  # type: ignore[attr-defined]
+    return ahead.begin(kernels, [*ahead.of_functions([walk_forward, turned, by_steps], dtype), *later])
+
+
+def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted: bool | None) -> None:
+    """Compile the kernels of a training that are missing, if it will have a compiled walk.
+
+    A bar shows it if there is one for the epochs: `wanted` as `fit` has it. To look for all kernels takes longer than a short
+    training, so each kind of training is looked for once.
+    """
+    if not has_storage(net) or not (is_wired(net) or is_ours(net)):
+        return
+    modules = frozenset(type(leaf) for leaf in net.leaves())
+    key = (modules, type(loss), type(optimizer), net.storage.dtype, validates)
+    if key in _asked or not all(getattr(kind, "is_compiled", False) for kind in (*modules, *key[1:3])):
+        return
+    _asked.add(key)
+    found = ahead.begun() or begin(*key)
+    if found is None:
+        return
+    if not (wanted or (wanted is None and is_watched())):
+        found.finish(lambda done: None)
+        return
+    from tqdm import tqdm
+
+    with tqdm(
+        file=sys.stdout if in_notebook() else sys.stderr, total=found.count, initial=found.done, leave=False, delay=0.2,
+        desc="compiling kernels, once", bar_format="{desc} |{bar:24}| {n_fmt}/{total_fmt} {elapsed}",
+    ) as bar:  # fmt: skip
+
+        def show(done: int) -> None:
+            bar.n = done
+            bar.refresh()
+
+        found.finish(show)
