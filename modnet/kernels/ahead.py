@@ -94,26 +94,37 @@ class Ahead:
         self._changed = threading.Condition()
         self._waiting, self._later = ({kernel.cached().path(): kernel for kernel in each} for each in (kernels, later))
         self._busy: dict[Any, bool] = {}  # what the other processes are at, by its path, and whether it is for later
+        self._at: dict[Any, str] = {}  # the file that each process is at, this one under None
         self.done, self.count = 0, len(self._waiting)
-        for _ in range(processes):
-            threading.Thread(target=self._feed, daemon=True).start()
+        for number in range(processes):
+            threading.Thread(target=self._feed, args=(number,), daemon=True).start()
 
-    def _next(self, is_other: bool) -> tuple[Any, Kernel] | None:
+    def _next(self, who: int | None) -> tuple[Any, Kernel] | None:
+        """The next kernel for a process, by its number; this one is None.
+
+        Kernels of one file share helpers, which each process compiles for itself: so each stays with a file as long as there
+        is one to go on with, and then begins with one that no other is at. Only this process, which waits for the end, takes
+        from another's file when nothing else is left.
+        """
         with self._changed:
-            waiting = self._waiting or (self._later if is_other else None)
-            if not waiting:
-                return None
-            path = next(iter(waiting))
-            if is_other:
-                self._busy[path] = waiting is self._later
-            return path, waiting.pop(path)
+            mine, others = self._at.get(who), {file for other, file in self._at.items() if other != who}
+            for waiting in (self._waiting, self._later)[: 1 if who is None else 2]:
+                order = sorted(waiting, key=lambda path: (waiting[path].module != mine, waiting[path].module in others))
+                path = next((path for path in order if who is None or waiting[path].module not in others), None)
+                if path is not None:
+                    self._at[who] = waiting[path].module
+                    if who is not None:
+                        self._busy[path] = waiting is self._later
+                    return path, waiting.pop(path)
+            self._at.pop(who, None)
+            return None
 
     def _note_done(self, path: Any) -> None:
         with self._changed:
             self.done += not self._busy.pop(path, False)
             self._changed.notify_all()
 
-    def _feed(self) -> None:
+    def _feed(self, number: int) -> None:
         """Give one process one kernel after the other."""
         try:
             process = subprocess.Popen(
@@ -128,7 +139,7 @@ class Ahead:
             process.stdin.write(json.dumps([os.path.abspath(path) for path in sys.path]) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline()
-            while answer and (found := self._next(is_other=True)) is not None:
+            while answer and (found := self._next(number)) is not None:
                 path, kernel = found
                 try:
                     process.stdin.write(json.dumps(vars(kernel)) + "\n")
@@ -156,7 +167,7 @@ class Ahead:
 
     def finish(self, shown: Callable[[int], None]) -> None:
         """Compile what is left beside the others, and wait for them; `shown` is told how many are done."""
-        while (found := self._next(is_other=False)) is not None:
+        while (found := self._next(None)) is not None:
             found[1].compile()
             self._note_done(found[0])
             shown(self.done)

@@ -37,11 +37,11 @@ def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any,
     ]
 
 
-def begin(modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool) -> ahead.Ahead | None:
+def begin_compiling(modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool) -> ahead.Ahead | None:
     """Let another process begin with the kernels of a training, if some are missing; then with those of predictions."""
     kernels = kernels_of(modules, loss, optimizer, dtype, validates)
     later = ahead.of_class(loss, loss.operations[::2], dtype)  # type: ignore[attr-defined]
-    return ahead.begin(kernels, [*ahead.of_functions([walk_forward, turned, by_steps], dtype), *later])
+    return ahead.begin(kernels, [*ahead.of_functions([turned, by_steps, walk_forward], dtype), *later])
 
 
 def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted: bool | None) -> None:
@@ -57,7 +57,7 @@ def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted
     if key in _asked or not all(getattr(kind, "is_compiled", False) for kind in (*modules, *key[1:3])):
         return
     _asked.add(key)
-    found = ahead.begun() or begin(*key)
+    found = ahead.begun() or begin_compiling(*key)
     if found is None:
         return
     if not (wanted or (wanted is None and is_watched())):
