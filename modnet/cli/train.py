@@ -48,14 +48,14 @@ def train(options: argparse.Namespace) -> int:
     """
     began = time.perf_counter()
     sizes, optimizer = _layers(options.layers), _optimizer(options)
-    if options.data in names():  # while the data are read: libraries that are imported for it take a second
-        loss = CrossEntropy if info(options.data).task == "classification" else MSE
-        kinds = [Linear, *[options.activation] * bool(sizes)]
-        begin_compiling(kinds, loss, type(optimizer), np.dtype(options.dtype), options.validation != 0)
     if options.plot:
         _check_plot(options.plot)
     if options.save:
         _check_place("--save", options.save)
+    if options.data in names():  # while the libraries for it are imported, which takes a second
+        kind = CrossEntropy if info(options.data).task == "classification" else MSE
+        modules = [Linear, *[options.activation] * bool(sizes)]
+        begin_compiling(modules, kind, type(optimizer), np.dtype(options.dtype), validates=options.validation != 0)
     examples = read_examples(options)
     check_target(options.data, examples)
     rows, stratified = split(examples, options)

@@ -133,7 +133,8 @@ class Ahead:
             )  # fmt: skip
         except OSError:
             return
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         # If it ends before it is told to, what it was at is compiled by whoever asks for it.
         with contextlib.suppress(OSError), process:
             process.stdin.write(json.dumps([os.path.abspath(path) for path in sys.path]) + "\n")
@@ -199,8 +200,8 @@ def begin(kernels: Iterable[Kernel], later: Iterable[Kernel] = ()) -> Ahead | No
 
 
 def begun() -> Ahead | None:
-    """What was begun last and has not ended."""
-    return _begun[0] if _begun else None
+    """What was begun last, if its kernels are not all compiled."""
+    return _begun[0] if _begun and _begun[0].done < _begun[0].count else None
 
 
 def end() -> None:

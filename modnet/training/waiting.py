@@ -37,11 +37,21 @@ def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any,
     ]
 
 
-def begin_compiling(modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool) -> ahead.Ahead | None:
-    """Let another process begin with the kernels of a training, if some are missing; then with those of predictions."""
+def begin_compiling(
+    modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool, next_modules: Iterable[type] = ()
+) -> ahead.Ahead | None:
+    """Let another process begin with the kernels of a training, if some are missing; then with those of predictions.
+
+    Parameters
+    ----------
+    modules, loss, optimizer, dtype, validates : see `kernels_of`. next_modules : classes that the training after it will need.
+    """
+    if ahead.begun() is not None:
+        return ahead.begun()
     kernels = kernels_of(modules, loss, optimizer, dtype, validates)
-    later = ahead.of_class(loss, loss.operations[::2], dtype)  # type: ignore[attr-defined]
-    return ahead.begin(kernels, [*ahead.of_functions([turned, by_steps, walk_forward], dtype), *later])
+    of_evaluation = ahead.of_class(loss, loss.operations[::2], dtype)  # type: ignore[attr-defined]
+    after = [kernel for kind in next_modules for kernel in ahead.of_class(kind, kind.operations, dtype)]  # type: ignore[attr-defined]
+    return ahead.begin(kernels, [*ahead.of_functions([turned, by_steps, walk_forward], dtype), *of_evaluation, *after])
 
 
 def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted: bool | None) -> None:
@@ -57,7 +67,7 @@ def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted
     if key in _asked or not all(getattr(kind, "is_compiled", False) for kind in (*modules, *key[1:3])):
         return
     _asked.add(key)
-    found = ahead.begun() or begin_compiling(*key)
+    found = begin_compiling(*key)
     if found is None:
         return
     if not (wanted or (wanted is None and is_watched())):
