@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from modnet.engine.program import is_ours, is_wired
 from modnet.engine.storage import has_storage
@@ -13,7 +14,9 @@ from modnet.kernels import ahead
 from modnet.kernels.called import by_steps, turned
 from modnet.training.progress import in_notebook, is_watched
 
-_asked: set[Any] = set()
+#: What was looked for: by the storage of a network, and by all that kernels depend on.
+_asked: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()
+_done: set[Any] = set()
 
 
 def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool) -> list[ahead.Kernel]:
@@ -58,15 +61,21 @@ def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted
     """Compile the kernels of a training that are missing, if it will have a compiled walk.
 
     A bar shows it if there is one for the epochs: `wanted` as `fit` has it. To look for all kernels takes longer than a short
-    training, so each kind of training is looked for once.
+    training, so it is done once for all networks of these modules, and to see that takes 1 us for one that was trained before.
     """
-    if not has_storage(net) or not (is_wired(net) or is_ours(net)):
+    if not has_storage(net):
         return
-    modules = frozenset(type(leaf) for leaf in net.leaves())
-    key = (modules, type(loss), type(optimizer), net.storage.dtype, validates)
-    if key in _asked or not all(getattr(kind, "is_compiled", False) for kind in (*modules, *key[1:3])):
+    kinds, asked = (type(loss), type(optimizer), validates), _asked.setdefault(net.storage, set())
+    if kinds in asked:
         return
-    _asked.add(key)
+    asked.add(kinds)
+    modules = frozenset(type(leaf) for leaf in net.leaves()) if is_wired(net) or is_ours(net) else ()
+    if not modules or not all(getattr(kind, "is_compiled", False) for kind in (*modules, *kinds[:2])):
+        return
+    key = (modules, *kinds[:2], net.storage.dtype, validates)
+    if key in _done:
+        return
+    _done.add(key)
     found = begin_compiling(*key)
     if found is None:
         return
