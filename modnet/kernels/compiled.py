@@ -197,7 +197,9 @@ class Compiled:
     @cached_property
     def call(self) -> Any:
         """The function as Python calls it; made when first asked for, since most programs use few of them."""
-        return quiet(self.py_func) if JIT_DISABLED else self.entry.call
+        if JIT_DISABLED:
+            return quiet(self.py_func)
+        return self.entry.call if is_known_layout() else jit.numba().njit(**JIT_OPTIONS)(self.py_func)
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it, compiled at the first call for each element type."""
@@ -210,7 +212,7 @@ class Compiled:
     def compile(self, dtype: Any) -> tuple[Any, ...]:
         """Compile for an element type, or load; return the name and what the code depends on. Does nothing the second time."""
         found = self.element_type(dtype)
-        if not JIT_DISABLED and not self.entry.knows(found):
+        if not JIT_DISABLED and is_known_layout() and not self.entry.knows(found):
             self.entry.know(found, self.address(dtype))
         return self.__name__, found
 
@@ -308,8 +310,6 @@ COMPILED: list[tuple[KernelCache, Any]] = []
 @cache
 def entry_code(letters: str, returns: str, by_address: bool) -> int:
     """Where the code lies by which Python calls functions of these arguments."""
-    if not is_known_layout():
-        raise SystemError(f"numpy {np.__version__} lays out its arrays in a way that modnet does not know; install numpy 2")
     name = symbol(letters, returns, by_address)
     if name in _shipped_entries():
         return _shipped_entries()[name]
@@ -357,6 +357,9 @@ class ByAddress:
         """The function as Python calls it."""
         if JIT_DISABLED:
             return quiet(self._call)
+        if not is_known_layout():
+            call = self._call
+            return jit.numba().njit(**JIT_OPTIONS)(lambda address, *arguments: call(address, *arguments))
         return Entry(f"enter_{self.kind}", entry_code(self.letters, "", True), self._otherwise).call
 
     def __call__(self, *arguments: Any) -> Any:
