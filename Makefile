@@ -96,7 +96,7 @@ test-any-order: $(DEV) ## public calls in any order for SECONDS=3600, each answe
 	$(VENV)/bin/python -X faulthandler tests/engine/any_order.py --seconds $(SECONDS) --log any_order.log
 
 test-altered-files: $(DEV) ## files altered in 100,000 ways, none of which may load as if whole; kills while saving (minutes)
-	MODNET_ALTERED_FILES=100000 MODNET_KILLS=300 $(VENV)/bin/python -m pytest tests/persistence/test_hostile_files.py \
+	MODNET_ALTERED_FILES=100000 MODNET_KILLS=400 $(VENV)/bin/python -m pytest tests/persistence/test_hostile_files.py \
 		tests/persistence/test_hostile_places.py
 
 test-dask: $(DEV) ## the example that searches over the workers of a Dask cluster, in an environment with Dask

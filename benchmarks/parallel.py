@@ -1,7 +1,7 @@
 """When training on several processes pays: `mpiexec -n 2 python benchmarks/parallel.py`.
 
 For networks and batches of growing size: the time of a step of one process that takes all examples, the time of a step of all
-ranks that share them, and the time of the all-reduce alone; and for each network what a step of one rank takes longer with `comm`
+ranks that share them, and the time of the all-reduce alone. For each network: what a step of one rank takes longer with `comm`
 than without, which is what taking part costs beside the all-reduce. Each is the best of several rounds; one thread a rank.
 """
 

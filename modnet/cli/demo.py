@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 
+import numpy as np
+
 from modnet.cli import main
 from modnet.cli.errors import UsageError
 from modnet.cli.parser import program
+from modnet.losses import CrossEntropy
+from modnet.modules import Linear, ReLU, Tanh
+from modnet.optim import Adam
+from modnet.training.waiting import begin_compiling
 
 #: What `python -m modnet demo` trains. The flags were chosen on validation data, over several seeds.
 DEMOS = {
@@ -25,6 +31,8 @@ def demo(options: argparse.Namespace) -> int:
         os.makedirs(options.folder, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--folder: {options.folder}: {error.strerror}, expected a folder, or room to make one") from None
+    if not options.which:  # while the libraries for data and pictures are imported, which takes more than a second
+        begin_compiling([Linear, ReLU], CrossEntropy, Adam, np.dtype(np.float32), True, next_modules=[Tanh])
     status = 0
     for name in options.which or DEMOS:
         line = ["train", name, *DEMOS[name].split(), "--plot", os.path.join(options.folder, f"{name}.png")]

@@ -20,13 +20,14 @@ from modnet.cli.data import Part, Scaled, check_size, check_target, read_example
 from modnet.cli.errors import UsageError
 from modnet.cli.parser import program
 from modnet.cli.report import confusion, count, data_line, ending, figures, plan, short_name
-from modnet.datasets import Table
+from modnet.datasets import Table, info, names
 from modnet.kernels.cache import cache_folder
 from modnet.losses import MSE, CrossEntropy
 from modnet.modules import Linear, Sequential
 from modnet.optim.optimizer import Optimizer
 from modnet.tables import TableModel
 from modnet.training import Callback, History, Training, TrainingWarning, fit
+from modnet.training.waiting import begin_compiling
 
 _STEPS = 2000  # the optimizer's, unless a number of epochs is given
 _REPORTS = 10  # lines of progress if nobody watches a bar
@@ -51,6 +52,10 @@ def train(options: argparse.Namespace) -> int:
         _check_plot(options.plot)
     if options.save:
         _check_place("--save", options.save)
+    if options.data in names():  # while the libraries for it are imported, which takes a second
+        kind = CrossEntropy if info(options.data).task == "classification" else MSE
+        modules = [Linear, *[options.activation] * bool(sizes)]
+        begin_compiling(modules, kind, type(optimizer), np.dtype(options.dtype), validates=options.validation != 0)
     examples = read_examples(options)
     check_target(options.data, examples)
     rows, stratified = split(examples, options)

@@ -400,6 +400,10 @@ def call_backward(net: Any, program: Program, x: np.ndarray, delta: np.ndarray, 
 def predict(program: Program, x: np.ndarray) -> np.ndarray:
     """The result in evaluation for x (batch, features). Touches no module of the library and remembers nothing."""
     workspace = take(program, len(x))
+    if program.is_compiled:  # without the lists below, 0.7 us less
+        out = forward(program, workspace, x, 0, False)
+        give(workspace)
+        return out
     strangers = [program.table_rows[r].module for r in program.foreign]
     before = [modes_of(module) for module in strangers]
     try:

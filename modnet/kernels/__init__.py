@@ -8,10 +8,10 @@ from modnet.kernels import random as random
 from modnet.kernels import softmax_rows as softmax_rows
 from modnet.kernels import tiles as tiles
 from modnet.kernels import windows as windows
-from modnet.kernels.blas import matmul, matmul_nt, matmul_tn
-from modnet.kernels.cache import read_sources
+from modnet.kernels.blas import affine, matmul, matmul_nt, matmul_tn
 from modnet.kernels.compiled import inline, inline_always
 from modnet.kernels.declare import Fixed, Parameter, Setting, Shape, ShapeError, Shared, Size, State
+from modnet.kernels.keys import read_sources
 from modnet.kernels.loops import add_rows, begin, copy, start
 from modnet.kernels.memory import flat, in_rows, matrix_at, room, vector_at
 from modnet.kernels.operation import Operation, operation
@@ -31,6 +31,7 @@ __all__ = [
     "Size",
     "State",
     "add_rows",
+    "affine",
     "begin",
     "copy",
     "flat",

@@ -13,10 +13,12 @@ from functools import cache
 import llvmlite.binding
 from llvmlite import ir
 
-from modnet.kernels.called import STEPS, TURNED, address_of, call, has_one_thread
+from modnet.kernels.called import STEPS, TURNED, address, address_of, call, has_one_thread
 from modnet.kernels.compiled import inline, inline_always
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
 from modnet.kernels.loading import BEFORE_LOADING
+from modnet.kernels.loops import start
+from modnet.kernels.simd import VECTOR_BYTES
 from modnet.kernels.target import WIDE
 from modnet.kernels.threads import MANY
 
@@ -100,34 +102,42 @@ if JIT_DISABLED:
 
 
 # If registers have 64 bytes, some products are made by tiles of our own (`modnet.kernels.tiles`), where they are faster than
-# BLAS: those by a matrix turned over 1.1 to 1.8 times, those of thousands of rows with few columns 1.2 to 2.5 times, other
-# large ones 1.05 to 1.3 times. With registers of 32 bytes BLAS is as good. Products of `MANY` operations go to BLAS if it has
-# several threads. Which it is depends on the sizes and on that number alone: the same training gives the same bits again.
+# BLAS; with registers of 32 bytes BLAS is as good. One core with AVX-512, float32, gain of the product:
 #
-# Gain of a step, float32 on one core: 4-32-16-4 on 10,000 examples 1.12, the handout's convolutional network 1.04,
-# 784-512-512-10 1.03.
+#     a matrix turned over                                  1.1 to 1.7      32x100x100 in 7.1 us instead of 11.1
+#     x W + b, with few inputs or up to a register of       1.1 to 3        32x16x2 in 0.15 us instead of 0.37
+#     outputs
+#     one of two million operations or more, or 1000 rows   1.05 to 2       256x784x512 in 1815 us instead of 1940
+#
+# Products of `MANY` operations go to BLAS if it has several threads. Which it is depends on the sizes and on that number alone:
+# the same training gives the same bits again.
 _BY_TILES = WIDE and not JIT_DISABLED
-_SMALL = 500_000  # operations of a product below which tiles never pay, but for one by a matrix turned over
-
-
 @inline_always
 def matmul(a, b, out, add):
     """out (n, m) = a (n, k) @ b (k, m); out += with `add`."""
-    if not (_BY_TILES and 2 * a.size * b.shape[1] >= _SMALL and _tiles(a, b, out, add)):
+    if not (_BY_TILES and _tiles(a, b, out, address(out) if add else 0, b.shape[1])):
         _gemm(a, False, b, False, out, add)
+
+
+@inline_always
+def affine(x, weight, bias, out):
+    """out (n, m) = x (n, k) @ weight (k, m) + bias (m,), or without it if it has no numbers."""
+    if not (_BY_TILES and _tiles(x, weight, out, address(bias) if bias.size else 0, 0)):
+        start(out, bias)
+        _gemm(x, False, weight, False, out, bias.size > 0)
 
 
 @inline_always
 def matmul_tn(a, b, out, add):
     """out (n, m) = a.T @ b, with a (k, n) and b (k, m); out += with `add`."""
-    if not (_BY_TILES and 2 * a.size * b.shape[1] >= _SMALL and _tiles_tn(a, b, out, add)):
+    if not (_BY_TILES and _tiles_tn(a, b, out, add)):
         _gemm(a, True, b, False, out, add)
 
 
 @inline_always
 def matmul_nt(a, b, out, add):
     """out (n, m) = a @ b.T, with a (n, k) and b (m, k); out += with `add`."""
-    if not (_BY_TILES and a.shape[0] >= 16 and b.shape[0] >= 16 and _tiles_nt(a, b, out, add)):
+    if not (_BY_TILES and _tiles_nt(a, b, out, add)):
         _gemm(a, False, b, True, out, add)
 
 
@@ -135,34 +145,42 @@ def matmul_nt(a, b, out, add):
 
 
 @inline
-def _tiles(a, b, out, add):
-    (n, k), m = a.shape, b.shape[1]
+def _is_large(n, k, m):
+    """Whether tiles serve a product of many operations."""
     work = 2 * n * k * m
-    is_faster = 3 <= m <= 8 * k and (m >= 16 or k <= 64) and (n >= 1000 or work >= 4 * _SMALL)
-    address = address_of(STEPS, out) if is_faster and (work < MANY or has_one_thread()) else 0
-    if address > 0:
-        call(address, a, k, 1, n, k, b, m, out, add)
-    return address > 0
+    return m >= 10 and work >= 2_000_000 and (work < MANY or has_one_thread())
+
+
+@inline
+def _tiles(a, b, out, before, before_step):
+    (n, k), m = a.shape, b.shape[1]
+    lanes = VECTOR_BYTES // out.itemsize
+    fills = m <= lanes or 4 * m > 5 * lanes  # not if few columns begin a second register
+    is_small = n >= 4 and (k <= 16 or lanes < 4 * m <= 4 * lanes)
+    is_faster = (fills and (is_small or (n >= 1000 and m >= 10))) or _is_large(n, k, m)
+    function = address_of(STEPS, out) if is_faster else 0
+    if function > 0:
+        call(function, address(a), k, 1, n, k, address(b), m, m, address(out), m, before, before_step, out)
+    return function > 0
 
 
 @inline
 def _tiles_tn(a, b, out, add):
     (k, n), m = a.shape, b.shape[1]
-    work = 2 * n * k * m
-    is_faster = k >= 256 and n <= 64 and m >= 16 and work >= 4 * _SMALL
-    address = address_of(STEPS, out) if is_faster and (work < MANY or has_one_thread()) else 0
-    if address > 0:
-        call(address, a, 1, n, n, k, b, m, out, add)
-    return address > 0
+    function = address_of(STEPS, out) if _is_large(n, k, m) else 0
+    if function > 0:
+        call(function, address(a), 1, n, n, k, address(b), m, m, address(out), m, address(out) if add else 0, m, out)
+    return function > 0
 
 
 @inline
 def _tiles_nt(a, b, out, add):
     (n, k), m = a.shape, b.shape[0]
-    address = address_of(TURNED, out) if 2 * n * k * m < MANY or has_one_thread() else 0
-    if address > 0:
-        call(address, a, k, 1, n, k, b, m, out, add)
-    return address > 0
+    is_faster = n >= 8 and m >= 16 and (k >= 8 or m <= 64) and (2 * n * k * m < MANY or has_one_thread())
+    function = address_of(TURNED, out) if is_faster else 0
+    if function > 0:
+        call(function, address(a), k, 1, n, k, address(b), k, m, address(out), m, address(out) if add else 0, m, out)
+    return function > 0
 
 
 BEFORE_LOADING.append(provide_gemm)  # machine code that calls it finds it by name

@@ -6,6 +6,10 @@ that it reads, wherever they are written; names and places of its numbers; the f
 the processor. So an edit elsewhere recompiles nothing, and code compiled for anything else is never loaded. Files are written
 whole and then renamed: several processes can fill the folder at once.
 
+A file is a hash of what follows, a line, and the code. The line says which function of an object it is and what it calls;
+llvmlite loads such an object by itself. It is empty if the code calls what only numba has, such as Python from a user's kernel,
+or if objects of this system are not understood (`modnet.kernels.objects`): then numba's own form follows, and numba loads it.
+
 What lies there is machine code that is run. The default places are read only if they are the user's own: no link, nobody
 else's, and writable for nobody else. ``MODNET_CACHE_DIR`` is trusted because somebody chose it.
 """
@@ -14,6 +18,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
+import json
 import os
 import pickle
 import shutil
@@ -21,73 +27,19 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import llvmlite
 import llvmlite.binding
-import numpy as np
 
-from modnet.kernels.jit import Later
-from modnet.kernels.loading import BEFORE_LOADING
+from modnet.kernels import keys, objects
+from modnet.kernels.jit import switches
+from modnet.kernels.loading import BEFORE_LOADING, Refused, load
 
 _DAYS_UNUSED = 30  # a folder of another version, unused for so long, is removed
-
-_BEGAN = time.time() - 0.02  # files keep the time of the system's last tick
-
-_KERNELS = __name__.rpartition(".")[0]  # the package whose files are in every key
-
-
-@cache
-def source_of(module: str) -> bytes:
-    """What a module was imported from: its source, in a folder or a zip; without a source the file of its code.
-
-    It is asked for while the module is imported: its file may have changed by the time the first kernel is compiled.
-    """
-    spec = getattr(sys.modules.get(module), "__spec__", None)
-    loader: Any = getattr(spec, "loader", None)
-    with contextlib.suppress(Exception):
-        source = loader.get_source(module)
-        if source is not None:
-            return hashlib.sha256(source.encode()).digest()
-    with contextlib.suppress(Exception):
-        return hashlib.sha256(loader.get_data(spec.origin)).digest()  # type: ignore[union-attr]
-    return os.urandom(16)  # nothing is known of it: a key that no other process has
-
-
-@cache
-def _kernels() -> tuple[bytes, frozenset[str]]:
-    """A hash of the files of `modnet.kernels`, which every kernel is made with, and the names of these modules."""
-    names = sorted(n for n in sys.modules if n == _KERNELS or n.startswith(_KERNELS + "."))
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(name.encode() + source_of(name))
-    return digest.digest(), frozenset(names)
-
-
-def kernels_key() -> str | None:
-    """A key of the files of `modnet.kernels`; None if they may have changed since they were imported."""
-    digest, names = _kernels()
-    return digest.hex() if all(_certain_source(name) for name in names) else None
-
-
-@cache
-def _certain_source(module: str) -> bytes | None:
-    """The source of a module if it is certain that this is what was imported: its file has not been written to since."""
-    found, origin = source_of(module), getattr(getattr(sys.modules.get(module), "__spec__", None), "origin", None) or ""
-    with contextlib.suppress(OSError):  # it is in an archive, or gone
-        if origin.endswith(".py") and os.stat(origin).st_ctime < _BEGAN:
-            return found
-    return None
-
-
-def read_sources() -> None:
-    """Take the key of `modnet.kernels` now, when all of it has been imported."""
-    _kernels()
-
 
 def _candidates() -> list[Path]:
     chosen = os.path.expanduser(os.environ.get("MODNET_CACHE_DIR", ""))
@@ -144,10 +96,6 @@ def _read(path: Path) -> bytes:
         return file.read() if _is_ours(file.fileno(), os.fstat) else b""
 
 
-#: Settings of numba that change the code it makes.
-_SWITCHES = (
-    "OPT", "BOUNDSCHECK", "ENABLE_AVX", "CPU_NAME", "CPU_FEATURES", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT",
-)  # fmt: skip
 _folder: list[Path | None] = []
 
 
@@ -160,13 +108,10 @@ def cache_folder() -> Path | None:
     if not _folder:
         found = next((base for base in _candidates() if _usable(base)), None)
         if found is not None:
-            import numba
-            from numba.core import config
-
             processor = repr((llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()))
-            switches = repr([getattr(config, name, None) for name in _SWITCHES] + [llvmlite.__version__])
-            version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{numba.__version__}"
-            base, found = found, found / f"{version}-{_short(processor)}-{_short(switches)}"
+            made_by = repr((switches(), llvmlite.__version__, object.__basicsize__))
+            version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{importlib.metadata.version('numba')}"
+            base, found = found, found / f"{version}-{_short(processor)}-{_short(made_by)}"
             _remove_old(base, found)
         _folder.append(found)
     return _folder[0]
@@ -187,8 +132,58 @@ def _remove_old(base: Path, current: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def kept(path: Path | None) -> bytes:
+    """What a file of the folder holds after its hash; empty if it is not there, not whole or not to be trusted."""
+    if path is None:
+        return b""
+    try:
+        content = _read(path)
+    except OSError:
+        return b""
+    return content[32:] if content[:32] == hashlib.sha256(content[32:]).digest() else b""
+
+
+def keep(path: Path | None, content: bytes) -> None:
+    """Write a file of the folder, if that can be."""
+    if path is None:
+        return
+    part = path.with_name(f"{path.stem}-{os.urandom(8).hex()}.part")
+    mode = 0o777 if _is_chosen() else 0o700
+    with contextlib.suppress(OSError):  # read-only or full: the kernel works, it is only not kept
+        path.parent.mkdir(parents=True, exist_ok=True, mode=mode)
+        try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode & 0o666)
+            with open(descriptor, "wb") as file:
+                file.write(hashlib.sha256(content).digest() + content)
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def path_of_kernels(name: str) -> Path | None:
+    """The file of a piece of code that depends on its name and the files of `modnet.kernels`; None if there is no folder."""
+    folder = cache_folder()
+    return folder and folder / f"{name}-{hashlib.sha256(keys.kernels()[0]).hexdigest()[:24]}.kernel"
+
+
+def keep_object(path: Path | None, code: bytes, symbol: str, calls: Iterable[str]) -> None:
+    """Write an object, and what `load_object` needs to know of it."""
+    keep(path, json.dumps({"symbol": symbol, "calls": [*calls]}).encode() + b"\n" + code)
+
+
+def load_object(path: Path | None) -> int | None:
+    """Where the code of a file lies, now that it is loaded; None if there is no object that serves."""
+    told, _, code = kept(path).partition(b"\n")
+    try:
+        told = json.loads(told)
+        return load(code, [told["symbol"]], told["calls"])[0]
+    except (ValueError, Refused):  # numba's form has nothing in the line
+        return None
+
+
 class KernelCache:
-    """numba's cache interface over one file for each function and signature.
+    """One file for each function and its arguments, which numba asks for and fills, too.
 
     numba's own cache is keyed by the file of the function alone, so it goes stale when a helper in another file changes,
     and keeps an index that two processes can leave pointing at each other's code. It also refuses to be made at all where
@@ -221,47 +216,49 @@ class KernelCache:
     def cache_path(self) -> str:
         return str(cache_folder())
 
-    def _path(self, signature: Any) -> Path | None:
+    def _told(self) -> list[str]:
+        return [self.name, self.kind, repr(self.dtype and self.dtype.str), *self._texts]
+
+    def path(self) -> Path | None:
+        """The file, whether it is there or not; None if there is no folder."""
         folder = cache_folder()
         if folder is None:
             return None
         modules: dict[int, str] = {}
-        digest = hashlib.sha256(_kernels()[0])
-        for part in (repr(signature), *self._texts):
+        digest = hashlib.sha256(keys.kernels()[0])
+        for part in self._told():
             digest.update(part.encode() + b"\0")
         for function in self._functions:
-            for part in _content(function, modules):
+            for part in keys.content(function, modules):
                 digest.update(part.encode() + b"\0")
-        self._of_library = all(map(is_of_library, modules.values()))
+        self._of_library = all(map(keys.is_of_library, modules.values()))
         return folder / f"{self.name}-{digest.hexdigest()[:24]}.kernel"
 
     def of_sources(self) -> str | None:
         """A key of what the machine code is made of, the same for every Python and processor; None if it is not certain."""
-        kernels, modules = kernels_key(), dict[int, str]()
+        kernels, modules = keys.kernels_key(), dict[int, str]()
         if kernels is None:
             return None
         digest = hashlib.sha256(kernels.encode())
-        for part in (self.name, self.kind, repr(self.dtype and self.dtype.str), *self._texts):
+        for part in self._told():
             digest.update(part.encode() + b"\0")
         for function in self._functions:
-            for part in _content(function, modules, by_code=False):
+            for part in keys.content(function, modules, by_code=False):
                 digest.update(part.encode() + b"\0")
-        for module in sorted(set(modules.values()) - _kernels()[1]):
-            source = _certain_source(module) if is_of_library(module) else None
+        for module in sorted(set(modules.values()) - keys.kernels()[1]):
+            source = keys.certain_source(module) if keys.is_of_library(module) else None
             if source is None:
                 return None
             digest.update(module.encode() + source)
         return digest.hexdigest()[:24]
 
+    def load(self) -> int | None:
+        """Where the code lies, loaded without numba; None if it is not there in that form."""
+        return load_object(self.path())
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        path = self._path(sig)
-        if path is None:
-            return None
-        try:
-            content = _read(path)
-        except OSError:
-            return None
-        if content[:32] != hashlib.sha256(content[32:]).digest():
+        told, _, content = kept(self.path()).partition(b"\n")
+        if told or not content:
             return None
         from numba.core.compiler import CompileResult
         from numba.core.runtime import rtsys
@@ -274,28 +271,20 @@ class KernelCache:
             rtsys.initialize(target_context)
         else:
             target_context.refresh()
-        return CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+        return CompileResult._rebuild(target_context, *pickle.loads(content))
 
     def save_overload(self, sig: Any, data: Any) -> None:
         KernelCache.compiled += 1
-        path = self._path(sig)
+        path = self.path()
         if path is None:
+            return
+        found = objects.alone(data.library, data.fndesc.llvm_func_name)
+        if found is not None:
+            keep_object(path, *found)
             return
         from numba.core import serialize
 
-        content = serialize.dumps(data._reduce())
-        part = path.with_name(f"{path.stem}-{os.urandom(8).hex()}.part")
-        mode = 0o777 if _is_chosen() else 0o700
-        with contextlib.suppress(OSError):  # read-only or full: the kernel works, it is only not kept
-            path.parent.mkdir(parents=True, exist_ok=True, mode=mode)
-            try:
-                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode & 0o666)
-                with open(descriptor, "wb") as file:
-                    file.write(hashlib.sha256(content).digest() + content)
-                os.replace(part, path)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+        keep(path, b"\n" + serialize.dumps(data._reduce()))
 
     def enable(self) -> None:
         """Nothing to do: files come and go by themselves."""
@@ -305,68 +294,3 @@ class KernelCache:
 
     def flush(self) -> None:
         """Nothing to do: files come and go by themselves."""
-
-
-def is_of_library(module: str) -> bool:
-    """Whether a module, by its name, is one of this library's."""
-    return module.startswith("modnet.")
-
-
-def _content(function: Callable[..., Any], seen: dict[int, str], by_code: bool = True) -> Iterator[str]:
-    """All that makes a compiled function what it is, apart from the files of `modnet.kernels`.
-
-    That is its code, and the functions and constants that it reads, wherever they come from; outside the library also its file.
-    seen gathers the modules of all functions that are part of it. Without `by_code`, code counts by the file that it is in.
-    """
-    if id(function) in seen:
-        return
-    seen[id(function)] = function.__module__
-    code = function.__code__
-    yield f"{function.__module__} {function.__qualname__}"
-    for cell in function.__closure__ or ():
-        yield from _value(cell.cell_contents, seen, by_code)
-    if function.__module__ in _kernels()[1]:
-        return
-    if by_code:
-        yield repr((code.co_firstlineno, code.co_linetable, *_instructions(code)))
-    if by_code and not is_of_library(function.__module__):
-        with contextlib.suppress(OSError, UnicodeDecodeError):  # a console has no file
-            yield Path(code.co_filename).read_text(encoding="utf-8")
-    names = sorted(_names(code))
-    for name in names:
-        value = function.__globals__.get(name)
-        for part in [getattr(value, n, None) for n in names] if isinstance(value, ModuleType) else [value]:
-            if not isinstance(part, FunctionType):  # compiled code calls compiled functions only
-                yield from _value(part, seen, by_code)
-
-
-def _value(value: Any, seen: dict[int, str], by_code: bool) -> Iterator[str]:
-    """What a function may have compiled in: another function, an array, a constant."""
-    if isinstance(value, Later):
-        return
-    function = getattr(value, "py_func", getattr(value, "_defn", value))  # of what is compiled, and of an intrinsic
-    if isinstance(function, FunctionType):
-        yield repr(getattr(value, "options", None))
-        yield from _content(function, seen, by_code)
-    elif isinstance(value, np.ndarray):
-        yield repr((value.shape, value.dtype, value.tobytes()))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _value(item, seen, by_code)
-    elif isinstance(value, bool | int | float | complex | str | bytes | None | np.generic | np.dtype | type) or _is_type(value):
-        yield repr(value)
-
-
-def _is_type(value: Any) -> bool:
-    """Whether it is a type of numba's, which nobody has before numba is imported."""
-    return "numba" in sys.modules and isinstance(value, sys.modules["numba"].types.Type)
-
-
-def _names(code: Any) -> set[str]:
-    inner = [_names(c) for c in code.co_consts if hasattr(c, "co_code")]
-    return set(code.co_names).union(*inner)
-
-
-def _instructions(code: Any) -> tuple[Any, ...]:
-    constants = [_instructions(c) if hasattr(c, "co_code") else repr(c) for c in code.co_consts]
-    return code.co_code, code.co_names, code.co_varnames, constants

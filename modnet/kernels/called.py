@@ -19,22 +19,40 @@ from llvmlite import ir
 from modnet.kernels.compiled import Compiled, types_of
 from modnet.kernels.jit import cgutils, intrinsic, types
 from modnet.kernels.loading import BEFORE_LOADING
-from modnet.kernels.memory import flat
+from modnet.kernels.memory import matrix_like, room, vector_like
 from modnet.kernels.threads import table
-from modnet.kernels.tiles import product_by_steps, product_nt
+from modnet.kernels.tiles import DEPTH, PANEL, product_by_steps, turn_over
 
 STEPS, TURNED = 0, 1  # which product
 
-
-def _by_steps(a, row_step, column_step, n, k, b, m, out, add):
-    product_by_steps(flat(a), row_step, column_step, n, k, flat(b), m, flat(out), add)
+# Arrays go by their addresses, since each array that is handed over takes ten words. A start of 0 stands for zeros.
 
 
-def _turned(a, row_step, column_step, n, k, b, m, out, add):
-    product_nt(a, b, out, add)
+def _by_steps(a, row_step, column_step, n, k, b, b_step, m, out, out_step, start, start_step, like):
+    """out (n, m) = start + a @ b (k, m), see `product_by_steps`."""
+    product_by_steps(
+        vector_like(a, n * k, like), row_step, column_step, n, k, vector_like(b, k * b_step, like), b_step, m,
+        vector_like(out, n * out_step, like), out_step, vector_like(start, 0 if start == 0 else m, like), start_step,
+    )  # fmt: skip
 
 
-_LETTERS = "miiiimimb"
+def _turned(a, row_step, column_step, n, k, b, b_step, m, out, out_step, start, start_step, like):
+    """out (n, m) = start + a @ b.T, with b (m, k): panels of b.T are made, and `by_steps` multiplies by them."""
+    size, wide = like.itemsize, PANEL // like.itemsize
+    panel = room(DEPTH * wide, like)
+    for j in range(0, m, wide):
+        width = min(wide, m - j)
+        for q in range(0, max(k, 1), DEPTH):
+            depth = min(k - q, DEPTH)
+            turn_over(matrix_like(b, m, k, like), j, width, q, depth, panel)
+            before, before_step = (start, start_step) if q == 0 else (out, out_step)
+            call(
+                address_of(STEPS, like), a + size * q * column_step, row_step, column_step, n, depth, address(panel), wide,
+                width, out + size * j, out_step, before + size * j if before else 0, before_step, like,
+            )  # fmt: skip
+
+
+_LETTERS = "iiiiiiiiiiiiv"
 by_steps, turned = Compiled(_by_steps, _LETTERS), Compiled(_turned, _LETTERS)
 _ALL = [(function, dtype) for function in (by_steps, turned) for dtype in (np.float32, np.float64)]
 _CALLBACK = len(_ALL)
@@ -93,9 +111,19 @@ def address_of(typingctx, which, like):
 
 
 @intrinsic
-def call(typingctx, address, a, row_step, column_step, n, k, b, m, out, add):
+def address(typingctx, array):
+    """Where an array lies."""
+
+    def codegen(context, builder, signature, values):
+        return builder.ptrtoint(context.make_array(array)(context, builder, values[0]).data, ir.IntType(64))
+
+    return types.int64(array), codegen
+
+
+@intrinsic
+def call(typingctx, function, a, row_step, column_step, n, k, b, b_step, m, out, out_step, start, start_step, like):
     """Call one of the products."""
-    wanted = types_of(_LETTERS, out.dtype)
+    wanted = types_of(_LETTERS, like.dtype)
 
     def codegen(context, builder, signature, values):
         function = context.call_conv.get_function_type(types.void, wanted)
@@ -103,7 +131,7 @@ def call(typingctx, address, a, row_step, column_step, n, k, b, m, out, add):
         context.call_conv.call_function(builder, pointer, types.void, wanted, values[1:])  # it raises nothing
         return context.get_dummy_value()
 
-    return types.void(types.int64, *wanted), codegen
+    return types.void(*[types.int64] * 13, like), codegen
 
 
 @intrinsic

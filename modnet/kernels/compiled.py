@@ -35,10 +35,10 @@ from typing import Any
 import numpy as np
 
 from modnet.kernels import jit, shipped
-from modnet.kernels.cache import KernelCache
+from modnet.kernels.cache import KernelCache, keep_object, load_object, path_of_kernels
 from modnet.kernels.entry import PYTHON, Entry, is_known_layout, provide_python, symbol, written
 from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
-from modnet.kernels.loading import BEFORE_LOADING, run
+from modnet.kernels.loading import BEFORE_LOADING, assembled, load
 
 # contract: multiply and add in one instruction; reassoc: sums may be reordered, so that they vectorise. The flags that let
 # the compiler assume there is no NaN or infinity are never used: a NaN must come out. With the default error model a loop
@@ -68,7 +68,7 @@ class Inline:
     @cached_property
     def _dispatcher(self) -> Any:
         """What numba compiles; made when a kernel that calls it is."""
-        return jit.numba().njit(**JIT_OPTIONS, **LEAN, **self.options)(self.py_func)
+        return jit.numba().njit(**JIT_OPTIONS, **jit.helper(), **self.options)(self.py_func)
 
     def __call__(self, *arguments: Any) -> Any:
         return self.py_func(*arguments)
@@ -197,7 +197,9 @@ class Compiled:
     @cached_property
     def call(self) -> Any:
         """The function as Python calls it; made when first asked for, since most programs use few of them."""
-        return quiet(self.py_func) if JIT_DISABLED else self.entry.call
+        if JIT_DISABLED:
+            return quiet(self.py_func)
+        return self.entry.call if is_known_layout() else jit.numba().njit(**JIT_OPTIONS)(self.py_func)
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it, compiled at the first call for each element type."""
@@ -210,7 +212,7 @@ class Compiled:
     def compile(self, dtype: Any) -> tuple[Any, ...]:
         """Compile for an element type, or load; return the name and what the code depends on. Does nothing the second time."""
         found = self.element_type(dtype)
-        if not JIT_DISABLED and not self.entry.knows(found):
+        if not JIT_DISABLED and is_known_layout() and not self.entry.knows(found):
             self.entry.know(found, self.address(dtype))
         return self.__name__, found
 
@@ -218,9 +220,13 @@ class Compiled:
         """Where the machine code for an element type lies, in this process."""
         found = self.element_type(dtype)
         if found not in self._addresses:
-            kept = KernelCache(self.py_func, kind=f"{self.letters} {self.returns}", dtype=found)
+            kept = self.cached(dtype)
             self._addresses[found] = shipped.kernel(kept) or self._made(kept, found)
         return self._addresses[found]
+
+    def cached(self, dtype: Any) -> KernelCache:
+        """Where the machine code for an element type is kept."""
+        return KernelCache(self.py_func, kind=f"{self.letters} {self.returns}", dtype=self.element_type(dtype))
 
     def _made(self, kept: KernelCache, dtype: np.dtype[Any] | None) -> int:
         element = jit.element_types()[dtype or np.dtype(np.float64)]
@@ -304,12 +310,16 @@ COMPILED: list[tuple[KernelCache, Any]] = []
 @cache
 def entry_code(letters: str, returns: str, by_address: bool) -> int:
     """Where the code lies by which Python calls functions of these arguments."""
-    if not is_known_layout():
-        raise SystemError(f"numpy {np.__version__} lays out its arrays in a way that modnet does not know; install numpy 2")
     name = symbol(letters, returns, by_address)
     if name in _shipped_entries():
         return _shipped_entries()[name]
-    return run(written([(letters, returns, by_address)]), name, PYTHON)
+    path = path_of_kernels(name)
+    found = load_object(path)
+    if found is None:
+        code = assembled(written([(letters, returns, by_address)]))
+        keep_object(path, code, name, PYTHON)
+        (found,) = load(code, [name], PYTHON)
+    return found
 
 
 @cache
@@ -317,12 +327,6 @@ def _shipped_entries() -> dict[str, int]:
     found, key = shipped.bundle(), shipped.entries_key()
     addresses = shipped.find(key)
     return {} if found is None or addresses is None else dict(zip(found.objects[key][4], addresses))
-
-    def address(self, dtype: Any) -> int:
-        """Where the machine code for an element type lies, in this process."""
-        _, arguments = self.compile(dtype)
-        made = self.call.overloads[arguments]
-        return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
 
 
 def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -353,6 +357,9 @@ class ByAddress:
         """The function as Python calls it."""
         if JIT_DISABLED:
             return quiet(self._call)
+        if not is_known_layout():
+            call = self._call
+            return jit.numba().njit(**JIT_OPTIONS)(lambda address, *arguments: call(address, *arguments))
         return Entry(f"enter_{self.kind}", entry_code(self.letters, "", True), self._otherwise).call
 
     def __call__(self, *arguments: Any) -> Any:

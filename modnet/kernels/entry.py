@@ -48,8 +48,11 @@ _NUMBERS["v"] = _NUMBERS["m"]
 _METH_FASTCALL = 0x80
 
 
+@cache
 def is_known_layout() -> bool:
-    """Whether this numpy keeps its arrays as the entries read them."""
+    """Whether this numpy keeps its arrays as the entries read them. If not, Python calls compiled code by numba's wrappers."""
+    if np.ndarray.__basicsize__ < _FLAGS + 4 or type(np.dtype("f")).__basicsize__ < _NUMBER + 4:
+        return False
     sample = np.zeros((2, 3), np.float32)
 
     def read(kind: Any, address: int) -> Any:
@@ -60,6 +63,8 @@ def is_known_layout() -> bool:
     return (
         (read(size, place + _HEAD - 8), read(size, place + _DATA)) == (id(np.ndarray), sample.ctypes.data)
         and read(ctypes.c_int, place + _NDIM) == 2
+        # Before what they point to is read: numpy takes memory for both at once.
+        and (dtype, read(size, place + _STRIDES)) == (id(sample.dtype), read(size, place + _SHAPE) + 16)
         and [read(size, read(size, place + _SHAPE) + 8 * d) for d in range(2)] == [2, 3]
         and [read(size, read(size, place + _STRIDES) + 8 * d) for d in range(2)] == [12, 4]
         and read(ctypes.c_int, place + _FLAGS) & _CONTIGUOUS_AND_ALIGNED == _CONTIGUOUS_AND_ALIGNED

@@ -7,6 +7,7 @@ something, a function decorated with `at_first_compile`, waits until then, too.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import cache, cached_property
@@ -26,6 +27,26 @@ def _jit_is_disabled() -> bool:
 
 
 JIT_DISABLED = _jit_is_disabled()
+
+#: Settings of numba that change the code it makes, by their variables, and what they usually are.
+_SWITCHES: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "NUMBA_OPT": ("OPT", (3,)), "NUMBA_BOUNDSCHECK": ("BOUNDSCHECK", (None, 0)), "NUMBA_ENABLE_AVX": ("ENABLE_AVX", (1,)),
+    "NUMBA_CPU_NAME": ("CPU_NAME", (None,)), "NUMBA_CPU_FEATURES": ("CPU_FEATURES", (None,)),
+    "NUMBA_LOOP_VECTORIZE": ("LOOP_VECTORIZE", (1,)), "NUMBA_SLP_VECTORIZE": ("SLP_VECTORIZE", (0,)),
+    "NUMBA_DEBUGINFO": ("DEBUGINFO_DEFAULT", (0,)),
+}  # fmt: skip
+
+
+def switches() -> dict[str, Any]:
+    """What numba was told that changes the code it makes: by the environment, a file, or in the program."""
+    told = {name: os.environ[name] for name in _SWITCHES if name in os.environ}
+    config = sys.modules.get("numba.core.config")
+    is_read_by_numba = Path(".numba_config.yaml").exists() or any(value for name, value in told.items() if "CPU" not in name)
+    if config is None and is_read_by_numba:
+        config = import_module("numba.core.config")  # which reads numbers as numba does; names are taken as they are
+    if config is not None:
+        told = {name: getattr(config, attribute) for name, (attribute, _) in _SWITCHES.items() if hasattr(config, attribute)}
+    return {name: value for name, value in told.items() if value not in _SWITCHES[name][1]}
 
 
 class Later:
@@ -86,10 +107,10 @@ def at_first_compile(tell: Callable[[], None]) -> Callable[[], None]:
 
 
 def overload(function: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:
-    """Decorator: as `numba.extending.overload`."""
+    """Decorator: as `numba.extending.overload`; the options are those of compilation."""
 
     def register(choose: Any) -> Any:
-        at_first_compile(lambda: _extending().overload(function, **options)(choose))
+        at_first_compile(lambda: _extending().overload(function, jit_options={**options, **helper()})(choose))
         return choose
 
     return register
@@ -99,7 +120,7 @@ def register_jitable(**options: Any) -> Callable[[Any], Any]:
     """Decorator: as `numba.extending.register_jitable`."""
 
     def register(function: Any) -> Any:
-        at_first_compile(lambda: _extending().register_jitable(**options)(function))
+        at_first_compile(lambda: _extending().register_jitable(**options, **helper())(function))
         return function
 
     return register
@@ -107,6 +128,13 @@ def register_jitable(**options: Any) -> Callable[[Any], Any]:
 
 def _extending() -> Any:
     return import_module("numba.extending")
+
+
+def helper() -> dict[str, Any]:
+    """Options of a function that only compiled functions call: no wrappers for Python, and no machine code of its own."""
+    from modnet.kernels.compiling import HelperCompiler
+
+    return {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": HelperCompiler}
 
 
 def numba() -> Any:

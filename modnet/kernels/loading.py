@@ -76,15 +76,6 @@ def load(code: bytes, symbols: Iterable[str], calls: Iterable[str]) -> list[int]
         return [_address(engine, name) for name in symbols]
 
 
-def run(text: str, symbol: str, calls: Iterable[str]) -> int:
-    """Compile a module in LLVM's language for this process; return the address of one of its functions."""
-    with _LOCK:
-        _require(calls)
-        module = llvm.parse_assembly(text)
-        module.verify()
-        return _address(llvm.create_mcjit_compiler(module, machine(opt=1)), symbol)
-
-
 def _require(calls: Iterable[str]) -> None:
     _prepare()
     missing = [name for name in calls if not _is_here(name)]

@@ -39,23 +39,34 @@ def begin(total, add):
 
 @inline
 def add_rows(delta, total):
-    """total (m,) += the sum of the rows of delta (rows, m). Nothing if total is empty."""
-    for i in range(delta.shape[0] if total.size else 0):
-        for j in range(total.size):
-            total[j] += delta[i, j]
+    """total (m,) += the sum of the rows of delta, seen as (rows, m). Nothing if total is empty.
+
+    For each register of columns there are two sums, of the even rows and of the odd ones, which do not wait for each other.
+    """
+    m = total.size
+    delta, rows = flat(delta), delta.size // max(1, m)
+    for j in range(0, m, simd.lanes(delta)):
+        here = simd.first(delta, m - j)
+        even, odd = simd.load(total, j, here), simd.zeros(delta)
+        for i in range(0, rows - 1, 2):
+            even = simd.add(even, simd.load(delta, i * m + j, here))
+            odd = simd.add(odd, simd.load(delta, (i + 1) * m + j, here))
+        if rows % 2 == 1:
+            even = simd.add(even, simd.load(delta, (rows - 1) * m + j, here))
+        simd.store(simd.add(even, odd), total, j, here)
 
 
 @inline
 def fetch_rows(data, examples, x):
     """x[i] = data[examples[i]], matrices with equally long rows. By registers: LLVM leaves the plain loop scalar.
 
-    us, float32, AVX-512: 32 rows of 64 take 0.12 instead of 1.0, 256 rows of 784 take 56 instead of 162.
+    us, float32, AVX-512: 32 rows of 4 take 0.04 instead of 0.11, 32 of 64 0.12 instead of 1.0, 256 of 784 56 instead of 162.
     """
     n, lanes = data.shape[1], simd.VECTOR_BYTES // data.itemsize
     source, target = flat(data), flat(x)
-    if n < lanes // 2:
-        for i in range(examples.size):
-            for j in range(n):
+    if n < 3:
+        for j in range(n):
+            for i in range(examples.size):
                 target[i * n + j] = source[examples[i] * n + j]
         return
     before = (n - 1) // lanes * lanes

@@ -264,7 +264,7 @@ def _bits(x):
     return x.view(np.int32 if x.dtype == np.float32 else np.int64)
 
 
-@overload(_bits, jit_options=JIT)
+@overload(_bits, **JIT)
 def _compiled_bits(x):
     if x == types.float32:
         return lambda x: np.float32(x).view(np.int32)
@@ -276,7 +276,7 @@ def _from_bits(bits, like):
     return np.int32(bits).view(np.float32) if like.dtype == np.float32 else np.int64(bits).view(np.float64)
 
 
-@overload(_from_bits, jit_options=JIT)
+@overload(_from_bits, **JIT)
 def _compiled_from_bits(bits, like):
     if like == types.float32:
         return lambda bits, like: np.int32(bits).view(np.float32)
@@ -288,7 +288,7 @@ def _narrow(bits, like):
     return np.int32(bits) if like.dtype == np.float32 else np.int64(bits)
 
 
-@overload(_narrow, jit_options=JIT)
+@overload(_narrow, **JIT)
 def _compiled_narrow(bits, like):
     if like == types.float32:
         return lambda bits, like: np.int32(bits)
@@ -551,7 +551,7 @@ def _compile(public: Callable[..., Any], core: Callable[..., Any]) -> None:
 
         raise TypingError(f"{public.__name__}: x is of type {x}, expected a float32 or float64 scalar")
 
-    overload(public, jit_options=JIT)(choose)
+    overload(public, **JIT)(choose)
 
 
 for _public, _core in (
@@ -564,7 +564,7 @@ for _shared in (polynomial, _split_exp, _exponent, _log_of, _signed, _order, _la
     register_jitable(**JIT)(_shared)
 
 
-@overload(largest, jit_options=JIT)
+@overload(largest, **JIT)
 def _compiled_largest(x, i):
     if x.dtype == types.float32:
         return lambda x, i: _largest(x, i, FLOAT32)

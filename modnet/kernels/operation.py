@@ -152,6 +152,14 @@ class Operation:
         """Compile for a class and an element type, or load from the cache; return what classes with one code have in common."""
         return self.address(owner, dtype)
 
+    def cached(self, owner: Any, dtype: np.dtype[Any]) -> KernelCache:
+        """Where the machine code for a class and an element type is kept."""
+        layout: Layout = owner.layout
+        beside = [getattr(owner, name) for name in self.functions]
+        texts = [layout.P._fields, layout.ST._fields, layout.C._fields, self.names, self.inline]
+        kind = f"{self.kind.name} {_places(layout.z)} {_places(layout.s)}"
+        return KernelCache(self.body, [*beside, *texts], f"{owner.__name__}.{self.name}", kind, dtype)
+
     def _find(self, owner: Any, letter: str) -> int:
         layout: Layout = owner.layout
         dtype = np.dtype(letter)
@@ -204,10 +212,7 @@ def _adapter(operation: Operation, space: dict[str, Any]) -> Any:
 
 
 def _machine_code(operation: Operation, owner: Any, layout: Layout, dtype: Any, functions: Any) -> int:
-    beside = [function for _, function in functions]
-    texts = [layout.P._fields, layout.ST._fields, layout.C._fields, operation.names, operation.inline]
-    kind = f"{operation.kind.name} {_places(layout.z)} {_places(layout.s)}"
-    kept = KernelCache(operation.body, [*beside, *texts], f"{owner.__name__}.{operation.name}", kind, dtype)
+    kept = operation.cached(owner, dtype)
     return shipped.kernel(kept) or _compiled(operation, layout, functions, kept)
 
 

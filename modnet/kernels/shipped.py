@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,14 @@ from typing import Any
 import llvmlite
 import llvmlite.binding
 
-from modnet.kernels.cache import KernelCache, kernels_key
+from modnet.kernels.cache import KernelCache
+from modnet.kernels.jit import switches
+from modnet.kernels.keys import kernels_key
 from modnet.kernels.loading import Refused, load
 from modnet.kernels.target import levels
 
 FOLDER = Path(__file__).parents[1] / "_machine"
 FORMAT = 1
-
-#: What tells numba to make other code than it would by itself.
-_SWITCHES = (
-    "NUMBA_OPT", "NUMBA_BOUNDSCHECK", "NUMBA_ENABLE_AVX", "NUMBA_CPU_FEATURES", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE",
-    "NUMBA_DEBUGINFO",
-)  # fmt: skip
-
 
 def minor(version: str) -> str:
     """The first two numbers of a version."""
@@ -103,9 +99,9 @@ def _bundle() -> Bundle | str:
         return "MODNET_MACHINE_CODE is 0"
     if not FOLDER.is_dir():
         return "this installation brings none"
-    told = [name for name in _SWITCHES if os.environ.get(name)]
-    if told or Path(".numba_config.yaml").exists():
-        return f"{told[0] if told else '.numba_config.yaml'} asks for other code"
+    told = [name for name, value in switches().items() if name != "NUMBA_CPU_NAME" and value != ""]  # `levels` reads that name
+    if told:
+        return f"{told[0]} asks for other code"
     level = next((level for level in levels() if (FOLDER / f"{level}.json").exists()), None)
     if level is None:
         return "it is for other processors"
@@ -140,11 +136,24 @@ _REFUSED: list[str] = []
 
 
 def kernel(kept: KernelCache) -> int | None:
-    """Where the code of a kernel lies, if it came with this installation."""
-    if bundle() is None:
-        return None
-    found = find(kept.of_sources())
-    return None if found is None else found[0]
+    """Where the code of a kernel lies, from this installation or the user's cache; None if numba has to be asked."""
+    found = None if bundle() is None else find(kept.of_sources())
+    if found is not None:
+        return found[0]
+    return kept.load() or (kept.load() if any(wait(kept) for wait in AT_WORK) else None)
+
+
+#: Each waits until another process has compiled a kernel, if one is at it, and says whether one was.
+AT_WORK: list[Callable[[KernelCache], bool]] = []
+
+
+def is_here(kept: KernelCache) -> bool:
+    """Whether a kernel need not be compiled."""
+    found = bundle()
+    if found is not None and kept.of_sources() in found.objects:
+        return True
+    path = kept.path()
+    return path is not None and path.exists()
 
 
 def entries_key() -> str | None:

@@ -1,6 +1,9 @@
 """Matrix products whose left matrix is never made: its number (i, q) is read where it lies, at ``rows[i] + columns[q]``.
 
-(1)  out[i, j] = sum over q of a[a_at + rows[i] + columns[q]] b[q, j]          i < n, q < k, j < m
+(1)  out[i, j] = start[i, j] + sum over q of a[a_at + rows[i] + columns[q]] b[q, j]          i < n, q < k, j < m
+
+``start`` is a matrix whose rows lie `start_step` apart: out itself, to add to it; a bias, with a step of 0; or nothing. A bias
+written to out first, and read again, would cost two passes more.
 
 With rows[i] = i k and columns[q] = q this is the product with a matrix as it lies. With rows the places where windows of a
 signal begin, and columns the steps from there to each number of a window, it is a convolution: the matrix of windows, several
@@ -28,10 +31,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 
 from modnet.kernels.compiled import inline
-from modnet.kernels.jit import JIT_DISABLED, intrinsic, types
-from modnet.kernels.memory import flat, room
+from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
+from modnet.kernels.memory import flat
 from modnet.kernels.simd import INT, VECTOR_BYTES, Registers, place_of
 from modnet.kernels.target import WIDE
 
@@ -41,84 +45,97 @@ ROWS3, ROWS = (8, 8) if WIDE else (4, 6)
 DEPTH = 256  # steps of q before the next tile: as many rows of b, three registers wide, stay in the first-level cache
 
 
-def _tile(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, partial_from: int = -1) -> Any:
-    """Make the intrinsic that computes one tile of `height` rows by so many registers of `size` bytes.
+def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, partial_from: int = -1) -> Any:
+    """Make the intrinsic that computes a strip of the product, in tiles of `height` rows by so many registers of `size` bytes.
 
-    ``tile(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)`` sets, or adds to, the
-    `width` numbers from ``out_at + i out_step`` and those of the rows below, by `depth` steps from q on; b begins at the row of
+    ``tiles(width, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at, start_step)``
+    sets `width` numbers from out_at on, and those of the n - 1 rows below, by `depth` steps from q on; b begins at the row of
     q. rows and columns are lists of places, or the distance between one and the next. Registers before `partial_from` are full:
     by default all but the last.
     """
     first_partial = partial_from % registers if partial_from < registers else registers
 
     @intrinsic
-    def tile(typingctx, a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add):
+    def tiles(
+        typingctx, width, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at,
+        start_step,
+    ):  # fmt: skip
         integer = types.int64
         signature = types.void(
-            a, integer, rows, integer, integer, columns, integer, integer, b, integer, integer, out, integer, integer, integer,
-            types.boolean,
+            integer, a, integer, rows, integer, columns, integer, integer, b, integer, integer, out, integer, integer, start,
+            integer, integer,
         )  # fmt: skip
 
         def codegen(context, builder, signature, arguments):
-            a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add = arguments
             kinds = signature.args
-            v = Registers(context, builder, kinds[0].dtype, size)
-            place = partial(place_of, context, builder)
-
-            def listed(kind, where, index):
-                if isinstance(kind, types.Array):
-                    return builder.load(place(kind, where, index))
-                return builder.mul(where, index)
-
-            # Where each row of a and of out begins; rows from n on are row n - 1 again.
-            last = builder.sub(n, INT(1))
-            row_of_a, row_of_out = [], []
-            for r in range(height):
-                row = builder.add(i, INT(r))
-                row = builder.select(builder.icmp_signed("<", row, n), row, last)
-                row_of_a.append(place(kinds[0], a, builder.add(a_at, listed(kinds[2], rows, row))))
-                row_of_out.append(place(kinds[11], out, builder.add(out_at, builder.mul(row, out_step))))
+            v = Registers(context, builder, kinds[1].dtype, size)
+            count = context.make_array(kinds[14])(context, builder, arguments[14]).nitems
+            has_start = builder.icmp_signed(">", count, INT(0))
             offsets = [INT(v.lanes * register) for register in range(registers)]
-            inside = [None if c < first_partial else v.below(builder.sub(width, o)) for c, o in enumerate(offsets)]
-            cells = [(r, c) for r in range(height) for c in range(registers)]
-            targets = [builder.gep(row_of_out[r], [offsets[c]]) for r, c in cells]
-
-            empty = builder.block
-            adding, begin = builder.append_basic_block("adding"), builder.append_basic_block("begin")
-            builder.cbranch(add, adding, begin)
-            builder.position_at_end(adding)
-            old = [v.load(target, inside[c]) for target, (_, c) in zip(targets, cells)]
-            builder.branch(begin)
-            builder.position_at_end(begin)
-            starts = [_either(builder, v.vector, (v.zero, empty), (there, adding)) for there in old]
-
-            loop, done = builder.append_basic_block("steps"), builder.append_basic_block("tile.done")
-            builder.cbranch(builder.icmp_signed(">", depth, INT(0)), loop, done)
-            builder.position_at_end(loop)
-            step = builder.phi(INT)
-            sums = [builder.phi(v.vector) for _ in cells]
-            row_of_b = place(kinds[8], b, builder.add(b_at, builder.mul(step, b_step)))
-            factors = [v.load(builder.gep(row_of_b, [offset]), mask) for offset, mask in zip(offsets, inside)]
-            column = listed(kinds[5], columns, builder.add(q, step))
-            numbers = [v.spread(builder.load(builder.gep(row, [column]))) for row in row_of_a]
-            grown = [v.multiply_add(numbers[r], factors[c], total) for total, (r, c) in zip(sums, cells)]
-            following = builder.add(step, INT(1))
-            step.add_incoming(INT(0), begin)
-            step.add_incoming(following, loop)
-            for total, start, more in zip(sums, starts, grown):
-                total.add_incoming(start, begin)
-                total.add_incoming(more, loop)
-            builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
-
-            builder.position_at_end(done)
-            results = [_either(builder, v.vector, (start, begin), (more, loop)) for start, more in zip(starts, grown)]
-            for result, target, (_, c) in zip(results, targets, cells):
-                v.store(result, target, inside[c])
+            inside = [
+                None if c < first_partial else v.below(builder.sub(arguments[0], o)) for c, o in enumerate(offsets)
+            ]
+            with cgutils.for_range_slice(builder, INT(0), arguments[4], INT(height), INT, inc=True) as (i, _):
+                tile(context, builder, kinds, arguments, v, i, has_start, offsets, inside)
             return context.get_dummy_value()
 
         return signature, codegen
 
-    return tile
+    def tile(context, builder, kinds, arguments, v, i, has_start, offsets, inside):
+        _, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at, start_step = arguments
+        place = partial(place_of, context, builder)
+
+        def listed(kind, where, index):
+            if isinstance(kind, types.Array):
+                return builder.load(place(kind, where, index))
+            return builder.mul(where, index)
+
+        # Where each row of a, of out and of start begins; rows from n on are row n - 1 again.
+        last = builder.sub(n, INT(1))
+        row_of_a, row_of_out, row_of_start = [], [], []
+        for r in range(height):
+            row = builder.add(i, INT(r))
+            row = builder.select(builder.icmp_signed("<", row, n), row, last)
+            row_of_a.append(place(kinds[1], a, builder.add(a_at, listed(kinds[3], rows, row))))
+            row_of_out.append(place(kinds[11], out, builder.add(out_at, builder.mul(row, out_step))))
+            row_of_start.append(place(kinds[14], start, builder.add(start_at, builder.mul(row, start_step))))
+        cells = [(r, c) for r in range(height) for c in range(registers)]
+
+        empty = builder.block
+        starting, begin = builder.append_basic_block("starting"), builder.append_basic_block("begin")
+        builder.cbranch(has_start, starting, begin)
+        builder.position_at_end(starting)
+        there = [v.load(builder.gep(row_of_start[r], [offsets[c]]), inside[c]) for r, c in cells]
+        builder.branch(begin)
+        builder.position_at_end(begin)
+        starts = [_either(builder, v.vector, (v.zero, empty), (found, starting)) for found in there]
+
+        loop, done = builder.append_basic_block("steps"), builder.append_basic_block("tile.done")
+        builder.cbranch(builder.icmp_signed(">", depth, INT(0)), loop, done)
+        builder.position_at_end(loop)
+        step = builder.phi(INT)
+        sums = [builder.phi(v.vector) for _ in cells]
+        row_of_b = place(kinds[8], b, builder.add(b_at, builder.mul(step, b_step)))
+        factors = [v.load(builder.gep(row_of_b, [offset]), mask) for offset, mask in zip(offsets, inside)]
+        column = listed(kinds[5], columns, builder.add(q, step))
+        numbers = [v.spread(builder.load(builder.gep(row, [column]))) for row in row_of_a]
+        grown = [v.multiply_add(numbers[r], factors[c], total) for total, (r, c) in zip(sums, cells)]
+        once = builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], True)
+        once.attributes.add("convergent")  # LLVM would repeat the loop's body, for which there are not enough addresses
+        following = builder.add(step, INT(1))
+        step.add_incoming(INT(0), begin)
+        step.add_incoming(following, loop)
+        for total, first, more in zip(sums, starts, grown):
+            total.add_incoming(first, begin)
+            total.add_incoming(more, loop)
+        builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
+
+        builder.position_at_end(done)
+        results = [_either(builder, v.vector, (first, begin), (more, loop)) for first, more in zip(starts, grown)]
+        for result, (r, c) in zip(results, cells):
+            v.store(result, builder.gep(row_of_out[r], [offsets[c]]), inside[c])
+
+    return tiles
 
 
 def _either(builder: Any, kind: Any, *incoming: Any) -> Any:
@@ -129,92 +146,83 @@ def _either(builder: Any, kind: Any, *incoming: Any) -> Any:
     return found
 
 
-_three, _two, _one = _tile(3, ROWS3, partial_from=3), _tile(2), _tile(1)
-_any = _tile(2, partial_from=0)
-_half, _quarter = _tile(1, size=VECTOR_BYTES // 2), _tile(1, size=VECTOR_BYTES // 4)
+_three, _two, _one = _tiles(3, ROWS3, partial_from=3), _tiles(2), _tiles(1)
+_half, _quarter = _tiles(1, size=VECTOR_BYTES // 2), _tiles(1, size=VECTOR_BYTES // 4)
 
 
 @inline
-def _strip(a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, left, add):
-    """One strip of columns of the product, of at most `left`: as wide as tiles serve it; return its width."""
+def _strips(a, a_at, rows, n, columns, k, b, b_at, b_step, m, out, out_at, out_step, start, start_at, start_step):
+    """The product in strips of columns, each as wide as tiles serve it."""
     lanes = VECTOR_BYTES // out.itemsize
-    if left >= 3 * lanes:
-        for i in range(0, n, ROWS3):
-            _three(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, 3 * lanes, add)
-        return 3 * lanes
-    width = min(left, 2 * lanes)
-    if width > lanes:
-        for i in range(0, n, ROWS):
-            _two(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)
-    elif 2 * width > lanes:
-        for i in range(0, n, ROWS):
-            _one(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)
-    elif 4 * width > lanes:
-        for i in range(0, n, ROWS):
-            _half(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)
-    else:
-        for i in range(0, n, ROWS):
-            _quarter(a, a_at, rows, i, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, width, add)
-    return width
+    for q in range(0, max(k, 1), DEPTH):
+        depth = min(k - q, DEPTH)
+        if q > 0:
+            start, start_at, start_step = out, out_at, out_step
+        j = 0
+        while j < m:
+            left = m - j
+            strip = (
+                a, a_at, rows, n, columns, q, depth, b, b_at + q * b_step + j, b_step, out, out_at + j, out_step, start,
+                start_at + j, start_step,
+            )  # fmt: skip
+            if left >= 3 * lanes:
+                _three(3 * lanes, *strip)
+                j += 3 * lanes
+            elif left > lanes:
+                _two(left, *strip)
+                j += 2 * lanes
+            else:
+                if 2 * left > lanes:
+                    _one(left, *strip)
+                elif 4 * left > lanes:
+                    _half(left, *strip)
+                else:
+                    _quarter(left, *strip)
+                j = m
 
 
 @inline
-def product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
-    """(1): out (n, m) = a (n, k) @ b (k, m), or out += with `add`.
+def product(a, a_at, rows, columns, b, b_at, out, out_at, m, start, start_at, start_step):
+    """(1): out (n, m) = start + a (n, k) @ b (k, m).
 
     Parameters
     ----------
     a : the array read through the lists; element (i, q) lies at ``a_at + rows[i] + columns[q]`` of its flat memory.
     rows (n,), columns (k,) : int64.
-    b, out : arrays in whose flat memory the two matrices begin at b_at and out_at, row after row.
-    m : columns of b and of out.
+    b, out, start : vectors in whose memory the matrices begin at b_at, out_at and start_at; rows of b and of out follow each
+        other, those of start lie start_step apart; a start of no numbers stands for zeros.
+    m : columns of b, out and start.
 
     All arrays are C-contiguous and of one type; out shares no memory with a or b. No place is checked.
     """
     n, k = rows.size, columns.size
-    for q in range(0, max(k, 1), DEPTH):
-        depth, adding = min(k - q, DEPTH), add or q > 0
-        j = 0
-        while j < m:
-            j += _strip(a, a_at, rows, n, columns, q, depth, b, b_at + q * m + j, m, out, out_at + j, m, m - j, adding)
+    _strips(a, a_at, rows, n, columns, k, b, b_at, m, m, out, out_at, m, start, start_at, start_step)
 
 
 @inline
-def product_by_steps(a, row_step, column_step, n, k, b, m, out, add):
-    """out (n, m) = a @ b (k, m), or out += with `add`; element (i, q) of a lies at ``i row_step + q column_step``.
+def product_by_steps(a, row_step, column_step, n, k, b, b_step, m, out, out_step, start, start_step):
+    """out (n, m) = start + a @ b (k, m); element (i, q) of a lies at ``i row_step + q column_step``.
 
     All are vectors. So a is a matrix as it lies, with the steps k and 1, or one that lies transposed, with 1 and n.
     """
-    for q in range(0, max(k, 1), DEPTH):
-        depth, adding = min(k - q, DEPTH), add or q > 0
-        j = 0
-        while j < m:
-            j += _strip(a, q * column_step, row_step, n, column_step, 0, depth, b, q * m + j, m, out, j, m, m - j, adding)
+    _strips(a, 0, row_step, n, column_step, k, b, 0, b_step, m, out, 0, out_step, start, 0, start_step)
+
+
+PANEL = 3 * VECTOR_BYTES  # bytes of a row of b.T that are turned over at a time: as wide as the widest tile
 
 
 @inline
-def product_nt(a, b, out, add):
-    """out (n, m) = a (n, k) @ b (m, k).T, or out += with `add`.
+def turn_over(b, j, width, q, depth, panel):
+    """panel (depth, three registers) = b[j : j + width, q : q + depth].T, for a tile to read: rows of b.T lie across b.
 
-    A tile reads rows of b.T, which lie across b. So a panel of it, two registers wide and `DEPTH` deep, is turned over
-    first, in blocks of a register by a register that stay in registers meanwhile. All tiles have one form, which is
-    compiled in half a second; the five of `product` take a second and a half.
+    It is turned over in blocks of a register by a register, which stay in registers meanwhile.
     """
-    (n, k), m = a.shape, b.shape[0]
-    a, b, out = flat(a), flat(b), flat(out)
-    lanes = VECTOR_BYTES // out.itemsize
-    wide = 2 * lanes
-    panel = room(DEPTH * wide, out)
-    for j in range(0, m, wide):
-        width = min(wide, m - j)
-        for q in range(0, max(k, 1), DEPTH):
-            depth = min(k - q, DEPTH)
-            for c in range(0, width, lanes):
-                for r in range(0, depth, lanes):
-                    here, deep = min(lanes, width - c), min(lanes, depth - r)
-                    _turn(b, (j + c) * k + q + r, k, here, deep, panel, r * wide + c, wide)
-            for i in range(0, n, ROWS):
-                _any(a, q, k, i, n, 1, 0, depth, panel, 0, wide, out, j, m, width, add or q > 0)
+    lanes, k = VECTOR_BYTES // b.itemsize, b.shape[1]
+    wide = 3 * lanes
+    b = flat(b)
+    for c in range(0, width, lanes):
+        for r in range(0, depth, lanes):
+            _turn(b, (j + c) * k + q + r, k, min(lanes, width - c), min(lanes, depth - r), panel, r * wide + c, wide)
 
 
 @intrinsic
@@ -250,26 +258,15 @@ def _turn(typingctx, source, at, step, rows, columns, target, to, target_step):
     return signature, codegen
 
 
-def plain_product(a, a_at, rows, columns, b, b_at, out, out_at, m, add):
+def plain_product(a, a_at, rows, columns, b, b_at, out, out_at, m, start, start_at, start_step):
     """`product` in numpy: the matrix of windows is made, and multiplied."""
     n, k = rows.size, columns.size
     windows = a.reshape(-1)[a_at + rows[:, None] + columns]
-    result = windows @ b.reshape(-1)[b_at : b_at + k * m].reshape(k, m)
-    target = out.reshape(-1)[out_at : out_at + n * m].reshape(n, m)
-    target[...] = target + result if add else result
-
-
-def plain_product_by_steps(a, row_step, column_step, n, k, b, m, out, add):
-    """`product_by_steps` in numpy."""
-    left = a[np.arange(n)[:, None] * row_step + np.arange(k) * column_step]
-    target = out[: n * m].reshape(n, m)
-    target[...] = (target if add else 0) + left @ b[: k * m].reshape(k, m)
-
-
-def plain_product_nt(a, b, out, add):
-    """`product_nt` in numpy."""
-    out[...] = out + a @ b.T if add else a @ b.T
+    result = windows @ b[b_at : b_at + k * m].reshape(k, m)
+    if start.size:
+        result += start[start_at + np.arange(n)[:, None] * start_step + np.arange(m)]
+    out[out_at : out_at + n * m] = result.reshape(-1)
 
 
 if JIT_DISABLED:
-    product, product_by_steps, product_nt = plain_product, plain_product_by_steps, plain_product_nt
+    product = plain_product

@@ -161,10 +161,8 @@ def correlate(x, W, bias, out, g):
         for a in range(0, g.oh, rows):
             here = min(rows, g.oh - a)
             n, to = some * here * g.ow, (first * g.oh + a) * g.ow * m
-            if bias.size > 0:
-                _fill_rows(out, to, n, bias)
             source, at = _seen(x, first, some, a, here, g, padded)
-            product(source, at, vector_at(starts, 0, n), steps, W, 0, out, to, m, bias.size > 0)
+            product(source, at, vector_at(starts, 0, n), steps, W, 0, out, to, m, bias, 0, 0)
 
 
 @inline
@@ -183,7 +181,7 @@ def correlate_gradient(x, delta, dW, g):
             here = min(rows, g.oh - a)
             n, to = some * here * g.ow, (first * g.oh + a) * g.ow * m
             source, at = _seen(x, first, some, a, here, g, padded)
-            product(source, at, steps, vector_at(starts, 0, n), delta, to, dW, 0, m, True)
+            product(source, at, steps, vector_at(starts, 0, n), delta, to, dW, 0, m, dW, 0, m)
 
 
 @inline
@@ -211,7 +209,8 @@ def spread(delta, W, bias, dx, g):
         for a in range(0, g.oh, rows):
             here = min(rows, g.oh - a)
             n = some * here * g.ow
-            product(delta, (first * g.oh + a) * g.ow * m, vector_at(starts, 0, n), steps, turned, 0, windows, 0, K, False)
+            to = (first * g.oh + a) * g.ow * m
+            product(delta, to, vector_at(starts, 0, n), steps, turned, 0, windows, 0, K, no_bias(delta), 0, 0)
             add_back(windows, some, dx, first, a, here, g)
 
 
@@ -231,22 +230,3 @@ def add_back(windows, examples, dx, first, a, rows, g):
                     for q in range(n):
                         target[q] += source[q]
                 o += 1
-
-
-@inline
-def sum_rows(delta, total):
-    """total (m,) += the rows of delta, seen as (rows, m)."""
-    delta, m = flat(delta), total.size
-    if m == 0:
-        return
-    rows = max(1, 256 // m)  # so many at a time: long vectors, and sums that do not wait for each other
-    n = rows * m
-    sums = room(n, delta)
-    _clear(sums)
-    for at in range(0, delta.size, n):
-        part = vector_at(delta, at, min(n, delta.size - at))
-        for q in range(part.size):
-            sums[q] += part[q]
-    for row in range(rows):
-        for j in range(m):
-            total[j] += sums[row * m + j]

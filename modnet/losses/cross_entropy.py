@@ -237,32 +237,35 @@ class CrossEntropy(ClassLoss):
             share[r] = sum_row(p, r)
         for r in range(rows):
             rest[r], share[r] = log(share[r]), c.one / share[r]                       # lse - top
+        # rest[r] becomes the loss of a position, and top[r] whether it is right.
+        for r in range(rows if plain else 0):
+            truth, is_hit = label_at(y, r, classes), is_right(y, a, r, top[r], True)
+            if truth >= 0:
+                rest[r] -= a[r, truth] - top[r]                                       # (1)
+                for j in range(classes):
+                    p[r, j] *= share[r]
+                p[r, truth] -= c.one                                                  # (2)
+            else:
+                rest[r] = _without_label(y, r, rest[r], c.zero, nan)
+                for j in range(classes):
+                    p[r, j] = _without_label(y, r, p[r, j] * share[r], c.zero, nan)
+            top[r] = is_hit
+        for r in range(0 if plain else rows):
+            is_hit, loss, whole = is_right(y, a, r, top[r], labels), c.zero, c.zero
+            counts = not (labels and y[r] == IGNORED)
+            for j in range(classes if counts else 0):
+                whole += keep * _truth(y, r, j, classes, labels) + floor
+            scale = share[r] * whole if counts else c.zero
+            for j in range(classes):
+                t = keep * _truth(y, r, j, classes, labels) + floor if counts else c.zero
+                loss += t * _counted(rest[r] - (a[r, j] - top[r]), t, c.zero)
+                p[r, j] = p[r, j] * scale - t                                         # (2)
+            rest[r], top[r] = loss, is_hit
         for i in range(out.size):
-            loss, hits = c.zero, 0
-            for r in range(i * positions, (i + 1) * positions):
-                hits += is_right(y, a, r, top[r], labels)
-                truth = label_at(y, r, classes) if plain else -1
-                if truth >= 0:
-                    loss += rest[r] - (a[r, truth] - top[r])                          # (1)
-                    for j in range(classes):
-                        p[r, j] *= share[r]
-                    p[r, truth] -= c.one                                              # (2)
-                elif plain:
-                    loss += _without_label(y, r, rest[r], c.zero, nan)
-                    for j in range(classes):
-                        p[r, j] = _without_label(y, r, p[r, j] * share[r], c.zero, nan)
-                elif labels and y[r] == IGNORED:
-                    loss += c.zero * rest[r]
-                    for j in range(classes):
-                        p[r, j] *= c.zero
-                else:
-                    whole = c.zero
-                    for j in range(classes):
-                        whole += keep * _truth(y, r, j, classes, labels) + floor
-                    for j in range(classes):
-                        t = keep * _truth(y, r, j, classes, labels) + floor
-                        loss += t * _counted(rest[r] - (a[r, j] - top[r]), t, c.zero)
-                        p[r, j] = p[r, j] * share[r] * whole - t
+            loss, hits = rest[i * positions], top[i * positions]
+            for r in range(i * positions + 1, (i + 1) * positions):
+                loss += rest[r]
+                hits += top[r]
             out[i], right[i] = loss, hits / positions
 
     def probabilities(self, yhat: Any) -> np.ndarray:

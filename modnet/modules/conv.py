@@ -39,8 +39,8 @@ from math import prod
 from typing import Any
 
 from modnet.initializers import initialize
-from modnet.kernels import begin, flat
-from modnet.kernels.windows import correlate, correlate_gradient, geometry, no_bias, spread, sum_rows
+from modnet.kernels import add_rows, begin, flat
+from modnet.kernels.windows import correlate, correlate_gradient, geometry, no_bias, spread
 from modnet.module import Parameter, Shape, operation
 from modnet.modules.windowed import WeightedWindow
 
@@ -80,7 +80,7 @@ class _Conv(WeightedWindow):
         begin(g.weight, add)
         begin(g.bias, add)
         correlate_gradient(x, delta, flat(g.weight), geometry(z))       # (2)
-        sum_rows(delta, g.bias)                                         # nothing without a bias
+        add_rows(delta, g.bias)                                         # nothing without a bias
 
     @operation
     def backward_delta(delta, dx, p, z):

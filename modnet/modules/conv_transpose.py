@@ -26,8 +26,8 @@ from math import prod
 from typing import Any
 
 from modnet.initializers import initialize
-from modnet.kernels import flat
-from modnet.kernels.windows import correlate, correlate_gradient, geometry, no_bias, spread, sum_rows
+from modnet.kernels import add_rows, flat
+from modnet.kernels.windows import correlate, correlate_gradient, geometry, no_bias, spread
 from modnet.module import Parameter, Shape, ShapeError, operation
 from modnet.modules.windowed import WeightedWindow
 
@@ -74,7 +74,7 @@ class _ConvTranspose(WeightedWindow):
     def backward_update_gradient(x, delta, g, z):
         # out = the rows of x W^T, each added to its window, plus b
         correlate_gradient(delta, x, flat(g.weight), geometry(z))       # (2)
-        sum_rows(delta, g.bias)                                         # nothing without a bias
+        add_rows(delta, g.bias)                                         # nothing without a bias
 
     @operation
     def backward_delta(delta, dx, p, z):

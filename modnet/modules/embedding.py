@@ -18,6 +18,7 @@ import numpy as np
 
 from modnet.inputs import generator
 from modnet.kernels import flat, inline
+from modnet.kernels.compiled import Compiled
 from modnet.module import Module, Parameter, Shape, Size, operation
 
 _MOST = 2**24  # float32 counts no further: the next whole number has no float32 of its own
@@ -30,6 +31,19 @@ def _row_of(number, count):
     The input was checked before, but another thread may have written to it since: no number may lead outside W.
     """
     return int(number) if number >= 0 and number < count and number == int(number) else -1
+
+
+def _first_outside(numbers, count):
+    """The place of the first of the numbers (n, length) that means no row, or -1."""
+    numbers = flat(numbers)
+    for i in range(numbers.size):
+        if _row_of(numbers[i], count) < 0:
+            return i
+    return -1
+
+
+# numpy takes 6 us for 640 numbers, more than half of a forward; this takes 0.7.
+first_outside = Compiled(_first_outside, "mi", "i")
 
 
 class Embedding(Module):
@@ -78,10 +92,8 @@ class Embedding(Module):
         return (*input_shape, self.features)
 
     def why_refused(self, x: np.ndarray, batch: int, input_shape: Shape, training: bool) -> str:
-        good = (x >= 0) & (x < self.count) & (np.rint(x) == x)
-        if good.all():
-            return ""
-        return f"input holds {x[~good].flat[0]:g}, expected whole numbers 0 to {self.count - 1}"
+        place = first_outside.call(x, self.count)
+        return f"input holds {x.flat[place]:g}, expected whole numbers 0 to {self.count - 1}" if place >= 0 else ""
 
     @operation
     def forward(x, out, p):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from modnet.initializers import initialize
-from modnet.kernels import add_rows, begin, matmul, matmul_nt, matmul_tn, start
+from modnet.kernels import add_rows, affine, begin, matmul_nt, matmul_tn
 from modnet.module import Module, Parameter, Shape, Size, operation
 
 
@@ -65,8 +65,7 @@ class Linear(Module):
     @operation
     def forward(x, out, p):
         # x (rows, n), out (rows, m), p.weight (n, m), p.bias (m,) or (0,)
-        start(out, p.bias)                             # each row of out: the bias, or zeros without one
-        matmul(x, p.weight, out, True)                 # (1)
+        affine(x, p.weight, p.bias, out)               # (1)
 
     @operation
     def backward_update_gradient(x, delta, g, add):

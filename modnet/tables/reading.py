@@ -116,10 +116,11 @@ def read_sheet(
         wrong = [(line, cells) for line, cells in rows if len(cells) != width]
         line, cells = wrong[0]
         if not skip_bad_lines:
-            more = f", and {len(wrong) - 1} more lines like it" if len(wrong) > 1 else ""
+            more = f", and so it is in {_lines([line for line, _ in wrong[1:]])}" if len(wrong) > 1 else ""
             raise ValueError(
-                f"{path}, line {line}: there are {len(cells)} cells, expected {width} as in line {rows[0][0]}{more}; quote "
-                f"cells that contain {chosen!r}, choose another --separator, or leave such lines out with --skip-bad-lines"
+                f"{path}, line {line}: got {len(cells)} cell{'s' * (len(cells) != 1)}, expected {width} as in line "
+                f"{rows[0][0]}{more}; quote cells that contain {chosen!r}, choose another --separator, or leave such lines out "
+                "with --skip-bad-lines"
             )
         notes.append(f"{_lines([line for line, _ in wrong])} left out: not {width} cells")
     if header is None:

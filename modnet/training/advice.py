@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modnet.loss import ClassLoss, Loss
-from modnet.losses import BCE, BCEWithLogits, CrossEntropy, KLDivergence
+from modnet.losses import BCE, MSE, NLL, BCEWithLogits, CrossEntropy, KLDivergence
 from modnet.modules import Dropout, Flatten, GaussianNoise, Identity, Reshape, Sigmoid, Softmax
 from modnet.optim.optimizer import leaves
 from modnet.training.data import Data, Source
@@ -97,6 +97,11 @@ def after(training: Training, data: Source, diverged: bool, kept: bool, moved: b
             f"the loss did not fall: {history.loss[0]:.4g} in the first epoch, {history.loss[-1]:.4g} in the last of "
             f"{history.epochs}, no better than always giving the same answer; {_WHY}"
         )
+    elif (constant := _always_the_same(training, data)) and history.loss[-1] > 0.99 * constant:
+        note = (
+            f"the loss ended at {history.loss[-1]:.4g} after {history.epochs} epochs, no better than always giving the same "
+            f"answer, which has {constant:.4g}; {_WHY}"
+        )
     if note:
         history.notes.append(note)
         warn(f"fit: {note}", TrainingWarning)
@@ -125,26 +130,46 @@ def probabilities_expected(loss: Any) -> str:
     return f"{loss} takes probabilities: end the network with Softmax()"
 
 
-def _has_not_fallen(training: Training, data: Source) -> bool:
-    """Whether the loss is where it was after many steps, and no better than that of a constant answer.
+def _is_long(training: Training) -> bool:
+    """Whether there was time to learn. A training that a callback has ended is left to the callback."""
+    history = training.history
+    return history.stopped_because.startswith(("all ", "no lower")) and history.epochs >= 10 and training.step >= 100
 
-    A training that a callback has ended is left to the callback.
-    """
-    history, loss = training.history, training.loss
-    if not isinstance(data, Data) or not history.stopped_because.startswith(("all ", "no lower")):
+
+def _has_not_fallen(training: Training, data: Source) -> bool:
+    """Whether the loss is where it was after many steps, and no better than that of a constant answer."""
+    history = training.history
+    if not isinstance(data, Data) or not _is_long(training):
         return False
-    if history.epochs < 10 or training.step < 100 or history.loss[-1] < history.loss[0] - 0.01 * abs(history.loss[0]):
+    if history.loss[-1] < history.loss[0] - 0.01 * abs(history.loss[0]):
         return False
     y = np.asarray(data.y)
     if "accuracy" in history.metrics:
-        if isinstance(loss, ClassLoss) and y.ndim > 1 and y.dtype.kind == "f":
+        if isinstance(training.loss, ClassLoss) and y.ndim > 1 and y.dtype.kind == "f":
             y = y.argmax(axis=-1)
         _, counts = np.unique(y.reshape(len(y), -1), axis=0, return_counts=True)
         return len(counts) > 1 and max(history.metrics["accuracy"][-3:]) <= counts.max() / len(y) + 0.02
-    if y.dtype.kind != "f" or not np.ptp(y):
-        return False
-    try:
-        constant = float(np.mean(loss.forward(y, np.broadcast_to(y.mean(axis=0), y.shape).copy())))
-    except (ValueError, TypeError):
-        return False
+    constant = _of_the_mean(training.loss, y)
     return constant > 0 and history.loss[-1] > 0.98 * constant
+
+
+def _always_the_same(training: Training, data: Source) -> float:
+    """The loss of the best answer that is the same for every example; 0 if it is not known, or the training was short."""
+    loss = training.loss
+    if not isinstance(data, Data) or not _is_long(training) or data.weights.size:
+        return 0.0
+    y = np.asarray(data.y)
+    if isinstance(loss, CrossEntropy | NLL) and y.ndim == 1 and y.dtype.kind in "iu" and y.min() >= 0:
+        shares = np.unique(y, return_counts=True)[1] / len(y)
+        return float(-np.sum(shares * np.log(shares)))
+    return _of_the_mean(loss, y) if isinstance(loss, MSE | BCE) else 0.0
+
+
+def _of_the_mean(loss: Any, y: np.ndarray) -> float:
+    """The loss of always predicting the mean; 0 if it can't be had, or there is only one target."""
+    if y.dtype.kind != "f" or not np.ptp(y):
+        return 0.0
+    try:
+        return float(np.mean(loss.forward(y, np.broadcast_to(y.mean(axis=0), y.shape).copy())))
+    except (ValueError, TypeError):
+        return 0.0

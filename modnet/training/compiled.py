@@ -41,7 +41,8 @@ class CompiledRunner(Runner):
         self.draw = int(self.storage.draws[0])  # a forward beside it, between epochs or in another thread, changes no draw
         self.seconds_a_batch = 0.0
         at_once = type(loss).in_one_pass
-        needed = operations if at_once is None or held_out is not None else (None, None, operations[2])
+        forward, backward, hits = operations
+        needed = forward if at_once is None or held_out is not None else None, backward if at_once is None else None, hits
         addresses = [0 if op is None else op.address(type(loss), dtype) for op in (*needed, at_once)]
         self.common = {
             "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2], "at_once": addresses[3],

@@ -40,6 +40,7 @@ from modnet.training.sources import Augmented, Stream, is_batches
 from modnet.training.split import held_out as held_out_rows
 from modnet.training.split import labels_of
 from modnet.training.training import Callback, Training, as_callback
+from modnet.training.waiting import compile_kernels
 
 
 @hints.explained(hints.FIT)
@@ -135,6 +136,8 @@ def fit(
         raise ValueError("fit: resume without checkpoint, expected checkpoint=path, the file to go on from")
     keeper = None if checkpoint is None else Checkpoint(checkpoint, every, resume)
     with _writing(net), nullcontext() if comm is None else Team(comm, net, optimizer) as team:
+        if comm is None and not any(w.watches_batches for w in watchers):
+            compile_kernels(net, loss, optimizer, validation is not None, progress)
         size = None if batch_size is None else whole(batch_size, "fit", "batch_size")
         in_batches = is_batches(X, y)
         intake = Intake(net, loss, None if in_batches else size, frozen=_is_attached(optimizer, net))

@@ -45,8 +45,10 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
         matrix = x.reshape(len(x), -1)
         if program.checks:
             run.refuse(program, matrix, len(x), training=False)
-        parts = [run.predict(program, matrix[i : i + size]) for i in range(0, len(x), size)]
-        out = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if len(x) <= size:
+            out = run.predict(program, matrix)
+        else:
+            out = np.concatenate([run.predict(program, matrix[i : i + size]) for i in range(0, len(x), size)])
         return out.reshape(len(x), *program.output.shape)
     before = modes_of(net)
     try:

@@ -21,7 +21,7 @@ class Bar:
         self.training, self.batches = training, batches
         self.bar: Any = None
         self.drawn = 0.0
-        if wanted or (wanted is None and _watched()):
+        if wanted or (wanted is None and is_watched()):
             from tqdm import tqdm
 
             # In a notebook the error stream is shown in red.
@@ -84,7 +84,7 @@ def _layout(counter: str, parts: list[str], columns: int | None) -> tuple[str, s
     return "epoch {n:.0f}/{total} |{bar:" + str(width) + "}|" + times + "{postfix}", text
 
 
-def _watched() -> bool:
+def is_watched() -> bool:
     """Whether somebody looks at the output as it comes: a terminal or a notebook."""
     return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 

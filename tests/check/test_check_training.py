@@ -424,7 +424,7 @@ def test_a_report_is_shown_in_a_notebook_with_its_change():
     report = check_training(net_for_rings(modnet.Softmax()), CrossEntropy(), SGD(0.5), X, y, epochs=10, rng=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert "without Softmax" in report._repr_html_()
+        assert "net.pop()" in report._repr_html_()
 
 
 # Validation data

@@ -50,7 +50,7 @@ def test_a_wrong_command_line_is_refused_in_one_line(capsys, arguments, message)
         ("a\n1\n2\n", "has 1 column, expected inputs and a target; .*"),
         ("a,b\n,1\n,2\n", "has no column that says anything, .*"),
         ("a,b\n1,\n2,\n", "'b' is missing on every line, expected a target"),
-        ("a,b\n1,2\n3\n", "line 3: there are 1 cells, expected 2 as in line 1; .* --skip-bad-lines"),
+        ("a,b\n1,2\n3\n", "line 3: got 1 cell, expected 2 as in line 1; .* --skip-bad-lines"),
         ("a,b\n1,2\n3,4\n5,1e7\n" + "7,0.5\n" * 40 + "8,x\n", "line 45: 'b' is 'x', expected a number; mend the cell.*"),
         ("a,b\n1,x\n2,x\n", "every example is of class 'x', expected two classes or more"),
         ("a,b\n1,0.5\n2,0.5\n", "every target is 0.5, expected numbers that differ"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modnet.kernels import called, matmul, matmul_nt, matmul_tn
+from modnet.kernels import affine, called, matmul, matmul_nt, matmul_tn
 from modnet.kernels.compiled import JIT_OPTIONS
 from modnet.kernels.jit import JIT_DISABLED, numba
 from modnet.kernels.simd import WIDE
@@ -18,11 +18,16 @@ def products(a, b, ab, at, atb, bt, abt, add):
 
 
 @numba().njit(**JIT_OPTIONS)
+def with_bias(a, b, bias, out):
+    affine(a, b, bias, out)
+
+
+@numba().njit(**JIT_OPTIONS)
 def has_one_thread():
     return called.has_one_thread()
 
 
-SIZES = [(3, 4, 5), (32, 16, 16), (32, 64, 10), (1000, 20, 17), (1000, 64, 4), (1000, 65, 15), (300, 70, 60), (64, 256, 120)]
+SIZES = [(3, 4, 5), (32, 16, 2), (32, 90, 12), (32, 16, 16), (32, 64, 10), (1000, 20, 17), (1000, 64, 4), (1000, 65, 15), (300, 70, 60), (64, 256, 120)]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -37,6 +42,10 @@ def test_products_of_any_size_are_those_of_numpy(n, k, m, dtype):
         products(a, b, found[0], at, found[1], bt, found[2], add)
         for ours, theirs in zip(found, expected):
             np.testing.assert_array_equal(ours, theirs)  # whole numbers: exact in any order
+    out = np.full((n, m), 9, dtype)
+    for bias in (rng.integers(-4, 5, m).astype(dtype), np.empty(0, dtype)):
+        with_bias(a, b, bias, out)
+        np.testing.assert_array_equal(out, a @ b + (bias if bias.size else 0))
 
 
 @pytest.mark.needs_jit

@@ -135,7 +135,7 @@ def test_processes_that_fill_a_folder_at_once_all_succeed_and_leave_whole_files(
         assert result["out"] == pytest.approx(expected(), rel=1e-12)
     assert max(result["compiled"] for (result,) in results) > 0
     found = files(folder)
-    assert sorted(path.name.rpartition("-")[0] for path in found) == FILES
+    assert sorted(name for path in found if "enter" not in (name := path.name.rpartition("-")[0])) == FILES
     assert {path.suffix for path in found} == {".kernel"}
     assert all(whole(content) for content in found.values())
 
@@ -145,6 +145,55 @@ def test_a_filled_folder_spares_all_compilation(filled):
     before = files(folder)
     assert run(WORK, MODNET_CACHE_DIR=str(folder)) == {"compiled": 0, "out": [pytest.approx(expected()[0], rel=1e-12)]}
     assert files(folder) == before
+
+
+#: A kernel that takes memory, one with a bool for a result and walks; then whether numba was imported for them.
+WITHOUT_NUMBA = """
+import json, sys
+import numpy as np
+from modnet import MSE, BatchNorm, Linear, Sequential, fit
+from modnet.optim import SGD
+net = Sequential(Linear(2, 3, rng=0), BatchNorm(3), Linear(3, 1, rng=1))
+X = np.arange(12.0).reshape(6, 2) / 12
+fit(net, X, X[:, :1], loss=MSE(), optimizer=SGD(0.1), epochs=3, batch_size=3, rng=0, progress=False)
+out = net.forward(X)
+net.backward(X, out)
+print(json.dumps([out.tolist(), net.gradient.tolist(), "numba" in sys.modules]))
+"""
+
+
+def test_numba_is_imported_only_where_a_kernel_is_missing(tmp_path):
+    first, again = (run(WITHOUT_NUMBA, MODNET_CACHE_DIR=str(tmp_path), MODNET_MACHINE_CODE="0") for _ in range(2))
+    assert (first[2], again[2]) == (True, False)
+    assert again[:2] == first[:2]
+    next(tmp_path.rglob("BatchNorm.forward*.kernel")).unlink()
+    assert run(WITHOUT_NUMBA, MODNET_CACHE_DIR=str(tmp_path), MODNET_MACHINE_CODE="0") == first
+
+
+PRINTS = COUNT + """
+sys.path.insert(0, "FOLDER")
+from prints import Loud
+report(out=Loud().forward([[3.0]]).item())
+"""
+
+LOUD = """
+from modnet.module import Module, operation
+
+class Loud(Module):
+    @operation
+    def forward(x, out):
+        print("hello")
+        out[0, 0] = x[0, 0]
+"""
+
+
+def test_a_kernel_that_calls_python_is_kept_as_numba_keeps_it(tmp_path):
+    (tmp_path / "prints.py").write_text(LOUD, encoding="utf-8")
+    for _ in range(2):
+        process = start(PRINTS.replace("FOLDER", tmp_path.as_posix()), MODNET_CACHE_DIR=str(tmp_path / "cache"))
+        out, err = process.communicate(timeout=240)
+        assert (process.returncode, out.splitlines()[0]) == (0, "hello"), err
+    assert json.loads(out.splitlines()[1]) == {"compiled": 0, "out": 3.0}
 
 
 def test_damaged_files_are_replaced(copied):
@@ -590,13 +639,14 @@ found = {
     id(value): value for name, module in list(sys.modules.items()) if name.split(".")[0] == "modnet"
     for value in vars(module).values() if isinstance(value, Compiled)
 }
+kept = os.path.exists(os.environ["MODNET_CACHE_DIR"])
 made = [value for value in found.values() if any(value.entry.knows(np.dtype(t)) for t in "fd")]
-report(functions=len(found), made=len(made))
+report(functions=len(found), made=len(made), kept=kept)
 """
     result = run(code, MODNET_CACHE_DIR=str(tmp_path / "cache"))
     assert result["compiled"] == result["made"] == 0
     assert result["functions"] > 10
-    assert not (tmp_path / "cache").exists()
+    assert not result["kept"]
 
 
 def train(*sizes, batch_size):
@@ -616,6 +666,7 @@ def test_a_new_architecture_compiles_and_loads_nothing():
 
     walks = [value for value in vars(walk).values() if isinstance(value, Compiled)]
     train(2, 3, 4, 1, batch_size=5)
+    train(2, 20, 20, 1, batch_size=16)  # large enough for products by tiles
     before, compilations = loads(), event.RecordingListener()
     event.register("numba:compile", compilations)
     try:

@@ -7,7 +7,7 @@ import sys
 import numba
 import numpy as np
 import pytest
-from helpers import message
+from helpers import message, run_script
 
 from modnet import Linear, Module, Tanh
 from modnet.engine.program import Binding
@@ -100,19 +100,18 @@ def test_a_helper_is_compiled_into_any_jitted_function():
 
 
 @pytest.mark.needs_jit
-def test_a_helper_is_machine_code_without_wrappers_and_nobody_is_given_it():
+def test_a_helper_has_no_machine_code_of_its_own_and_nobody_is_given_what_numba_makes_of_it():
     scaled().forward(np.ones((2, 3)))
     for helper in (twice, four_times):
-        # A call of what numba compiles would jump to a wrapper that is not there, and end the process.
         public = [getattr(helper, name) for name in dir(helper) if not name.startswith("_")]
         assert not any(isinstance(value, numba.core.dispatcher.Dispatcher) for value in public)
         dispatcher = numba.typeof(helper).dispatcher
         assert dispatcher.overloads
         for compiled in dispatcher.overloads.values():
-            address = compiled.library.get_pointer_to_function
-            assert address(compiled.fndesc.llvm_func_name)
-            assert not address(compiled.fndesc.llvm_cpython_wrapper_name)
-            assert not address(compiled.fndesc.llvm_cfunc_wrapper_name)
+            names = compiled.fndesc.llvm_func_name, compiled.fndesc.llvm_cpython_wrapper_name, compiled.fndesc.llvm_cfunc_wrapper_name
+            assert not any(map(compiled.library.get_pointer_to_function, names))
+            with pytest.raises((IndexError, TypeError)):
+                compiled.entry_point(1.0)
 
 
 EVERYTHING = """
@@ -241,6 +240,25 @@ def test_arguments_of_another_type_than_the_machine_code_takes_are_refused(chang
 @pytest.mark.needs_jit
 def test_arrays_lie_in_memory_as_entries_read_them():
     assert is_known_layout()
+
+
+OTHER_LAYOUT = """
+import numpy as np
+from modnet.kernels import entry
+entry._DATA += 8
+assert not entry.is_known_layout()
+from modnet import Linear, Sequential
+net = Sequential(Linear(2, 1, rng=0))
+net.parameters[:] = [2, 1, 0.5]
+assert net.forward([[1.0, 2.0]]).tolist() == [[4.5]]
+net[0].backward_update_gradient(np.eye(2), np.ones((2, 1)))
+print(*net[0].weight_gradient.ravel().tolist())
+"""
+
+
+@pytest.mark.needs_jit
+def test_with_a_numpy_of_another_layout_python_calls_by_numbas_wrappers():
+    assert run_script(OTHER_LAYOUT).split() == ["1.0", "1.0"]
     with pytest.raises(TypeError, match=r"^clip\('int', 'int'\): expected a vector, an integer, an integer, a number; arrays"):
         clip(1, 2)
     gradient, pieces = np.full(4, 3.0), np.zeros(1, PIECE)

@@ -65,6 +65,7 @@ def test_kills_while_saving_lose_nothing(tmp_path):
         parameters = modnet.load(path).parameters
         assert (parameters == parameters[0]).all()
         assert parameters[0] // 1000 == k
+    assert list(tmp_path.glob("*.tmp"))  # what was being written when its process was killed
 
 
 @posix

@@ -82,7 +82,7 @@ def test_encodings_of_spreadsheets_are_read(written, encoding, note):
         ("a,b\n", "has a header and no data"),
         ("a,,c\nx,y,z\n", "line 1: column 2 has no name"),
         ("a,a\nx,y\n", "line 1: two columns are called 'a'"),
-        ("a,b\nx,y\nz\nw\n", r"line 3: there are 1 cells, expected 2 as in line 1, and 1 more lines like it; .*--skip-bad-lines"),
+        ("a,b\nx,y\nz\nw\n", r"line 3: got 1 cell, expected 2 as in line 1, and so it is in line 4; .*--skip-bad-lines"),
         ('a,b\n1,x\n2,"y\n3,z\n4,w\n', 'line 3: a quote " is opened and never closed'),
         ('"a,b\n1,x\n', 'line 1: a quote " is opened and never closed'),
         (b"PK\x03\x04\x00\x00", "is no text file, expected a table such as CSV; save the sheet as CSV first"),

@@ -1,5 +1,6 @@
 """What fit says by itself, without trials: what is certain, what the cause of a divergence is, and a loss that did not fall."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -17,6 +18,7 @@ from modnet import (
     Sequential,
     Sigmoid,
     Softmax,
+    Tanh,
     TrainingWarning,
     fit,
 )
@@ -129,6 +131,22 @@ def test_a_loss_that_takes_no_constant_prediction_is_not_compared_with_one():
             return super().forward(y, yhat)
 
     assert said(Sequential(Linear(3, 1, rng=0)), Picky(), X[:, :1] ** 2, SGD(1e-9), epochs=60)[0] == []
+
+
+def test_a_loss_that_fell_no_further_than_a_constant_answer_points_there_too():
+    y = (X @ [1.0, 2.0, 3.0])[:, None] + 1000
+    told, _ = said(Sequential(Linear(3, 8, rng=0), Tanh(), Linear(8, 1, rng=1), Tanh()), MSE(), y, SGD(0.01), epochs=60)
+    assert "no better than always giving the same answer" in told[0]
+    rng = np.random.default_rng(1)
+    noise = rng.integers(0, 2, 64)
+    net = Sequential(Linear(3, 2, rng=0))
+    net[0].weight[...] = 3.0 * rng.normal(size=(3, 2))
+    same = copy.deepcopy(net)
+    share = noise.mean()
+    entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    assert f"which has {entropy:.4g}" in said(net, CrossEntropy(), noise, SGD(1e-3, momentum=0.9), epochs=60)[0][0]
+    weights = rng.uniform(0.5, 1.5, 64)  # the constant answer is then another one
+    assert said(same, CrossEntropy(), noise, SGD(1e-3, momentum=0.9), epochs=60, sample_weight=weights)[0] == []
 
 
 def test_a_training_that_has_nothing_left_to_learn_is_not_spoken_of():

@@ -34,7 +34,7 @@ def knobs(start: Steps, rate: str, where: str) -> Iterator[Change]:
             continue
         value = float(getattr(start.optimizer, name))
         try:
-            kind = _does(start, name)
+            kind = _does(start, name, rate)
         except Misbehaviour:
             continue
         line = f"optimizer.{name} = 0"
@@ -82,8 +82,8 @@ def _setting(name: str, value: float) -> Apply:
     return apply
 
 
-def _does(start: Steps, name: str) -> str:
-    """What an attribute does to the steps: "penalty", "momentum", or empty for anything else."""
+def _does(start: Steps, name: str, rate: str) -> str:
+    """What an attribute does to the steps: "penalty", "momentum", or empty for anything else, such as a change of the rate."""
     with_it, without = start.copy(), start.copy()
     setattr(without.optimizer, name, 0.0)
     before = start.numbers()
@@ -99,10 +99,11 @@ def _does(start: Steps, name: str) -> str:
     for _ in range(3):
         with_it.step()
         without.step()
-    later = _difference(with_it, without)
+    if rate and getattr(without.optimizer, rate) != getattr(with_it.optimizer, rate):
+        return ""
     far = sum(_power(move) for move in with_it.moved(before).values())
     near = sum(_power(move) for move in without.moved(before).values())
-    return "momentum" if 0 < near < far and any(change.any() for change in later.values()) else ""
+    return "momentum" if near < far and getattr(start.optimizer, name) < 1 else ""
 
 
 def _difference(one: Steps, other: Steps) -> dict[tuple[int, str], np.ndarray]:

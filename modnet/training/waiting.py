@@ -1,0 +1,96 @@
+"""The kernels of a training, compiled before it begins: on several cores, with a bar that says what the wait is for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from modnet.engine.program import is_ours, is_wired
+from modnet.engine.storage import has_storage
+from modnet.engine.walk import shuffle, walk_epoch, walk_forward, walk_losses
+from modnet.kernels import ahead
+from modnet.kernels.called import by_steps, turned
+from modnet.training.progress import in_notebook, is_watched
+
+#: What was looked for: by the storage of a network, and by all that kernels depend on.
+_asked: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()
+_done: set[Any] = set()
+
+
+def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool) -> list[ahead.Kernel]:
+    """The kernels of a compiled training, the dearest first.
+
+    Parameters
+    ----------
+    modules : classes of the network's modules. loss, optimizer : classes. validates : whether there are validation examples.
+    """
+    kinds: Any = loss
+    forward, backward, hits = kinds.operations
+    at_once = kinds.in_one_pass
+    of_loss = [at_once, hits, *[forward] * (validates or at_once is None), *[backward] * (at_once is None)]
+    return [
+        *ahead.of_functions([walk_epoch], dtype),
+        *ahead.of_class(loss, of_loss, dtype),
+        *ahead.of_functions([walk_losses] if validates else [], dtype),
+        *[kernel for kind in dict.fromkeys(modules) for kernel in ahead.of_class(kind, kind.operations, dtype)],  # type: ignore[attr-defined]
+        *ahead.of_class(optimizer, [optimizer.step], dtype),  # type: ignore[attr-defined]
+        *ahead.of_functions([shuffle], dtype),
+    ]
+
+
+def begin_compiling(
+    modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool, next_modules: Iterable[type] = ()
+) -> ahead.Ahead | None:
+    """Let another process begin with the kernels of a training, if some are missing; then with those of predictions.
+
+    Parameters
+    ----------
+    modules, loss, optimizer, dtype, validates : see `kernels_of`. next_modules : classes that the training after it will need.
+    """
+    if ahead.begun() is not None:
+        return ahead.begun()
+    kernels = kernels_of(modules, loss, optimizer, dtype, validates)
+    of_evaluation = ahead.of_class(loss, loss.operations[::2], dtype)  # type: ignore[attr-defined]
+    after = [kernel for kind in next_modules for kernel in ahead.of_class(kind, kind.operations, dtype)]  # type: ignore[attr-defined]
+    return ahead.begin(kernels, [*ahead.of_functions([turned, by_steps, walk_forward], dtype), *of_evaluation, *after])
+
+
+def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted: bool | None) -> None:
+    """Compile the kernels of a training that are missing, if it will have a compiled walk.
+
+    A bar shows it if there is one for the epochs: `wanted` as `fit` has it. To look for all kernels takes longer than a short
+    training, so it is done once for all networks of these modules, and to see that takes 1 us for one that was trained before.
+    """
+    if not has_storage(net):
+        return
+    kinds, asked = (type(loss), type(optimizer), validates), _asked.setdefault(net.storage, set())
+    if kinds in asked:
+        return
+    asked.add(kinds)
+    modules = frozenset(type(leaf) for leaf in net.leaves()) if is_wired(net) or is_ours(net) else ()
+    if not modules or not all(getattr(kind, "is_compiled", False) for kind in (*modules, *kinds[:2])):
+        return
+    key = (modules, *kinds[:2], net.storage.dtype, validates)
+    if key in _done:
+        return
+    _done.add(key)
+    found = begin_compiling(*key)
+    if found is None:
+        return
+    if not (wanted or (wanted is None and is_watched())):
+        found.finish(lambda done: None)
+        return
+    from tqdm import tqdm
+
+    with tqdm(
+        file=sys.stdout if in_notebook() else sys.stderr, total=found.count, initial=found.done, leave=False, delay=0.2,
+        desc="compiling kernels, once", bar_format="{desc} |{bar:24}| {n_fmt}/{total_fmt} {elapsed}",
+    ) as bar:  # fmt: skip
+
+        def show(done: int) -> None:
+            bar.n = done
+            bar.refresh()
+
+        found.finish(show)
