@@ -158,6 +158,22 @@ def test_locate_nan_finds_what_only_the_way_back_breaks():
     assert locate_nan(network(), X, Y, MSE()) is None
 
 
+def test_locate_nan_names_a_loss():
+    class Bad(MSE):
+        def forward(self, y, yhat):
+            return super().forward(y, yhat) * np.nan
+
+    assert locate_nan(network(), X, Y, Bad()).startswith("Bad: its forward holds nan")
+
+
+def test_nan_locator_says_so_if_its_batch_is_finite():
+    net = Sequential(Linear(3, 2, rng=0))
+    locator = NaNLocator(X, Y)
+    with pytest.warns(TrainingWarning, match="diverged"):
+        fit(net, X, 1e100 * Y, loss=MSE(), optimizer=SGD(1e300), epochs=2, callbacks=[locator], rng=0)
+    assert locator.found.startswith("no module: this batch is finite")
+
+
 def test_nan_locator_reports_after_a_divergence(capsys):
     net = Sequential(Linear(3, 4, rng=0), Square(), Linear(4, 2, rng=1))
     locator = NaNLocator(X, Y)

@@ -202,7 +202,6 @@ class CompiledRunner(Runner):
         """Take a larger workspace if batches are larger than those before."""
         if size > self.workspace.capacity:
             self.workspace = run.take(self.program, size)
-            self.workspace.batch = 0
             if self.program.mode_rows:
                 self.workspace.set_modes()
 

@@ -162,10 +162,10 @@ class Handle:
     """A network that the machine holds, with the batch it is looked at with."""
 
     def __init__(self, net, seed=0):
-        whole = net
-        while getattr(whole, "_part_of", None) is not None:
-            whole = whole._part_of
-        self.net, self.whole = net, None if whole is net else whole  # of a slice: the network it was cut from
+        self.parts = [net]  # of a slice: what it was cut from, and what that was cut from
+        while getattr(self.parts[-1], "_part_of", None) is not None:
+            self.parts.append(self.parts[-1]._part_of)
+        self.net, self.whole = net, None if len(self.parts) == 1 else self.parts[-1]
         self.see(seed)
 
     def see(self, seed):
@@ -358,7 +358,8 @@ class AnyOrder(RuleBasedStateMachine):
         """Whether a module of the network may belong to another one that lives, so that it must not be used."""
         if handle.whole is not None:
             held = {id(leaf) for leaf in leaves_of(handle.whole)}
-            if self.may_be_homeless(Handle(handle.whole)) or not all(id(leaf) in held for leaf in leaves_of(handle.net)):
+            mine = [leaf for part in handle.parts for leaf in leaves_of(part)]
+            if self.may_be_homeless(Handle(handle.whole)) or not all(id(leaf) in held for leaf in mine):
                 return True
         net = handle.net
         inside = {id(c) for c in containers_of(net)}

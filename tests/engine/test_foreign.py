@@ -740,6 +740,7 @@ def test_statistics_move_in_a_class_within_a_network_that_moves_statistics(kind)
     for ours, theirs in zip(plain.leaves(), net.leaves()):
         if isinstance(ours, BatchNorm):
             np.testing.assert_allclose(theirs.running_var, ours.running_var, rtol=1e-12)
+            assert ours.running_mean.any()
 
 
 @pytest.mark.parametrize("kind", [Spoken, Looped])

@@ -71,6 +71,50 @@ def test_the_defaults_are_those_of_the_papers():
         SGD()
 
 
+PAPERS = {
+    "Adadelta": {"lr": 1.0, "rho": 0.9, "eps": 1e-6, "weight_decay": 0},
+    "Adagrad": {"lr": 1e-2, "lr_decay": 0, "eps": 1e-10, "weight_decay": 0},
+    "Adam": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0},
+    "AdamW": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 1e-2},
+    "Adamax": {"lr": 2e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0},
+    "CosineDecay": {"lowest": 0, "per": "epoch"},
+    "ExponentialDecay": {"per": "epoch"},
+    "NAdam": {"lr": 2e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0, "momentum_decay": 4e-3},
+    "RMSprop": {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8, "momentum": 0, "centered": False, "weight_decay": 0},
+    "RandomSearch": {"rng": None},
+    "ReduceOnPlateau": {"factor": 0.1, "patience": 10, "threshold": 1e-4, "lowest": 0},
+    "Rprop": {"lr": 1e-2, "etas": (0.5, 1.2), "step_sizes": (1e-6, 50)},
+    "SGD": {"momentum": 0, "nesterov": False, "weight_decay": 0},
+    "StepDecay": {"factor": 0.1, "per": "epoch"},
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_what_is_left_out_is_what_pytorch_and_the_papers_take(name):
+    parameters = inspect.signature(getattr(modnet.optim, name)).parameters.values()
+    found = {p.name: p.default for p in parameters if p.default is not p.empty and p.name != "clip_norm"}
+    assert found == PAPERS[name]
+
+
+@every_example_with_a_gradient
+def test_one_parameter_moves_as_it_does_beside_others(kind, index):
+    one, two = kind.examples()[index], kind.examples()[index]
+    if one.clip_norm is None:  # which sees them together
+        np.testing.assert_array_equal(by_modnet(one, [0.7])[:, 0], by_modnet(two, [0.7, 0.7])[:, 1])
+
+
+def test_a_network_that_has_got_a_module_since_is_refused():
+    net = Sequential(Linear(2, 2, rng=0)).astype("float32").astype("float64")
+    optimizer = SGD(0.1).attach(net)
+    net.append(Tanh())
+    with pytest.raises(ValueError, match="changed by append or astype since attach"):
+        optimizer.step()
+
+
+def test_nothing_to_clip_is_no_error():
+    SGD(0.1, clip_norm=1.0).attach(Sequential(Tanh())).step()
+
+
 def test_the_first_step_of_adam_is_of_size_lr_whatever_the_gradient():
     net = Sequential(Linear(3, 1, bias=False))
     net.parameters[:] = 0

@@ -123,6 +123,13 @@ def test_a_loss_that_did_not_fall_points_to_check_training():
     assert "check_training" in repr(history)
 
 
+def test_a_loss_of_soft_labels_that_did_not_fall_points_to_check_training():
+    rng = np.random.default_rng(0)
+    soft = np.eye(2)[(X[:, 0] ** 2 > 0.5) * 1] * 0.8 + rng.uniform(0, 0.1, (len(X), 1)) * [1, 0]
+    soft /= soft.sum(axis=1, keepdims=True)
+    assert "the loss did not fall" in said(Sequential(Linear(3, 2, rng=0)), CrossEntropy(), soft, SGD(1e-9), epochs=60)[0][0]
+
+
 def test_a_loss_that_takes_no_constant_prediction_is_not_compared_with_one():
     class Picky(MSE):
         def forward(self, y, yhat):
