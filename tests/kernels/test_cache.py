@@ -170,6 +170,14 @@ def test_numba_is_imported_only_where_a_kernel_is_missing(tmp_path):
     assert run(WITHOUT_NUMBA, MODNET_CACHE_DIR=str(tmp_path), MODNET_MACHINE_CODE="0") == first
 
 
+def test_where_objects_are_not_understood_numba_keeps_and_loads_them(tmp_path):
+    other_system = "from modnet.kernels import objects\nobjects.undefined = lambda code: None\n"
+    first, again = (run(other_system + WORK, MODNET_CACHE_DIR=str(tmp_path), MODNET_MACHINE_CODE="0") for _ in range(2))
+    assert first["compiled"] > again["compiled"] == 0
+    assert again["out"] == first["out"] == [pytest.approx(expected()[0], rel=1e-12)]
+    assert all(path.read_bytes()[32:33] == b"\n" for path in tmp_path.rglob("*.forward-*.kernel"))
+
+
 PRINTS = COUNT + """
 sys.path.insert(0, "FOLDER")
 from prints import Loud

@@ -178,6 +178,28 @@ def test_where_it_cannot_serve_kernels_are_compiled(installed, cache, damage, wh
     assert bool(told) == bool(why)
 
 
+ELSEWHERE = {
+    "Apple's processors": ("import platform; platform.machine = lambda: 'arm64'", "it is for other processors"),
+    "a processor without AVX2": (
+        "from modnet.kernels import target; target._HAS = dict.fromkeys(target._HAS, ('no such feature',))",
+        "it is for other processors",
+    ),
+    "Windows": (
+        "from modnet.kernels import shipped; import llvmlite.binding as llvm; triple = llvm.get_process_triple; "
+        "llvm.get_process_triple = lambda: 'other'; shipped.bundle(); llvm.get_process_triple = triple",
+        "it was made for triple x86_64",
+    ),
+    "another llvmlite": ("import llvmlite; llvmlite.__version__ = '99.0.0'", "it was made for llvmlite 0."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("between", "why"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_elsewhere_kernels_are_compiled_as_without_it(installed, cache, between, why):
+    out, is_compiled, told = run(TANH, installed, cache, between)
+    assert (out, is_compiled) == (np.tanh(0.5), True)
+    assert told.startswith(why)
+
+
 @pytest.mark.parametrize("setting", [{"NUMBA_BOUNDSCHECK": "1"}, {"MODNET_MACHINE_CODE": "0"}, {"NUMBA_CPU_NAME": "generic"}])
 def test_settings_that_ask_for_other_code_are_heard(installed, cache, setting):
     out, has_numba, why = run(TANH, installed, cache, **setting)
