@@ -505,6 +505,15 @@ def test_magnitudes_count_each_number_in_its_bin():
     np.testing.assert_array_equal(counts, wanted)
 
 
+def test_magnitudes_count_the_numbers_of_a_gradient_that_are_zero():
+    x = X * [1.0, 0.0, 1.0]  # nothing comes to the weights of the second feature
+    norms = Norms(x, Y)
+    fit(Sequential(Linear(3, 5, rng=0), Linear(5, 2, rng=1)), x, Y, MSE(), SGD(1e-9), epochs=1, callbacks=[norms])
+    counts = norms.magnitudes("gradient")[0]
+    assert counts.sum(axis=1).tolist() == [20, 12]
+    assert counts[:, 0].tolist() == [5, 0]
+
+
 def test_whole_numbers_can_be_watched():
     net = Sequential(Embedding(5, 3, rng=0), Flatten(), Linear(6, 2, rng=1))
     labels = np.array([[0, 1], [2, 3], [4, 4]])

@@ -105,7 +105,7 @@ class Dropout(_Noise):
     position of an element in its batch, so the same examples in other batches get other masks.
 
     A Dropout used twice in a network draws a mask for each use, and the network's backward uses both. In a loop by hand over
-    its layers, `backward_delta` of a Dropout used twice answers for the last forward only.
+    its layers, also one in a network's own `forward`, a Dropout used twice answers for its last use only.
 
     Example
     -------

@@ -104,7 +104,7 @@ class Data(Source):
         axes, shape = len(self.lead), (self.n, *output_shape)
         if axes:
             allowed = loss.position_axes(shape) if hasattr(loss, "position_axes") else output_shape
-            if self.lead != tuple(allowed[:axes]) or len(allowed) < axes or self.y.shape[1 : 1 + axes] != self.lead:
+            if not self.lead == tuple(allowed[:axes]) == self.y.shape[1 : 1 + axes]:
                 one = f" or one for each position, {(self.n, *allowed)}" if allowed else ""
                 raise ValueError(f"{self.who}: sample_weight has shape {(self.n, *self.lead)}, expected ({self.n},){one}")
         if getattr(type(loss), "is_compiled", False):

@@ -243,6 +243,11 @@ def parts_that_move(leaf, follower):
     return any(leaf is other and factor for other, factor in zip(follower.leaves, follower.factors))
 
 
+def draws_one_by_one(net):
+    """Whether a network calls its modules in a loop of its own, so that each that draws counts its own forwards."""
+    return isinstance(net, Looped) and any(in_training(leaf) for leaf in leaves_of(net) if isinstance(leaf, Dropout))
+
+
 class EveryBatch(Callback):
     """A look after each step of an optimizer."""
 
@@ -781,8 +786,9 @@ class AnyOrder(RuleBasedStateMachine):
                 self.refuses(net.forward, handle.x)
                 return
             out = net.forward(handle.x)
-            self.close(out, walk.output.array, net, "forward")
-            self.close_state(net, numbers)
+            if not draws_one_by_one(net):
+                self.close(out, walk.output.array, net, "forward")
+                self.close_state(net, numbers)
 
     def close_state(self, net, numbers, looser=10):
         for leaf in leaves_of(net):
@@ -1059,7 +1065,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.allow([leaf for leaf in leaves if parts_that_move(leaf, trial)], "parameter")
         self.allow(leaves, "gradient", "draw", "state", *(["mode"] if fresh else []))
         self.require_attached_to_all(trial)
-        if kink < 1e-3 or not np.isfinite(losses).all() or max(losses) > 1e3 or not moved < 1e3 * shake * (1 + max(losses)):
+        is_smooth = kink > 1e-3 and np.isfinite(losses).all() and max(losses) < 1e3 and moved < 1e3 * shake * (1 + max(losses))
+        if not is_smooth or draws_one_by_one(net):
             if not fresh:
                 self.followers.remove(follower)
             return

@@ -790,3 +790,16 @@ def test_a_mode_that_is_changed_between_forward_and_backward_is_seen_inside_a_cl
     net.forward(x)
     norm.eval()
     np.testing.assert_array_equal(net.backward_delta(x, x), copy.deepcopy(net).backward_delta(x, x))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+def test_arrays_of_other_types_move_as_float64_does(dtype):
+    nets = [Sequential(DictLinear(3, 2)), Sequential(DictLinear(3, 2))]
+    held = nets[0][0]._parameters
+    held.update({name: array.astype(dtype) for name, array in held.items()})
+    x, y = np.random.default_rng(0).normal(size=(8, 3)), np.zeros((8, 2))
+    for net in nets:
+        fit(net, x, y, MSE(), Adam(0.1), epochs=1, batch_size=None)
+    for name, array in nets[1][0]._parameters.items():
+        assert held[name].dtype == dtype
+        np.testing.assert_allclose(held[name].astype(float), array, rtol=2e-3, atol=2e-3)

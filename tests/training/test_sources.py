@@ -143,6 +143,11 @@ def test_what_is_no_batch_is_refused(batches, error, said):
     assert message(error, trained, batches, None).startswith(said)
 
 
+def test_a_mapped_number_is_refused(tmp_path):
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float64, ())
+    assert message(ValueError, trained, x, Y) == "fit: X has shape (), expected (batch, ...) with at least one example"
+
+
 def test_what_batches_have_no_meaning_for_is_refused():
     assert message(ValueError, trained, BATCHES, None, sample_weight=np.ones(50)) == (
         "fit: sample_weight beside an iterable of batches; put weights into each batch: (X, y, weights)"
