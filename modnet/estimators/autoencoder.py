@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,11 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from modnet import hints
 from modnet.estimators.base import Estimator
 from modnet.estimators.building import hidden_sizes, per_layer
-from modnet.inputs import real, short_repr
+from modnet.inputs import real
 from modnet.loss import Loss
 from modnet.losses import MAE, MSE, BCEWithLogits, Huber
 from modnet.modules import GaussianNoise, Sequential
 from modnet.training import predict
-
-_NAMES = ("squared_error", "absolute_error", "huber", "log_loss")
 
 
 class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -212,16 +211,12 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self._code_at = len(first) + len(down)
         return Sequential(*first, *down, *up)
 
-    def _made_loss(self) -> tuple[Loss, float]:
-        if isinstance(self.loss, Loss):
-            return self.loss, 1.0
-        known: dict[str, tuple[Any, float]] = {
+    _such_as = "Huber(delta=0.5)"
+
+    def _losses(self) -> Mapping[str, tuple[type[Loss], float]]:
+        return {
             "squared_error": (MSE, 0.5), "absolute_error": (MAE, 1.0), "huber": (Huber, 1.0), "log_loss": (BCEWithLogits, 1.0)
         }  # fmt: skip
-        if not isinstance(self.loss, str) or self.loss not in known:
-            raise ValueError(f"{self._who}: loss is {short_repr(self.loss)}, expected one of {', '.join(map(repr, _NAMES))}")
-        kind, factor = known[self.loss]
-        return kind(), factor
 
     def _scale_of(self, X: np.ndarray, weights: np.ndarray | None, name: str) -> Any:
         return None if self._is_log else super()._scale_of(X, weights, name)

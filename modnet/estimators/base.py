@@ -33,7 +33,7 @@ from modnet.estimators.settings import check_settings
 from modnet.estimators.stopping import Watch
 from modnet.estimators.views import Views, forget_assigned, take_assigned
 from modnet.hints import Explained
-from modnet.inputs import as_numbers
+from modnet.inputs import as_numbers, short_repr
 from modnet.loss import Loss
 from modnet.modules import BatchNorm, RidgeLinear, Sequential
 from modnet.optim import SGD, Adam, minimize
@@ -48,6 +48,7 @@ _FEW = 20  # examples: the mean and deviation of fewer say little
 class Estimator(Explained, BaseEstimator):
     """A network behind scikit-learn's interface. Subclasses say what the targets and the loss are, and what a score is."""
 
+    loss: Any
     hidden_layer_sizes: Any
     activation: Any
     solver: str
@@ -102,9 +103,12 @@ class Estimator(Explained, BaseEstimator):
         """What the loss takes."""
         raise NotImplementedError
 
-    def _made_loss(self) -> tuple[Loss, float]:
-        """The loss, and the factor on it: scikit-learn's squared error is half of `MSE`."""
+    def _losses(self) -> Mapping[str, tuple[type[Loss], float]]:
+        """Losses by name, and the factor on each: scikit-learn's squared error is half of `MSE`."""
         raise NotImplementedError
+
+    #: A loss object, for those who give what is none.
+    _such_as = ""
 
     def _validation_score(self, scores: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
         """The score of network outputs, higher is better."""
@@ -113,6 +117,27 @@ class Estimator(Explained, BaseEstimator):
     def _strata(self, y: np.ndarray) -> Any:
         """What the validation share is stratified by, or None."""
         return None
+
+    def _made_loss(self) -> tuple[Loss, float]:
+        """The loss that `loss` says, and the factor on it."""
+        if isinstance(self.loss, Loss):
+            return self.loss, 1.0
+        known = self._losses()
+        if not isinstance(self.loss, str) or self.loss not in known:
+            advice = f"; hidden_layer_sizes={self.loss!r} goes by name" if isinstance(self.loss, tuple | list | int) else ""
+            raise ValueError(
+                f"{self._who}: loss is {short_repr(self.loss)}, expected one of {', '.join(map(repr, known))} or a loss such "
+                f"as {self._such_as}{advice}"
+            )
+        kind, factor = known[self.loss]
+        return kind(), factor
+
+    def _loss_and_weights(self, n: int, weights: np.ndarray | None) -> tuple[Loss, np.ndarray | None]:
+        """The loss, and the weights of n examples with the factor on it."""
+        loss, factor = self._made_loss()
+        if factor != 1:
+            weights = np.full(n, factor) if weights is None else weights * factor
+        return loss, weights
 
     def _built(self, n_inputs: int, random: np.random.RandomState) -> Any:
         """A new network."""
@@ -201,9 +226,7 @@ class Estimator(Explained, BaseEstimator):
                 return self._validation_score(out, held_y, held_weights) if np.isfinite(out).all() else float("nan")
 
         size = self._batch_size(len(X))
-        loss, factor = self._made_loss()
-        if factor != 1:
-            weights = np.full(len(X), factor) if weights is None else weights * factor
+        loss, weights = self._loss_and_weights(len(X), weights)
         watch = Watch(self, score, len(X), -(-len(X) // size), self._alpha)
         with _of_one_class() if incremental and (y == y[0]).all() else nullcontext():
             self.history_ = fit(
@@ -234,9 +257,7 @@ class Estimator(Explained, BaseEstimator):
 
     def _fit_whole(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> None:
         """L-BFGS on all examples at once."""
-        loss, factor = self._made_loss()
-        if factor != 1:
-            weights = np.full(len(X), factor) if weights is None else weights * factor
+        loss, weights = self._loss_and_weights(len(X), weights)
         watch = Watch(self, None, len(X), 1, self._alpha)
         share = 1.0 if weights is None else float(weights.mean())
         found = minimize(

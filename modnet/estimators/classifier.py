@@ -18,8 +18,6 @@ from modnet.inputs import short_repr
 from modnet.loss import ClassLoss, Loss
 from modnet.losses import BCE, BCEWithLogits, CrossEntropy, Hinge, MultiMargin
 
-_NAMES = ("log_loss", "hinge")
-
 
 class NetClassifier(ClassifierMixin, Estimator):
     """A network that tells classes apart; a drop-in for scikit-learn's `MLPClassifier`.
@@ -331,18 +329,13 @@ class NetClassifier(ClassifierMixin, Estimator):
         self.n_outputs_ = 1 if one else max(classes, 2) if self._kind == "labels" else classes
         self.out_activation_ = {"labels": "softmax", "rows": "logistic", "sides": "identity"}[self._kind]
 
-    def _made_loss(self) -> tuple[Loss, float]:
+    _such_as = "CrossEntropy(label_smoothing=0.1)"
+
+    def _losses(self) -> Mapping[str, tuple[type[Loss], float]]:
         several = len(self.classes_) > 2 and not self._multilabel
-        if isinstance(self.loss, Loss):
-            return self.loss, 1.0
-        if self.loss == "log_loss":
-            return (CrossEntropy() if several else BCEWithLogits()), 1.0
-        if self.loss == "hinge":
-            return (MultiMargin() if several else Hinge()), 1.0
-        raise ValueError(
-            f"{self._who}: loss is {short_repr(self.loss)}, expected one of {', '.join(map(repr, _NAMES))} or a loss such as "
-            "CrossEntropy(label_smoothing=0.1)"
-        )
+        return {
+            "log_loss": (CrossEntropy if several else BCEWithLogits, 1.0), "hinge": (MultiMargin if several else Hinge, 1.0)
+        }  # fmt: skip
 
     def _targets(self, y: np.ndarray, dtype: Any) -> np.ndarray:
         if self._kind == "labels":
@@ -387,9 +380,8 @@ class NetClassifier(ClassifierMixin, Estimator):
         return y if counts[counts > 0].min() >= 2 and held >= np.count_nonzero(counts) else None
 
     def _has_probabilities(self) -> bool:
-        if self.loss == "hinge" or (isinstance(self.loss, Loss) and not isinstance(self.loss, ClassLoss | BCEWithLogits)):
-            raise AttributeError(f"{self._who}: loss={self.loss!r} gives margins, no probabilities; use decision_function")
-        if isinstance(self.loss, MultiMargin):
+        probable = isinstance(self.loss, ClassLoss | BCEWithLogits) and not isinstance(self.loss, MultiMargin)
+        if self.loss == "hinge" or (isinstance(self.loss, Loss) and not probable):
             raise AttributeError(f"{self._who}: loss={self.loss!r} gives margins, no probabilities; use decision_function")
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,8 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from modnet import hints
 from modnet.estimators.base import Estimator
-from modnet.inputs import short_repr
 from modnet.loss import Loss
 from modnet.losses import MAE, MSE, Huber, Poisson
-
-_NAMES = ("squared_error", "poisson", "absolute_error", "huber")
 
 
 class NetRegressor(RegressorMixin, Estimator):
@@ -161,18 +159,10 @@ class NetRegressor(RegressorMixin, Estimator):
     def _is_log(self) -> bool:
         return self.loss == "poisson" or isinstance(self.loss, Poisson)
 
-    def _made_loss(self) -> tuple[Loss, float]:
-        if isinstance(self.loss, Loss):
-            return self.loss, 1.0
-        known = {"squared_error": (MSE, 0.5), "poisson": (Poisson, 1.0), "absolute_error": (MAE, 1.0), "huber": (Huber, 1.0)}
-        if not isinstance(self.loss, str) or self.loss not in known:
-            advice = f"; hidden_layer_sizes={self.loss!r} goes by name" if isinstance(self.loss, tuple | list | int) else ""
-            raise ValueError(
-                f"{self._who}: loss is {short_repr(self.loss)}, expected one of {', '.join(map(repr, _NAMES))} or a loss "
-                f"such as Huber(delta=0.5){advice}"
-            )
-        kind, factor = known[self.loss]
-        return kind(), factor
+    _such_as = "Huber(delta=0.5)"
+
+    def _losses(self) -> Mapping[str, tuple[type[Loss], float]]:
+        return {"squared_error": (MSE, 0.5), "poisson": (Poisson, 1.0), "absolute_error": (MAE, 1.0), "huber": (Huber, 1.0)}
 
     def _targets(self, y: np.ndarray, dtype: Any) -> np.ndarray:
         return y if self.target_scale_ is None else self.target_scale_.apply(y)
