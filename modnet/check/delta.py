@@ -18,28 +18,13 @@ _SATURATES = (
     "exp of a large number is infinite, and inf / inf or inf * 0 follow: write the derivative in terms of the output, which is "
     "finite: out = self.forward(input), then out * (1 - out) for a sigmoid, 1 - out ** 2 for tanh"
 )
-_SIGNATURE = (
-    "the statement's is given the input: def {0}(self, input, delta); then use it in place of what forward kept in self"
-)
 
 
 def exists(e: Examination) -> Findings:
     """There is one, and it takes what it should."""
-    subject = e.subject
-    if subject.x.dtype.kind != "f":
+    if e.subject.x.dtype.kind != "f":
         skip(e, DELTA, "an integer input has no derivative")
-    name = subject.names[DELTA]
-    if not subject.has(DELTA):
-        yield Finding("not-implemented", "", f"there is no {name}.", f"write {name}(self, input, delta)")
-        raise Judged
-    if not subject.remembers and not subject.takes_input(DELTA):
-        yield Finding(
-            "stateful",
-            "",
-            f"{name} is not given the input, so it can answer only for what was forwarded last.",
-            _SIGNATURE.format(name),
-            line=subject.quote(DELTA, r"self\.\w+"),
-        )
+    yield from forward.there(e, DELTA)
 
 
 def answers(e: Examination) -> Findings:

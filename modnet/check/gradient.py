@@ -20,7 +20,7 @@ from modnet.check.subject import UPDATE, ZERO, Misbehaviour
 def ask(e: Examination) -> Findings:
     """What forward depends on gets a gradient; the answers are kept for the probes that follow."""
     subject, x = e.subject, e.subject.x
-    weights, name = subject.weights(3), subject.names[GRADIENT]
+    weights = subject.weights(3)
     held = subject.parameters(subject.fresh())
     truths = {n: e.ask(GRADIENT, "dL/dparameters", None, 3, n) for n, array in held.items() if array.size}
     # Arrays that forward does not depend on are no parameters, and constants are not meant to learn.
@@ -29,17 +29,7 @@ def ask(e: Examination) -> Findings:
         if subject.has(GRADIENT) and not subject.remembers:
             subject.quietly(GRADIENT)  # a network calls it of every module
         skip(e, GRADIENT, "no parameters" if subject.may_have_parameters else "")
-    if not subject.has(GRADIENT):
-        yield Finding("not-implemented", "", f"there is no {name}.", f"write {name}(self, input, delta)")
-        raise Judged
-    if not subject.remembers and not subject.takes_input(GRADIENT):
-        yield Finding(
-            "stateful",
-            "",
-            f"{name} is not given the input, so it can answer only for what was forwarded last.",
-            f"the statement's is given the input: def {name}(self, input, delta)",
-            line=subject.quote(GRADIENT, r"self\.\w+"),
-        )
+    yield from forward.there(e, GRADIENT)
     first = subject.gradients(x, weights)
     truths = {n: q for n, q in truths.items() if looks_trained(n) or _is_trained(e, n)}
     e.first = first
