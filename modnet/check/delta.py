@@ -76,13 +76,7 @@ def derivative(e: Examination) -> Findings:
             found += geometry.channels_too(e.shapes, DELTA, subject, q)
         elif found and found[0].kind == "scale":
             yield from geometry.but_for_a_factor(e.shapes, DELTA, subject)
-    if not found and any(f.kind == "mutates" for f in _written(e)):
-        return  # what writes into its arguments gives anything
     yield from found or [subject.unexplained(q, subject.names[DELTA])]
-
-
-def _written(e: Examination) -> list[Finding]:
-    return [f for f in forward.writes(e, DELTA) if f is not None]
 
 
 def _right_along(e: Examination, got: np.ndarray) -> bool:

@@ -14,7 +14,7 @@ from modnet.check.forward import Findings
 from modnet.check.plan import FORWARD, GRADIENT, Examination, Judged, Probe, skip
 from modnet.check.question import Question
 from modnet.check.report import Finding
-from modnet.check.subject import UPDATE, ZERO, Misbehaviour
+from modnet.check.subject import ZERO, Misbehaviour
 
 
 def ask(e: Examination) -> Findings:
@@ -31,7 +31,7 @@ def ask(e: Examination) -> Findings:
         skip(e, GRADIENT, "no parameters" if subject.may_have_parameters else "")
     yield from forward.there(e, GRADIENT)
     first = subject.gradients(x, weights)
-    truths = {n: q for n, q in truths.items() if looks_trained(n) or _is_trained(e, n)}
+    truths = {n: q for n, q in truths.items() if looks_trained(n)}
     e.first = first
     for n in truths:
         e.questions[n] = e.ask(GRADIENT, "dL/dparameters", partial(_fitting, e, n, truths[n], truths), 3, n)
@@ -51,21 +51,6 @@ def _lines_for(name: str) -> tuple[str, ...]:
     near = () if "_gradient" in own else (rf"\b\w*(grad\w*{core}|{core}\w*grad|d{core})\w*\s*[-+]?=[^=]",)
     quotes = re.escape(own).replace("'", "['\"]")
     return (*near, rf"\b{quotes}\s*[-+]?=[^=]")
-
-
-def _is_trained(e: Examination, name: str) -> bool:
-    """Whether update_parameters moves it, if every gradient is 1."""
-    subject = e.subject
-    module = subject.fresh()
-    try:
-        subject.zero(module)
-        subject.ask(FORWARD, module, subject.x)
-        subject.ask(GRADIENT, module, subject.x, subject.weights(3))
-        before = subject.parameters(module)[name].copy()
-        subject.invoke(UPDATE, module, [0.1])
-        return not np.array_equal(subject.parameters(module)[name], before)
-    except (Misbehaviour, KeyError):
-        return False
 
 
 def matching(name: str, q: Question, found: dict[str, np.ndarray], taken: Collection[str]) -> np.ndarray | None:
@@ -181,8 +166,6 @@ def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:
             else "the gradient has one number for each parameter; sum over the batch",
             line=q.line,
         )
-    if held is not None and not held.any() and name == "_parameters" and len(e.first) == 1:
-        return Finding("not-implemented", "", f"{GRADIENT} leaves the gradient at zero.", "self._gradient += ...", line=q.line)
     bias = np.abs(q.jacobian - _jacobian_elsewhere(e, name, q)).max(initial=0.0) < 1e-6
     own = (
         "it is added to every row, so its gradient is delta.sum(axis=0)"
