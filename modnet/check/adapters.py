@@ -59,6 +59,8 @@ class Adapted(Subject):
         self.asked = positional(getattr(module, back, None))
         self.evaluating = False
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
+        self.listed = False  # whether these come in one list with the input
+        self.one_row = False  # whether an example is given without an axis for the batch, since it is not taken with one
         self.updates = any(_RATE.match(p.name) for p in self.asked or ())
         self._find_more()
         self.unknown = self._unknown()
@@ -109,7 +111,10 @@ class Adapted(Subject):
         """Arrays for the further inputs of forward: like the first, or as many numbers as a hidden state has."""
         asked = positional(getattr(self.original, self.names[FORWARD], None)) or []
         names = [p.name for p in asked[1:] if p.default is p.empty and not is_mode(p.name) and not _RATE.match(p.name)]
-        if not names or not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
+        if not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
+            return
+        if not names:
+            self._find_list([p.name for p in asked])
             return
         rng, batch = np.random.default_rng(12), self.x.shape[:1]
         widths = [int(v) for n, v in vars(self.original).items() if isinstance(v, int) and re.search("hid|^h$|out", n, re.I)]
@@ -120,7 +125,32 @@ class Adapted(Subject):
             except Misbehaviour:
                 continue
             return
+        if self.x.ndim == 2:  # a recurrent cell of one example, without an axis for the batch
+            for width in widths:
+                self.more = {name: rng.uniform(0.3, 1.3, width) * rng.choice([-1, 1], width) for name in names}
+                try:
+                    out = np.asarray(self._forward(self.copy(), self.x[0].copy()), dtype=float)
+                except (Misbehaviour, TypeError, ValueError):
+                    continue
+                if out.shape == (width,):
+                    self.x, self.one_row = self.x[0], True
+                    return
         self.more = {}
+
+    def _find_list(self, names: list[str]) -> None:
+        """Whether its one input is a list of arrays, as an addition's or a concatenation's."""
+        if not names or not re.search(r"s$|list|inputs", names[0], re.I):
+            return
+        try:
+            self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
+        except Misbehaviour:
+            rng, shape = np.random.default_rng(12), self.x.shape
+            self.more = {f"{names[0]}[1]": rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape)}
+            self.listed = True
+            try:
+                self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
+            except Misbehaviour:
+                self.more, self.listed = {}, False
 
     def is_told(self) -> bool:
         """Whether there is a way to tell it that this is an evaluation."""
@@ -138,6 +168,8 @@ class Adapted(Subject):
 
     def _takes_one(self) -> bool:
         """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
+        if self.one_row:
+            return True
         if self.recipe is not None and self.recipe.dims:
             return self.recipe.single
         if not self.updates or self.x.ndim < 2:
@@ -178,13 +210,18 @@ class Adapted(Subject):
         if operation not in (DELTA, GRADIENT):
             raise Misbehaviour("not-implemented", f"there is no {operation}")
         found = self._backward(module, arrays[-1][0] if self.single else arrays[-1])
+        if self.one_row and np.shape(found[0])[:-1] == (1,):
+            return np.asarray(found[0])  # a row all the same
         return np.asarray(found[0])[None] if self.single and found[0] is not None else found[0]
 
     def _forward(self, module: Any, x: np.ndarray) -> Any:
         before = held_arrays(module, _OUTPUTS)
         name = self.names[FORWARD]
         method = getattr(module, name)
-        given, by_name = [x], dict(getattr(module, "_given_more", {}))
+        given: list[Any] = [x]
+        by_name = dict(getattr(module, "_given_more", {}))
+        if self.listed:
+            given, by_name = [[x, *by_name.values()]], {}
         for p in (positional(method) or [])[1:]:
             if is_mode(p.name):
                 by_name[p.name] = mode_of(p.name, p.default, self.evaluating)

@@ -28,6 +28,7 @@ from modnet.check import means
 from modnet.check.adapters import remembers
 from modnet.check.assembled import examine_assembled, is_assembled
 from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
+from modnet.check.functions import in_columns
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
@@ -129,7 +130,12 @@ def _functions(subject: Loaded, project: Project) -> Report:
     """The report on functions: a pair, a loss, or a loss with its weights."""
     held: Any = subject.cls
     if hasattr(held, "pair"):
-        return examine_pair(*held.pair)
+        report = examine_pair(*held.pair)
+        if in_columns(held.pair[0]):  # of a course whose layers take the mean, unless the loss has
+            alone = sum(f.kind == "scale" and "gradient of" in f.message for f in report.findings) == 1  # of W and b
+            losses = (means.loss_divides(*loss) for loss in _losses(project))
+            means.settle(report, [*losses, False], of_layer=True, mixed=alone)
+        return report
     if hasattr(held, "rule"):
         return examine_rule(held.rule)
     if hasattr(held, "weighted"):

@@ -76,7 +76,9 @@ class _Pair:
             sizes = [int(np.prod(shape[axis:])) for shape in self.shapes]
             parts = np.split(delta, np.cumsum(sizes)[:-1], axis=axis)
         given = [part if part.shape == shape else part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
-        result = call(name, self.functions[1], *(part if part.ndim else float(part) for part in given), self.cache)
+        further = {n: self.fixed[n] for n in _further(self.functions[1], len(given) + 1) if n in self.fixed}
+        deltas = [part if part.ndim else float(part) for part in given]
+        result = call(name, lambda: self.functions[1](*deltas, self.cache, **further))
         if result is None:
             raise Misbehaviour("not-implemented", f"{name} returns None")
         found = list(result) if isinstance(result, tuple | list) else [result]
@@ -96,6 +98,23 @@ class _Pair:
         if len(found) == len(names) and names:
             return None, dict(zip(names, found, strict=True))
         return found[0], dict(zip(names, found[1:], strict=False))
+
+
+def in_columns(forward: Function) -> bool:
+    """Whether a function is named as in a course in which an example is a column: (A, W, b), (A_prev, W, b, activation)."""
+    try:
+        names = list(inspect.signature(forward).parameters)
+    except (TypeError, ValueError):
+        return False
+    return len(names) > 2 and names[0] in ("A", "A_prev") and names[1] == "W"
+
+
+def _further(function: Function, count: int) -> list[str]:
+    """The names of a function's arguments after the first ones."""
+    try:
+        return list(inspect.signature(function).parameters)[count:]
+    except (TypeError, ValueError):
+        return []
 
 
 def _is_numbers(value: Any) -> bool:
@@ -126,6 +145,7 @@ class PairSubject(Subject):
         self.names[FORWARD] = module.functions[0].__name__
         self.names[DELTA] = self.names[GRADIENT] = module.functions[1].__name__
         self.remembers = self.replaces = True
+        self.columns = x.ndim == 2 and in_columns(module.functions[0])
 
     def examine(self) -> None:
         """Look at what it is; pictures have their channels first."""
@@ -349,4 +369,4 @@ def _variants(inputs: Sequence[Any]) -> Iterator[tuple[str, int, str, list[Any]]
                     yield str(key), other, kind, changed
 
 
-__all__ = ["check_backward"]
+__all__ = ["check_backward", "in_columns"]

@@ -109,6 +109,8 @@ def scale(q: Question, operation: str, factor: float, name: str, beside: bool = 
 def _factor_name(subject: Subject, q: Question, factor: float) -> str:
     """A factor in words, if it is one that people write by mistake."""
     batch, features_in, features_out = len(q.x), q.x[0].size, q.out.size // len(q.out) if q.out.ndim else 1
+    if subject.columns:
+        batch, features_in, features_out = features_in, batch, len(q.out)
     names: dict[float, str] = {}
     if batch > 1:
         names |= {1 / batch: f"1/{batch}, one over the size of the batch", batch: f"{batch}, the size of the batch"}
@@ -178,7 +180,7 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         "delta times the derivative of forward, nothing else",
         q.truth * x.ravel()[q.entries],
     )
-    if len(x) > 1 and not subject.batch_statistics and not subject.random:
+    if len(x) > 1 and not (subject.batch_statistics or subject.random or subject.columns):
         changed, changed_delta = x.copy(), delta.copy()
         changed[1:] = changed[1:][::-1] * 0.5 + 0.3
         changed_delta[1:] *= -1.7
@@ -189,7 +191,7 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
                 "the result for one example depends on the other examples of the batch.",
                 "a sum or maximum over one example needs its axis: axis=-1, keepdims=True; else it runs over the batch",
             )
-    if q.whole:
+    if q.whole and not subject.columns:
         yield from _of_jacobian(subject, q)
         if x.ndim > 2 < q.out.ndim:
             yield from _of_positions(q)
@@ -444,8 +446,13 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
             yield Hypothesis(
                 "flipped-kernel", f"{operation} belongs to the window read backwards.", _FLIP, np.flip(shaped, axes)
             )
-    batch = len(q.x)
-    gives = (q.jacobian * q.delta.ravel()).reshape(len(q.entries), batch, -1, q.out.shape[-1] if q.out.ndim else 1).sum(axis=3)
+    # What each window of each example gives: (entries, batch, windows)
+    batch, gives = len(q.x), q.jacobian * q.delta.ravel()
+    if subject.columns:
+        batch = q.out.shape[-1]
+        gives = gives.reshape(len(q.entries), -1, batch).sum(axis=1)[:, :, None]
+    else:
+        gives = gives.reshape(len(q.entries), batch, -1, q.out.shape[-1] if q.out.ndim else 1).sum(axis=3)
     parts: list[tuple[str, np.ndarray]] = []
     if batch > 1:
         parts += [(f"{t} example of the batch", gives[:, b].sum(axis=1)) for b, t in ((-1, "last"), (0, "first"))]

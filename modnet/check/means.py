@@ -88,7 +88,8 @@ def settle(report: Report, others: Iterable[bool | None], of_layer: bool, mixed:
     """
     found = [f for f in report.findings if f.kind == "scale" and _BATCH.search(f.message)]
     less = [f for f in found if "one over" in f.message]
-    found = less if of_layer else [f for f in found if f not in less]
+    of_parameters = [f for f in less if f.message.startswith("the gradient")]  # what goes back is never a mean
+    found = of_parameters if of_layer else [f for f in found if f not in less]
     if not found:
         return
     known = [other for other in others if other is not None]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.evaluation import functions_in_evaluation
-from modnet.check.functions import check_backward
+from modnet.check.functions import check_backward, in_columns
 from modnet.check.report import Report
 
 _ENDS = r"(_(naive|alt|vectorized|fast|simple))?"
@@ -66,6 +66,9 @@ def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
     """Inputs for a function by the names of its arguments: rows, then pictures."""
     names = [p.name for p in inspect.signature(forward).parameters.values() if p.default is p.empty]
     word = forward.__name__.lower()
+    if in_columns(forward):
+        yield from _columns(names)
+        return
     for shape in [(2, 2, 6, 5), (2, 2, 6, 4)] if re.search("conv|pool|spatial", word) else [(4, 3), (2, 4, 3), (3, 2, 4, 4)]:
         rng = np.random.default_rng(0)
 
@@ -95,6 +98,19 @@ def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
             if len(shape) == 2 and "w" in map(str.lower, names):
                 known |= {"w": draw(d) + 2, "W": draw(d) + 2, "b": draw(d)}  # a weight for each number of an example
                 yield [known[name.lower()] for name in names]
+
+
+def _columns(names: list[str]) -> Iterator[list[Any]]:
+    """Inputs with a column an example, three numbers each; with pictures, (examples, height, width, channels)."""
+    rng = np.random.default_rng(0)
+    curves = ("relu", "sigmoid", "tanh") if "activation" in names else ("",)
+    options = {"stride": 1, "pad": 1}
+    for curve in curves:
+        for sizes in (((3, 4), (5, 3), (5, 1)), ((2, 5, 6, 2), (3, 3, 2, 3), (1, 1, 1, 3))):
+            known: dict[str, Any] = {n: rng.normal(size=s) for n, s in zip("AWb", sizes, strict=True)}
+            known |= {"A_prev": known["A"], "activation": curve, "hparameters": options, "hparams": options}
+            if all(name in known for name in names):
+                yield [known[name] for name in names]
 
 
 __all__ = ["examine_pair", "pairs_of"]

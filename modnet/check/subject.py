@@ -205,7 +205,7 @@ class Subject:
     omits: frozenset[str] = frozenset()
     unknown = ""  # arguments of its methods that have no known meaning
     result, of_input = "result", "the input's"
-    coupled = channels_first = convention = undefined = may_couple = False
+    coupled = channels_first = convention = undefined = may_couple = columns = False
     shape_is_defined = may_have_parameters = may_tie = True
     never_infinite = refuses_integers = False
 
