@@ -199,6 +199,50 @@ class TanH(Module, Style):
     assert "no_such_gpu" not in outside.absent
 
 
+def test_in_a_package_a_name_of_python_is_pythons(write):
+    root = write({
+        "net/__init__.py": "",
+        "net/typing.py": "Array = list\n",
+        "net/act.py": f"import numpy as np\nfrom typing import Any\nfrom net.typing import Array\n{BASE}{TANH}",
+    })  # fmt: skip
+    files, _ = load(root)
+    assert [p for file in files.values() for p in file.problems] == []
+    assert files["net/act.py"].names["Array"] is list
+
+
+def test_a_base_does_nothing_itself_and_a_class_that_others_derive_from_may(write):
+    root = write({"m.py": """
+class Activation:
+    def __call__(self, x):
+        pass
+    def backward(self):
+        pass
+
+class Relu(Activation):
+    def __call__(self, x):
+        self.x = x
+        return x * (x > 0)
+    def backward(self):
+        return self.x > 0
+
+class Optimizer:
+    def step(self):
+        pass
+
+class SGD(Optimizer):
+    def step(self):
+        for layer in self.layers:
+            layer.w -= self.lr * layer.dw
+
+class Clipped(SGD):
+    def step(self):
+        super().step()
+"""})  # fmt: skip
+    _, found = load(root)
+    kinds = {name: c.kind for name, c in found.items()}
+    assert kinds == {"Activation": "base", "Relu": "module", "Optimizer": "base", "SGD": "optim", "Clipped": "optim"}
+
+
 def test_a_package_that_imports_what_no_file_defines(write):
     root = write({
         "net/__init__.py": "from .act import Relu, TanH\nfrom .no_file import Linear\n",
