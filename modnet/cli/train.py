@@ -6,6 +6,7 @@ import argparse
 import copy
 import inspect
 import os
+import re
 import sys
 import time
 import warnings
@@ -113,7 +114,11 @@ def train(options: argparse.Namespace) -> int:
             whole = False
             print(f"modnet: the model was not saved: {options.save}: {error.strerror}", file=sys.stderr)
     if untrained is not None:
-        print(f"\n{_why(untrained, parts, scaled, loss, optimizer, options)}")
+        report = _why(untrained, parts, scaled, loss, optimizer, options)
+        print(f"\n{report}")
+        asked = [option for finding in report.findings for option in as_options(getattr(finding, "change", ""))]
+        if asked:
+            print(f"   As options: {' '.join(asked)}")
     total = time.perf_counter() - began
     say(f"\n{count(history.epochs, 'epoch')} in {seconds:.2f} s, {total:.1f} s in all{ending(history)}")
     if options.plot:
@@ -132,6 +137,23 @@ def _plan(n: int, options: argparse.Namespace) -> tuple[int, int]:
     """The size of a batch and the number of epochs, for n examples to train on."""
     size = min(options.batch_size or n, n)
     return size, options.epochs or int(np.clip(-(-_STEPS // -(-n // size)), 30, 1000))
+
+
+_OPTIONS = {
+    r"\bepochs=(\d+)": "--epochs", r"batch_size=(\d+)": "--batch-size", r"patience=(\d+)": "--patience",
+    r"optimizer = (\w+)\(": "--optimizer", r"\blr=([\d.e+-]+)": "--lr", r"momentum=([\d.e+-]+)": "--momentum",
+    r"weight_decay=([\d.e+-]+)": "--weight-decay",
+}  # fmt: skip
+
+
+def as_options(change: str) -> list[str]:
+    """A change, a line of code, as options of this command; nothing if there are none for it."""
+    found = [f"{option} {match[1].lower()}" for pattern, option in _OPTIONS.items() if (match := re.search(pattern, change))]
+    sizes = re.findall(r"Linear\(\d+, (\d+)", change) if change.startswith("net = ") else []
+    if sizes:
+        found.append(f"--layers {' '.join(sizes[:-1])}")
+        found += [f"--activation {name.lower()}" for name in re.findall(r"(\w+)\(\)", change)[:1]]
+    return [*found, "--scale standard"] if "X = (X - X.mean" in change else found
 
 
 def _why(

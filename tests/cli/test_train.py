@@ -12,6 +12,7 @@ from command_lines import QUICK, figures, matrix, run
 
 from modnet import datasets
 from modnet.cli.arguments import activation_names, optimizer_names
+from modnet.cli.train import as_options
 
 SECONDS = re.compile(r"\d+\.\d+ s\b")
 
@@ -195,12 +196,30 @@ def test_ctrl_c_before_training_is_one_line(capsys, monkeypatch):
     assert run(capsys, "train", "xor") == (130, "", "\nmodnet: interrupted\n")
 
 
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        ("epochs=150", "--epochs 150"),
+        ("X = (X - X.mean(axis=0)) / X.std(axis=0)", "--scale standard"),
+        ("net = Sequential(Linear(4, 32), ReLU(), Linear(32, 3))", "--layers 32 --activation relu"),
+        ("optimizer = SGD(lr=0.01, momentum=0.9)", "--optimizer sgd --lr 0.01 --momentum 0.9"),
+        ("patience=10", "--patience 10"),
+        ("y = (y - y.mean(axis=0)) / y.std(axis=0)", ""),
+    ],
+)
+def test_a_change_is_said_as_options_of_the_command_too(change, options):
+    assert " ".join(as_options(change)) == options
+
+
 def test_why_names_the_change_that_cures(capsys):
     line = ("train", "iris", "--optimizer", "sgd", "--lr", "0.00001", "--epochs", "30", "--seed", "1")
     status, out, _ = run(capsys, *line, "--why")
     assert status == 0
     assert "1. Sequential: rate-too-small" in out
     assert re.search(r"Change: optimizer = SGD\(lr=0\.\d+\)", out)
+    option = re.search(r"As options: (--optimizer sgd --lr 0\.\d+)\n", out)[1]
+    assert float(re.search(r"accuracy on held-out data ([\d.]+) as it is", out)[1]) < 0.8
+    assert "all right" in run(capsys, *line[:2], *option.split(), *line[6:], "--why")[1]
     plain = run(capsys, *line)[1]
     assert figures(plain) == figures(out)  # the training itself is the same
     assert "rate-too-small" not in plain
