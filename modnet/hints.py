@@ -18,39 +18,32 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+
+
+def _each(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table by name, of one in which names parted by blanks are told the same."""
+    return {name: told for names, told in table.items() for name in names.split()}
+
+
 #: Arguments that other libraries' fit has.
-FIT = {
-    "learning_rate": "the rate belongs to the optimizer: optimizer=Adam(lr=0.01)",
-    "lr": "the rate belongs to the optimizer: optimizer=Adam(lr=0.01)",
-    "learning_rate_init": "the rate belongs to the optimizer: optimizer=Adam(lr=0.01)",
+FIT = _each({
+    "learning_rate lr learning_rate_init": "the rate belongs to the optimizer: optimizer=Adam(lr=0.01)",
     "momentum": "momentum belongs to the optimizer: optimizer=SGD(0.01, momentum=0.9)",
     "weight_decay": "it belongs to the optimizer: optimizer=AdamW(weight_decay=0.01)",
     "alpha": "the penalty on weights belongs to the optimizer: optimizer=AdamW(weight_decay=0.01)",
     "verbose": "progress=True draws a bar, progress=False none",
-    "validation_split": "write validation=0.2",
-    "validation_fraction": "write validation=0.2",
+    "validation_split validation_fraction val": "write validation=0.2",
     "validation_data": "write validation=(X_validation, y_validation)",
     "early_stopping": "write validation=0.2, patience=10",
     "n_iter_no_change": "write patience=10, with validation=0.2",
-    "max_iter": "write epochs=100",
-    "n_epochs": "write epochs=100",
-    "iterations": "write epochs=100",
-    "n_iter": "write epochs=100",
-    "bs": "write batch_size=32",
-    "val": "write validation=0.2",
-    "loss_function": "write loss=CrossEntropy()",
+    "max_iter n_epochs iterations n_iter num_epochs nb_epoch max_epochs": "write epochs=100",
+    "bs batchsize": "write batch_size=32",
+    "loss_function criterion loss_fn": "write loss=CrossEntropy()",
     "model": "the network comes first: fit(net, X, y, loss=..., optimizer=...)",
     "x": "write X, or give the data by place: fit(net, X, y, loss=..., optimizer=...)",
     "X_train": "give the data by place: fit(net, X, y, loss=..., optimizer=...)",
-    "num_epochs": "write epochs=100",
-    "nb_epoch": "write epochs=100",
-    "max_epochs": "write epochs=100",
-    "batchsize": "write batch_size=32",
     "class_weight": "write sample_weight=modnet.balanced_weights(y), or sample_weight=np.array([1.0, 5.0])[y]",
-    "random_state": "write rng=0",
-    "seed": "write rng=0",
-    "criterion": "write loss=CrossEntropy()",
-    "loss_fn": "write loss=CrossEntropy()",
+    "random_state seed": "write rng=0",
     "optim": "write optimizer=Adam()",
     "scheduler": "a schedule is the optimizer's lr: optimizer=SGD(CosineDecay(0.1, over=100))",
     "callback": "write callbacks=[callback]",
@@ -58,7 +51,7 @@ FIT = {
     "steps_per_epoch": "an epoch is one pass over the data; leave it out",
     "device": "everything runs on the processor; leave it out",
     "workers": "leave it out; X may be an iterable that reads ahead",
-}  # fmt: skip
+})
 
 #: Arguments that other libraries' networks, losses and files are called with.
 CALL = {
@@ -110,17 +103,14 @@ ESTIMATOR_FIT = {
 }  # fmt: skip
 
 #: Methods that other libraries' networks have.
-MODULE = {
+MODULE = _each({
     "fit": "train with modnet.fit(net, X, y, loss=..., optimizer=...)",
     "predict": "write modnet.predict(net, X)",
     "predict_proba": "write Softmax().forward(modnet.predict(net, X)), or use modnet.estimators.NetClassifier",
-    "score": "write modnet.evaluate(net, X, y, loss=..., metrics=['accuracy'])",
-    "evaluate": "write modnet.evaluate(net, X, y, loss=..., metrics=['accuracy'])",
+    "score evaluate": "write modnet.evaluate(net, X, y, loss=..., metrics=['accuracy'])",
     "compile": "there is nothing to compile; give the loss and the optimizer to modnet.fit",
-    "save": "write modnet.save(net, path)",
-    "save_weights": "write modnet.save(net, path)",
-    "load_weights": "write net = modnet.load(path)",
-    "load": "write net = modnet.load(path)",
+    "save save_weights": "write modnet.save(net, path)",
+    "load_weights load": "write net = modnet.load(path)",
     "get_weights": "net.state_dict() has the arrays by name",
     "set_weights": "write net.load_state_dict(arrays), or net[0].weight[:] = array",
     "add": "write net.append(module)",
@@ -129,16 +119,11 @@ MODULE = {
     "cpu": "everything runs on the processor already; leave it out",
     "double": "write net.astype('float64')",
     "half": "float32 is the smallest type: net.astype('float32')",
-    "layers": "the modules are the network's items: net[0], list(net)",
-    "modules": "the modules are the network's items: net[0], list(net)",
-    "children": "the modules are the network's items: net[0], list(net)",
-    "count_params": "write net.parameters.size",
-    "num_parameters": "write net.parameters.size",
-    "grad": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
-    "gradients": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
+    "layers modules children": "the modules are the network's items: net[0], list(net)",
+    "count_params num_parameters": "write net.parameters.size",
+    "grad gradients": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
     "weights": "write net.parameters, all of them in one vector, or net[0].weight",
-    "W": "write weight",
-    "kernel": "write weight",
+    "W kernel": "write weight",
     "b": "write bias",
     "zero_gradients": "write net.zero_grad()",
     "apply": "write for module in net.leaves(): ...",
@@ -148,21 +133,18 @@ MODULE = {
     "register_parameter": "declare it: weight = Parameter(\"features\"), or keep the array as _parameters",
     "freeze": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
     "reset_parameters": "make the network anew, with rng=0 in its modules",
-    "requires_grad_": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
-    "trainable": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
-    "requires_grad": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
-}  # fmt: skip
+    "requires_grad_ trainable requires_grad": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
+})
 
 #: Methods that other libraries' optimizers have.
-OPTIMIZER = {
+OPTIMIZER = _each({
     "zero_grad": "gradients belong to the network: net.zero_grad()",
     "minimize": "write modnet.optim.minimize(net, loss, X, y)",
     "param_groups": "write optimizer.lr = 0.01; rates of single modules go to optimizer.attach(net, rates={0: 0.1})",
     "add_param_group": "rates of single modules go to optimizer.attach(net, rates={0: 0.1})",
     "learning_rate": "write optimizer.lr",
-    "apply_gradients": "write optimizer.step(), after optimizer.attach(net)",
-    "update": "write optimizer.step(), after optimizer.attach(net)",
-}  # fmt: skip
+    "apply_gradients update": "write optimizer.step(), after optimizer.attach(net)",
+})
 
 #: What other libraries' records of a training have.
 HISTORY = {
@@ -174,12 +156,11 @@ HISTORY = {
 }  # fmt: skip
 
 #: Arguments that other libraries' classes are made with: the same here, the first that a class has; or what to do without any.
-ARGUMENTS: dict[str, tuple[tuple[str, ...], str]] = {
+ARGUMENTS: dict[str, tuple[tuple[str, ...], str]] = _each({
     "learning_rate": (("lr",), ""),
     "lr": (("learning_rate_init",), ""),
     "eta": (("lr", "learning_rate_init"), ""),
-    "params": ((), "the network comes later: fit(net, X, y, loss, optimizer), or optimizer.attach(net)"),
-    "parameters": ((), "the network comes later: fit(net, X, y, loss, optimizer), or optimizer.attach(net)"),
+    "params parameters": ((), "the network comes later: fit(net, X, y, loss, optimizer), or optimizer.attach(net)"),
     "betas": (("beta1",), "write beta1=0.9, beta2=0.999"),
     "beta_1": (("beta1",), ""),
     "beta_2": (("beta2",), ""),
@@ -187,73 +168,54 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], str]] = {
     "rho": (("alpha",), ""),
     "decay": (("weight_decay",), ""),
     "clipnorm": (("clip_norm",), ""),
-    "amsgrad": ((), "leave it out"),
-    "foreach": ((), "leave it out"),
+    "amsgrad foreach inplace": ((), "leave it out"),
     "step_size": (("every",), ""),
     "gamma": (("factor",), ""),
     "T_max": (("over",), ""),
     "optimizer": ((), "a schedule is the lr of an optimizer: SGD(StepDecay(0.1, every=10, factor=0.5))"),
-    "kernel_size": (("k_size",), ""),
-    "pool_size": (("k_size",), ""),
-    "size": (("k_size",), ""),
+    "kernel_size pool_size size": (("k_size",), ""),
     "in_channels": (("chan_in", "in_features"), ""),
     "out_channels": (("chan_out", "out_features"), ""),
     "filters": (("chan_out",), ""),
     "strides": (("stride",), ""),
     "dilation": ((), "windows have no dilation"),
     "groups": ((), "windows read all channels; leave it out"),
-    "num_features": (("features",), ""),
-    "normalized_shape": (("features",), ""),
+    "num_features normalized_shape embedding_dim": (("features",), ""),
     "num_embeddings": (("count",), ""),
-    "embedding_dim": (("features",), ""),
     "input_dim": (("in_features", "count"), ""),
     "output_dim": (("out_features", "features"), ""),
-    "input_size": (("in_features",), ""),
-    "output_size": (("out_features",), ""),
-    "n_in": (("in_features",), ""),
-    "n_out": (("out_features",), ""),
+    "input_size n_in": (("in_features",), ""),
+    "output_size n_out": (("out_features",), ""),
     "units": (("out_features",), "write Linear(in_features, out_features)"),
     "use_bias": (("bias",), ""),
     "activation": ((), "an activation is a module of its own: Sequential(Linear(4, 8), ReLU())"),
-    "kernel_initializer": (("init",), ""),
-    "weight_init": (("init",), ""),
+    "kernel_initializer weight_init": (("init",), ""),
     "input_shape": ((), "leave it out: the sizes of a module are its own arguments"),
-    "rate": (("p",), ""),
-    "prob": (("p",), ""),
-    "stddev": (("sigma",), ""),
-    "std": (("sigma",), ""),
-    "negative_slope": (("slope",), ""),
-    "alpha": (("slope",), ""),
-    "dim": ((), "it is the last axis; leave it out"),
-    "axis": ((), "it is the last axis; leave it out"),
+    "rate prob": (("p",), ""),
+    "stddev std": (("sigma",), ""),
+    "negative_slope alpha": (("slope",), ""),
+    "dim axis": ((), "it is the last axis; leave it out"),
     "num_parameters": ((), "it has one; leave it out"),
-    "inplace": ((), "leave it out"),
     "momentum": ((), "momentum belongs to SGD and RMSprop"),
     "dtype": ((), "write net.astype('float32')"),
     "device": ((), "everything runs on the processor; leave it out"),
     "name": ((), "leave it out: modules are named by their places"),
     "trainable": ((), "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})"),
-    "reduction": ((), "loss.forward gives the loss of each example, loss(y, yhat) their mean"),
-    "size_average": ((), "loss.forward gives the loss of each example, loss(y, yhat) their mean"),
-    "weight": ((), "write fit(..., sample_weight=np.array([1.0, 5.0])[y])"),
+    "reduction size_average": ((), "loss.forward gives the loss of each example, loss(y, yhat) their mean"),
+    "weight pos_weight": ((), "write fit(..., sample_weight=np.array([1.0, 5.0])[y])"),
     "class_weight": ((), "write fit(..., sample_weight=modnet.balanced_weights(y))"),
-    "pos_weight": ((), "write fit(..., sample_weight=np.array([1.0, 5.0])[y])"),
     "from_logits": ((), "CrossEntropy and BCEWithLogits take logits, BCE probabilities, NLL their logarithms"),
     "seed": (("rng", "random_state"), ""),
     "random_state": (("rng",), ""),
     "rng": (("random_state",), ""),
-    "epochs": (("max_iter",), ""),
-    "n_epochs": (("max_iter",), ""),
-    "hidden_layers": (("hidden_layer_sizes",), ""),
-    "hidden": (("hidden_layer_sizes",), ""),
-    "layers": (("hidden_layer_sizes",), ""),
+    "epochs n_epochs": (("max_iter",), ""),
+    "hidden_layers hidden layers": (("hidden_layer_sizes",), ""),
     "patience": (("n_iter_no_change",), "write fit(..., validation=0.2, patience=10)"),
-    "validation_split": (("validation_fraction",), ""),
-    "validation": (("validation_fraction",), ""),
+    "validation_split validation": (("validation_fraction",), ""),
     "progress": (("verbose",), ""),
     "dropout_rate": (("dropout",), ""),
     "weight_decay": (("alpha",), "it belongs to the optimizer: AdamW(weight_decay=0.01)"),
-}
+})
 
 #: Metrics of other libraries, and how they are called here.
 METRICS = {
@@ -291,23 +253,16 @@ NAMES = {
 }  # fmt: skip
 
 #: Names of other libraries for which there is nothing of the kind here, and what to do.
-ADVICE = {
+ADVICE = _each({
     "EarlyStopping": "write fit(..., validation=0.2, patience=10)",
     "ModelCheckpoint": "write fit(..., checkpoint=path)",
-    "LearningRateScheduler": "a schedule is the optimizer's lr: SGD(CosineDecay(0.1, over=100))",
-    "lr_scheduler": "a schedule is the optimizer's lr: SGD(CosineDecay(0.1, over=100))",
-    "schedulers": "a schedule is the optimizer's lr: SGD(CosineDecay(0.1, over=100))",
+    "LearningRateScheduler lr_scheduler schedulers": "a schedule is the optimizer's lr: SGD(CosineDecay(0.1, over=100))",
     "callbacks": "a callback is a function of the training: fit(..., callbacks=[function])",
-    "no_grad": "there is no graph to leave out: call modnet.predict(net, X)",
-    "inference_mode": "there is no graph to leave out: call modnet.predict(net, X)",
-    "tensor": "everything takes numpy's arrays: np.array(...)",
-    "Tensor": "everything takes numpy's arrays: np.array(...)",
+    "no_grad inference_mode": "there is no graph to leave out: call modnet.predict(net, X)",
+    "tensor Tensor": "everything takes numpy's arrays: np.array(...)",
     "from_numpy": "everything takes numpy's arrays; leave it out",
-    "manual_seed": "give rng=0 to each module that draws, and to fit",
-    "set_seed": "give rng=0 to each module that draws, and to fit",
-    "seed": "give rng=0 to each module that draws, and to fit",
-    "device": "everything runs on the processor; leave it out",
-    "cuda": "everything runs on the processor; leave it out",
+    "manual_seed set_seed seed": "give rng=0 to each module that draws, and to fit",
+    "device cuda": "everything runs on the processor; leave it out",
     "nn": "modules and losses are modnet.Linear, modnet.CrossEntropy and so on",
     "layers": "modules are modnet.Linear, modnet.Conv2D and so on",
     "models": "a network is modnet.Sequential(...)",
@@ -326,18 +281,14 @@ ADVICE = {
     "set_default_dtype": "write net.astype('float32')",
     "optimizers": "optimizers are modnet.optim.Adam and so on",
     "functional": "each function is a module: modnet.ReLU().forward(X)",
-    "DataLoader": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
-    "Dataset": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
-    "TensorDataset": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
-    "Input": "leave it out: the sizes of a module are its own arguments",
-    "InputLayer": "leave it out: the sizes of a module are its own arguments",
+    "DataLoader Dataset TensorDataset": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
+    "Input InputLayer": "leave it out: the sizes of a module are its own arguments",
     "Activation": "each activation is a module: modnet.ReLU()",
     "train": "train with modnet.fit(net, X, y, loss=..., optimizer=...)",
     "compile": "there is nothing to compile; give the loss and the optimizer to modnet.fit",
-    "to_categorical": "CrossEntropy takes labels as they are; np.eye(3)[y] has a column for each",
-    "one_hot": "CrossEntropy takes labels as they are; np.eye(3)[y] has a column for each",
+    "to_categorical one_hot": "CrossEntropy takes labels as they are; np.eye(3)[y] has a column for each",
     "accuracy_score": "write modnet.evaluate(net, X, y, loss=..., metrics=['accuracy'])",
-}  # fmt: skip
+})
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------

@@ -48,6 +48,15 @@ def as_targets(value: Any, who: Any, name: str = "y") -> np.ndarray:
     return array if all_text(array) is not None else _require_numbers(array, value, who, name)
 
 
+def targets_of(y: Any, n: int, who: str) -> np.ndarray:
+    """y as an array with a value for each of n examples."""
+    found: np.ndarray = np.asarray(None) if y is None else as_targets(y, who)
+    if found.ndim == 0 or len(found) != n:
+        came = f"has {len(found)}" if found.ndim else "is None" if y is None else "is a single value"
+        raise ValueError(f"{who}: X has {n} examples but y {came}; y needs one value per example")
+    return found
+
+
 def as_weights(
     value: Any, count: int, who: Any, name: str = "sample_weight", by_position: bool = False, some: bool = True
 ) -> np.ndarray:

@@ -41,7 +41,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet import hints
-from modnet.inputs import all_text, as_batch, as_targets
+from modnet.inputs import all_text, as_batch, as_targets, short_repr
 from modnet.kernels import flat, in_rows
 from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss_at_once, enter_loss_backward
 from modnet.kernels.declare import Declares, Setting, Shape
@@ -246,16 +246,21 @@ def _take(loss: Any, operation: Operation, y: Any, yhat: Any) -> tuple[np.ndarra
     return prediction, target, z, operation.addresses[type(loss), prediction.dtype.char]
 
 
-def _forward(operation: Operation) -> Any:
-    def forward(self: Any, y: Any, yhat: Any, **given: Any) -> np.ndarray:
-        if given:
-            hints.refuse(self, "forward", given)
-        prediction, target, z, address = _take(self, operation, y, yhat)
-        out = np.empty(len(prediction), prediction.dtype)
-        enter_loss.call(address, target, prediction, out, z.address, self._settings()[1])
-        return out
+def _for_each_example(enter: Any) -> Any:
+    """What is called as `forward`, and as `hits`: a number for each example."""
 
-    return forward
+    def of(operation: Operation) -> Any:
+        def numbers(self: Any, y: Any, yhat: Any, **given: Any) -> np.ndarray:
+            if given:
+                hints.refuse(self, operation.name, given)
+            prediction, target, z, address = _take(self, operation, y, yhat)
+            out = np.empty(len(prediction), prediction.dtype)
+            enter.call(address, target, prediction, out, z.address, self._settings()[1])
+            return out
+
+        return numbers
+
+    return of
 
 
 def _backward(operation: Operation) -> Any:
@@ -266,16 +271,6 @@ def _backward(operation: Operation) -> Any:
         return delta if prediction is yhat else delta.reshape(np.shape(yhat))
 
     return backward
-
-
-def _hits(operation: Operation) -> Any:
-    def hits(self: Any, y: Any, yhat: Any) -> np.ndarray:
-        prediction, target, z, address = _take(self, operation, y, yhat)
-        out = np.empty(len(prediction), prediction.dtype)
-        enter_hits.call(address, target, prediction, out, z.address, self._settings()[1])
-        return out
-
-    return hits
 
 
 def _at_once(operation: Operation) -> Any:
@@ -302,11 +297,19 @@ def _newest(kind: type, name: str, others: tuple[str, ...]) -> Operation | None:
 
 
 Loss.kinds = {  # type: ignore[attr-defined]
-    "forward": Kind("loss_forward", _forward, Loss.forward),
+    "forward": Kind("loss_forward", _for_each_example(enter_loss), Loss.forward),
     "backward": Kind("loss_backward", _backward, Loss.backward),
-    "hits": Kind("hits", _hits, Loss.hits),
+    "hits": Kind("hits", _for_each_example(enter_hits), Loss.hits),
     "at_once": Kind("loss_at_once", _at_once, Loss.at_once),
 }
+
+
+def require_loss(loss: Any, who: str) -> None:
+    """TypeError unless it is a loss."""
+    if isinstance(loss, type) or not (callable(getattr(loss, "forward", None)) and callable(getattr(loss, "backward", None))):
+        name = loss.__name__ if isinstance(loss, type) else short_repr(loss)
+        such = hints.such_as(loss, "modnet.losses", "", "CrossEntropy()")
+        raise TypeError(f"{who}: loss is {name}, expected a loss object such as {such}")
 
 
 def require_probabilities(loss: Any, yhat: np.ndarray, advice: str) -> None:

@@ -10,6 +10,7 @@ on arrays with names. It declares its numbers, `Parameter`, `State`, `Setting` a
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from math import prod
 from typing import Any, cast
@@ -17,11 +18,12 @@ from typing import Any, cast
 import numpy as np
 
 from modnet import hints
+from modnet.engine.foreign import Foreign
 from modnet.engine.modes import inside
 from modnet.engine.program import Binding
 from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out
-from modnet.inputs import FLOATS, as_batch, as_step, float_type, whole
+from modnet.inputs import FLOATS, as_batch, as_step, float_type, short_repr, whole
 from modnet.kernels.compiled import enter_backward, enter_forward, enter_gradient
 from modnet.kernels.declare import Declares, Parameter, Setting, Shape, ShapeError, Shared, Size, State, require_bool
 from modnet.kernels.operation import Kind, Operation, is_compiled, operation
@@ -184,7 +186,7 @@ class Module(hints.Explained, Declares):
 
     @property
     def parameters(self) -> Any:
-        """The parameters, flat for a module of the library: a view that can be written to."""
+        """The parameters, flat for a module or a network of the library's modules: a view that can be written to."""
         return self._parameters if not has_storage(self) else self.block("parameters")
 
     @property
@@ -209,12 +211,15 @@ class Module(hints.Explained, Declares):
     @hints.explained(hints.CALL)
     def load_state_dict(self, arrays: Any) -> Any:
         """Take the arrays that `state_dict` of a module built alike gave: all or, on an error, none. Returns the module."""
-        load_state_arrays(self, arrays, type(self).__name__ if hasattr(self, "wire") else str(self))
+        load_state_arrays(self, arrays, Foreign.name_of(self))
         return self
 
     def train(self, mode: bool = True) -> Module:
-        """Training mode: noise is drawn, batch statistics are used. Returns the module. ``train(False)`` is `eval`."""
-        if not require_bool(mode, str(self), "train's mode"):
+        """Training mode: noise is drawn, batch statistics are used. Returns the module. ``train(False)`` is `eval`.
+
+        A network's reaches every module in it, at every depth, and so does its `eval`.
+        """
+        if not require_bool(mode, Foreign.name_of(self), "train's mode"):
             return self.eval()
         self.training = True
         self._put_into_evaluation = False
@@ -233,7 +238,9 @@ class Module(hints.Explained, Declares):
         return hints.missing_attribute(self, name, hints.MODULE)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        """The constructor's call, as far as its arguments are settings."""
+        names = [name for name in inspect.signature(type(self)).parameters if name in type(self).layout.settings]
+        return f"{type(self).__name__}({', '.join(f'{getattr(self, name):g}' for name in names)})"
 
     # What a module of the library says of itself.
 
@@ -384,6 +391,20 @@ class Module(hints.Explained, Declares):
             for name in ("parameters", "gradient", "state", "settings"):
                 getattr(self._storage, name)[:] = kept[name]
             self._storage.draws[: 1 + self.counts.draws] = kept["draws"][: 1 + self.counts.draws]
+
+
+def require_net(net: Any, who: str) -> None:
+    """TypeError unless it is a network, or a single module."""
+    if isinstance(net, type) or not callable(getattr(net, "forward", None)):
+        name = net.__name__ if isinstance(net, type) else short_repr(net)
+        raise TypeError(f"{who}: net is {name}, expected a network such as Sequential(...)")
+
+
+def with_drawn_parameters(examples: list[Any]) -> list[Any]:
+    """Examples whose parameters are drawn: with a weight of one and a bias of zero, errors in either would not show."""
+    for i, (module, _) in enumerate(examples):
+        module.parameters[:] = np.random.default_rng(i).normal(size=module.parameters.size)
+    return examples
 
 
 #: The three operations of the contract.

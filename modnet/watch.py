@@ -19,8 +19,8 @@ from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Value, is_ours, is_wired
 from modnet.engine.snapshot import Kept
-from modnet.inputs import as_batch, short_repr, whole
-from modnet.module import ShapeError
+from modnet.inputs import as_batch, whole
+from modnet.module import require_net
 from modnet.modules.container import Container, require_shared
 from modnet.training import Callback, Training
 from modnet.training.data import element_type
@@ -380,9 +380,7 @@ class _Walk:
     """
 
     def __init__(self, net: Any, X: Any, who: str) -> None:
-        if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-            name = net.__name__ if isinstance(net, type) else short_repr(net)
-            raise TypeError(f"{who}: net is {name}, expected a network such as Sequential(...)")
+        require_net(net, who)
         self.net, self.who = net, who
         self.has_program = is_wired(net) or is_ours(net)
         self.x = as_batch(X, element_type(net), who, "X")
@@ -390,11 +388,7 @@ class _Walk:
             value = Value(0, self.x.shape[1:])
             self.stops = [_Stop("[0]", net, value, value, -1, 0, True)]
             return
-        try:
-            program = run.program_of(net, self.x.shape[1:], self.x.dtype, len(self.x))
-        except ShapeError as error:
-            error.batch = len(self.x)
-            raise error from None
+        program = run.program_for(net, self.x)
         self.matrix = self.x.reshape(len(self.x), -1)
         run.refuse(program, self.matrix, len(self.x))
         self.program, self.workspace = program, run.Workspace(program, len(self.x))

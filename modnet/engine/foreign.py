@@ -213,7 +213,7 @@ class Foreign:
             elif isinstance(value, dict | list):
                 then = copy.copy(value)
                 if isinstance(then, dict) and "_storage" in then:
-                    then = {name: item for name, item in then.items() if name not in _OF_LIBRARY}
+                    then = {name: item for name, item in then.items() if name not in BOOKKEEPING}
                 kept.append((value, then))
                 for item in list(then.values() if isinstance(then, dict) else then):
                     visit(item)
@@ -243,7 +243,7 @@ class Foreign:
             elif isinstance(target, np.random.BitGenerator):
                 target.state = value
             else:
-                for key in [k for k in target if k not in value and not ("_storage" in target and k in _OF_LIBRARY)]:
+                for key in [k for k in target if k not in value and not ("_storage" in target and k in BOOKKEEPING)]:
                     del target[key]
                 target.update(value)
 
@@ -258,9 +258,9 @@ class Foreign:
 
 
 #: Attributes by which the library's own modules and containers know where their numbers lie.
-_OF_LIBRARY = {
+BOOKKEEPING = {
     "_storage", "_at", "_arrays", "_bound", "_programs", "counts", "_modules", "_part_of", "_version", "_last", "_range",
-    "_strangers",
+    "_strangers", "_recent", "_element", "_own_gradient",
 }  # fmt: skip
 
 

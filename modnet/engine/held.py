@@ -13,16 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from modnet.engine.foreign import Foreign
+from modnet.engine.foreign import BOOKKEEPING, Foreign
 from modnet.engine.modes import modes_of, restore_kept_modes
 from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import has_storage
 
-#: Attributes by which the library's modules and containers know where their numbers lie, and modes, which have their own place.
-BOOKKEEPING = {
-    "_storage", "_at", "_arrays", "_bound", "_programs", "counts", "_modules", "_part_of", "_version", "_last", "_range",
-    "_strangers", "_recent", "_element", "_own_gradient", "_training", "training", "_put_into_evaluation",
-}  # fmt: skip
+#: What attributes of the library's modules and containers have a place of their own: where numbers lie, and modes.
+_KEPT_APART = BOOKKEEPING | {"_training", "training", "_put_into_evaluation"}
 
 _NOTHING: Any = object()
 _GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
@@ -97,7 +94,7 @@ def attributes(thing: Any) -> dict[str, Any]:
                 found[name] = getattr(thing, name)
     found.pop("_gradient", None)
     if has_storage(thing) or hasattr(thing, "wire"):
-        return {name: value for name, value in found.items() if name not in BOOKKEEPING and not _is_declared(thing, name)}
+        return {name: value for name, value in found.items() if name not in _KEPT_APART and not _is_declared(thing, name)}
     return found
 
 
@@ -206,7 +203,7 @@ def _is_taken(thing: Any, name: str) -> bool:
     """Whether a name is a method of an object, or the library's."""
     found = inspect.getattr_static(type(thing), name, None)
     slot = inspect.ismemberdescriptor(found)
-    ours = (has_storage(thing) or hasattr(thing, "wire")) and name in BOOKKEEPING
+    ours = (has_storage(thing) or hasattr(thing, "wire")) and name in _KEPT_APART
     return ours or name == "_gradient" or name[:2] == "__" or ((callable(found) or _is_declared(thing, name)) and not slot)
 
 

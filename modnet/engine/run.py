@@ -20,6 +20,7 @@ from modnet.engine.modes import inside, modes_of, restore_modes
 from modnet.engine.program import Program, Row
 from modnet.engine.storage import Storage
 from modnet.engine.walk import WALK, is_remembered, remember, rows_backward, rows_forward, walk_backward, walk_forward
+from modnet.kernels.declare import ShapeError
 from modnet.kernels.memory import aligned
 from modnet.kernels.threads import FEW, has_choice, threads_for
 
@@ -300,6 +301,15 @@ def program_of(net: Any, input_shape: tuple[int, ...], dtype: Any, batch: int = 
     return made
 
 
+def program_for(net: Any, x: np.ndarray, size: int | None = None) -> Program:
+    """The program for an input (batch, ...), which may come in batches of this size. A `ShapeError` tells the whole shape."""
+    try:
+        return program_of(net, x.shape[1:], x.dtype, min(size or len(x), len(x)))
+    except ShapeError as error:
+        error.batch = len(x)
+        raise error from None
+
+
 def last_draw(program: Program, workspace: Workspace) -> int:
     """The draw that repeats the last forward of the network, or 0 in evaluation.
 
@@ -380,11 +390,8 @@ def call_backward(net: Any, program: Program, x: np.ndarray, delta: np.ndarray, 
             workspace.batch = 0
     if gradient:
         storage = program.storage
-        if not storage.lock.acquire(False):
-            raise storage.busy(program.root)
+        storage.take(program.root, program.version)
         try:
-            if storage.version != program.version:  # another thread has just moved the numbers elsewhere
-                raise storage.busy(program.root)
             dx = backward(program, workspace, x, delta, draw, gradient, wants_dx)
         finally:
             storage.lock.release()

@@ -103,7 +103,7 @@ class Storage:
             _most.reset(token)
 
     def _new_locks(self) -> None:
-        #: Held by the thread that writes. Whoever cannot take it raises `busy`.
+        #: Held by the thread that writes: see `take`.
         self.lock, self._counting = threading.RLock(), threading.Lock()
         # Two forwards in training take turns if they move the same statistics. One may hold a class that begins another.
         self.moving_statistics = threading.RLock()
@@ -152,9 +152,13 @@ class Storage:
         """
         return _Writing(self, who, self.version if version is None else version)
 
-    def busy(self, who: Any) -> RuntimeError:
-        """What a second writer is told."""
-        return RuntimeError(
+    def take(self, who: Any, version: int) -> None:
+        """What `writing` begins with, for a call that lasts a few microseconds: `lock.release` gives it back."""
+        if self.lock.acquire(False):
+            if self.version == version:
+                return
+            self.lock.release()
+        raise RuntimeError(
             f"{who}: another thread is changing this network; wait for it to finish, or give each thread a copy.deepcopy of "
             "its own"
         )
@@ -192,11 +196,7 @@ class _Writing:
         self.storage, self.who, self.version = storage, who, version
 
     def __enter__(self) -> None:
-        if not self.storage.lock.acquire(False):
-            raise self.storage.busy(self.who)
-        if self.storage.version != self.version:
-            self.storage.lock.release()
-            raise self.storage.busy(self.who)
+        self.storage.take(self.who, self.version)
         self._before = self.storage._writing_thread
         self.storage._writing_thread = threading.get_ident()
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from modnet import modules
 from modnet.kernels.operation import Operation
-from modnet.module import Shape
+from modnet.module import Shape, with_drawn_parameters
 
 # --- what a layer remembers ------------------------------------------------------------------------------------------
 
@@ -160,11 +160,7 @@ class Linear(_Layer, modules.Linear):
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
         """Layers with input shapes, for the library's checks."""
-        found: list[tuple[Any, Shape]] = [(cls(3, 2), (4, 3)), (cls(5, 1, bias=True), (1, 5)), (cls(2, 3), (2, 3, 2))]
-        rng = np.random.default_rng(0)
-        for module, _ in found:
-            module.parameters[:] = rng.uniform(-1, 1, module.parameters.size)
-        return found
+        return with_drawn_parameters([(cls(3, 2), (4, 3)), (cls(5, 1, bias=True), (1, 5)), (cls(2, 3), (2, 3, 2))])
 
     def __repr__(self) -> str:
         return f"Linear({self.in_features} -> {self.out_features}{'' if self.bias is None else ', bias=True'})"
@@ -211,11 +207,7 @@ class Conv1D(_Layer, modules.Conv1D):
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
         """Layers with input shapes, for the library's checks."""
-        found: list[tuple[Any, Shape]] = [(cls(3, 1, 2), (2, 6, 1)), (cls(2, 3, 4, 2), (3, 7, 3)), (cls(4, 2, 3, 3), (1, 9, 2))]
-        rng = np.random.default_rng(0)
-        for module, _ in found:
-            module.parameters[:] = rng.uniform(-1, 1, module.parameters.size)
-        return found
+        return with_drawn_parameters([(cls(3, 1, 2), (2, 6, 1)), (cls(2, 3, 4, 2), (3, 7, 3)), (cls(4, 2, 3, 3), (1, 9, 2))])
 
     def __repr__(self) -> str:
         return self.described(f"{self.in_features} -> {self.out_features}", stride=1)

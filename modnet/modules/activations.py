@@ -140,9 +140,6 @@ class LeakyReLU(Elementwise):
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(), (4, 3)), (cls(0.3), (2, 3, 2)), (cls(0.0), (1, 5))]
 
-    def __repr__(self) -> str:
-        return f"LeakyReLU({self.slope:g})"
-
 
 class ELU(Elementwise):
     """out = x if x > 0, else alpha (exp(x) - 1); the derivative is 1 or alpha exp(x), and alpha at 0.
@@ -182,9 +179,6 @@ class ELU(Elementwise):
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(), (4, 3)), (cls(0.3), (2, 3, 2)), (cls(2.0), (1, 5))]
-
-    def __repr__(self) -> str:
-        return f"ELU({self.alpha:g})"
 
 
 class SELU(Elementwise):
@@ -334,9 +328,6 @@ class Softplus(Elementwise):
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(), (4, 3)), (cls(0.3), (2, 3, 2)), (cls(4.0), (1, 5))]
 
-    def __repr__(self) -> str:
-        return f"Softplus({self.beta:g})"
-
 
 class Softsign(Elementwise):
     """out = x / (1 + |x|), between -1 and 1; the derivative is 1 / (1 + |x|)^2.
@@ -433,9 +424,6 @@ class Threshold(Elementwise):
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(), (4, 3)), (cls(0.3, -1.0), (2, 3, 2)), (cls(-0.5, 2.0), (1, 5))]
 
-    def __repr__(self) -> str:
-        return f"Threshold({self.threshold:g}, {self.value:g})"
-
 
 class Ramp(Elementwise):
     """out = x between low and high, and the nearer of the two outside; the derivative is 1 or 0, and 0 at both ends.
@@ -473,9 +461,6 @@ class Ramp(Elementwise):
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(), (4, 3)), (cls(-0.2, 0.7), (2, 3, 2)), (cls(0.1, 5.0), (1, 5))]
-
-    def __repr__(self) -> str:
-        return f"Ramp({self.low:g}, {self.high:g})"
 
 
 class Radial(Elementwise):

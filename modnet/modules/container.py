@@ -27,8 +27,7 @@ from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out
 from modnet.inputs import as_batch, as_step, float_type, short_repr
-from modnet.kernels.declare import require_bool
-from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape, ShapeError
+from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape
 from modnet.modules.summary import Summary
 from modnet.modules.summary import summarise as summarise_rows
 
@@ -71,7 +70,7 @@ class Container(Module):
         for i, module in enumerate(modules):
             self._require_module(module, i)
         self._begin(list(modules))
-        self._lay_out(self._modules)
+        self._lay_out()
 
     def _begin(self, modules: list[Any], part_of: Container | None = None) -> None:
         self._modules = modules
@@ -133,10 +132,10 @@ class Container(Module):
             before = self._modules
             self._modules = modules
             try:
-                root._lay_out(modules, must=True)
+                root._lay_out(must=True)
             except Exception:
                 self._modules = before
-                root._lay_out(before, must=True)
+                root._lay_out(must=True)
                 raise
             still = {id(part) for part in (*root.leaves(), *root.containers())}
             for module in (m for m in before if id(m) not in still):  # what has gone keeps its numbers, elsewhere
@@ -144,7 +143,7 @@ class Container(Module):
                     if has_storage(leaf) and id(leaf) not in still:
                         lay_out([leaf], leaf.dtype)
                 if isinstance(module, Container):
-                    module._lay_out([])
+                    module._lay_out()
         return self
 
     def __len__(self) -> int:
@@ -187,7 +186,7 @@ class Container(Module):
 
     # One storage.
 
-    def _lay_out(self, new: list[Any], must: bool = False) -> None:
+    def _lay_out(self, must: bool = False) -> None:
         """Lay the numbers of all modules into one storage of this network's.
 
         If a module belongs to another network that is alive, this waits for the first use: by then an outer network may hold
@@ -254,7 +253,7 @@ class Container(Module):
                 raise ValueError(f"{type(self).__name__}: the network that it is a slice of has changed; take the slice again")
             self._settle_on(whole)
         else:
-            (self.root() or self)._lay_out([], must=True)
+            (self.root() or self)._lay_out(must=True)
         assert self._storage is not None
         return self._storage
 
@@ -286,16 +285,6 @@ class Container(Module):
         """Whether every module has kernels, so that the walks are compiled."""
         return all(map(is_wired, (self, *self.containers()))) and all(map(is_ours, self.leaves()))
 
-    @property
-    def parameters(self) -> np.ndarray:
-        """The flat parameters of the library's modules in it: a view, which can be written to."""
-        return self.block("parameters")
-
-    @property
-    def gradient(self) -> np.ndarray:
-        """The flat gradient, in the order of `parameters`."""
-        return self.block("gradient")
-
     def block(self, name: str) -> np.ndarray:
         storage = self.storage
         if self._range is None:
@@ -305,22 +294,6 @@ class Container(Module):
             )
         found: np.ndarray = getattr(storage, name)[self._range[0] : self._range[1]]
         return found
-
-    @property
-    def _parameters(self) -> np.ndarray:
-        return self.block("parameters")
-
-    @_parameters.setter
-    def _parameters(self, value: Any) -> None:
-        self.block("parameters")[:] = value
-
-    @property
-    def _gradient(self) -> np.ndarray:
-        return self.block("gradient")
-
-    @_gradient.setter
-    def _gradient(self, value: Any) -> None:
-        self.block("gradient")[:] = value
 
     def named_parameters(self) -> dict[str, np.ndarray]:
         """All parameter arrays, named by place: ``{"0.weight": ..., "0.bias": ..., "2.weight": ...}``."""
@@ -337,7 +310,7 @@ class Container(Module):
         if self.root() is not None:
             raise ValueError(f"{type(self).__name__}: it belongs to a network; call astype on the outermost network")
         with self.storage.writing(type(self).__name__), Storage.laying_out:
-            self._lay_out([], must=True)  # the storage may be that of a larger network that is gone
+            self._lay_out(must=True)  # the storage may be that of a larger network that is gone
             assert self._storage is not None
             self._storage.convert(chosen, type(self).__name__)
             for container in (self, *self.containers()):
@@ -348,26 +321,12 @@ class Container(Module):
 
     @property
     def training(self) -> bool:
-        """Whether it is in training mode. Setting it reaches every module."""
+        """Whether it is in training mode. Setting it, and `train` and `eval`, reach every module at every depth."""
         return self._training
 
     @training.setter
     def training(self, value: bool) -> None:
         self._set_mode(bool(value))
-
-    def train(self, mode: bool = True) -> Any:
-        """Training mode, for every module at every depth. Returns the network. ``train(False)`` is `eval`."""
-        if not require_bool(mode, type(self).__name__, "train's mode"):
-            return self.eval()
-        self._set_mode(True)
-        self._put_into_evaluation = False
-        return self
-
-    def eval(self) -> Any:
-        """Evaluation mode, for every module at every depth. Returns the network."""
-        self._set_mode(False)
-        self._put_into_evaluation = True
-        return self
 
     def _set_mode(self, training: bool) -> None:
         self._training = training
@@ -419,8 +378,7 @@ class Container(Module):
         if given:
             hints.refuse(self, "zero_grad", given)
         storage = self.storage
-        if not storage.lock.acquire(False):
-            raise storage.busy(type(self).__name__)
+        storage.take(type(self).__name__, storage.version)
         try:
             if self._range is not None:
                 self._own_gradient.fill(0)
@@ -471,11 +429,7 @@ class Container(Module):
             program is None or program.input.shape != x.shape[1:] or program.dtype is not x.dtype
             or program.version != storage.version or (program.has_guests and not program.is_for(storage))
         ):  # fmt: skip
-            try:
-                program = self._recent = run.program_of(self, x.shape[1:], x.dtype, len(x))
-            except ShapeError as error:
-                error.batch = len(x)
-                raise error from None
+            program = self._recent = run.program_for(self, x)
             if program.dtype != x.dtype:  # another thread has just called astype
                 return self._take(X)
         matrix = x if x.ndim == 2 else x.reshape(len(x), -1)
@@ -537,7 +491,7 @@ class Container(Module):
             raise ValueError(f"{type(self).__name__}: this pickle was made by modnet 0.1.0, which this version cannot read")
         self._begin(state["_modules"])
         self.__dict__.update(state)
-        self._lay_out([])
+        self._lay_out()
 
     def __copy__(self) -> Any:
         return copy.deepcopy(self)

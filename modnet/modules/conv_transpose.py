@@ -22,10 +22,8 @@ Reference: M. Zeiler and others, Deconvolutional networks, CVPR 2010.
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
-from modnet.initializers import initialize
 from modnet.kernels import add_rows, flat
 from modnet.kernels.windows import correlate, correlate_gradient, geometry, no_bias, spread
 from modnet.module import Parameter, Shape, ShapeError, operation
@@ -33,22 +31,6 @@ from modnet.modules.windowed import WeightedWindow
 
 
 class _ConvTranspose(WeightedWindow):
-    def __init__(
-        self,
-        k_size: Any,
-        chan_in: int,
-        chan_out: int,
-        stride: Any = 1,
-        padding: Any = 0,
-        bias: bool = True,
-        rng: Any = None,
-        init: Any = "uniform",
-    ) -> None:
-        self.chan_in, self.chan_out = chan_in, chan_out
-        super().__init__(k_size, stride, padding, bias=bias)
-        window = prod(self.window[0])
-        initialize(self, init, rng, fan_in=window * self.chan_in, fan_out=window * self.chan_out)
-
     def output_shape(self, input_shape: Shape) -> Shape:
         image = self.image(input_shape, self.chan_in)
         lengths = tuple((length - 1) * s + k - 2 * p for length, k, s, p in zip(image, *self.window))

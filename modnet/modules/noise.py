@@ -142,9 +142,6 @@ class Dropout(_Noise):
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(rng=0), (4, 3)), (cls(0.0, rng=1), (1, 5)), (cls(0.2, rng=2), (3, 2, 4)), (cls(0.9, rng=3), (6, 7))]
 
-    def __repr__(self) -> str:
-        return f"Dropout({self.p:g})"
-
 
 class GaussianNoise(_Noise):
     """In training a number of N(0, sigma^2) is added to each.
@@ -199,6 +196,3 @@ class GaussianNoise(_Noise):
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(0.3, rng=0), (4, 3)), (cls(0.0, rng=1), (1, 5)), (cls(2.0, rng=2), (3, 2, 4))]
-
-    def __repr__(self) -> str:
-        return f"GaussianNoise({self.sigma:g})"

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from modnet.kernels import inline
-from modnet.module import Module, Parameter, Setting, Shape, Size, State, operation
+from modnet.module import Module, Parameter, Setting, Shape, Size, State, operation, with_drawn_parameters
 
 # --- over the rows ---------------------------------------------------------------------------------------------------
 
@@ -170,16 +170,13 @@ class BatchNorm(Module):
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
-        found: list[tuple[Any, Shape]] = [
+        return with_drawn_parameters([
             (cls(3), (5, 3)),
             (cls(2, momentum=0.5, eps=1e-2), (2, 2)),
             (cls(4, momentum=0.0), (3, 2, 4)),
             (cls(1, momentum=1.0, eps=1e-3), (2, 3, 2, 1)),
             (cls(17), (33, 17)),
-        ]
-        for i, (module, _) in enumerate(found):
-            _draw_parameters(module, i)
-        return found
+        ])  # fmt: skip
 
     def __repr__(self) -> str:
         momentum = "" if self.momentum == 0.1 else f", momentum={self.momentum:g}"
@@ -281,15 +278,12 @@ class LayerNorm(Module):
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
-        found: list[tuple[Any, Shape]] = [
+        return with_drawn_parameters([
             (cls(3), (4, 3)),
             (cls(5, eps=1e-2), (1, 5)),
             (cls(4), (3, 2, 4)),
             (cls(19), (33, 19)),
-        ]
-        for i, (module, _) in enumerate(found):
-            _draw_parameters(module, i)
-        return found
+        ])  # fmt: skip
 
     def __repr__(self) -> str:
         return f"LayerNorm({self.features}{_eps_text(self.eps)})"
@@ -297,8 +291,3 @@ class LayerNorm(Module):
 
 def _eps_text(eps: float) -> str:
     return "" if eps == 1e-5 else f", eps={eps:g}"
-
-
-def _draw_parameters(module: Module, seed: int) -> None:
-    """Parameters for examples: with a weight of one and a bias of zero, errors in either would not show."""
-    module.parameters[:] = np.random.default_rng(seed).normal(size=module.parameters.size)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from modnet.kernels import Fixed, Shared, add_rows, matmul, matmul_nt, matmul_tn, start
-from modnet.module import Module, Parameter, Shape, Size, operation
+from modnet.module import Module, Parameter, Shape, Size, operation, with_drawn_parameters
 from modnet.modules.linear import Linear
 
 
@@ -106,15 +106,12 @@ class Tied(Module):
 
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
-        found: list[tuple[Any, Shape]] = [
+        return with_drawn_parameters([
             (cls(Linear(3, 2, rng=0)), (4, 2)),
             (cls(Linear(5, 1, bias=False, rng=1)), (1, 1)),
             (cls(Linear(3, 4, rng=2)), (2, 3, 4)),
             (cls(Linear(19, 17, rng=3)), (33, 17)),
-        ]
-        for i, (module, _) in enumerate(found):
-            module.parameters[:] = np.random.default_rng(i).normal(size=module.parameters.size)
-        return found
+        ])  # fmt: skip
 
     def __repr__(self) -> str:
         return f"Tied({self.in_features} -> {self.out_features})"

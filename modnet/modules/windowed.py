@@ -7,8 +7,10 @@ There are (length + 2 padding - k_size) // stride + 1 windows along an axis; wha
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
+from modnet.initializers import initialize
 from modnet.inputs import whole
 from modnet.kernels import Fixed
 from modnet.kernels.declare import LARGEST
@@ -115,6 +117,22 @@ class WeightedWindow(Windowed):
     bias: Any
     chan_in = Size()
     chan_out = Size()
+
+    def __init__(
+        self,
+        k_size: Any,
+        chan_in: int,
+        chan_out: int,
+        stride: Any = 1,
+        padding: Any = 0,
+        bias: bool = True,
+        rng: Any = None,
+        init: Any = "uniform",
+    ) -> None:
+        self.chan_in, self.chan_out = chan_in, chan_out
+        super().__init__(k_size, stride, padding, bias=bias)
+        window = prod(self.window[0])
+        initialize(self, init, rng, fan_in=window * self.chan_in, fan_out=window * self.chan_out)
 
     @property
     def k_rows(self) -> int:

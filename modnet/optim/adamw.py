@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import Setting, State, operation
+from modnet.kernels import operation
+from modnet.optim.adam import Adam
 from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
 
 
-class AdamW(Optimizer):
+class AdamW(Adam):
     """Adam with decoupled weight decay.
 
     Parameters
@@ -34,12 +35,6 @@ class AdamW(Optimizer):
     clip_norm : the largest norm of the gradient, or None.
     """
 
-    mean, square = State("n"), State("n")
-    beta1 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
-    beta2 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
-    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
-    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
-
     def __init__(
         self,
         lr: float | Schedule = 1e-3,
@@ -49,7 +44,7 @@ class AdamW(Optimizer):
         weight_decay: float = 0.01,
         clip_norm: float | None = None,
     ) -> None:
-        super().__init__(lr, clip_norm, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+        super().__init__(lr, beta1, beta2, eps, weight_decay, clip_norm)
 
     @operation
     def step(p, g, st, s):

@@ -17,7 +17,9 @@ import numpy as np
 from modnet.engine import run
 from modnet.engine.modes import modes_of, restore_modes, set_training
 from modnet.engine.program import is_ours, is_wired
-from modnet.inputs import as_batch, as_targets, as_weights, require_finite
+from modnet.inputs import as_batch, as_weights, require_finite, targets_of
+from modnet.loss import require_loss
+from modnet.module import require_net
 from modnet.optim.optimizer import Optimizer
 
 _WITH_GRADIENT = ("L-BFGS-B", "BFGS", "CG", "Newton-CG", "TNC", "SLSQP", "trust-constr")
@@ -212,17 +214,11 @@ def minimize(
 
 
 def _data(net: Any, loss: Any, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, Any, np.ndarray]:
-    if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-        raise TypeError(f"minimize: net is {net!r}, expected a network such as Sequential(...)")
-    if isinstance(loss, type) or not callable(getattr(loss, "backward", None)):
-        name = loss.__name__ if isinstance(loss, type) else repr(loss)
-        raise TypeError(f"minimize: loss is {name}, expected a loss object such as CrossEntropy()")
+    require_net(net, "minimize")
+    require_loss(loss, "minimize")
     inputs = as_batch(X, getattr(net, "dtype", None), "minimize", "X")
     require_finite(inputs, "minimize", "X")
-    truth = np.asarray(None) if y is None else as_targets(y, "minimize")
-    if truth.ndim == 0 or len(truth) != len(inputs):
-        came = f"has {len(truth)}" if truth.ndim else "is None" if y is None else "is a single value"
-        raise ValueError(f"minimize: X has {len(inputs)} examples but y {came}; y needs one value per example")
+    truth = targets_of(y, len(inputs), "minimize")
     if truth.dtype.kind == "f":
         require_finite(truth, "minimize", "y")
     if sample_weight is None:

@@ -385,11 +385,9 @@ def _step(operation: Operation) -> Any:
     def step(self: Any, loss: Callable[[], float] | None = None) -> None:
         self.check_attached()
         storage = self._groups[0].storage if self._groups else None  # a flat vector comes first
-        if storage is not None and not storage.lock.acquire(False):
-            raise storage.busy(self)
+        if storage is not None:
+            storage.take(self, self._groups[0].version)
         try:
-            if storage is not None and storage.version != self._groups[0].version:  # another thread has just moved the numbers
-                raise storage.busy(self)
             rate = float(self._words[0]) if self._schedule is None else self.lr
             if self._words[2]:
                 self._clip()
@@ -449,7 +447,26 @@ def _stretches(net: Any, factors: dict[int, float]) -> list[tuple[int, int, floa
     return [piece for piece in found if piece[2] > 0]
 
 
-class _Flat:
+class _Group:
+    """What an optimizer moves by one kernel: its settings, in which it counts its steps, and its moments."""
+
+    optimizer: Optimizer
+    settings: np.ndarray
+
+    @property
+    def _counts(self) -> np.ndarray:
+        return self.settings.view(np.int64)[..., type(self.optimizer).layout.words["steps"]]
+
+    @property
+    def steps(self) -> int:
+        return int(self._counts.max())
+
+    def count_step(self, steps: int = 1) -> None:
+        counts = self._counts
+        counts += steps
+
+
+class _Flat(_Group):
     """The flat vector of one of the library's networks, in pieces.
 
     Moments, settings and factors are its own; where the network's numbers lie is remembered with the storage's version.
@@ -461,19 +478,15 @@ class _Flat:
         self.stretches = _stretches(net, factors)
         self.moments = aligned(len(optimizer.moments()) * self.padded, self.dtype)
         #: A row for each piece. The first counts the steps if there is none.
-        self.settings = self._first_settings()
+        words = optimizer._words
+        self.settings = aligned(max(1, len(self.stretches)) * words.size, np.float64).reshape(-1, words.size)
+        self.settings[:] = words
         self._bind()
 
     @property
     def padded(self) -> int:
         """How far apart the moments begin: a multiple of 64 bytes."""
         return -(-self.size * self.dtype.itemsize // 64) * 64 // self.dtype.itemsize
-
-    def _first_settings(self) -> np.ndarray:
-        words = self.optimizer._words
-        found = aligned(max(1, len(self.stretches)) * words.size, np.float64).reshape(-1, words.size)
-        found[:] = words
-        return found
 
     def _bind(self) -> None:
         """Note where the numbers lie."""
@@ -505,25 +518,16 @@ class _Flat:
             )
         self._bind()
 
-    @property
-    def steps(self) -> int:
-        at = type(self.optimizer).layout.words["steps"]
-        return int(self.settings.view(np.int64)[:, at].max())
-
-    def count_step(self) -> None:
-        self.settings.view(np.int64)[:, type(self.optimizer).layout.words["steps"]] += 1
-
     def forget(self) -> None:
         self.moments[:] = 0
         self.settings[:] = self.optimizer._words
 
     def gradients(self) -> list[np.ndarray]:
-        return [self.storage.gradient[piece["start"] : piece["start"] + piece["size"]] for piece in self.pieces]
+        return [gradient for _, gradient, *_ in self.parts]
 
     def moving(self) -> list[tuple[np.ndarray, float]]:
         """The arrays that a step may write to, with their factors."""
-        parameters = self.storage.parameters
-        return [(parameters[p["start"] : p["start"] + p["size"]], float(p["factor"])) for p in self.pieces]
+        return [(parameters, factor) for parameters, *_, factor in self.parts]
 
     def step(self, operation: Operation, rate: float) -> None:
         address = operation.address(type(self.optimizer), self.dtype)
@@ -546,7 +550,7 @@ class _Flat:
         self.storage = None  # bound when the whole optimizer is there
 
 
-class _Plain:
+class _Plain(_Group):
     """A module that is a plain class: an array or a dict of arrays in ``_parameters``, the same in ``_gradient``."""
 
     storage = None
@@ -560,13 +564,6 @@ class _Plain:
     @property
     def foreign(self) -> Foreign:
         return Foreign(self.module)
-
-    @property
-    def steps(self) -> int:
-        return int(self.settings.view(np.int64)[type(self.optimizer).layout.words["steps"]])
-
-    def count_step(self) -> None:
-        self.settings.view(np.int64)[type(self.optimizer).layout.words["steps"]] += 1
 
     def check(self) -> None:
         if not self.factor or self._left_to_module():

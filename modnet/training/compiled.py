@@ -118,7 +118,7 @@ class CompiledRunner(Runner):
             self.seconds_a_batch = (self.now - started) / done
         training.step += done
         if not len(group.pieces):
-            group.settings.view(np.int64)[0, type(training.optimizer).layout.words["steps"]] += done
+            group.count_step(done)
         if draws:
             storage.draws[self.program.draw_places] = self.draw + first + done
             storage.draws[0] = max(int(storage.draws[0]), self.draw + first + done)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.inputs import as_batch, as_numbers, as_targets, as_weights, require_finite
+from modnet.inputs import as_batch, as_numbers, as_weights, require_finite, targets_of
 
 
 def element_type(net: Any) -> np.dtype[Any] | None:
@@ -150,15 +150,6 @@ class Data(Source):
 
     def chunks(self, order: np.ndarray, size: int, epoch: int) -> Iterator[tuple[Data, np.ndarray, int]]:
         yield self, order, size
-
-
-def targets_of(y: Any, n: int, who: str) -> np.ndarray:
-    """y as an array with a value for each of n examples."""
-    found: np.ndarray = np.asarray(None) if y is None else as_targets(y, who)
-    if found.ndim == 0 or len(found) != n:
-        came = f"has {len(found)}" if found.ndim else "is None" if y is None else "is a single value"
-        raise ValueError(f"{who}: X has {n} examples but y {came}; y needs one value per example")
-    return found
 
 
 def is_mapped(value: Any) -> bool:

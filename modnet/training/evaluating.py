@@ -9,10 +9,12 @@ import numpy as np
 
 from modnet import hints
 from modnet.inputs import whole
+from modnet.loss import require_loss
 from modnet.metrics import Metrics
+from modnet.module import require_net
 from modnet.training.data import Data, Source
-from modnet.training.intake import Intake, require_loss
-from modnet.training.predicting import predict, require_net
+from modnet.training.intake import Intake
+from modnet.training.predicting import predict
 from modnet.training.sources import Augmented
 
 _SIZE = 1024  # examples at once

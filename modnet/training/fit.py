@@ -20,8 +20,9 @@ import numpy as np
 from modnet import hints
 from modnet.engine.storage import has_storage
 from modnet.inputs import generator, real, short_repr, whole
-from modnet.loss import Loss
+from modnet.loss import Loss, require_loss
 from modnet.metrics import Metrics
+from modnet.module import require_net
 from modnet.optim.optimizer import Optimizer, as_optimizer
 from modnet.training import advice
 from modnet.training.checkpoint import Checkpoint
@@ -29,10 +30,9 @@ from modnet.training.compiled import CompiledRunner, can_compile
 from modnet.training.data import Source
 from modnet.training.evaluating import Measured
 from modnet.training.history import History
-from modnet.training.intake import Intake, require_loss
+from modnet.training.intake import Intake
 from modnet.training.loop import Loop
 from modnet.training.parallel import Team, TeamRunner
-from modnet.training.predicting import require_net
 from modnet.training.progress import Bar
 from modnet.training.python import PythonRunner
 from modnet.training.runner import Runner
@@ -118,7 +118,7 @@ def fit(
         loss contains, if there is one class only, if the rate was 0 in all steps, and if the loss did not fall at all.
     """
     optimizer = as_optimizer(optimizer)
-    require_loss(loss)
+    require_loss(loss, "fit")
     require_net(net, "fit")
     whole(epochs, "fit", "epochs")
     source = generator(rng, "fit")

@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 
 from modnet.engine import run
-from modnet.engine.program import Program, is_ours, is_wired
-from modnet.hints import such_as
-from modnet.inputs import short_repr
-from modnet.module import ShapeError
+from modnet.engine.program import is_ours, is_wired
 from modnet.training.data import Data, Source, is_mapped
 from modnet.training.predicting import predict
 from modnet.training.sources import Mapped
@@ -62,36 +59,20 @@ class Intake:
         """Refuse examples, or batches of them, that a module will not take."""
         if not (is_ours(self.net) or is_wired(self.net)):
             return
-        size = data.n if self.size is None else self.size
-        program = self._program(data, size)
+        program = run.program_for(self.net, data.X, self.size)
         if program.checks:
             data.X = data.X.copy()  # what was checked is what is read, whatever a callback does to the array that was given
+            size = self.size or data.n
             least = count % size or min(size, count)
             run.refuse(program, data.X.reshape(data.n, -1), least, training, f"{data.who}: ", self.frozen)
 
     def output(self, data: Data) -> tuple[Any, Any]:
         """Shape of one example's output, and its type."""
-        size = data.n if self.size is None else self.size
         if is_ours(self.net) or (is_wired(self.net) and not self.net._strangers):
-            program = self._program(data, size)
+            program = run.program_for(self.net, data.X, self.size)
             return program.output.shape, program.dtype
         if self._output is None or self._output[0] != data.shape:
             # Only a forward tells what a plain class gives: one batch, in evaluation mode, which leaves statistics alone.
-            yhat = predict(self.net, data.X[:size], size)
+            yhat = predict(self.net, data.X[: self.size], self.size or data.n)
             self._output = data.shape, yhat.shape[1:], np.dtype(np.float32 if yhat.dtype == np.float32 else np.float64)
         return self._output[1:]
-
-    def _program(self, data: Data, size: int) -> Program:
-        try:
-            return run.program_of(self.net, data.X.shape[1:], data.X.dtype, min(size, data.n))
-        except ShapeError as error:
-            error.batch = data.n
-            raise error from None
-
-
-def require_loss(loss: Any, who: str = "fit") -> None:
-    """TypeError unless it is a loss."""
-    if isinstance(loss, type) or not (callable(getattr(loss, "forward", None)) and callable(getattr(loss, "backward", None))):
-        name = loss.__name__ if isinstance(loss, type) else short_repr(loss)
-        such = such_as(loss, "modnet.losses", "", "CrossEntropy()")
-        raise TypeError(f"{who}: loss is {name}, expected a loss object such as {such}")

@@ -10,8 +10,8 @@ from modnet import hints
 from modnet.engine import run
 from modnet.engine.modes import modes_of, restore_modes, set_training
 from modnet.engine.program import is_ours, is_wired
-from modnet.inputs import as_batch, as_numbers, short_repr, whole
-from modnet.module import ShapeError
+from modnet.inputs import as_batch, as_numbers, whole
+from modnet.module import require_net
 from modnet.training.data import element_type, is_mapped
 
 
@@ -35,11 +35,7 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
         return np.concatenate([predict(net, np.array(raw[i : i + size]), size) for i in range(0, len(raw), size)])
     x = as_batch(raw, element_type(net), "predict", "X")
     if is_wired(net) or is_ours(net):
-        try:
-            program = run.program_of(net, x.shape[1:], x.dtype, min(size, len(x)))
-        except ShapeError as error:
-            error.batch = len(x)
-            raise error from None
+        program = run.program_for(net, x, size)
         if program.dtype != x.dtype:  # another thread has just called astype
             return predict(net, X, batch_size)
         matrix = x.reshape(len(x), -1)
@@ -56,13 +52,6 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
         return np.concatenate([_output(net, x[i : i + size]) for i in range(0, len(x), size)])
     finally:
         restore_modes(before)
-
-
-def require_net(net: Any, who: str) -> None:
-    """TypeError unless it is a network."""
-    if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-        name = net.__name__ if isinstance(net, type) else short_repr(net)
-        raise TypeError(f"{who}: net is {name}, expected a network such as Sequential(...)")
 
 
 def _output(net: Any, x: np.ndarray) -> np.ndarray:

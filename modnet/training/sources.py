@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.inputs import as_weights, short_repr
-from modnet.training.data import Data, Source, targets_of
+from modnet.inputs import as_weights, short_repr, targets_of
+from modnet.training.data import Data, Source
 
 _BLOCK = 1 << 23  # bytes of inputs that are read at once
 _FEW = 2  # examples that are looked at before the first epoch

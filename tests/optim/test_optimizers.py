@@ -219,10 +219,9 @@ def test_a_step_before_attach_is_refused():
 
 
 def test_attach_wants_a_network():
-    assert message(TypeError, SGD(0.1).attach, Linear) == "SGD(lr=0.1): attach got <class 'modnet.modules.linear.Linear'>, " + (
-        "expected a network"
-    )
-    assert message(TypeError, SGD(0.1).attach, None) == "SGD(lr=0.1): attach got None, expected a network"
+    said = "SGD(lr=0.1): attach got {}, expected a network: optimizer.attach(net)"
+    assert message(TypeError, SGD(0.1).attach, Linear) == said.format("<class 'modnet.modules.linear.Linear'>")
+    assert message(TypeError, SGD(0.1).attach, None) == said.format("None")
     optimizer = SGD(0.1)
     net = Sequential(Linear(1, 1, rng=0))
     assert optimizer.attach(net) is optimizer
