@@ -167,6 +167,8 @@ def _of_loss(run: Run, ways: list[Pass]) -> Finding | None:
 
 def _back(run: Run, ways: list[Pass]) -> Finding | None:
     """Whether each way goes back through all layers, each given what the one after it returned."""
+    if run.problem is not None and "AttributeError: a layer " in run.problem.message:
+        raise run.problem  # what was put in lacks something that their own layers have
     every = list(range(len(run.layers)))[::-1]
     for way in ways:
         order = [e.layer for e in way.back]
@@ -300,7 +302,7 @@ def _predicted(report: Report, cls: type, run: Run) -> None:
         out = layer(out)
     where = f"{cls.__name__}.{run.predicts}"
     finding = None
-    if not _same(np.asarray(run.predicted), out):
+    if not any(_same(np.asarray(run.predicted), wanted) for wanted in (out, out.argmax(axis=-1))):
         text = "what it predicts is not what its layers give, one after another."
         finding = Finding("forward", where, text, "output = layer.forward(output) for each layer")
     asked = [e for e in run.log.events[run.asked_at :] if e.what == "forward" and e.training is not None]
