@@ -34,7 +34,7 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples examples-short notebooks test-notebooks playground test-playground docs docs-short \
 	warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files test-machine-code test-dask mutation \
-	test-every-float32 lint format lines bench bench-check bench-estimators drop-in conformance build clean FORCE
+	test-every-float32 lint format lines bench bench-check bench-estimators bench-scaling drop-in conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -134,6 +134,9 @@ bench-check: $(RUN) ## whether training is slower than at a revision: make bench
 
 bench-estimators: $(RUN) ## NetClassifier and NetRegressor beside scikit-learn's MLPs on twenty data sets (minutes)
 	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python benchmarks/estimators.py
+
+bench-scaling: $(RUN) ## cost against width, depth, batch and examples; optimizers alone; memory at its peak
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(VENV)/bin/python benchmarks/scaling.py
 
 drop-in: $(DEV) ## scikit-learn's own tests of its MLPs, run against ours with only the import changed
 	$(VENV)/bin/python benchmarks/drop_in.py

@@ -102,6 +102,7 @@ def main():
     if given.here:
         compile_all(*given.levels, given.folder, given.only)
         return
+    processes = []  # of all levels at once: numba uses one core
     for level in given.levels:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "MODNET_"))},
@@ -109,7 +110,9 @@ def main():
             "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
         }  # fmt: skip
         command = [sys.executable, __file__, given.folder.absolute(), "--here", "--levels", level, "--only", *given.only]
-        subprocess.run(command, env=environment, cwd=given.folder, check=True)
+        processes.append(subprocess.Popen(command, env=environment, cwd=given.folder))
+    if any([process.wait() for process in processes]):
+        raise SystemExit("machine_code: not all levels could be compiled")
 
 
 if __name__ == "__main__":

@@ -185,6 +185,9 @@ class Adapted(Subject):
     def _unknown(self) -> str:
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
+        which = [p.name for p in self.asked or () if re.match(r"wrt|with_respect|respect_to", p.name, re.I)]
+        if which:
+            return which[0]  # one gradient a call, by a name that nobody else has
         known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
         left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or is_mode(n) or _INPUT.match(n))]
         return ", ".join(n for n in left[1:] if n not in known)

@@ -26,7 +26,7 @@ from typing import Any
 
 from modnet.check import means
 from modnet.check.adapters import remembers
-from modnet.check.assembled import examine_assembled, is_assembled
+from modnet.check.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
@@ -96,7 +96,7 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
             return _with_right_parts(report, subject, project)
     modules = project.of("module")
     of_the_contract = any(not remembers(other.cls) for other in modules)
-    if subject.kind == "network" and not of_the_contract and is_assembled(subject.cls):
+    if subject.kind == "network" and not of_the_contract and (is_assembled(subject.cls) or goes_both_ways(subject.cls)):
         with suppress(NotBuilt):
             return examine_assembled(subject.cls)
     if subject.kind == "network" and not of_the_contract and trains(subject.cls):
@@ -224,7 +224,11 @@ def _zeroed_at(project: Project) -> str:
 
 def _layers(project: Project) -> Iterator[bool | None]:
     """For each layer of another style in a project, whether it divides by the size of the batch."""
-    return (means.layer_divides(other.cls) for other in project.of("module") if remembers(other.cls))
+    for other in project.of("module"):
+        if remembers(other.cls):
+            with outside.unnoticed():
+                found = means.layer_divides(other.cls)
+            yield found
 
 
 def ask_object(made: Any, kind: str, shape: tuple[int, ...] | None = None) -> Report:

@@ -17,7 +17,7 @@ import numpy as np
 
 from modnet.check.assembled_judge import BATCH, EPOCHS, Run, judged
 from modnet.check.loss_calls import is_loss_name
-from modnet.check.pieces import AccuracyPiece, CrossEntropyPiece, Log, LossPiece, OptimizerPiece, Piece, SoftmaxPiece
+from modnet.check.pieces import AccuracyPiece, CrossEntropyPiece, Event, Log, LossPiece, OptimizerPiece, Piece, SoftmaxPiece
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
 from modnet.check.scored import form_of
@@ -38,6 +38,13 @@ _SLOPE = re.compile(
 def is_assembled(cls: type) -> bool:
     """Whether a class is such a network."""
     return bool(_first(cls, ADDS) and _trains(cls)) and not form_of(cls)
+
+
+def goes_both_ways(cls: type) -> bool:
+    """Whether a class goes forward and back through layers that it is given, and leaves the training to others."""
+    if form_of(cls) or _trains(cls) or not (_first(cls, ADDS) or any(meaning_of(p.name) == "layers" for p in asked_by(cls))):
+        return False
+    return all(len([p for p in asked_by(getattr(cls, n, None)) if p.default is p.empty]) == 1 for n in ("forward", "backward"))
 
 
 def _first(cls: Any, names: Sequence[str]) -> str:
@@ -131,9 +138,11 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
         "batch": BATCH, "rate": rate, "optimizer": OptimizerPiece(rate), "accuracy": AccuracyPiece(), "loss": loss,
         "slope": loss.slope,
     }  # fmt: skip
-    run.net = net = call(f"{cls.__name__}(...)", lambda: cls(**_filled(run, cls, values)))
+    whole = {} if _first(cls, ADDS) else {"layers": layers}
+    given = _filled(run, cls, values | whole, all_of=bool(whole))
+    run.net = net = call(f"{cls.__name__}(...)", lambda: cls(**given))
     add = _first(cls, ADDS)
-    for layer in layers:
+    for layer in layers if add else ():
         call(f"{cls.__name__}.{add}", getattr(net, add), layer)
     for name in _SETS:
         method = getattr(net, name, None)
@@ -146,6 +155,9 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
     for name in _FINALIZES:
         if callable(getattr(net, name, None)):
             call(f"{cls.__name__}.{name}", getattr(net, name))
+    if not run.method:
+        _there_and_back(run, values["X"])
+        return run
     method = getattr(net, run.method)
     arguments = _filled(run, method, values)
     run.batched &= len(values["X"]) > BATCH
@@ -164,6 +176,22 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
         except (ValueError, TypeError, Misbehaviour):
             run.predicts = ""
     return run
+
+
+def _there_and_back(run: Run, x: np.ndarray) -> None:
+    """One way forward and one back, from the derivative of a loss that is ours."""
+    name = type(run.net).__name__
+    run.predicted = np.asarray(call(f"{name}.forward", run.net.forward, x.copy()), dtype=float)
+    run.predicts, run.method = "forward", "backward"
+    if run.predicted.shape != x.shape:
+        raise NotBuilt(f"{name}.forward gives shape {run.predicted.shape} for {x.shape}")
+    delta = run.predicted - run.y.reshape(x.shape)
+    run.log.events.append(Event("slope", len(run.layers), run.predicted.copy(), delta.copy(), (run.y.reshape(x.shape),)))
+    try:
+        call(f"{name}.backward", run.net.backward, delta.copy())
+    except Misbehaviour as problem:
+        run.problem = problem
+    run.asked_at = len(run.log.events)
 
 
 def _softmax_and_loss(cls: type) -> tuple[type, type] | None:
@@ -211,4 +239,4 @@ def _examined(cls: type, shape: tuple[int, ...], special: tuple[type, type] | No
     return judged(cls, run, lambda: trained(cls, _RATE / 2, shape, special))
 
 
-__all__ = ["ADDS", "asked_by", "examine_assembled", "is_assembled", "meaning_of", "trained"]
+__all__ = ["ADDS", "asked_by", "examine_assembled", "goes_both_ways", "is_assembled", "meaning_of", "trained"]

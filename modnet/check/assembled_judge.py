@@ -74,7 +74,8 @@ def passes(events: list[Event]) -> Iterator[Pass]:
 def judged(cls: type, run: Run, other: Callable[[], Run]) -> Report:
     """The report on a network that was put together and trained; `other` does it again with half the rate."""
     end = ", a softmax and a cross-entropy of its own" if run.special else ""
-    report = Report(f"{cls.__name__} of layers of the check's own{end}, {EPOCHS} epochs of {len(run.x)} examples")
+    passes_made = "there and back" if run.method == "backward" else f"{EPOCHS} epochs of {len(run.x)} examples"
+    report = Report(f"{cls.__name__} of layers of the check's own{end}, {passes_made}")
     ways = [p for p in passes(run.log.events[: run.asked_at]) if p.back]
     where = f"{cls.__name__}.{run.method}"
     questions = (
@@ -84,7 +85,7 @@ def judged(cls: type, run: Run, other: Callable[[], Run]) -> Report:
         ("the steps", lambda run, ways: _steps(run, ways, other)),
         ("the examples", _examples),
     )
-    for name, question in questions:
+    for name, question in questions if run.method != "backward" else questions[:3]:
         if run.problem is not None and name == "the steps":
             raise run.problem
         finding = question(run, ways)
@@ -95,6 +96,8 @@ def judged(cls: type, run: Run, other: Callable[[], Run]) -> Report:
         report.verdict(name, right=finding is None, remark="" if finding is None else finding.kind)
         if finding is not None and name != "the loss":
             break  # what follows may come from it
+    if run.problem is not None and run.method == "backward" and not report.findings:
+        raise run.problem
     _predicted(report, cls, run)
     for finding in report.findings:
         finding.locate(cls)
@@ -164,6 +167,8 @@ def _of_loss(run: Run, ways: list[Pass]) -> Finding | None:
 
 def _back(run: Run, ways: list[Pass]) -> Finding | None:
     """Whether each way goes back through all layers, each given what the one after it returned."""
+    if run.problem is not None and "AttributeError: a layer " in run.problem.message:
+        raise run.problem  # what was put in lacks something that their own layers have
     every = list(range(len(run.layers)))[::-1]
     for way in ways:
         order = [e.layer for e in way.back]
@@ -297,7 +302,7 @@ def _predicted(report: Report, cls: type, run: Run) -> None:
         out = layer(out)
     where = f"{cls.__name__}.{run.predicts}"
     finding = None
-    if not _same(np.asarray(run.predicted), out):
+    if not any(_same(np.asarray(run.predicted), wanted) for wanted in (out, out.argmax(axis=-1))):
         text = "what it predicts is not what its layers give, one after another."
         finding = Finding("forward", where, text, "output = layer.forward(output) for each layer")
     asked = [e for e in run.log.events[run.asked_at :] if e.what == "forward" and e.training is not None]

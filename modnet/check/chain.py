@@ -112,49 +112,31 @@ def chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, num
     try:
         backward(twin, X, y, trace.raw, delta, loss)
     except Misbehaviour:
-        finding = upwards(net, trace, begun)
-        if finding is not None:
-            _failed(report, finding)
-            return
-        # Some keep in backward_delta what backward_update_gradient needs.
-        if method != GRADIENT or not callable(getattr(net, DELTA, None)) or does_nothing(getattr(net, DELTA)):
-            raise
-        twin, trace, delta, begun = _prepared(report, net, loss, X, y, own)
-        first, layers = True, list(layers_of(twin))
-        backward(twin, X, y, trace.raw, delta, loss, method=DELTA)
-        backward(twin, X, y, trace.raw, delta, loss)
+        if upwards(net, trace, begun) is None:
+            # Some keep in backward_delta what backward_update_gradient needs.
+            if method != GRADIENT or not callable(getattr(net, DELTA, None)) or does_nothing(getattr(net, DELTA)):
+                raise
+            twin, trace, delta, begun = _prepared(report, net, loss, X, y, own)
+            first, layers = True, list(layers_of(twin))
+            backward(twin, X, y, trace.raw, delta, loss, method=DELTA)
+            backward(twin, X, y, trace.raw, delta, loss)
     if not np.array_equal(given, X):
         raise Misbehaviour("mutates", f"{name} writes into its input")
-    finding = upwards(net, trace, begun)
-    if finding is not None:
-        _failed(report, finding)
-        return
-    where = f"{name}.{method}"
-    line = quote(type(net), method, r"backward_update_gradient", r"backward", r"for")
-    steps = trace.of(UPDATE, since=begun)
-    calls = chain_of(trace, X) if own else None
-    if calls is not None:
+    steps, calls = trace.of(UPDATE, since=begun), chain_of(trace, X) if own else None
+    error, finding = 0.0, upwards(net, trace, begun)
+    if finding is None and calls is not None:
         finding = _judge(trace, calls, net, delta, begun)
-        if finding is not None:
-            finding.where, finding.line = where, finding.line or line
-            _failed(report, finding)
-            return
-    error = 0.0
-    if calls is None and (steps or not numeric):
+    elif finding is None and (steps or not numeric):
         report.verdict("the chain", right=None, remark="its layers are not called one after the other on the batch")
         return
-    if not steps and numeric:
-        wrong, error = _compare(net, layers, loss, X, y, where)
-        if wrong is not None:
-            wrong.line = wrong.line or line
-            _failed(report, wrong)
-            return
-    if numeric and not steps:
-        again = second(net, loss, X, y, first)
-        if again is not None:
-            again.where, again.line = where, again.line or line
-            _failed(report, again)
-            return
+    if finding is None and numeric and not steps:
+        finding, error = _compare(net, layers, loss, X, y)
+        finding = finding or second(net, loss, X, y, first)
+    if finding is not None:
+        finding.where = finding.where or f"{name}.{method}"
+        finding.line = finding.line or quote(type(net), method, r"backward_update_gradient", r"backward", r"for")
+        _failed(report, finding)
+        return
     report.verdict("the chain", error, remark="each layer is given its own input and delta" if steps or not numeric else "")
     finding = _network_update(net, loss, X, y, first) if not steps else None
     if finding is not None:
@@ -278,10 +260,9 @@ def _call_as_wanted(
         factor = float((got * wanted).sum()) / power if power else 0.0
         if factor and np.allclose(got, factor * wanted, rtol=1e-5, atol=1e-9):
             batch = abs(factor * len(wanted) - 1) < 1e-6
-            kind = "sign" if abs(factor + 1) < 1e-4 else "double-counts" if abs(factor - 2) < 1e-4 else "scale"
             name = f"1/{len(wanted)}, one over the size of the batch" if batch else f"{factor:.6g}"
             return Finding(
-                kind,
+                _of_factor(factor),
                 "",
                 f"delta at {which} is {name}, times what it must be.",
                 "the network passes delta on as it is; whoever trains divides by the size of the batch, once",
@@ -303,7 +284,12 @@ def _call_as_wanted(
     )
 
 
-def _compare(net: Any, done: list[Any], loss: Any, X: np.ndarray, y: np.ndarray, where: str) -> tuple[Finding | None, float]:
+def _of_factor(factor: float) -> str:
+    """The kind of a mistake that multiplies by this."""
+    return "sign" if abs(factor + 1) < 1e-4 else "double-counts" if abs(factor - 2) < 1e-4 else "scale"
+
+
+def _compare(net: Any, done: list[Any], loss: Any, X: np.ndarray, y: np.ndarray) -> tuple[Finding | None, float]:
     """The gradient of every parameter in the layers that backward is done with, against differences of the loss."""
     name = type(net).__name__
     probe = copied(net)
@@ -334,7 +320,7 @@ def _compare(net: Any, done: list[Any], loss: Any, X: np.ndarray, y: np.ndarray,
             found = derivative(f, start.astype(np.float64), entries, precision)
             array[...] = start
             q = Question(
-                where,
+                "",
                 X,
                 np.ones(len(X)),
                 np.ones(found.value.shape[1]),
@@ -375,9 +361,8 @@ def _guess(q: Question, layers: list[Any], i: int) -> Finding:
         )
     factor = q.factor(q.truth)
     if factor:
-        kind = "sign" if abs(factor + 1) < 1e-4 else "double-counts" if abs(factor - 2) < 1e-4 else "scale"
         return q.finding(
-            kind,
+            _of_factor(factor),
             f"the gradient of {which} is {factor:.6g} times the truth.",
             "the network's backward: is delta changed, or backward_update_gradient called, twice on the way?",
         )

@@ -18,28 +18,13 @@ _SATURATES = (
     "exp of a large number is infinite, and inf / inf or inf * 0 follow: write the derivative in terms of the output, which is "
     "finite: out = self.forward(input), then out * (1 - out) for a sigmoid, 1 - out ** 2 for tanh"
 )
-_SIGNATURE = (
-    "the statement's is given the input: def {0}(self, input, delta); then use it in place of what forward kept in self"
-)
 
 
 def exists(e: Examination) -> Findings:
     """There is one, and it takes what it should."""
-    subject = e.subject
-    if subject.x.dtype.kind != "f":
+    if e.subject.x.dtype.kind != "f":
         skip(e, DELTA, "an integer input has no derivative")
-    name = subject.names[DELTA]
-    if not subject.has(DELTA):
-        yield Finding("not-implemented", "", f"there is no {name}.", f"write {name}(self, input, delta)")
-        raise Judged
-    if not subject.remembers and not subject.takes_input(DELTA):
-        yield Finding(
-            "stateful",
-            "",
-            f"{name} is not given the input, so it can answer only for what was forwarded last.",
-            _SIGNATURE.format(name),
-            line=subject.quote(DELTA, r"self\.\w+"),
-        )
+    yield from forward.there(e, DELTA)
 
 
 def answers(e: Examination) -> Findings:
@@ -91,13 +76,7 @@ def derivative(e: Examination) -> Findings:
             found += geometry.channels_too(e.shapes, DELTA, subject, q)
         elif found and found[0].kind == "scale":
             yield from geometry.but_for_a_factor(e.shapes, DELTA, subject)
-    if not found and any(f.kind == "mutates" for f in _written(e)):
-        return  # what writes into its arguments gives anything
     yield from found or [subject.unexplained(q, subject.names[DELTA])]
-
-
-def _written(e: Examination) -> list[Finding]:
-    return [f for f in forward.writes(e, DELTA) if f is not None]
 
 
 def _right_along(e: Examination, got: np.ndarray) -> bool:

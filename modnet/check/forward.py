@@ -32,6 +32,22 @@ def answers(e: Examination) -> Findings:
     yield from e.subject.conventions()
 
 
+def there(e: Examination, operation: str) -> Findings:
+    """There is an operation of this name, and it is given the input."""
+    subject, name = e.subject, e.subject.names[operation]
+    if not subject.has(operation):
+        yield Finding("not-implemented", "", f"there is no {name}.", f"write {name}(self, input, delta)")
+        raise Judged
+    if not subject.remembers and not subject.takes_input(operation):
+        yield Finding(
+            "stateful",
+            "",
+            f"{name} is not given the input, so it can answer only for what was forwarded last.",
+            f"the statement's is given the input: def {name}(self, input, delta); then use it in place of what forward kept",
+            line=subject.quote(operation, r"self\.\w+"),
+        )
+
+
 def coupled(e: Examination) -> Findings:
     """One example's result does not depend on the others."""
     subject, x, out = e.subject, e.subject.x, e.subject.out

@@ -10,14 +10,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from modnet.check import known
 from modnet.check.numeric import along
 from modnet.check.question import Question, draw_delta
-from modnet.check.recipes import Recipe, Size
+from modnet.check.recipes import NotBuilt, Recipe, Size
 from modnet.check.report import Finding
 from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, Subject
 from modnet.modules.container import Container
@@ -98,45 +98,44 @@ def examine(subject: Subject, make: Callable[..., Any] | Recipe | None) -> Outco
     dims = subject.x.ndim - 2
     if dims not in (1, 2) or subject.out.ndim != subject.x.ndim or subject.random or isinstance(subject.original, Container):
         return None
-    if isinstance(make, Recipe):
-        return _examine_recipe(subject, make) if make.dims else None
-    make = make or type(subject.original)
-    names = known.roles(make)
-    if not names or "k_size" not in names:
-        return None
-    outcomes = Outcomes()
-    for label, (k, stride, chan_in, chan_out) in _SIZES.items():
+    if not isinstance(make, Recipe):
+        make = make or type(subject.original)
+        names = known.roles(make) or {}
+        return _in_all_sizes(subject, _ByRoles(make, names, subject.channels_first, dims)) if "k_size" in names else None
+    return _in_all_sizes(subject, make) if make.dims else None
+
+
+class _ByRoles(NamedTuple):
+    """A constructor whose arguments have the statement's roles, in the place of a `Recipe`."""
+
+    make: Callable[..., Any]
+    names: dict[str, str]
+    first: bool
+    dims: int
+    single: bool = False
+
+    def takes(self, role: str) -> bool:
+        """Whether the constructor has an argument of this role, but for padding, which is none of the statement's."""
+        return role in self.names and role != "padding"
+
+    def takes_same(self) -> bool:
+        """Padding in words is none of the statement's."""
+        return False
+
+    def input_shape(self, size: Size) -> tuple[int, ...]:
+        """The shape of an input for this size."""
+        return (size.batch, size.chan_in, *size.sides) if self.first else (size.batch, *size.sides, size.chan_in)
+
+    def build(self, size: Size) -> Any:
+        """An object in this size; `NotBuilt` whatever a stranger's constructor raises."""
         try:
-            module = known.build(make, k_size=k, stride=stride, chan_in=chan_in, chan_out=chan_out)
-        except Exception:  # whatever a stranger's constructor raises, it can't be asked
-            continue
-        if "stride" not in names and stride != 1 and "chan_in" in names:
-            continue
-        if "chan_in" not in names:
-            chan_in = 1 if chan_out == 1 else 3
-        length = 2 * stride + k + (1 if label == "all" else 0)
-        sides = (length,) * dims
-        shape = (_BATCH, chan_in, *sides) if subject.channels_first else (_BATCH, *sides, chan_in)
-        found = _ask(subject, module, shape, label, outcomes)
-        if subject.undefined and (label, FORWARD) in outcomes.crashes:
-            del outcomes.crashes[label, FORWARD]
-            continue  # a size it need not take
-        outcomes.right[label] = found
-    if dims == 2 and "stride" in names:
-        for label, (k, stride, *_), longer, like, kind in _BESIDE:
-            if kind == "square-only" and like in outcomes.right:
-                channels = 1 if "chan_in" in names else 3
-                alike = Size(k, stride, channels, channels, 0, (2 * stride + k,) * 2)
-                size = alike._replace(sides=tuple(2 * stride + k + more for more in longer))
-                module = known.build(make, k_size=k, stride=stride, chan_in=1, chan_out=1)
-                shape = (_BATCH, channels, *size.sides) if subject.channels_first else (_BATCH, *size.sides, channels)
-                outcomes.sizes[label], outcomes.sizes[like] = size, alike
-                outcomes.right[label] = _ask(subject, module, shape, label, outcomes)
-    return outcomes
+            return known.build(self.make, k_size=size.k, stride=size.stride, chan_in=size.chan_in, chan_out=size.chan_out)
+        except Exception as error:
+            raise NotBuilt(str(error)) from error
 
 
-def _examine_recipe(subject: Subject, recipe: Recipe) -> Outcomes:
-    """Build by a recipe in all sizes, and in those beside."""
+def _in_all_sizes(subject: Subject, recipe: Recipe | _ByRoles) -> Outcomes:
+    """Build in all sizes, and in those beside."""
     outcomes = Outcomes()
     strided = recipe.takes("stride") or not recipe.takes("chan_in")
     batch = len(subject.x) if recipe.single else _BATCH
@@ -159,13 +158,16 @@ def _examine_recipe(subject: Subject, recipe: Recipe) -> Outcomes:
         built = Size(k, stride, chan_in, chan_out, padding[0] if padding else 0, sides, batch)
         try:
             module = recipe.build(built)
+        except NotBuilt:
+            continue
         except Misbehaviour as problem:
             outcomes.crashes[label, FORWARD] = problem
             continue
         outcomes.sizes[label] = built
         outcomes.right[label] = _ask(subject, module, recipe.input_shape(built), label, outcomes)
-        if (label, FORWARD) in outcomes.crashes and label in _SIZES:
-            del outcomes.right[label], outcomes.crashes[label, FORWARD]  # a size it need not take
+        need_not = subject.undefined or isinstance(recipe, Recipe)  # take every size
+        if (label, FORWARD) in outcomes.crashes and label in _SIZES and need_not:
+            del outcomes.right[label], outcomes.crashes[label, FORWARD]
     return outcomes
 
 
@@ -193,8 +195,8 @@ def beside(outcomes: Outcomes | None, operation: str, subject: Subject) -> Itera
         if operation == FORWARD:
             if not of_forward and (problem is None or like not in outcomes.right or (like, FORWARD) in outcomes.crashes):
                 continue
-        elif of_forward:
-            continue  # backward is held against another function there
+        elif of_forward or (kind == "uncovered" and outcomes.cause(operation) == "side"):
+            continue  # backward is held against another function there; or it is said that gaps are wrong
         elif (outcomes.right.get(like, {}).get(operation), outcomes.right.get(label, {}).get(operation)) != (True, False):
             continue
         said.add(kind)
@@ -364,10 +366,7 @@ def _of_cause(
 ) -> Finding:
     """The finding for what a mistake needs, as it shows in a size."""
     problem = outcomes.crashes.get((wrong, operation))
-    k, stride, chan_in, chan_out = _SIZES[wrong]
-    sizes = f"k_size={k}, stride={stride}, chan_in={chan_in}, chan_out={chan_out}"
-    if wrong in outcomes.sizes:
-        sizes = _in_words(outcomes.sizes[wrong], subject)
+    sizes = _in_words(outcomes.sizes[wrong], subject)
     name = subject.names[operation]
     if cause == "any":
         if problem is not None:

@@ -14,13 +14,13 @@ from modnet.check.forward import Findings
 from modnet.check.plan import FORWARD, GRADIENT, Examination, Judged, Probe, skip
 from modnet.check.question import Question
 from modnet.check.report import Finding
-from modnet.check.subject import UPDATE, ZERO, Misbehaviour
+from modnet.check.subject import ZERO, Misbehaviour
 
 
 def ask(e: Examination) -> Findings:
     """What forward depends on gets a gradient; the answers are kept for the probes that follow."""
     subject, x = e.subject, e.subject.x
-    weights, name = subject.weights(3), subject.names[GRADIENT]
+    weights = subject.weights(3)
     held = subject.parameters(subject.fresh())
     truths = {n: e.ask(GRADIENT, "dL/dparameters", None, 3, n) for n, array in held.items() if array.size}
     # Arrays that forward does not depend on are no parameters, and constants are not meant to learn.
@@ -29,19 +29,9 @@ def ask(e: Examination) -> Findings:
         if subject.has(GRADIENT) and not subject.remembers:
             subject.quietly(GRADIENT)  # a network calls it of every module
         skip(e, GRADIENT, "no parameters" if subject.may_have_parameters else "")
-    if not subject.has(GRADIENT):
-        yield Finding("not-implemented", "", f"there is no {name}.", f"write {name}(self, input, delta)")
-        raise Judged
-    if not subject.remembers and not subject.takes_input(GRADIENT):
-        yield Finding(
-            "stateful",
-            "",
-            f"{name} is not given the input, so it can answer only for what was forwarded last.",
-            f"the statement's is given the input: def {name}(self, input, delta)",
-            line=subject.quote(GRADIENT, r"self\.\w+"),
-        )
+    yield from forward.there(e, GRADIENT)
     first = subject.gradients(x, weights)
-    truths = {n: q for n, q in truths.items() if looks_trained(n) or _is_trained(e, n)}
+    truths = {n: q for n, q in truths.items() if looks_trained(n)}
     e.first = first
     for n in truths:
         e.questions[n] = e.ask(GRADIENT, "dL/dparameters", partial(_fitting, e, n, truths[n], truths), 3, n)
@@ -61,21 +51,6 @@ def _lines_for(name: str) -> tuple[str, ...]:
     near = () if "_gradient" in own else (rf"\b\w*(grad\w*{core}|{core}\w*grad|d{core})\w*\s*[-+]?=[^=]",)
     quotes = re.escape(own).replace("'", "['\"]")
     return (*near, rf"\b{quotes}\s*[-+]?=[^=]")
-
-
-def _is_trained(e: Examination, name: str) -> bool:
-    """Whether update_parameters moves it, if every gradient is 1."""
-    subject = e.subject
-    module = subject.fresh()
-    try:
-        subject.zero(module)
-        subject.ask(FORWARD, module, subject.x)
-        subject.ask(GRADIENT, module, subject.x, subject.weights(3))
-        before = subject.parameters(module)[name].copy()
-        subject.invoke(UPDATE, module, [0.1])
-        return not np.array_equal(subject.parameters(module)[name], before)
-    except (Misbehaviour, KeyError):
-        return False
 
 
 def matching(name: str, q: Question, found: dict[str, np.ndarray], taken: Collection[str]) -> np.ndarray | None:
@@ -191,8 +166,6 @@ def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:
             else "the gradient has one number for each parameter; sum over the batch",
             line=q.line,
         )
-    if held is not None and not held.any() and name == "_parameters" and len(e.first) == 1:
-        return Finding("not-implemented", "", f"{GRADIENT} leaves the gradient at zero.", "self._gradient += ...", line=q.line)
     bias = np.abs(q.jacobian - _jacobian_elsewhere(e, name, q)).max(initial=0.0) < 1e-6
     own = (
         "it is added to every row, so its gradient is delta.sum(axis=0)"

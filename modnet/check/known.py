@@ -155,8 +155,6 @@ def _linear(x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray]) -> Cand
         if W.shape == (n + 1, m):
             yield x @ W[:-1] + W[-1]
             yield x @ W[1:] + W[0]
-        if W.ndim == 1 and W.size in (n * m, n * m + m):
-            yield x @ W[: n * m].reshape(n, m) + (W[n * m :] if W.size > n * m else 0)
 
 
 def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> Candidates:
@@ -314,8 +312,6 @@ def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, 
         if "shape" in wanted:
             wanted = ["shape"] if windowed else [r for r in wanted if r != "shape"]
         wanted = wanted or (fitting[p.name] if not windowed else [])
-        if windowed and not wanted and {"input", "output"} & set(fitting[p.name]):
-            wanted = ["chan_in" if "input" in fitting[p.name] else "chan_out"]
         role = next((r for r in wanted if r not in found), None) or next(
             (f"{r} 2" for r in wanted if f"{r} 2" not in found), None
         )

@@ -147,10 +147,6 @@ class LossSubject(Subject):
             return np.diagonal(array).copy()  # (batch,) and (batch, 1) were added: each with each
         return array.reshape(len(x), -1)[:, 0] if array.size == len(x) else array.reshape(-1) if array.ndim == 0 else array
 
-    def like(self, module: Any, x: np.ndarray) -> Subject:
-        """Another loss at the same y."""
-        return LossSubject(module, self.y, x)
-
     def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
         """The losses; NaN if a step of the finite differences has left the probabilities, which the library refuses."""
         try:

@@ -41,7 +41,7 @@ def positional(method: Any) -> list[inspect.Parameter] | None:
         return None
     if any(p.kind is p.VAR_POSITIONAL for p in given):
         return None
-    return [p for p in given if p.kind is p.POSITIONAL_OR_KEYWORD or p.kind is p.KEYWORD_ONLY]
+    return [p for p in given if p.kind is not p.VAR_KEYWORD]
 
 
 __all__ = ["has_eval", "is_mode", "mode_of", "positional", "switches_of"]

@@ -53,6 +53,8 @@ _FAMILIES = (
     ("momentum", r"moment"),
     ("sgd", r"sgd|gradient_?descent|vanilla|^gd$"),
 )
+#: What step is given, if it is not what the constructor was given.
+_HOLDERS = re.compile(r"^(model|net(work)?|layers)$", re.I)
 _OTHERS = re.compile(r"adadelta|adamax|nadam|adabound|lion|lars|lamb|lookahead|radam|amsgrad", re.I)
 
 
@@ -71,7 +73,7 @@ def is_optimizer(cls: type) -> bool:
     if callable(getattr(cls, "update_params", None)):
         return True
     step = getattr(cls, "step", None)
-    if callable(step) and not [p for p in asks(step) if p.default is p.empty]:
+    if callable(step) and all(_HOLDERS.match(p.name) for p in asks(step) if p.default is p.empty):
         return bool(family_of(cls.__name__)) or any(IS_RATE.match(p.name) for p in _given(cls))
     update = getattr(cls, "update", None)
     if not callable(update):
@@ -221,8 +223,17 @@ def _own(problem: Misbehaviour, cls: type) -> bool:
 
 def _run(maker: Any, way: Callable[..., Any], layers: int, zeros: bool = False) -> Setting:
     setting = Setting(layers, zeros)
+    setting.bases = _layers_asked_for(getattr(maker, "cls", None))
     setting.take(maker if way in (by_model, one_by_one) else maker(), way)
     return setting
+
+
+def _layers_asked_for(cls: Any) -> tuple[type, ...]:
+    """The classes of layers that an optimizer asks isinstance for."""
+    functions = [v for k in getattr(cls, "__mro__", ()) for v in vars(k).values() if inspect.isfunction(v)]
+    asking = [f for f in functions if "isinstance" in f.__code__.co_names]
+    found = [v for f in asking for n in f.__code__.co_names if isinstance(v := f.__globals__.get(n), type)]
+    return tuple(dict.fromkeys(c for c in found if callable(getattr(c, "backward", None)) and not inspect.isabstract(c)))
 
 
 def examine_rule(function: Any) -> Report:

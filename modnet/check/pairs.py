@@ -78,7 +78,8 @@ def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
             return numbers.reshape(size)
 
         n, d, h = shape[0], shape[1] if len(shape) == 4 else shape[-1], 3 if len(shape) == 4 else 5
-        last = int(np.prod(shape[1:])) if "affine" in word or "fc" in word or "linear" in word else d
+        flat = "temporal" not in word and "time" not in word
+        last = int(np.prod(shape[1:])) if flat and ("affine" in word or "fc" in word or "linear" in word) else d
         filters, wide = (h, shape[1], 3, 3) if len(shape) == 4 else (last, h), 4 * h if "lstm" in word else h
         known: dict[str, Any] = {
             "x": draw(*shape), "inputs": draw(*shape), "w": draw(*filters), "b": draw(wide), "weights": draw(*filters),

@@ -37,6 +37,16 @@ class Layer:
         else:
             self.__dict__[place[0]][place[1]] = value
 
+    @property
+    def parameters(self) -> list[np.ndarray]:
+        """Values in a list."""
+        return list(self.params.values())
+
+    @property
+    def gradients(self) -> list[np.ndarray]:
+        """Gradients in a list, in the same order."""
+        return [self.grads[n] for n in self.params]
+
     def get_params(self) -> dict[str, dict[str, np.ndarray]]:
         """Values and gradients by name."""
         return {n: {"value": v, "grad": self.grads[n]} for n, v in self.params.items()}
@@ -45,6 +55,22 @@ class Layer:
         """Other values."""
         for name, value in given.items():
             self.params[name] = value["value"] if isinstance(value, dict) else value
+
+
+class _Plain(Layer):
+    """A layer that also derives from a stranger's class, whose params and grads mean something else."""
+
+    @property
+    def params(self) -> dict[str, np.ndarray]:
+        """Ours."""
+        held: dict[str, np.ndarray] = self.__dict__["params"]
+        return held
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """Ours."""
+        held: dict[str, np.ndarray] = self.__dict__["grads"]
+        return held
 
 
 def _place(name: str) -> tuple[str, str] | None:
@@ -83,6 +109,7 @@ class Setting:
             for g in self.gradients.values():
                 g.reshape(STEPS, -1)[:, 0] = 0
         self.layers = layers
+        self.bases: tuple[type, ...] = ()
         self.moves: dict[str, np.ndarray] = {}
         self.replaced = self.writes = False
 
@@ -116,10 +143,12 @@ def by_layers(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
 def by_model(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
     """A model that the optimizer was given, and step()."""
     layers = layers_for(s)
-    made = make(Model(layers))
+    model = Model(layers)
+    made = make(model)
+    given = [model.layers if re.search("layers", p.name, re.I) else model for p in asks(made.step) if p.default is p.empty]
     for k in range(STEPS):
         _set(layers, s, k)
-        call(f"{type(made).__name__}.step", made.step)
+        call(f"{type(made).__name__}.step", made.step, *given)
         s.writes = s.writes or _written(layers, s, k)
         yield _read(layers)
 
@@ -190,7 +219,8 @@ _CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0
 
 def layers_for(s: Setting) -> list[Layer]:
     """The layers that hold the parameters of a setting."""
-    return [Layer(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
+    kind = type("Layer", (_Plain, *s.bases), {}) if s.bases else Layer
+    return [kind(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
 
 
 def _set(layers: list[Layer], s: Setting, k: int) -> None:

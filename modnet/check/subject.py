@@ -7,7 +7,6 @@ the same state before every call and put back afterwards: a module that draws th
 
 from __future__ import annotations
 
-import inspect
 import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from modnet.check import known
 from modnet.check.arrays import PARAMETERS, arrays, copied, gradients, named, parameters
 from modnet.check.draws import other_draws, same_draws
 from modnet.check.lines import quote, source
+from modnet.check.modes import positional
 from modnet.check.question import Question, direction, draw_delta
 from modnet.check.report import Finding, Line, Report, visible
 
@@ -389,13 +389,8 @@ class Subject:
 
 def _required(method: Any) -> int | None:
     """How many arguments a method needs; None if that can't be known."""
-    try:
-        given = inspect.signature(method).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    if any(p.kind is p.VAR_POSITIONAL for p in given):
-        return None
-    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in given)
+    given = positional(method)
+    return None if given is None else sum(p.default is p.empty and p.kind is not p.KEYWORD_ONLY for p in given)
 
 
 def as_output(value: Any, name: str, batch: int) -> np.ndarray:

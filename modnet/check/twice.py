@@ -24,7 +24,7 @@ def upwards(net: Any, trace: Trace, begun: int) -> Finding | None:
     method, which = backward_method(net), label_of(up[0], trace.layers[up[0]])
     text = f"backward begins with {which}, the first that forward goes through, and must begin with the last."
     hint = "for layer in reversed(self.layers): each is given the delta that the one after it returned"
-    return Finding("order", f"{type(net).__name__}.{method}", text, hint, line=quote(type(net), method, r"\bfor\b", r"\w"))
+    return Finding("order", "", text, hint, line=quote(type(net), method, r"\bfor\b", r"\w"))
 
 
 def second(net: Any, loss: Any, X: np.ndarray, y: np.ndarray, first: bool) -> Finding | None:

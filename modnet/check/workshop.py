@@ -115,9 +115,9 @@ class Workshop:
             "modules": lambda: self.layers(3, 4, 2),
             "loss": self.loss,
             "rate": lambda: _RATE,
-            "encoder": lambda: self._part(cls, 3, 4, 2),
-            "decoder": lambda: self._part(cls, 2, 4, 3),
-            "net": lambda: self._part(cls, 3, 4, 2),
+            "encoder": lambda: self._plain(3, 4, 2),
+            "decoder": lambda: self._plain(2, 4, 3),
+            "net": lambda: self._plain(3, 4, 2),
         }
         required = [p for p in given if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
         kinds = [wiring.role(p.name) for p in required]
@@ -128,8 +128,6 @@ class Workshop:
             yield lambda: cls(*self.layers(3, 4, 2)[:2])  # the half that is given, if it mirrors it
         if all(k in roles for k in kinds):
             yield lambda: self._added(cls(*[roles[k]() for k in kinds]), "modules" in kinds or "encoder" in kinds)
-        if len(required) == 1:
-            yield lambda: cls(self.layers(3, 4, 2))
         widths = {"input": 3, "output": 2}
         found = known.roles(cls)
         if found and required and all(p.name in found.values() for p in required):
@@ -137,20 +135,6 @@ class Workshop:
             yield lambda: cls(*[4 if "hid" in p.name.lower() else widths.get(names[p.name], 4) for p in required])
         if not required:
             yield lambda: self._added(cls(), False)
-
-    def _part(self, whole: type, *widths: int) -> Any:
-        """A network to be a part of one of class `whole`: the hand-in's own if one takes layers, or a stand-in."""
-        x = np.linspace(-1, 1, 2 * widths[0]).reshape(2, -1)
-        for cls in self.networks if self.own else ():
-            for take in (lambda cls, layers: cls(*layers), lambda cls, layers: cls(layers)):
-                if cls is whole or cls in self.wrong:
-                    continue
-                with suppress(Exception):  # another way, or a stand-in
-                    part = take(cls, self.layers(*widths))
-                    out = call("forward", copied(part).forward, x)
-                    if isinstance(out, np.ndarray) and out.shape == (2, widths[-1]):
-                        return part
-        return self._plain(*widths)
 
     def _plain(self, *widths: int) -> Any:
         return standins.derived(standins.Sequential, self.bases)(*self.layers(*widths))

@@ -18,15 +18,7 @@ from modnet.tables import Sheet, TableModel
 def predict(options: argparse.Namespace) -> int:
     """Write a CSV table: the prediction of each line, and of classes its probability.
 
-    Returns
-    -------
-    int
-        0.
-
-    Raises
-    ------
-    UsageError
-        If the model or the table is wrong.
+    Returns 0; `UsageError` if the model or the table is wrong.
     """
     model = _model(options.model)
     sheet = read_file(options.data, options)
@@ -47,15 +39,7 @@ def predict(options: argparse.Namespace) -> int:
 def evaluate(options: argparse.Namespace) -> int:
     """Print how good a model is on a table that has the target: the figures of ``train``, and where it is wrong.
 
-    Returns
-    -------
-    int
-        0.
-
-    Raises
-    ------
-    UsageError
-        If the model or the table is wrong.
+    Returns 0; `UsageError` if the model or the table is wrong.
     """
     model = _model(options.model)
     sheet = read_file(options.data, options)

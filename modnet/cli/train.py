@@ -22,6 +22,7 @@ from modnet.cli.errors import UsageError
 from modnet.cli.parser import program
 from modnet.cli.report import confusion, count, data_line, ending, figures, plan, short_name
 from modnet.datasets import Table, info, names
+from modnet.kernels import ahead
 from modnet.kernels.cache import cache_folder
 from modnet.losses import MSE, CrossEntropy
 from modnet.modules import Linear, Sequential
@@ -184,7 +185,7 @@ def _fit(
     steps = -(-len(parts[0].y) // size)
     say(f"{loss}, {optimizer}, {count(epochs, 'epoch')} of {count(steps, 'step')} with {count(size, 'example')}")
     folder = cache_folder()
-    if folder is None or not any(folder.glob("*.kernel")):
+    if folder is None or ahead.begun() is not None or not any(folder.glob("*.kernel")):
         say("The kernels are being compiled; " + ("this happens once." if folder else "no folder can be had to keep them in."))
 
     (X, y), *held_out = [(scaled.inputs(part.X), scaled.targets(part.y)) for part in parts if part.name != "test"]

@@ -157,7 +157,7 @@ class Binding:
     @property
     def operations(self) -> int:
         """How many operations an example costs in the largest matrix product that BLAS makes for it."""
-        if not any(op is not None and _uses_blas(op) for op in type(self.module).operations):
+        if not any(op is not None and op.multiplies for op in type(self.module).operations):
             return 0
         return 2 * self.input_rows * max((prod(shape) for shape in self._parameter_shapes() if len(shape) == 2), default=0)
 
@@ -203,10 +203,6 @@ class Binding:
         if found is None:
             found = self._addresses[operation] = operation.address(type(self.module), self.dtype)
         return found
-
-
-def _uses_blas(operation: Operation) -> bool:
-    return any(name.startswith("matmul") for name in operation.body.__code__.co_names)
 
 
 def require_possible(shape: Shape, who: Any) -> None:

@@ -156,7 +156,7 @@ def _tiles(a, b, out, before, before_step):
     (n, k), m = a.shape, b.shape[1]
     lanes = VECTOR_BYTES // out.itemsize
     fills = m <= lanes or 4 * m > 5 * lanes  # not if few columns begin a second register
-    is_small = n >= 4 and (k <= 16 or lanes < 4 * m <= 4 * lanes)
+    is_small = n >= 8 and (k <= 16 or lanes < 4 * m <= 4 * lanes)
     is_faster = (fills and (is_small or (n >= 1000 and m >= 10))) or _is_large(n, k, m)
     function = address_of(STEPS, out) if is_faster else 0
     if function > 0:

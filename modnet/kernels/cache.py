@@ -161,10 +161,10 @@ def keep(path: Path | None, content: bytes) -> None:
             raise
 
 
-def path_of_kernels(name: str) -> Path | None:
-    """The file of a piece of code that depends on its name and the files of `modnet.kernels`; None if there is no folder."""
+def path_of_entry(name: str) -> Path | None:
+    """The file of a way into compiled code, by its name and the files of `modnet.kernels`; None if there is no folder."""
     folder = cache_folder()
-    return folder and folder / f"{name}-{hashlib.sha256(keys.kernels()[0]).hexdigest()[:24]}.kernel"
+    return folder and folder / f"{name}-{hashlib.sha256(keys.kernels()[0]).hexdigest()[:24]}.entry"
 
 
 def keep_object(path: Path | None, code: bytes, symbol: str, calls: Iterable[str]) -> None:

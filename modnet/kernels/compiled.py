@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 
 from modnet.kernels import jit, shipped
-from modnet.kernels.cache import KernelCache, keep_object, load_object, path_of_kernels
+from modnet.kernels.cache import KernelCache, keep_object, load_object, path_of_entry
 from modnet.kernels.entry import PYTHON, Entry, is_known_layout, provide_python, symbol, written
 from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
 from modnet.kernels.loading import BEFORE_LOADING, assembled, load
@@ -313,7 +313,7 @@ def entry_code(letters: str, returns: str, by_address: bool) -> int:
     name = symbol(letters, returns, by_address)
     if name in _shipped_entries():
         return _shipped_entries()[name]
-    path = path_of_kernels(name)
+    path = path_of_entry(name)
     found = load_object(path)
     if found is None:
         code = assembled(written([(letters, returns, by_address)]))

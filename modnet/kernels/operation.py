@@ -144,6 +144,11 @@ class Operation:
         known = {*ARGUMENTS[self.kind.name], *_EXPRESSIONS}
         return tuple(name for name in self.names if name not in known)
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether it makes matrix products (`modnet.kernels.blas`)."""
+        return any(name.startswith("matmul") or name == "affine" for name in self.body.__code__.co_names)
+
     def is_complete(self, owner: type) -> bool:
         """Whether a class has all the functions that are compiled in."""
         return all(hasattr(owner, name) for name in self.functions)

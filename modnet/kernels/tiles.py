@@ -42,18 +42,18 @@ from modnet.kernels.target import WIDE
 #: Rows of a tile of three registers a row, and of one or two: sums, factors and the numbers that they are multiplied by must
 #: find room in the register file.
 ROWS3, ROWS = (8, 8) if WIDE else (4, 6)
-DEPTH = 256  # steps of q before the next tile: as many rows of b, three registers wide, stay in the first-level cache
+DEPTH = 256  # steps of q before the next tile: as many rows of b, three registers wide, stay in the nearest caches
 
 
-def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, partial_from: int = -1) -> Any:
+def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, is_full: bool = False) -> Any:
     """Make the intrinsic that computes a strip of the product, in tiles of `height` rows by so many registers of `size` bytes.
 
     ``tiles(width, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at, start_step)``
     sets `width` numbers from out_at on, and those of the n - 1 rows below, by `depth` steps from q on; b begins at the row of
-    q. rows and columns are lists of places, or the distance between one and the next. Registers before `partial_from` are full:
-    by default all but the last.
+    q. rows and columns are lists of places, or the distance between one and the next. All registers but the last are full, and
+    that, too, if `is_full`.
     """
-    first_partial = partial_from % registers if partial_from < registers else registers
+    first_partial = registers if is_full else registers - 1
 
     @intrinsic
     def tiles(
@@ -120,8 +120,10 @@ def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, partial
         column = listed(kinds[5], columns, builder.add(q, step))
         numbers = [v.spread(builder.load(builder.gep(row, [column]))) for row in row_of_a]
         grown = [v.multiply_add(numbers[r], factors[c], total) for total, (r, c) in zip(sums, cells)]
+        # Keeps LLVM from unrolling the loop: addresses of rows would no longer fit into registers, and narrow tiles take twice
+        # as long.
         once = builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], True)
-        once.attributes.add("convergent")  # LLVM would repeat the loop's body, for which there are not enough addresses
+        once.attributes.add("convergent")
         following = builder.add(step, INT(1))
         step.add_incoming(INT(0), begin)
         step.add_incoming(following, loop)
@@ -146,7 +148,7 @@ def _either(builder: Any, kind: Any, *incoming: Any) -> Any:
     return found
 
 
-_three, _two, _one = _tiles(3, ROWS3, partial_from=3), _tiles(2), _tiles(1)
+_three, _two, _one = _tiles(3, ROWS3, is_full=True), _tiles(2), _tiles(1)
 _half, _quarter = _tiles(1, size=VECTOR_BYTES // 2), _tiles(1, size=VECTOR_BYTES // 4)
 
 

@@ -75,9 +75,11 @@ def write(path: Any, kind: str, tree: Any) -> None:
         with contextlib.suppress(OSError):  # who may read the file stays as it was
             os.chmod(aside, stat.S_IMODE(os.stat(target).st_mode))
         os.replace(aside, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(aside)
+        if isinstance(error, OSError) and error.filename == aside:  # people know the name that they gave
+            raise OSError(error.errno, error.strerror, target) from None
         raise
     with contextlib.suppress(OSError, AttributeError):  # the name is on the disk, too; not every system can say so
         folder = os.open(os.path.dirname(target), os.O_DIRECTORY)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _GREY = "#b9b9b9"
 _BY_DEPTH = ("vanishing-gradient", "symmetric-init", "dead-units", "saturated-units")
 _LARGEST = 1e12
+_NARROWEST = 0.1  # range of outputs that is drawn
 
 
 def why(report: Any, *, ax: Axes | Sequence[Axes] | None = None, path: Path | None = None) -> Figure:
@@ -61,8 +62,7 @@ def _relative(losses: list[float]) -> np.ndarray:
 
 def _losses(ax: Axes, report: Any) -> None:
     shown = [t for t in report.trials if t.losses and t.kind != "reference"]
-    wanted = {f.change for f in report.findings}
-    cure = next((t for t in shown if t.cures and (t.change in wanted or t.kind == "together")), None)
+    cure = next((t for t in shown if t.is_diagnosis), None)
     others = 0
     for trial in shown:
         if trial is cure or not trial.kind:
@@ -99,7 +99,9 @@ def _outputs(ax: Axes, report: Any) -> None:
         ax.set_yticks([])
         return
     low, high = min(float(o[2].min()) for o in curved), max(float(o[2].max()) for o in curved)
-    edges = np.linspace(low, high if high > low else low + 1, 41)
+    if high - low < _NARROWEST:  # all alike but for rounding
+        low, high = (low + high - _NARROWEST) / 2, (low + high + _NARROWEST) / 2
+    edges = np.linspace(low, high, 41)
     for i, (_, _, out) in enumerate(curved):
         counts, _ = np.histogram(out, edges)
         height = 0.85 * counts / max(counts.max(), 1)

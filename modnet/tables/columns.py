@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from modnet.tables.reading import MISSING, lines_in_words, numbers
+from modnet.tables.reading import is_missing, lines_in_words, numbers
 
 MOST_CATEGORIES = 40
 _MOSTLY = 0.9  # of the cells of a column of numbers or dates are numbers or dates; the others count as missing, with a note
@@ -51,9 +51,14 @@ class Column:
         raise NotImplementedError
 
     @property
+    def _last(self) -> list[str]:
+        """The name of the number that says whether a cell is missing, if there is one."""
+        return [f"{self.name} is missing"] * self.has_missing
+
+    @property
     def scaled(self) -> list[bool]:
-        """Which numbers are scaled."""
-        raise NotImplementedError
+        """Which numbers are scaled: the first, unless a kind says otherwise; the others lie in -1 to 1."""
+        return [True] + [False] * (len(self.feature_names) - 1)
 
     def transform(self, cells: list[str], decimal: str) -> tuple[np.ndarray, list[int]]:
         """The numbers (n, width) of cells, and the rows whose cell cannot be what it should be."""
@@ -85,15 +90,11 @@ class Number(Column):
 
     @property
     def feature_names(self) -> list[str]:
-        return [self.name, *([f"{self.name} is missing"] if self.has_missing else [])]
-
-    @property
-    def scaled(self) -> list[bool]:
-        return [True, *([False] if self.has_missing else [])]
+        return [self.name, *self._last]
 
     def transform(self, cells: list[str], decimal: str) -> tuple[np.ndarray, list[int]]:
         values = numbers(cells, decimal)
-        wrong = [k for k, value in enumerate(values) if value is None and not _is_missing(cells[k])]
+        wrong = [k for k, value in enumerate(values) if value is None and not is_missing(cells[k])]
         filled = np.array([self.median if value is None else value for value in values], np.float64)
         columns = [filled, *([np.array([value is None for value in values], np.float64)] if self.has_missing else [])]
         return np.stack(columns, axis=1), wrong
@@ -108,13 +109,13 @@ class Category(Column):
     @classmethod
     def fitted(cls, name: str, cells: list[str]) -> Category:
         """From the cells in training."""
-        counts = Counter(cell for cell in cells if not _is_missing(cell))
+        counts = Counter(cell for cell in cells if not is_missing(cell))
         texts = sorted(text for text, _ in counts.most_common(MOST_CATEGORIES))
-        return cls(name, texts=texts, has_missing=any(map(_is_missing, cells)))
+        return cls(name, texts=texts, has_missing=any(map(is_missing, cells)))
 
     @property
     def feature_names(self) -> list[str]:
-        return [f"{self.name}={text}" for text in self.texts] + ([f"{self.name} is missing"] if self.has_missing else [])
+        return [f"{self.name}={text}" for text in self.texts] + self._last
 
     @property
     def scaled(self) -> list[bool]:
@@ -127,7 +128,7 @@ class Category(Column):
             at = places.get(cell)
             if at is not None:
                 out[row, at] = 1.0
-            elif not _is_missing(cell):
+            elif not is_missing(cell):
                 new.append(row)
             elif self.has_missing:
                 out[row, -1] = 1.0
@@ -155,15 +156,11 @@ class Date(Column):
     def feature_names(self) -> list[str]:
         periods = ["year", "week", *(["day"] if self.has_time else [])]
         names = [f"{self.name} in days", *(f"{self.name}, {wave} of {p}" for p in periods for wave in ("sine", "cosine"))]
-        return names + ([f"{self.name} is missing"] if self.has_missing else [])
-
-    @property
-    def scaled(self) -> list[bool]:
-        return [True] + [False] * (len(self.feature_names) - 1)
+        return names + self._last
 
     def transform(self, cells: list[str], decimal: str) -> tuple[np.ndarray, list[int]]:
         found = [day_of(cell, self.order) for cell in cells]
-        wrong = [k for k, value in enumerate(found) if value is None and not _is_missing(cells[k])]
+        wrong = [k for k, value in enumerate(found) if value is None and not is_missing(cells[k])]
         days = np.array([self.middle if value is None else value for value in found], np.float64)
         absent = np.array([value is None for value in found])
         columns = [days - self.middle]
@@ -213,7 +210,7 @@ KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Number, Category,
 
 def column_of(name: str, cells: list[str], decimal: str, chosen: list[int]) -> tuple[Column | None, list[str]]:
     """What a column is, from all its cells, fitted to those of the chosen rows; None if it says nothing; and notes."""
-    known = [cell for cell in cells if not _is_missing(cell)]
+    known = [cell for cell in cells if not is_missing(cell)]
     part = [cells[k] for k in chosen]
     if not known:
         return None, [f"{name!r} is empty, and is left out"]
@@ -314,10 +311,6 @@ def _rows(value: Any) -> np.ndarray:
     return found
 
 
-def _is_missing(cell: str) -> bool:
-    return cell.lower() in MISSING
-
-
 def _counts_lines(values: list[float | None]) -> bool:
     array = np.array(values, np.float64)
     return bool((np.diff(array) == 1).all())
@@ -329,7 +322,7 @@ def _grams(cells: list[str]) -> Any:
     hashing = HashingVectorizer(
         analyzer="char_wb", ngram_range=(3, 4), n_features=_GRAMS, alternate_sign=False, norm=None, lowercase=True
     )
-    return hashing.transform(["" if _is_missing(cell) else cell for cell in cells])
+    return hashing.transform(["" if is_missing(cell) else cell for cell in cells])
 
 
 __all__ = [

@@ -18,7 +18,7 @@ from modnet.datasets.files import read_bytes
 from modnet.datasets.words import nearest, short
 
 #: Cells that hold nothing.
-MISSING = frozenset({"", "?", "-", "--", "na", "n/a", "nan", "null", "none", "nd", "n.d.", "#n/a", "#na"})
+_MISSING = frozenset({"", "?", "-", "--", "na", "n/a", "nan", "null", "none", "nd", "n.d.", "#n/a", "#na"})
 
 _SEPARATORS = "\t;|,"  # a file with semicolons has commas in its numbers, so the comma comes last
 _LOOKED_AT = 200  # lines, to find the separator
@@ -116,15 +116,15 @@ def read_sheet(
         wrong = [(line, cells) for line, cells in rows if len(cells) != width]
         line, cells = wrong[0]
         if not skip_bad_lines:
-            more = f", and so it is in {_lines([line for line, _ in wrong[1:]])}" if len(wrong) > 1 else ""
+            more = f", and so it is in {lines_in_words([line for line, _ in wrong[1:]])}" if len(wrong) > 1 else ""
             raise ValueError(
                 f"{path}, line {line}: got {len(cells)} cell{'s' * (len(cells) != 1)}, expected {width} as in line "
                 f"{rows[0][0]}{more}; quote cells that contain {chosen!r}, choose another --separator, or leave such lines out "
                 "with --skip-bad-lines"
             )
-        notes.append(f"{_lines([line for line, _ in wrong])} left out: not {width} cells")
+        notes.append(f"{lines_in_words([line for line, _ in wrong])} left out: not {width} cells")
     if header is None:
-        header = not any(_looks_like_number(cell) or cell.lower() in MISSING for cell in kept[0][1])
+        header = not any(_looks_like_number(cell) or is_missing(cell) for cell in kept[0][1])
     names = _names(path, kept[0], width) if header else [f"x{k + 1}" for k in range(width)]
     data = kept[1:] if header else kept
     if not data:
@@ -141,7 +141,7 @@ def number(cell: str, decimal: str) -> float | None:
 
     Spaces and apostrophes between thousands, a percent sign and a sign of currency are passed over.
     """
-    plain = cell.translate(_SPACES).strip("€$£%")
+    plain = _bare(cell)
     if decimal == ",":
         plain = plain.replace(".", "") if _grouped(plain, ".") else plain
         plain = plain.replace(",", ".")
@@ -170,7 +170,20 @@ def numbers(cells: list[str], decimal: str) -> list[float | None]:
 
 def lines_in_words(lines: list[int]) -> str:
     """Some numbers of lines, the first few of many."""
-    return _lines(lines)
+    if len(lines) == 1:
+        return f"line {lines[0]}"
+    shown = ", ".join(str(line) for line in lines[:5])
+    return f"lines {shown}" + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is nothing."""
+    return cell.lower() in _MISSING
+
+
+def _bare(cell: str) -> str:
+    """A number without what people write around it."""
+    return cell.translate(_SPACES).strip("€$£%")
 
 
 def _grouped(cell: str, mark: str) -> bool:
@@ -259,7 +272,7 @@ def _decimal(columns: list[list[str]], separator: str) -> str:
     commas = points = grouped = 0
     for column in columns:
         for cell in column[:1000]:
-            plain = cell.translate(_SPACES).strip("€$£%")
+            plain = _bare(cell)
             if _THOUSANDS.fullmatch(plain):
                 grouped += "," in plain and plain.count(",") == 1
             elif _COMMA.fullmatch(plain):
@@ -271,11 +284,4 @@ def _decimal(columns: list[list[str]], separator: str) -> str:
     return "," if commas > points else "."
 
 
-def _lines(lines: list[int]) -> str:
-    if len(lines) == 1:
-        return f"line {lines[0]}"
-    shown = ", ".join(str(line) for line in lines[:5])
-    return f"lines {shown}" + (f" and {len(lines) - 5} more" if len(lines) > 5 else "")
-
-
-__all__ = ["MISSING", "Sheet", "lines_in_words", "number", "numbers", "read_sheet"]
+__all__ = ["Sheet", "is_missing", "lines_in_words", "number", "numbers", "read_sheet"]

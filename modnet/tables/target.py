@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modnet.datasets.words import nearest, short
-from modnet.tables.reading import MISSING, Sheet, lines_in_words, numbers
+from modnet.tables.reading import Sheet, is_missing, lines_in_words, numbers
 
 _WHOLE = re.compile(r"[-+]?\d{1,15}")
 _MOST_CLASSES = 20  # a target of whole numbers with more different values is a quantity
@@ -100,7 +100,7 @@ def with_target(sheet: Sheet, name: str) -> Sheet:
         listed = ", ".join(sheet.names[:20]) + (", ..." if len(sheet.names) > 20 else "")
         raise ValueError(f"{sheet.path} has no column {name!r}, expected one of {listed}{nearest(name, sheet.names)}")
     cells = sheet.columns[sheet.place(name)]
-    kept = [k for k, cell in enumerate(cells) if cell.lower() not in MISSING]
+    kept = [k for k, cell in enumerate(cells) if not is_missing(cell)]
     if len(kept) == len(cells):
         return sheet
     if not kept:

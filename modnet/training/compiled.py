@@ -11,7 +11,7 @@ import numpy as np
 from modnet.engine import run
 from modnet.engine.program import is_ours, is_wired
 from modnet.engine.walk import EPOCH, PLACES, fill, walk_epoch, walk_losses
-from modnet.kernels.memory import aligned, aligned_copy
+from modnet.kernels.memory import aligned
 from modnet.kernels.operation import Operation
 from modnet.kernels.threads import threads_for
 from modnet.training.data import Data, Source
@@ -36,7 +36,7 @@ class CompiledRunner(Runner):
         self.workspace.batch = 0
         operations = type(loss).operations
         self.counts_hits = operations[2] is not None
-        self.previous, self.previous_state = aligned_copy(self.program.parameters), self.program.state.copy()
+        self.previous, self.previous_state = aligned(self.program.parameters.size, dtype), self.program.state.copy()
         self.slice: _Slice = self.program.spare.pop("slice", None) or _Slice()
         self.draw = int(self.storage.draws[0])  # a forward beside it, between epochs or in another thread, changes no draw
         self.seconds_a_batch = 0.0
@@ -96,16 +96,18 @@ class CompiledRunner(Runner):
             self.counted += data.count_of(rows)
             self.draw += batches if draws else 0
             before += batches
-        if not self._is_finite():
-            self._lost(before - 1, 0)
-            return False
+            if not self._is_finite():
+                self._lost(before - 1, 0)
+                return False
         return True
 
     def _slice(self, block: _Block, group: Any, first: int, last: int, epochs: int, draws: bool) -> int:
         """Train on some batches of the block, or on all in several epochs; return how many were done."""
         training, storage, program = self.training, self.storage, self.program
         moving = (program.parameters, program.state, group.moments, group.settings, block.sums)
-        self.slice.note(*moving, *block.order_and_seed)
+        if first == 0 or self._is_finite():  # else the last slice made them infinite, and has to be done again, too
+            self.slice.note(*moving, *block.order_and_seed)
+            self.slice.first = first
         fill(block.words, draw=self.draw + 1 if draws else 0)
         started = time.perf_counter()
         try:
@@ -170,8 +172,9 @@ class CompiledRunner(Runner):
         # finite comes again, bit for bit; the copies, while all is well, would take up to a twentieth of the time.
         words = self.training_block.words
         self.slice.restore()
+        self.previous[:] = self.program.parameters
         fill(words, keeps=1)
-        self._walk(int(words[PLACES["first"]]), int(words[PLACES["last"]]))
+        self._walk(self.slice.first, int(words[PLACES["last"]]))
         fill(words, keeps=0)
         for array, previous in ((self.program.parameters, self.previous), (self.program.state, self.previous_state)):
             if not np.isfinite(array).all():
@@ -228,6 +231,7 @@ class _Slice:
     def __init__(self) -> None:
         self.arrays: tuple[np.ndarray, ...] = ()
         self.copies: list[np.ndarray] = []
+        self.first = 0  # its first batch
 
     def note(self, *arrays: np.ndarray) -> None:
         self.arrays = arrays

@@ -12,6 +12,7 @@ from modnet.engine.storage import has_storage
 from modnet.engine.walk import shuffle, walk_epoch, walk_forward, walk_losses
 from modnet.kernels import ahead
 from modnet.kernels.called import by_steps, turned
+from modnet.kernels.target import WIDE
 from modnet.training.progress import in_notebook, is_watched
 
 #: What was looked for: by the storage of a network, and by all that kernels depend on.
@@ -29,12 +30,15 @@ def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any,
     kinds: Any = loss
     forward, backward, hits = kinds.operations
     at_once = kinds.in_one_pass
+    found = [(kind, getattr(kind, "operations", ())) for kind in dict.fromkeys(modules)]
+    has_tiles = WIDE and any(op is not None and op.multiplies for _, operations in found for op in operations)
     of_loss = [at_once, hits, *[forward] * (validates or at_once is None), *[backward] * (at_once is None)]
     return [
         *ahead.of_functions([walk_epoch], dtype),
         *ahead.of_class(loss, of_loss, dtype),
         *ahead.of_functions([walk_losses] if validates else [], dtype),
-        *[kernel for kind in dict.fromkeys(modules) for kernel in ahead.of_class(kind, kind.operations, dtype)],  # type: ignore[attr-defined]
+        *ahead.of_functions([by_steps] if has_tiles else [], dtype),
+        *[kernel for kind, operations in found for kernel in ahead.of_class(kind, operations, dtype)],
         *ahead.of_class(optimizer, [optimizer.step], dtype),  # type: ignore[attr-defined]
         *ahead.of_functions([shuffle], dtype),
     ]
@@ -54,7 +58,8 @@ def begin_compiling(
     kernels = kernels_of(modules, loss, optimizer, dtype, validates)
     of_evaluation = ahead.of_class(loss, loss.operations[::2], dtype)  # type: ignore[attr-defined]
     after = [kernel for kind in next_modules for kernel in ahead.of_class(kind, kind.operations, dtype)]  # type: ignore[attr-defined]
-    return ahead.begin(kernels, [*ahead.of_functions([turned, by_steps, walk_forward], dtype), *of_evaluation, *after])
+    functions = [*[turned, by_steps] * WIDE, walk_forward]
+    return ahead.begin(kernels, [*ahead.of_functions(functions, dtype), *of_evaluation, *after])
 
 
 def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted: bool | None) -> None:

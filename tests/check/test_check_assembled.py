@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modnet.check.assembled import examine_assembled, is_assembled
+from modnet.check.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.recipes import NotBuilt
 
 
@@ -269,6 +269,44 @@ def test_right_ones(cls):
 def test_mistakes_have_their_names(cls, kind, where):
     (finding,) = examine_assembled(cls).findings
     assert (finding.kind, finding.where) == (kind, f"{cls.__name__}.{where}")
+
+
+class Chain:
+    """Given its layers; whoever trains has the loss and the step."""
+
+    def __init__(self, layers):
+        self.layers = layers
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, grad):
+        for layer in reversed(self.layers):
+            grad = layer.backward(grad)
+        return grad
+
+
+class NotReversed(Chain):
+    def backward(self, grad):
+        for layer in self.layers:
+            grad = layer.backward(grad)
+        return grad
+
+
+class TheSameForAll(Chain):
+    def backward(self, grad):
+        for layer in reversed(self.layers):
+            layer.backward(grad)
+
+
+@pytest.mark.parametrize(("cls", "kinds"), [(Chain, []), (NotReversed, ["order"]), (TheSameForAll, ["chain"])])
+def test_a_network_that_others_train(cls, kinds):
+    assert goes_both_ways(cls)
+    assert not is_assembled(cls)
+    report = examine_assembled(cls)
+    assert [f.kind for f in report.findings] == kinds, report
 
 
 def test_what_cannot_be_put_together_is_not_judged():

@@ -9,7 +9,8 @@ from corpus_pairs import PAIRS, SETTINGS
 from test_check_network import Optim, Sequentiel
 
 from modnet.check import check_loss, check_module, check_network
-from modnet.check.building import examine_loss, examine_module
+from modnet.check.assembled import examine_assembled
+from modnet.check.building import NotBuilt, examine_loss, examine_module
 from modnet.check.simple import check as simple_check
 from modnet.check.workshop import Workshop
 
@@ -418,6 +419,36 @@ def test_an_optimizer_that_is_wrong_with_every_network_is_judged_though_its_own_
     workshop = Workshop([Linear, TanH], networks=[wrong, other], wrong={wrong, other})
     report = workshop.examine_optim(type("Optim", (Optim,), {"step": forgetful}))
     assert said(report) == {("step", "never-zeroed")}, str(report)
+
+
+class Added:
+    """A network that is put together by add, and reads of its layers what they keep."""
+
+    def __init__(self):
+        self.layers = []
+
+    def add(self, layer):
+        self.layers.append(layer)
+
+    def train(self, X_train, Y_train, epochs, batch_size, learning_rate=0.01):
+        for _ in range(epochs):
+            out = X_train
+            for layer in self.layers:
+                out = layer.forward(out)
+            delta = out - Y_train
+            for layer in self.layers[::-1]:
+                layer.backward(delta)
+                delta = layer.gradients
+
+    def predict(self, X):
+        for layer in self.layers:
+            X = layer.forward(X)
+        return np.argmax(X, axis=1)
+
+
+def test_a_network_is_not_blamed_for_what_the_layers_put_in_lack():
+    with pytest.raises(NotBuilt, match="has no gradients"):
+        examine_assembled(Added)
 
 
 def test_swapped_targets_are_called_so():

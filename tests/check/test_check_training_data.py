@@ -229,6 +229,7 @@ X, Y = line_data(30)
     ({}, {"validation": 2.0}, "validation is 2.0"),
     ({}, {"validation": (X[:, :2], Y)}, "expected examples of shape"),
     ({}, {"sample_weight": np.ones(3)}, "sample_weight has shape"),
+    ({}, {"augment": 0.1}, "augment is 0.1, expected a function"),
 ])  # fmt: skip
 def test_what_no_training_takes_is_refused(changed, options, message):
     given = {"net": small_net(), "loss": CrossEntropy(), "optimizer": Adam(), "X": X, "y": Y} | changed

@@ -291,3 +291,59 @@ def test_what_it_is_given_is_said_if_it_is_none():
     with pytest.raises(TypeError, match="neither update"):
         check_update(object())
     assert "new arrays into params" in check_update(MomentumOfAnAverage).notes[0]
+
+
+class Dense:
+    """A layer of the author's own, which the optimizer asks isinstance for."""
+
+    @property
+    def params(self):
+        return {"weights": self.weights, "biases": self.biases}
+
+    def backward(self, dout):
+        return dout
+
+
+class ModelStep:
+    """step(model), for the layers of one class."""
+
+    def __init__(self, lr=0.1):
+        self.lr = lr
+
+    def step(self, model):
+        for layer in model.layers:
+            if isinstance(layer, Dense):
+                self.move(layer)
+
+    def move(self, layer):
+        layer.weights -= self.lr * layer.dweights
+        layer.biases -= self.lr * layer.dbiases
+
+
+class SgdOfTheModel(ModelStep):
+    pass
+
+
+class SgdClimbsTheModel(ModelStep):
+    def move(self, layer):
+        layer.weights += self.lr * layer.dweights
+        layer.biases += self.lr * layer.dbiases
+
+
+class SgdOfLayers:
+    """step(layers), whose parameters and gradients are lists."""
+
+    def __init__(self, lr=0.1):
+        self.lr = lr
+
+    def step(self, layers):
+        for layer in layers:
+            for parameter, gradient in zip(layer.parameters, layer.gradients, strict=True):
+                parameter -= self.lr * gradient
+
+
+@pytest.mark.parametrize(("cls", "kinds"), [(SgdOfTheModel, []), (SgdClimbsTheModel, ["sign"]), (SgdOfLayers, [])])
+def test_a_step_may_be_given_the_model_or_its_layers(cls, kinds):
+    report = check_update(cls)
+    assert [f.kind for f in report.findings] == kinds, report
+    assert report.verdicts

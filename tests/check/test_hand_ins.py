@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from modnet.check.handins.options import Options
 from modnet.check.handins.page import as_html
 from modnet.check.handins.results import HandIn, as_table, as_text, status
 from modnet.check.handins.sheet import as_csv
+from modnet.check.handins.source import parse, training_loops
 from modnet.check.report import Finding, Report, visible
 
 BASE = """
@@ -195,6 +197,50 @@ class TanH(Module, Style):
     assert found["TanH"].cls().forward(np.zeros(2)).tolist() == [0, 0]
     assert outside.absent["no_such_package"] == "not found"
     assert "no_such_gpu" not in outside.absent
+
+
+def test_in_a_package_a_name_of_python_is_pythons(write):
+    root = write({
+        "net/__init__.py": "",
+        "net/typing.py": "Array = list\n",
+        "net/act.py": f"import numpy as np\nfrom typing import Any\nfrom net.typing import Array\n{BASE}{TANH}",
+    })  # fmt: skip
+    files, _ = load(root)
+    assert [p for file in files.values() for p in file.problems] == []
+    assert files["net/act.py"].names["Array"] is list
+
+
+def test_a_base_does_nothing_itself_and_a_class_that_others_derive_from_may(write):
+    root = write({"m.py": """
+class Activation:
+    def __call__(self, x):
+        pass
+    def backward(self):
+        pass
+
+class Relu(Activation):
+    def __call__(self, x):
+        self.x = x
+        return x * (x > 0)
+    def backward(self):
+        return self.x > 0
+
+class Optimizer:
+    def step(self):
+        pass
+
+class SGD(Optimizer):
+    def step(self):
+        for layer in self.layers:
+            layer.w -= self.lr * layer.dw
+
+class Clipped(SGD):
+    def step(self):
+        super().step()
+"""})  # fmt: skip
+    _, found = load(root)
+    kinds = {name: c.kind for name, c in found.items()}
+    assert kinds == {"Activation": "base", "Relu": "module", "Optimizer": "base", "SGD": "optim", "Clipped": "optim"}
 
 
 def test_a_package_that_imports_what_no_file_defines(write):
@@ -397,6 +443,42 @@ def test_the_mark_sheet_holds_numbers_and_no_formula(course):
     assert lines[0] == "hand-in,right,wrong,in part,form,not checked,Dense,SoftMax,Softmax,TanH,Tanh"
     assert lines[3] == "'=s2,1,1,0,0,0,,\"diagonal, stateful\",,ok,"
     assert lines[5] == "'=s4,1,0,0,0,1,,,not loaded,ok,"
+
+
+def test_findings_say_what_they_weigh():
+    weights = [Finding(kind, "A.forward", "").weight for kind in ("diagonal", "saturates", "old-numpy", "no-such-kind")]
+    assert weights == ["wrong", "in part", "form", "wrong"]
+    with_option, plain = Report("A"), Report("A")
+    with_option.findings.append(Finding("sign", "A.forward", ""))
+    plain.add(with_option, "with bias=True")
+    assert plain.findings[0].as_dict()["weight"] == "in part"
+
+
+def test_a_line_that_is_inherited_is_said_to_be_the_same(tmp_path):
+    records = [record(name, "crash") for name in ("TanH", "Sigmoide", "ReLU")]
+    for one in records:
+        one["report"]["findings"][0].update(file="/x/m.py", line_number=3)
+    records[2]["report"]["findings"][0]["line_number"] = 9
+    handin = HandIn("s", tmp_path, [tmp_path / "m.py"], records=records)
+    lines = as_text(handin).splitlines()
+    assert lines[1].split("  ")[-1] == "crash (backward_delta, the same line as in TanH)"
+    assert "same line" not in lines[0] + lines[2]
+    assert as_html([handin]).count("the same line as in TanH") == 1
+
+
+def test_what_most_others_have_is_missed_and_a_function_that_trains_is_listed(course):
+    code, _ = parse(
+        "class Optim:\n    def SGD(self, X, y):\n        for x in X:\n            self.step(x, y)\n\n"
+        "    def step(self, x, y):\n        pass\n\ndef show(net):\n    for x in net:\n        print(x)\n",
+        Path("m.py"),
+        None,
+    )
+    assert list(training_loops([code])) == [("Optim.SGD", None, 2)]
+    course[0].loops = course[1].loops = [{"name": "Optim.SGD", "file": "/x/m.py", "cell": None, "line": 2}]
+    page = as_html(course)
+    assert page.count("most others have it: Softmax") == 1
+    assert page.count("not asked: Optim.SGD") == 2
+    assert as_table(course).endswith("not asked, because they train: Optim.SGD (2)")
 
 
 def test_json_holds_no_number_that_json_has_not():

@@ -50,7 +50,8 @@ sys.exit(warmup.warmup())
         assert (done.returncode, done.stderr) == (0, "")
         assert f"{compiled} kernels compiled, {there} were there already, " in done.stdout  # a slow one says how far it is
         assert str(tmp_path) in done.stdout
-    assert len(list(tmp_path.rglob("*.kernel"))) == 5
+    # Beside them lie the functions by which Python enters `scale` and `shuffle`.
+    assert len([path for path in tmp_path.rglob("*.kernel") if not path.name.startswith("modnet_enter")]) == 5
     done = subprocess.run(
         [sys.executable, "-c", code], env={**env, "MODNET_CACHE_DIR": "/dev/null/x"}, capture_output=True, text=True
     )

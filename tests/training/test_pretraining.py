@@ -255,10 +255,10 @@ def test_layers_start_from_the_machines_weights_one_upon_the_other():
 
 def test_a_network_started_by_machines_can_be_fitted():
     X, net = bits(), sigmoids()
-    y = X[:, :3].argmax(1)
+    y = (2 * X[:, 0] + X[:, 4]).astype(int) % 3  # the largest class has 39 %
     pretrain_rbm(net, X, epochs=10, rng=0)
     history = fit(net, X, y, loss=CrossEntropy(), optimizer=Adam(0.05), epochs=60, rng=0)
-    assert history.metrics["accuracy"][-1] > 0.85
+    assert history.metrics["accuracy"][-1] > 0.95
 
 
 def test_machines_start_layers_without_bias_and_float32():

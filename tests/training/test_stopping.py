@@ -10,6 +10,7 @@ from helpers import run_script
 from modnet import MSE, Callback, CrossEntropy, Linear, Module, Sequential, TrainingWarning, fit, predict
 from modnet.module import Setting, Size, State, operation
 from modnet.optim import SGD, Adam
+from modnet.training import compiled
 
 # Patience
 
@@ -134,6 +135,16 @@ def test_a_step_to_infinity_is_taken_back(make, path, batch_size, place):
     assert f"diverged: the loss became {place}; the network has its last finite parameters" in said
     assert history.epochs == 0
     assert weight() == 1.0
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.0])
+def test_a_step_to_infinity_is_taken_back_to_the_step_before_it(seconds, monkeypatch):
+    monkeypatch.setattr(compiled, "_SLICE", seconds)  # of 0: a walk comes back to Python after each batch
+    net = Sequential(Linear(1, 1, bias=False, init=1.0))
+    X = np.array([[1e-18], [1e140], [1.0], [1.0]])  # the first step is from 1 to 0.98, the second to infinity
+    with pytest.warns(TrainingWarning, match="diverged"):
+        fit(net, X, np.zeros((4, 1)), MSE(), SGD(1e34), epochs=1, batch_size=1, shuffle=False, progress=False)
+    assert net[0].weight.item() == pytest.approx(0.98)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -157,13 +157,34 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
         return False
     if inspect.isabstract(cls) and cls in bases:
         return True
-    if not _has(cls, "forward"):
-        return not looks_relevant(cls) or cls.__name__.lower() in ("module", "loss", "layer", "couche")
-    try:
-        lines = inspect.getsource(cls.forward)  # type: ignore[attr-defined]
-    except (OSError, TypeError, AttributeError):
+    if cls.__name__.lower() in ("module", "loss", "layer", "couche") and not _has(cls, "forward"):
         return True
-    return not re.search(r"return (?!None\b)\S", re.sub(r"(\"\"\"|''').*?\1", "", lines, flags=re.DOTALL))
+    known = layer_methods(cls)
+    name = "forward" if _has(cls, "forward") else known.value if known is not None else ""
+    if not name:
+        own = [n for n in ("step", "update", "update_params", "backward") if n in vars(cls)]
+        return not looks_relevant(cls) and all(_is_empty(cls, n) for n in own)
+    return not _returns(cls, name) if name == "forward" else _is_empty(cls, name)
+
+
+def _lines_of(cls: type, method: str) -> str:
+    """The lines of a method, without its texts; empty if they cannot be read."""
+    try:
+        return re.sub(r"(\"\"\"|''').*?\1", "", inspect.getsource(getattr(cls, method)), flags=re.DOTALL)
+    except (OSError, TypeError, AttributeError):
+        return ""
+
+
+def _returns(cls: type, method: str) -> bool:
+    """Whether a method returns something."""
+    return bool(re.search(r"return (?!None\b)\S", _lines_of(cls, method)))
+
+
+def _is_empty(cls: type, method: str) -> bool:
+    """Whether a method has no line that does anything."""
+    body = re.sub(r"^.*?\)[^\n]*?:", "", _lines_of(cls, method), count=1, flags=re.DOTALL)
+    nothing = r"#.*|\bpass\b|\.\.\.|\braise NotImplementedError.*|\breturn( None)?\s*$"
+    return not re.sub(nothing, "", body, flags=re.MULTILINE).strip()
 
 
 def _is_loss(cls: type) -> bool:

@@ -260,7 +260,8 @@ class Loader:
         if level:
             return _find(folder, parts) or self._near(path, parts, 0) if parts else folder
         found = _find(folder, parts)
-        if found is not None and (parts[0] not in sys.stdlib_module_names or found in self.own):
+        beside = found in self.own and not (folder / "__init__.py").is_file()  # in a package, only a dot means the file beside
+        if found is not None and (parts[0] not in sys.stdlib_module_names or beside):
             return found
         while folder != self.root and folder.is_relative_to(self.root):
             folder = folder.parent

@@ -11,6 +11,8 @@ import builtins
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from modnet.check.older import Cupy, Numpy
@@ -68,6 +70,16 @@ def _has(module: Any, name: str) -> bool:
     except Exception:  # some raise ImportError with a long text about what replaced the name
         return False
     return True
+
+
+@contextmanager
+def unnoticed() -> Iterator[None]:
+    """Within it, what is used is not noted: another class than the one that is asked about is looked at."""
+    before = set(used)
+    try:
+        yield
+    finally:
+        used.intersection_update(before)
 
 
 class Outside:

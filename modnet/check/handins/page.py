@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 
-from modnet.check.handins.results import HandIn, Record, Table, kinds_in
+from modnet.check.handins.results import HandIn, Record, Table, kinds_in, said_of_rest
 from modnet.check.kinds import kinds
 
 _STYLE = """
@@ -124,23 +124,9 @@ def _student(number: int, handin: HandIn, missing: list[str]) -> str:
         parts.append(f"<p>{', '.join(counts)}</p>")
     if missing:
         parts.append(f"<p class='wrong'>not there, and most others have it: {_text(', '.join(missing))}</p>")
-    for record in handin.records:
-        if not record["checked"]:
-            words = f"{record['name']} ({handin.place(record)}): {record['remark']}"
-            parts.append(f"<p class='muted'>? not checked: {_text(words)}</p>")
-    for lost in handin.lost:
-        words = f"{lost['name']} ({handin.place(lost)}, line {lost['line']}): {lost['remark']}"
-        parts.append(f"<p class='muted'>? not loaded: {_text(words)}</p>")
     if not handin.records and not handin.lost:
         parts.append("<p class='wrong'>No module or loss was found.</p>")
-    for problem in handin.problems:
-        line = f", line {problem['line']}" if problem["line"] else ""
-        parts.append(f"<p class='muted'>left out: {_text(handin.place(problem) + line)}: {_text(problem['text'])}</p>")
-    for loop in handin.loops:
-        words = f"{loop['name']} ({handin.place(loop)}, line {loop['line']}), which trains"
-        parts.append(f"<p class='muted'>? not asked: {_text(words)}</p>")
-    if handin.absent:
-        parts.append(f"<p class='muted'>not found, stood in for: {_text(', '.join(handin.absent))}</p>")
+    parts += [f"<p class='muted'>? {_text(line)}</p>" for line in said_of_rest(handin)]
     before = handin.as_before()
     parts += [_class(handin, record, before) for record in handin.wrong]
     return "".join(parts) + "\n"

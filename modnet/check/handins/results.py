@@ -151,8 +151,7 @@ def as_text(handin: HandIn) -> str:
         lines.append(f"{record['name'].ljust(wide)}  {words}{where}")
     for record in handin.wrong:
         lines += ["", record["text"]]
-    left_out = [*_notes(handin), *_left_out(handin)]
-    left_out += [f"not asked: {r['name']} ({handin.place(r)}, line {r['line']}), which trains" for r in handin.loops]
+    left_out = [*_notes(handin), *_left_out(handin), *_not_asked(handin)]
     if left_out:
         lines += ["", *left_out]
     return "\n".join([*lines, "", _summary(handin)]).strip("\n")
@@ -186,6 +185,16 @@ def _left_out(handin: HandIn) -> list[str]:
         lines.append(f"not found, stood in for: {', '.join(missing)}")
     lines += [f"not to be had: {p} ({why})" for p, why in handin.absent.items() if why != "not found"]
     return lines
+
+
+def _not_asked(handin: HandIn) -> list[str]:
+    return [f"not asked: {r['name']} ({handin.place(r)}, line {r['line']}), which trains" for r in handin.loops]
+
+
+def said_of_rest(handin: HandIn) -> list[str]:
+    """What of a hand-in was not checked, loaded, used, found or asked: a line each."""
+    unseen = _unseen(handin) if handin.records or handin.lost else []
+    return [*_notes(handin), *unseen, *_left_out(handin), *_not_asked(handin)]
 
 
 def _summary(handin: HandIn) -> str:

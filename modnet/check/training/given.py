@@ -79,6 +79,8 @@ def _require_options(options: dict[str, Any], X: np.ndarray, y: np.ndarray) -> N
     for name in ("batch_size", "patience"):
         if options[name] is not None:
             whole(options[name], _WHO, name)
+    if options["augment"] is not None and not callable(options["augment"]):
+        raise TypeError(f"{_WHO}: augment is {short_repr(options['augment'])}, expected a function (X, y, rng) -> (X, y)")
     if options["sample_weight"] is not None:
         as_weights(options["sample_weight"], len(X), _WHO, by_position=True)
     held = options["validation"]

@@ -45,6 +45,7 @@ class Trial:
     ----------
     kind, change : of what was changed; empty for the training as it is. share : what it learned of what can be learned.
     score : in the task's own measure. losses : epoch by epoch. cures : whether it learns what the reference does.
+    is_diagnosis : whether its changes are those that the findings name.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Trial:
     share: float
     losses: list[float]
     cures: bool = False
+    is_diagnosis: bool = False
 
 
 class TrainingReport(Report):

@@ -415,6 +415,8 @@ class Search:
         return f"{run.setup.task.word} {run.score:.3g} on {on}"
 
     def _say(self, cure: Cure, base: Run) -> None:
+        for trial in self.report.trials:
+            trial.is_diagnosis = bool(trial.losses) and trial.losses is cure.run.losses
         on = "held-out data" if base.setup.judged[0] is not base.setup.X else "its data"
         many = len(cure.changes) > 1
         used = base.setup.task.word

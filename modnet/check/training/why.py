@@ -114,6 +114,8 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
     _place(report, steps.findings[0] if steps is not None and steps.findings else None, found.wrong, search.behind)
     report.seconds = search.budget.taken
     left_out = [name for name in ("callbacks", "comm") if options[name] not in (None, ())]
+    if options["augment"] is not None and found.parts.get("loop") is not None:  # fit's alone
+        left_out.append("augment")
     if left_out:
         report.verdict("the options", right=None, remark=f"trained without {' and '.join(left_out)}")
     if search.budget.late:
