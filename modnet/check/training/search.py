@@ -5,8 +5,8 @@
 3. Backward, if nothing cures alone: changes together, then each taken back; what cannot be taken back is the diagnosis.
 4. A cure and the training as it is are repeated with other orders of the examples and of the weights before anything is said.
 
-Work is counted in examples times parameters, so the same call gives the same answer; the clock is a cap on top of it. The file is
-longer than most, so that the order in which things are tried can be read in one piece.
+Work is counted in examples times parameters, so the same call gives the same answer; the clock is a cap on top of it. The file
+is longer than most, so that the order in which things are tried can be read in one piece.
 """
 
 from __future__ import annotations
