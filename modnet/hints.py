@@ -54,53 +54,37 @@ FIT = _each({
 })
 
 #: Arguments that other libraries' networks, losses and files are called with.
-CALL = {
-    "training": "the mode is the network's: net.train() or net.eval()",
-    "train": "the mode is the network's: net.train() or net.eval()",
+CALL = _each({
+    "training train": "the mode is the network's: net.train() or net.eval()",
     "mask": "leave it out: a label to ignore is CrossEntropy(ignore_index=-1)",
     "sample_weight": "weights belong to fit(..., sample_weight=weights) and evaluate(..., sample_weight=weights)",
     "reduction": "loss.forward gives the loss of each example, loss(y, yhat) their mean",
-    "set_to_none": "leave it out",
-    "lr": "write gradient_step=0.01",
-    "learning_rate": "write gradient_step=0.01",
+    "set_to_none verbose batch_size": "leave it out",
+    "lr learning_rate": "write gradient_step=0.01",
     "strict": "leave it out: all arrays are taken, or none",
     "map_location": "everything runs on the processor; leave it out",
     "weights_only": "leave it out: no file of modnet holds code",
     "compile": "leave it out: there is nothing to compile",
     "custom_objects": "write classes=[MyModule]",
     "overwrite": "leave it out: a file that is there is replaced, whole or not at all",
-    "verbose": "leave it out",
-    "batch_size": "leave it out",
-}  # fmt: skip
+})
 
 #: Arguments that other libraries' predict and evaluate have.
-PREDICT = {
-    "training": "leave it out: the network is in evaluation mode",
-    "train": "leave it out: the network is in evaluation mode",
-    "verbose": "leave it out",
-    "callbacks": "leave it out",
-    "steps": "leave it out",
-}  # fmt: skip
+PREDICT = _each({
+    "training train": "leave it out: the network is in evaluation mode",
+    "verbose callbacks steps": "leave it out",
+})
 
 #: Arguments that other libraries' fit has, for an estimator: they belong to its constructor.
-ESTIMATOR_FIT = {
-    "epochs": "it belongs to the constructor: max_iter=100",
-    "n_epochs": "it belongs to the constructor: max_iter=100",
-    "max_iter": "it belongs to the constructor",
-    "batch_size": "it belongs to the constructor",
-    "verbose": "it belongs to the constructor",
-    "shuffle": "it belongs to the constructor",
-    "early_stopping": "it belongs to the constructor",
-    "class_weight": "it belongs to the constructor",
-    "random_state": "it belongs to the constructor",
-    "learning_rate": "it belongs to the constructor: learning_rate_init=0.001",
-    "lr": "it belongs to the constructor: learning_rate_init=0.001",
+ESTIMATOR_FIT = _each({
+    "epochs n_epochs": "it belongs to the constructor: max_iter=100",
+    "max_iter batch_size verbose shuffle early_stopping class_weight random_state": "it belongs to the constructor",
+    "learning_rate lr": "it belongs to the constructor: learning_rate_init=0.001",
     "patience": "it belongs to the constructor: early_stopping=True, n_iter_no_change=10",
     "validation_split": "it belongs to the constructor: early_stopping=True, validation_fraction=0.1",
-    "validation_data": "examples are held back by the constructor: early_stopping=True, validation_fraction=0.1",
-    "eval_set": "examples are held back by the constructor: early_stopping=True, validation_fraction=0.1",
+    "validation_data eval_set": "examples are held back by the constructor: early_stopping=True, validation_fraction=0.1",
     "callbacks": "modnet.fit has callbacks; give it the network itself",
-}  # fmt: skip
+})
 
 #: Methods that other libraries' networks have.
 MODULE = _each({

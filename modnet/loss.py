@@ -31,6 +31,8 @@ Two more are optional. ``hits(y, yhat, out)``: out[i] is 1 if example i is predi
 right, delta)`` computes in one pass what the others do one after the other, for a training loop, which needs all of it; their
 numbers are what its own are tested against. A loss declares each `Setting` as a module does: kernels read it as ``s.scale``,
 or as ``c.scale``, a number of y's element type. `Loss`, `Setting` and `operation` come from this file.
+
+A loss that looks at each feature by itself and adds up, as this one, is shorter as a `modnet.losses.featurewise.Featurewise`.
 """
 
 from __future__ import annotations

@@ -343,8 +343,8 @@ class Module(hints.Explained, Declares):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The element type of the parameters."""
-        return self._storage.dtype
+        """The element type of the parameters, float32 or float64."""
+        return self.storage.dtype
 
     def astype(self, dtype: Any) -> Any:
         """Convert the parameters to float32 or float64, in place. Returns the module."""

@@ -19,9 +19,10 @@ from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Value, is_ours, is_wired
 from modnet.engine.snapshot import Kept
+from modnet.engine.storage import writing
 from modnet.inputs import as_batch, whole
 from modnet.module import require_net
-from modnet.modules.container import Container, require_shared
+from modnet.modules.container import require_shared
 from modnet.training import Callback, Training
 from modnet.training.data import element_type
 
@@ -265,34 +266,12 @@ class Norms(Callback):
     def __init__(self, X: Any, y: Any) -> None:
         self.X, self.y = X, y
         self.names: list[str] = []
-        self._rows: dict[str, list[list[float]]] = {}
-        self._sizes: dict[str, list[np.ndarray]] = {}
         self._before: list[np.ndarray] = []
         self._begin()
 
     def _begin(self) -> None:
-        for kept in (self._rows, self._sizes):
-            kept.update({kind: [] for kind in ("activation", "delta", "gradient", "update")})
-
-    @property
-    def activation(self) -> np.ndarray:
-        """(epochs, modules)."""
-        return np.array(self._rows["activation"])
-
-    @property
-    def delta(self) -> np.ndarray:
-        """(epochs, modules)."""
-        return np.array(self._rows["delta"])
-
-    @property
-    def gradient(self) -> np.ndarray:
-        """(epochs, modules)."""
-        return np.array(self._rows["gradient"])
-
-    @property
-    def update(self) -> np.ndarray:
-        """(epochs, modules)."""
-        return np.array(self._rows["update"])
+        self.activation, self.delta, self.gradient, self.update = (np.empty((0, len(self.names))) for _ in range(4))
+        self._sizes: dict[str, list[np.ndarray]] = {kind: [] for kind in ("activation", "delta", "gradient", "update")}
 
     def magnitudes(self, kind: str) -> np.ndarray:
         """How many values there are of each size: (epochs, modules, bins), for "activation", "delta", "gradient" or "update".
@@ -327,7 +306,7 @@ class Norms(Callback):
         found["update"] = [a - b for a, b in zip(after, self._before, strict=True)]
         self._before = after
         for kind, arrays in found.items():
-            self._rows[kind].append([_norm(array) for array in arrays])
+            setattr(self, kind, np.vstack([getattr(self, kind), [float(np.linalg.norm(np.ravel(a))) for a in arrays]]))
             self._sizes[kind].append(np.stack([self._count(array) for array in arrays]))
 
     def _count(self, values: np.ndarray) -> np.ndarray:
@@ -536,10 +515,6 @@ def _own(gradient: np.ndarray, module: Any) -> np.ndarray:
     return np.concatenate([added, np.zeros(max(0, module.parameters.size - added.size), gradient.dtype)])
 
 
-def _norm(values: Any) -> float:
-    return float(np.linalg.norm(np.ravel(values)))
-
-
 def _bad(values: Any) -> str:
     """Such as "nan (3 of 10 values)"; empty if all are finite."""
     array = np.asarray(values, dtype=float)
@@ -556,8 +531,7 @@ def _range(values: Any) -> str:
 @contextmanager
 def _untouched(net: Any) -> Iterator[None]:
     """Within it, gradients, statistics, draws and attributes of others' modules may change; after it they are as before."""
-    library = isinstance(net, Container) or is_ours(net)
-    with net.storage.writing(type(net).__name__) if library else nullcontext():
+    with writing(net, type(net).__name__):
         kept, drawn = Kept(net, gradient=True), np.random.get_state()  # noqa: NPY002  (a student's module may draw from it)
         try:
             yield

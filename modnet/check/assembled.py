@@ -167,6 +167,7 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
         if not any(e.what == "backward" for e in log.events):
             raise
         run.problem = problem  # what has been called until then may say why
+    _evaluated(run, values)
     run.asked_at = len(log.events)
     run.predicts = _first(cls, _PREDICTS)
     if run.predicts:
@@ -176,6 +177,23 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
         except (ValueError, TypeError, Misbehaviour):
             run.predicts = ""
     return run
+
+
+def _evaluated(run: Run, values: dict[str, Any]) -> None:
+    """Ask the method that evaluates, in batches; what it raises is kept if it can be no one else's mistake."""
+    name = next((n for n in ("evaluate", "validate") if callable(getattr(run.net, n, None))), "")
+    names = [p.name for p in asked_by(getattr(run.net, name))] if name else []
+    if len(names) < 2 or not (re.match("x|input", names[0], re.I) and re.match("y|t", names[1], re.I)):
+        return
+    more = {n: BATCH for n in names[2:] if meaning_of(n) == "batch"}
+    method, x, y = getattr(run.net, name), values["X"], values["y"]
+    try:
+        call(f"{type(run.net).__name__}.{name}", lambda: method(x, y, **more))
+    except Misbehaviour as problem:
+        if problem.line and re.search(r"NameError|UnboundLocalError|'float' object cannot be interpreted", problem.message):
+            run.failed = name, problem
+    except (NotBuilt, TypeError, ValueError):
+        return
 
 
 def _there_and_back(run: Run, x: np.ndarray) -> None:

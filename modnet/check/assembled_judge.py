@@ -26,6 +26,7 @@ class Run:
     net : the network. x, y : the examples, (examples, numbers). log : what was called. layers : what was put in.
     rate, told : the rate it was given, and whether it was given one at all. method : the name of the method that trained.
     batched : whether it was given the size of a batch. problem : what training ended with.
+    failed : the method that evaluates and what it ended with, if that is its own mistake.
     special : whether it ends in a softmax and a cross-entropy that it may go back through at once.
     predicted : what it predicts for x afterwards, and where the calls of that begin; None if it has no such method.
     """
@@ -44,6 +45,7 @@ class Run:
     batched: bool = False
     problem: Misbehaviour | None = None
     special: bool = False
+    failed: tuple[str, Misbehaviour] | None = None
 
 
 @dataclass
@@ -99,6 +101,10 @@ def judged(cls: type, run: Run, other: Callable[[], Run]) -> Report:
     if run.problem is not None and run.method == "backward" and not report.findings:
         raise run.problem
     _predicted(report, cls, run)
+    if run.failed is not None:
+        name, problem = run.failed
+        report.findings.append(Finding("crash", f"{cls.__name__}.{name}", problem.message + ".", "", line=problem.line))
+        report.verdict(name, right=False, remark="crash")
     for finding in report.findings:
         finding.locate(cls)
     return report

@@ -74,8 +74,8 @@ def matching(name: str, q: Question, found: dict[str, np.ndarray], taken: Collec
                 likely.append((other, array))
     core = name.strip("_").lower()
     close = [a for n, a in likely if core in n.lower()]
-    if held and "_parameters" in found and found["_parameters"].shape != q.shape:
-        return None
+    if held and (name in found or ("_parameters" in found and found["_parameters"].shape != q.shape)):
+        return None  # it has one of its own, which does not fit
     return close[0] if close else likely[0][1] if len(likely) == 1 and likely[0][1].shape == q.shape else None
 
 

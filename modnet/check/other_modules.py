@@ -45,6 +45,8 @@ def attempts(cls: type) -> Iterator[tuple[Recipe, Size | Shape]]:
         shapes = [_LINE, _SIGNAL, _IMAGE]
     for shape in shapes:
         yield plain, shape
+    if plain.arrays:
+        yield Recipe(cls, square=True), _LINE
     if updates:
         yield plain, (int(known.VALUES["input"]), 1)  # one example, a column
 

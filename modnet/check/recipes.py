@@ -123,10 +123,19 @@ class Recipe:
     ----------
     cls : the class. first : whether channels come first. single : whether it takes one example, without an axis for the
         batch. paired : whether windows are given as pairs. dims : 1 for signals, 2 for pictures, 0 for what has no windows.
+        square : whether a matrix that is given has as many columns as rows.
     """
 
-    def __init__(self, cls: type, first: bool = True, single: bool = False, paired: bool = False, dims: int = 0) -> None:
-        self.cls, self.first, self.single, self.paired, self.dims = cls, first, single, paired, dims
+    def __init__(
+        self,
+        cls: type,
+        first: bool = True,
+        single: bool = False,
+        paired: bool = False,
+        dims: int = 0,
+        square: bool = False,
+    ) -> None:
+        self.cls, self.first, self.single, self.paired, self.dims, self.square = cls, first, single, paired, dims, square
         self.arrays = array_arguments(cls)
         roles = known.roles(cls, without=self.arrays)
         if roles is None or any(role.split()[0] == "shape" and not dims for role in roles):
@@ -176,7 +185,7 @@ class Recipe:
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
         if (handed := _of_base(self.cls)) is not None:
             given[handed] = shape if self.single else shape[1:]
-        given |= drawn_arrays(self.arrays, size if isinstance(size, Size) else None, self.dims)
+        given |= drawn_arrays(self.arrays, size if isinstance(size, Size) else None, self.dims, self.square)
         made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
         prepare(made, shape)
         return made
@@ -226,11 +235,11 @@ def array_arguments(cls: type) -> list[str]:
     return required if all(name.lower() in _ARRAYS for name in required) else []
 
 
-def drawn_arrays(names: list[str], size: Size | None, dims: int) -> dict[str, np.ndarray]:
-    """Parameters of these names, drawn away from zero: filters (out, in, k, ...) for windows, else (3, 2) and (2,)."""
-    rng = np.random.default_rng(1)
-    weights: Shape = (3, 2) if size is None else (size.chan_out, size.chan_in, *(size.k,) * dims)
-    bias: Shape = (2,) if size is None else (size.chan_out,)
+def drawn_arrays(names: list[str], size: Size | None, dims: int, square: bool = False) -> dict[str, np.ndarray]:
+    """Parameters of these names, away from zero: filters (out, in, k, ...) for windows, else (3, 2) and (2,), or square."""
+    rng, wide = np.random.default_rng(1), 3 if square else 2
+    weights: Shape = (3, wide) if size is None else (size.chan_out, size.chan_in, *(size.k,) * dims)
+    bias: Shape = (wide,) if size is None else (size.chan_out,)
     found = {}
     for name in names:
         shape = weights if name[0] in "wW" else (3,) if name.lower() in ("gamma", "beta") else bias

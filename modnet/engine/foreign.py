@@ -30,11 +30,6 @@ class Foreign:
     def __init__(self, module: Any) -> None:
         self.module = module
 
-    @property
-    def name(self) -> str:
-        """How errors call it."""
-        return self.name_of(self.module)
-
     @staticmethod
     def name_of(module: Any) -> str:
         """A module in one line: its own repr if it has one, else its class."""
@@ -51,7 +46,7 @@ class Foreign:
         """What forward gives for zeros (batch, ...). A copy of the module is asked, in evaluation: nothing in it changes."""
         twin = _copied(self.module)
         with global_draws_unmoved(), np.errstate(all="ignore"):
-            if twin is not self.module and self.mode:
+            if twin is not self.module and getattr(twin, "training", False):
                 Foreign(twin).set_mode(False)
             return twin.forward(np.zeros(shape))
 
@@ -63,7 +58,7 @@ class Foreign:
             came = "None" if value is None else f"shape {shape}"
             wanted = f"shape {expected}" if expected else f"an array ({batch}, ...)"
             wanted += ", that of its input" if method == "backward_delta" else ""
-            raise ValueError(f"{self.name}: {method} returned {came}, expected {wanted}")
+            raise ValueError(f"{self.name_of(self.module)}: {method} returned {came}, expected {wanted}")
         return np.asarray(value)
 
     def call(self, method: str, *arguments: Any) -> Any:
@@ -86,11 +81,6 @@ class Foreign:
 
     # Mode.
 
-    @property
-    def mode(self) -> Any:
-        """Its ``training`` flag, or None if it has none."""
-        return getattr(self.module, "training", None)
-
     def set_mode(self, training: bool) -> None:
         """Put it into training or evaluation."""
         method = getattr(self.module, "train" if training else "eval", None)
@@ -101,17 +91,17 @@ class Foreign:
 
     # Numbers.
 
+    @property
+    def has_parameters(self) -> bool:
+        """Whether it has ``_parameters``."""
+        return getattr(self.module, "_parameters", None) is not None
+
     @staticmethod
     def may_train(module: Any) -> bool:
         """Whether a module may have parameters: one that is not the library's may always."""
         if getattr(type(module), "is_compiled", False):
             return bool(module.counts.parameters or module.shares_parameters_of)
         return True
-
-    @property
-    def has_parameters(self) -> bool:
-        """Whether it has ``_parameters``."""
-        return getattr(self.module, "_parameters", None) is not None
 
     def pairs(self) -> list[tuple[Any, np.ndarray, Any]]:
         """Parameters with their gradients: (key, array, gradient). One whose gradient is not there yet is left out."""

@@ -16,7 +16,7 @@ import numpy as np
 from modnet.engine.foreign import BOOKKEEPING, Foreign
 from modnet.engine.modes import modes_of, restore_kept_modes
 from modnet.engine.state import load_state_arrays, state_arrays
-from modnet.engine.storage import has_storage
+from modnet.engine.storage import has_storage, leaves, parts
 
 #: What attributes of the library's modules and containers have a place of their own: where numbers lie, and modes.
 _KEPT_APART = BOOKKEEPING | {"_training", "training", "_put_into_evaluation"}
@@ -66,19 +66,12 @@ def is_of_library(kind: type) -> bool:
 
 def others_of(net: Any) -> list[Any]:
     """The modules and containers of a network whose classes are somebody else's, each once."""
-    return [m for m in _parts(net) if not is_of_library(type(m))]
+    return [m for m in parts(net) if not is_of_library(type(m))]
 
 
 def _library(net: Any) -> list[Any]:
     """The library's leaves of a network, each once, and those of classes made from them."""
-    leaves = net.leaves() if hasattr(net, "leaves") else [net]
-    return list({id(m): m for m in leaves if has_storage(m)}.values())
-
-
-def _parts(net: Any) -> list[Any]:
-    if not hasattr(net, "leaves"):
-        return [net]
-    return list({id(m): m for m in (net, *getattr(net, "containers", list)(), *net.leaves())}.values())
+    return list({id(m): m for m in leaves(net) if has_storage(m)}.values())
 
 
 # --- an object -------------------------------------------------------------------------------------------------------

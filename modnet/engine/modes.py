@@ -7,32 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from modnet.engine.storage import has_storage
+from modnet.engine.foreign import Foreign
+from modnet.engine.storage import has_storage, parts
 
 
 def set_training(net: Any, training: bool) -> None:
     """Put a network into training or evaluation, except what was put into evaluation by itself."""
-    pinned = [m for m in modules_of(net) if m is not net and getattr(m, "_put_into_evaluation", False)]
-    method = getattr(net, "train" if training else "eval", None)
-    if method is not None:
-        method()
-    elif hasattr(net, "training"):
-        net.training = training
+    pinned = [m for m in parts(net) if m is not net and getattr(m, "_put_into_evaluation", False)]
+    Foreign(net).set_mode(training)
     for module in pinned:
         module.eval()
-
-
-def modules_of(net: Any) -> list[Any]:
-    """The network, its containers and its leaves."""
-    if not hasattr(net, "containers"):
-        return [net]
-    return [net, *net.containers(), *{id(m): m for m in net.leaves()}.values()]
 
 
 def modes_of(net: Any) -> list[tuple[Any, dict[str, Any]]]:
     """The modes of a network's modules, to be given to `restore_modes`."""
     names = ("training", "_training", "_put_into_evaluation")
-    return [(m, {n: getattr(m, n) for n in names if hasattr(m, n)}) for m in modules_of(net) if hasattr(m, "training")]
+    return [(m, {n: getattr(m, n) for n in names if hasattr(m, n)}) for m in parts(net) if hasattr(m, "training")]
 
 
 def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
@@ -45,9 +35,7 @@ def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
                 module.training = had["training"]
             module._put_into_evaluation = had["_put_into_evaluation"]
         elif module.training != had["training"]:
-            method = getattr(module, "train" if had["training"] else "eval", None)
-            if callable(method):
-                method()
+            Foreign(module).set_mode(had["training"])
             module.training = had["training"]
             if "_put_into_evaluation" in had:
                 module._put_into_evaluation = had["_put_into_evaluation"]

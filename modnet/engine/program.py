@@ -365,7 +365,7 @@ class Program(_Wiring):
 
     def join(self, *values: Value) -> Value:
         """Values side by side on the last axis."""
-        if not values:
+        if not values:  # a slice of a container is wired without being looked at before
             name = self._containers[-1][0]
             raise ValueError(f"{f'{self.place} {name}' if self.path else name}: got no branches, expected at least one")
         shapes = [value.shape for value in values]
@@ -442,7 +442,6 @@ class Program(_Wiring):
         ]  # fmt: skip
         self.takes_numbers = not any(b is not None and self.table[r]["backward"] == 0 for r, b in enumerate(self.bindings))
         home = self.storage
-        self.has_numbers = bool(home.parameters.size or home.state.size)
         if home.dtype == self.dtype:
             self.parameters, self.gradient, self.state = home.parameters, home.gradient, home.state
         else:  # a network without parameters takes the type of its input

@@ -207,16 +207,12 @@ def backward(
             _rows_forward(program, workspace, batch, -abs(draw), repeats=True)
             _remember(program, workspace)
         workspace.delta(program.output.slot, delta.shape[1:], batch)[...] = delta
-        _rows_backward(program, workspace, batch, draw, gradient, wants_dx)
+        for segment in reversed(program.segments):
+            _run_backward(program, workspace, segment, batch, draw, gradient, wants_dx)
         if wants_dx:
             dx[:] = workspace.delta(0, dx.shape[1:], batch)
     workspace.batch, workspace.draw = batch, abs(draw)
     return dx if wants_dx else None
-
-
-def _rows_backward(program: Program, workspace: Workspace, batch: int, draw: int, gradient: bool, wants_dx: bool) -> None:
-    for segment in reversed(program.segments):
-        _run_backward(program, workspace, segment, batch, draw, gradient, wants_dx)
 
 
 def _run_backward(
@@ -231,24 +227,19 @@ def _run_backward(
     foreign = Foreign(row.module)
     x = workspace.value(row.input.slot, row.input.shape, batch).copy()
     delta = workspace.delta(row.output.slot, row.output.shape, batch).copy()
-    dx = None
+    dx, needed = None, bool(wants_dx or entry["trains"])
     with _Note(program, row, "backward", x), _inside(program, workspace, row, -abs(draw), False):
-        if gradient and wants_dx_of(entry, wants_dx) and hasattr(row.module, "wire"):
+        if gradient and needed and hasattr(row.module, "wire"):
             dx = row.module.backward(x, delta)
         else:
             if gradient:
                 foreign.call("backward_update_gradient", x, delta)
-            if wants_dx_of(entry, wants_dx):
+            if needed:
                 dx = row.module.backward_delta(x, delta)
-    if wants_dx_of(entry, wants_dx):
+    if needed:
         dx = _result(program, row, foreign, dx, batch, "backward_delta", x.shape)
         target = workspace.delta(row.input.slot, row.input.shape, batch)
         target[...] = target + dx if entry["adds"] else dx
-
-
-def wants_dx_of(entry: Any, wants_dx: bool) -> bool:
-    """Whether the delta of a row's input is needed."""
-    return bool(wants_dx or entry["trains"])
 
 
 def _result(program: Program, row: Any, foreign: Foreign, value: Any, batch: int, method: str, expected: Any) -> np.ndarray:
@@ -284,15 +275,12 @@ def program_of(net: Any, input_shape: tuple[int, ...], dtype: Any, batch: int = 
     A module that is not the library's is asked with `batch` examples what shape it gives.
     """
     storage = net.storage
-    if storage.parameters.size or storage.state.size:
-        dtype = storage.dtype
-    programs, key = net._programs, (tuple(input_shape), dtype)
+    programs, key = net._programs, (tuple(input_shape), storage.element or dtype)
     found = programs.get(key)
     if found is None or not found.is_for(storage):
         with Storage.laying_out:
             storage, programs = net.storage, net._programs  # the numbers may just have been moved
-            if storage.parameters.size or storage.state.size:
-                key = key[0], storage.dtype
+            key = key[0], storage.element or dtype
             found = Program(net, key[0], key[1], storage, batch)
             while len(programs) >= _KEPT_PROGRAMS:
                 del programs[next(iter(programs))]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from modnet.engine.foreign import Foreign
-from modnet.engine.storage import Snapshot, has_storage
+from modnet.engine.storage import Snapshot, has_storage, parts
 
 
 def parts_of(net: Any) -> tuple[list[Any], list[Foreign]]:
@@ -22,9 +22,8 @@ def _written_anew(net: Any) -> list[Foreign]:
     """Subclasses of the library's modules and containers with an operation in Python: they may keep attributes of their own."""
     if not has_storage(net):
         return []
-    modules = [net, *getattr(net, "containers", list)(), *net.leaves()]
-    library = {id(m): m for m in modules if has_storage(m)}
-    return [Foreign(m) for m in library.values() if not (type(m).is_compiled or getattr(type(m), "is_wired", False))]
+    library = [m for m in parts(net) if has_storage(m)]
+    return [Foreign(m) for m in library if not (type(m).is_compiled or getattr(type(m), "is_wired", False))]
 
 
 class Kept:

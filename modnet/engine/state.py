@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from modnet.engine.foreign import Foreign
-from modnet.engine.storage import has_storage
+from modnet.engine.storage import has_storage, writing
 from modnet.inputs import as_float32, as_numbers, short_repr
 
 
@@ -43,7 +42,7 @@ def load_state_arrays(net: Any, arrays: Mapping[str, Any], who: str) -> None:
         if array.shape != np.shape(target):
             raise ValueError(f"{who}: {name} has shape {array.shape}, expected {np.shape(target)}")
         ready[name] = as_float32(array, who, name) if target.dtype == np.float32 else array
-    with net.storage.writing(who) if has_storage(net) else contextlib.nullcontext():
+    with writing(net, who):
         for name, target in own.items():
             target[...] = ready[name]
 

@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -114,6 +114,11 @@ class Storage:
         """float32 or float64."""
         return self.parameters.dtype
 
+    @property
+    def element(self) -> np.dtype[Any] | None:
+        """What inputs are converted to; None if there are no numbers, and an input keeps its own type."""
+        return self.parameters.dtype if self.parameters.size or self.state.size else None
+
     def owner_of(self, module: Any) -> Any:
         """The network that a module with numbers here belongs to, or None.
 
@@ -125,7 +130,7 @@ class Storage:
             if network is None:
                 continue
             laid_out = i == 0 and not hasattr(module, "wire")  # a container may have left the network since
-            if not (laid_out or network is module or _holds(network, module)):
+            if not (laid_out or _holds(network, module)):
                 continue
             if i == 0:
                 return network
@@ -206,12 +211,28 @@ class _Writing:
 
 
 def _holds(network: Any, module: Any) -> bool:
-    return any(part is module for part in (*network.leaves(), *network.containers()))
+    return any(part is module for part in (network, *network.leaves(), *network.containers()))
+
+
+def leaves(module: Any) -> list[Any]:
+    """The leaves of a container, in order, each as often as it is used; any other module is its own leaf."""
+    return list(module.leaves()) if callable(getattr(module, "leaves", None)) else [module]
+
+
+def parts(module: Any) -> list[Any]:
+    """A network, the containers inside it and its leaves, each once."""
+    inside = module.containers() if callable(getattr(module, "containers", None)) else ()
+    return list({id(part): part for part in (module, *inside, *leaves(module))}.values())
 
 
 def has_storage(module: Any) -> bool:
     """Whether a module is one of the library's, or of a subclass: its numbers then lie in a storage."""
     return "_storage" in getattr(module, "__dict__", {})
+
+
+def writing(net: Any, who: Any) -> Any:
+    """Context: the numbers of a network are this thread's alone. A class that somebody else wrote looks after its own."""
+    return net.storage.writing(who) if has_storage(net) else nullcontext()
 
 
 def lay_out(modules: Iterable[Any], dtype: Any, owners: Iterable[Any] = ()) -> Storage:

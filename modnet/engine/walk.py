@@ -92,25 +92,9 @@ _walk_at, _epoch_at = record_reader(WALK), record_reader(EPOCH)
 _rows_at, _pieces_at = records_reader(ROW), records_reader(PIECE)
 
 
-#: Letters of the arguments and of the result of each function that Python calls (`modnet.kernels.entry`).
-_LETTERS = {
-    "walk_forward": ("immii", ""),
-    "walk_backward": ("immmiiii", ""),
-    "rows_forward": ("iiiiiv", ""),
-    "rows_backward": ("iiiiiiiv", ""),
-    "remember": ("iv", ""),
-    "is_remembered": ("im", "b"),
-    "walk_epoch": ("iv", "i"),
-    "walk_losses": ("iv", ""),
-    "scale": ("mDIi", ""),
-    "clip": ("viid", "d"),
-    "shuffle": ("IU", ""),
-}
-
-
-def _compiled(function: Callable[..., Any]) -> Compiled:
-    """Decorator: a function of this file, with its arguments of `_LETTERS`."""
-    return Compiled(function, *_LETTERS[function.__name__])
+def _compiled(letters: str, returns: str = "") -> Callable[[Callable[..., Any]], Compiled]:
+    """Decorator: a function that Python calls, with letters of its arguments and its result as in `modnet.kernels.entry`."""
+    return lambda function: Compiled(function, letters, returns)
 
 
 @inline
@@ -225,7 +209,7 @@ def _is_remembered(w, like):
     return _equal(parameters, seen) and _equal(state, seen_state) and _equal(settings, seen_settings)
 
 
-@_compiled
+@_compiled("immii")
 def walk_forward(walk, x, out, draw, keep):
     """Fill a workspace from x and copy the result to out; keep is 1 if what it came from is to be remembered."""
     w, batch = _walk_at(walk), x.shape[0]
@@ -237,7 +221,7 @@ def walk_forward(walk, x, out, draw, keep):
         _remember(w, x)
 
 
-@_compiled
+@_compiled("immmiiii")
 def walk_backward(walk, x, delta, dx, draw, wants_dx, wants_gradient, filled):
     """Walk up from delta, the derivative by the result. Flags are 0 or 1; dx is filled if it is wanted.
 
@@ -257,25 +241,25 @@ def walk_backward(walk, x, delta, dx, draw, wants_dx, wants_gradient, filled):
         _copy_rows(matrix_at(deltas, 0, batch, x.shape[1]), 0, batch, dx)
 
 
-@_compiled
+@_compiled("iiiiiv")
 def rows_forward(walk, first, last, batch, draw, like):
     """Some rows forward, from values that are in the workspace."""
     _forward(_walk_at(walk), first, last, batch, draw, like)
 
 
-@_compiled
+@_compiled("iiiiiiiv")
 def rows_backward(walk, first, last, batch, draw, wants_dx, wants_gradient, like):
     """Some rows backward, from deltas that are in the workspace."""
     _backward(_walk_at(walk), first, last, batch, draw, wants_dx, wants_gradient, 1, like)
 
 
-@_compiled
+@_compiled("iv")
 def remember(walk, like):
     """Keep a copy of what the values in the workspace came from, apart from the input."""
     _remember(_walk_at(walk), like)
 
 
-@_compiled
+@_compiled("im", "b")
 def is_remembered(walk, x):
     """Whether the workspace is that of a forward on an equal x with these parameters, state and settings."""
     w = _walk_at(walk)
@@ -296,7 +280,7 @@ def _add_others(e, like):
             total[i] += other[i]
 
 
-@_compiled
+@_compiled("iv", "i")
 def walk_epoch(epoch, like):
     """Train on batches `first` to `last` of an epoch, or of several; return the number of batches done.
 
@@ -410,7 +394,7 @@ def walk_epoch(epoch, like):
     return done
 
 
-@_compiled
+@_compiled("iv")
 def walk_losses(epoch, like):
     """Add to totals the sum of weighted losses and the sum of hits over batches of data in their order, training nothing."""
     e = _epoch_at(epoch)
@@ -419,25 +403,23 @@ def walk_losses(epoch, like):
     row_columns, row_features = columns // positions, w.features // positions
     data = matrix_like(e.data, n, w.input_features, like)
     targets = matrix_like(e.targets, n, columns, like)
-    weights, totals = words_at(e.weights, e.weight_count), words_at(e.totals, 2)
-    losses = vector_like(e.losses, e.batch_size * positions, like)
+    weights, order = words_at(e.weights, e.weight_count), integers_at(e.order, n)
+    losses, totals = vector_like(e.losses, e.batch_size * positions, like), words_at(e.totals, 2)
     values = _values(w, like)
     for b in range(e.first, e.last):
         at = b * e.batch_size
         batch = min(e.batch_size, n - at)
+        examples = vector_at(order, at, batch)
         _copy_rows(data, at, batch, matrix_at(values, 0, batch, w.input_features))
         _forward(w, 0, w.row_count, batch, 0, like)
         out = _slot(values, w.result, w.capacity, batch, positions, row_features)
         y = matrix_at(targets, at * columns, batch * positions, row_columns)
         batch_losses = vector_at(losses, 0, batch * positions)
         call_loss(e.loss, y, out, batch_losses, e.loss_z, e.loss_s)
-        for i in range(batch * positions):
-            totals[0] += np.float64(batch_losses[i]) * (weights[at * positions + i] if weights.size > 0 else 1.0)
+        totals[0] += _total(batch_losses, weights, examples, positions)
         if e.hits != 0:
             call_hits(e.hits, y, out, batch_losses, e.loss_z, e.loss_s)
-            for i in range(batch * positions):
-                if weights.size == 0 or weights[at * positions + i] > 0.0:
-                    totals[1] += batch_losses[i]
+            totals[1] += _count(batch_losses, weights, examples, positions)
 
 
 # The weights of an example follow each other, one for each position. Without any, loops are over all rows: 32 of them take
@@ -486,7 +468,7 @@ def _scale(delta, weights, examples, positions, batch):
                     delta[row, j] *= share
 
 
-@_compiled
+@_compiled("mDIi")
 def scale(delta, weights, examples, positions):
     """From the derivative of each loss to that of the batch's mean of weight * loss; delta (batch * positions, ...).
 
@@ -512,7 +494,7 @@ def _clip(gradient, pieces, limit):
     return norm
 
 
-@_compiled
+@_compiled("viid", "d")
 def clip(gradient, pieces, count, limit):
     """Scale the gradient, in pieces, down to norm `limit` if it is longer; return its norm before."""
     return _clip(gradient, _pieces_at(pieces, count), limit)
@@ -526,7 +508,7 @@ def _shuffle(order, seed):
         order[i], order[j] = order[j], order[i]
 
 
-@_compiled
+@_compiled("IU")
 def shuffle(order, seed):
     """Put order (n,) into a random order (Fisher and Yates); seed, one uint64, moves on."""
     _shuffle(order, seed)

@@ -40,8 +40,6 @@ class Concat(Container):
 
     def __init__(self, *branches: Any) -> None:
         super().__init__(*branches)
-        if not self._modules:
-            raise ValueError("Concat: got no branches, expected at least one")
 
     def wire(self, program: Any, x: Any) -> Any:
         return program.join(*[program.add(module, x) for module in program.each(self)])

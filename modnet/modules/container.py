@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from modnet import hints
 from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
-from modnet.engine.storage import Counts, Storage, has_storage, lay_out
+from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, parts
 from modnet.inputs import as_batch, as_step, float_type, short_repr
 from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape
 from modnet.modules.summary import Summary
@@ -125,7 +125,7 @@ class Container(Module):
         if self._part_of is not None:
             raise ValueError(f"{name}: it is a slice of a network; change the network itself, or a copy.deepcopy of the slice")
         for i, module in enumerate(modules):
-            if module is self or (isinstance(module, Container) and any(m is self for m in module.containers())):
+            if any(part is self for part in parts(module)):
                 raise ValueError(f"{name}[{i}]: got a network that holds this one; a network cannot be in itself")
         root = self.root() or self
         with root.storage.writing(name), Storage.laying_out:
@@ -137,9 +137,9 @@ class Container(Module):
                 self._modules = before
                 root._lay_out(must=True)
                 raise
-            still = {id(part) for part in (*root.leaves(), *root.containers())}
+            still = {id(part) for part in parts(root)}
             for module in (m for m in before if id(m) not in still):  # what has gone keeps its numbers, elsewhere
-                for leaf in _unique(iter(_leaves(module))):
+                for leaf in _unique(leaves(module)):
                     if has_storage(leaf) and id(leaf) not in still:
                         lay_out([leaf], leaf.dtype)
                 if isinstance(module, Container):
@@ -165,10 +165,7 @@ class Container(Module):
     def leaves(self) -> Iterator[Any]:
         """All modules that are not containers, in order, each as often as it is used here."""
         for module in self._modules:
-            if hasattr(module, "leaves"):
-                yield from module.leaves()
-            else:
-                yield module
+            yield from leaves(module)
 
     def containers(self) -> Iterator[Container]:
         """The containers inside this one, at every depth."""
@@ -198,15 +195,15 @@ class Container(Module):
     def _move(self, must: bool) -> None:
         Sizes(self)
         inner = list(self.containers())
-        leaves = [m for m in _unique(self.leaves()) if has_storage(m)]
-        types = {m.dtype for m in leaves if m.counts.parameters or m.counts.state}
+        library = [m for m in _unique(self.leaves()) if has_storage(m)]
+        types = {m.dtype for m in library if m.counts.parameters or m.counts.state}
         if len(types) > 1:
             names = " and ".join(sorted(str(t) for t in types))
             raise ValueError(f"{type(self).__name__}: its modules hold {names}; convert them to one type with astype")
-        parts = (*(leaf for leaf in leaves if leaf.owns_numbers), *inner)  # what can change belongs to one network
-        if must and not all(self._is_free(part, inner) for part in parts):
+        own = (*(leaf for leaf in library if leaf.owns_numbers), *inner)  # what can change belongs to one network
+        if must and not all(self._is_free(part, inner) for part in own):
             gc.collect()  # the other may be gone: an optimizer and its network refer to each other
-        for part in parts:
+        for part in own:
             if not self._is_free(part, inner):
                 if must:
                     raise ValueError(
@@ -215,7 +212,7 @@ class Container(Module):
                     )
                 self._storage = None
                 return
-        mine = [m for m in leaves if m.owns_numbers or (any(m.counts) and self._is_free(m, inner))]
+        mine = [m for m in library if m.owns_numbers or (any(m.counts) and self._is_free(m, inner))]
         storage = lay_out(mine, types.pop() if types else np.float64, (self, *inner))
         for container in (self, *inner):
             container._settle_on(storage)
@@ -228,8 +225,7 @@ class Container(Module):
         self._programs, self._recent = {}, None
         self.__dict__.pop("_last", None)
         self._range = self._find_range()
-        #: What inputs are converted to; None if there are no numbers, and an input keeps its own type.
-        self._element = storage.dtype if storage.parameters.size or storage.state.size else None
+        self._element = storage.element  # kept: a forward asks
         self._own_gradient = storage.gradient[slice(*(self._range or (0, 0)))]
         self._strangers = [m for m in _unique(self.leaves()) if not has_storage(m)]
         self._storage, self._version = storage, storage.version
@@ -259,7 +255,7 @@ class Container(Module):
 
     def _place_of(self, module: Any) -> str:
         """The last of this network's places at which a module is, itself or inside a container."""
-        places = [i for i, m in enumerate(self._modules) if m is module or any(part is module for part in _parts_of(m))]
+        places = [i for i, m in enumerate(self._modules) if any(part is module for part in parts(m))]
         return f"{type(self).__name__}[{places[-1]}]"
 
     def _find_range(self) -> tuple[int, int] | None:
@@ -283,7 +279,7 @@ class Container(Module):
     @property
     def compiled(self) -> bool:
         """Whether every module has kernels, so that the walks are compiled."""
-        return all(map(is_wired, (self, *self.containers()))) and all(map(is_ours, self.leaves()))
+        return all(is_wired(part) or is_ours(part) for part in parts(self))
 
     def block(self, name: str) -> np.ndarray:
         storage = self.storage
@@ -298,11 +294,6 @@ class Container(Module):
     def named_parameters(self) -> dict[str, np.ndarray]:
         """All parameter arrays, named by place: ``{"0.weight": ..., "0.bias": ..., "2.weight": ...}``."""
         return {f"{i}.{name}": a for i, module in enumerate(self._modules) for name, a in Foreign(module).named().items()}
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The element type of the network, float32 or float64."""
-        return self.storage.dtype
 
     def astype(self, dtype: Any) -> Any:
         """Convert the network to float32 or float64, in place. Returns the network."""
@@ -459,9 +450,6 @@ class Container(Module):
         lines = "".join(f"\n  [{i}] {_indent(module)}" for i, module in enumerate(self._modules))
         return f"{name}({lines}\n)" if lines else f"{name}()"
 
-    def __str__(self) -> str:
-        return repr(self)
-
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
@@ -499,23 +487,14 @@ class Container(Module):
 
 def require_shared(net: Any, who: Any) -> None:
     """ValueError if a module uses parameters of another that is not in the network, and so would not be trained."""
-    leaves = _leaves(net)
-    for module in leaves:
+    inside = leaves(net)
+    for module in inside:
         for other in module.shares_parameters_of if isinstance(module, Module) and has_storage(module) else ():
-            if not any(leaf is other for leaf in leaves):
+            if not any(leaf is other for leaf in inside):
                 raise ValueError(f"{who}: {module} shares the weight of {other}, but {other} is not in this network")
 
 
-def _parts_of(module: Any) -> list[Any]:
-    """The leaves of a module, and the containers inside it."""
-    return [*_leaves(module), *(module.containers() if isinstance(module, Container) else ())]
-
-
-def _leaves(module: Any) -> list[Any]:
-    return list(module.leaves()) if hasattr(module, "leaves") else [module]
-
-
-def _unique(modules: Iterator[Any]) -> list[Any]:
+def _unique(modules: Iterable[Any]) -> list[Any]:
     return list({id(module): module for module in modules}.values())
 
 

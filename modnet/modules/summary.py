@@ -43,8 +43,7 @@ class Summary:
         ]
         return "\n".join([lines[0], "  ".join("-" * w for w in wide), *lines[1:], self._foot])
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th style='text-align:left'>{name}</th>" for name in self.head)

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -41,6 +41,7 @@ import numpy as np
 from modnet import hints
 from modnet.engine.foreign import Foreign
 from modnet.engine.storage import has_storage
+from modnet.engine.storage import leaves as leaves
 from modnet.engine.walk import PIECE, clip
 from modnet.inputs import real, short_repr, whole
 from modnet.kernels.compiled import enter_step
@@ -186,7 +187,7 @@ class Optimizer(hints.Explained, Declares):
             gradient counts for nothing in clip_norm, and its statistics stay as they are.
         """
         if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-            raise TypeError(f"{self}: attach got {short_repr(net)}, expected a network: optimizer.attach(net)")
+            raise TypeError(f"{self}: attach got {short_repr(net)}, expected a network")
         require_shared(net, self)
         factors = self._factors(net, rates or {})
         groups: list[_Flat | _Plain] = []
@@ -406,14 +407,6 @@ Optimizer.kinds = {"step": Kind("step", _step, Optimizer.step)}  # type: ignore[
 def _shapes(state: Mapping[str, Any], name: str) -> list[Any]:
     """The shapes of an array of each group; "dict" for the moments of a plain class."""
     return ["dict" if isinstance(group[name], dict) else np.shape(group[name]) for group in state["groups"]]
-
-
-def leaves(module: Any) -> Iterator[Any]:
-    """The leaves of a container; any other module is its own leaf."""
-    if callable(getattr(module, "leaves", None)):
-        yield from module.leaves()
-    else:
-        yield module
 
 
 def _has_parameters(module: Any) -> bool:

@@ -13,11 +13,11 @@ backpropagation buys.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
+from modnet.engine.storage import writing
 from modnet.inputs import generator, short_repr
 from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
@@ -79,8 +79,7 @@ class RandomSearch(Optimizer):
         if not callable(loss):
             raise TypeError(f"{self}: step got {short_repr(loss)}, expected step(loss), a function that returns the loss")
         self.check_attached()
-        storage = next((group.storage for group in self._groups if group.storage is not None), None)
-        with nullcontext() if storage is None else storage.writing(self):
+        with writing(self.net, self):
             self.kept += self._move(loss)
             self.count_step()
 

@@ -115,6 +115,7 @@ def _norms(ax: Axes, report: Any) -> None:
     values = np.array([v for _, v in norms], np.float64)
     ax.bar(range(len(values)), np.where(values > 0, values, np.nan), color=BLUE)
     ax.set_xticks(range(len(values)), [place for place, _ in norms], fontsize=8)
+    ax.set_xlim(-0.6, len(values) - 0.4)
     if (values > 0).any() and values.max() > 30 * values[values > 0].min():
         ax.set_yscale("log")
     if not (values > 0).any():

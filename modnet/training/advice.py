@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from modnet.engine.storage import leaves
 from modnet.loss import ClassLoss, Loss
 from modnet.losses import BCE, MSE, NLL, BCEWithLogits, CrossEntropy, KLDivergence
 from modnet.modules import Dropout, Flatten, GaussianNoise, Identity, Reshape, Sigmoid, Softmax
-from modnet.optim.optimizer import leaves
 from modnet.training.data import Data, Source
 from modnet.training.predicting import predict
 from modnet.training.training import Training, TrainingWarning
@@ -48,7 +48,7 @@ def before(net: Any, loss: Any, data: Source) -> list[str]:
 def end_of(net: Any) -> Any:
     """The last module that changes numbers; None if the network can't be looked into."""
     passive = (Identity, Flatten, Reshape, Dropout, GaussianNoise)
-    return next((leaf for leaf in reversed(list(leaves(net))) if not isinstance(leaf, passive)), None)
+    return next((leaf for leaf in reversed(leaves(net)) if not isinstance(leaf, passive)), None)
 
 
 def _twice(net: Any, loss: Any) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from modnet.engine import run
 from modnet.engine.program import is_ours, is_wired
+from modnet.engine.storage import parts
 from modnet.engine.walk import EPOCH, PLACES, fill, walk_epoch, walk_losses
 from modnet.kernels.memory import aligned
 from modnet.kernels.operation import Operation
@@ -136,7 +137,7 @@ class CompiledRunner(Runner):
         if self.counts_hits:
             counted = data.count_of(np.arange(data.n))
             figures["accuracy"] = [share(hits, counted) for hits in sums[:, 1].tolist()]
-        training.history.note_alike(figures, training.optimizer.lr)
+        training.history.note(figures, training.optimizer.lr)
         training.optimizer.epochs += epochs
         training.epoch += epochs
 
@@ -321,15 +322,9 @@ class _Block:
 
 def can_compile(net: Any, loss: Any, optimizer: Any) -> bool:
     """Whether every module, the loss and the optimizer have kernels, and one flat vector is all there is to move."""
-    if not (is_wired(net) or is_ours(net)):
-        return False
-    if getattr(net, "_strangers", []) or not net.storage.parameters.size:
-        return False
-    leaves = list(net.leaves())
     return (
-        net.parameters.size == net.storage.parameters.size
-        and all(type(leaf).is_compiled for leaf in leaves)
-        and all(type(c).is_wired for c in getattr(net, "containers", list)())
+        all(is_wired(part) or is_ours(part) for part in parts(net))
+        and 0 < net.storage.parameters.size == net.parameters.size
         and bool(getattr(type(loss), "is_compiled", False))
         and type(optimizer).is_compiled
         and optimizer.flat_group() is not None

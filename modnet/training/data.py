@@ -15,7 +15,7 @@ from modnet.inputs import as_batch, as_numbers, as_weights, require_finite, targ
 def element_type(net: Any) -> np.dtype[Any] | None:
     """What a network's inputs are converted to; None if it has no numbers of its own, and takes them as they are."""
     storage = getattr(net, "storage", None)
-    return storage.dtype if storage is not None and (storage.parameters.size or storage.state.size) else None
+    return None if storage is None else storage.element
 
 
 class Source:

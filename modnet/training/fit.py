@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from modnet import hints
-from modnet.engine.storage import has_storage
+from modnet.engine.storage import writing
 from modnet.inputs import generator, real, short_repr, whole
 from modnet.loss import Loss, require_loss
 from modnet.metrics import Metrics
@@ -135,7 +135,7 @@ def fit(
     if checkpoint is None and resume:
         raise ValueError("fit: resume without checkpoint, expected checkpoint=path, the file to go on from")
     keeper = None if checkpoint is None else Checkpoint(checkpoint, every, resume)
-    with _writing(net), nullcontext() if comm is None else Team(comm, net, optimizer) as team:
+    with writing(net, "fit"), nullcontext() if comm is None else Team(comm, net, optimizer) as team:
         if comm is None and not any(w.watches_batches for w in watchers):
             compile_kernels(net, loss, optimizer, validation is not None, progress)
         size = None if batch_size is None else whole(batch_size, "fit", "batch_size")
@@ -224,11 +224,6 @@ def _validation_data(intake: Intake, data: Source, validation: Any) -> tuple[Sou
     if share >= data.n:
         raise ValueError(f"fit: validation takes {share} of {data.n} examples, expected some left to train on")
     return None, share
-
-
-def _writing(net: Any) -> Any:
-    """Context: the network's numbers are this thread's alone."""
-    return net.storage.writing("fit") if has_storage(net) else nullcontext()
 
 
 def _is_attached(optimizer: Optimizer, net: Any) -> bool:

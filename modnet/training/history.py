@@ -54,31 +54,18 @@ class History:
 
         return history(self, path, ax=ax, title=title)
 
-    def note(self, figures: Mapping[str, float]) -> None:
-        """Note the figures of an epoch."""
-        for name, value in figures.items():
-            if name == "loss":
-                self.loss.append(value)
-            elif name == "validation_loss":
-                self.validation_loss.append(value)
-            else:
-                self.metrics.setdefault(name, []).append(value)
+    def note(self, figures: Mapping[str, list[float]], rate: float, scheduled: bool = False) -> None:
+        """Note the figures of some epochs, which all began with this learning rate.
 
-    def note_alike(self, figures: Mapping[str, list[float]], rate: float) -> None:
-        """Note the figures of several epochs, which all had the same learning rate as those before them."""
+        Once the rate is not always the same, or follows a schedule, every epoch has one in "lr".
+        """
+        own = {"loss": self.loss, "validation_loss": self.validation_loss}
         for name, values in figures.items():
-            (self.loss if name == "loss" else self.metrics.setdefault(name, [])).extend(values)
+            (own[name] if name in own else self.metrics.setdefault(name, [])).extend(values)
         rates = self.metrics.get("lr", self._rates)
         rates.extend([rate] * len(figures["loss"]))
-
-    def note_rate(self, rate: float, scheduled: bool) -> None:
-        """Note the learning rate at the start of an epoch. Once it is not always the same, every epoch has one in "lr"."""
-        if "lr" in self.metrics:
-            self.metrics["lr"].append(rate)
-            return
-        self._rates.append(rate)
-        if scheduled or rate != self._rates[0]:
-            self.metrics["lr"], self._rates = self._rates, []
+        if rates is self._rates and (scheduled or rate != rates[0]):
+            self.metrics["lr"], self._rates = rates, []
 
     def cut(self, epochs: int) -> None:
         """Forget what was written of an epoch that was interrupted."""

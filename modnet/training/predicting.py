@@ -8,6 +8,7 @@ import numpy as np
 
 from modnet import hints
 from modnet.engine import run
+from modnet.engine.foreign import Foreign
 from modnet.engine.modes import modes_of, restore_modes, set_training
 from modnet.engine.program import is_ours, is_wired
 from modnet.inputs import as_batch, as_numbers, whole
@@ -49,15 +50,7 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
     before = modes_of(net)
     try:
         set_training(net, False)
-        return np.concatenate([_output(net, x[i : i + size]) for i in range(0, len(x), size)])
+        parts = [x[i : i + size] for i in range(0, len(x), size)]
+        return np.concatenate([Foreign(net).result(net.forward(part), len(part), "forward") for part in parts])
     finally:
         restore_modes(before)
-
-
-def _output(net: Any, x: np.ndarray) -> np.ndarray:
-    """The network's output; raises unless it has one row per example."""
-    out = net.forward(x)
-    if out is None or np.ndim(out) == 0 or len(out) != len(x):
-        came = "None" if out is None else f"shape {np.shape(out)}"
-        raise ValueError(f"{type(net).__name__}: forward returned {came}, expected an array ({len(x)}, ...)")
-    return np.asarray(out)

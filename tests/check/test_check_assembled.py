@@ -216,6 +216,12 @@ class InTraining(Model):
         return self.forward(X, training=True)
 
 
+class BatchesOfAFloat(Model):
+    def evaluate(self, X_val, y_val, batch_size=None):
+        for i in range(len(X_val) / batch_size):
+            self.forward(X_val[i : i + batch_size], training=False)
+
+
 class SoftmaxAgain(Model):
     def backward(self, output, y):
         if self.both is None:
@@ -262,6 +268,7 @@ def test_right_ones(cls):
         (UpdatesAtOnce, "updates-first", "train"),
         (AllFromTheLoss, "chain", "train"),
         (InTraining, "eval-mode", "predict"),
+        (BatchesOfAFloat, "crash", "evaluate"),
         (SoftmaxAgain, "softmax-twice", "train"),
         (OneTooFar, "missing-parameter", "train"),
     ],

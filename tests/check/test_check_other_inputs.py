@@ -81,6 +81,53 @@ def test_each_input_has_its_gradient(layer, kinds):
     assert "inputs[1]" in str(report) or not isinstance(layer, FirstTwice)
 
 
+class BiasOverOutputs:
+    """The bias's gradient is summed over the wrong axis: one number an example."""
+
+    def __init__(self):
+        self.weights, self.biases = np.full((1, 3), 0.7), np.zeros((1, 3))
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        self.output = inputs * self.weights + self.biases
+
+    def backward(self, dvalues):
+        self.dweights = np.sum(dvalues * self.inputs, axis=0, keepdims=True)
+        self.dbiases = np.sum(dvalues, axis=1, keepdims=True)
+        self.dinputs = dvalues * self.weights
+
+
+def test_a_gradient_of_another_shape_is_not_taken_for_that_of_another_parameter():
+    (finding,) = check_module(BiasOverOutputs(), (4, 3)).findings
+    assert finding.kind == "shape"
+    assert "(4, 1), expected (1, 3)" in finding.message
+
+
+GATE = """
+import numpy as np
+
+class Gate:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x, self.g = x, 1 / (1 + np.exp(-x @ self.W))
+        return self.x * self.g
+    def backward(self, dout):
+        da = dout * self.x * self.g * (1 - self.g)
+        self.dW = self.x.T @ da
+        return dout * self.g + da @ self.W.T
+"""
+
+
+def test_a_matrix_that_is_given_may_have_to_be_square(tmp_path):
+    path, result = tmp_path / "gate.py", tmp_path / "result.json"
+    path.write_text(GATE)
+    main(["check", str(path), "--json", str(result)])
+    (found,) = json.loads(result.read_text())[0]["classes"]
+    assert found["checked"]
+    assert found["findings"] == []
+
+
 COLUMNS = """
 import numpy as np
 

@@ -169,6 +169,32 @@ def test_what_a_loop_keeps_is_told_by_its_steps(given, kind, line):
     assert vars(optimizer)["eps"] == 0.1
 
 
+class DividedToo:
+    """Squares whose derivative is that of their mean, so that a loop which divides as well does it twice."""
+
+    def forward(self, y, yhat):
+        return ((yhat - y) ** 2).sum(axis=1)
+
+    def backward(self, y, yhat):
+        return 2 * (yhat - y) / yhat.size
+
+
+def test_the_rate_of_a_loop_is_named_in_its_own_units():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(200, 3))
+    net, loss = Chain(Layer(rng.normal(size=(3, 12))), Bend(), Layer(rng.normal(size=(12, 1)) / 3)), DividedToo()
+    optimizer = Loop(net, loss, eps=0.004)
+    report = check_training(net, loss, optimizer, X, X[:, :1] - X[:, 1:2], epochs=60, batch_size=40, rng=0)
+    name, value = report.findings[0].change.split(" = ")
+    assert (report.findings[0].kind, name) == ("rate-too-small", "optimizer.eps")
+    optimizer.eps = float(value)
+    assert np.log10(optimizer.eps / 0.004) == pytest.approx(round(np.log10(optimizer.eps / 0.004)), abs=1e-3)  # tried in tens
+    rows = rng.permutation(200)
+    for at in [*range(0, 200, 40)] * 60:
+        optimizer.step(X[rows[at : at + 40]], (X[:, :1] - X[:, 1:2])[rows[at : at + 40]])
+    assert np.mean((net.forward(X) - X[:, :1] + X[:, 1:2]) ** 2) < 0.4  # of 2
+
+
 # Options of fit that are at fault
 
 

@@ -41,6 +41,12 @@ def test_a_subclass_that_writes_an_operation_anew_does_not_inherit_the_pass():
             for i in range(yhat.shape[0]):
                 out[i] = c.one + c.one
 
+    class Far(MSE):
+        @staticmethod
+        def f(y, yhat, c):
+            return abs(yhat - y)
+
     assert Twice.in_one_pass is None
+    assert Far.in_one_pass is None, "the pass of MSE does not ask for its formula"
     assert CrossEntropy.in_one_pass is not None
     np.testing.assert_array_equal(Twice().at_once([[1.0]], [[1.0]])[0], [2.0])

@@ -59,7 +59,7 @@ class Nothing(Module):
         (lambda: predict(Linear, np.ones((2, 3))), TypeError,
          "predict: net is Linear, expected a network such as Sequential(...)"),
         (lambda: predict(Nothing(), np.ones((2, 3))), ValueError,
-         "Nothing: forward returned None, expected an array (2, ...)"),
+         "Nothing(): forward returned None, expected an array (2, ...)"),
     ],
 )  # fmt: skip
 def test_predict_refuses_what_it_cannot_use(call, error, said):

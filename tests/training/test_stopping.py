@@ -218,12 +218,12 @@ def test_divergence_leaves_finite_statistics(path, power, place):
 
 
 class Interrupting(list):
-    """A list that Ctrl-C strikes when it is appended to for the third time."""
+    """A list that Ctrl-C strikes when it is added to for the third time."""
 
-    def append(self, value):
+    def extend(self, values):
         if len(self) == 2:
             raise KeyboardInterrupt
-        super().append(value)
+        super().extend(values)
 
 
 @pytest.mark.parametrize("where", ["loss", "validation_loss", "accuracy", "validation_accuracy"])

@@ -46,3 +46,6 @@ class Budget:
     def taken(self) -> float:
         """Seconds so far."""
         return time.perf_counter() - self.began
+
+    def __str__(self) -> str:
+        return f"{self.runs} runs, {self.taken:.1f} s"

@@ -5,14 +5,14 @@
 3. Backward, if nothing cures alone: changes together, then each taken back; what cannot be taken back is the diagnosis.
 4. A cure and the training as it is are repeated with other orders of the examples and of the weights before anything is said.
 
-Work is counted in examples times parameters, so the same call gives the same answer; the clock is a cap on top of it.
+Work is counted in examples times parameters, so the same call gives the same answer; the clock is a cap on top of it. The file
+is longer than most, so that the order in which things are tried can be read in one piece.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from modnet.check.training.budget import Budget, OutOfTime
 from modnet.check.training.change import FACT, Apply, Change
 from modnet.check.training.change_steps import faster
 from modnet.check.training.changes import proposals
-from modnet.check.training.code import renamed
 from modnet.check.training.facts import Facts
 from modnet.check.training.reference import referees, references
 from modnet.check.training.report import TrainingFinding, TrainingReport, Trial
+from modnet.check.training.saying import figure, of_cure, of_nothing, of_refusal
 from modnet.check.training.setup import Run, Setup
 
 _GAP = 0.2  # of what can be learned: less is a matter of taste and luck
@@ -104,7 +104,7 @@ class Search:
             return
         report.trials.append(Trial("", "as it is", base.score, base.share, base.losses))
         self.place = place = len(report.verdicts)
-        report.verdict("learns", right=None if base.error else True, remark=base.error or self._figure(base))
+        report.verdict("learns", right=None if base.error else True, remark=base.error or figure(base))
         if base.error:
             self._refused(base)
             return
@@ -114,7 +114,7 @@ class Search:
             cures = list(self._forward([c for c in self.first if c.where == "validation"]))
             if cures:
                 best = max(cures, key=lambda cure: cure.weight)
-                report.verdicts[place] = ("learns", "wrong", self._figure(base))
+                report.verdicts[place] = ("learns", "wrong", figure(base))
                 self._say(best, base)
                 return
         self.first = [c for c in self.first if c.where != "validation"]
@@ -122,7 +122,7 @@ class Search:
         if self.reference is None:
             report.verdict("a reference", right=None, remark="too many inputs for one")
             return
-        report.verdict("a reference", remark=self._figure(self.reference))
+        report.verdict("a reference", remark=figure(self.reference))
         gap = self.reference.share - base.share
         noise = self._noise()
         if noise > 0.25 and setup.judged[0] is not setup.X:
@@ -136,24 +136,24 @@ class Search:
             if not self._asks_referees(noise):
                 self._nothing(base, shown, least)
                 return
-            report.verdicts[-1] = ("a reference", "right", self._figure(self.reference))
+            report.verdicts[-1] = ("a reference", "right", figure(self.reference))
             gap = self.reference.share - base.share
         sure = any(change.weight >= _CERTAIN for change in [*self.first, *proposals(setup, self.facts, base)])
         self.gap = _SURE_GAP if sure else _GAP
         if gap <= self.gap or not self._is_clear(base):
             if base.share < _NOTHING:
-                report.verdicts[place] = ("learns", "not checked", f"{self._figure(base)}: little, as the reference")
+                report.verdicts[place] = ("learns", "not checked", f"{figure(base)}: little, as the reference")
             return
         if self.shorter > 1 and self._is_only_short(base):
-            remark = f"{self._figure(base)}; at a larger rate, to make up for the steps it was cut by, as good as the reference"
+            remark = f"{figure(base)}; at a larger rate, to make up for the steps it was cut by, as good as the reference"
             report.verdicts[place] = ("learns", "not checked", remark)
             return
-        report.verdicts[place] = ("learns", "wrong", self._figure(base))
+        report.verdicts[place] = ("learns", "wrong", figure(base))
         self.behind = True
         cure = self._search(base)
         if cure is None:
             report.verdicts[place] = (
-                "learns", "not checked", f"{self._figure(base)}, less than the reference, and no change that was tried cures it"
+                "learns", "not checked", f"{figure(base)}, less than the reference, and no change that was tried cures it"
             )  # fmt: skip
             return
         self._say(cure, base)
@@ -408,41 +408,15 @@ class Search:
 
     # What is said.
 
-    def _figure(self, run: Run) -> str:
-        on = "held-out data" if run.setup.judged[0] is not run.setup.X else "its data"
-        if run.diverged and run.share < 0:
-            return f"the loss became infinite; {run.setup.task.word} {run.score:.3g} on {on}"
-        return f"{run.setup.task.word} {run.score:.3g} on {on}"
-
     def _say(self, cure: Cure, base: Run) -> None:
+        self._mark(cure.run)
+        changes = [(change, line) for change, line, _ in cure.changes]
+        self.report.findings += of_cure(changes, base, cure.run, self.reference, str(self.budget))
+
+    def _mark(self, diagnosis: Run) -> None:
+        """Note which of the trials the findings speak of."""
         for trial in self.report.trials:
-            trial.is_diagnosis = bool(trial.losses) and trial.losses is cure.run.losses
-        on = "held-out data" if base.setup.judged[0] is not base.setup.X else "its data"
-        many = len(cure.changes) > 1
-        used = base.setup.task.word
-        after = f"{cure.run.score:.3g}"
-        if cure.run.setup.task.word != used:
-            after = f"{cure.run.setup.task.word} {after}"
-        other = "" if self.reference is None else f"a simple reference has {self.reference.score:.3g}; "
-        proof = (
-            f"{used} on {on} {base.score:.3g} as it is, {after} with {'these changes together' if many else 'that change'}; "
-            f"{other}{self.budget.runs} runs, {self.budget.taken:.1f} s"
-        )
-        for change, line, _ in sorted(cure.changes, key=lambda part: -part[0].weight):
-            if many and line.startswith("optimizer = "):
-                line = f"optimizer = {cure.run.setup.optimizer!r}"  # with all of the changes
-            where = self._named(change.where) or type(self._given_net).__name__
-            hint = "the other changes, too: they were made together" if many else ""
-            message = _sentence(self._named(change.seen))
-            self.report.findings.append(TrainingFinding(change.kind, where, message, hint, change=line, proof=proof))
-
-    @property
-    def _given_net(self) -> Any:
-        return self.setup.net if self.setup.origin is None else self.setup.origin
-
-    def _named(self, words: str) -> str:
-        """Words about the network that is trained, about the one that was given."""
-        return words if self.setup.origin is None else renamed(words, self.setup.origin)
+            trial.is_diagnosis = trial.losses is diagnosis.losses
 
     def _refused(self, base: Run) -> None:
         """The training cannot begin, or not go on: which change lets it learn."""
@@ -454,16 +428,8 @@ class Search:
             for line, apply in change.variants:
                 run = self._try(change.kind, [(change, line, apply)])
                 if run is not None and not run.error:
-                    proof = f"{run.setup.task.word} {run.score:.3g} with that change; as it is, {base.error}"
-                    self.report.findings.append(
-                        TrainingFinding(
-                            change.kind,
-                            self._named(change.where) or "fit",
-                            _sentence(self._named(change.seen)),
-                            change=line,
-                            proof=proof,
-                        )
-                    )
+                    self._mark(run)
+                    self.report.findings.append(of_refusal(change, line, base, run))
                     return
         self.report.findings.append(TrainingFinding("crash", "fit", base.error + "."))
 
@@ -480,22 +446,10 @@ class Search:
         if self.few:
             self.report.verdict("the data", right=None, remark="no reference learns from the examples that were looked at")
             return
-        held = setup.judged[0] is not setup.X
-        on = "held-out data" if held else "its own data"
-        same = _contradictions(setup)
-        seen = f"{same:.0%} of the examples have another one with equal inputs and another target; " if same > 0.1 else ""
-        asked = [t for t in self.report.trials if t.kind == "reference"]
-        scores = ", ".join(f"{t.change} {t.score:.3g}" for t in asked)
-        always = "the mean" if setup.task.kind == "numbers" else "the most frequent class"
         assert self.place is not None  # there is something to say of it
-        self.report.verdicts[self.place] = ("learns", "wrong", self._figure(base))
-        self.report.findings.append(TrainingFinding(
-            "nothing-to-learn", "X, y",
-            f"{seen}no reference does better on {on} than {always} ({setup.task.word} {setup.chance:.3g}).",
-            "whether X and y belong together, row by row, and whether what decides y is among the columns of X",
-            proof=f"{setup.task.word} on {on} {base.score:.3g} as it is; {scores}; {self.budget.runs} runs, "
-            f"{self.budget.taken:.1f} s",
-        ))  # fmt: skip
+        self.report.verdicts[self.place] = ("learns", "wrong", figure(base))
+        asked = [t for t in self.report.trials if t.kind == "reference"]
+        self.report.findings.append(of_nothing(base, asked, str(self.budget)))
 
 
 def _is_worse(run: Run, last: Run, kind: str) -> bool:
@@ -511,10 +465,6 @@ def _is_worse(run: Run, last: Run, kind: str) -> bool:
     return run.share <= last.share + 0.02 and run.losses[-1] > limit * last.losses[-1]
 
 
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + "."
-
-
 def _balanced(setup: Setup) -> Setup:
     return setup.but(task=setup.task.with_balance())
 
@@ -523,17 +473,3 @@ def _order(change: Change) -> int:
     """In which order changes are made together: the end of the network before the targets that it must give."""
     first = ("double-softmax", "label-coding", "output-range", "wrong-loss", "too-small", "no-bias", "vanishing-gradient")
     return first.index(change.kind) if change.kind in first else len(first)
-
-
-def _contradictions(setup: Setup) -> float:
-    """The share of examples that have another with equal inputs and a clearly different target."""
-    X, y = setup.X.reshape(len(setup.X), -1), setup.y
-    _, at = np.unique(X, axis=0, return_inverse=True)
-    at = at.reshape(-1)
-    truth = np.asarray(setup.task.truth(y), np.float64).reshape(len(y), -1)
-    spread = truth.std(axis=0) if setup.task.kind == "numbers" else np.zeros(truth.shape[1])
-    low, high = (np.full((at.max() + 1, truth.shape[1]), v) for v in (np.inf, -np.inf))
-    np.minimum.at(low, at, truth)
-    np.maximum.at(high, at, truth)
-    differ = np.any(high - low > 0.2 * spread, axis=1)
-    return float(np.mean(differ[at]))
