@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modnet.engine.held import differences, held
+from modnet.engine.held import differences, give_back, held
 
 
 class Thing:
@@ -31,3 +31,12 @@ def test_a_difference_is_named_by_its_attribute(one, two):
     assert list(differences(held(Thing(one))[0], held(Thing(two))[0])) == ["value"]
     for value in (one, two, float("nan")):
         assert list(differences(held(Thing(value))[0], held(Thing(value))[0])) == []
+
+
+def test_attributes_come_and_go_with_what_is_given_back():
+    one, two = Thing(1), Thing(2)
+    one.later, two.own = [1, np.arange(2)], 3
+    give_back(two, held(one)[0], "Thing")
+    assert list(differences(held(one)[0], held(two)[0])) == []
+    assert vars(two).keys() == vars(one).keys()
+    assert two.later[1] is not one.later[1]
