@@ -34,7 +34,6 @@ class CompiledRunner(Runner):
         self.program = run.program_of(net, data.shape, data.dtype)
         self.storage, dtype = self.program.storage, self.program.dtype
         self.workspace = run.take(self.program, size)
-        self.workspace.batch = 0
         operations = type(loss).operations
         self.counts_hits = operations[2] is not None
         self.previous, self.previous_state = aligned(self.program.parameters.size, dtype), self.program.state.copy()

@@ -177,6 +177,24 @@ def test_a_students_own_statistics_and_draws_go_on(options, tmp_path):
     assert ends[0][1][1].rng.random() == ends[1][1][1].rng.random()
 
 
+class Counting(Centred):
+    """One that makes an attribute in its first forward."""
+
+    def forward(self, X):
+        self.calls = [*getattr(self, "calls", ()), len(X)] if self.training else getattr(self, "calls", [])
+        return X
+
+
+def test_a_students_attribute_that_was_not_there_at_the_start_goes_on(tmp_path):
+    def net(seed):
+        return Sequential(Linear(3, 4, rng=seed), Counting(4), Linear(4, 1, rng=seed))
+
+    ends = resumed(tmp_path / "c", (2,), 5, net, lambda: Adam(0.05))
+    assert_equal_ends(ends)
+    assert len(ends[0][1][1].calls) >= 5
+    assert ends[0][1][1].calls == ends[1][1][1].calls
+
+
 def test_the_epoch_that_was_kept_comes_back_from_the_file(tmp_path):
     """The best epoch was before the interruption."""
     options = {"validation": (X[:6], Y[:6] + 5 * RNG.normal(size=(6, 1))), "patience": 4, "rng": 0, "progress": False}
