@@ -195,8 +195,8 @@ def beside(outcomes: Outcomes | None, operation: str, subject: Subject) -> Itera
         if operation == FORWARD:
             if not of_forward and (problem is None or like not in outcomes.right or (like, FORWARD) in outcomes.crashes):
                 continue
-        elif of_forward or (kind == "uncovered" and outcomes.cause(operation) == "side"):
-            continue  # backward is held against another function there; or it is said that gaps are wrong
+        elif of_forward or (kind == "uncovered" and outcomes.cause(operation) == "side" and not subject.undefined):
+            continue  # backward is held against another function there; or gaps are said to be wrong already
         elif (outcomes.right.get(like, {}).get(operation), outcomes.right.get(label, {}).get(operation)) != (True, False):
             continue
         said.add(kind)

@@ -37,16 +37,6 @@ class Layer:
         else:
             self.__dict__[place[0]][place[1]] = value
 
-    @property
-    def parameters(self) -> list[np.ndarray]:
-        """Values in a list."""
-        return list(self.params.values())
-
-    @property
-    def gradients(self) -> list[np.ndarray]:
-        """Gradients in a list, in the same order."""
-        return [self.grads[n] for n in self.params]
-
     def get_params(self) -> dict[str, dict[str, np.ndarray]]:
         """Values and gradients by name."""
         return {n: {"value": v, "grad": self.grads[n]} for n, v in self.params.items()}
@@ -57,7 +47,21 @@ class Layer:
             self.params[name] = value["value"] if isinstance(value, dict) else value
 
 
-class _Plain(Layer):
+class Listing(Layer):
+    """A layer that also gives its parameters and gradients in lists."""
+
+    @property
+    def parameters(self) -> list[np.ndarray]:
+        """Values in a list."""
+        return list(self.params.values())
+
+    @property
+    def gradients(self) -> list[np.ndarray]:
+        """Gradients in a list, in the same order."""
+        return [self.grads[n] for n in self.params]
+
+
+class _Plain(Listing):
     """A layer that also derives from a stranger's class, whose params and grads mean something else."""
 
     @property
@@ -219,7 +223,7 @@ _CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0
 
 def layers_for(s: Setting) -> list[Layer]:
     """The layers that hold the parameters of a setting."""
-    kind = type("Layer", (_Plain, *s.bases), {}) if s.bases else Layer
+    kind = type("Layer", (_Plain, *s.bases), {}) if s.bases else Listing
     return [kind(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
 
 
