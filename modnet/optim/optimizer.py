@@ -187,7 +187,7 @@ class Optimizer(hints.Explained, Declares):
             gradient counts for nothing in clip_norm, and its statistics stay as they are.
         """
         if isinstance(net, type) or not callable(getattr(net, "forward", None)):
-            raise TypeError(f"{self}: attach got {short_repr(net)}, expected a network")
+            raise TypeError(f"{self}: attach got {short_repr(net)}, expected a network: optimizer.attach(net)")
         require_shared(net, self)
         factors = self._factors(net, rates or {})
         groups: list[_Flat | _Plain] = []
