@@ -245,7 +245,7 @@ def parts_that_move(leaf, follower):
 
 def draws_one_by_one(net):
     """Whether a network calls its modules in a loop of its own, so that each that draws counts its own forwards."""
-    return isinstance(net, Looped) and any(in_training(leaf) for leaf in leaves_of(net) if isinstance(leaf, Dropout))
+    return isinstance(net, Looped) and any(isinstance(leaf, Dropout) for leaf in leaves_of(net))
 
 
 class EveryBatch(Callback):
