@@ -26,7 +26,7 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("one", "two"), PAIRS, ids=repr)
+@pytest.mark.parametrize(("one", "two"), PAIRS, ids=range(len(PAIRS)))
 def test_a_difference_is_named_by_its_attribute(one, two):
     assert list(differences(held(Thing(one))[0], held(Thing(two))[0])) == ["value"]
     for value in (one, two, float("nan")):
