@@ -20,7 +20,7 @@ from modnet.check.loss_calls import is_loss_name
 from modnet.check.pieces import AccuracyPiece, CrossEntropyPiece, Event, Log, LossPiece, OptimizerPiece, Piece, SoftmaxPiece
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
-from modnet.check.scored import form_of
+from modnet.check.scored import asks, form_of
 from modnet.check.scored_build import used_by
 from modnet.check.subject import Misbehaviour, call
 
@@ -42,9 +42,12 @@ def is_assembled(cls: type) -> bool:
 
 def goes_both_ways(cls: type) -> bool:
     """Whether a class goes forward and back through layers that it is given, and leaves the training to others."""
-    if form_of(cls) or _trains(cls) or not (_first(cls, ADDS) or any(meaning_of(p.name) == "layers" for p in asked_by(cls))):
+    if form_of(cls) or _trains(cls):
         return False
-    return all(len([p for p in asked_by(getattr(cls, n, None)) if p.default is p.empty]) == 1 for n in ("forward", "backward"))
+    if not _first(cls, ADDS) and "layers" not in [meaning_of(p.name) for p in asks(cls, by_name=True)]:
+        return False
+    methods = [asks(getattr(cls, name, None), by_name=True) for name in ("forward", "backward")]
+    return all(len([p for p in given if p.default is p.empty]) == 1 for given in methods)
 
 
 def _first(cls: Any, names: Sequence[str]) -> str:
@@ -56,20 +59,10 @@ def _trains(cls: type) -> str:
     for name in _TRAINS:
         method = getattr(cls, name, None)
         if callable(method):
-            meant = [meaning_of(p.name) for p in asked_by(method)]
+            meant = [meaning_of(p.name) for p in asks(method, by_name=True)]
             if "X" in meant and "y" in meant:
                 return name
     return ""
-
-
-def asked_by(method: Any) -> list[inspect.Parameter]:
-    """The arguments of a method that have a name, self excluded."""
-    try:
-        given = list(inspect.signature(method).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    named = [p for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    return named[1:] if named and named[0].name == "self" else named
 
 
 def meaning_of(name: str) -> str:
@@ -100,7 +93,7 @@ def meaning_of(name: str) -> str:
 def _filled(run: Run, method: Any, values: dict[str, Any], *, all_of: bool = False) -> dict[str, Any]:
     """Arguments for a method, by what they mean; `NotBuilt` if one that is required means nothing known."""
     found: dict[str, Any] = {}
-    for p in asked_by(method):
+    for p in asks(method, by_name=True):
         meaning = meaning_of(p.name)
         if meaning == "quiet" and p.default is not p.empty:
             found[p.name] = False if isinstance(p.default, bool) else 10**9
@@ -146,7 +139,7 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
         call(f"{cls.__name__}.{add}", getattr(net, add), layer)
     for name in _SETS:
         method = getattr(net, name, None)
-        if callable(method) and asked_by(method):
+        if callable(method) and asks(method, by_name=True):
             try:
                 arguments = _filled(run, method, values, all_of=True)
             except NotBuilt:
@@ -182,7 +175,7 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
 def _evaluated(run: Run, values: dict[str, Any]) -> None:
     """Ask the method that evaluates, in batches; what it raises is kept if it can be no one else's mistake."""
     name = next((n for n in ("evaluate", "validate") if callable(getattr(run.net, n, None))), "")
-    names = [p.name for p in asked_by(getattr(run.net, name))] if name else []
+    names = [p.name for p in asks(getattr(run.net, name), by_name=True)] if name else []
     if len(names) < 2 or not (re.match("x|input", names[0], re.I) and re.match("y|t", names[1], re.I)):
         return
     more = {n: BATCH for n in names[2:] if meaning_of(n) == "batch"}
@@ -257,4 +250,4 @@ def _examined(cls: type, shape: tuple[int, ...], special: tuple[type, type] | No
     return judged(cls, run, lambda: trained(cls, _RATE / 2, shape, special))
 
 
-__all__ = ["ADDS", "asked_by", "examine_assembled", "goes_both_ways", "is_assembled", "meaning_of", "trained"]
+__all__ = ["ADDS", "examine_assembled", "goes_both_ways", "is_assembled", "meaning_of", "trained"]

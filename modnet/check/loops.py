@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.assembled import asked_by, meaning_of
+from modnet.check.assembled import meaning_of
 from modnet.check.lines import quote
 from modnet.check.pieces import OptimizerPiece, multiple, rows_of
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
+from modnet.check.scored import asks
 from modnet.check.subject import Misbehaviour, call
 
 _NAMED = re.compile(r"(trainer|solver)$", re.I)
@@ -31,7 +32,7 @@ _FORMS = ("both", "gradient", "lists")
 
 def is_loop(cls: type) -> bool:
     """Whether a class is such a loop."""
-    given = any(_MODEL.match(p.name) for p in asked_by(cls))
+    given = any(_MODEL.match(p.name) for p in asks(cls, by_name=True))
     return given and bool(_NAMED.search(cls.__name__)) and bool(_train(cls)) and not callable(getattr(cls, "forward", None))
 
 
@@ -157,7 +158,7 @@ def _arguments(
 ) -> dict[str, Any]:
     """Arguments by what they mean, also those that are taken out of ``**kwargs``; what was told of rate and batch is noted."""
     found: dict[str, Any] = {}
-    needs = [(p.name, p.default) for p in asked_by(function)] + [(n, None) for n in _popped(function)]
+    needs = [(p.name, p.default) for p in asks(function, by_name=True)] + [(n, None) for n in _popped(function)]
     for word, default in needs:
         value, about = _value(word.lower(), model, x, t, val, rate, named)
         if value is not None:

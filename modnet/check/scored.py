@@ -37,13 +37,13 @@ _GRADS = ("grads", "gradients", "grad", "dparams")
 _OUTPUTS = ("predict", "forward", "scores", "feed_forward", "feedforward", "predict_proba")
 
 
-def asks(method: Any) -> list[inspect.Parameter]:
-    """The arguments of a method, self excluded; none if they cannot be known."""
+def asks(method: Any, by_name: bool = False) -> list[inspect.Parameter]:
+    """The arguments of a method, self excluded: those that can be given by their place, or by name. None if unknown."""
     try:
         given = list(inspect.signature(method).parameters.values())
     except (TypeError, ValueError):
         return []
-    plain = [p for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    plain = [p for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY if by_name else p.POSITIONAL_ONLY)]
     return plain[1:] if plain and plain[0].name == "self" else plain
 
 
