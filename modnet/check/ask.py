@@ -26,28 +26,28 @@ from typing import Any
 
 from modnet.check import means
 from modnet.check.adapters import remembers
-from modnet.check.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.layer_calls import is_of_functions
-from modnet.check.loops import examine_loop
 from modnet.check.loss_calls import required
 from modnet.check.losses import check_loss
+from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
+from modnet.check.networks.loops import examine_loop
+from modnet.check.networks.scored import form_of
+from modnet.check.networks.scored_build import examine_network_class, network_of_layers, used_by
+from modnet.check.networks.trainers import examine_trained, trains
+from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.other_modules import examine_other
 from modnet.check.pairs import examine_pair
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Line, Report
-from modnet.check.scored import form_of
-from modnet.check.scored_build import examine_network_class, network_of_layers, used_by
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.trainers import examine_trained, trains
 from modnet.check.weighted_losses import examine_weighted
-from modnet.check.workshop import Workshop
 from modnet.loss import Loss
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from modnet.check.arrays import copied
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.wiring import last_output
 from modnet.engine.program import is_ours, is_wired
 from modnet.watch import activations
 
@@ -103,6 +102,19 @@ def recorded(net: Any, X: np.ndarray) -> tuple[np.ndarray, list[np.ndarray | Non
             if given is not None:
                 seen.look_into(container, given)
     return last_output(out, X, len(layers)), [seen.of(layer) for layer in layers]
+
+
+def last_output(raw: Any, X: np.ndarray, layers: int = 0) -> np.ndarray:
+    """The network's output from what its forward returned: the array, or the last of the outputs of all layers.
+
+    The outputs may begin with the input, or end with it if they are in the order of backward.
+    """
+    if not isinstance(raw, list | tuple) or not raw or not isinstance(raw[-1], np.ndarray):
+        return np.asarray(raw)
+    reversed_ = len(raw) > 1 and raw[-1].shape == X.shape and np.array_equal(raw[-1], X)
+    last = raw[0] if reversed_ else raw[-1]
+    listed = len(raw) in (layers, layers + 1) or any(np.shape(a) != np.shape(last) for a in raw)
+    return np.asarray(last) if listed and np.ndim(last) and len(last) == len(X) else np.asarray(raw)
 
 
 class _Inputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modnet.check.assembled import examine_assembled, goes_both_ways, is_assembled
+from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.recipes import NotBuilt
 
 

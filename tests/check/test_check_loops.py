@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modnet.check.loops import examine_loop, is_loop
+from modnet.check.networks.loops import examine_loop, is_loop
 from modnet.check.recipes import NotBuilt
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from modnet.check import check_network
-from modnet.check.scored import form_of
-from modnet.check.scored_build import examine_network_class
-from modnet.check.trainers import examine_trained, trains
+from modnet.check.networks.scored import form_of
+from modnet.check.networks.scored_build import examine_network_class
+from modnet.check.networks.trainers import examine_trained, trains
 
 X = np.random.default_rng(0).normal(size=(5, 3))
 LABELS = np.array([0, 2, 1, 1, 0])

@@ -10,21 +10,21 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from modnet.check.assembled import is_assembled
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.layer_calls import is_above, layers_among
 from modnet.check.layer_calls import methods_of as layer_methods
-from modnet.check.loops import is_loop
 from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required
 from modnet.check.modes import is_mode
+from modnet.check.networks.assembled import is_assembled
+from modnet.check.networks.loops import is_loop
+from modnet.check.networks.scored import form_of
+from modnet.check.networks.trainers import trains
+from modnet.check.networks.wiring import aliased, backward_method, role
 from modnet.check.optimizers import is_optimizer, is_rule
 from modnet.check.pairs import pairs_of
-from modnet.check.scored import form_of
-from modnet.check.trainers import trains
 from modnet.check.weighted_losses import weighted_among
-from modnet.check.wiring import aliased, backward_method, role
 from modnet.loss import Loss
 from modnet.module import Module
 from modnet.optim import Optimizer

@@ -13,12 +13,12 @@ import numpy as np
 
 from modnet.check.arrays import copied, looks_trained, parameters
 from modnet.check.draws import same_draws
-from modnet.check.layers import hint_for, label_of, layers_of, needs_integers
+from modnet.check.layers import hint_for, label_of, last_output, layers_of, needs_integers
 from modnet.check.lines import quote
+from modnet.check.networks.wiring import backward_of
 from modnet.check.numeric import EPS, along
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.wiring import backward_of, last_output
 
 _STEPS = 5
 

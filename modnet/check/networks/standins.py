@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.wiring import give
+from modnet.check.networks.wiring import give
 
 
 class Linear:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.optimizers.steppers import Layer
 from modnet.check.recipes import NotBuilt
-from modnet.check.steppers import Layer
 
 FORWARDS = ("forward", "forward_propagation", "forward_prop", "forward_pass", "feed_forward", "feedforward", "propagate")
 BACKWARDS = (

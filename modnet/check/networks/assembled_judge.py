@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.lines import quote
-from modnet.check.pieces import Event, Log, Piece, multiple, rows_of
+from modnet.check.networks.pieces import Event, Log, Piece, multiple, rows_of
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour

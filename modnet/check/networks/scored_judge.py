@@ -13,10 +13,10 @@ import numpy as np
 from modnet.check.draws import same_draws
 from modnet.check.known import plain_name
 from modnet.check.lines import quote
+from modnet.check.networks.scored import Scored, Walk, walked
 from modnet.check.numeric import EPS, derivative
 from modnet.check.question import ALIKE, Question
 from modnet.check.report import Finding, Report
-from modnet.check.scored import Scored, Walk, walked
 from modnet.check.subject import Misbehaviour
 from modnet.check.weighted_losses import regulariser
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arrays import copied, gradients, is_gradient
-from modnet.check.layers import label_of, layers_of
+from modnet.check.layers import label_of, last_output, layers_of
 from modnet.check.lines import quote
+from modnet.check.networks.wiring import Trace, backward, backward_method
 from modnet.check.report import Finding
 from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, call
-from modnet.check.wiring import Trace, backward, backward_method, last_output
 
 
 def upwards(net: Any, trace: Trace, begun: int) -> Finding | None:

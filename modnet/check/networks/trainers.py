@@ -15,15 +15,15 @@ import numpy as np
 from modnet.check.arrays import copied
 from modnet.check.lines import quote
 from modnet.check.modes import is_mode
+from modnet.check.networks.scored import asks, form_of
+from modnet.check.networks.scored_build import built
+from modnet.check.networks.wiring import role
 from modnet.check.numeric import EPS, derivative
+from modnet.check.optimizers.steppers import IS_RATE
 from modnet.check.question import ALIKE, Question
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
-from modnet.check.scored import asks, form_of
-from modnet.check.scored_build import built
-from modnet.check.steppers import IS_RATE
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.wiring import role
 
 FORWARDS = tuple(
     [

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check import known, standins, wiring
+from modnet.check import known
 from modnet.check.arrays import copied
 from modnet.check.building import NotBuilt, build, not_checked
-from modnet.check.chain import examine_chain
-from modnet.check.layers import layers_of
+from modnet.check.layers import last_output, layers_of
 from modnet.check.lines import source
 from modnet.check.modules import as_input
+from modnet.check.networks import standins, wiring
+from modnet.check.networks.chain import examine_chain
 from modnet.check.report import Report
 from modnet.check.styles import subject_of
 from modnet.check.subject import Misbehaviour, call
@@ -98,7 +99,7 @@ class Workshop:
             try:
                 net = call(f"{cls.__name__}(...)", arrange)
                 x = np.linspace(-1, 1, 6).reshape(2, 3)
-                out = wiring.last_output(call(f"{cls.__name__}.forward", net.forward, x), x, 3)
+                out = last_output(call(f"{cls.__name__}.forward", net.forward, x), x, 3)
                 if out.ndim == 2 and len(out) == 2:
                     return net
             except Misbehaviour as problem:
@@ -164,7 +165,7 @@ class Workshop:
             x, y = _data()
             loss = standins.derived(standins.MSELoss, [b for b in self.bases if "loss" in b.__name__.lower()])()
             try:
-                out = wiring.last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
+                out = last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
             except Misbehaviour as problem:
                 tried.append(not_checked(cls.__name__, problem.message))
                 continue
@@ -214,7 +215,7 @@ class Workshop:
         for net, loss, right in self._pairs():
             x, y = _data()
             try:
-                out = wiring.last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
+                out = last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
                 y = x.copy() if out.shape == x.shape else y
                 made = call(f"{cls.__name__}(...)", self._optimizer(cls, net, loss, x, y))
             except (Misbehaviour, NotBuilt) as problem:

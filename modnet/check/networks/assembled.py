@@ -15,13 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.assembled_judge import BATCH, EPOCHS, Run, judged
 from modnet.check.loss_calls import is_loss_name
-from modnet.check.pieces import AccuracyPiece, CrossEntropyPiece, Event, Log, LossPiece, OptimizerPiece, Piece, SoftmaxPiece
+from modnet.check.networks.assembled_judge import BATCH, EPOCHS, Run, judged
+from modnet.check.networks.pieces import (
+    AccuracyPiece,
+    CrossEntropyPiece,
+    Event,
+    Log,
+    LossPiece,
+    OptimizerPiece,
+    Piece,
+    SoftmaxPiece,
+)
+from modnet.check.networks.scored import asks, form_of
+from modnet.check.networks.scored_build import used_by
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
-from modnet.check.scored import asks, form_of
-from modnet.check.scored_build import used_by
 from modnet.check.subject import Misbehaviour, call
 
 ADDS = ("add", "add_layer", "addLayer", "append", "add_module", "push")

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.arrays import parameters
+from modnet.check.layers import last_output
 from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, call
 
 #: What an argument is, by its name in lower case without underscores and digits.
@@ -68,19 +69,6 @@ def filled(
             order = next((o for o in positions if len(o) == len(required) and all(r in roles for r in o)), None)
             return None if order is None else [roles[r] for r in order]
     return found
-
-
-def last_output(raw: Any, X: np.ndarray, layers: int = 0) -> np.ndarray:
-    """The network's output from what its forward returned: the array, or the last of the outputs of all layers.
-
-    The outputs may begin with the input, or end with it if they are in the order of backward.
-    """
-    if not isinstance(raw, list | tuple) or not raw or not isinstance(raw[-1], np.ndarray):
-        return np.asarray(raw)
-    reversed_ = len(raw) > 1 and raw[-1].shape == X.shape and np.array_equal(raw[-1], X)
-    last = raw[0] if reversed_ else raw[-1]
-    listed = len(raw) in (layers, layers + 1) or any(np.shape(a) != np.shape(last) for a in raw)
-    return np.asarray(last) if listed and np.ndim(last) and len(last) == len(X) else np.asarray(raw)
 
 
 def does_nothing(method: Any) -> bool:

@@ -12,14 +12,14 @@ import numpy as np
 
 from modnet.check.arrays import copied, gradients, is_gradient, looks_trained, parameters
 from modnet.check.draws import same_draws
-from modnet.check.layers import containers_of, hint_for, label_of, layers_of
+from modnet.check.layers import containers_of, hint_for, label_of, last_output, layers_of
 from modnet.check.lines import quote
+from modnet.check.networks.twice import second, upwards
+from modnet.check.networks.wiring import Event, Trace, backward, backward_method, chain_of, does_nothing, filled
 from modnet.check.numeric import EPS, derivative
 from modnet.check.question import Question, chosen_entries
 from modnet.check.report import Finding, Report
 from modnet.check.subject import DELTA, GRADIENT, UPDATE, Misbehaviour, call
-from modnet.check.twice import second, upwards
-from modnet.check.wiring import Event, Trace, backward, backward_method, chain_of, does_nothing, filled, last_output
 from modnet.engine.program import is_ours, is_wired
 
 # --- the loss at the network's output --------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.check.networks.scored import Scored, asks, form_of, has_layers
+from modnet.check.networks.scored_judge import examine_scored, spread
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
-from modnet.check.scored import Scored, asks, form_of, has_layers
-from modnet.check.scored_judge import examine_scored, spread
 from modnet.check.subject import Misbehaviour, call
 
 _D, _H, _C = 3, 4, 3

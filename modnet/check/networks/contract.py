@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.chain import chain, misfit
 from modnet.check.draws import same_draws
 from modnet.check.layers import hint_for, label_of, layers_of, needs_integers, recorded
 from modnet.check.lines import quote
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
+from modnet.check.networks.chain import chain, misfit
+from modnet.check.networks.scored import Scored, form_of, has_layers
+from modnet.check.networks.scored_judge import examine_scored
 from modnet.check.question import draw_delta
 from modnet.check.report import Finding, Report
-from modnet.check.scored import Scored, form_of, has_layers
-from modnet.check.scored_judge import examine_scored
 from modnet.check.subject import Misbehaviour
 
 

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.assembled import meaning_of
 from modnet.check.lines import quote
-from modnet.check.pieces import OptimizerPiece, multiple, rows_of
+from modnet.check.networks.assembled import meaning_of
+from modnet.check.networks.pieces import OptimizerPiece, multiple, rows_of
+from modnet.check.networks.scored import asks
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
-from modnet.check.scored import asks
 from modnet.check.subject import Misbehaviour, call
 
 _NAMED = re.compile(r"(trainer|solver)$", re.I)

@@ -19,10 +19,8 @@ from typing import Any
 import numpy as np
 
 from modnet.check.lines import quote
-from modnet.check.report import Finding, Report
-from modnet.check.rules import RIGHT, Fit, adam, fitting
-from modnet.check.scored import asks
-from modnet.check.steppers import (
+from modnet.check.networks.scored import asks
+from modnet.check.optimizers.steppers import (
     IS_RATE,
     RATE,
     STEPS,
@@ -36,6 +34,8 @@ from modnet.check.steppers import (
     layers_for,
     one_by_one,
 )
+from modnet.check.report import Finding, Report
+from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.subject import Misbehaviour, call
 
 #: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
