@@ -38,8 +38,8 @@ ul { margin: .3em 0; padding-left: 1.4em }
 @media print {
   :root { --text: #000; --page: #fff; --line: #999; --soft: #fff; --muted: #444; --right: #000; --wrong: #000; --link: #000 }
   body { font-size: 10pt; max-width: none; padding: 0 } .wide { overflow: visible }
-  table { font-size: 7.5pt; width: 100% } td, th { padding: .15em .3em; overflow-wrap: anywhere }
-  tbody th { position: static } thead { display: table-header-group } tfoot { display: table-row-group }
+  table { font-size: 7pt; width: 100% } td, th { padding: .15em .3em } tbody th { position: static }
+  thead th { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap } thead { display: table-header-group } tfoot { display: table-row-group }
   tr, .finding, pre { break-inside: avoid }
   h2, h3 { break-after: avoid } a { text-decoration: none }
   @page { size: A4 landscape; margin: 12mm }
