@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.json:
         _write("--json", arguments.json, _as_json, handins)
     if arguments.json != "-":
-        print(as_table(handins) if len(handins) > 1 or _is_list(arguments.paths, handins) else as_text(handins[0]))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else float("inf")
+        several = len(handins) > 1 or _is_list(arguments.paths, handins)
+        print(as_table(handins, width) if several else as_text(handins[0]))
     return status(handins)
 
 

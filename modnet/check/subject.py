@@ -65,7 +65,8 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
         kind = "memory" if isinstance(error, MemoryError) else "crash"
         if isinstance(error, TypeError) and not others and "argument" in text:
             kind = "signature"  # it was not entered: it cannot be called so
-        raise Misbehaviour(kind, f"{name} raises {type(error).__name__}: {text}", line) from error
+        said = f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}, without a message"
+        raise Misbehaviour(kind, f"{name} raises {said}", line) from error
 
 
 class Subject:

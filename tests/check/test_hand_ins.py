@@ -421,6 +421,9 @@ def test_the_table_joins_spellings_and_counts(course):
     assert "5 of 5" in lines[7]
     assert "1 of 4" in lines[7]
     assert "2 of 4: Softmax, diagonal" in lines
+    narrow = as_table(course, width=30).splitlines()
+    assert [line.split() for line in narrow if line.startswith(" ")] == [["TanH"], ["Softmax"], ["others"]]
+    assert sorted(" ".join(narrow).split()) == sorted(" ".join(lines).split() + 2 * [line.split()[0] for line in lines[1:8] if line])
 
 
 def test_the_page_escapes_links_kinds_and_marks_without_colour(course):

@@ -38,8 +38,9 @@ ul { margin: .3em 0; padding-left: 1.4em }
 @media print {
   :root { --text: #000; --page: #fff; --line: #999; --soft: #fff; --muted: #444; --right: #000; --wrong: #000; --link: #000 }
   body { font-size: 10pt; max-width: none; padding: 0 } .wide { overflow: visible }
-  table { font-size: 7.5pt; width: 100% } td, th { padding: .15em .3em; overflow-wrap: anywhere }
-  tbody th { position: static } thead { display: table-header-group } tfoot { display: table-row-group }
+  table { font-size: 7pt; width: 100% } td, th { padding: .15em .3em } tbody th { position: static }
+  thead th { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap }
+  thead { display: table-header-group } tfoot { display: table-row-group }
   tr, .finding, pre { break-inside: avoid }
   h2, h3 { break-after: avoid } a { text-decoration: none }
   @page { size: A4 landscape; margin: 12mm }
@@ -117,7 +118,8 @@ def _student(number: int, handin: HandIn, missing: list[str]) -> str:
     if handin.records or handin.lost:
         count = f"{len(right)} of {len(handin.records) + len(handin.lost)} classes right"
         names = f": {', '.join(right)}" if right else ""
-        parts.append(f"<p><span class='right'>✓ {count}</span>{_text(names)}</p>")
+        said = f"<span class='right'>✓ {count}</span>" if right else count
+        parts.append(f"<p>{said}{_text(names)}</p>")
     weights = list(handin.weights().values())
     counts = [f"{weights.count(word)} {word}" for word in ("wrong", "in part", "form") if word in weights]
     if counts:

@@ -269,15 +269,26 @@ def kinds_in(verdict: str) -> list[str]:
     return [] if verdict == "ok" or verdict.startswith("not ") else verdict.split(", ")
 
 
-def as_table(handins: list[HandIn]) -> str:
-    """Students by modules; how many have each class right; what was found most; what was left out."""
+def as_table(handins: list[HandIn], width: float = float("inf")) -> str:
+    """Students by modules; how many have each class right; what was found most; what was left out.
+
+    Columns that would not fit beside the others in `width` characters stand below, with the names again.
+    """
     table = Table(handins)
     rows = [["", *table.columns]]
     rows += [[h.name, *(v or "-" for v in row)] for h, row in zip(handins, table.rows, strict=True)]
     rows.append(["right", *("" if c == "others" else table.right(i) for i, c in enumerate(table.columns))])
     wide = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip() for row in rows]
-    lines.insert(-1, "")
+    beside: list[list[int]] = [[0]]
+    for i in range(1, len(wide)):
+        if len(beside[-1]) > 1 and sum(wide[j] + 2 for j in beside[-1]) + wide[i] > width:
+            beside.append([0])
+        beside[-1].append(i)
+    lines: list[str] = []
+    for columns in beside:
+        lines += [""] if lines else []
+        lines += ["  ".join(row[i].ljust(wide[i]) for i in columns).rstrip() for row in rows]
+        lines.insert(-1, "")
     often = [f"{n} of {of}: {name}, {kind}" for n, of, name, kind in table.frequent if n > 1]
     if often:
         lines += ["", *often[:10]]
