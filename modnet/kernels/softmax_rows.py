@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from modnet.kernels.compiled import inline, inline_always
+from modnet.kernels.compiled import inline_always
 from modnet.kernels.mathfun import exp, largest
 from modnet.kernels.memory import flat, in_rows
 
 
-@inline
+@inline_always
 def exp_rows(x, out, top):
     """out (rows, n) = exp(x - top), with top (rows,) the largest of each row of x, which it fills; out may be x.
 
@@ -47,7 +47,7 @@ def label_at(y, r, classes):
     return int(label) if label >= 0 and label < classes else -1
 
 
-@inline
+@inline_always
 def first_largest(x, r):
     """The column of the largest element of row r of a matrix, the first of several."""
     best = 0
