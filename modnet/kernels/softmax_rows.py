@@ -62,9 +62,9 @@ def is_right(y, scores, r, top, labels):
     """Whether the first of row r's largest scores, which are top, is where y says: a label, or the largest of a row of y."""
     classes = scores.shape[1]
     truth = label_at(y, r, classes) if labels else first_largest(in_rows(y, classes), r)
-    if truth < 0 or scores[r, truth] != top:  # so is one that is NaN
+    if truth < 0:
         return False
     ahead = 0
-    for j in range(truth):
-        ahead += scores[r, j] == top
-    return ahead == 0
+    for j in range(classes):  # no branch depends on a label, which nobody can predict
+        ahead += (j < truth) & (scores[r, j] == top)
+    return (scores[r, truth] == top) & (ahead == 0)  # one that is NaN is not

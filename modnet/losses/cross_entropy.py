@@ -231,7 +231,9 @@ class CrossEntropy(ClassLoss):
         y, a, p = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
         rows, nan = a.shape[0], a.dtype.type(np.nan)
         positions = rows // out.size
-        top, rest, share = room(rows, a), room(rows, a), room(rows, a)
+        # one position an example: what the loops below find goes where it belongs at once
+        top, rest = (right, out) if positions == 1 else (room(rows, a), room(rows, a))
+        share = room(rows, a)
         exp_rows(a, p, top)
         for r in range(rows):
             share[r] = sum_row(p, r)
@@ -261,7 +263,7 @@ class CrossEntropy(ClassLoss):
                 loss += t * _counted(rest[r] - (a[r, j] - top[r]), t, c.zero)
                 p[r, j] = p[r, j] * scale - t                                         # (2)
             rest[r], top[r] = loss, is_hit
-        for i in range(out.size):
+        for i in range(out.size if positions > 1 else 0):
             loss, hits = rest[i * positions], top[i * positions]
             for r in range(i * positions + 1, (i + 1) * positions):
                 loss += rest[r]
