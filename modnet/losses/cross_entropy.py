@@ -241,17 +241,18 @@ class CrossEntropy(ClassLoss):
             rest[r], share[r] = log(share[r]), c.one / share[r]                       # lse - top
         # rest[r] becomes the loss of a position, and top[r] whether it is right.
         for r in range(rows if plain else 0):
-            truth, is_hit = label_at(y, r, classes), is_right(y, a, r, top[r], True)
+            truth, most, scale, ahead = label_at(y, r, classes), top[r], share[r], 0
+            for j in range(classes):
+                ahead += (j < truth) & (a[r, j] == most)
+                p[r, j] *= scale
             if truth >= 0:
-                rest[r] -= a[r, truth] - top[r]                                       # (1)
-                for j in range(classes):
-                    p[r, j] *= share[r]
+                top[r] = (a[r, truth] == most) & (ahead == 0)
+                rest[r] -= a[r, truth] - most                                         # (1)
                 p[r, truth] -= c.one                                                  # (2)
             else:
-                rest[r] = _without_label(y, r, rest[r], c.zero, nan)
+                top[r], rest[r] = c.zero, _without_label(y, r, rest[r], c.zero, nan)
                 for j in range(classes):
-                    p[r, j] = _without_label(y, r, p[r, j] * share[r], c.zero, nan)
-            top[r] = is_hit
+                    p[r, j] = _without_label(y, r, p[r, j], c.zero, nan)
         for r in range(0 if plain else rows):
             is_hit, loss, whole = is_right(y, a, r, top[r], labels), c.zero, c.zero
             counts = not (labels and y[r] == IGNORED)
