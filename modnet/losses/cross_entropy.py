@@ -29,7 +29,7 @@ import numpy as np
 from modnet.inputs import short_repr
 from modnet.kernels import flat, in_rows, inline, inline_always, room
 from modnet.kernels.mathfun import log
-from modnet.kernels.softmax_rows import IGNORED, exp_rows, is_right, label_at, sum_row
+from modnet.kernels.softmax_rows import IGNORED, exp_rows, is_right, label_at, sum_rows
 from modnet.loss import ClassLoss, Setting, operation
 
 
@@ -173,8 +173,7 @@ class CrossEntropy(ClassLoss):
         positions = rows // out.size
         e, top, rest = in_rows(room(a.size, a), classes), room(rows, a), room(rows, a)
         exp_rows(a, e, top)
-        for r in range(rows):
-            rest[r] = sum_row(e, r)
+        sum_rows(e, rest)
         for r in range(rows):
             rest[r] = log(rest[r])                                                    # lse - top
         for i in range(out.size):
@@ -199,9 +198,11 @@ class CrossEntropy(ClassLoss):
         keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
         y, a, p = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
         rows = a.shape[0]
-        exp_rows(a, p, room(rows, a))
+        total = room(rows, a)
+        exp_rows(a, p, total)
+        sum_rows(p, total)
         for r in range(rows):
-            share = c.one / sum_row(p, r)
+            share = c.one / total[r]
             if labels and c.label_smoothing == c.zero:
                 for j in range(classes):
                     p[r, j] *= share
@@ -235,8 +236,7 @@ class CrossEntropy(ClassLoss):
         top, rest = (right, out) if positions == 1 else (room(rows, a), room(rows, a))
         share = room(rows, a)
         exp_rows(a, p, top)
-        for r in range(rows):
-            share[r] = sum_row(p, r)
+        sum_rows(p, share)
         for r in range(rows):
             rest[r], share[r] = log(share[r]), c.one / share[r]                       # lse - top
         # rest[r] becomes the loss of a position, and top[r] whether it is right.
