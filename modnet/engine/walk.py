@@ -33,7 +33,7 @@ from modnet.kernels.compiled import (
     call_loss_at_once,
     call_loss_backward,
     call_step,
-    inline,
+    inline_always,
 )
 from modnet.kernels.loops import fetch_rows
 from modnet.kernels.memory import (
@@ -97,23 +97,23 @@ def _compiled(letters: str, returns: str = "") -> Callable[[Callable[..., Any]],
     return lambda function: Compiled(function, letters, returns)
 
 
-@inline
+@inline_always
 def _slot(memory, place, capacity, batch, rows, columns):
     """A slot as a matrix (batch * rows, columns)."""
     return matrix_at(memory, place * capacity, batch * rows, columns)
 
 
-@inline
+@inline_always
 def _values(w, like):
     return vector_like(w.values, w.capacity * w.columns, like)
 
 
-@inline
+@inline_always
 def _deltas(w, like):
     return vector_like(w.deltas, w.capacity * w.columns, like)
 
 
-@inline
+@inline_always
 def _forward(w, first, last, batch, draw, like):
     rows, on = _rows_at(w.rows, w.row_count), integers_at(w.on, w.row_count)
     values, capacity = _values(w, like), w.capacity
@@ -128,7 +128,7 @@ def _forward(w, first, last, batch, draw, like):
         )  # fmt: skip
 
 
-@inline
+@inline_always
 def _backward(w, first, last, batch, draw, wants_dx, wants_gradient, add, like):
     rows, on = _rows_at(w.rows, w.row_count), integers_at(w.on, w.row_count)
     values, deltas, capacity = _values(w, like), _deltas(w, like), w.capacity
@@ -154,20 +154,20 @@ def _backward(w, first, last, batch, draw, wants_dx, wants_gradient, add, like):
                         dx[i, j] += target[i, j]
 
 
-@inline
+@inline_always
 def _copy(source, target):
     for i in range(source.size):
         target[i] = source[i]
 
 
-@inline
+@inline_always
 def _copy_rows(source, start, batch, target):
     for i in range(batch):
         for j in range(source.shape[1]):
             target[i, j] = source[start + i, j]
 
 
-@inline
+@inline_always
 def _is_finite(numbers):
     wrong = 0
     for i in range(numbers.size):
@@ -175,7 +175,7 @@ def _is_finite(numbers):
     return wrong == 0
 
 
-@inline
+@inline_always
 def _seen(w, like):
     """What the values in the workspace came from, apart from the input, which is there: numbers now, and their copies."""
     n = w.parameter_count
@@ -187,7 +187,7 @@ def _seen(w, like):
     )  # fmt: skip
 
 
-@inline
+@inline_always
 def _remember(w, like):
     parameters, seen, state, seen_state, settings, seen_settings = _seen(w, like)
     _copy(parameters, seen)
@@ -195,7 +195,7 @@ def _remember(w, like):
     _copy(settings, seen_settings)
 
 
-@inline
+@inline_always
 def _equal(a, b):
     different = 0
     for i in range(a.size):
@@ -203,7 +203,7 @@ def _equal(a, b):
     return different == 0
 
 
-@inline
+@inline_always
 def _is_remembered(w, like):
     parameters, seen, state, seen_state, settings, seen_settings = _seen(w, like)
     return _equal(parameters, seen) and _equal(state, seen_state) and _equal(settings, seen_settings)
@@ -266,7 +266,7 @@ def is_remembered(walk, x):
     return _equal(matrix_at(x, 0, 1, x.size)[0], _values(w, x)) and _is_remembered(w, x)
 
 
-@inline
+@inline_always
 def _add_others(e, like):
     """Add this part's stretch of the gradients of all other parts to that of part 0, in their order."""
     size = _walk_at(e.walk).parameter_count
@@ -426,7 +426,7 @@ def walk_losses(epoch, like):
 # 0.3 us less, of the 4 of a small step.
 
 
-@inline
+@inline_always
 def _total(losses, weights, examples, positions):
     """The sum of weight * loss."""
     total = 0.0
@@ -440,7 +440,7 @@ def _total(losses, weights, examples, positions):
     return total
 
 
-@inline
+@inline_always
 def _count(hits, weights, examples, positions):
     """The sum of the hits that have a weight."""
     total = 0.0
@@ -454,7 +454,7 @@ def _count(hits, weights, examples, positions):
     return total
 
 
-@inline
+@inline_always
 def _scale(delta, weights, examples, positions, batch):
     if weights.size == 0:
         share, every = delta.dtype.type(1.0 / batch), flat(delta)
@@ -477,7 +477,7 @@ def scale(delta, weights, examples, positions):
     _scale(delta, weights, examples, positions, examples.size)
 
 
-@inline
+@inline_always
 def _clip(gradient, pieces, limit):
     squares = 0.0
     for k in range(pieces.size):
@@ -500,7 +500,7 @@ def clip(gradient, pieces, count, limit):
     return _clip(gradient, _pieces_at(pieces, count), limit)
 
 
-@inline
+@inline_always
 def _shuffle(order, seed):
     for i in range(order.size - 1, 0, -1):
         # The high half of a 32 by 32 bit product falls evenly on 0 ... i, but for a bias below i / 2**32.

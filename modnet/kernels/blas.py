@@ -14,7 +14,7 @@ import llvmlite.binding
 from llvmlite import ir
 
 from modnet.kernels.called import STEPS, TURNED, address, address_of, call, has_one_thread
-from modnet.kernels.compiled import inline, inline_always
+from modnet.kernels.compiled import inline_always
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
 from modnet.kernels.loading import BEFORE_LOADING
 from modnet.kernels.loops import start
@@ -144,14 +144,14 @@ def matmul_nt(a, b, out, add):
 # What follows computes a product by tiles, if they are faster, and says whether it did.
 
 
-@inline
+@inline_always
 def _is_large(n, k, m):
     """Whether tiles serve a product of many operations."""
     work = 2 * n * k * m
     return m >= 10 and work >= 2_000_000 and (work < MANY or has_one_thread())
 
 
-@inline
+@inline_always
 def _tiles(a, b, out, before, before_step):
     (n, k), m = a.shape, b.shape[1]
     lanes = VECTOR_BYTES // out.itemsize
@@ -164,7 +164,7 @@ def _tiles(a, b, out, before, before_step):
     return function > 0
 
 
-@inline
+@inline_always
 def _tiles_tn(a, b, out, add):
     (k, n), m = a.shape, b.shape[1]
     function = address_of(STEPS, out) if _is_large(n, k, m) else 0
@@ -173,7 +173,7 @@ def _tiles_tn(a, b, out, add):
     return function > 0
 
 
-@inline
+@inline_always
 def _tiles_nt(a, b, out, add):
     (n, k), m = a.shape, b.shape[0]
     is_faster = n >= 8 and m >= 16 and (k >= 8 or m <= 64) and (2 * n * k * m < MANY or has_one_thread())

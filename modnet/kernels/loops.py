@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from modnet.kernels import simd
-from modnet.kernels.compiled import inline
+from modnet.kernels.compiled import inline_always
 from modnet.kernels.memory import flat
 
 
-@inline
+@inline_always
 def copy(source, target):
     """target = source, of one size. A loop, since numba takes ten times as long to compile ``target[:, :] = source``."""
     source, target = flat(source), flat(target)
@@ -15,7 +15,7 @@ def copy(source, target):
         target[i] = source[i]
 
 
-@inline
+@inline_always
 def start(out, bias):
     """Each row of out (rows, m) = bias (m,), or zeros if there is none."""
     if bias.size == 0:
@@ -29,7 +29,7 @@ def start(out, bias):
                 out[i, j] = bias[j]
 
 
-@inline
+@inline_always
 def begin(total, add):
     """Set a gradient to zeros, unless it is one to add to."""
     total = flat(total)
@@ -37,7 +37,7 @@ def begin(total, add):
         total[i] = 0
 
 
-@inline
+@inline_always
 def add_rows(delta, total):
     """total (m,) += the sum of the rows of delta, seen as (rows, m). Nothing if total is empty.
 
@@ -56,7 +56,7 @@ def add_rows(delta, total):
         simd.store(simd.add(even, odd), total, j, here)
 
 
-@inline
+@inline_always
 def fetch_rows(data, examples, x):
     """x[i] = data[examples[i]], matrices with equally long rows. By registers: LLVM leaves the plain loop scalar.
 

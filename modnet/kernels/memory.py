@@ -13,7 +13,7 @@ import numpy as np
 from llvmlite import ir
 
 from modnet.kernels import jit
-from modnet.kernels.compiled import inline
+from modnet.kernels.compiled import inline_always
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
 
 #: Every block begins at a multiple of it: Adam takes twice as long on moments that lie 16 bytes off.
@@ -254,13 +254,13 @@ def numbers(typingctx, s, like, names):
     return result(s, like, names), codegen
 
 
-@inline
+@inline_always
 def flat(x):
     """All of a C-contiguous array as a vector; `x.reshape(-1)` would be a call into numba's runtime, of 40 ns."""
     return vector_at(x, 0, x.size)
 
 
-@inline
+@inline_always
 def in_rows(x, n):
     """All of a C-contiguous array as a matrix of rows of n."""
     return matrix_at(x, 0, x.size // n, n)

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from modnet.kernels.compiled import inline
+from modnet.kernels.compiled import inline, inline_always
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
 from modnet.kernels.memory import flat
 from modnet.kernels.simd import INT, VECTOR_BYTES, Registers, place_of
@@ -201,7 +201,7 @@ def product(a, a_at, rows, columns, b, b_at, out, out_at, m, start, start_at, st
     _strips(a, a_at, rows, n, columns, k, b, b_at, m, m, out, out_at, m, start, start_at, start_step)
 
 
-@inline
+@inline_always
 def product_by_steps(a, row_step, column_step, n, k, b, b_step, m, out, out_step, start, start_step):
     """out (n, m) = start + a @ b (k, m); element (i, q) of a lies at ``i row_step + q column_step``.
 
@@ -213,7 +213,7 @@ def product_by_steps(a, row_step, column_step, n, k, b, b_step, m, out, out_step
 PANEL = 3 * VECTOR_BYTES  # bytes of a row of b.T that are turned over at a time: as wide as the widest tile
 
 
-@inline
+@inline_always
 def turn_over(b, j, width, q, depth, panel):
     """panel (depth, three registers) = b[j : j + width, q : q + depth].T, for a tile to read: rows of b.T lie across b.
 

@@ -29,7 +29,7 @@ import numpy as np
 from modnet.inputs import short_repr
 from modnet.kernels import flat, in_rows, inline, inline_always, room
 from modnet.kernels.mathfun import log
-from modnet.kernels.softmax_rows import IGNORED, exp_rows, is_right, label_at, sum_row
+from modnet.kernels.softmax_rows import IGNORED, exp_rows, is_right, label_at, sum_rows
 from modnet.loss import ClassLoss, Setting, operation
 
 
@@ -173,8 +173,7 @@ class CrossEntropy(ClassLoss):
         positions = rows // out.size
         e, top, rest = in_rows(room(a.size, a), classes), room(rows, a), room(rows, a)
         exp_rows(a, e, top)
-        for r in range(rows):
-            rest[r] = sum_row(e, r)
+        sum_rows(e, rest)
         for r in range(rows):
             rest[r] = log(rest[r])                                                    # lse - top
         for i in range(out.size):
@@ -199,9 +198,11 @@ class CrossEntropy(ClassLoss):
         keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
         y, a, p = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
         rows = a.shape[0]
-        exp_rows(a, p, room(rows, a))
+        total = room(rows, a)
+        exp_rows(a, p, total)
+        sum_rows(p, total)
         for r in range(rows):
-            share = c.one / sum_row(p, r)
+            share = c.one / total[r]
             if labels and c.label_smoothing == c.zero:
                 for j in range(classes):
                     p[r, j] *= share
@@ -231,25 +232,27 @@ class CrossEntropy(ClassLoss):
         y, a, p = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
         rows, nan = a.shape[0], a.dtype.type(np.nan)
         positions = rows // out.size
-        top, rest, share = room(rows, a), room(rows, a), room(rows, a)
+        # one position an example: what the loops below find goes where it belongs at once
+        top, rest = (right, out) if positions == 1 else (room(rows, a), room(rows, a))
+        share = room(rows, a)
         exp_rows(a, p, top)
-        for r in range(rows):
-            share[r] = sum_row(p, r)
+        sum_rows(p, share)
         for r in range(rows):
             rest[r], share[r] = log(share[r]), c.one / share[r]                       # lse - top
         # rest[r] becomes the loss of a position, and top[r] whether it is right.
         for r in range(rows if plain else 0):
-            truth, is_hit = label_at(y, r, classes), is_right(y, a, r, top[r], True)
+            truth, most, scale, ahead = label_at(y, r, classes), top[r], share[r], 0
+            for j in range(classes):
+                ahead += (j < truth) & (a[r, j] == most)
+                p[r, j] *= scale
             if truth >= 0:
-                rest[r] -= a[r, truth] - top[r]                                       # (1)
-                for j in range(classes):
-                    p[r, j] *= share[r]
+                top[r] = (a[r, truth] == most) & (ahead == 0)
+                rest[r] -= a[r, truth] - most                                         # (1)
                 p[r, truth] -= c.one                                                  # (2)
             else:
-                rest[r] = _without_label(y, r, rest[r], c.zero, nan)
+                top[r], rest[r] = c.zero, _without_label(y, r, rest[r], c.zero, nan)
                 for j in range(classes):
-                    p[r, j] = _without_label(y, r, p[r, j] * share[r], c.zero, nan)
-            top[r] = is_hit
+                    p[r, j] = _without_label(y, r, p[r, j], c.zero, nan)
         for r in range(0 if plain else rows):
             is_hit, loss, whole = is_right(y, a, r, top[r], labels), c.zero, c.zero
             counts = not (labels and y[r] == IGNORED)
@@ -261,7 +264,7 @@ class CrossEntropy(ClassLoss):
                 loss += t * _counted(rest[r] - (a[r, j] - top[r]), t, c.zero)
                 p[r, j] = p[r, j] * scale - t                                         # (2)
             rest[r], top[r] = loss, is_hit
-        for i in range(out.size):
+        for i in range(out.size if positions > 1 else 0):
             loss, hits = rest[i * positions], top[i * positions]
             for r in range(i * positions + 1, (i + 1) * positions):
                 loss += rest[r]

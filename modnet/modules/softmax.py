@@ -25,7 +25,7 @@ from typing import Any
 
 from modnet.kernels import flat, room
 from modnet.kernels.mathfun import exp, log
-from modnet.kernels.softmax_rows import exp_rows, sum_row
+from modnet.kernels.softmax_rows import exp_rows, sum_rows
 from modnet.module import Module, Shape, ShapeError, operation
 
 
@@ -61,9 +61,11 @@ class Softmax(_OverLastAxis):
     @operation
     def forward(x, out, c):
         # x, out (rows, n)
-        exp_rows(x, out, room(x.shape[0], x))
+        total = room(x.shape[0], x)
+        exp_rows(x, out, total)
+        sum_rows(out, total)
         for i in range(x.shape[0]):
-            share = c.one / sum_row(out, i)
+            share = c.one / total[i]
             for j in range(x.shape[1]):
                 out[i, j] *= share                                     # (1)
 
@@ -97,8 +99,7 @@ class LogSoftmax(_OverLastAxis):
         rows = x.shape[0]
         top, rest = room(rows, x), room(rows, x)
         exp_rows(x, out, top)
-        for i in range(rows):
-            rest[i] = sum_row(out, i)
+        sum_rows(out, rest)
         for i in range(rows):
             rest[i] = log(rest[i])
         for i in range(rows):
@@ -111,7 +112,8 @@ class LogSoftmax(_OverLastAxis):
         flat_out, flat_dx = flat(out), flat(dx)
         for i in range(flat_dx.size):
             flat_dx[i] = exp(flat_out[i])
+        total = room(dx.shape[0], dx)
+        sum_rows(delta, total)
         for i in range(dx.shape[0]):
-            total = sum_row(delta, i)
             for j in range(dx.shape[1]):
-                dx[i, j] = delta[i, j] - dx[i, j] * total              # (3)
+                dx[i, j] = delta[i, j] - dx[i, j] * total[i]              # (3)
