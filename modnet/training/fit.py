@@ -169,7 +169,7 @@ def fit(
         training = Training(net, loss, optimizer, epochs)
         if keeper is not None:
             options = {"examples": data.n, "batch_size": steps, "shuffle": bool(shuffle), "augment": augment is not None}
-            keeper.restore(net, optimizer, options)
+            keeper.restore(net, loss, optimizer, options, [data, held_out])
         batch_watchers = [w for w in watchers if w.watches_batches]
         runner: Runner
         if team is not None:
