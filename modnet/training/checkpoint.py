@@ -34,7 +34,8 @@ class Checkpoint:
     Attributes
     ----------
     found : what the file held, if the training goes on from it; else None.
-    options, built : what must be the same for that, and of what the training was built. writes : whether this process writes the file.
+    options, built : what must be the same for that, and of what the training was built. writes : whether this process writes
+        the file.
     """
 
     def __init__(self, path: Any, every: Any, resume: Any) -> None:
@@ -95,7 +96,8 @@ class Checkpoint:
         accepted, marks = then.get("built", {}), then.get("marks", self.options["marks"])
         for name, (text,) in self.built.items():
             if text not in accepted.get(name, [text]):
-                raise ValueError(f"{self.who}: was made with {name} {accepted[name][0]}, and now it is {text}; expected the same")
+                was = accepted[name][0]
+                raise ValueError(f"{self.who}: was made with {name} {was}, and now it is {text}; expected the same")
         pairs = list(zip(marks, self.options["marks"], strict=True))
         if not all(len(a) == len(b) and np.allclose(a, b, rtol=1e-8, atol=0) for a, b in pairs):
             raise ValueError(
@@ -161,7 +163,8 @@ class Checkpoint:
         if loop.kept is not None:
             best = {"loss": loop.best, "epoch": loop.best_at, "network": loop.best_numbers}
         archive.write(self.path, "checkpoint", {
-            "options": {**self.options, "built": built}, "network": numbers_of(training.net), "optimizer": training.optimizer.state_dict(),
+            "options": {**self.options, "built": built},
+            "network": numbers_of(training.net), "optimizer": training.optimizer.state_dict(),
             "history": training.history.to_dict(), "epoch": training.epoch, "step": training.step, "order": loop.order,
             "seed": loop.seed, "augment_seed": loop.augment_seed, "held_out": loop.held_out_rows, "draw": loop.runner.draw,
             "moved": loop.moved, "best": best,

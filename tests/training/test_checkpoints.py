@@ -251,7 +251,9 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path):
     other[2].p, relu[3] = 0.9, ReLU()
     assert text(net=other) == f"{who}: was made with module 2 Dropout(0.2), and now it is Dropout(0.9); expected the same"
     assert text(net=relu) == f"{who}: was made with module 3 Tanh(), and now it is ReLU(); expected the same"
-    assert text(net=Sequential(*network(), Tanh())).startswith(f"{who}: holds the settings of 8 modules, expected 9")
+    deeper = network()
+    deeper.append(Tanh())
+    assert text(net=deeper).startswith(f"{who}: holds the settings of 8 modules, expected 9")
     wider = Sequential(Linear(3, 6), BatchNorm(6), Dropout(), Tanh(), Linear(6, 4), Tanh(), GaussianNoise(0.1), Linear(4, 1))
     assert text(net=wider) == f"{who}: was made with module 0 Linear(3, 5), and now it is Linear(3, 6); expected the same"
     options.pop("rng")
