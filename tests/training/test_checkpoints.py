@@ -255,7 +255,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path):
     deeper.append(Tanh())
     assert text(net=deeper).startswith(f"{who}: holds the settings of 8 modules, expected 9")
     wider = Sequential(Linear(3, 6), BatchNorm(6), Dropout(), Tanh(), Linear(6, 4), Tanh(), GaussianNoise(0.1), Linear(4, 1))
-    assert text(net=wider) == f"{who}: was made with module 0 Linear(3, 5), and now it is Linear(3, 6); expected the same"
+    assert text(net=wider) == f"{who}: was made with module 0 Linear(3 -> 5), and now it is Linear(3 -> 6); expected the same"
     options.pop("rng")
     assert message(ValueError, fit, network(), X, Y, MSE(), Adam(), resume=True) == (
         "fit: resume without checkpoint, expected checkpoint=path, the file to go on from"
