@@ -289,7 +289,7 @@ def explained(hints: Mapping[str, str]) -> Callable[[Function], Function]:
 
         @functools.wraps(function)
         def called(*arguments: Any, **given: Any) -> Any:
-            if len(arguments) > most or given and not known.issuperset(given):
+            if len(arguments) > most or (given and not known.issuperset(given)):
                 who, method = function.__name__, own[:1] == ["self"]
                 if method:
                     who = f"{type(arguments[0]).__name__}.{who}" if arguments else function.__qualname__
