@@ -12,7 +12,8 @@ import difflib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from opcode import opmap
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -105,7 +106,7 @@ MODULE = _each({
     "half": "float32 is the smallest type: net.astype('float32')",
     "layers modules children": "the modules are the network's items: net[0], list(net)",
     "count_params num_parameters": "write net.parameters.size",
-    "grad gradients": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
+    "grad gradients weight_grad bias_grad dW db": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
     "weights": "write net.parameters, all of them in one vector, or net[0].weight",
     "W kernel": "write weight",
     "b": "write bias",
@@ -282,15 +283,18 @@ def explained(hints: Mapping[str, str]) -> Callable[[Function], Function]:
     """Decorator: an argument that a function does not have is refused with what to write instead."""
 
     def decorate(function: Function) -> Function:
-        own = list(inspect.signature(function).parameters)
-        known = set(own)
+        parameters = inspect.signature(function).parameters.values()
+        own = [p.name for p in parameters]
+        known, most = set(own), _by_place(parameters)
 
         @functools.wraps(function)
         def called(*arguments: Any, **given: Any) -> Any:
-            if given and not known.issuperset(given):
-                who = function.__name__
-                if own and own[0] == "self":
+            if len(arguments) > most or (given and not known.issuperset(given)):
+                who, method = function.__name__, own[:1] == ["self"]
+                if method:
                     who = f"{type(arguments[0]).__name__}.{who}" if arguments else function.__qualname__
+                if len(arguments) > most:
+                    raise _too_many(who, own[method:], len(arguments) - method, int(most) - method)
                 _refuse(who, own, given, hints)
             return function(*arguments, **given)
 
@@ -319,6 +323,21 @@ def _refuse(who: str, own: list[str], given: Mapping[str, Any], hints: Mapping[s
     raise TypeError(f"{who}: got {name}, which it does not have; {hints.get(name) or _near(name, own)}")
 
 
+def _by_place(parameters: Iterable[inspect.Parameter]) -> float:
+    """How many arguments may be given by their places."""
+    kinds = [p.kind for p in parameters]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        return inf
+    return sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
+
+
+def _too_many(who: str, own: list[str], count: int, most: int) -> TypeError:
+    """What is said of more arguments than may be given by their places."""
+    by_name = f"; what follows goes by its name: {own[most]}=..." if most < len(own) else ""
+    expected = f"at most {most} by place: {', '.join(own[:most])}" if most else "none"
+    return TypeError(f"{who}: got {count} argument{'s' if count > 1 else ''}, expected {expected}{by_name}")
+
+
 def _near(name: str, own: list[str]) -> str:
     own = own[1:] if own[:1] == ["self"] else own
     near = difflib.get_close_matches(name, own, 1, 0.7)
@@ -334,9 +353,11 @@ class Explained:
 
         def __new__(cls, *arguments: Any, **given: Any) -> Any:
             """An object that its constructor has not filled yet."""
-            if given:
-                own, any_name = _constructor(cls)
-                if not any_name:
+            if given or arguments:
+                own, most, any_name = _constructor(cls)
+                if len(arguments) > most:
+                    raise _too_many(cls.__name__, own, len(arguments), int(most))
+                if given and not any_name:
                     _refuse_for_constructor(cls, own, arguments, given)
             return super().__new__(cls)
 
@@ -356,16 +377,16 @@ def _signature(kind: type) -> inspect.Signature:
 
 
 @functools.cache
-def _constructor(kind: type) -> tuple[list[str], bool]:
-    """The names of a constructor's arguments, and whether it takes any other."""
+def _constructor(kind: type) -> tuple[list[str], float, bool]:
+    """The names of a constructor's arguments, how many go by their places, and whether it takes any other name."""
     names = getattr(kind, "constructor_names", lambda: None)()
     if names is not None:
-        return names, False
+        return names, 0, False
     parameters = _signature(kind).parameters.values()
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    # A decorator may take more names than the constructor that it shows.
-    taken = [*parameters, *inspect.signature(kind.__init__, follow_wrapped=False).parameters.values()]  # type: ignore[misc]
-    return named, any(p.kind is p.VAR_KEYWORD for p in taken)
+    # A decorator may take more than the constructor that it shows.
+    taken = list(inspect.signature(kind.__init__, follow_wrapped=False).parameters.values())[1:]  # type: ignore[misc]
+    return named, _by_place(taken), any(p.kind is p.VAR_KEYWORD for p in (*parameters, *taken))
 
 
 def _refuse_for_constructor(kind: type, own: list[str], arguments: tuple[Any, ...], given: Mapping[str, Any]) -> None:

@@ -385,10 +385,9 @@ class ClassLoss(Loss):
                 f"expected labels {yhat_shape[:-1]} or rows {yhat_shape}{advice}"
             )
         if raw.dtype.kind not in "iub":
-            raise TypeError(
-                f"{self}: y holds {raw.dtype} labels, expected integers 0 to {classes - 1}; "
-                f"convert whole numbers with np.asarray(y).astype(int)"
-            )
+            broken = raw[raw != np.round(raw)]
+            advice = f", and {broken[0]:g} is none" if broken.size else "; convert whole numbers with np.asarray(y).astype(int)"
+            raise TypeError(f"{self}: y holds {raw.dtype} labels, expected integers 0 to {classes - 1}{advice}")
         ignored = None if self.ignore_index is None else self.ignored(raw)
         if ignored is not None:
             raw = np.where(ignored, 0, raw)
@@ -398,16 +397,22 @@ class ClassLoss(Loss):
         if wrong >= 0:
             raise ValueError(
                 f"{self}: y holds the label {int(raw.reshape(-1)[wrong])}, expected 0 to {classes - 1}, "
-                f"one for each of the {classes} columns of yhat{self._advice(int(raw.reshape(-1)[wrong]))}"
+                f"one for each of the {classes} columns of yhat{self._advice(raw, int(raw.reshape(-1)[wrong]), classes)}"
             )
         if ignored is not None:
             target[ignored.reshape(target.shape)] = IGNORED
         return target, self.rows[classes, 1]
 
-    def _advice(self, label: int) -> str:
-        """What to do about a label that is none, if the loss can leave such positions out."""
-        names = inspect.signature(type(self)).parameters
-        if label >= 0 or "ignore_index" not in names or self.ignore_index is not None:
+    def _advice(self, labels: np.ndarray, label: int, classes: int) -> str:
+        """What to do about a label that is none of 0 to classes - 1."""
+        low, high = labels.min(), labels.max()
+        if (np.abs(labels) == 1).all() and low < high:
+            return "; from -1 and 1, take (np.asarray(y) > 0).astype(int)"
+        if low == 1 and high == classes:
+            return "; they are counted from 0: take np.asarray(y) - 1"
+        if classes == 1:
+            return "; give the network an output for each class, or take BCEWithLogits() with y[:, None]"
+        if label >= 0 or self.ignore_index is not None or "ignore_index" not in inspect.signature(type(self)).parameters:
             return ""
         return f"; if it marks positions that do not count, {type(self).__name__}(ignore_index={label}) leaves them out"
 

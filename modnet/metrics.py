@@ -82,7 +82,16 @@ class Metrics:
         if wanted not in forms:
             forms[wanted] = self._form(wanted, yhat)
         truth = _as_labels(y, yhat, self.loss) if wanted != "yhat" else y
-        found = function(truth, forms[wanted], **({"sample_weight": weight} if takes_weight and weight is not None else {}))
+        weights = {"sample_weight": weight} if takes_weight and weight is not None else {}
+        try:
+            found = function(truth, forms[wanted], **weights)
+        except ValueError as error:
+            if not (getattr(function, "func", function).__module__ or "").startswith("sklearn."):
+                raise
+            advice = "; metrics of numbers are r2, mae, mse" if "continuous" in str(error) else ""
+            if "average=" in str(error):
+                advice = f"; {name}_macro is the mean over the classes"
+            raise ValueError(f"{self.who}: the metric {name}: {error}{advice}") from error
         try:
             return float(found)
         except (TypeError, ValueError):

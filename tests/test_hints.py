@@ -35,6 +35,23 @@ def test_an_argument_with_a_slip_of_the_pen():
 
 
 @pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("Softmax(1)", "Softmax: got 1 argument, expected none"),
+        ("MSE('mean')", "MSE: got 1 argument, expected none"),
+        ("ELU(1, True)", "ELU: got 2 arguments, expected at most 1 by place: alpha"),
+        ("StepDecay(0.1, 2, 0.5, 'epoch', 3)", "StepDecay: got 5 arguments, expected at most 4 by place: lr, every, factor, per"),
+        ("fit(net, X, Y, MSE(), Adam(), 5)",
+         "fit: got 6 arguments, expected at most 5 by place: net, X, y, loss, optimizer; what follows goes by its name: epochs=..."),
+        ("NetClassifier().fit(X, Y, 1, 2)", "NetClassifier.fit: got 4 arguments, expected at most 3 by place: X, y, sample_weight"),
+    ],
+)  # fmt: skip
+def test_more_arguments_than_there_are_places(wrong, said):
+    names = {**vars(modnet), **vars(optim), "NetClassifier": NetClassifier, "net": Sequential(Linear(2, 2)), "X": X, "Y": Y}
+    assert message(TypeError, eval, wrong, names) == said
+
+
+@pytest.mark.parametrize(
     ("wrong", "said", "right"),
     [
         ("Adam(learning_rate=0.1)", "Adam: got learning_rate, which it does not have; write lr=...", "Adam(lr=0.1)"),

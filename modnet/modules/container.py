@@ -442,6 +442,12 @@ class Container(Module):
         input_shape : of one example, without the batch: an int or a tuple. Output shapes are left out without it.
         """
         shape = (int(input_shape),) if isinstance(input_shape, int | np.integer) else input_shape
+        if shape is not None and not (isinstance(shape, tuple | list) and all(isinstance(n, int | np.integer) for n in shape)):
+            advice = "; of data X it is X.shape[1:]" if hasattr(shape, "shape") else ""
+            raise TypeError(
+                f"{type(self).__name__}.summary: input_shape is {short_repr(shape)}, expected that of one example, an int or a "
+                f"tuple{advice}"
+            )
         program = None if shape is None else run.program_of(self, tuple(shape), self.dtype)
         return Summary(summarise_rows(self, program), self.dtype)
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from modnet.engine.storage import leaves
+from modnet.inputs import short_repr
 from modnet.loss import ClassLoss, Loss
 from modnet.losses import BCE, MSE, NLL, BCEWithLogits, CrossEntropy, KLDivergence
-from modnet.modules import Dropout, Flatten, GaussianNoise, Identity, Reshape, Sigmoid, Softmax
+from modnet.modules import Dropout, Flatten, GaussianNoise, Identity, LogSoftmax, Reshape, Sigmoid, Softmax
 from modnet.training.data import Data, Source
 from modnet.training.predicting import predict
 from modnet.training.training import Training, TrainingWarning
@@ -38,7 +39,7 @@ def before(net: Any, loss: Any, data: Source) -> list[str]:
     if isinstance(data, Data):
         if getattr(type(loss), "check_prediction", Loss.check_prediction) is not Loss.check_prediction:
             loss.check_prediction(np.asarray(predict(net, data.X[:_LOOKED_AT])))
-        notes.append(_one_class(loss, data))
+        notes += [_one_class(loss, data), _no_logarithms(net, loss, data), _no_probabilities(loss, data)]
     notes = [note for note in notes if note]
     for note in notes:
         warn(f"fit: {note}", TrainingWarning)
@@ -69,6 +70,35 @@ def _one_class(loss: Any, data: Data) -> str:
     if (rows == rows[0]).all():
         return f"all {data.n} targets are {data.y[0].tolist()}: there is one class only, and nothing to tell apart"
     return ""
+
+
+def _no_logarithms(net: Any, loss: Any, data: Data) -> str:
+    """NLL of scores falls without end, and of probabilities it is another loss, the CELoss of the handout."""
+    if type(loss) is not NLL or isinstance(end_of(net), LogSoftmax):
+        return ""
+    highest = float(np.max(predict(net, data.X[:_LOOKED_AT])))
+    if not highest > 1e-3:
+        return ""
+    return (
+        f"{loss} takes log-probabilities, of which none is above 0, and the network gives {highest:.3g}: end it with "
+        "LogSoftmax(), or take CrossEntropy() and end it with scores"
+    )
+
+
+def _no_probabilities(loss: Any, data: Data) -> str:
+    """Rows of y with another sum than 1: several labels for an example, or -1 and 1."""
+    if not isinstance(loss, CrossEntropy | NLL) or data.z is None or data.z.record["labels"][0]:
+        return ""
+    rows = data.y.reshape(-1, data.z.record["classes"][0])
+    if rows.shape[1] == 1:
+        return f"the network has one output, and {loss} wants one for each class: give it as many, or take BCEWithLogits()"
+    wrong = rows[(np.abs(rows.sum(axis=1) - 1) > 1e-3) & rows.any(axis=1) | (rows.min(axis=1) < 0)]
+    if not len(wrong):
+        return ""
+    return (
+        f"y has rows such as {short_repr(wrong[0].tolist())}, and {loss} takes rows of probabilities, with the sum 1: of "
+        "classes that exclude each other; if an example may have several labels, take BCEWithLogits()"
+    )
 
 
 def after(training: Training, data: Source, diverged: bool, kept: bool, moved: bool) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from modnet.engine.held import numbers_of, restore_numbers
+from modnet.engine.held import is_of_library, numbers_of, restore_numbers
 from modnet.engine.snapshot import Kept
+from modnet.engine.storage import leaves
 from modnet.inputs import short_repr, whole
 from modnet.persistence import archive
+from modnet.training.data import Source, element_type
 from modnet.training.history import History
 
 _KEYS = {
@@ -31,7 +34,8 @@ class Checkpoint:
     Attributes
     ----------
     found : what the file held, if the training goes on from it; else None.
-    options : what must be the same for that: filled in by `fit`. writes : whether this process writes the file.
+    options, built : what must be the same for that, and of what the training was built. writes : whether this process writes
+        the file.
     """
 
     def __init__(self, path: Any, every: Any, resume: Any) -> None:
@@ -41,6 +45,7 @@ class Checkpoint:
             raise TypeError(f"fit: resume is {short_repr(resume)}, expected True or False")
         self.path, self.every = os.fspath(path), whole(every, "fit", "every")
         self.options: dict[str, Any] = {}
+        self.built: dict[str, list[str]] = {}
         self.writes = True
         self._before: tuple[Any, Any] | None = None  # the network and the optimizer as they came
         self.found: dict[str, Any] | None = None
@@ -67,10 +72,14 @@ class Checkpoint:
         found: np.ndarray = rows
         return found
 
-    def restore(self, net: Any, optimizer: Any, options: dict[str, Any]) -> None:
-        """Put the network and the optimizer where they were. A ValueError, with nothing changed, if they do not fit."""
-        self.options = options
-        found = self.found
+    def restore(self, net: Any, loss: Any, optimizer: Any, options: dict[str, Any], sources: list[Source | None]) -> None:
+        """Put the network and the optimizer where they were. A ValueError, with nothing changed, if they do not fit.
+
+        options : by name, what must be the same. sources : the examples trained on and those of validation, which must be, too.
+        """
+        marks = [[] if source is None else source.mark() for source in sources]
+        self.options, found = {**options, "marks": marks}, self.found
+        self.built = {name: [text] for name, text in _built(net, loss, optimizer).items()}
         if found is None:
             return
         for name, value in options.items():
@@ -78,8 +87,24 @@ class Checkpoint:
             if type(then) is not type(value) or then != value:
                 raise ValueError(f"{self.who}: was made with {name} {then!r}, and now it is {value!r}; expected the same")
         with self._undoing(net, optimizer):
+            self._require_alike(found["options"])
             restore_numbers(net, found["network"], self.who)
             optimizer.load_state_dict(found["optimizer"])
+
+    def _require_alike(self, then: Mapping[str, Any]) -> None:
+        """A ValueError unless the training in the file was built as this one, and of the same examples."""
+        accepted, marks = then.get("built", {}), then.get("marks", self.options["marks"])
+        for name, (text,) in self.built.items():
+            if text not in accepted.get(name, [text]):
+                was = accepted[name][0]
+                raise ValueError(f"{self.who}: was made with {name} {was}, and now it is {text}; expected the same")
+        pairs = list(zip(marks, self.options["marks"], strict=True))
+        if not all(len(a) == len(b) and np.allclose(a, b, rtol=1e-8, atol=0) for a, b in pairs):
+            raise ValueError(
+                f"{self.who}: was made with other examples, or with these in another order; expected the same. A random split, "
+                "such as train_test_split, needs a seed, or what was tested on would be trained on"
+            )
+        self.built = {name: list(accepted.get(name, own)) for name, own in self.built.items()}
 
     def resume(self, loop: Any) -> None:
         """Put a training, whose network and optimizer are restored, where it was."""
@@ -132,15 +157,28 @@ class Checkpoint:
             return
         if training.epoch % self.every and training.epoch < training.epochs and not training.stop_reason:
             return
+        now = _built(training.net, training.loss, training.optimizer)  # a callback may have set a rate or another setting
+        built = {name: list(dict.fromkeys([*texts, now[name]])) for name, texts in self.built.items()}
         best = None
         if loop.kept is not None:
             best = {"loss": loop.best, "epoch": loop.best_at, "network": loop.best_numbers}
         archive.write(self.path, "checkpoint", {
-            "options": self.options, "network": numbers_of(training.net), "optimizer": training.optimizer.state_dict(),
+            "options": {**self.options, "built": built},
+            "network": numbers_of(training.net), "optimizer": training.optimizer.state_dict(),
             "history": training.history.to_dict(), "epoch": training.epoch, "step": training.step, "order": loop.order,
             "seed": loop.seed, "augment_seed": loop.augment_seed, "held_out": loop.held_out_rows, "draw": loop.runner.draw,
             "moved": loop.moved, "best": best,
         })  # fmt: skip
+
+
+def _built(net: Any, loss: Any, optimizer: Any) -> dict[str, str]:
+    """Of what a training is built, by name. Of somebody else's classes it is their names, since their text may change."""
+    things = {**{f"module {i}": module for i, module in enumerate(leaves(net))}, "loss": loss, "optimizer": optimizer}
+    texts = {
+        name: re.sub(" at 0x[0-9a-f]+", "", repr(thing)) if is_of_library(type(thing)) else type(thing).__qualname__
+        for name, thing in things.items()
+    }
+    return {**texts, "element type": str(element_type(net))}
 
 
 def _are_places(rows: np.ndarray, n: int) -> bool:

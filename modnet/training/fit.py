@@ -20,6 +20,7 @@ import numpy as np
 from modnet import hints
 from modnet.engine.storage import writing
 from modnet.inputs import generator, real, short_repr, whole
+from modnet.kernels.declare import require_bool
 from modnet.loss import Loss, require_loss
 from modnet.metrics import Metrics
 from modnet.module import require_net
@@ -121,6 +122,9 @@ def fit(
     require_loss(loss, "fit")
     require_net(net, "fit")
     whole(epochs, "fit", "epochs")
+    require_bool(shuffle, "fit", "shuffle")
+    if progress is not None:
+        require_bool(progress, "fit", "progress")
     source = generator(rng, "fit")
     if patience is not None:
         whole(patience, "fit", "patience")
@@ -169,7 +173,7 @@ def fit(
         training = Training(net, loss, optimizer, epochs)
         if keeper is not None:
             options = {"examples": data.n, "batch_size": steps, "shuffle": bool(shuffle), "augment": augment is not None}
-            keeper.restore(net, optimizer, options)
+            keeper.restore(net, loss, optimizer, options, [data, held_out])
         batch_watchers = [w for w in watchers if w.watches_batches]
         runner: Runner
         if team is not None:

@@ -146,6 +146,9 @@ class Augmented(Source):
     def batch_size(self, wanted: int | None) -> int:
         return self.source.batch_size(wanted)
 
+    def mark(self) -> list[float]:
+        return self.source.mark()
+
     def part(self, rows: np.ndarray) -> Augmented:
         return Augmented(self.who, self.source.part(rows), self.function, self.seed, self.make)
 

@@ -48,6 +48,14 @@ def test_labels_must_be_integers_from_zero_to_the_number_of_classes(kind):
     assert message(TypeError, kind().forward, [0.0, 1.0, 1.0], yhat) == (
         f"{name}: y holds float64 labels, expected integers 0 to 1; convert whole numbers with np.asarray(y).astype(int)"
     )
+    assert message(TypeError, kind().forward, [0.0, 0.5, 1.0], yhat) == (
+        f"{name}: y holds float64 labels, expected integers 0 to 1, and 0.5 is none"
+    )
+    # What is advised gives labels that are taken.
+    for labels, advised in (([-1, 1, 1], "(np.asarray(y) > 0).astype(int)"), ([1, 2, 1], "np.asarray(y) - 1")):
+        assert message(ValueError, kind().forward, labels, yhat).endswith(f"take {advised}")
+        assert kind().forward(eval(advised, {"np": np, "y": labels}), yhat).shape == (3,)
+    assert "an output for each class, or take BCEWithLogits()" in message(ValueError, kind().forward, [0, 1, 1], yhat[:, :1])
     for words in (["cat", "dog", "cat"], np.array(["cat", "dog", "cat"], object), np.array([b"cat", b"dog", b"cat"])):
         text = message(TypeError, kind().forward, words, yhat)
         assert text.startswith(f"{name}: y holds text such as ")

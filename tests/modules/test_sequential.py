@@ -527,6 +527,14 @@ def test_summary_says_where_a_shape_does_not_fit():
     assert text == "Sequential[1][0] Linear(3 -> 4): input has shape (batch, 5), expected (batch, 3)"
 
 
+def test_summary_of_the_data_itself_says_what_to_write():
+    net, data = Sequential(Linear(3, 4, rng=0)), np.zeros((5, 3))
+    text = message(TypeError, net.summary, data)
+    assert text.endswith("expected that of one example, an int or a tuple; of data X it is X.shape[1:]")
+    assert "(batch, 4)" in str(net.summary(data.shape[1:]))
+    assert message(TypeError, net.summary, "3").startswith("Sequential.summary: input_shape is '3', expected that of one")
+
+
 def test_summary_is_html_in_a_notebook():
     class Odd(StudentTanh):
         def __repr__(self):

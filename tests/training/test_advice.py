@@ -9,6 +9,7 @@ import pytest
 from modnet import (
     BCE,
     MSE,
+    NLL,
     BCEWithLogits,
     CrossEntropy,
     KLDivergence,
@@ -22,6 +23,7 @@ from modnet import (
     TrainingWarning,
     fit,
 )
+from modnet.handout import CELoss
 from modnet.optim import SGD, Adam
 
 X = np.random.default_rng(0).normal(size=(64, 3))
@@ -65,6 +67,24 @@ def test_the_softmax_that_the_loss_contains_is_named_once(end, loss, y, containe
 )
 def test_what_is_right_is_not_spoken_of(net, loss, y):
     assert said(net, loss, y)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("end", "loss", "y", "note"),
+    [
+        ([], NLL(), LABELS, "NLL() takes log-probabilities, of which none is above 0, and the network gives "),
+        ([Softmax()], NLL(), LABELS, "NLL() takes log-probabilities, of which none is above 0, and the network gives "),
+        ([], CrossEntropy(), np.c_[LABELS, np.ones(64)], "y has rows such as [1.0, 1.0], and CrossEntropy() takes rows of prob"),
+        ([], CrossEntropy(), 2 * np.eye(2)[LABELS] - 1, "y has rows such as [-1.0, 1.0], and CrossEntropy() takes rows of pro"),
+        ([], CrossEntropy(), 0.2 * np.eye(2)[LABELS] + 0.4, None),
+        ([], CrossEntropy(), np.eye(2)[LABELS] * (X[:, 1:2] > 0), None),  # a row of zeros does not count
+        ([Softmax()], CELoss(), LABELS, None),  # the handout has it so
+        ([Linear(2, 1, rng=0)], CrossEntropy(), LABELS[:, None], "the network has one output, and CrossEntropy() wants one for"),
+    ],
+)
+def test_targets_and_ends_that_mean_something_else_to_the_loss(end, loss, y, note):
+    told, _ = said(Sequential(Linear(3, 2, rng=0), *end), loss, y)
+    assert [text.removeprefix("fit: ").startswith(note or "-") for text in told] == ([True] if note else [])
 
 
 def test_scores_for_a_loss_of_probabilities_are_refused_before_anything_changes():

@@ -17,9 +17,9 @@ import pytest
 from helpers import DictLinear, example_input, message
 
 import modnet
-from modnet import MSE, BatchNorm, CrossEntropy, Dropout, GaussianNoise, Linear, Sequential, Tanh, fit
+from modnet import MAE, MSE, BatchNorm, CrossEntropy, Dropout, GaussianNoise, Linear, ReLU, Sequential, Tanh, fit
 from modnet.discovery import all_modules, all_optimizers
-from modnet.optim import SGD, Adam, RandomSearch, Schedule, schedules
+from modnet.optim import SGD, Adam, RandomSearch, Schedule, StepDecay, schedules
 from modnet.persistence import FileError, archive
 
 RNG = np.random.default_rng(0)
@@ -228,10 +228,10 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path):
     fit(network(), X, Y, MSE(), Adam(0.01), checkpoint=file, **options)
     who = f"fit: checkpoint {file}"
 
-    def text(net=None, optimizer=None, x=X, **change):
-        net, optimizer = net or network(), optimizer or Adam(0.01)
+    def text(net=None, optimizer=None, x=X, loss=None, **change):
+        net, optimizer, loss = net or network(), optimizer or Adam(0.01), loss or MSE()
         before = net.state_dict()
-        found = message(ValueError, fit, net, x, Y[: len(x)], MSE(), optimizer, checkpoint=file, resume=True, **options | change)
+        found = message(ValueError, fit, net, x, Y[: len(x)], loss, optimizer, checkpoint=file, resume=True, **options | change)
         np.testing.assert_equal(net.state_dict(), before)
         assert optimizer.steps == 0
         return found
@@ -240,10 +240,22 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path):
     assert text(x=X[:10]) == f"{who}: was made with examples 22, and now it is 10; expected the same"
     assert text(shuffle=False) == f"{who}: was made with shuffle True, and now it is False; expected the same"
     assert text(validation=0.2) == f"{who}: was made with another share for validation or other data, expected the same"
-    assert "load_state_dict got the state of Adam, expected one of SGD" in text(optimizer=SGD(0.1))
-    assert text(net=Sequential(Linear(3, 1))).startswith(f"{who}: holds the settings of 8 modules, expected 1")
+    for other in (SGD(0.01), Adam(0.02), Adam(0.01, beta1=0.8), Adam(StepDecay(0.01, 5)), Adam(0.01, clip_norm=1)):
+        assert text(optimizer=other) == f"{who}: was made with optimizer Adam(lr=0.01), and now it is {other}; expected the same"
+    assert text(loss=MAE()) == f"{who}: was made with loss MSE(), and now it is MAE(); expected the same"
+    assert text(net=network().astype("float32")).startswith(f"{who}: was made with element type float64, and now it is float32")
+    assert text(x=X[::-1].copy()).startswith(f"{who}: was made with other examples, or with these in another order; expected")
+    assert text(sample_weight=np.arange(22.0)).startswith(f"{who}: was made with other examples")
+    assert text(validation=(X, Y)).startswith(f"{who}: was made with other examples")
+    other, relu = network(), network()
+    other[2].p, relu[3] = 0.9, ReLU()
+    assert text(net=other) == f"{who}: was made with module 2 Dropout(0.2), and now it is Dropout(0.9); expected the same"
+    assert text(net=relu) == f"{who}: was made with module 3 Tanh(), and now it is ReLU(); expected the same"
+    deeper = network()
+    deeper.append(Tanh())
+    assert text(net=deeper).startswith(f"{who}: holds the settings of 8 modules, expected 9")
     wider = Sequential(Linear(3, 6), BatchNorm(6), Dropout(), Tanh(), Linear(6, 4), Tanh(), GaussianNoise(0.1), Linear(4, 1))
-    assert text(net=wider).startswith(f"{who}: 0.weight has shape (3, 5), expected (3, 6)")
+    assert text(net=wider) == f"{who}: was made with module 0 Linear(3 -> 5), and now it is Linear(3 -> 6); expected the same"
     options.pop("rng")
     assert message(ValueError, fit, network(), X, Y, MSE(), Adam(), resume=True) == (
         "fit: resume without checkpoint, expected checkpoint=path, the file to go on from"
@@ -259,6 +271,19 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path):
     assert "holds a network, expected a checkpoint" in message(
         FileError, fit, network(), X, Y, MSE(), Adam(0.01), checkpoint=file, resume=True, **options
     )
+
+
+def test_what_a_callback_set_goes_on_where_it_was_set(tmp_path):
+    """Ctrl-C in a notebook: the cell runs again with the same network and optimizer, whose settings a callback has changed."""
+    net, optimizer = network(), Adam(0.01)
+
+    def change(training):
+        training.optimizer.lr, training.net[2].p = 0.002, 0.5
+
+    options = {"checkpoint": tmp_path / "c", "progress": False, "callbacks": [change]}
+    fit(net, X, Y, MSE(), optimizer, epochs=2, **options)
+    assert fit(net, X, Y, MSE(), optimizer, epochs=4, resume=True, **options).epochs == 4
+    assert fit(network(), X, Y, MSE(), Adam(0.01), epochs=5, resume=True, **options).epochs == 5
 
 
 def test_an_order_that_is_none_is_refused(tmp_path):

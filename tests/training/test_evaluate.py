@@ -138,6 +138,16 @@ def test_what_is_no_metric_is_refused(metrics, error, said):
     assert message(error, evaluate, network(), X, y, loss=CrossEntropy(), metrics=metrics).startswith(said)
 
 
+def test_a_metric_that_does_not_fit_is_named():
+    X, y = classes()
+    text = message(ValueError, evaluate, network(), X, X[:, :3], loss=MSE(), metrics=["accuracy"])
+    assert text.startswith("evaluate: the metric accuracy: continuous-multioutput is not supported; metrics of numbers are r2, mae")
+    text = message(ValueError, evaluate, network(), X, y, loss=CrossEntropy(), metrics=["f1"])
+    assert text.startswith("evaluate: the metric f1: ")
+    assert text.endswith("; f1_macro is the mean over the classes")
+    assert "f1_macro" in evaluate(network(), X, y, loss=CrossEntropy(), metrics=["f1_macro"])
+
+
 def test_what_evaluate_refuses_is_what_fit_refuses():
     X, y = classes()
     assert message(ValueError, evaluate, network(), X, y[:3], loss=CrossEntropy()).startswith("evaluate: X has 30 examples but y")

@@ -61,6 +61,19 @@ def test_sparse_and_incomplete_tables_are_refused_with_advice():
     assert message(ValueError, trained, holes, Y[:2]).startswith("fit: X[1, 0] is nan, expected finite numbers")
 
 
+def test_weights_by_class_and_words_for_yes_are_refused_with_advice():
+    assert message(TypeError, fit, network(), X, Y, CrossEntropy(), Adam(), sample_weight="balanced").endswith(
+        "write sample_weight=modnet.balanced_weights(y)"
+    )
+    assert message(TypeError, fit, network(), X, Y, CrossEntropy(), Adam(), sample_weight={0: 1.0}).endswith(
+        "write sample_weight=np.array([1.0, 5.0])[y], the weight of each class"
+    )
+    for name in ("shuffle", "progress"):
+        assert message(TypeError, fit, network(), X, Y, CrossEntropy(), Adam(), **{name: "no"}) == (
+            f"fit: {name} is 'no', expected True or False"
+        )
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not say how much memory is used")
 def test_a_thousand_trainings_leave_nothing_behind():
