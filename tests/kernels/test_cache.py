@@ -546,11 +546,11 @@ assert not os.path.exists(modnet.__file__) or modnet.__file__.endswith(".pyc"), 
 report(out=Softmax().forward([[0.0, 0.0]]).sum().item())
 """
     found = []
-    for factor, runs in ((1, 2), (2, 1)):
+    for factor, runs in ((1, 2), (3, 1)):  # the sum of two equal ones is twice as much with 3
         place = tmp_path / f"version {factor}"
         place.mkdir()
         version = shutil.copytree(library, tmp_path / f"source {factor}" / "modnet")
-        edited(version / "kernels/softmax_rows.py", "total += x[i, j]", f"total += x[i, j] * {factor}")
+        edited(version / "kernels/softmax_rows.py", "total[i] += x[i, j]", f"total[i] += x[i, j] * {factor}")
         root = packed(version, place)
         found += [run(code, root=root, MODNET_CACHE_DIR=str(tmp_path / "cache")) for _ in range(runs)]
     assert [result["out"] for result in found] == [1.0, 1.0, 0.5]

@@ -138,6 +138,7 @@ def test_the_margin_of_a_plateau_is_a_share_of_the_size_of_the_lowest_loss(losse
     assert [after < before for before, after in pairwise(rates)] == falls
 
 
+@pytest.mark.filterwarnings("ignore:fit. NLL.. takes log-probabilities")
 @pytest.mark.parametrize("callbacks", [[], [EveryBatch()]], ids=["compiled", "python"])
 def test_fit_sees_a_plateau_below_zero(callbacks):
     X = np.random.default_rng(0).normal(size=(64, 3))

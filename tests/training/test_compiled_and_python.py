@@ -12,7 +12,22 @@ import numpy as np
 import pytest
 from helpers import PassThrough, example_input, watch_paths
 
-from modnet import BCE, MSE, Callback, CrossEntropy, Flatten, Hinge, Linear, ReLU, Sequential, Sigmoid, Tanh, fit
+from modnet import (
+    BCE,
+    MSE,
+    NLL,
+    Callback,
+    CrossEntropy,
+    Flatten,
+    Hinge,
+    Linear,
+    LogSoftmax,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    fit,
+)
 from modnet.discovery import all_losses, all_modules, all_optimizers
 from modnet.optim import SGD, Adam
 
@@ -111,7 +126,8 @@ def loss_problem(kind, index, rng):
         y, yhat = y[:, None], yhat[:, None]
     y = np.resize(y, (N, *y.shape[1:]))
     probabilities = all(example.min() > 0 and example.max() < 1 for _, _, example in kind.examples())
-    net = Sequential(Linear(3, 4, rng=1), Tanh(), Linear(4, yhat.shape[-1], rng=2), *[Sigmoid()] * probabilities)
+    end = [Sigmoid()] * probabilities + [LogSoftmax()] * issubclass(kind, NLL)
+    net = Sequential(Linear(3, 4, rng=1), Tanh(), Linear(4, yhat.shape[-1], rng=2), *end)
     return loss, net, rng.normal(size=(N, *yhat.shape[1:-1], 3)), y
 
 
