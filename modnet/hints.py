@@ -376,6 +376,16 @@ def _signature(kind: type) -> inspect.Signature:
     return found.replace(parameters=list(found.parameters.values())[1:])
 
 
+def call_of(thing: Any, *first: Any) -> str:
+    """The constructor's call that makes a thing like this: its first arguments if they are given, and what is no default."""
+    texts = []
+    for i, (name, parameter) in enumerate(_signature(thing.__class__).parameters.items()):
+        value = first[i] if i < len(first) else getattr(thing, name, parameter.default)
+        if i < len(first) or (value == parameter.default) is not True:
+            texts.append(f"{name}={value:g}" if isinstance(value, float) else f"{name}={' '.join(repr(value).split())}")
+    return f"{type(thing).__name__}({', '.join(texts)})"
+
+
 @functools.cache
 def _constructor(kind: type) -> tuple[list[str], float, bool]:
     """The names of a constructor's arguments, how many go by their places, and whether it takes any other name."""
@@ -404,6 +414,12 @@ def _refuse_for_constructor(kind: type, own: list[str], arguments: tuple[Any, ..
 
 
 # --- names and attributes --------------------------------------------------------------------------------------------
+
+
+def public(space: Mapping[str, Any]) -> list[str]:
+    """A package's ``__all__``: the classes and functions that its ``__init__``, whose names these are, takes from its files."""
+    own = f"{space['__name__']}."
+    return sorted(name for name, value in space.items() if str(getattr(value, "__module__", None)).startswith(own))
 
 
 def names_of(package: str) -> Callable[[str], Any]:

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import Setting, State, operation
-from modnet.optim.optimizer import Optimizer
-from modnet.optim.schedules import Schedule
+from modnet.kernels import State, operation
+from modnet.optim.optimizer import Optimizer, Rate, not_negative, positive, share
 
 
 class Adadelta(Optimizer):
@@ -35,19 +34,10 @@ class Adadelta(Optimizer):
     """
 
     square, moved = State("n"), State("n")
-    rho = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
-    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
-    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
-
-    def __init__(
-        self,
-        lr: float | Schedule = 1.0,
-        rho: float = 0.9,
-        eps: float = 1e-6,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(lr, clip_norm, rho=rho, eps=eps, weight_decay=weight_decay)
+    lr: Rate = Rate(default=1.0)
+    rho: float = share(default=0.9)
+    eps: float = positive(default=1e-6)
+    weight_decay: float = not_negative(default=0.0)
 
     @operation
     def step(p, g, st, s):

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import Setting, State, operation
-from modnet.optim.optimizer import Optimizer
-from modnet.optim.schedules import Schedule
+from modnet.kernels import State, operation
+from modnet.optim.optimizer import Optimizer, Rate, not_negative, positive
 
 
 class Adagrad(Optimizer):
@@ -33,19 +32,10 @@ class Adagrad(Optimizer):
     """
 
     squares = State("n")
-    lr_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
-    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
-    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
-
-    def __init__(
-        self,
-        lr: float | Schedule = 1e-2,
-        lr_decay: float = 0.0,
-        eps: float = 1e-10,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(lr, clip_norm, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay)
+    lr: Rate = Rate(default=1e-2)
+    lr_decay: float = not_negative(default=0.0)
+    eps: float = positive(default=1e-10)
+    weight_decay: float = not_negative(default=0.0)
 
     @operation
     def step(p, g, st, s):

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import Setting, State, operation
-from modnet.optim.optimizer import Optimizer
-from modnet.optim.schedules import Schedule
+from modnet.kernels import State, operation
+from modnet.optim.optimizer import Optimizer, Rate, not_negative, positive, share
 
 
 class Adam(Optimizer):
@@ -34,21 +33,11 @@ class Adam(Optimizer):
     """
 
     mean, square = State("n"), State("n")
-    beta1 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
-    beta2 = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
-    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
-    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
-
-    def __init__(
-        self,
-        lr: float | Schedule = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(lr, clip_norm, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+    lr: Rate = Rate(default=1e-3)
+    beta1: float = share(default=0.9)
+    beta2: float = share(default=0.999)
+    eps: float = positive(default=1e-8)
+    weight_decay: float = not_negative(default=0.0)
 
     @operation
     def step(p, g, st, s):

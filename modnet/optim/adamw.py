@@ -19,8 +19,7 @@ import numpy as np
 
 from modnet.kernels import operation
 from modnet.optim.adam import Adam
-from modnet.optim.optimizer import Optimizer
-from modnet.optim.schedules import Schedule
+from modnet.optim.optimizer import Optimizer, not_negative
 
 
 class AdamW(Adam):
@@ -35,16 +34,7 @@ class AdamW(Adam):
     clip_norm : the largest norm of the gradient, or None.
     """
 
-    def __init__(
-        self,
-        lr: float | Schedule = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(lr, beta1, beta2, eps, weight_decay, clip_norm)
+    weight_decay: float = not_negative(default=0.01)
 
     @operation
     def step(p, g, st, s):

@@ -11,10 +11,8 @@ An optimizer of your own is written in the same way: it declares what it keeps f
 
     class SignDescent(Optimizer):
         average = State("n")                                          # as long as the parameters, zeros at first
-        decay = Setting("from 0 up to 1", lambda v: 0 <= v < 1)
-
-        def __init__(self, lr, decay=0.9, clip_norm=None):
-            super().__init__(lr, clip_norm, decay=decay)
+        lr: Rate = Rate(default=0.01)
+        decay: float = share(default=0.9)
 
         @operation
         def step(p, g, st, s):                                        # p, g, st.average (n,): parameters and gradient
@@ -25,7 +23,9 @@ An optimizer of your own is written in the same way: it declares what it keeps f
                 average[i] = decay * average[i] + (one - decay) * g[i]
                 p[i] -= lr * np.sign(average[i])
 
-`State`, `Setting` and `operation` come from `modnet.kernels`. Each step counts itself in ``s.steps``; ``s.lr`` is its rate.
+Its constructor follows: ``SignDescent(lr=0.01, decay=0.9, clip_norm=None)``. `Rate`, `share` and their like come from this
+file, `State` and `operation` from `modnet.kernels`. Each step counts itself in ``s.steps``. A class with arguments of another
+kind writes ``__init__``, and hands its settings on by name: ``super().__init__(lr, clip_norm, decay=decay)``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, dataclass_transform
 
 import numpy as np
 
@@ -52,16 +52,51 @@ from modnet.module import Module
 from modnet.modules.container import Container, require_shared
 from modnet.optim.schedules import Schedule
 
+_NONE = inspect.Parameter.empty  # no default
 
-class _Rate(Setting):
+
+class Argument(Setting):
+    """A setting that is an argument of the constructor, and read-only afterwards. Without a default it has to be given."""
+
+    def __init__(self, expected: str, valid: Any, default: Any, kind: Any = float, fixed: bool = True) -> None:
+        super().__init__(expected, valid, 0.0 if default in (None, _NONE) else default, kind, fixed)
+        self.given = default
+
+
+def share(*, default: float) -> Any:
+    """An argument from 0 up to 1, without 1."""
+    return Argument("from 0 up to 1", lambda v: 0 <= v < 1, default)
+
+
+def positive(*, default: float) -> Any:
+    """A positive argument."""
+    return Argument("a positive number", lambda v: v > 0, default)
+
+
+def not_negative(*, default: float) -> Any:
+    """An argument of 0 or more."""
+    return Argument("a number that is not negative", lambda v: v >= 0, default)
+
+
+def switch(*, default: bool) -> Any:
+    """An argument that is True or False."""
+    return Argument("True or False", None, default, kind=bool)
+
+
+class Rate(Argument):
     """The learning rate of the next step. It may be set between steps; a schedule then ends."""
+
+    annotation = "float | Schedule"
+
+    def __init__(self, *, default: Any = _NONE) -> None:
+        super().__init__("a positive number or a schedule", lambda v: v > 0, default, fixed=False)
 
     def __get__(self, optimizer: Any, owner: Any = None) -> Any:
         if optimizer is None:
             return self
         return super().__get__(optimizer) if optimizer.schedule is None else float(optimizer.rates(1)[0])
 
-    def __set__(self, optimizer: Any, value: Any) -> None:
+    def __set__(self, optimizer: Any, value: float | Schedule) -> None:
         self.write(optimizer, value)
         optimizer._schedule = None
 
@@ -73,14 +108,55 @@ class _Steps(Setting):
         return self if optimizer is None else max((group.steps for group in optimizer._groups), default=0)
 
 
-class _ClipNorm(Setting):
+class ClipNorm(Argument):
     """The largest norm of the whole gradient; a longer one is scaled down to it. None for no bound."""
+
+    annotation = "float | None"
+
+    def __init__(self, *, default: None, kw_only: bool) -> None:
+        super().__init__("a positive number, or None", lambda v: v > 0, default, fixed=False)
 
     def __get__(self, optimizer: Any, owner: Any = None) -> Any:
         return self if optimizer is None else super().__get__(optimizer) or None
 
+    def __set__(self, optimizer: Any, value: float | None) -> None:
+        self.write(optimizer, value)
+
     def checked(self, optimizer: Any, value: Any) -> Any:
         return 0.0 if value is None else super().checked(optimizer, value)
+
+
+@dataclass_transform(field_specifiers=(Rate, ClipNorm, share, positive, not_negative, switch))
+class _Constructed(Declares):
+    """Classes whose constructors follow from the arguments that they declare, in their order, clip_norm the last."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" not in vars(cls) and any(isinstance(value, Argument) for value in vars(cls).values()):
+            cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
+
+
+def _constructor(kind: type[_Constructed]) -> Any:
+    settings = {name: setting for name, setting in kind.layout.settings.items() if isinstance(setting, Argument)}
+    settings["clip_norm"] = settings.pop("clip_norm")
+    place = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    arguments = [
+        inspect.Parameter(name, place, default=setting.given, annotation=getattr(setting, "annotation", setting.kind))
+        for name, setting in settings.items()
+    ]
+    signature = inspect.Signature([inspect.Parameter("self", place), *arguments])
+
+    def __init__(self: Any, *values: Any, **named: Any) -> None:
+        try:
+            given = signature.bind(self, *values, **named)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}: {error}") from None
+        given.apply_defaults()
+        Optimizer.__init__(**given.arguments)
+        self.__post_init__()
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    return __init__
 
 
 class GradientNotFinite(ValueError):
@@ -94,7 +170,7 @@ class GradientNotFinite(ValueError):
         self.norm = float(norm)
 
 
-class Optimizer(hints.Explained, Declares):
+class Optimizer(hints.Explained, _Constructed):
     """Moves the parameters of a network against their gradient.
 
     Use it in `fit`, or by hand::
@@ -116,9 +192,9 @@ class Optimizer(hints.Explained, Declares):
     own : the other settings of the optimizer, by name.
     """
 
-    lr = _Rate("a positive number or a schedule", lambda v: v > 0)
+    lr: Rate = Rate()
     steps = _Steps(kind=int, fixed=True)
-    clip_norm = _ClipNorm("a positive number, or None", lambda v: v > 0)
+    clip_norm: ClipNorm = ClipNorm(default=None, kw_only=True)
     #: Whether `step` needs the loss, as a function, instead of a gradient.
     needs_loss = False
     is_compiled = False
@@ -145,6 +221,9 @@ class Optimizer(hints.Explained, Declares):
         #: Epochs that have ended since `attach`.
         self.epochs = 0
         self.net: Any = None
+
+    def __post_init__(self) -> None:
+        """What a class without a constructor of its own has to say of its arguments together."""
 
     def setting_words(self) -> np.ndarray:
         return self._words
@@ -362,12 +441,7 @@ class Optimizer(hints.Explained, Declares):
         return [cls(lr=0.01)]
 
     def __repr__(self) -> str:
-        parts = []
-        for i, (name, parameter) in enumerate(inspect.signature(type(self)).parameters.items()):
-            value = self._schedule if i == 0 and self._schedule is not None else getattr(self, name, parameter.default)
-            if i == 0 or value != parameter.default:
-                parts.append(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}")
-        return f"{type(self).__name__}({', '.join(parts)})"
+        return hints.call_of(self, self.lr if self._schedule is None else self._schedule)
 
     # A copy has moments of its own on the same network; a deep copy and a pickle take the network along.
 

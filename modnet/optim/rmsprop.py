@@ -21,9 +21,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from modnet.kernels import Setting, State, operation
-from modnet.optim.optimizer import Optimizer
-from modnet.optim.schedules import Schedule
+from modnet.kernels import State, operation
+from modnet.optim.optimizer import Optimizer, Rate, not_negative, positive, share, switch
 
 
 class RMSprop(Optimizer):
@@ -41,24 +40,12 @@ class RMSprop(Optimizer):
     """
 
     square, velocity, mean = State("n"), State("n"), State("n")
-    alpha = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
-    eps = Setting("a positive number", lambda v: v > 0, fixed=True)
-    momentum = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
-    centered = Setting(kind=bool, fixed=True)
-    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
-
-    def __init__(
-        self,
-        lr: float | Schedule = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        momentum: float = 0.0,
-        centered: bool = False,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        own = {"alpha": alpha, "eps": eps, "momentum": momentum, "centered": centered, "weight_decay": weight_decay}
-        super().__init__(lr, clip_norm, **own)
+    lr: Rate = Rate(default=1e-2)
+    alpha: float = share(default=0.99)
+    eps: float = positive(default=1e-8)
+    momentum: float = share(default=0.0)
+    centered: bool = switch(default=False)
+    weight_decay: float = not_negative(default=0.0)
 
     def moments(self) -> tuple[str, ...]:
         return ("square", *["velocity"] * (self.momentum > 0), *["mean"] * self.centered)

@@ -14,9 +14,8 @@ initialization and momentum in deep learning, ICML 2013.
 
 from __future__ import annotations
 
-from modnet.kernels import Setting, State, operation
-from modnet.optim.optimizer import Optimizer
-from modnet.optim.schedules import Schedule
+from modnet.kernels import State, operation
+from modnet.optim.optimizer import Optimizer, Rate, not_negative, share, switch
 
 
 class SGD(Optimizer):
@@ -32,19 +31,12 @@ class SGD(Optimizer):
     """
 
     velocity = State("n")
-    momentum = Setting("from 0 up to 1", lambda v: 0 <= v < 1, fixed=True)
-    nesterov = Setting(kind=bool, fixed=True)
-    weight_decay = Setting("a number that is not negative", lambda v: v >= 0, fixed=True)
+    lr: Rate = Rate()
+    momentum: float = share(default=0.0)
+    nesterov: bool = switch(default=False)
+    weight_decay: float = not_negative(default=0.0)
 
-    def __init__(
-        self,
-        lr: float | Schedule,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        super().__init__(lr, clip_norm, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+    def __post_init__(self) -> None:
         if self.nesterov and self.momentum == 0:
             raise ValueError("SGD: nesterov without momentum, expected momentum above 0")
 
