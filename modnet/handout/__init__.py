@@ -23,60 +23,34 @@ the statement's methods needs no base class. Ours and yours go together, in a `S
 
 from __future__ import annotations
 
-from modnet.handout.layers import (
-    AvgPool1D,
-    Conv1D,
-    Flatten,
-    Linear,
-    LogSoftmax,
-    MaxPool1D,
-    ReLU,
-    Sigmoide,
-    Softmax,
-    TanH,
-)
-from modnet.handout.losses import BCELoss, CELoss, CrossEntropieLoss, MSELoss
-from modnet.handout.networks import SGD, AutoEncodeur, Optim, Sequentiel
-from modnet.handout.tools import gen_arti, load_usps, make_grid, plot_data, plot_frontiere
-from modnet.loss import Loss
-from modnet.module import Module
+from modnet.handout.layers import AvgPool1D as AvgPool1D
+from modnet.handout.layers import Conv1D as Conv1D
+from modnet.handout.layers import Flatten as Flatten
+from modnet.handout.layers import Linear as Linear
+from modnet.handout.layers import LogSoftmax as LogSoftmax
+from modnet.handout.layers import MaxPool1D as MaxPool1D
+from modnet.handout.layers import ReLU as ReLU
+from modnet.handout.layers import Sigmoide as Sigmoide
+from modnet.handout.layers import Softmax as Softmax
+from modnet.handout.layers import TanH as TanH
+from modnet.handout.losses import BCELoss as BCELoss
+from modnet.handout.losses import CELoss as CELoss
+from modnet.handout.losses import CrossEntropieLoss as CrossEntropieLoss
+from modnet.handout.losses import MSELoss as MSELoss
+from modnet.handout.networks import SGD as SGD
+from modnet.handout.networks import AutoEncodeur as AutoEncodeur
+from modnet.handout.networks import Optim as Optim
+from modnet.handout.networks import Sequentiel as Sequentiel
+from modnet.handout.tools import gen_arti as gen_arti
+from modnet.handout.tools import load_usps as load_usps
+from modnet.handout.tools import make_grid as make_grid
+from modnet.handout.tools import plot_data as plot_data
+from modnet.handout.tools import plot_frontiere as plot_frontiere
+from modnet.hints import public
+from modnet.loss import Loss as Loss
+from modnet.module import Module as Module
 
 Sigmoid, Tanh, ReLu, SoftMax, LogSoftMax = Sigmoide, TanH, ReLU, Softmax, LogSoftmax
 MSE, BCE, Sequential, AutoEncoder = MSELoss, BCELoss, Sequentiel, AutoEncodeur
 
-__all__ = [
-    "BCE",
-    "MSE",
-    "SGD",
-    "AutoEncoder",
-    "AutoEncodeur",
-    "AvgPool1D",
-    "BCELoss",
-    "CELoss",
-    "Conv1D",
-    "CrossEntropieLoss",
-    "Flatten",
-    "Linear",
-    "LogSoftMax",
-    "LogSoftmax",
-    "Loss",
-    "MSELoss",
-    "MaxPool1D",
-    "Module",
-    "Optim",
-    "ReLU",
-    "ReLu",
-    "Sequential",
-    "Sequentiel",
-    "Sigmoid",
-    "Sigmoide",
-    "SoftMax",
-    "Softmax",
-    "TanH",
-    "Tanh",
-    "gen_arti",
-    "load_usps",
-    "make_grid",
-    "plot_data",
-    "plot_frontiere",
-]
+__all__ = [*public(globals()), "Loss", "Module"]

@@ -1,29 +1,19 @@
 """The losses: one, or one family, a file."""
 
-from modnet.hints import names_of
-from modnet.losses.binary import BCE, BCEWithLogits
-from modnet.losses.cross_entropy import NLL, CrossEntropy
-from modnet.losses.divergence import KLDivergence
-from modnet.losses.huber import Huber
-from modnet.losses.mae import MAE
-from modnet.losses.margin import Hinge, Perceptron
-from modnet.losses.mse import MSE
-from modnet.losses.multi_margin import MultiMargin
-from modnet.losses.poisson import Poisson
+from modnet.hints import names_of, public
+from modnet.losses.binary import BCE as BCE
+from modnet.losses.binary import BCEWithLogits as BCEWithLogits
+from modnet.losses.cross_entropy import NLL as NLL
+from modnet.losses.cross_entropy import CrossEntropy as CrossEntropy
+from modnet.losses.divergence import KLDivergence as KLDivergence
+from modnet.losses.huber import Huber as Huber
+from modnet.losses.mae import MAE as MAE
+from modnet.losses.margin import Hinge as Hinge
+from modnet.losses.margin import Perceptron as Perceptron
+from modnet.losses.mse import MSE as MSE
+from modnet.losses.multi_margin import MultiMargin as MultiMargin
+from modnet.losses.poisson import Poisson as Poisson
 
 __getattr__ = names_of(__name__)
 
-__all__ = [
-    "BCE",
-    "MAE",
-    "MSE",
-    "NLL",
-    "BCEWithLogits",
-    "CrossEntropy",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "MultiMargin",
-    "Perceptron",
-    "Poisson",
-]
+__all__ = public(globals())
