@@ -38,7 +38,7 @@ A loss that looks at each feature by itself and adds up, as this one, is shorter
 from __future__ import annotations
 
 import inspect
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -97,8 +97,25 @@ class Loss(hints.Explained, Declares):
     #: The record z of a call, by the values of `row_sizes`. Kept, since making one takes as long as a small kernel.
     rows: Memo
 
+    #: What kernels read: the words of the settings, and their address.
+    _settings: tuple[np.ndarray, int]
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *arguments: Any, **given: Any) -> Any:
+            """A loss with its settings' defaults, in aligned memory of its own."""
+            loss, settings = super().__new__(cls, *arguments, **given), cls.layout.settings.values()
+            words = aligned(max(1, len(settings)), np.float64)
+            for i, setting in enumerate(settings):
+                words.view(setting.dtype)[i] = setting.default
+            loss._settings = words, words.ctypes.data
+            return loss
+
     def __init__(self) -> None:
-        self.setting_words()
+        """A loss without arguments."""
+
+    def setting_words(self) -> np.ndarray:
+        return self._settings[0]
 
     # The contract.
 
@@ -142,7 +159,7 @@ class Loss(hints.Explained, Declares):
         return float(np.mean(self.forward(y, yhat)))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return hints.call_of(self)
 
     # What a loss of the library says of itself.
 
@@ -184,28 +201,6 @@ class Loss(hints.Explained, Declares):
         """y and yhat of a shape, for `examples`."""
         return rng.normal(size=shape), rng.normal(size=shape)
 
-    # Memory that kernels read.
-
-    _kept_settings: tuple[np.ndarray, int] | None = None
-
-    def setting_words(self) -> np.ndarray:
-        if not type(self).layout.settings:
-            return _NO_SETTINGS[0]
-        return self._settings()[0]
-
-    def _settings(self) -> tuple[np.ndarray, int]:
-        """The words of the settings, and their address."""
-        found: Any = self._kept_settings
-        if found is None:
-            settings = type(self).layout.settings
-            if not settings:
-                return _NO_SETTINGS
-            words = aligned(len(settings), np.float64)
-            for i, setting in enumerate(settings.values()):
-                words.view(setting.dtype)[i] = setting.default
-            self._kept_settings = found = words, words.ctypes.data
-        return found
-
     @classmethod
     def _make_row(cls, *values: int) -> Z:
         record = np.zeros(1, cls.layout.z)
@@ -219,20 +214,13 @@ class Loss(hints.Explained, Declares):
 
     def __setstate__(self, state: Any) -> None:
         """A copy or a pickle has settings of its own, in aligned memory."""
-        own, slots = state if isinstance(state, tuple) else (state, None)
-        if own and "_hyper" in own:
+        own, slots = state if isinstance(state, tuple) else (state, {})
+        if "_settings" not in own:
             raise ValueError(f"{type(self).__name__}: this pickle was made by modnet 0.1.0, which this version cannot read")
-        self.__dict__.update(own or {})
-        for name, value in (slots or {}).items():
+        self._settings[0][:] = own["_settings"][0]
+        self.__dict__.update({**own, "_settings": self._settings})
+        for name, value in slots.items():
             setattr(self, name, value)
-        kept = self.__dict__.pop("_kept_settings", None)
-        if kept is not None:
-            self._settings()[0][:] = kept[0]
-
-
-_words = aligned(1, np.float64)
-#: What kernels of a loss without settings are given.
-_NO_SETTINGS = _words, _words.ctypes.data
 
 
 # --- an operation, called as a method --------------------------------------------------------------------------------
@@ -257,7 +245,7 @@ def _for_each_example(enter: Any) -> Any:
                 hints.refuse(self, operation.name, given)
             prediction, target, z, address = _take(self, operation, y, yhat)
             out = np.empty(len(prediction), prediction.dtype)
-            enter.call(address, target, prediction, out, z.address, self._settings()[1])
+            enter.call(address, target, prediction, out, z.address, self._settings[1])
             return out
 
         return numbers
@@ -269,7 +257,7 @@ def _backward(operation: Operation) -> Any:
     def backward(self: Any, y: Any, yhat: Any) -> np.ndarray:
         prediction, target, z, address = _take(self, operation, y, yhat)
         delta = np.empty(prediction.shape, prediction.dtype)
-        enter_loss_backward.call(address, target, prediction, delta, z.address, self._settings()[1])
+        enter_loss_backward.call(address, target, prediction, delta, z.address, self._settings[1])
         return delta if prediction is yhat else delta.reshape(np.shape(yhat))
 
     return backward
@@ -282,7 +270,7 @@ def _at_once(operation: Operation) -> Any:
         prediction, target, z, address = _take(self, operation, y, yhat)
         out, right = (np.empty(len(prediction), prediction.dtype) for _ in range(2))
         delta = np.empty(prediction.shape, prediction.dtype)
-        enter_loss_at_once.call(address, target, prediction, out, right, delta, z.address, self._settings()[1])
+        enter_loss_at_once.call(address, target, prediction, out, right, delta, z.address, self._settings[1])
         return out, right if type(self).operations[2] is not None else None, delta.reshape(np.shape(yhat))
 
     return at_once

@@ -126,9 +126,6 @@ class NLL(ClassLoss):
     def probabilities(self, yhat: Any) -> np.ndarray:
         return np.exp(np.asarray(yhat))
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({'' if self.ignore_index is None else f'ignore_index={self.ignore_index}'})"
-
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
         found = super().examples()
@@ -276,11 +273,6 @@ class CrossEntropy(ClassLoss):
         e = np.exp(scores - scores.max(axis=-1, keepdims=True))
         found: np.ndarray = e / e.sum(axis=-1, keepdims=True)
         return found
-
-    def __repr__(self) -> str:
-        parts = [f"label_smoothing={self.label_smoothing:g}"] if self.label_smoothing else []
-        parts += [] if self.ignore_index is None else [f"ignore_index={self.ignore_index}"]
-        return f"{type(self).__name__}({', '.join(parts)})"
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:

@@ -55,9 +55,6 @@ class Huber(Featurewise):
         d, e = c.delta, yhat - y
         return d if e > d else -d if e < -d else e                     # (2)
 
-    def __repr__(self) -> str:
-        return f"Huber(delta={self.delta:g})"
-
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
         found = super().examples()

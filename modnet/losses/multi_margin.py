@@ -93,9 +93,6 @@ class MultiMargin(ClassLoss):
             raise ValueError(f"{self}: y has the row {rows[mixed][0]}, expected labels, or rows with a single 1")
         return super().targets(rows.argmax(-1), yhat_shape, dtype)
 
-    def __repr__(self) -> str:
-        return f"MultiMargin(margin={self.margin:g})"
-
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
         labels = [(cls(), y, yhat) for _, y, yhat in super().examples() if y.dtype.kind == "i"]
