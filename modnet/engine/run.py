@@ -17,9 +17,10 @@ import numpy as np
 
 from modnet.engine.foreign import Foreign
 from modnet.engine.modes import inside, modes_of, restore_modes
-from modnet.engine.program import Program, Row
+from modnet.engine.program import Program, Row, is_ours, is_wired
 from modnet.engine.storage import Storage
 from modnet.engine.walk import WALK, is_remembered, remember, rows_backward, rows_forward, walk_backward, walk_forward
+from modnet.inputs import as_batch
 from modnet.kernels.declare import ShapeError
 from modnet.kernels.memory import aligned
 from modnet.kernels.threads import FEW, has_choice, threads_for
@@ -410,6 +411,51 @@ def predict(program: Program, x: np.ndarray) -> np.ndarray:
         for modes in before:
             restore_modes(modes)
         give(workspace)
+
+
+class Passes:
+    """Forwards and backwards of a network for whoever trains it: by its contract, if it is a class that somebody else wrote.
+
+    One that says by its wiring how it is connected runs in a workspace of this object's, with draws that are numbered by the
+    caller: so a forward beside it, in a callback or in another thread, changes nothing.
+
+    Parameters
+    ----------
+    net : the network. shape, dtype : of one example's input. size : how many examples a batch has.
+    """
+
+    def __init__(self, net: Any, shape: tuple[int, ...], dtype: Any, size: int) -> None:
+        self.net: Any = net
+        self.program: Any = None
+        self.workspace: Any = None
+        if is_wired(net) or is_ours(net):
+            self.program = program_of(net, shape, dtype, size)
+            self.workspace = take(self.program, size)
+
+    def forward(self, x: np.ndarray, draw: int = 0) -> Any:
+        """The network's output for x (batch, ...)."""
+        program = self.program
+        if program is None:
+            return self.net.forward(x)
+        if len(x) > self.workspace.capacity:
+            self.workspace = take(program, len(x))
+            self.workspace.set_modes()
+        out = forward(program, self.workspace, x.reshape(len(x), -1), draw, keep=program.is_compiled)
+        return out.reshape(len(x), *program.output.shape)
+
+    def backward(self, x: np.ndarray, delta: np.ndarray, draw: int = 0) -> None:
+        """Make the gradient that of delta = dL/d(output), of the forward on x that has just been made."""
+        self.net.zero_grad()
+        if self.program is None:
+            self.net.backward_update_gradient(x, delta)
+            return
+        d = as_batch(delta.reshape(len(x), -1), self.program.dtype, self.program.root, "delta")
+        backward(self.program, self.workspace, x.reshape(len(x), -1), d, draw, gradient=True, wants_dx=False, trusted=True)
+
+    def close(self) -> None:
+        """Give the workspace back."""
+        if self.workspace is not None:
+            give(self.workspace)
 
 
 # --- one row at a time, for whoever looks into a network -------------------------------------------------------------

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.engine import run
 from modnet.engine.modes import modes_of, restore_modes, set_training
-from modnet.engine.program import is_ours, is_wired
+from modnet.engine.run import Passes
 from modnet.inputs import as_batch, as_weights, require_finite, targets_of
 from modnet.loss import require_loss
 from modnet.module import require_net
@@ -55,18 +54,13 @@ class _Problem:
     """The loss over all examples as a function of the parameters, and its values so far."""
 
     def __init__(self, net: Any, loss: Any, X: np.ndarray, y: Any, weights: np.ndarray, numbers: _Numbers) -> None:
-        self.net, self.loss, self.X, self.y, self.numbers = net, loss, X, y, numbers
+        self.loss, self.X, self.y, self.numbers = loss, X, y, numbers
         self.share = weights / len(X)
         self.seen: dict[bytes, float] = {}
         self.history: list[float] = []
         self.best: np.ndarray = numbers.take()
         self.calls = 0
-        # A network of kernels keeps the values of its forward for the backward that follows.
-        self.program: Any = None
-        if is_wired(net) or is_ours(net):
-            program = run.program_of(net, X.shape[1:], X.dtype, len(X))
-            if program.is_compiled:
-                self.program, self.workspace = program, run.take(program, len(X))
+        self.passes = Passes(net, X.shape[1:], X.dtype, len(X))
 
     def value(self, x: np.ndarray) -> float:
         return self._forward(x)[0]
@@ -74,28 +68,13 @@ class _Problem:
     def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         value, yhat = self._forward(x)
         delta = np.asarray(self.loss.backward(self.y, yhat))
-        delta = (delta * self.share.reshape(-1, *[1] * (delta.ndim - 1))).astype(delta.dtype, copy=False)
-        self.net.zero_grad()
-        if self.program is None:
-            self.net.backward_update_gradient(self.X, delta)
-        else:
-            rows = as_batch(delta.reshape(len(delta), -1), self.program.dtype, self.program.root, "delta")
-            run.backward(self.program, self.workspace, self.X.reshape(len(delta), -1), rows, 0, gradient=True, wants_dx=False)
+        self.passes.backward(self.X, (delta * self.share.reshape(-1, *[1] * (delta.ndim - 1))).astype(delta.dtype, copy=False))
         return value, self.numbers.gradient()
-
-    def close(self) -> None:
-        """Give back the workspace."""
-        if self.program is not None:
-            run.give(self.workspace)
 
     def _forward(self, x: np.ndarray) -> tuple[float, Any]:
         self.calls += 1
         self.numbers.put(x)
-        if self.program is None:
-            yhat = self.net.forward(self.X)
-        else:
-            yhat = run.forward(self.program, self.workspace, self.X.reshape(len(self.X), -1), 0, keep=True)
-            yhat = yhat.reshape(len(self.X), *self.program.output.shape)
+        yhat = self.passes.forward(self.X)
         value = float(np.dot(np.asarray(self.loss.forward(self.y, yhat), np.float64), self.share))
         self.seen[np.asarray(x, np.float64).tobytes()] = value
         return value, yhat
@@ -206,7 +185,7 @@ def minimize(
             result.success = False
         return result
     finally:
-        problem.close()
+        problem.passes.close()
         numbers.put(kept)
         if hasattr(net, "zero_grad"):
             net.zero_grad()

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.engine import run
 from modnet.engine.modes import set_training
-from modnet.engine.program import is_ours, is_wired
+from modnet.engine.run import Passes
 from modnet.engine.snapshot import Kept, is_finite, parts_of
 from modnet.engine.walk import scale
-from modnet.inputs import as_batch
 from modnet.loss import PredictionError
 from modnet.optim.optimizer import GradientNotFinite
 from modnet.training.data import Data, Source
@@ -22,11 +20,7 @@ from modnet.training.training import Callback, Training
 
 
 class PythonRunner(Runner):
-    """Every step is the calls of the contract: forward, the loss, zero_grad, backward_update_gradient, the optimizer's step.
-
-    A network that says by its wiring how it is connected runs in a workspace of this training's, with draws that are numbered
-    here: so a forward beside it, in a callback or in another thread, changes nothing.
-    """
+    """Every step is the calls of the contract: forward, the loss, zero_grad, backward_update_gradient, the optimizer's step."""
 
     def __init__(
         self, training: Training, data: Source, held_out: Source | None, size: int, batch_watchers: list[Callback]
@@ -38,10 +32,9 @@ class PythonRunner(Runner):
         self.counts_hits = self.hits is not None
         one_pass = getattr(type(training.loss), "in_one_pass", None) is not None and not training.optimizer.needs_loss
         self.at_once: Any = training.loss.at_once if one_pass else None
-        net = training.net
-        if is_wired(net) or is_ours(net):
-            self.program = run.program_of(net, data.shape, data.dtype, size)
-            self.workspace = run.take(self.program, size)
+        self.passes = Passes(training.net, data.shape, data.dtype, size)
+        self.program = self.passes.program
+        if self.program is not None:
             self.draw = int(self.program.storage.draws[0])
         self.begun: Kept | None = None
         self.previous: Kept | None = None
@@ -50,7 +43,7 @@ class PythonRunner(Runner):
     def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
         training, net = self.training, self.training.net
         self.require_unchanged()
-        draws = self.program is not None and bool(self.program.mode_rows) and self.workspace.set_modes()
+        draws = self.program is not None and bool(self.program.mode_rows) and self.passes.workspace.set_modes()
         self.totals[:] = 0
         self.seen = self.counted = 0.0
         self.begun = Kept(net)
@@ -108,7 +101,7 @@ class PythonRunner(Runner):
         Returns the sum of weighted losses and that of hits, how many examples they are over, and how many count.
         """
         x, y, weights = self._taken(data, examples)
-        yhat = self._forward(x, draw)
+        yhat = self.passes.forward(x, draw)
         losses, right, delta = self._in_one_pass(data, y, yhat)
         total = self._total(data, y, yhat, weights, losses)
         if not np.isfinite(total):
@@ -120,7 +113,7 @@ class PythonRunner(Runner):
     def _loss(self, data: Data, examples: np.ndarray, draw: int) -> float:
         """The mean loss of a batch at the parameters as they are now."""
         x, y, weights = self._taken(data, examples)
-        return self._total(data, y, self._forward(x, draw), weights) / len(x)
+        return self._total(data, y, self.passes.forward(x, draw), weights) / len(x)
 
     def _taken(self, data: Data, examples: np.ndarray) -> tuple[Any, Any, np.ndarray]:
         """Inputs, targets with a row for each position, and weights of some examples."""
@@ -133,18 +126,7 @@ class PythonRunner(Runner):
             self.begun.restore_what_is_not_finite()
 
     def close(self) -> None:
-        if self.program is not None:
-            run.give(self.workspace)
-
-    def _forward(self, x: np.ndarray, draw: int) -> Any:
-        program = self.program
-        if program is None:
-            return self.training.net.forward(x)
-        if len(x) > self.workspace.capacity:
-            self.workspace = run.take(program, len(x))
-            self.workspace.set_modes()
-        out = run.forward(program, self.workspace, x.reshape(len(x), -1), draw, keep=program.is_compiled)
-        return out.reshape(len(x), *program.output.shape)
+        self.passes.close()
 
     def _count_draws(self) -> None:
         storage = self.program.storage
@@ -156,8 +138,7 @@ class PythonRunner(Runner):
         return (None, None, None) if self.at_once is None else self.at_once(y, data.by_position(yhat))
 
     def _backward(self, data: Data, x: Any, y: Any, yhat: Any, examples: np.ndarray, draw: int, delta: Any) -> None:
-        net, loss, program = self.training.net, self.training.loss, self.program
-        predicted = data.by_position(yhat)
+        loss, predicted = self.training.loss, data.by_position(yhat)
         if delta is None:
             delta = np.array(loss.backward(y, predicted), order="C")
         if delta.shape != np.shape(predicted):
@@ -166,13 +147,7 @@ class PythonRunner(Runner):
         if delta.dtype not in (np.float32, np.float64):
             delta = delta.astype(np.float64)
         scale.call(delta.reshape(len(delta), -1), data.weights, examples, data.positions)
-        delta = delta.reshape(np.shape(yhat))
-        net.zero_grad()
-        if program is None:
-            net.backward_update_gradient(x, delta)
-            return
-        d = as_batch(delta.reshape(len(x), -1), program.dtype, program.root, "delta")
-        run.backward(program, self.workspace, x.reshape(len(x), -1), d, draw, gradient=True, wants_dx=False, trusted=True)
+        self.passes.backward(x, delta.reshape(np.shape(yhat)), draw)
 
     def _total(self, data: Data, y: Any, yhat: Any, weights: np.ndarray, losses: Any = None) -> float:
         """The sum of weighted losses of some examples; y has a row for each position."""
@@ -201,7 +176,7 @@ class PythonRunner(Runner):
         for data, rows, size in self.held_out.all_chunks(self.size):
             for at in range(0, len(rows), size):
                 x, y, weights = self._taken(data, rows[at : at + size])
-                yhat = self._forward(x, 0)
+                yhat = self.passes.forward(x)
                 totals[0] += self._total(data, y, yhat, weights)
                 totals[1] += self._hits(data, y, yhat, weights)
             seen, counted = seen + len(rows), counted + data.count_of(rows)
