@@ -348,13 +348,19 @@ class Module(hints.Explained, Declares):
 
     def astype(self, dtype: Any) -> Any:
         """Convert the parameters to float32 or float64, in place. Returns the module."""
-        chosen = float_type(dtype, self)
+        who = Foreign.name_of(self)
+        chosen = float_type(dtype, who)
         if self.root() is not None:
-            raise ValueError(f"{self}: it belongs to a network; call astype on the network itself")
-        with self._storage.writing(self), Storage.laying_out:
-            lay_out([self], self.dtype)  # the storage may be that of a larger network that is gone
-            self._storage.convert(chosen, self)
+            raise ValueError(f"{who}: it belongs to a network; call astype on the outermost network")
+        with self.storage.writing(who), Storage.laying_out:
+            self._lay_out(must=True)  # the storage may be that of a larger network that is gone
+            self._storage.convert(chosen, who)
+            self._lay_out(must=True)
         return self
+
+    def _lay_out(self, must: bool = False) -> None:
+        """Move its numbers into a storage of their own."""
+        lay_out([self], self.dtype)
 
     def root(self) -> Any:
         """The outermost network that the module belongs to, or None."""

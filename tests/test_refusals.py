@@ -307,7 +307,7 @@ def test_networks_are_of_float32_or_float64(dtype):
 def test_astype_of_a_part_is_asked_of_the_whole():
     net = Sequential(Linear(2, 3, rng=0), Sequential(Linear(3, 1, rng=0)))
     assert message(ValueError, net[0].astype, "float32") == (
-        "Linear(2 -> 3): it belongs to a network; call astype on the network itself"
+        "Linear(2 -> 3): it belongs to a network; call astype on the outermost network"
     )
     for part in (net[1], net[:1]):
         assert message(ValueError, part.astype, "float32") == (

@@ -26,7 +26,7 @@ from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, parts
-from modnet.inputs import as_batch, as_step, float_type, short_repr
+from modnet.inputs import as_batch, as_step, short_repr
 from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape
 from modnet.modules.summary import Summary
 from modnet.modules.summary import summarise as summarise_rows
@@ -139,11 +139,9 @@ class Container(Module):
                 raise
             still = {id(part) for part in parts(root)}
             for module in (m for m in before if id(m) not in still):  # what has gone keeps its numbers, elsewhere
-                for leaf in _unique(leaves(module)):
-                    if has_storage(leaf) and id(leaf) not in still:
-                        lay_out([leaf], leaf.dtype)
-                if isinstance(module, Container):
-                    module._lay_out()
+                for part in _unique([*leaves(module), module]):
+                    if has_storage(part) and id(part) not in still:
+                        part._lay_out()
         return self
 
     def __len__(self) -> int:
@@ -294,19 +292,6 @@ class Container(Module):
     def named_parameters(self) -> dict[str, np.ndarray]:
         """All parameter arrays, named by place: ``{"0.weight": ..., "0.bias": ..., "2.weight": ...}``."""
         return {f"{i}.{name}": a for i, module in enumerate(self._modules) for name, a in Foreign(module).named().items()}
-
-    def astype(self, dtype: Any) -> Any:
-        """Convert the network to float32 or float64, in place. Returns the network."""
-        chosen = float_type(dtype, type(self).__name__)
-        if self.root() is not None:
-            raise ValueError(f"{type(self).__name__}: it belongs to a network; call astype on the outermost network")
-        with self.storage.writing(type(self).__name__), Storage.laying_out:
-            self._lay_out(must=True)  # the storage may be that of a larger network that is gone
-            assert self._storage is not None
-            self._storage.convert(chosen, type(self).__name__)
-            for container in (self, *self.containers()):
-                container._settle_on(self._storage)
-        return self
 
     # Mode.
 
