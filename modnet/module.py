@@ -198,11 +198,7 @@ class Module(hints.Explained, Declares):
         """The parameter arrays by name; they can be written in place."""
         if has_storage(self):
             return {name: cast(np.ndarray, self.view("parameters", name)) for name in self._arrays["parameters"]}
-        if self._parameters is None:
-            return {}
-        if isinstance(self._parameters, dict):
-            return dict(self._parameters)
-        return {"parameters": self._parameters}
+        return {"parameters" if key == "" else key: array for key, array in Foreign(self).held("_parameters").items()}
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """All arrays that a prediction depends on, parameters and state, by name; in a network by place. Copies."""

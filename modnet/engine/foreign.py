@@ -105,14 +105,18 @@ class Foreign:
 
     def pairs(self) -> list[tuple[Any, np.ndarray, Any]]:
         """Parameters with their gradients: (key, array, gradient). One whose gradient is not there yet is left out."""
-        parameters, gradients = getattr(self.module, "_parameters", None), getattr(self.module, "_gradient", None)
-        if parameters is None or gradients is None:
-            return []
-        if isinstance(parameters, dict):
-            return [(name, parameters[name], gradients[name]) for name in parameters if gradients.get(name) is not None]
-        if np.ndim(gradients) == 0 and np.ndim(parameters) > 0 and gradients == 0:
-            return []  # 0.0 until the first backward
-        return [(None, parameters, gradients)]
+        gradient = getattr(self.module, "_gradient", None)
+        found = []
+        for key, array in self.held("_parameters").items():
+            slope = gradient.get(key) if key != "" and isinstance(gradient, dict) else gradient
+            if slope is not None and not (np.ndim(slope) == 0 and np.ndim(array) > 0 and slope == 0):  # 0.0 until a backward
+                found.append((None if key == "" else key, array, slope))
+        return found
+
+    def held(self, name: str) -> dict[str, Any]:
+        """What is in ``_parameters`` or ``_gradient``, by its key; an array that is in no dict has an empty one."""
+        held = getattr(self.module, name, None)
+        return held if isinstance(held, dict) else {} if held is None else {"": held}
 
     def writable_gradients(self) -> list[np.ndarray]:
         """The gradients as arrays that can be scaled in place."""
@@ -126,24 +130,18 @@ class Foreign:
 
     def arrays(self) -> list[np.ndarray]:
         """The arrays in ``_parameters``."""
-        held = getattr(self.module, "_parameters", None)
-        return [np.asarray(a) for a in (held.values() if isinstance(held, dict) else [] if held is None else [held])]
+        return [np.asarray(a) for a in self.held("_parameters").values()]
 
     def gradients(self) -> list[np.ndarray]:
         """The arrays in ``_gradient``."""
-        held = getattr(self.module, "_gradient", None)
-        found = held.values() if isinstance(held, dict) else [held]
-        return [np.asarray(a) for a in found if a is not None]
+        return [np.asarray(a) for a in self.held("_gradient").values() if a is not None]
 
     def named(self) -> dict[str, np.ndarray]:
         """The parameter arrays by name."""
         own = getattr(self.module, "named_parameters", None)
         if callable(own):
             return dict(own())
-        held = getattr(self.module, "_parameters", None)
-        if held is None:
-            return {}
-        return dict(held) if isinstance(held, dict) else {"parameters": held}
+        return {"parameters" if key == "" else key: array for key, array in self.held("_parameters").items()}
 
     def numbers(self) -> list[np.ndarray]:
         """Copies of all numbers that it holds, for a comparison with a later moment."""

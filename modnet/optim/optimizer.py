@@ -214,13 +214,19 @@ class Optimizer(hints.Explained, _Constructed):
         self._words = aligned(len(layout.settings), np.float64)
         self._groups: list[_Flat | _Plain] = []
         self._schedule = lr if isinstance(lr, Schedule) else None
-        self._memory = np.empty(0) if self._schedule is None else self._schedule.begin()
+        self._memory = np.empty(0)  # what the schedule remembers
+        self._begin()
         given = {"lr": lr.lr if isinstance(lr, Schedule) else lr, "clip_norm": clip_norm, **own}
         for name, setting in layout.settings.items():
             setting.write(self, given.get(name, setting.default))
+        self.net: Any = None
+
+    def _begin(self) -> None:
+        """Be where the schedule begins."""
         #: Epochs that have ended since `attach`.
         self.epochs = 0
-        self.net: Any = None
+        if self._schedule is not None:
+            self._memory = self._schedule.begin()
 
     def __post_init__(self) -> None:
         """What a class without a constructor of its own has to say of its arguments together."""
@@ -281,9 +287,7 @@ class Optimizer(hints.Explained, _Constructed):
             if isinstance(leaf, Module):
                 leaf._frozen = factors.get(id(leaf), 1.0) == 0
         self.net, self._groups = net, groups
-        self.epochs = 0
-        if self._schedule is not None:
-            self._memory = self._schedule.begin()
+        self._begin()
         return self
 
     def _factors(self, net: Any, rates: Mapping[Any, float]) -> dict[int, float]:
@@ -378,18 +382,14 @@ class Optimizer(hints.Explained, _Constructed):
         """Begin again with the network and the rates it has: no steps, no epochs, no moments."""
         for group in self._groups:
             group.forget()
-        self.epochs = 0
-        if self._schedule is not None:
-            self._memory = self._schedule.begin()
+        self._begin()
 
     def fresh(self) -> Any:
         """A copy of it at its first step, without a network."""
         state = {**self.__dict__, "net": None, "_groups": []}
         found = type(self).__new__(type(self))
         found.__dict__.update(copy.deepcopy(state))
-        found.epochs = 0
-        if found._schedule is not None:
-            found._memory = found._schedule.begin()
+        found._begin()
         return found
 
     def state_dict(self) -> dict[str, Any]:
@@ -519,6 +519,7 @@ class _Group:
 
     optimizer: Optimizer
     settings: np.ndarray
+    moments: Any
 
     @property
     def _counts(self) -> np.ndarray:
@@ -531,6 +532,13 @@ class _Group:
     def count_step(self, steps: int = 1) -> None:
         counts = self._counts
         counts += steps
+
+    def forget(self) -> None:
+        if isinstance(self.moments, dict):
+            self.moments.clear()
+        else:
+            self.moments[:] = 0
+        self.settings[:] = self.optimizer._words
 
 
 class _Flat(_Group):
@@ -584,10 +592,6 @@ class _Flat(_Group):
                 f"{self.optimizer}: the network was changed by append or astype since attach; call optimizer.attach(net) again"
             )
         self._bind()
-
-    def forget(self) -> None:
-        self.moments[:] = 0
-        self.settings[:] = self.optimizer._words
 
     def gradients(self) -> list[np.ndarray]:
         return [gradient for _, gradient, *_ in self.parts]
@@ -657,10 +661,6 @@ class _Plain(_Group):
 
     def _left_to_module(self) -> bool:
         return self.optimizer.plain and callable(getattr(self.module, "update_parameters", None))
-
-    def forget(self) -> None:
-        self.moments = {}
-        self.settings[:] = self.optimizer._words
 
     def gradients(self) -> list[np.ndarray]:
         return self.foreign.writable_gradients() if self.factor else []
