@@ -77,6 +77,8 @@ class Module(hints.Explained, Declares):
     same_numbers = False
     #: Whether the last axis has as many features after as before.
     keeps_features = False
+    #: Arguments chosen to matter, for `examples`.
+    tried: tuple[tuple[Any, ...], ...] = ((), (), ())
     #: Names of the whole numbers that depend on the input, fields of z: see `sizes`.
     row_sizes: tuple[str | tuple[str, int], ...] = ()
     #: Set by an optimizer that was told to leave it alone: statistics stay, too, and normalise as in evaluation.
@@ -272,7 +274,7 @@ class Module(hints.Explained, Declares):
     @classmethod
     def examples(cls) -> list[tuple[Module, Shape]]:
         """Modules with input shapes (batch included), chosen to matter: what every check of the library runs on."""
-        return [(cls(), (4, 3)), (cls(), (1, 5)), (cls(), (3, 2, 4))]
+        return [(cls(*arguments), shape) for arguments, shape in zip(cls.tried, ((4, 3), (1, 5), (3, 2, 4)))]
 
     @property
     def features_taken(self) -> int | None:

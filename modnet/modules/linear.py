@@ -59,9 +59,6 @@ class Linear(Module):
         super().__init__(bias=bias)
         initialize(self, init, rng, fan_in=in_features, fan_out=out_features)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return self.last_axis(input_shape)
-
     @operation
     def forward(x, out, p):
         # x (rows, n), out (rows, m), p.weight (n, m), p.bias (m,) or (0,)

@@ -81,9 +81,6 @@ class Tied(Module):
             self.linear.astype(dtype)
         return self
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return self.last_axis(input_shape)
-
     @operation
     def forward(x, out, p):
         # x (rows, m), out (rows, n), p.linear_weight W (n, m), p.bias (n,)

@@ -48,6 +48,4 @@ class Adagrad(Optimizer):
             squares[i] += slope * slope                                # (2)
             p[i] -= rate * slope / (np.sqrt(squares[i]) + eps)         # (3)
 
-    @classmethod
-    def examples(cls) -> list[Optimizer]:
-        return [cls(0.1), cls(0.2, lr_decay=0.1, eps=1e-3, weight_decay=0.1, clip_norm=0.5)]
+    tried = {"lr": 0.1}, {"lr": 0.2, "lr_decay": 0.1, "eps": 1e-3, "weight_decay": 0.1, "clip_norm": 0.5}

@@ -52,6 +52,4 @@ class Adam(Optimizer):
             v[i] = beta2 * v[i] + (one - beta2) * slope * slope
             p[i] -= rate * m[i] / (np.sqrt(v[i]) * root + eps)         # (3)
 
-    @classmethod
-    def examples(cls) -> list[Optimizer]:
-        return [cls(0.01), cls(0.02, beta1=0.8, beta2=0.9, eps=1e-4, weight_decay=0.1, clip_norm=0.5)]
+    tried = {"lr": 0.01}, {"lr": 0.02, "beta1": 0.8, "beta2": 0.9, "eps": 1e-4, "weight_decay": 0.1, "clip_norm": 0.5}

@@ -19,7 +19,7 @@ import numpy as np
 
 from modnet.kernels import operation
 from modnet.optim.adam import Adam
-from modnet.optim.optimizer import Optimizer, not_negative
+from modnet.optim.optimizer import not_negative
 
 
 class AdamW(Adam):
@@ -49,6 +49,4 @@ class AdamW(Adam):
             v[i] = beta2 * v[i] + (one - beta2) * g[i] * g[i]
             p[i] = kept * p[i] - rate * m[i] / (np.sqrt(v[i]) * root + eps)         # (1), (3)
 
-    @classmethod
-    def examples(cls) -> list[Optimizer]:
-        return [cls(0.01), cls(0.02, beta1=0.8, beta2=0.9, eps=1e-4, weight_decay=0.5, clip_norm=0.5)]
+    tried = {"lr": 0.01}, {"lr": 0.02, "beta1": 0.8, "beta2": 0.9, "eps": 1e-4, "weight_decay": 0.5, "clip_norm": 0.5}

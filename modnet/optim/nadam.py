@@ -64,7 +64,5 @@ class NAdam(Optimizer):
             v[i] = beta2 * v[i] + (one - beta2) * slope * slope
             p[i] -= (now * slope + later * m[i]) / (np.sqrt(v[i]) * root + eps)     # (4)
 
-    @classmethod
-    def examples(cls) -> list[Optimizer]:
-        lively = {"beta1": 0.8, "beta2": 0.9, "eps": 1e-4, "weight_decay": 0.1, "momentum_decay": 0.05, "clip_norm": 0.5}
-        return [cls(0.01), cls(0.02, **lively)]
+    _lively = {"beta1": 0.8, "beta2": 0.9, "eps": 1e-4, "weight_decay": 0.1, "momentum_decay": 0.05, "clip_norm": 0.5}
+    tried = {"lr": 0.01}, {"lr": 0.02, **_lively}

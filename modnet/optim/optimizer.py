@@ -34,7 +34,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 
@@ -195,6 +195,8 @@ class Optimizer(hints.Explained, _Constructed):
     lr: Rate = Rate()
     steps = _Steps(kind=int, fixed=True)
     clip_norm: ClipNorm = ClipNorm(default=None, kw_only=True)
+    #: Arguments chosen to matter.
+    tried: ClassVar[tuple[dict[str, Any], ...]] = ({"lr": 0.01},)
     #: Whether `step` needs the loss, as a function, instead of a gradient.
     needs_loss = False
     is_compiled = False
@@ -437,8 +439,8 @@ class Optimizer(hints.Explained, _Constructed):
 
     @classmethod
     def examples(cls) -> list[Optimizer]:
-        """Optimizers with settings chosen to matter: what every check of the library runs on."""
-        return [cls(lr=0.01)]
+        """Optimizers with the arguments of `tried`: what every check of the library runs on."""
+        return [cls(**arguments) for arguments in cls.tried]
 
     def __repr__(self) -> str:
         return hints.call_of(self, self.lr if self._schedule is None else self._schedule)

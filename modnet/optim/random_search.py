@@ -104,6 +104,4 @@ class RandomSearch(Optimizer):
                     array[...] = numbers
         return lower
 
-    @classmethod
-    def examples(cls) -> list[Optimizer]:
-        return [cls(0.05, rng=0), cls(0.5, rng=1, clip_norm=0.1)]
+    tried = {"sigma": 0.05, "rng": 0}, {"sigma": 0.5, "rng": 1, "clip_norm": 0.1}

@@ -71,11 +71,9 @@ class RMSprop(Optimizer):
                 move = v[i]
             p[i] -= lr * move
 
-    @classmethod
-    def examples(cls) -> list[Optimizer]:
-        return [
-            cls(0.01),
-            cls(0.01, momentum=0.9),
-            cls(0.01, centered=True, eps=1e-3),
-            cls(0.02, alpha=0.8, eps=1e-2, momentum=0.5, centered=True, weight_decay=0.1, clip_norm=0.5),
-        ]
+    tried = (
+        {"lr": 0.01},
+        {"lr": 0.01, "momentum": 0.9},
+        {"lr": 0.01, "centered": True, "eps": 1e-3},
+        {"lr": 0.02, "alpha": 0.8, "eps": 1e-2, "momentum": 0.5, "centered": True, "weight_decay": 0.1, "clip_norm": 0.5},
+    )

@@ -89,6 +89,4 @@ class Rprop(Optimizer):
             p[i] -= np.sign(slope) * a[i]                  # (2)
             before[i] = slope
 
-    @classmethod
-    def examples(cls) -> list[Optimizer]:
-        return [cls(), cls(0.05, etas=(0.7, 1.5), step_sizes=(1e-3, 0.1), clip_norm=0.5)]
+    tried = {}, {"lr": 0.05, "etas": (0.7, 1.5), "step_sizes": (1e-3, 0.1), "clip_norm": 0.5}

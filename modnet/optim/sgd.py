@@ -67,11 +67,9 @@ class SGD(Optimizer):
                 v[i] = momentum * v[i] + slope             # (2)
                 p[i] -= lr * v[i]                          # (3)
 
-    @classmethod
-    def examples(cls) -> list[Optimizer]:
-        return [
-            cls(0.05),
-            cls(0.02, momentum=0.9),
-            cls(0.02, momentum=0.8, nesterov=True, weight_decay=0.1),
-            cls(0.05, weight_decay=0.1, clip_norm=0.5),
-        ]
+    tried = (
+        {"lr": 0.05},
+        {"lr": 0.02, "momentum": 0.9},
+        {"lr": 0.02, "momentum": 0.8, "nesterov": True, "weight_decay": 0.1},
+        {"lr": 0.05, "weight_decay": 0.1, "clip_norm": 0.5},
+    )
