@@ -104,7 +104,7 @@ MODULE = _each({
     "cpu": "everything runs on the processor already; leave it out",
     "double": "write net.astype('float64')",
     "half": "float32 is the smallest type: net.astype('float32')",
-    "layers modules children": "the modules are the network's items: net[0], list(net)",
+    "layers modules children named_modules named_children": "the modules are the network's items: net[0], list(net)",
     "count_params num_parameters": "write net.parameters.size",
     "grad gradients weight_grad bias_grad dW db": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
     "weights": "write net.parameters, all of them in one vector, or net[0].weight",
@@ -112,13 +112,11 @@ MODULE = _each({
     "b": "write bias",
     "zero_gradients": "write net.zero_grad()",
     "apply": "write for module in net.leaves(): ...",
-    "named_modules": "the modules are the network's items: net[0], list(net)",
-    "named_children": "the modules are the network's items: net[0], list(net)",
     "register_buffer": "declare it: running_mean = State(\"features\"), or keep an array as an attribute",
     "register_parameter": "declare it: weight = Parameter(\"features\"), or keep the array as _parameters",
-    "freeze": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
     "reset_parameters": "make the network anew, with rng=0 in its modules",
-    "requires_grad_ trainable requires_grad": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
+    "freeze requires_grad_ trainable requires_grad":
+        "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
 })
 
 #: Methods that other libraries' optimizers have.
@@ -140,66 +138,44 @@ HISTORY = {
     "epoch": "write history.epochs, how many there were",
 }  # fmt: skip
 
-#: Arguments that other libraries' classes are made with: the same here, the first that a class has; or what to do without any.
-ARGUMENTS: dict[str, tuple[tuple[str, ...], str]] = _each({
-    "learning_rate": (("lr",), ""),
-    "lr": (("learning_rate_init",), ""),
-    "eta": (("lr", "learning_rate_init"), ""),
-    "params parameters": ((), "the network comes later: fit(net, X, y, loss, optimizer), or optimizer.attach(net)"),
-    "betas": (("beta1",), "write beta1=0.9, beta2=0.999"),
-    "beta_1": (("beta1",), ""),
-    "beta_2": (("beta2",), ""),
-    "epsilon": (("eps",), ""),
-    "rho": (("alpha",), ""),
-    "decay": (("weight_decay",), ""),
-    "clipnorm": (("clip_norm",), ""),
-    "amsgrad foreach inplace": ((), "leave it out"),
-    "step_size": (("every",), ""),
-    "gamma": (("factor",), ""),
-    "T_max": (("over",), ""),
-    "optimizer": ((), "a schedule is the lr of an optimizer: SGD(StepDecay(0.1, every=10, factor=0.5))"),
-    "kernel_size pool_size size": (("k_size",), ""),
-    "in_channels": (("chan_in", "in_features"), ""),
-    "out_channels": (("chan_out", "out_features"), ""),
-    "filters": (("chan_out",), ""),
-    "strides": (("stride",), ""),
-    "dilation": ((), "windows have no dilation"),
-    "groups": ((), "windows read all channels; leave it out"),
-    "num_features normalized_shape embedding_dim": (("features",), ""),
-    "num_embeddings": (("count",), ""),
-    "input_dim": (("in_features", "count"), ""),
-    "output_dim": (("out_features", "features"), ""),
-    "input_size n_in": (("in_features",), ""),
-    "output_size n_out": (("out_features",), ""),
-    "units": (("out_features",), "write Linear(in_features, out_features)"),
-    "use_bias": (("bias",), ""),
-    "activation": ((), "an activation is a module of its own: Sequential(Linear(4, 8), ReLU())"),
-    "kernel_initializer weight_init": (("init",), ""),
-    "input_shape": ((), "leave it out: the sizes of a module are its own arguments"),
-    "rate prob": (("p",), ""),
-    "stddev std": (("sigma",), ""),
-    "negative_slope alpha": (("slope",), ""),
-    "dim axis": ((), "it is the last axis; leave it out"),
-    "num_parameters": ((), "it has one; leave it out"),
-    "momentum": ((), "momentum belongs to SGD and RMSprop"),
-    "dtype": ((), "write net.astype('float32')"),
-    "device": ((), "everything runs on the processor; leave it out"),
-    "name": ((), "leave it out: modules are named by their places"),
-    "trainable": ((), "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})"),
-    "reduction size_average": ((), "loss.forward gives the loss of each example, loss(y, yhat) their mean"),
-    "weight pos_weight": ((), "write fit(..., sample_weight=np.array([1.0, 5.0])[y])"),
-    "class_weight": ((), "write fit(..., sample_weight=modnet.balanced_weights(y))"),
-    "from_logits": ((), "CrossEntropy and BCEWithLogits take logits, BCE probabilities, NLL their logarithms"),
-    "seed": (("rng", "random_state"), ""),
-    "random_state": (("rng",), ""),
-    "rng": (("random_state",), ""),
-    "epochs n_epochs": (("max_iter",), ""),
-    "hidden_layers hidden layers": (("hidden_layer_sizes",), ""),
-    "patience": (("n_iter_no_change",), "write fit(..., validation=0.2, patience=10)"),
-    "validation_split validation": (("validation_fraction",), ""),
-    "progress": (("verbose",), ""),
-    "dropout_rate": (("dropout",), ""),
-    "weight_decay": (("alpha",), "it belongs to the optimizer: AdamW(weight_decay=0.01)"),
+#: Arguments that other libraries' classes are made with, and what is the same here: the first of these that a class has.
+SAME = _each({
+    "learning_rate": "lr", "lr": "learning_rate_init", "eta": "lr learning_rate_init", "beta_1": "beta1", "beta_2": "beta2",
+    "epsilon": "eps", "rho": "alpha", "decay": "weight_decay", "clipnorm": "clip_norm", "step_size": "every",
+    "gamma": "factor", "T_max": "over", "kernel_size pool_size size": "k_size", "in_channels": "chan_in in_features",
+    "out_channels": "chan_out out_features", "filters": "chan_out", "strides": "stride",
+    "num_features normalized_shape embedding_dim": "features", "num_embeddings": "count", "input_dim": "in_features count",
+    "output_dim": "out_features features", "input_size n_in": "in_features", "output_size n_out": "out_features",
+    "use_bias": "bias", "kernel_initializer weight_init": "init", "rate prob": "p", "stddev std": "sigma",
+    "negative_slope alpha": "slope", "seed": "rng random_state", "random_state": "rng", "rng": "random_state",
+    "epochs n_epochs": "max_iter", "hidden_layers hidden layers": "hidden_layer_sizes", "progress": "verbose",
+    "validation_split validation": "validation_fraction", "dropout_rate": "dropout",
+})
+
+#: Others, and what to do without them.
+ARGUMENTS = _each({
+    "params parameters": "the network comes later: fit(net, X, y, loss, optimizer), or optimizer.attach(net)",
+    "betas": "write beta1=0.9, beta2=0.999",
+    "amsgrad foreach inplace": "leave it out",
+    "optimizer": "a schedule is the lr of an optimizer: SGD(StepDecay(0.1, every=10, factor=0.5))",
+    "dilation": "windows have no dilation",
+    "groups": "windows read all channels; leave it out",
+    "units": "write Linear(in_features, out_features)",
+    "activation": "an activation is a module of its own: Sequential(Linear(4, 8), ReLU())",
+    "input_shape": "leave it out: the sizes of a module are its own arguments",
+    "dim axis": "it is the last axis; leave it out",
+    "num_parameters": "it has one; leave it out",
+    "momentum": "momentum belongs to SGD and RMSprop",
+    "dtype": "write net.astype('float32')",
+    "device": "everything runs on the processor; leave it out",
+    "name": "leave it out: modules are named by their places",
+    "trainable": "freeze a module through the optimizer: optimizer.attach(net, rates={0: 0.0})",
+    "reduction size_average": "loss.forward gives the loss of each example, loss(y, yhat) their mean",
+    "weight pos_weight": "write fit(..., sample_weight=np.array([1.0, 5.0])[y])",
+    "class_weight": "write fit(..., sample_weight=modnet.balanced_weights(y))",
+    "from_logits": "CrossEntropy and BCEWithLogits take logits, BCE probabilities, NLL their logarithms",
+    "patience": "write fit(..., validation=0.2, patience=10)",
+    "weight_decay": "it belongs to the optimizer: AdamW(weight_decay=0.01)",
 })
 
 #: Metrics of other libraries, and how they are called here.
@@ -244,7 +220,7 @@ ADVICE = _each({
     "LearningRateScheduler lr_scheduler schedulers": "a schedule is the optimizer's lr: SGD(CosineDecay(0.1, over=100))",
     "callbacks": "a callback is a function of the training: fit(..., callbacks=[function])",
     "no_grad inference_mode": "there is no graph to leave out: call modnet.predict(net, X)",
-    "tensor Tensor": "everything takes numpy's arrays: np.array(...)",
+    "tensor Tensor Variable": "everything takes numpy's arrays: np.array(...)",
     "from_numpy": "everything takes numpy's arrays; leave it out",
     "manual_seed set_seed seed": "give rng=0 to each module that draws, and to fit",
     "device cuda": "everything runs on the processor; leave it out",
@@ -253,20 +229,16 @@ ADVICE = _each({
     "models": "a network is modnet.Sequential(...)",
     "keras": "a network is modnet.Sequential(...), trained by modnet.fit",
     "activations": "each activation is a module: modnet.ReLU()",
-    "functions": "each function is a module: modnet.ReLU().forward(X)",
+    "functions functional": "each function is a module: modnet.ReLU().forward(X)",
     "init": "give it to the module: modnet.Linear(4, 8, init=\"he_normal\")",
     "regularizers": "the penalty on weights belongs to the optimizer: optim.AdamW(weight_decay=0.01)",
-    "optimizer": "optimizers are modnet.optim.Adam and so on",
+    "optimizer optimizers": "optimizers are modnet.optim.Adam and so on",
     "neural_network": "the estimators are modnet.estimators.NetClassifier and modnet.estimators.NetRegressor",
-    "utils": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
     "data": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X; modnet.datasets has data",
     "autograd": "derivatives are written by hand: net.backward(X, delta) adds the gradients",
-    "Variable": "everything takes numpy's arrays: np.array(...)",
     "random": "give rng=0 to each module that draws, and to fit",
     "set_default_dtype": "write net.astype('float32')",
-    "optimizers": "optimizers are modnet.optim.Adam and so on",
-    "functional": "each function is a module: modnet.ReLU().forward(X)",
-    "DataLoader Dataset TensorDataset": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
+    "DataLoader Dataset TensorDataset utils": "give the arrays to fit(net, X, y, ...), or an iterable of batches (x, y) as X",
     "Input InputLayer": "leave it out: the sizes of a module are its own arguments",
     "Activation": "each activation is a module: modnet.ReLU()",
     "train": "train with modnet.fit(net, X, y, loss=..., optimizer=...)",
@@ -403,14 +375,11 @@ def _refuse_for_constructor(kind: type, own: list[str], arguments: tuple[Any, ..
     who = kind.__name__
     for name in given:
         if name in own[: len(arguments)]:
-            also = f"; {ARGUMENTS['params'][1]}" if own[0] == "lr" else ""
+            also = f"; {ARGUMENTS['params']}" if own[0] == "lr" else ""
             raise TypeError(f"{who}: got {name} twice, by its place and by its name; it has {', '.join(own)}{also}")
         if name not in own:
-            same, advice = ARGUMENTS.get(name, ((), ""))
-            found = next((other for other in same if other in own), None)
-            if found is not None and not (advice and len(same) == 1):
-                advice = f"write {found}=..."
-            raise TypeError(f"{who}: got {name}, which it does not have; {advice or _near(name, own)}")
+            found = next((f"write {other}=..." for other in SAME.get(name, "").split() if other in own), None)
+            raise TypeError(f"{who}: got {name}, which it does not have; {ARGUMENTS.get(name) or found or _near(name, own)}")
 
 
 # --- names and attributes --------------------------------------------------------------------------------------------

@@ -210,7 +210,7 @@ class Optimizer(hints.Explained, _Constructed):
         if isinstance(lr, type) and issubclass(lr, Schedule):
             raise TypeError(f"{who}: lr is the class {lr.__name__}, expected an object: {lr.__name__}(...)")
         if (isinstance(lr, Iterable) and not isinstance(lr, str)) or hasattr(lr, "forward"):
-            advice = hints.ARGUMENTS["params"][1]
+            advice = hints.ARGUMENTS["params"]
             raise TypeError(f"{who}: lr is {short_repr(lr)}, expected a positive number or a schedule; {advice}")
         layout = type(self).layout
         self._words = aligned(len(layout.settings), np.float64)

@@ -49,7 +49,7 @@ class Schedule(Explained):
         if per not in ("epoch", "step"):
             raise ValueError(f"{who}: per is {per!r}, expected 'epoch' or 'step'")
         if hasattr(lr, "attach"):
-            raise TypeError(f"{who}: lr is {short_repr(lr)}, expected a positive number; {ARGUMENTS['optimizer'][1]}")
+            raise TypeError(f"{who}: lr is {short_repr(lr)}, expected a positive number; {ARGUMENTS['optimizer']}")
         self.lr = real(lr, who, "lr", "a positive number", lambda v: v > 0)
         self.per = per
 
