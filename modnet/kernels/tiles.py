@@ -65,8 +65,8 @@ def _tiles(
     ):  # fmt: skip
         integer = types.int64
         signature = types.void(
-            integer, integer, a, integer, rows, integer, columns, integer, integer, b, integer, integer, out, integer, integer, start,
-            integer, integer,
+            integer, integer, a, integer, rows, integer, columns, integer, integer, b, integer, integer, out, integer, integer,
+            start, integer, integer,
         )  # fmt: skip
 
         def codegen(context, builder, signature, arguments):
