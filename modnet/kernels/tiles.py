@@ -164,7 +164,7 @@ def _either(builder: Any, kind: Any, *incoming: Any) -> Any:
 
 _three, _two, _one = _tiles(3, ROWS3, is_full=True), _tiles(2), _tiles(1)
 _half, _quarter = _tiles(1, size=VECTOR_BYTES // 2), _tiles(1, size=VECTOR_BYTES // 4)
-_rest = _tiles(1, is_rest=True)
+_rest = _tiles(1, ROWS // 2, is_rest=True)
 
 
 @inline
