@@ -553,7 +553,7 @@ report(out=Softmax().forward([[0.0, 0.0]]).sum().item())
         edited(version / "kernels/softmax_rows.py", "total[i] += x[i, j]", f"total[i] += x[i, j] * {factor}")
         root = packed(version, place)
         found += [run(code, root=root, MODNET_CACHE_DIR=str(tmp_path / "cache")) for _ in range(runs)]
-    assert [result["out"] for result in found] == [1.0, 1.0, 2 / 3]  # 1 + 1, 1 + 2
+    assert [result["out"] for result in found] == [1.0, 1.0, 0.5]
     assert found[0]["compiled"] > found[1]["compiled"] == 0
     assert found[2]["compiled"] > 0
 
