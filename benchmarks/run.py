@@ -170,15 +170,15 @@ def show_machine(names: list[str], env: dict[str, str], threads: int) -> Figures
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def files_of(task: tasks.Task, folder: Path) -> dict[str, Any]:
-    """The task's arrays in files, for the workers."""
-    X, y = tasks.data(task)
+def files_of(task: tasks.Task, folder: Path, dtype: str = "float32") -> dict[str, Any]:
+    """The task's arrays in files, for the workers, who compute in their type."""
+    X, y = (array.astype(dtype) if array.dtype.kind == "f" else array for array in tasks.data(task))
     paths = {"task": task.name, "X": str(folder / "X.npy"), "y": str(folder / "y.npy"), "first": []}
     np.save(paths["X"], X)
     np.save(paths["y"], y)
     for i, array in enumerate(tasks.first_parameters(task)):
         paths["first"].append(str(folder / f"p{i}.npy"))
-        np.save(paths["first"][-1], array)
+        np.save(paths["first"][-1], array.astype(dtype))
     return paths
 
 
@@ -224,9 +224,11 @@ def check_result(task: tasks.Task, name: str, start: float, loss: float, referen
         raise SystemExit(f"benchmarks: {name} went from a loss of {start:.4f} to {loss:.4f}, modnet to {reference:.4f}")
 
 
-def training(everybody: list[str], chosen: Sequence[str], rounds: int, env: dict[str, str], threads: int) -> Figures:
+def training(
+    everybody: list[str], chosen: Sequence[str], rounds: int, env: dict[str, str], threads: int, dtype: str
+) -> Figures:
     how = {0: "threads as each library chooses", 1: "one thread"}.get(threads, f"{threads} threads")
-    title(f"Training: {how}, float32, a new random order each epoch")
+    title(f"Training: {how}, {dtype}, a new random order each epoch")
     found: Figures = {}
     summary = []
     for task_name in chosen:
@@ -234,7 +236,7 @@ def training(everybody: list[str], chosen: Sequence[str], rounds: int, env: dict
         print(f"{task.name}: {task}", flush=True)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            paths = files_of(task, folder)
+            paths = files_of(task, folder, dtype)
             workers, begun, variants = {}, {}, {}
             for name in everybody:
                 worker = Worker("trainer", env, name=name)
@@ -461,6 +463,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="turns of each contestant (training 9, scripts and first fits 5)")
     parser.add_argument("--threads", type=int, default=1, help="of each library; 0 for what it chooses (default: 1)")
     parser.add_argument("--avx2", action="store_true", help="registers of 32 bytes, by each library's own switch")
+    parser.add_argument("--float64", action="store_true", help="the training in float64")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     options = parser.parse_args()
     global _narrow
@@ -469,11 +472,14 @@ def main() -> None:
     wanted = options.contestant or [name for name in CONTESTANTS if name not in ON_REQUEST]
     names = available(name for name in CONTESTANTS if name in ("modnet fit", *wanted))
     os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (str(HERE.parent), os.environ.get("PYTHONPATH")) if p)
-    env = environment(options.threads)
+    env, dtype = environment(options.threads), "float64" if options.float64 else "float32"
+    if options.float64:
+        env["JAX_ENABLE_X64"] = "1"
     started = time.perf_counter()
     figures: Figures = {"machine": show_machine(names, env, options.threads)}
     if "training" in chosen:
-        figures["training"] = training(names, options.task or tuple(tasks.TASKS), options.rounds or 9, env, options.threads)
+        chosen_tasks, rounds = options.task or tuple(tasks.TASKS), options.rounds or 9
+        figures["training"] = training(names, chosen_tasks, rounds, env, options.threads, dtype)
     if "first-fit" in chosen:
         figures["first fit"] = first_fit(names, options.rounds or 5, options.threads)
     if "script" in chosen:

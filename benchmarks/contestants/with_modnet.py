@@ -37,7 +37,7 @@ _MAKE = {
 class _Network(Contestant):
     def __init__(self, task: Task, X: np.ndarray, y: np.ndarray, first: list[np.ndarray], variant: str) -> None:
         self.task, self.X, self.y, self.first = task, X, y, first
-        self.net = Sequential([_MAKE[layer.kind](layer) for layer in task.layers]).astype("float32")
+        self.net = Sequential([_MAKE[layer.kind](layer) for layer in task.layers]).astype(X.dtype)
         self.loss = {"cross-entropy": CrossEntropy, "bce": BCEWithLogits, "mse": MSE}[task.loss]()
         self.optimizer = Adam(task.lr) if task.optimizer == "adam" else SGD(task.lr, MOMENTUM)
         self.rng = np.random.default_rng(3)

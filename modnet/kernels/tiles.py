@@ -14,8 +14,9 @@ q runs; each step reads one row of b for all rows of the tile, and one number of
 
     for q:  tile[r, :] += a[rows[i + r] + columns[q]] * b[q, j : j + width]           r < ROWS
 
-What hangs over the right edge is masked. Below the last row the tile computes the last row again and writes the same numbers
-to the same place, which takes less time than a smaller tile for what is left.
+What hangs over the right edge is masked. For the rows that are left below the last whole tile there is one that, past the last
+row, computes the last row again and writes the same numbers to the same place. To ask in every tile which rows are there would
+take a small product as long as its multiply-adds: 32 x 16 x 16.
 
 BLAS cannot read rows that overlap, and is slow where a matrix is narrow, as most of these are: the table in
 `modnet.modules.conv` says what this gains, two to three times. The plain reference is `plain_product`, which also runs where
@@ -45,29 +46,31 @@ ROWS3, ROWS = (8, 8) if WIDE else (4, 6)
 DEPTH = 256  # steps of q before the next tile: as many rows of b, three registers wide, stay in the nearest caches
 
 
-def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, is_full: bool = False) -> Any:
+def _tiles(
+    registers: int, height: int = ROWS, size: int = VECTOR_BYTES, is_full: bool = False, is_rest: bool = False
+) -> Any:
     """Make the intrinsic that computes a strip of the product, in tiles of `height` rows by so many registers of `size` bytes.
 
-    ``tiles(width, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at, start_step)``
-    sets `width` numbers from out_at on, and those of the n - 1 rows below, by `depth` steps from q on; b begins at the row of
-    q. rows and columns are lists of places, or the distance between one and the next. All registers but the last are full, and
-    that, too, if `is_full`.
+    ``tiles(first, width, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at,
+    start_step)`` sets `width` numbers from out_at on, in rows `first` to n - 1, whole tiles unless `is_rest`, by `depth` steps
+    from q on; b begins at the row of q. rows and columns are lists of places, or the distance between one and the next. All
+    registers but the last are full, and that, too, if `is_full`.
     """
     first_partial = registers if is_full else registers - 1
 
     @intrinsic
     def tiles(
-        typingctx, width, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at,
+        typingctx, first, width, a, a_at, rows, n, columns, q, depth, b, b_at, b_step, out, out_at, out_step, start, start_at,
         start_step,
     ):  # fmt: skip
         integer = types.int64
         signature = types.void(
-            integer, a, integer, rows, integer, columns, integer, integer, b, integer, integer, out, integer, integer, start,
-            integer, integer,
+            integer, integer, a, integer, rows, integer, columns, integer, integer, b, integer, integer, out, integer, integer,
+            start, integer, integer,
         )  # fmt: skip
 
         def codegen(context, builder, signature, arguments):
-            kinds = signature.args
+            (first, *arguments), kinds = arguments, signature.args[1:]
             v = Registers(context, builder, kinds[1].dtype, size)
             count = context.make_array(kinds[14])(context, builder, arguments[14]).nitems
             has_start = builder.icmp_signed(">", count, INT(0))
@@ -75,7 +78,7 @@ def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, is_full
             inside = [
                 None if c < first_partial else v.below(builder.sub(arguments[0], o)) for c, o in enumerate(offsets)
             ]
-            with cgutils.for_range_slice(builder, INT(0), arguments[4], INT(height), INT, inc=True) as (i, _):
+            with cgutils.for_range_slice(builder, first, arguments[4], INT(height), INT, inc=True) as (i, _):
                 tile(context, builder, kinds, arguments, v, i, has_start, offsets, inside)
             return context.get_dummy_value()
 
@@ -90,15 +93,26 @@ def _tiles(registers: int, height: int = ROWS, size: int = VECTOR_BYTES, is_full
                 return builder.load(place(kind, where, index))
             return builder.mul(where, index)
 
-        # Where each row of a, of out and of start begins; rows from n on are row n - 1 again.
-        last = builder.sub(n, INT(1))
-        row_of_a, row_of_out, row_of_start = [], [], []
-        for r in range(height):
-            row = builder.add(i, INT(r))
-            row = builder.select(builder.icmp_signed("<", row, n), row, last)
-            row_of_a.append(place(kinds[1], a, builder.add(a_at, listed(kinds[3], rows, row))))
-            row_of_out.append(place(kinds[11], out, builder.add(out_at, builder.mul(row, out_step))))
-            row_of_start.append(place(kinds[14], start, builder.add(start_at, builder.mul(row, start_step))))
+        def places(kind, array, at, where):
+            """Where each row of a tile begins; rows from n on are row n - 1 again."""
+            last, here = builder.sub(n, INT(1)), None
+            for r in range(height):
+                row = builder.add(i, INT(r))
+                if is_rest:
+                    row = builder.select(builder.icmp_signed("<", row, n), row, last)
+                if is_rest or r == 0 or isinstance(where[0], types.Array):
+                    here = place(kind, array, builder.add(at, listed(*where, row)))
+                else:
+                    here = builder.gep(here, [where[1]])
+                yield here
+
+        # LLVM is not to know how these places are connected: it would compute one from the other in the innermost loop.
+        row_of_a = [
+            builder.asm(ir.FunctionType(row.type, [row.type]), "", "=r,0", [row], False)
+            for row in places(kinds[1], a, a_at, (kinds[3], rows))
+        ]
+        row_of_out = list(places(kinds[11], out, out_at, (kinds[13], out_step)))
+        row_of_start = list(places(kinds[14], start, start_at, (kinds[16], start_step)))
         cells = [(r, c) for r in range(height) for c in range(registers)]
 
         empty = builder.block
@@ -150,6 +164,7 @@ def _either(builder: Any, kind: Any, *incoming: Any) -> Any:
 
 _three, _two, _one = _tiles(3, ROWS3, is_full=True), _tiles(2), _tiles(1)
 _half, _quarter = _tiles(1, size=VECTOR_BYTES // 2), _tiles(1, size=VECTOR_BYTES // 4)
+_rest = _tiles(1, ROWS // 2, is_rest=True)
 
 
 @inline
@@ -163,24 +178,29 @@ def _strips(a, a_at, rows, n, columns, k, b, b_at, b_step, m, out, out_at, out_s
         j = 0
         while j < m:
             left = m - j
+            width = 3 * lanes if left >= 3 * lanes else min(left, 2 * lanes)
+            height = ROWS3 if width > 2 * lanes else ROWS
+            whole = n // height * height
             strip = (
-                a, a_at, rows, n, columns, q, depth, b, b_at + q * b_step + j, b_step, out, out_at + j, out_step, start,
+                a, a_at, rows, whole, columns, q, depth, b, b_at + q * b_step + j, b_step, out, out_at + j, out_step, start,
                 start_at + j, start_step,
             )  # fmt: skip
-            if left >= 3 * lanes:
-                _three(3 * lanes, *strip)
-                j += 3 * lanes
-            elif left > lanes:
-                _two(left, *strip)
-                j += 2 * lanes
+            if width > 2 * lanes:
+                _three(0, width, *strip)
+            elif width > lanes:
+                _two(0, width, *strip)
+            elif 2 * width > lanes:
+                _one(0, width, *strip)
+            elif 4 * width > lanes:
+                _half(0, width, *strip)
             else:
-                if 2 * left > lanes:
-                    _one(left, *strip)
-                elif 4 * left > lanes:
-                    _half(left, *strip)
-                else:
-                    _quarter(left, *strip)
-                j = m
+                _quarter(0, width, *strip)
+            for c in range(j, j + width if whole < n else j, lanes):
+                _rest(
+                    whole, min(lanes, j + width - c), a, a_at, rows, n, columns, q, depth, b, b_at + q * b_step + c, b_step,
+                    out, out_at + c, out_step, start, start_at + c, start_step,
+                )  # fmt: skip
+            j += width
 
 
 @inline

@@ -33,8 +33,8 @@ def count_parts(program: Program, size: int, examples: int) -> int:
     """
     if JIT_DISABLED or program.mode_rows or program.has_guests:
         return 1
-    smallest = examples % size or min(size, examples)
-    return max(1, min(thread_count(), smallest // _EXAMPLES, 3 * program.work * size // _SHARE))
+    last = examples % size or size  # of a batch that is short, every part gets at least one
+    return max(1, min(thread_count(), min(size, examples) // _EXAMPLES, last, 3 * program.work * size // _SHARE))
 
 
 class Parts:

@@ -87,4 +87,5 @@ def test_a_step_of_a_large_network_is_shared_if_there_are_threads(monkeypatch):
     net = Sequential(Linear(784, 512), ReLU(), Linear(512, 10))
     program = program_of(net, (784,), np.dtype(np.float64))
     assert parts.count_parts(program, 256, 5120) == 2
+    assert parts.count_parts(program, 256, 258) == 2  # of the last batch, one example for each
     assert parts.count_parts(program, 256, 257) == 1  # the last batch, of one example, cannot be
