@@ -1,13 +1,13 @@
 """Kernels that will be needed, compiled on several cores at once.
 
 numba compiles under a lock, so threads gain nothing: another process compiles a part of the kernels into the cache, from
-where this one loads them. Both take what comes next in one list. With two cores a program that trains 2-8-1 takes 3.0 s from an
-empty cache, by one process 4.
+where this one loads them. Both take what comes next in one list. What that gains is in docs/speed.md.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ import numpy as np
 
 from modnet.kernels import shipped
 from modnet.kernels.cache import KernelCache, cache_folder
-from modnet.kernels.compiled import Compiled
+from modnet.kernels.compiled import Compiled, no_collection
 from modnet.kernels.jit import JIT_DISABLED
 from modnet.kernels.keys import is_of_library
 from modnet.kernels.operation import Operation
@@ -82,8 +82,8 @@ class Ahead:
 
     Parameters
     ----------
-    kernels : that are missing, the dearest first. later : that may be needed once these have run: the others compile them when
-        nothing else is left, and nobody waits for them. processes : how many others.
+    kernels : that are missing, the dearest first, those of one file together. processes : how many others.
+    later : that may be needed once these have run: the others compile them when nothing else is left; nobody waits for them.
 
     Attributes
     ----------
@@ -102,14 +102,13 @@ class Ahead:
     def _next(self, who: int | None) -> tuple[Any, Kernel] | None:
         """The next kernel for a process, by its number; this one is None.
 
-        Kernels of one file share helpers, which each process compiles for itself: so each stays with a file as long as there
-        is one to go on with, and then begins with one that no other is at. Only this process, which waits for the end, takes
-        from another's file when nothing else is left.
+        Kernels of one file share helpers, which each process compiles for itself: so each takes the dearest of the files that
+        no other is at. Only this process, which waits for the end, takes from another's file when nothing else is left.
         """
         with self._changed:
-            mine, others = self._at.get(who), {file for other, file in self._at.items() if other != who}
+            others = {file for other, file in self._at.items() if other != who}
             for waiting in (self._waiting, self._later)[: 1 if who is None else 2]:
-                order = sorted(waiting, key=lambda path: (waiting[path].module != mine, waiting[path].module in others))
+                order = sorted(waiting, key=lambda path: waiting[path].module in others)
                 path = next((path for path in order if who is None or waiting[path].module not in others), None)
                 if path is not None:
                     self._at[who] = waiting[path].module
@@ -168,10 +167,11 @@ class Ahead:
 
     def finish(self, shown: Callable[[int], None]) -> None:
         """Compile what is left beside the others, and wait for them; `shown` is told how many are done."""
-        while (found := self._next(None)) is not None:
-            found[1].compile()
-            self._note_done(found[0])
-            shown(self.done)
+        with no_collection():
+            while (found := self._next(None)) is not None:
+                found[1].compile()
+                self._note_done(found[0])
+                shown(self.done)
         with self._changed:
             while not all(self._busy.values()):
                 self._changed.wait()
@@ -229,10 +229,12 @@ if hasattr(os, "register_at_fork"):
 def serve() -> None:
     """What the other process does: compile what it is told of, a line each, and answer a line each."""
     print(flush=True)
-    for line in sys.stdin:
-        try:
-            Kernel(**json.loads(line)).compile()
-        except Exception:  # the process that asked meets it, too, and says it
-            print("!", flush=True)
-        else:
-            print(".", flush=True)
+    with no_collection():
+        for line in sys.stdin:
+            try:
+                Kernel(**json.loads(line)).compile()
+            except Exception:  # the process that asked meets it, too, and says it
+                print("!", flush=True)
+            else:
+                print(".", flush=True)
+        gc.freeze()

@@ -35,7 +35,7 @@ from typing import Any
 import llvmlite
 import llvmlite.binding
 
-from modnet.kernels import keys, objects
+from modnet.kernels import keys
 from modnet.kernels.jit import switches
 from modnet.kernels.loading import BEFORE_LOADING, Refused, load
 
@@ -183,7 +183,7 @@ def load_object(path: Path | None) -> int | None:
 
 
 class KernelCache:
-    """One file for each function and its arguments, which numba asks for and fills, too.
+    """One file for each function and its arguments.
 
     numba's own cache is keyed by the file of the function alone, so it goes stale when a helper in another file changes,
     and keeps an index that two processes can leave pointing at each other's code. It also refuses to be made at all where
@@ -211,10 +211,6 @@ class KernelCache:
         self._texts = [repr(part) for part in beside if not isinstance(part, FunctionType)]
         self.name = name or function.__name__.strip("<>")
         self._of_library = False
-
-    @property
-    def cache_path(self) -> str:
-        return str(cache_folder())
 
     def _told(self) -> list[str]:
         return [self.name, self.kind, repr(self.dtype and self.dtype.str), *self._texts]
@@ -256,41 +252,37 @@ class KernelCache:
         """Where the code lies, loaded without numba; None if it is not there in that form."""
         return load_object(self.path())
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
+    def save(self, code: bytes, symbol: str, calls: Iterable[str]) -> None:
+        """Keep an object that has just been compiled."""
+        KernelCache.compiled += 1
+        keep_object(self.path(), code, symbol, calls)
+
+    def load_numbas(self) -> Any:
+        """What numba has compiled, loaded by it; None if the code is not there in numba's form."""
         told, _, content = kept(self.path()).partition(b"\n")
         if told or not content:
             return None
         from numba.core.compiler import CompileResult
+        from numba.core.compiler_lock import global_compiler_lock
+        from numba.core.registry import cpu_target
         from numba.core.runtime import rtsys
 
         for prepare in BEFORE_LOADING:
             prepare()
+        context = cpu_target.target_context
         if self._of_library:
             # All that the machine code of the library's kernels refers to. A whole refresh, which makes everything known that
             # might be compiled, takes 0.1 s.
-            rtsys.initialize(target_context)
+            rtsys.initialize(context)
         else:
-            target_context.refresh()
-        return CompileResult._rebuild(target_context, *pickle.loads(content))
+            context.refresh()
+        with global_compiler_lock:
+            return CompileResult._rebuild(context, *pickle.loads(content))
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        KernelCache.compiled += 1
-        path = self.path()
-        if path is None:
-            return
-        found = objects.alone(data.library, data.fndesc.llvm_func_name)
-        if found is not None:
-            keep_object(path, *found)
-            return
+    def save_numbas(self, made: Any) -> None:
+        """Keep what numba has just compiled."""
         from numba.core import serialize
 
-        keep(path, b"\n" + serialize.dumps(data._reduce()))
-
-    def enable(self) -> None:
-        """Nothing to do: files come and go by themselves."""
-
-    def disable(self) -> None:
-        """Nothing to do: files come and go by themselves."""
-
-    def flush(self) -> None:
-        """Nothing to do: files come and go by themselves."""
+        KernelCache.compiled += 1
+        if not made.library.has_dynamic_globals:  # addresses of this process
+            keep(self.path(), b"\n" + serialize.dumps(made._reduce()))

@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import jit, shipped
+from modnet.kernels import jit, objects, shipped
 from modnet.kernels.cache import KernelCache, keep_object, load_object, path_of_entry
 from modnet.kernels.entry import PYTHON, Entry, is_known_layout, provide_python, symbol, written
 from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
@@ -281,19 +281,33 @@ def _expected(letters: str) -> str:
 
 
 def machine_code(function: Callable[..., Any], kept: KernelCache, signature: Any) -> int:
-    """Compile a function, or load it from the cache; return where its code lies, which stays there."""
-    kernel = jit.numba().njit(**JIT_OPTIONS, **LEAN)(function)
-    kernel._cache = kept
-    with _no_collection():
-        kernel.compile(signature)
-    (made,) = kernel.overloads.values()
+    """Compile a function, or load it in numba's form from the cache; return where its code lies, which stays there."""
+    njit, made = jit.numba().njit, kept.load_numbas()
+    with no_collection():
+        if made is None and not shipped.checks_bounds():
+            typed = _compiled(njit(**JIT_OPTIONS, **jit.helper())(function), signature)
+            found = objects.alone(typed.library, typed.fndesc.llvm_func_name)
+            if found is not None:
+                code, calls = found
+                COMPILED.append((kept, code))
+                kept.save(code, objects.SYMBOL, calls)
+                return load(code, [objects.SYMBOL], calls)[0]
+        if made is None:
+            made = _compiled(njit(**JIT_OPTIONS, **LEAN)(function), signature)
+            kept.save_numbas(made)
     COMPILED.append((kept, made))
     return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
 
 
+def _compiled(kernel: Any, signature: Any) -> Any:
+    kernel.compile(signature)
+    (made,) = kernel.overloads.values()
+    return made
+
+
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """The compiler makes many objects that all stay: to look for garbage among them takes 8 % of its time."""
+def no_collection() -> Iterator[None]:
+    """The compiler makes many objects that all stay: to look for garbage among them takes a tenth of its time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -303,7 +317,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-#: What numba has made or loaded: the code lives as long as it is here.
+#: What this process has compiled: an object, or numba's form, whose code lives as long as it is here.
 COMPILED: list[tuple[KernelCache, Any]] = []
 
 

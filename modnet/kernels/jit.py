@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from functools import cache, cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,10 @@ class Intrinsic:
     Parameters
     ----------
     definition : from the typing context and the types of the arguments to a signature and what emits the code.
+    takes_memory : whether an array that it gives has memory of its own, and is no view.
     """
+
+    takes_memory = False
 
     def __init__(self, definition: Callable[..., Any]) -> None:
         self._defn = definition
@@ -132,9 +136,9 @@ def _extending() -> Any:
 
 def helper() -> dict[str, Any]:
     """Options of a function that only compiled functions call: no wrappers for Python, and no machine code of its own."""
-    from modnet.kernels.compiling import HelperCompiler
+    from modnet.kernels.compiling import Compiler
 
-    return {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": HelperCompiler}
+    return {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": Compiler}
 
 
 def numba() -> Any:
@@ -146,10 +150,23 @@ def numba() -> Any:
             from numba.extending import typeof_impl
 
             typeof_impl.register(Intrinsic)(lambda value, context: value.type)
+            _spare_scipy()
             _known = True
             while _WAITING:
                 _WAITING.pop(0)()
     return module
+
+
+def _spare_scipy() -> None:
+    """SciPy takes 0.15 s, and numba imports it before its first compilation, only to see whether it is there."""
+    linalg: Any = import_module("numba.np.linalg")
+    ensure = linalg.ensure_blas
+    if find_spec("scipy") is not None:
+        linalg.ensure_blas = lambda: None
+    try:
+        import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = ensure
 
 
 @cache
