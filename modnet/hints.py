@@ -385,8 +385,8 @@ def _constructor(kind: type) -> tuple[list[str], float, bool]:
     parameters = _signature(kind).parameters.values()
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     # A decorator may take more than the constructor that it shows.
-    taken = list(inspect.signature(kind.__init__, follow_wrapped=False).parameters.values())[1:]  # type: ignore[misc]
-    return named, _by_place(taken), any(p.kind is p.VAR_KEYWORD for p in (*parameters, *taken))
+    taken = inspect.signature(kind.__init__, follow_wrapped=False).parameters.values()  # type: ignore[misc]
+    return named, _by_place(taken) - 1, any(p.kind is p.VAR_KEYWORD for p in (*parameters, *taken))
 
 
 def _refuse_for_constructor(kind: type, own: list[str], arguments: tuple[Any, ...], given: Mapping[str, Any]) -> None:
