@@ -52,6 +52,19 @@ def test_hidden_layer_sizes_in_place_of_the_loss_are_hinted_at():
         NetRegressor((50,)).fit(X, y)
 
 
+def test_a_target_that_does_not_vary_is_predicted():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    model = NetRegressor(hidden_layer_sizes=(5,), max_iter=20, random_state=0).fit(X, np.full(40, 1000.0))
+    np.testing.assert_allclose(model.predict(X), 1000, rtol=2e-3)
+    wide = np.c_[X, np.full(40, 2024.0)]  # nor does a column of years disturb
+    np.testing.assert_allclose(model.fit(wide, X[:, 0]).predict(wide), model.fit(X, X[:, 0]).predict(X), atol=0.5)
+
+
+def test_a_loss_of_classes_is_refused():
+    with pytest.raises(ValueError, match=r"NetRegressor: loss is CrossEntropy\(\), which is for classes, expected one such as Huber"):
+        NetRegressor(loss=modnet.CrossEntropy()).fit([[0.0], [1.0]], [0.0, 1.0])
+
+
 def test_counts_must_not_be_negative():
     with pytest.raises(ValueError, match=r"y holds -[0-9.]+, expected no negative numbers with loss='poisson'"):
         NetRegressor("poisson").fit(X, y)
