@@ -116,6 +116,14 @@ class Stream(Source):
         # The first batch has been made already, to see what comes.
         rest = self._begin() if begun is None else begun
         made = (self._made(batch, k + (begun is not None)) for k, batch in enumerate(rest))
+        if begun is None:
+            first = next(made, None)
+            if first is None:
+                raise ValueError(
+                    f"{self.who}: X gives no batches in epoch {epoch}, expected those of epoch 1 again; a function has to make "
+                    "them anew each time, such as lambda: read_batches()"
+                )
+            made = chain([first], made)  # type: ignore[assignment]
         for data in made if begun is None else chain([self.first], made):
             if data.shape != self.shape:
                 raise ValueError(
