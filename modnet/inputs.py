@@ -81,6 +81,15 @@ def as_weights(
     return weights
 
 
+def example_shape(value: Any, who: str) -> tuple[int, ...]:
+    """The shape of one example, without the batch, from an int or a tuple."""
+    sizes = value if isinstance(value, tuple | list) else (value,)
+    if not all(isinstance(n, int | np.integer) for n in sizes):
+        advice = "; of data X it is X.shape[1:]" if hasattr(value, "shape") else ""
+        raise TypeError(f"{who}: input_shape is {short_repr(value)}, expected that of one example, an int or a tuple{advice}")
+    return tuple(int(n) for n in sizes)
+
+
 def as_batch(value: Any, dtype: np.dtype[Any] | None, who: Any, name: str = "input") -> np.ndarray:
     """An array whose first axis is a batch of at least one, ready for a kernel.
 

@@ -86,11 +86,7 @@ class Metrics:
         try:
             found = function(truth, forms[wanted], **weights)
         except ValueError as error:
-            if not (getattr(function, "func", function).__module__ or "").startswith("sklearn."):
-                raise
             advice = "; metrics of numbers are r2, mae, mse" if "continuous" in str(error) else ""
-            if "average=" in str(error):
-                advice = f"; {name}_macro is the mean over the classes"
             raise ValueError(f"{self.who}: the metric {name}: {error}{advice}") from error
         try:
             return float(found)

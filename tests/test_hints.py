@@ -12,7 +12,7 @@ import pytest
 from helpers import message
 
 import modnet
-from modnet import CrossEntropy, Linear, Module, Sequential, fit, hints, optim
+from modnet import CrossEntropy, Linear, Module, Sequential, fit, handout, hints, optim
 from modnet.estimators import NetClassifier
 from modnet.optim import SGD, Adam
 
@@ -49,6 +49,7 @@ def test_an_argument_with_a_slip_of_the_pen():
 def test_more_arguments_than_there_are_places(wrong, said):
     names = {**vars(modnet), **vars(optim), "NetClassifier": NetClassifier, "net": Sequential(Linear(2, 2)), "X": X, "Y": Y}
     assert message(TypeError, eval, wrong, names) == said
+    assert handout.Linear(2, 3, True).forward(X).shape == (4, 3)  # a decorated constructor takes all that it shows
 
 
 @pytest.mark.parametrize(

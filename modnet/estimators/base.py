@@ -199,6 +199,13 @@ class Estimator(Explained, BaseEstimator):
         net = self._built(X.shape[1], random)
         self.input_scale_ = None if takes_whole_numbers(net) else self._scale_of(X, weights, "X")
         self.net_ = net.astype(X.dtype) if hasattr(net, "astype") else net
+        if self.net is not None:
+            shape = np.shape(predict(self.net_, self._scaled(X[:1])))[1:]
+            if shape != (self.n_outputs_,):
+                raise ValueError(
+                    f"{self._who}: the network of net gives {shape} for an example, expected ({self.n_outputs_},), the second "
+                    "argument of net(n_inputs, n_outputs)"
+                )
         self.n_layers_ = len(linears(self.net_)) + 1
         self.n_iter_ = self.t_ = 0
         self.loss_curve_: list[float] = []

@@ -16,7 +16,7 @@ from modnet import hints
 from modnet.estimators.base import Estimator
 from modnet.inputs import short_repr
 from modnet.loss import ClassLoss, Loss
-from modnet.losses import BCE, BCEWithLogits, CrossEntropy, Hinge, MultiMargin
+from modnet.losses import BCE, NLL, BCEWithLogits, CrossEntropy, Hinge, MultiMargin
 
 
 class NetClassifier(ClassifierMixin, Estimator):
@@ -313,6 +313,11 @@ class NetClassifier(ClassifierMixin, Estimator):
                     f"{self._who}: class_weight has the class {unknown[0]!r}, expected classes of {self.classes_.tolist()}"
                 )
             of_class = np.array([float(self.class_weight.get(label, 1.0)) for label in self.classes_.tolist()])[y]
+        elif not self._multilabel and not (isinstance(self.class_weight, str) and self.class_weight == "balanced"):
+            raise ValueError(
+                f"{self._who}: class_weight is {short_repr(self.class_weight)}, expected None, 'balanced', or a dict with the "
+                "weight of each class"
+            )
         else:
             of_class = compute_sample_weight(self.class_weight, y if self._multilabel else self.classes_[y])
         return of_class if weights is None else weights * of_class
@@ -321,6 +326,8 @@ class NetClassifier(ClassifierMixin, Estimator):
         loss, _ = self._made_loss()
         if isinstance(loss, BCE):
             raise ValueError(f"{self._who}: loss is {loss}, which takes probabilities, expected BCEWithLogits() for scores")
+        if isinstance(loss, NLL):
+            raise ValueError(f"{self._who}: loss is {loss}, which takes log-probabilities, expected CrossEntropy() for scores")
         if isinstance(loss, ClassLoss) and self._multilabel:
             raise ValueError(f"{self._who}: loss is {loss}, for one class, but y has several labels; use BCEWithLogits()")
         self._kind = "labels" if isinstance(loss, ClassLoss) else "rows" if isinstance(loss, BCEWithLogits) else "sides"

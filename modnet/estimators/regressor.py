@@ -13,7 +13,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from modnet import hints
 from modnet.estimators.base import Estimator
-from modnet.loss import Loss
+from modnet.loss import ClassLoss, Loss
 from modnet.losses import MAE, MSE, Huber, Poisson
 
 
@@ -151,6 +151,8 @@ class NetRegressor(RegressorMixin, Estimator):
         return X, rows
 
     def _prepare(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> None:
+        if isinstance(self.loss, ClassLoss):
+            raise ValueError(f"{self._who}: loss is {self.loss}, which is for classes, expected one such as {self._such_as}")
         self.n_outputs_ = y.shape[1]
         self.out_activation_ = "exp" if self._is_log else "identity"
         self.target_scale_ = None if self._is_log else self._scale_of(y, weights, "y")

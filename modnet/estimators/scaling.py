@@ -24,7 +24,7 @@ class Scale:
             self.mean = np.average(X.astype(np.float64, copy=False), axis=0, weights=weights)
             self.deviation = np.sqrt(np.average((X - self.mean) ** 2, axis=0, weights=weights))
             constant = self.deviation <= 1e-12 * np.abs(X).max(axis=0, initial=0.0)
-        self.mean[constant], self.deviation[constant] = 0.0, 1.0
+        self.deviation[constant] = 1.0
 
     @property
     def is_off(self) -> np.ndarray:

@@ -17,6 +17,7 @@ from modnet import modules as m
 from modnet.engine import run
 from modnet.engine.program import is_ours, is_wired
 from modnet.engine.storage import has_storage
+from modnet.inputs import example_shape
 
 _OPSET, _IR = 18, 8
 
@@ -43,8 +44,7 @@ def to_onnx(net: Any, path: Any, input_shape: Any) -> None:
         raise ImportError("modnet.exchange: onnx is missing: pip install modnet[exchange]") from None
     if not (has_storage(net) and (is_wired(net) or is_ours(net))):
         raise TypeError(f"to_onnx: net is of class {type(net).__name__}, expected a network of the library's modules")
-    shape = (int(input_shape),) if isinstance(input_shape, int | np.integer) else tuple(input_shape)
-    graph = _Graph(onnx, run.program_of(net, shape, net.dtype))
+    graph = _Graph(onnx, run.program_of(net, example_shape(input_shape, "to_onnx"), net.dtype))
     onnx.save_model(graph.model(), os.fspath(path))
 
 

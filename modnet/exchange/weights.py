@@ -18,7 +18,7 @@ from modnet.engine import run
 from modnet.engine.program import is_ours
 from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import has_storage
-from modnet.inputs import as_numbers
+from modnet.inputs import as_numbers, example_shape, short_repr
 
 #: How PyTorch has the axes of our weights: its axis d is our axis order[d].
 _WINDOWS = {m.Conv1D: (2, 1, 0), m.Conv2D: (3, 2, 0, 1), m.ConvTranspose1D: (2, 1, 0), m.ConvTranspose2D: (3, 2, 0, 1)}
@@ -76,6 +76,8 @@ def from_pytorch(net: Any, state: Mapping[str, Any], input_shape: Any = None) ->
     net : a network built as PyTorch's is. state : arrays or tensors by name, in PyTorch's layouts.
     input_shape : as in `to_pytorch`.
     """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"from_pytorch: state is {short_repr(state)}, expected arrays by name: theirs.state_dict()")
     layouts = _layouts(net, input_shape, "from_pytorch")
     given = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
     unknown = [name for name in given if name not in layouts]
@@ -147,8 +149,7 @@ def _orders(net: Any, input_shape: Any, who: str) -> dict[int, np.ndarray]:
             f"{who}: the network has a Flatten, behind which PyTorch has features in another order; pass input_shape, that of "
             "one example, such as (28, 28, 1)"
         )
-    shape = (int(input_shape),) if isinstance(input_shape, int | np.integer) else tuple(input_shape)
-    program = run.program_of(net, shape, net.dtype)
+    program = run.program_of(net, example_shape(input_shape, who), net.dtype)
     order: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
     found = {}
     for row in program.rows:

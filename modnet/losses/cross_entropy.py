@@ -135,9 +135,12 @@ class NLL(ClassLoss):
 class CrossEntropy(ClassLoss):
     """Cross-entropy of scores (logits): the softmax is part of it, so it is exact at any size.
 
+    The network ends with scores: a `Softmax` before this loss would be a second one. Probabilities of new examples are
+    ``Softmax().forward(predict(net, X))``.
+
     Parameters
     ----------
-    label_smoothing : from 0 up to 1: how much of the truth is spread evenly over all classes.
+    label_smoothing : how much of the truth is spread evenly over all classes, from 0 up to 1, without 1.
     ignore_index : a label that marks positions which do not count, such as -1 for padding; None if all count. Their loss is 0,
         and accuracies leave them out; a batch is still divided by the number of its examples.
 

@@ -26,7 +26,7 @@ from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, parts
-from modnet.inputs import as_batch, as_step, short_repr
+from modnet.inputs import as_batch, as_step, example_shape, short_repr
 from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape
 from modnet.modules.summary import Summary
 from modnet.modules.summary import summarise as summarise_rows
@@ -426,14 +426,9 @@ class Container(Module):
         ----------
         input_shape : of one example, without the batch: an int or a tuple. Output shapes are left out without it.
         """
-        shape = (int(input_shape),) if isinstance(input_shape, int | np.integer) else input_shape
-        if shape is not None and not (isinstance(shape, tuple | list) and all(isinstance(n, int | np.integer) for n in shape)):
-            advice = "; of data X it is X.shape[1:]" if hasattr(shape, "shape") else ""
-            raise TypeError(
-                f"{type(self).__name__}.summary: input_shape is {short_repr(shape)}, expected that of one example, an int or a "
-                f"tuple{advice}"
-            )
-        program = None if shape is None else run.program_of(self, tuple(shape), self.dtype)
+        program = None
+        if input_shape is not None:
+            program = run.program_of(self, example_shape(input_shape, f"{type(self).__name__}.summary"), self.dtype)
         return Summary(summarise_rows(self, program), self.dtype)
 
     def __repr__(self) -> str:

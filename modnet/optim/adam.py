@@ -21,15 +21,24 @@ from modnet.optim.optimizer import Optimizer, Rate, not_negative, positive, shar
 
 
 class Adam(Optimizer):
-    """Adam.
+    """Divides the mean of a parameter's last gradients by the root of their mean square, so that a step is of about lr.
 
     Parameters
     ----------
     lr : the learning rate, positive, or a schedule.
-    beta1, beta2 : from 0 up to 1, the decays of the mean and of the mean square.
+    beta1, beta2 : the shares of the old mean, and of the old mean square, that each step keeps: from 0 up to 1, without 1.
     eps : added to the divisor, positive.
-    weight_decay : added to the gradient as weight_decay * parameter, not negative.
-    clip_norm : the largest norm of the gradient, or None.
+    weight_decay : w >= 0; w * parameter is added to the gradient. `AdamW` takes lr * w * parameter off the parameter instead.
+    clip_norm : the largest norm of the whole gradient; a longer one is scaled down to it. None for no bound.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> from modnet import MSE, Linear, fit
+    >>> net, X = Linear(1, 1, bias=False, rng=0), np.array([[1.0], [2.0]])
+    >>> history = fit(net, X, 3 * X, MSE(), Adam(0.1), epochs=300, rng=0)
+    >>> net.weight.round(3)
+    array([[3.]])
     """
 
     mean, square = State("n"), State("n")

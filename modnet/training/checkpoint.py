@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,8 +34,8 @@ class Checkpoint:
     Attributes
     ----------
     found : what the file held, if the training goes on from it; else None.
-    options, built : what must be the same for that, and of what the training was built. writes : whether this process writes
-        the file.
+    built, marks : of what the training is built, and numbers of its examples, which must be the same for that.
+    writes : whether this process writes the file.
     """
 
     def __init__(self, path: Any, every: Any, resume: Any) -> None:
@@ -44,8 +44,8 @@ class Checkpoint:
         if not isinstance(resume, bool | np.bool_):
             raise TypeError(f"fit: resume is {short_repr(resume)}, expected True or False")
         self.path, self.every = os.fspath(path), whole(every, "fit", "every")
-        self.options: dict[str, Any] = {}
         self.built: dict[str, list[str]] = {}
+        self.marks: list[list[float]] = []
         self.writes = True
         self._before: tuple[Any, Any] | None = None  # the network and the optimizer as they came
         self.found: dict[str, Any] | None = None
@@ -77,28 +77,23 @@ class Checkpoint:
 
         options : by name, what must be the same. sources : the examples trained on and those of validation, which must be, too.
         """
-        marks = [[] if source is None else source.mark() for source in sources]
-        self.options, found = {**options, "marks": marks}, self.found
-        self.built = {name: [text] for name, text in _built(net, loss, optimizer).items()}
+        self.marks, found = [[] if source is None else source.mark() for source in sources], self.found
+        texts = {name: repr(value) for name, value in options.items()} | _built(net, loss, optimizer)
+        self.built = {name: [text] for name, text in texts.items()}
         if found is None:
             return
-        for name, value in options.items():
-            then = found["options"].get(name) if isinstance(found["options"], Mapping) else None
-            if type(then) is not type(value) or then != value:
-                raise ValueError(f"{self.who}: was made with {name} {then!r}, and now it is {value!r}; expected the same")
         with self._undoing(net, optimizer):
-            self._require_alike(found["options"])
+            self._require_alike(found["options"]["built"], found["options"]["marks"])
             restore_numbers(net, found["network"], self.who)
             optimizer.load_state_dict(found["optimizer"])
 
-    def _require_alike(self, then: Mapping[str, Any]) -> None:
+    def _require_alike(self, accepted: dict[str, list[str]], marks: list[list[float]]) -> None:
         """A ValueError unless the training in the file was built as this one, and of the same examples."""
-        accepted, marks = then.get("built", {}), then.get("marks", self.options["marks"])
         for name, (text,) in self.built.items():
             if text not in accepted.get(name, [text]):
                 was = accepted[name][0]
                 raise ValueError(f"{self.who}: was made with {name} {was}, and now it is {text}; expected the same")
-        pairs = list(zip(marks, self.options["marks"], strict=True))
+        pairs = zip(marks, self.marks, strict=True)
         if not all(len(a) == len(b) and np.allclose(a, b, rtol=1e-8, atol=0) for a, b in pairs):
             raise ValueError(
                 f"{self.who}: was made with other examples, or with these in another order; expected the same. A random split, "
@@ -158,12 +153,12 @@ class Checkpoint:
         if training.epoch % self.every and training.epoch < training.epochs and not training.stop_reason:
             return
         now = _built(training.net, training.loss, training.optimizer)  # a callback may have set a rate or another setting
-        built = {name: list(dict.fromkeys([*texts, now[name]])) for name, texts in self.built.items()}
+        built = {name: list(dict.fromkeys([*texts, now.get(name, texts[0])])) for name, texts in self.built.items()}
         best = None
         if loop.kept is not None:
             best = {"loss": loop.best, "epoch": loop.best_at, "network": loop.best_numbers}
         archive.write(self.path, "checkpoint", {
-            "options": {**self.options, "built": built},
+            "options": {"built": built, "marks": self.marks},
             "network": numbers_of(training.net), "optimizer": training.optimizer.state_dict(),
             "history": training.history.to_dict(), "epoch": training.epoch, "step": training.step, "order": loop.order,
             "seed": loop.seed, "augment_seed": loop.augment_seed, "held_out": loop.held_out_rows, "draw": loop.runner.draw,

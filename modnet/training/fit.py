@@ -116,7 +116,17 @@ def fit(
     -----
     TrainingWarning : if Ctrl-C, or a loss that is NaN or infinite, ended the training. The network then has the last finite
         parameters; after a non-finite loss the optimizer's state is reset. Also if the network ends with the softmax that its
-        loss contains, if there is one class only, if the rate was 0 in all steps, and if the loss did not fall at all.
+        loss contains, if targets or outputs mean something else to a loss over classes, if there is one class only, if the rate
+        was 0 in all steps, and if the loss did not fall at all.
+
+    Example
+    -------
+    >>> from modnet import MSE, Linear
+    >>> from modnet.optim import SGD
+    >>> net, X = Linear(1, 1, rng=0), np.array([[0.0], [1.0], [2.0]])
+    >>> history = fit(net, X, 2 * X + 1, MSE(), SGD(0.1), epochs=300, rng=0)
+    >>> net.forward([[3.0]]).round(3)
+    array([[7.]])
     """
     optimizer = as_optimizer(optimizer)
     require_loss(loss, "fit")

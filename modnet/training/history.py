@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modnet.hints import HISTORY, missing_attribute
+from modnet.inputs import whole
 
 
 class History:
@@ -79,11 +80,13 @@ class History:
 
     def at(self, epoch: int) -> dict[str, float]:
         """The figures of one epoch, from 1, by name."""
+        if whole(epoch, "History.at", "epoch") > self.epochs:
+            raise IndexError(f"History.at: epoch is {epoch}, expected 1 to {self.epochs}")
         return {name: values[epoch - 1] for name, values in self.columns().items()}
 
     def last(self) -> dict[str, float]:
         """The figures of the last epoch, by name."""
-        return self.at(0)
+        return {name: values[-1] for name, values in self.columns().items()}
 
     # Beyond the screen.
 

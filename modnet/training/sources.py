@@ -116,6 +116,7 @@ class Stream(Source):
         # The first batch has been made already, to see what comes.
         rest = self._begin() if begun is None else begun
         made = (self._made(batch, k + (begun is not None)) for k, batch in enumerate(rest))
+        count = 0
         for data in made if begun is None else chain([self.first], made):
             if data.shape != self.shape:
                 raise ValueError(
@@ -123,6 +124,12 @@ class Stream(Source):
                     f"{(self.first.n, *self.shape)}, expected equal but for the batch"
                 )
             yield data, np.arange(data.n), data.n
+            count += 1
+        if not count:
+            raise ValueError(
+                f"{self.who}: X gives no batches in epoch {epoch}, expected those of epoch 1 again; a function has to make "
+                "them anew each time, such as lambda: read_batches()"
+            )
 
 
 class Augmented(Source):

@@ -52,6 +52,19 @@ def test_hidden_layer_sizes_in_place_of_the_loss_are_hinted_at():
         NetRegressor((50,)).fit(X, y)
 
 
+def test_a_target_that_does_not_vary_is_predicted():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    wide = np.c_[X, np.full(40, 2024.0)]
+    model = NetRegressor(hidden_layer_sizes=(5,), learning_rate_init=0.01, random_state=0).fit(wide, np.full(40, 1000.0))
+    np.testing.assert_allclose(model.predict(wide), 1000, rtol=1e-3)
+    np.testing.assert_array_equal(model.input_scale_.apply(wide)[:, 3], 0)
+
+
+def test_a_loss_of_classes_is_refused():
+    with pytest.raises(ValueError, match=r"NetRegressor: loss is CrossEntropy\(\), which is for classes, expected one such as Huber"):
+        NetRegressor(loss=modnet.CrossEntropy()).fit([[0.0], [1.0]], [0.0, 1.0])
+
+
 def test_counts_must_not_be_negative():
     with pytest.raises(ValueError, match=r"y holds -[0-9.]+, expected no negative numbers with loss='poisson'"):
         NetRegressor("poisson").fit(X, y)

@@ -120,6 +120,8 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
         np.testing.assert_array_equal(net.parameters, before)
     del state["8.bias"]
     assert message(ValueError, from_pytorch, net, state, (4, 6, 2)).startswith("from_pytorch: the state lacks 8.bias; expected")
+    assert message(TypeError, from_pytorch, net, net, (4, 6, 2)).endswith("expected arrays by name: theirs.state_dict()")
+    assert message(TypeError, to_pytorch, net, np.zeros((3, 4))).endswith("of data X it is X.shape[1:]")
     assert message(TypeError, to_pytorch, DictLinear(2, 1, 0)).startswith("to_pytorch: net is of class DictLinear")
     assert "is a class of your own" in message(TypeError, to_pytorch, Sequential(DictLinear(2, 1, 0)))
 

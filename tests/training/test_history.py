@@ -149,6 +149,14 @@ def test_a_history_as_a_frame_csv_and_json(path, tmp_path):
     assert frame.loc[history.best_epoch, "validation_loss"] == min(history.validation_loss)
 
 
+def test_an_epoch_that_was_not_is_refused():
+    X, y = classes()
+    history = fit(network(), X, y, CrossEntropy(), SGD(0.1), epochs=3, rng=0)
+    assert history.at(3) == history.last()
+    assert message(IndexError, history.at, 4) == "History.at: epoch is 4, expected 1 to 3"
+    assert message(ValueError, history.at, 0) == "History.at: epoch is 0, expected at least 1"
+
+
 def test_a_history_comes_back_from_its_dict(path):
     history = stopped_early(path)
     assert repr(History.from_dict(json.loads(json.dumps(history.to_dict())))) == repr(history)

@@ -143,6 +143,12 @@ def test_what_is_no_batch_is_refused(batches, error, said):
     assert message(error, trained, batches, None).startswith(said)
 
 
+def test_a_function_that_gives_its_only_generator_again_is_refused(path):
+    once = iter([(X, Y)])
+    text = message(ValueError, fit, network(), lambda: once, loss=CrossEntropy(), optimizer=Adam(), epochs=2, callbacks=path)
+    assert text.startswith("fit: X gives no batches in epoch 2, expected those of epoch 1 again; a function has to make them anew")
+
+
 def test_a_mapped_number_is_refused(tmp_path):
     x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float64, ())
     assert message(ValueError, trained, x, Y) == "fit: X has shape (), expected (batch, ...) with at least one example"
