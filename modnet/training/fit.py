@@ -96,8 +96,8 @@ def fit(
     checkpoint : path of a file that the training is written to after every `every` epochs and after the last, whole or not at
         all.
     resume : whether to go on from that file, if there is one, as if the training had never been interrupted: to the bit.
-        epochs is then the total; the network and the optimizer must be built alike, and the data the same. Without it, a file
-        that is there is replaced.
+        epochs is then the total; the network, the loss and the optimizer must be built alike, and the data the same. Without
+        it, a file that is there is replaced.
     comm : a communicator of mpi4py: the processes train one network together, each on its part of every batch, which has
         batch_size examples for each of them. All call fit alike, with the whole data. See `modnet.training.parallel`.
 
