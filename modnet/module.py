@@ -353,12 +353,15 @@ class Module(hints.Explained, Declares):
         with self.storage.writing(who), Storage.laying_out:
             self._lay_out(must=True)  # the storage may be that of a larger network that is gone
             self._storage.convert(chosen, who)
-            self._lay_out(must=True)
+            self._settle(self._storage)
         return self
 
     def _lay_out(self, must: bool = False) -> None:
         """Move its numbers into a storage of their own."""
         lay_out([self], self.dtype)
+
+    def _settle(self, storage: Storage) -> None:
+        """Note where its numbers lie now; a module finds them by its storage's version."""
 
     def root(self) -> Any:
         """The outermost network that the module belongs to, or None."""

@@ -212,12 +212,15 @@ class Container(Module):
                 return
         mine = [m for m in library if m.owns_numbers or (any(m.counts) and self._is_free(m, inner))]
         storage = lay_out(mine, types.pop() if types else np.float64, (self, *inner))
-        for container in (self, *inner):
-            container._settle_on(storage)
+        self._settle(storage)
 
     def _is_free(self, module: Any, inner: list[Container]) -> bool:
         owner = module.root()
         return owner is None or owner is self or any(owner is container for container in inner)
+
+    def _settle(self, storage: Storage) -> None:
+        for container in (self, *self.containers()):
+            container._settle_on(storage)
 
     def _settle_on(self, storage: Storage) -> None:
         self._programs, self._recent = {}, None

@@ -6,8 +6,8 @@ its settings by name: the learning rate, the count of steps, the clipping norm, 
 If modules learn at rates of their own, the flat vector falls into pieces: neighbours with the same factor. The kernel is
 called for each piece, with settings of its own, and not at all for what is frozen.
 
-An optimizer of your own is written in the same way: it declares what it keeps for each parameter (`State`) and its numbers
-(`Setting`), and writes `step` under `operation`:
+An optimizer of your own is written in the same way: it declares what it keeps for each parameter (`State`) and the arguments
+that it is made with, and writes `step` under `operation`:
 
     class SignDescent(Optimizer):
         average = State("n")                                          # as long as the parameters, zeros at first
@@ -137,6 +137,7 @@ class _Constructed(Declares):
 
 
 def _constructor(kind: type[_Constructed]) -> Any:
+    """The ``__init__`` of a class, with the signature that its declarations say."""
     settings = {name: setting for name, setting in kind.layout.settings.items() if isinstance(setting, Argument)}
     settings["clip_norm"] = settings.pop("clip_norm")
     place = inspect.Parameter.POSITIONAL_OR_KEYWORD
