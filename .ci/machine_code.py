@@ -41,7 +41,7 @@ def compile_all(level, folder, only):
     from modnet.engine.walk import Compiled
     from modnet.kernels import entry, loading, shipped
     from modnet.kernels.compiled import COMPILED, ByAddress
-    from modnet.kernels.objects import OURS, lean, undefined
+    from modnet.kernels.objects import OURS, SYMBOL, undefined
 
     began = time.perf_counter()
     for compile in kernels():
@@ -62,9 +62,9 @@ def compile_all(level, folder, only):
         streams[stream].append(code)
         objects[key] = [name, stream, start, len(code), symbols, calls]
 
-    for kept, made in COMPILED:
-        code = lean(made.library, made.fndesc.llvm_func_name)
-        add(kept.of_sources(), kept.name, "any" if kept.dtype is None else kept.dtype.name, code, ["modnet_kernel"])
+    for kept, code in COMPILED:
+        assert isinstance(code, bytes), f"{kept.name} needs numba"
+        add(kept.of_sources(), kept.name, "any" if kept.dtype is None else kept.dtype.name, code, [SYMBOL])
     functions = [value for module in list(sys.modules.values()) if getattr(module, "__name__", "").startswith("modnet.")
                  for value in vars(module).values()]  # fmt: skip
     entries = {(f.letters, f.returns, False) for f in functions if isinstance(f, Compiled)}

@@ -35,7 +35,7 @@ from typing import Any
 import llvmlite
 import llvmlite.binding
 
-from modnet.kernels import keys, objects
+from modnet.kernels import keys
 from modnet.kernels.jit import switches
 from modnet.kernels.loading import BEFORE_LOADING, Refused, load
 
@@ -256,6 +256,15 @@ class KernelCache:
         """Where the code lies, loaded without numba; None if it is not there in that form."""
         return load_object(self.path())
 
+    def save(self, code: bytes, symbol: str, calls: Iterable[str]) -> None:
+        """Keep an object that has just been compiled."""
+        KernelCache.compiled += 1
+        keep_object(self.path(), code, symbol, calls)
+
+    def has_numbas_form(self) -> bool:
+        """Whether the code is there in the form that only numba loads."""
+        return kept(self.path())[:1] == b"\n"
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         told, _, content = kept(self.path()).partition(b"\n")
         if told or not content:
@@ -276,11 +285,7 @@ class KernelCache:
     def save_overload(self, sig: Any, data: Any) -> None:
         KernelCache.compiled += 1
         path = self.path()
-        if path is None:
-            return
-        found = objects.alone(data.library, data.fndesc.llvm_func_name)
-        if found is not None:
-            keep_object(path, *found)
+        if path is None or data.library.has_dynamic_globals:
             return
         from numba.core import serialize
 

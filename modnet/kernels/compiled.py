@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.kernels import jit, shipped
+from modnet.kernels import jit, objects, shipped
 from modnet.kernels.cache import KernelCache, keep_object, load_object, path_of_entry
 from modnet.kernels.entry import PYTHON, Entry, is_known_layout, provide_python, symbol, written
 from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
@@ -281,14 +281,28 @@ def _expected(letters: str) -> str:
 
 
 def machine_code(function: Callable[..., Any], kept: KernelCache, signature: Any) -> int:
-    """Compile a function, or load it from the cache; return where its code lies, which stays there."""
-    kernel = jit.numba().njit(**JIT_OPTIONS, **LEAN)(function)
-    kernel._cache = kept
+    """Compile a function, or load it in numba's form from the cache; return where its code lies, which stays there."""
+    njit = jit.numba().njit
     with _no_collection():
-        kernel.compile(signature)
-    (made,) = kernel.overloads.values()
+        if not (shipped.checks_bounds() or kept.has_numbas_form()):
+            made = _compiled(njit(**JIT_OPTIONS, **jit.helper())(function), signature)
+            found = objects.alone(made.library, made.fndesc.llvm_func_name)
+            if found is not None:
+                code, calls = found
+                COMPILED.append((kept, code))
+                kept.save(code, objects.SYMBOL, calls)
+                return load(code, [objects.SYMBOL], calls)[0]
+        kernel = njit(**JIT_OPTIONS, **LEAN)(function)
+        kernel._cache = kept
+        made = _compiled(kernel, signature)
     COMPILED.append((kept, made))
     return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
+
+
+def _compiled(kernel: Any, signature: Any) -> Any:
+    kernel.compile(signature)
+    (made,) = kernel.overloads.values()
+    return made
 
 
 @contextmanager
@@ -303,7 +317,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-#: What numba has made or loaded: the code lives as long as it is here.
+#: What this process has compiled: an object, or numba's form, whose code lives as long as it is here.
 COMPILED: list[tuple[KernelCache, Any]] = []
 
 

@@ -14,11 +14,18 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
 
-class _Helper(JITCodeLibrary):
-    """Code that is linked into others, and never run by itself."""
+class _Library(JITCodeLibrary):
+    """Code that is linked into others, or written into an object, and never run by itself."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
 
     def _optimize_final_module(self) -> None:
         """Nothing: what it would gain is gained again by each caller, which copies the code."""
+
+    def optimize(self) -> None:
+        """What numba does before it makes machine code."""
+        super()._optimize_final_module()
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -34,7 +41,7 @@ class _LowerHelper(NativeLowering):
     _name = "lower_helper"
 
     def run_pass(self, state: Any) -> bool:
-        state.library = _Helper(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = _Library(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags = state.flags.copy()
         state.flags.no_compile = True
         super().run_pass(state)

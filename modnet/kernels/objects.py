@@ -14,7 +14,10 @@ from modnet.kernels.loading import C
 #: Names that a process has once this library is imported, beside those of the C library.
 OURS = frozenset(("modnet_sgemm", "modnet_dgemm", "modnet_products", "modnet_threads"))
 
-_RUNTIME_OURS = {"NRT_MemInfo_alloc_aligned": "modnet_take", "NRT_MemInfo_call_dtor": "modnet_give"}
+#: The name of a kernel in its object.
+SYMBOL = "modnet_kernel"
+
+_RUNTIME_OURS = ("NRT_MemInfo_alloc_aligned", "NRT_MemInfo_call_dtor")
 
 # What numba's runtime would do. The kernel that asks gives back before it ends, so nobody else sees this memory; the places of
 # the fields are those of numba's runtime, because compiled code counts references and reads the address by itself.
@@ -23,7 +26,7 @@ target triple = "{triple}"
 declare ptr @malloc(i64)
 declare void @free(ptr)
 
-define internal ptr @modnet_take(i64 %size, i32 %alignment) {{
+define ptr @NRT_MemInfo_alloc_aligned(i64 %size, i32 %alignment) {{
 entry:
   %step = zext i32 %alignment to i64
   %with = add i64 %size, 48
@@ -54,7 +57,7 @@ fill:
   ret ptr %found
 }}
 
-define internal void @modnet_give(ptr %found) {{
+define void @NRT_MemInfo_call_dtor(ptr %found) {{
   call void @free(ptr %found)
   ret void
 }}
@@ -80,50 +83,33 @@ def undefined(code: bytes) -> list[str] | None:
     return sorted(found)
 
 
-def alone(library: Any, symbol: str) -> tuple[bytes, str, list[str]] | None:
-    """The object of a kernel that numba has compiled, its symbol, and what it calls; None if it needs numba."""
-    code: bytes = library._get_compiled_object()
-    calls = undefined(code)
-    if calls is None:
-        return None
-    if set(calls) & set(_RUNTIME_OURS):
-        code, symbol = lean(library, symbol), "modnet_kernel"
-        calls = undefined(code) or []
-    return (code, symbol, calls) if set(calls) <= C | OURS else None
+def alone(library: Any, symbol: str) -> tuple[bytes, list[str]] | None:
+    """The object of a kernel, whose function is `SYMBOL`, and what it calls; None if it needs numba.
 
-
-def lean(library: Any, symbol: str) -> bytes:
-    """The code of one kernel with nothing that others could see, and without numba's runtime."""
+    Parameters
+    ----------
+    library : what numba has made of it, with all that it calls, not yet optimised; changed. symbol : of the kernel there.
+    """
     import llvmlite.binding as llvm
+    from numba.core.compiler_lock import global_compiler_lock
 
-    module = llvm.parse_bitcode(library._final_module.as_bitcode())
-    assert any(function.name == symbol and not function.is_declaration for function in module.functions), symbol
-    runtime = llvm.parse_assembly(_RUNTIME.format(triple=module.triple))
-    for function in module.functions:
-        ours = _RUNTIME_OURS.get(function.name)
-        if ours and function.is_declaration:
-            function.name = ours
-    needed = {function.name for function in module.functions}
-    if needed & {"modnet_take", "modnet_give"}:
-        for function in runtime.functions:
-            if not function.is_declaration:
-                function.linkage = "external"
-        module.link_in(runtime)
-    for value in [*module.functions, *module.global_variables]:
-        if value.is_declaration:
-            continue
-        if value.name == symbol:
-            value.name, value.linkage = "modnet_kernel", "external"
-        elif not value.name.startswith("llvm."):
-            value.linkage = "internal"
-    inside = [v for v in [*module.functions, *module.global_variables] if v.linkage == llvm.Linkage.internal]
-    for i, value in enumerate(inside):
-        value.name = f"m{i}"
-    tuning = llvm.create_pipeline_tuning_options()
-    builder = llvm.create_pass_builder(library._codegen._tm, tuning)
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_global_dead_code_eliminate_pass()
-    passes.run(module, builder)
-    module.verify()
-    made: bytes = library._codegen._tm.emit_object(module)
-    return made
+    with global_compiler_lock:
+        library._ensure_finalized()
+        module = library._final_module
+        if any(function.name in _RUNTIME_OURS for function in module.functions):
+            module.link_in(llvm.parse_assembly(_RUNTIME.format(triple=module.triple)))
+        for value in [*module.functions, *module.global_variables]:
+            if value.name == symbol:
+                value.name, value.linkage = SYMBOL, "external"
+            elif not value.is_declaration and not value.name.startswith("llvm."):
+                value.linkage = "internal"
+        library.optimize()
+        if any(value.name.startswith("numba.dynamic.globals") for value in module.global_variables):
+            return None  # addresses of this process
+        for i, value in enumerate([*module.functions, *module.global_variables]):
+            if value.linkage == llvm.Linkage.internal:
+                value.name = f"m{i}"
+        module.verify()
+        code: bytes = library._codegen._tm.emit_object(module)
+    calls = undefined(code)
+    return None if calls is None or not set(calls) <= C | OURS else (code, calls)

@@ -114,7 +114,7 @@ def _bundle() -> Bundle | str:
         return f"its index cannot be read: {error}"
 
 
-def _checks_bounds() -> bool:
+def checks_bounds() -> bool:
     """Whether numba, if it is here already, was told in the program to make other code."""
     config = getattr(sys.modules.get("numba.core.config"), "BOUNDSCHECK", None)
     return bool(config)
@@ -123,7 +123,7 @@ def _checks_bounds() -> bool:
 def find(key: str | None) -> list[int] | None:
     """Load the code with a key; None if there is none that serves."""
     found = bundle()
-    if found is None or key is None or _checks_bounds():
+    if found is None or key is None or checks_bounds():
         return None
     try:
         return found.find(key)
