@@ -16,6 +16,7 @@ from modnet.datasets.words import short
 from modnet.tables import Sheet, TableEncoder, Target, read_sheet
 from modnet.tables.columns import Number
 from modnet.training import predict
+from modnet.training.split import held_out
 
 FEW = 20  # of fewer examples none are set aside unless asked for
 
@@ -124,9 +125,8 @@ def split(table: Table | Examples, options: argparse.Namespace) -> tuple[list[np
             f"validation and test take {sum(counts)} of {n} examples, expected some left to train on: "
             "lower --validation or --test-share"
         )
-    from sklearn.model_selection import train_test_split
-
     rows, taken, stratified = np.arange(n), [], True
+    draw = np.random.default_rng([options.seed, 1])  # the network is drawn from the seed alone
     for count in reversed(counts):
         part = rows[:0]
         if count:
@@ -136,7 +136,8 @@ def split(table: Table | Examples, options: argparse.Namespace) -> tuple[list[np
                 sizes = sizes[sizes > 0]
                 if sizes.min() < 2 or min(count, len(rows) - count) < len(sizes):
                     labels, stratified = None, False
-            rows, part = train_test_split(rows, test_size=count, random_state=options.seed, stratify=labels)
+            kept = held_out(draw.permutation(len(rows)), count, labels)
+            rows, part = np.delete(rows, kept), rows[kept]
         taken.append(part)
     test, validation = taken
     return [rows, validation, test], stratified

@@ -57,7 +57,7 @@ def train(options: argparse.Namespace) -> int:
     if options.data in names():  # while the libraries for it are imported, which takes a second
         kind = CrossEntropy if info(options.data).task == "classification" else MSE
         modules = [Linear, *[options.activation] * bool(sizes)]
-        begin_compiling(modules, kind, type(optimizer), np.dtype(options.dtype), validates=options.validation != 0)
+        begin_compiling(modules, kind, type(optimizer), np.dtype(options.dtype))
     examples = read_examples(options)
     check_target(options.data, examples)
     rows, stratified = split(examples, options)

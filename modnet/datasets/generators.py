@@ -1,4 +1,4 @@
-"""Data sets that are drawn: scikit-learn's moons, circles and blobs, and those made here from a formula.
+"""Data sets that are drawn: scikit-learn's circles and blobs, and those made here from a formula.
 
 scikit-learn is imported by the functions that need it: its import is slow.
 """
@@ -13,15 +13,35 @@ from numpy.typing import NDArray
 
 from modnet.datasets.stored import from_csv
 from modnet.datasets.table import Table
-from modnet.datasets.words import who_loads
+from modnet.datasets.words import short, who_loads
 from modnet.inputs import generator, real, whole
 
 Rng = int | np.random.Generator | None
 
 
 def moons(n_samples: Any = 500, shuffle: Any = True, noise: Any = 0.1, rng: Rng = 0) -> Table:
-    """Return scikit-learn's two moons."""
-    return _scikit_made("moons", rng, n_samples=n_samples, shuffle=shuffle, noise=noise)
+    """Return scikit-learn's two moons: its numbers, drawn here, since its import takes a second."""
+    who = who_loads("moons")
+    if isinstance(n_samples, tuple | list) and len(n_samples) == 2:
+        counts = [whole(n, who, "n_samples", 0) for n in n_samples]
+    else:
+        n = whole(n_samples, who, "n_samples")
+        counts = [n // 2, n - n // 2]
+    if not isinstance(shuffle, bool | np.bool_):
+        raise TypeError(f"{who}: shuffle is {short(shuffle)}, expected True or False")
+    spread = None if noise is None else _spread(noise, who, "noise")
+    draw = np.random.RandomState(_random_state(rng, who))
+    turn = [np.linspace(0, np.pi, n) for n in counts]
+    X = np.concatenate([
+        np.column_stack([np.cos(turn[0]), np.sin(turn[0])]),
+        np.column_stack([1 - np.cos(turn[1]), 1 - np.sin(turn[1]) - 0.5]),
+    ])  # fmt: skip
+    y = np.repeat([0, 1], counts)
+    if shuffle:
+        order = np.arange(len(y))
+        draw.shuffle(order)
+        X, y = X[order], y[order]
+    return _made(X if spread is None else X + draw.normal(scale=spread, size=X.shape), y, 2)
 
 
 def circles(
@@ -137,13 +157,15 @@ def _made(X: NDArray[np.float64], y: NDArray[Any], count: int) -> Table:
 
 
 def _scikit_made(name: str, rng: Rng, **options: Any) -> Table:
-    """Return what scikit-learn's maker draws: for an int, the same as its own with random_state=rng.
-
-    None is never passed on, as scikit-learn would draw from numpy's global generator.
-    """
-    draw = generator(rng, who_loads(name))
-    seed = int(rng if isinstance(rng, int | np.integer) and rng < 2**32 else draw.integers(2**32))
+    """Return what scikit-learn's maker draws: for an int, the same as its own with random_state=rng."""
+    seed = _random_state(rng, who_loads(name))
     from sklearn import datasets
 
     X, y = getattr(datasets, f"make_{name}")(random_state=seed, **options)
     return _made(X, y, int(y.max()) + 1)
+
+
+def _random_state(rng: Rng, who: str) -> int:
+    """The seed that scikit-learn's makers are given: never None, for which they draw from numpy's global generator."""
+    draw = generator(rng, who)
+    return int(rng if isinstance(rng, int | np.integer) and rng < 2**32 else draw.integers(2**32))

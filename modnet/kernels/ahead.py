@@ -8,6 +8,7 @@ empty cache, by one process 4.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -23,7 +24,7 @@ import numpy as np
 
 from modnet.kernels import shipped
 from modnet.kernels.cache import KernelCache, cache_folder
-from modnet.kernels.compiled import Compiled
+from modnet.kernels.compiled import Compiled, no_collection
 from modnet.kernels.jit import JIT_DISABLED
 from modnet.kernels.keys import is_of_library
 from modnet.kernels.operation import Operation
@@ -168,10 +169,11 @@ class Ahead:
 
     def finish(self, shown: Callable[[int], None]) -> None:
         """Compile what is left beside the others, and wait for them; `shown` is told how many are done."""
-        while (found := self._next(None)) is not None:
-            found[1].compile()
-            self._note_done(found[0])
-            shown(self.done)
+        with no_collection():
+            while (found := self._next(None)) is not None:
+                found[1].compile()
+                self._note_done(found[0])
+                shown(self.done)
         with self._changed:
             while not all(self._busy.values()):
                 self._changed.wait()
@@ -229,10 +231,12 @@ if hasattr(os, "register_at_fork"):
 def serve() -> None:
     """What the other process does: compile what it is told of, a line each, and answer a line each."""
     print(flush=True)
-    for line in sys.stdin:
-        try:
-            Kernel(**json.loads(line)).compile()
-        except Exception:  # the process that asked meets it, too, and says it
-            print("!", flush=True)
-        else:
-            print(".", flush=True)
+    with no_collection():
+        for line in sys.stdin:
+            try:
+                Kernel(**json.loads(line)).compile()
+            except Exception:  # the process that asked meets it, too, and says it
+                print("!", flush=True)
+            else:
+                print(".", flush=True)
+        gc.freeze()

@@ -283,7 +283,7 @@ def _expected(letters: str) -> str:
 def machine_code(function: Callable[..., Any], kept: KernelCache, signature: Any) -> int:
     """Compile a function, or load it in numba's form from the cache; return where its code lies, which stays there."""
     njit = jit.numba().njit
-    with _no_collection():
+    with no_collection():
         if not (shipped.checks_bounds() or kept.has_numbas_form()):
             made = _compiled(njit(**JIT_OPTIONS, **jit.helper())(function), signature)
             found = objects.alone(made.library, made.fndesc.llvm_func_name)
@@ -306,8 +306,8 @@ def _compiled(kernel: Any, signature: Any) -> Any:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """The compiler makes many objects that all stay: to look for garbage among them takes 8 % of its time."""
+def no_collection() -> Iterator[None]:
+    """The compiler makes many objects that all stay: to look for garbage among them takes a tenth of its time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,21 +1,45 @@
-"""How numba compiles functions that only compiled functions call: no machine code of their own.
+"""How numba compiles kernels and the functions that they call: no machine code before the whole kernel is there.
 
 numba optimises each function with all that it calls, makes machine code of it, and then does the same for each of its callers,
-which copy it. Nobody runs the machine code of a helper: a kernel is compiled in 0.75 of the time without it, and is as fast.
+which copy it. Nobody runs the machine code of a helper. So a function is only typed and written in LLVM's language here, and
+what a kernel gathers is optimised once (`modnet.kernels.objects`).
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
+from numba.core import ir, types
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags, StateDict
 from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import NativeLowering
+from numba.core.typed_passes import AnnotateTypes, DumpParforDiagnostics, InlineOverloads, NativeLowering, NopythonRewrites
+from numba.core.untyped_passes import (
+    FindLiterallyCalls,
+    InlineClosureLikes,
+    LiteralPropagationSubPipelinePass,
+    LiteralUnroll,
+    MakeFunctionToJitFunction,
+    RewriteDynamicRaises,
+    WithLifting,
+)
+
+from modnet.kernels.jit import Intrinsic
+from modnet.kernels.keys import is_of_library
+
+#: What the library's own kernels have no use for: closures, `with`, expressions of whole arrays, errors that are made at
+#: run time. They take a tenth of a compilation.
+_NEEDLESS = (
+    WithLifting, InlineClosureLikes, RewriteDynamicRaises, MakeFunctionToJitFunction, FindLiterallyCalls, LiteralUnroll,
+    LiteralPropagationSubPipelinePass, InlineOverloads, NopythonRewrites, AnnotateTypes, DumpParforDiagnostics,
+)  # fmt: skip
 
 
-class _Library(JITCodeLibrary):
+class Library(JITCodeLibrary):
     """Code that is linked into others, or written into an object, and never run by itself."""
+
+    counts = True  # references, to know when memory can be given back
 
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
@@ -37,27 +61,72 @@ class _Library(JITCodeLibrary):
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerHelper(NativeLowering):
-    _name = "lower_helper"
+class _Lower(NativeLowering):
+    _name = "lower"
 
     def run_pass(self, state: Any) -> bool:
-        state.library = _Library(state.targetctx.codegen(), state.func_id.func_qualname)
+        context = state.targetctx
+        state.library = Library(context.codegen(), state.func_id.func_qualname)
+        state.library.counts = _counts_references(state)
         state.flags = state.flags.copy()
         state.flags.no_compile = True
+        state.targetctx = context.subtarget(enable_nrt=state.library.counts)
         super().run_pass(state)
+        state.targetctx = context
         lowered = state["cr"]
         # numba knows a function by what Python calls: a builtin, another one for each. This one would only raise.
         key = cast(Any, []).pop
-        state.targetctx.insert_user_function(key, lowered.fndesc, [state.library])
+        context.insert_user_function(key, lowered.fndesc, [state.library])
         state["cr"] = lowered._replace(cfunc=key)
         return True
 
 
-class HelperCompiler(CompilerBase):
-    """The usual passes, but for the last."""
+def _counts_references(state: Any) -> bool:
+    """Whether a function must count references to arrays: unless all of them are given to it, or are views that own nothing.
+
+    What it gives back to its caller has to be such a view, too: the caller may count.
+    """
+    models, names = state.targetctx.data_model_manager, state.typemap
+    gives = models[state.return_type].contains_nrt_meminfo()
+    assigned = [one for block in state.func_ir.blocks.values() for one in block.find_insts(ir.Assign)]
+    given = {one.target.name for one in assigned if isinstance(one.value, ir.Arg)}
+    for one in assigned:
+        value, operation = one.value, getattr(one.value, "op", "")
+        if isinstance(value, ir.Arg) or not models[names[one.target.name]].contains_nrt_meminfo():
+            continue
+        if operation == "call" and _owns_nothing(names[value.func.name], state.calltypes[value]):
+            continue
+        if operation in ("getattr", "getitem", "static_getitem") and not gives:
+            continue
+        if isinstance(value, ir.Var) or operation in ("build_tuple", "cast"):
+            used = [value] if isinstance(value, ir.Var) else value.list_vars()
+            if not (gives and given & {variable.name for variable in used}):
+                continue
+        return True
+    return False
+
+
+def _owns_nothing(function: Any, signature: Any) -> bool:
+    """Whether the arrays that a call gives are views of memory that somebody else keeps."""
+    if isinstance(function, types.Dispatcher):
+        called = function.dispatcher.overloads.get(tuple(signature.args))
+        return called is not None and not getattr(called.library, "counts", True)
+    made = getattr(function, "typing_key", None)
+    return isinstance(made, Intrinsic) and not made.takes_memory
+
+
+class Compiler(CompilerBase):
+    """The usual passes, but for the last, and for some that the library does not need."""
 
     def define_pipelines(self) -> list[Any]:
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.passes = [(_LowerHelper if made is NativeLowering else made, told) for made, told in passes.passes]
-        passes.finalize()
-        return [passes]
+        return [_passes(is_of_library(self.state.func_id.modname))]
+
+
+@cache
+def _passes(is_of_library: bool) -> Any:
+    flags = Flags()
+    made = DefaultPassBuilder.define_nopython_pipeline(StateDict(flags=flags, func_ir=None))
+    found = [(_Lower if each is NativeLowering else each, told) for each, told in made.passes]
+    made.passes = [(each, told) for each, told in found if not (is_of_library and each in _NEEDLESS)]
+    made.finalize()
+    return made

@@ -69,7 +69,10 @@ class Intrinsic:
     Parameters
     ----------
     definition : from the typing context and the types of the arguments to a signature and what emits the code.
+    takes_memory : whether an array that it gives has memory of its own, and is no view.
     """
+
+    takes_memory = False
 
     def __init__(self, definition: Callable[..., Any]) -> None:
         self._defn = definition
@@ -132,9 +135,9 @@ def _extending() -> Any:
 
 def helper() -> dict[str, Any]:
     """Options of a function that only compiled functions call: no wrappers for Python, and no machine code of its own."""
-    from modnet.kernels.compiling import HelperCompiler
+    from modnet.kernels.compiling import Compiler
 
-    return {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": HelperCompiler}
+    return {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": Compiler}
 
 
 def numba() -> Any:

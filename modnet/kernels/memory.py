@@ -171,6 +171,8 @@ def integer_room(typingctx, size):
     return kind(types.int64), lambda context, builder, _, values: _make_room(context, builder, kind, values[0])
 
 
+room.takes_memory = integer_room.takes_memory = True
+
 if JIT_DISABLED:
 
     def room(size, like):

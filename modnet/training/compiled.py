@@ -11,7 +11,7 @@ import numpy as np
 from modnet.engine import run
 from modnet.engine.program import is_ours, is_wired
 from modnet.engine.storage import parts
-from modnet.engine.walk import EPOCH, PLACES, fill, walk_epoch, walk_losses
+from modnet.engine.walk import EPOCH, PLACES, fill, walk_epoch
 from modnet.kernels.memory import aligned
 from modnet.kernels.operation import Operation
 from modnet.kernels.threads import threads_for
@@ -42,19 +42,17 @@ class CompiledRunner(Runner):
         self.seconds_a_batch = 0.0
         at_once = type(loss).in_one_pass
         forward, backward, hits = operations
-        needed = forward if at_once is None or held_out is not None else None, backward if at_once is None else None, hits
-        addresses = [0 if op is None else op.address(type(loss), dtype) for op in (*needed, at_once)]
+        needed = (forward, backward, hits, None) if at_once is None else (None, None, None, at_once)
+        addresses = [0 if op is None else op.address(type(loss), dtype) for op in needed]
         self.common = {
-            "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2], "at_once": addresses[3],
+            "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2] or self.counts_hits, "at_once": addresses[3],
             "loss_s": loss.setting_words().ctypes.data, "previous": self.previous.ctypes.data,
             "previous_state": self.previous_state.ctypes.data, "epochs": 1,
             "step": cast(Operation, type(optimizer).step).address(type(optimizer), dtype),
         }  # fmt: skip
         self.now = 0.0
-        self.training_block, self.validation_block = _Block(self), _Block(self)
+        self.training_block, self.validation_block = _Block(self, trains=True), _Block(self, trains=False)
         _prepare(walk_epoch, dtype)
-        if held_out is not None:
-            _prepare(walk_losses, dtype)
 
     def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
         training = self.training
@@ -197,7 +195,7 @@ class CompiledRunner(Runner):
             for at in range(0, batches, self._batches_a_slice()):
                 fill(block.words, first=at, last=min(batches, at + self._batches_a_slice()))
                 with threads_for(self.program.operations * size):
-                    walk_losses.call(block.address, self.previous)
+                    walk_epoch.call(block.address, self.previous)
             seen, counted = seen + len(rows), counted + data.count_of(rows)
         return block.sums[:2].copy(), seen, counted
 
@@ -260,8 +258,8 @@ class _Block:
     order_and_seed : what an epoch after the first changes. held : whether the workspace holds the only batch there is.
     """
 
-    def __init__(self, runner: CompiledRunner) -> None:
-        self.runner = runner
+    def __init__(self, runner: CompiledRunner, trains: bool) -> None:
+        self.runner, self.trains = runner, trains
         self.sums = np.zeros(3)
         self.order_and_seed: tuple[np.ndarray, ...] = ()
         self.held = False
@@ -272,7 +270,7 @@ class _Block:
         self.rates = np.empty(0)
         self._loaded: tuple[Any, Any, Any] = (None, None, None)
         self._size = 0
-        fill(self.words, **runner.common)
+        fill(self.words, trains=trains, **runner.common)
         self.parts = Parts(runner.program, self.record)
 
     def begin(self, epochs: int = 1, seed: np.ndarray | None = None, fresh: bool = True) -> None:
@@ -283,7 +281,7 @@ class _Block:
             self.sums[:] = 0
         self.order_and_seed = () if seed is None or epochs == 1 else (self._loaded[1], seed)
         fill(
-            self.words, totals=self.sums.ctypes.data, epochs=epochs, stays=self.runner.whole,
+            self.words, totals=self.sums.ctypes.data, epochs=epochs, stays=self.trains and self.runner.whole,
             seed=self.order_and_seed[1].ctypes.data if self.order_and_seed else 0,
         )  # fmt: skip
 
@@ -316,7 +314,8 @@ class _Block:
             weight_count=data.weights.size, loss_z=data.z.address, order=rows.ctypes.data, batch_size=size,
             y=self.batch_y.ctypes.data, losses=self.losses.ctypes.data, right=self.right.ctypes.data,
         )  # fmt: skip
-        self.parts.share(size, len(rows))
+        if self.trains:
+            self.parts.share(size, len(rows))
 
 
 def can_compile(net: Any, loss: Any, optimizer: Any) -> bool:

@@ -66,11 +66,12 @@ def evaluate(
     data = intake.take("evaluate", X, y, sample_weight)
     intake.prepare(data, data.n or 0, training=False)
     answers, yhat = _answers(net, data, size)
-    total = 0.0
+    total, in_one_pass = 0.0, getattr(type(loss), "in_one_pass", None) is not None  # the kernel that a training has, too
     step = max(1, _SIZE // answers.positions)
     for at in range(0, answers.n, step):
         rows = np.arange(at, min(at + step, answers.n))
-        losses = np.asarray(loss.forward(answers.by_position(answers.y[rows]), answers.by_position(yhat[rows])))
+        given = answers.by_position(answers.y[rows]), answers.by_position(yhat[rows])
+        losses = np.asarray(loss.at_once(*given)[0] if in_one_pass else loss.forward(*given))
         weights = answers.weights_of(rows)
         total += float(np.sum(losses * weights if weights.size else losses, dtype=np.float64))
     return {"loss": total / answers.n, **wanted.of(answers, yhat)}

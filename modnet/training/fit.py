@@ -141,7 +141,7 @@ def fit(
     keeper = None if checkpoint is None else Checkpoint(checkpoint, every, resume)
     with writing(net, "fit"), nullcontext() if comm is None else Team(comm, net, optimizer) as team:
         if comm is None and not any(w.watches_batches for w in watchers):
-            compile_kernels(net, loss, optimizer, validation is not None, progress)
+            compile_kernels(net, loss, optimizer, progress)
         size = None if batch_size is None else whole(batch_size, "fit", "batch_size")
         in_batches = is_batches(X, y)
         intake = Intake(net, loss, None if in_batches else size, frozen=_is_attached(optimizer, net))

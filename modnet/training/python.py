@@ -202,8 +202,9 @@ class PythonRunner(Runner):
             for at in range(0, len(rows), size):
                 x, y, weights = self._taken(data, rows[at : at + size])
                 yhat = self._forward(x, 0)
-                totals[0] += self._total(data, y, yhat, weights)
-                totals[1] += self._hits(data, y, yhat, weights)
+                losses, right, _ = self._in_one_pass(data, y, yhat)
+                totals[0] += self._total(data, y, yhat, weights, losses)
+                totals[1] += self._hits(data, y, yhat, weights, right)
             seen, counted = seen + len(rows), counted + data.count_of(rows)
         if moded:
             set_training(net, True)

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from modnet.engine.program import is_ours, is_wired
 from modnet.engine.storage import has_storage
-from modnet.engine.walk import shuffle, walk_epoch, walk_forward, walk_losses
+from modnet.engine.walk import shuffle, walk_epoch, walk_forward
 from modnet.kernels import ahead
 from modnet.kernels.called import by_steps, turned
 from modnet.kernels.target import WIDE
@@ -20,23 +20,22 @@ _asked: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()
 _done: set[Any] = set()
 
 
-def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool) -> list[ahead.Kernel]:
+def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any) -> list[ahead.Kernel]:
     """The kernels of a compiled training, the dearest first.
 
     Parameters
     ----------
-    modules : classes of the network's modules. loss, optimizer : classes. validates : whether there are validation examples.
+    modules : classes of the network's modules. loss, optimizer : classes.
     """
     kinds: Any = loss
     forward, backward, hits = kinds.operations
     at_once = kinds.in_one_pass
     found = [(kind, getattr(kind, "operations", ())) for kind in dict.fromkeys(modules)]
     has_tiles = WIDE and any(op is not None and op.multiplies for _, operations in found for op in operations)
-    of_loss = [at_once, hits, *[forward] * (validates or at_once is None), *[backward] * (at_once is None)]
+    of_loss = [forward, backward, hits] if at_once is None else [at_once]
     return [
         *ahead.of_functions([walk_epoch], dtype),
         *ahead.of_class(loss, of_loss, dtype),
-        *ahead.of_functions([walk_losses] if validates else [], dtype),
         *ahead.of_functions([by_steps] if has_tiles else [], dtype),
         *[kernel for kind, operations in found for kernel in ahead.of_class(kind, operations, dtype)],
         *ahead.of_class(optimizer, [optimizer.step], dtype),  # type: ignore[attr-defined]
@@ -45,24 +44,23 @@ def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any,
 
 
 def begin_compiling(
-    modules: Iterable[type], loss: type, optimizer: type, dtype: Any, validates: bool, next_modules: Iterable[type] = ()
+    modules: Iterable[type], loss: type, optimizer: type, dtype: Any, next_modules: Iterable[type] = ()
 ) -> ahead.Ahead | None:
     """Let another process begin with the kernels of a training, if some are missing; then with those of predictions.
 
     Parameters
     ----------
-    modules, loss, optimizer, dtype, validates : see `kernels_of`. next_modules : classes that the training after it will need.
+    modules, loss, optimizer, dtype : see `kernels_of`. next_modules : classes that the training after it will need.
     """
     if ahead.begun() is not None:
         return ahead.begun()
-    kernels = kernels_of(modules, loss, optimizer, dtype, validates)
-    of_evaluation = ahead.of_class(loss, loss.operations[::2], dtype)  # type: ignore[attr-defined]
+    kernels = kernels_of(modules, loss, optimizer, dtype)
     after = [kernel for kind in next_modules for kernel in ahead.of_class(kind, kind.operations, dtype)]  # type: ignore[attr-defined]
     functions = [*[turned, by_steps] * WIDE, walk_forward]
-    return ahead.begin(kernels, [*ahead.of_functions(functions, dtype), *of_evaluation, *after])
+    return ahead.begin(kernels, [*ahead.of_functions(functions, dtype), *after])
 
 
-def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted: bool | None) -> None:
+def compile_kernels(net: Any, loss: Any, optimizer: Any, wanted: bool | None) -> None:
     """Compile the kernels of a training that are missing, if it will have a compiled walk.
 
     A bar shows it if there is one for the epochs: `wanted` as `fit` has it. To look for all kernels takes longer than a short
@@ -70,14 +68,14 @@ def compile_kernels(net: Any, loss: Any, optimizer: Any, validates: bool, wanted
     """
     if not has_storage(net):
         return
-    kinds, asked = (type(loss), type(optimizer), validates), _asked.setdefault(net.storage, set())
+    kinds, asked = (type(loss), type(optimizer)), _asked.setdefault(net.storage, set())
     if kinds in asked:
         return
     asked.add(kinds)
     modules = frozenset(type(leaf) for leaf in net.leaves()) if is_wired(net) or is_ours(net) else ()
-    if not modules or not all(getattr(kind, "is_compiled", False) for kind in (*modules, *kinds[:2])):
+    if not modules or not all(getattr(kind, "is_compiled", False) for kind in (*modules, *kinds)):
         return
-    key = (modules, *kinds[:2], net.storage.dtype, validates)
+    key = (modules, *kinds, net.storage.dtype)
     if key in _done:
         return
     _done.add(key)
