@@ -32,7 +32,7 @@ def demo(options: argparse.Namespace) -> int:
     except OSError as error:
         raise UsageError(f"--folder: {options.folder}: {error.strerror}, expected a folder, or room to make one") from None
     if not options.which:  # while the libraries for data and pictures are imported, which takes more than a second
-        begin_compiling([Linear, ReLU], CrossEntropy, Adam, np.dtype(np.float32), next_modules=[Tanh])
+        begin_compiling([Linear, ReLU, Linear], CrossEntropy, Adam, np.dtype(np.float32), next_modules=[Tanh])
     status = 0
     for name in options.which or DEMOS:
         line = ["train", name, *DEMOS[name].split(), "--plot", os.path.join(options.folder, f"{name}.png")]

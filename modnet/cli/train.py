@@ -56,7 +56,7 @@ def train(options: argparse.Namespace) -> int:
         _check_place("--save", options.save)
     if options.data in names():  # while the libraries for it are imported, which takes a second
         kind = CrossEntropy if info(options.data).task == "classification" else MSE
-        modules = [Linear, *[options.activation] * bool(sizes)]
+        modules = [Linear, *[options.activation, Linear] * bool(sizes)]
         begin_compiling(modules, kind, type(optimizer), np.dtype(options.dtype))
     examples = read_examples(options)
     check_target(options.data, examples)

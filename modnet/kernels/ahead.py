@@ -83,7 +83,7 @@ class Ahead:
 
     Parameters
     ----------
-    kernels : that are missing, the dearest first. later : that may be needed once these have run: the others compile them when
+    kernels : that are missing, the dearest first, those of one file together. later : that may be needed once these have run: the others compile them when
         nothing else is left, and nobody waits for them. processes : how many others.
 
     Attributes
@@ -103,14 +103,13 @@ class Ahead:
     def _next(self, who: int | None) -> tuple[Any, Kernel] | None:
         """The next kernel for a process, by its number; this one is None.
 
-        Kernels of one file share helpers, which each process compiles for itself: so each stays with a file as long as there
-        is one to go on with, and then begins with one that no other is at. Only this process, which waits for the end, takes
-        from another's file when nothing else is left.
+        Kernels of one file share helpers, which each process compiles for itself: so each takes the dearest of the files that
+        no other is at. Only this process, which waits for the end, takes from another's file when nothing else is left.
         """
         with self._changed:
-            mine, others = self._at.get(who), {file for other, file in self._at.items() if other != who}
+            others = {file for other, file in self._at.items() if other != who}
             for waiting in (self._waiting, self._later)[: 1 if who is None else 2]:
-                order = sorted(waiting, key=lambda path: (waiting[path].module != mine, waiting[path].module in others))
+                order = sorted(waiting, key=lambda path: waiting[path].module in others)
                 path = next((path for path in order if who is None or waiting[path].module not in others), None)
                 if path is not None:
                     self._at[who] = waiting[path].module

@@ -39,8 +39,8 @@ def aligned_copy(array: np.ndarray, dtype: Any = None) -> np.ndarray:
 # --- seen from compiled code -----------------------------------------------------------------------------------------
 
 
-def borrowed(context, builder, kind, data, shape):
-    """An array structure over memory that somebody else keeps: it counts no references, and costs nothing to make."""
+def borrowed(context, builder, kind, data, shape, owner=None):
+    """An array structure over memory that somebody else keeps: without an owner it counts no references, and costs nothing."""
     from numba.np.arrayobj import populate_array  # 50 ms, and only compiling needs it
 
     word = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
@@ -54,7 +54,7 @@ def borrowed(context, builder, kind, data, shape):
         shape=shape,
         strides=strides,
         itemsize=word,
-        meminfo=None,
+        meminfo=owner,
     )
     return array._getvalue()
 
@@ -137,19 +137,20 @@ _ON_STACK = 1 << 17
 
 
 def _make_room(context, builder, kind, size):
-    from numba.np.numpy_support import as_dtype
-
-    element = as_dtype(kind.dtype)
-    is_small = builder.icmp_signed("<=", size, context.get_constant(types.int64, _ON_STACK // element.itemsize))
+    element = context.get_data_type(kind.dtype)
+    bytes_each = context.get_abi_sizeof(element)
+    is_small = builder.icmp_signed("<=", size, context.get_constant(types.int64, _ON_STACK // bytes_each))
     found = cgutils.alloca_once(builder, context.get_value_type(kind))
     with builder.if_else(is_small) as (small, large):
         with small:
-            memory = builder.alloca(context.get_data_type(kind.dtype), size=size)
+            memory = builder.alloca(element, size=size)
             memory.align = ALIGNMENT
             builder.store(borrowed(context, builder, kind, memory, [size]), found)
         with large:
-            made = context.compile_internal(builder, lambda count: np.empty(count, element), kind(types.int64), [size])
-            builder.store(made, found)
+            count = builder.mul(size, size.type(bytes_each))
+            owner = context.nrt.meminfo_alloc_aligned(builder, count, context.get_constant(types.uint32, ALIGNMENT))
+            memory = context.nrt.meminfo_data(builder, owner)
+            builder.store(borrowed(context, builder, kind, memory, [size], owner), found)
     return builder.load(found)
 
 

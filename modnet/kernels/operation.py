@@ -93,11 +93,10 @@ class Operation:
     Parameters
     ----------
     body : the function, as it stands in the class.
-    inline : whether numba copies the body into its adapter; otherwise LLVM optimises it twice. False for very large ones.
     """
 
-    def __init__(self, body: Callable[..., None], inline: bool = True) -> None:
-        self.body, self.inline = body, inline
+    def __init__(self, body: Callable[..., None]) -> None:
+        self.body = body
         self.names = tuple(inspect.signature(body).parameters)
         self.__doc__, self.__wrapped__ = body.__doc__, body
         #: Where the machine code lies, in this process, by class and letter of the element type.
@@ -161,7 +160,7 @@ class Operation:
         """Where the machine code for a class and an element type is kept."""
         layout: Layout = owner.layout
         beside = [getattr(owner, name) for name in self.functions]
-        texts = [layout.P._fields, layout.ST._fields, layout.C._fields, self.names, self.inline]
+        texts = [layout.P._fields, layout.ST._fields, layout.C._fields, self.names]
         kind = f"{self.kind.name} {_places(layout.z)} {_places(layout.s)}"
         return KernelCache(self.body, [*beside, *texts], f"{owner.__name__}.{self.name}", kind, dtype)
 
@@ -188,9 +187,9 @@ class Operation:
 _ADDRESSES: dict[Any, int] = {}
 
 
-def operation(body: Callable[..., None] | None = None, *, inline: bool = True) -> Any:
+def operation(body: Callable[..., None]) -> Any:
     """Decorator: a function of a class becomes the kernel of the contract's operation of that name."""
-    return Operation(body, inline) if body is not None else lambda body: Operation(body, inline)
+    return Operation(body)
 
 
 def is_compiled(kind: type, names: tuple[str, ...], contract: type) -> bool:
@@ -228,8 +227,8 @@ def _places(record: np.dtype[Any]) -> str:
 
 
 def _compiled(operation: Operation, layout: Layout, functions: Any, kept: KernelCache) -> int:
-    numba, options = jit.numba(), {**JIT_OPTIONS, **LEAN}
-    body = numba.njit(**options, **({"inline": "always"} if operation.inline else {}))(operation.body)
+    numba = jit.numba()
+    body = numba.njit(**JIT_OPTIONS, **jit.helper(), forceinline=True)(operation.body)
     space = {"views": views, "numbers": numbers, "body": body, "P": layout.P, "ST": layout.ST, "C": layout.C}
     adapter = _adapter(operation, {**space, **{name: _formula(function) for name, function in functions}})
     records = numba.from_dtype(layout.z), numba.from_dtype(layout.s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,6 +14,7 @@ from modnet.engine.walk import shuffle, walk_epoch, walk_forward
 from modnet.kernels import ahead
 from modnet.kernels.called import by_steps, turned
 from modnet.kernels.target import WIDE
+from modnet.loss import ClassLoss, read_labels
 from modnet.training.progress import in_notebook, is_watched
 
 #: What was looked for: by the storage of a network, and by all that kernels depend on.
@@ -25,39 +27,41 @@ def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any)
 
     Parameters
     ----------
-    modules : classes of the network's modules. loss, optimizer : classes.
+    modules : classes of the network's modules, each as often as it is there, or twice. loss, optimizer : classes.
     """
     kinds: Any = loss
     forward, backward, hits = kinds.operations
     at_once = kinds.in_one_pass
-    found = [(kind, getattr(kind, "operations", ())) for kind in dict.fromkeys(modules)]
-    has_tiles = WIDE and any(op is not None and op.multiplies for _, operations in found for op in operations)
+    counts = Counter(modules)
+    found = [(kind, getattr(kind, "operations", ())) for kind in counts]
+    products = WIDE * sum(counts[kind] for kind, operations in found if any(op and op.multiplies for op in operations))
     of_loss = [forward, backward, hits] if at_once is None else [at_once]
     return [
         *ahead.of_functions([walk_epoch], dtype),
         *ahead.of_class(loss, of_loss, dtype),
-        *ahead.of_functions([by_steps] if has_tiles else [], dtype),
+        *ahead.of_functions([by_steps] * (products > 0) + [turned] * (products > 1), dtype),
         *[kernel for kind, operations in found for kernel in ahead.of_class(kind, operations, dtype)],
         *ahead.of_class(optimizer, [optimizer.step], dtype),  # type: ignore[attr-defined]
-        *ahead.of_functions([shuffle], dtype),
+        *ahead.of_functions([shuffle, *[read_labels] * issubclass(loss, ClassLoss)], dtype),
     ]
 
 
 def begin_compiling(
-    modules: Iterable[type], loss: type, optimizer: type, dtype: Any, next_modules: Iterable[type] = ()
+    modules: Iterable[type], loss: type, optimizer: type, dtype: Any, predicts: bool = True, next_modules: Iterable[type] = ()
 ) -> ahead.Ahead | None:
     """Let another process begin with the kernels of a training, if some are missing; then with those of predictions.
 
     Parameters
     ----------
-    modules, loss, optimizer, dtype : see `kernels_of`. next_modules : classes that the training after it will need.
+    modules, loss, optimizer, dtype : see `kernels_of`. predicts : whether predictions follow at once.
+    next_modules : classes that the training after it will need.
     """
     if ahead.begun() is not None:
         return ahead.begun()
     kernels = kernels_of(modules, loss, optimizer, dtype)
+    walk = ahead.of_functions([walk_forward], dtype)
     after = [kernel for kind in next_modules for kernel in ahead.of_class(kind, kind.operations, dtype)]  # type: ignore[attr-defined]
-    functions = [*[turned, by_steps] * WIDE, walk_forward]
-    return ahead.begin(kernels, [*ahead.of_functions(functions, dtype), *after])
+    return ahead.begin([*kernels, *walk], after) if predicts else ahead.begin(kernels, [*walk, *after])
 
 
 def compile_kernels(net: Any, loss: Any, optimizer: Any, wanted: bool | None) -> None:
@@ -72,14 +76,15 @@ def compile_kernels(net: Any, loss: Any, optimizer: Any, wanted: bool | None) ->
     if kinds in asked:
         return
     asked.add(kinds)
-    modules = frozenset(type(leaf) for leaf in net.leaves()) if is_wired(net) or is_ours(net) else ()
-    if not modules or not all(getattr(kind, "is_compiled", False) for kind in (*modules, *kinds)):
+    counts = Counter(type(leaf) for leaf in net.leaves()) if is_wired(net) or is_ours(net) else {}
+    if not counts or not all(getattr(kind, "is_compiled", False) for kind in (*counts, *kinds)):
         return
+    modules = frozenset((kind, min(count, 2)) for kind, count in counts.items())
     key = (modules, *kinds, net.storage.dtype)
     if key in _done:
         return
     _done.add(key)
-    found = begin_compiling(*key)
+    found = begin_compiling([kind for kind, count in modules for _ in range(count)], *key[1:], predicts=False)
     if found is None:
         return
     if not (wanted or (wanted is None and is_watched())):

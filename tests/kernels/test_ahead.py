@@ -65,7 +65,7 @@ def test_finish_compiles_what_is_left_and_says_how_far_it_is():
     found, compiled = list_of("a1 b1 a2", "d1")
     shown = []
     found.finish(shown.append)
-    assert compiled == ["a1", "a2", "b1"]
+    assert compiled == ["a1", "b1", "a2"]
     assert shown == [1, 2, 3]
     assert found.done == found.count == 3
 

@@ -48,7 +48,7 @@ class Scaled(Module):
             for j in range(x.shape[1]):
                 g.weight[0] += twice(x[i, j]) * delta[i, j]
 
-    @operation(inline=False)
+    @operation
     def backward_delta(delta, dx, p):
         for i in range(dx.shape[0]):
             for j in range(dx.shape[1]):
