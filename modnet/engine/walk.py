@@ -62,11 +62,11 @@ WALK = _record(
     "parameters parameter_count gradient writes state state_count settings setting_count seen seen_settings"
 )
 
-#: Epochs over some data, each from batch `first` to `last`, with `trains` 0 if nothing is to be trained; order says which examples come when, and is shuffled between two
-#: epochs if there is a seed; hits is 0 if there are none. `stays` is 1 if a batch is all there is, in the same order each
-#: time, and `held` if the workspace holds it already. The loss sees each example as so many `positions`, 1 or one for each
-#: weight that an example has; `at_once` is 0 if it has no kernel that does all in one pass. From `part` on, what the threads
-#: need that share its batches (`modnet.training.parts`).
+#: Epochs over some data, each from batch `first` to `last`; if `trains` is 0, only the losses and hits are wanted. order says
+#: which examples come when, and is shuffled between two epochs if there is a seed; hits is 0 if there are none. `stays` is 1 if
+#: a batch is all there is, in the same order each time, and `held` if the workspace holds it already. The loss sees each
+#: example as so many `positions`, 1 or one for each weight that an example has; `at_once` is 0 if it has no kernel that does
+#: all in one pass. From `part` on, what the threads need that share its batches (`modnet.training.parts`).
 EPOCH = _record(
     "walk trains data examples positions targets target_columns weights weight_count epochs order seed stays held first last "
     "batch_size y losses right totals loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments "

@@ -38,7 +38,7 @@ class _Remembering(Operation):
     """
 
     def __init__(self, inherited: Operation, *names: str) -> None:
-        super().__init__(inherited.body, inherited.inline)
+        super().__init__(inherited.body)
         self.inherited, self.remembered = inherited, names
 
     def __set_name__(self, owner: Any, name: str) -> None:

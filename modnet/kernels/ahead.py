@@ -83,8 +83,8 @@ class Ahead:
 
     Parameters
     ----------
-    kernels : that are missing, the dearest first, those of one file together. later : that may be needed once these have run: the others compile them when
-        nothing else is left, and nobody waits for them. processes : how many others.
+    kernels : that are missing, the dearest first, those of one file together. processes : how many others.
+    later : that may be needed once these have run: the others compile them when nothing else is left; nobody waits for them.
 
     Attributes
     ----------

@@ -41,7 +41,6 @@ from modnet.kernels.cache import KernelCache
 from modnet.kernels.compiled import (
     ARGUMENTS,
     JIT_OPTIONS,
-    LEAN,
     inline_always,
     machine_code,
     python_kernels,

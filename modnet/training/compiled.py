@@ -45,8 +45,8 @@ class CompiledRunner(Runner):
         needed = (forward, backward, hits, None) if at_once is None else (None, None, None, at_once)
         addresses = [0 if op is None else op.address(type(loss), dtype) for op in needed]
         self.common = {
-            "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2] or self.counts_hits, "at_once": addresses[3],
-            "loss_s": loss.setting_words().ctypes.data, "previous": self.previous.ctypes.data,
+            "loss": addresses[0], "loss_backward": addresses[1], "hits": addresses[2] or self.counts_hits,
+            "at_once": addresses[3], "loss_s": loss.setting_words().ctypes.data, "previous": self.previous.ctypes.data,
             "previous_state": self.previous_state.ctypes.data, "epochs": 1,
             "step": cast(Operation, type(optimizer).step).address(type(optimizer), dtype),
         }  # fmt: skip
