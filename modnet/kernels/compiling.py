@@ -36,13 +36,24 @@ _NEEDLESS = (
 )  # fmt: skip
 
 
+@cache
+def _function_passes(codegen: Any) -> tuple[Any, Any]:
+    found: tuple[Any, Any] = codegen._function_pass_manager()
+    return found
+
+
 class Library(JITCodeLibrary):
     """Code that is linked into others, or written into an object, and never run by itself."""
 
     counts = True  # references, to know when memory can be given back
 
     def _optimize_functions(self, ll_module: Any) -> None:
+        """What numba does, with passes that are made once: loops that branch are not vectorised later unless this comes first."""
         ll_module.data_layout = self._codegen._data_layout
+        passes, builder = _function_passes(self._codegen)
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
 
     def _optimize_final_module(self) -> None:
         """Nothing: what it would gain is gained again by each caller, which copies the code."""
