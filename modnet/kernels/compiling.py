@@ -48,7 +48,7 @@ class Library(JITCodeLibrary):
     counts = True  # references, to know when memory can be given back
 
     def _optimize_functions(self, ll_module: Any) -> None:
-        """What numba does, with passes that are made once: loops that branch are not vectorised later unless this comes first."""
+        """What numba does, with passes made once: a loop that branches is not vectorised later unless this comes first."""
         ll_module.data_layout = self._codegen._data_layout
         passes, builder = _function_passes(self._codegen)
         for function in ll_module.functions:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -22,13 +23,17 @@ _BEGAN = time.time() - 0.02  # files keep the time of the system's last tick
 _KERNELS = __name__.rpartition(".")[0]  # the package whose files are in every key
 
 
+def _spec(module: str) -> Any:
+    return getattr(sys.modules.get(module), "__spec__", None) or find_spec(module)
+
+
 @cache
 def source_of(module: str) -> bytes:
     """What a module was imported from: its source, in a folder or a zip; without a source the file of its code.
 
     It is asked for while the module is imported: its file may have changed by the time the first kernel is compiled.
     """
-    spec = getattr(sys.modules.get(module), "__spec__", None)
+    spec = _spec(module)
     loader: Any = getattr(spec, "loader", None)
     with contextlib.suppress(Exception):
         source = loader.get_source(module)
@@ -42,7 +47,8 @@ def source_of(module: str) -> bytes:
 @cache
 def kernels() -> tuple[bytes, frozenset[str]]:
     """A hash of the files of `modnet.kernels`, which every kernel is made with, and the names of these modules."""
-    names = sorted(n for n in sys.modules if n == _KERNELS or n.startswith(_KERNELS + "."))
+    loaded = {n for n in sys.modules if n == _KERNELS or n.startswith(_KERNELS + ".")}
+    names = sorted({*loaded, f"{_KERNELS}.compiling"})  # which is imported with numba
     digest = hashlib.sha256()
     for name in names:
         digest.update(name.encode() + source_of(name))
@@ -58,7 +64,7 @@ def kernels_key() -> str | None:
 @cache
 def certain_source(module: str) -> bytes | None:
     """The source of a module if it is certain that this is what was imported: its file has not been written to since."""
-    found, origin = source_of(module), getattr(getattr(sys.modules.get(module), "__spec__", None), "origin", None) or ""
+    found, origin = source_of(module), getattr(_spec(module), "origin", None) or ""
     with contextlib.suppress(OSError):  # it is in an archive, or gone
         if origin.endswith(".py") and os.stat(origin).st_ctime < _BEGAN:
             return found
