@@ -40,7 +40,7 @@ def source_of(module: str) -> bytes:
         if source is not None:
             return hashlib.sha256(source.encode()).digest()
     with contextlib.suppress(Exception):
-        return hashlib.sha256(loader.get_data(spec.origin)).digest()  # type: ignore[union-attr]
+        return hashlib.sha256(loader.get_data(spec.origin)).digest()
     return os.urandom(16)  # nothing is known of it: a key that no other process has
 
 
