@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from functools import cache, cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +150,23 @@ def numba() -> Any:
             from numba.extending import typeof_impl
 
             typeof_impl.register(Intrinsic)(lambda value, context: value.type)
+            _spare_scipy()
             _known = True
             while _WAITING:
                 _WAITING.pop(0)()
     return module
+
+
+def _spare_scipy() -> None:
+    """SciPy takes 0.15 s, and numba imports it before its first compilation, only to see whether it is there."""
+    linalg: Any = import_module("numba.np.linalg")
+    ensure = linalg.ensure_blas
+    if find_spec("scipy") is not None:
+        linalg.ensure_blas = lambda: None
+    try:
+        import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = ensure
 
 
 @cache
