@@ -78,7 +78,7 @@ class _Lower(NativeLowering):
     def run_pass(self, state: Any) -> bool:
         context = state.targetctx
         state.library = Library(context.codegen(), state.func_id.func_qualname)
-        state.library.counts = _counts_references(state)
+        state.library.counts = not is_of_library(state.func_id.modname) or _counts_references(state)
         state.flags = state.flags.copy()
         state.flags.no_compile = True
         state.targetctx = context.subtarget(enable_nrt=state.library.counts)
@@ -95,7 +95,7 @@ class _Lower(NativeLowering):
 def _counts_references(state: Any) -> bool:
     """Whether a function must count references to arrays: unless all of them are given to it, or are views that own nothing.
 
-    What it gives back to its caller has to be such a view, too: the caller may count.
+    This is for the library's own functions, which do not assign arrays to slices, for which numba allocates. What one gives back to its caller has to be such a view, too: the caller may count.
     """
     models, names = state.targetctx.data_model_manager, state.typemap
     gives = models[state.return_type].contains_nrt_meminfo()
