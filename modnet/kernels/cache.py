@@ -183,7 +183,7 @@ def load_object(path: Path | None) -> int | None:
 
 
 class KernelCache:
-    """One file for each function and its arguments, which numba asks for and fills, too.
+    """One file for each function and its arguments.
 
     numba's own cache is keyed by the file of the function alone, so it goes stale when a helper in another file changes,
     and keeps an index that two processes can leave pointing at each other's code. It also refuses to be made at all where
@@ -211,10 +211,6 @@ class KernelCache:
         self._texts = [repr(part) for part in beside if not isinstance(part, FunctionType)]
         self.name = name or function.__name__.strip("<>")
         self._of_library = False
-
-    @property
-    def cache_path(self) -> str:
-        return str(cache_folder())
 
     def _told(self) -> list[str]:
         return [self.name, self.kind, repr(self.dtype and self.dtype.str), *self._texts]
@@ -261,41 +257,32 @@ class KernelCache:
         KernelCache.compiled += 1
         keep_object(self.path(), code, symbol, calls)
 
-    def has_numbas_form(self) -> bool:
-        """Whether the code is there in the form that only numba loads."""
-        return kept(self.path())[:1] == b"\n"
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
+    def load_numbas(self) -> Any:
+        """What numba has compiled, loaded by it; None if the code is not there in numba's form."""
         told, _, content = kept(self.path()).partition(b"\n")
         if told or not content:
             return None
         from numba.core.compiler import CompileResult
+        from numba.core.compiler_lock import global_compiler_lock
+        from numba.core.registry import cpu_target
         from numba.core.runtime import rtsys
 
         for prepare in BEFORE_LOADING:
             prepare()
+        context = cpu_target.target_context
         if self._of_library:
             # All that the machine code of the library's kernels refers to. A whole refresh, which makes everything known that
             # might be compiled, takes 0.1 s.
-            rtsys.initialize(target_context)
+            rtsys.initialize(context)
         else:
-            target_context.refresh()
-        return CompileResult._rebuild(target_context, *pickle.loads(content))
+            context.refresh()
+        with global_compiler_lock:
+            return CompileResult._rebuild(context, *pickle.loads(content))
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        KernelCache.compiled += 1
-        path = self.path()
-        if path is None or data.library.has_dynamic_globals:
-            return
+    def save_numbas(self, made: Any) -> None:
+        """Keep what numba has just compiled."""
         from numba.core import serialize
 
-        keep(path, b"\n" + serialize.dumps(data._reduce()))
-
-    def enable(self) -> None:
-        """Nothing to do: files come and go by themselves."""
-
-    def disable(self) -> None:
-        """Nothing to do: files come and go by themselves."""
-
-    def flush(self) -> None:
-        """Nothing to do: files come and go by themselves."""
+        KernelCache.compiled += 1
+        if not made.library.has_dynamic_globals:  # addresses of this process
+            keep(self.path(), b"\n" + serialize.dumps(made._reduce()))

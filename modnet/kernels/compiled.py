@@ -282,19 +282,19 @@ def _expected(letters: str) -> str:
 
 def machine_code(function: Callable[..., Any], kept: KernelCache, signature: Any) -> int:
     """Compile a function, or load it in numba's form from the cache; return where its code lies, which stays there."""
-    njit = jit.numba().njit
+    njit, made = jit.numba().njit, kept.load_numbas()
     with no_collection():
-        if not (shipped.checks_bounds() or kept.has_numbas_form()):
-            made = _compiled(njit(**JIT_OPTIONS, **jit.helper())(function), signature)
-            found = objects.alone(made.library, made.fndesc.llvm_func_name)
+        if made is None and not shipped.checks_bounds():
+            typed = _compiled(njit(**JIT_OPTIONS, **jit.helper())(function), signature)
+            found = objects.alone(typed.library, typed.fndesc.llvm_func_name)
             if found is not None:
                 code, calls = found
                 COMPILED.append((kept, code))
                 kept.save(code, objects.SYMBOL, calls)
                 return load(code, [objects.SYMBOL], calls)[0]
-        kernel = njit(**JIT_OPTIONS, **LEAN)(function)
-        kernel._cache = kept
-        made = _compiled(kernel, signature)
+        if made is None:
+            made = _compiled(njit(**JIT_OPTIONS, **LEAN)(function), signature)
+            kept.save_numbas(made)
     COMPILED.append((kept, made))
     return int(made.library.get_pointer_to_function(made.fndesc.llvm_func_name))
 

@@ -14,26 +14,18 @@ from numba.core import ir, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags, StateDict
 from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import AnnotateTypes, DumpParforDiagnostics, InlineOverloads, NativeLowering, NopythonRewrites
-from numba.core.untyped_passes import (
-    FindLiterallyCalls,
-    InlineClosureLikes,
-    LiteralPropagationSubPipelinePass,
-    LiteralUnroll,
-    MakeFunctionToJitFunction,
-    RewriteDynamicRaises,
-    WithLifting,
-)
+from numba.core.typed_passes import NativeLowering
 
 from modnet.kernels.jit import Intrinsic
 from modnet.kernels.keys import is_of_library
 
 #: What the library's own kernels have no use for: closures, `with`, expressions of whole arrays, errors that are made at
 #: run time. They take a tenth of a compilation.
-_NEEDLESS = (
-    WithLifting, InlineClosureLikes, RewriteDynamicRaises, MakeFunctionToJitFunction, FindLiterallyCalls, LiteralUnroll,
-    LiteralPropagationSubPipelinePass, InlineOverloads, NopythonRewrites, AnnotateTypes, DumpParforDiagnostics,
-)  # fmt: skip
+_NEEDLESS = {
+    "with_lifting", "inline_closure_likes", "Rewrite dynamic raises", "make_function_op_code_to_jit_function",
+    "find_literally", "literal_unroll", "LiteralPropagation", "inline_overloads", "nopython_rewrites", "annotate_types",
+    "dump_parfor_diagnostics",
+}  # fmt: skip
 
 
 @cache
@@ -95,7 +87,8 @@ class _Lower(NativeLowering):
 def _counts_references(state: Any) -> bool:
     """Whether a function must count references to arrays: unless all of them are given to it, or are views that own nothing.
 
-    This is for the library's own functions, which do not assign arrays to slices, for which numba allocates. What one gives back to its caller has to be such a view, too: the caller may count.
+    This is for the library's own functions, which never assign an array to a slice, where numba allocates. What one gives back
+    has to be such a view, too: its caller may count.
     """
     models, names = state.targetctx.data_model_manager, state.typemap
     gives = models[state.return_type].contains_nrt_meminfo()
@@ -135,9 +128,8 @@ class Compiler(CompilerBase):
 
 @cache
 def _passes(is_of_library: bool) -> Any:
-    flags = Flags()
-    made = DefaultPassBuilder.define_nopython_pipeline(StateDict(flags=flags, func_ir=None))
+    made = DefaultPassBuilder.define_nopython_pipeline(StateDict(flags=Flags(), func_ir=None))
     found = [(_Lower if each is NativeLowering else each, told) for each, told in made.passes]
-    made.passes = [(each, told) for each, told in found if not (is_of_library and each in _NEEDLESS)]
+    made.passes = [(each, told) for each, told in found if not (is_of_library and each._name in _NEEDLESS)]
     made.finalize()
     return made
