@@ -4,7 +4,7 @@
 the numbers of a regression as float64. ``load_table`` adds the names of the features and of the classes, and
 ``read_csv`` gives the same for a file, so that a script serves both alike. The sets come from three places:
 
-- scikit-learn, imported by the loaders that need it and not before: its import is slow;
+- scikit-learn, imported by the loaders that need it and not before: its import is slow, and digits and moons come without;
 - formulas: XOR, Gaussians, checkerboard, spiral;
 - CSV files of the folder ``datasets``, small enough to be read by eye.
 

@@ -1,8 +1,7 @@
 """Kernels that will be needed, compiled on several cores at once.
 
 numba compiles under a lock, so threads gain nothing: another process compiles a part of the kernels into the cache, from
-where this one loads them. Both take what comes next in one list. With two cores a program that trains 2-8-1 takes 3.0 s from an
-empty cache, by one process 4.
+where this one loads them. Both take what comes next in one list. What that gains is in docs/speed.md.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from numba.core import config, event
 import modnet
 from modnet import MSE, Linear, ReLU, Sequential, Sigmoid, Tanh, fit, predict
 from modnet.engine import walk
-from modnet.kernels import cache
+from modnet.kernels import cache, keys
 from modnet.kernels.compiled import Compiled
 from modnet.optim import SGD
 
@@ -172,6 +172,10 @@ def test_numba_is_imported_only_where_a_kernel_is_missing(tmp_path, monkeypatch)
     assert run(WITHOUT_NUMBA, **chosen) == first
 
 
+def test_the_way_of_compiling_is_part_of_every_key():
+    assert "modnet.kernels.compiling" in keys.kernels()[1]
+
+
 def test_where_objects_are_not_understood_numba_keeps_and_loads_them(tmp_path):
     other_system = "from modnet.kernels import objects\nobjects.undefined = lambda code: None\n"
     first, again = (run(other_system + WORK, MODNET_CACHE_DIR=str(tmp_path), MODNET_MACHINE_CODE="0") for _ in range(2))
@@ -244,7 +248,7 @@ def test_a_read_only_folder_is_read_and_left_as_it_is(copied):
 @pytest.mark.parametrize("chosen", [None, "~no-such-user/cache"])
 def test_all_works_where_nothing_can_be_written_and_there_is_no_home(tmp_path, chosen):
     code = READ_ONLY.format(folder="/") + WORK + """
-from modnet.kernels import cache
+from modnet.kernels import cache, keys
 report(folder=cache.cache_folder())
 """
     unset = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"))

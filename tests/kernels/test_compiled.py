@@ -12,7 +12,7 @@ from helpers import message, run_script
 from modnet import Linear, Module, Tanh
 from modnet.engine.program import Binding
 from modnet.engine.walk import PIECE, clip
-from modnet.kernels import inline, inline_always
+from modnet.kernels import flat, inline, inline_always, jit, room
 from modnet.kernels.compiled import ARGUMENTS, JIT_OPTIONS, enter_backward, enter_forward, enter_gradient
 from modnet.kernels.entry import is_known_layout
 from modnet.module import Parameter, Setting, operation
@@ -112,6 +112,40 @@ def test_a_helper_has_no_machine_code_of_its_own_and_nobody_is_given_what_numba_
             assert not any(map(compiled.library.get_pointer_to_function, names))
             with pytest.raises((IndexError, TypeError)):
                 compiled.entry_point(1.0)
+
+
+def _handed_on(x):
+    return x
+
+
+def _seen(x):
+    return flat(x)
+
+
+def _held(x):
+    rest = flat(x)
+    return rest[0]
+
+
+def _made(x):
+    return room(3, x)[0] + x[0, 0]
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize(("function", "counts"), [(_handed_on, True), (_seen, False), (_held, False), (_made, True)])
+def test_references_are_counted_where_an_array_may_own_memory_or_a_caller_may_count(monkeypatch, function, counts):
+    monkeypatch.setattr(function, "__module__", "modnet.modules.linear")  # only the library's functions may go without
+    kernel = jit.numba().njit(**JIT_OPTIONS, **jit.helper())(function)
+    kernel.compile((numba.float32[:, ::1],))
+    (made,) = kernel.overloads.values()
+    assert made.library.counts == counts
+
+
+@pytest.mark.needs_jit
+def test_numpys_products_still_compile_in_functions_of_a_users_own():
+    jit.numba()  # which keeps numba from looking for SciPy
+    a = np.arange(6.0).reshape(2, 3)
+    assert np.array_equal(numba.njit(lambda x, y: x @ y)(a, a.T.copy()), a @ a.T)
 
 
 EVERYTHING = """
