@@ -98,17 +98,15 @@ def alone(library: Any, symbol: str) -> tuple[bytes, list[str]] | None:
         module = library._final_module
         if any(function.name in _RUNTIME_OURS for function in module.functions):
             module.link_in(llvm.parse_assembly(_RUNTIME.format(triple=module.triple)))
-        for value in [*module.functions, *module.global_variables]:
-            if value.name == symbol:
-                value.name, value.linkage = SYMBOL, "external"
-            elif not value.is_declaration and not value.name.startswith("llvm."):
-                value.linkage = "internal"
         library.optimize()
         if any(value.name.startswith("numba.dynamic.globals") for value in module.global_variables):
             return None  # addresses of this process
+        # Only now, since LLVM copies functions that nobody else sees into their callers: convolutions take 1.15 times as long.
         for i, value in enumerate([*module.functions, *module.global_variables]):
-            if value.linkage == llvm.Linkage.internal:
-                value.name = f"m{i}"
+            if value.name == symbol:
+                value.name, value.linkage = SYMBOL, "external"
+            elif not value.is_declaration and not value.name.startswith("llvm."):
+                value.name, value.linkage = f"m{i}", "internal"
         module.verify()
         code: bytes = library._codegen._tm.emit_object(module)
     calls = undefined(code)

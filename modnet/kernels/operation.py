@@ -41,6 +41,7 @@ from modnet.kernels.cache import KernelCache
 from modnet.kernels.compiled import (
     ARGUMENTS,
     JIT_OPTIONS,
+    LEAN,
     inline_always,
     machine_code,
     python_kernels,
@@ -227,7 +228,7 @@ def _places(record: np.dtype[Any]) -> str:
 
 def _compiled(operation: Operation, layout: Layout, functions: Any, kept: KernelCache) -> int:
     numba = jit.numba()
-    body = numba.njit(**JIT_OPTIONS, **jit.helper(), forceinline=True)(operation.body)
+    body = numba.njit(**JIT_OPTIONS, **LEAN, inline="always")(operation.body)
     space = {"views": views, "numbers": numbers, "body": body, "P": layout.P, "ST": layout.ST, "C": layout.C}
     adapter = _adapter(operation, {**space, **{name: _formula(function) for name, function in functions}})
     records = numba.from_dtype(layout.z), numba.from_dtype(layout.s)
