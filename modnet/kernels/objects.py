@@ -101,7 +101,7 @@ def alone(library: Any, symbol: str) -> tuple[bytes, list[str]] | None:
         library.optimize()
         if any(value.name.startswith("numba.dynamic.globals") for value in module.global_variables):
             return None  # addresses of this process
-        # Only now, since LLVM copies functions that nobody else sees into their callers: convolutions take 1.15 times as long then.
+        # Not before: LLVM copies what nobody else sees into its callers, and convolutions then take 1.15 times as long.
         for i, value in enumerate([*module.functions, *module.global_variables]):
             if value.name == symbol:
                 value.name, value.linkage = SYMBOL, "external"
