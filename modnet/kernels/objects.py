@@ -107,7 +107,11 @@ def alone(library: Any, symbol: str) -> tuple[bytes, list[str]] | None:
                 value.name, value.linkage = SYMBOL, "external"
             elif not value.is_declaration and not value.name.startswith("llvm."):
                 value.name, value.linkage = f"m{i}", "internal"
+        machine = library._codegen._tm
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_global_dead_code_eliminate_pass()
+        passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
         module.verify()
-        code: bytes = library._codegen._tm.emit_object(module)
+        code: bytes = machine.emit_object(module)
     calls = undefined(code)
     return None if calls is None or not set(calls) <= C | OURS else (code, calls)
