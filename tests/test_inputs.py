@@ -12,7 +12,7 @@ from helpers import message
 from scipy import sparse
 
 import modnet
-from modnet import MSE, NLL, BCEWithLogits, CrossEntropy, Hinge, Linear, Sequential, fit, predict
+from modnet import MSE, BCEWithLogits, CrossEntropy, Hinge, Linear, Sequential, fit, predict
 from modnet.inputs import as_batch, as_numbers, as_targets, as_weights
 from modnet.optim import SGD, minimize
 
@@ -340,7 +340,7 @@ def carry_out(case, container):
 CASES = {
     "labels as floats": (lambda y: y.astype(float), LABELS, CrossEntropy(), 2),
     "labels as a column": (lambda y: y[:, None], LABELS, CrossEntropy(), 2),
-    "labels as a column of floats": (lambda y: y[:, None].astype(float), LABELS, NLL(), 2),
+    "labels as a column of floats": (lambda y: y[:, None].astype(float), LABELS, CrossEntropy(), 2),
     "names of classes": (lambda y: np.array(["cat", "dog"])[y], LABELS, CrossEntropy(), 2),
     "numbers as text": (lambda y: y.astype(str), TARGETS, MSE(), 1),
     "targets as a row": (lambda y: y[:, 0], TARGETS, MSE(), 1),
