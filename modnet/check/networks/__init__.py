@@ -1,5 +1,5 @@
 """Networks of students: how they put their layers together, go back through them, and train."""
 
-from modnet.check.networks.contract import check_network
+from modnet.check.networks.whole import check_network
 
 __all__ = ["check_network"]

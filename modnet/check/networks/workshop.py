@@ -18,7 +18,7 @@ from modnet.check.layers import last_output, layers_of
 from modnet.check.lines import source
 from modnet.check.modules import as_input
 from modnet.check.networks import standins, wiring
-from modnet.check.networks.chain import examine_chain
+from modnet.check.networks.contract import examine_chain
 from modnet.check.report import Report
 from modnet.check.styles import subject_of
 from modnet.check.subject import Misbehaviour, call
