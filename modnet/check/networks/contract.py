@@ -50,8 +50,8 @@ def add_chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray,
         operation = problem.message.split(" raises ")[0]
         where = operation if "." in operation else name
         report.findings.append(Finding(problem.kind, where, problem.message + ".", hint_for(problem), line=problem.line))
-    of_update = [f for f in report.findings if f.where.endswith(f".{UPDATE}")]
-    rest = [f for f in report.findings if f not in of_update]
+    beside = [f for f in report.findings if f.where.endswith((f".{UPDATE}", ".zero_grad"))]
+    rest = [f for f in report.findings if f not in beside]
     if rest:
         report.verdict("the chain", right=False, remark=rest[0].kind)
     elif not chain.ways() and not chain.compares:
@@ -60,8 +60,8 @@ def add_chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray,
         errors = [q.error for q in chain.measured.questions.values()] if chain.compares else []
         remark = "" if chain.compares else "each layer is given its own input and delta"
         report.verdict("the chain", max(errors, default=0.0), remark=remark)
-    if of_update:
-        report.verdict(UPDATE, right=False, remark=of_update[0].kind)
+    for finding in beside:
+        report.verdict(finding.where.split(".")[-1], right=False, remark=finding.kind)
 
 
 class Contract(Form):

@@ -122,6 +122,10 @@ class Form:
         """Whether these parameters move by the derivative through others that have moved already."""
         return False
 
+    def unzeroed(self) -> bool:
+        """Whether it moves by the gradients of all steps so far."""
+        return False
+
     def examples(self) -> list[tuple[list[int], list[int]]]:
         """For each step, which examples were used, and whose truth."""
         return []

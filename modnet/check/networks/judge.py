@@ -227,6 +227,9 @@ def steps(f: Form) -> Findings:
     if odd and f.through_moved(odd):
         text = f"{', '.join(odd)} moves by the derivative through weights that have moved already, not through the old ones."
         yield f.finding("updates-first", text, "compute every delta first, then move the weights", odd[0])
+    elif odd and f.unzeroed():
+        text = "gradients of the last step are still in the next one's: they are not set to zero in between."
+        yield Finding("never-zeroed", "", text, "net.zero_grad() before backward, in every step")
     elif odd:
         right = [n for n in known if n not in still]
         text = f"{', '.join(odd)} does not move by a multiple of its gradient."
