@@ -99,8 +99,8 @@ def loaded_functions(file: File) -> Iterator[Loaded]:
     for name, function in file.names.items():
         if inspect.isfunction(function) and own(function) and is_descent(function):
             cell, line = file_and_cell(function.__code__.co_filename)[1], function.__code__.co_firstlineno
-            held = type(name, (), {name: staticmethod(function), "descent": staticmethod(function)})
-            yield Loaded(held, "loop", file.path, cell, line)
+            trains_it = type(name, (), {name: staticmethod(function), "descent": staticmethod(function)})
+            yield Loaded(trains_it, "loop", file.path, cell, line)
     rules = [(n, f) for n, f in file.names.items() if inspect.isfunction(f) and own(f) and is_rule(f)]
     found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in rules]
     for name, at, held in found:

@@ -18,6 +18,7 @@ import numpy as np
 
 from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
+from modnet.check.networks.arguments import asks, fill, meaning_of
 from modnet.check.networks.calls import Call, Way, same, ways
 from modnet.check.networks.form import Form
 from modnet.check.networks.judge import judge
@@ -33,7 +34,7 @@ from modnet.check.networks.pieces import (
     rates,
     rows_of,
 )
-from modnet.check.networks.scored import asks, form_of
+from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import used_by
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
@@ -46,9 +47,7 @@ _TRAINS = ("fit", "train", "train_on_batch", "train_step")
 _FINALIZES = ("finalize", "finalise")
 _PREDICTS = ("predict", "forward", "forward_propagation", "feed_forward", "feedforward", "__call__")
 _WIDTH, _COUNT, _RATE = 3, 6, 0.05
-_SLOPE = re.compile(
-    r"^((loss|cost|error|objective)(_?(fn|func|function))?_?(prime|deriv\w*|grad\w*|der|d)|d_?(loss|cost|error))$", re.I
-)
+
 
 
 def is_assembled(cls: type) -> bool:
@@ -81,46 +80,11 @@ def _trains(cls: type) -> str:
     return ""
 
 
-def meaning_of(name: str) -> str:
-    """What an argument is, by its name; empty if the name does not say it."""
-    word = name.lower()
-    for meaning, pattern in (
-        ("none", r"val(id\w*)?(_|$)|test|callback"),
-        ("quiet", r"verbose|print|display|plot|show|log|debug|every"),
-        ("epochs", r"epoch|iter|n_?times"),
-        ("batch", r"batch(_?size)?$"),
-        ("slope", _SLOPE.pattern),
-        ("loss", r"loss|cost|criterion|objective|error"),
-        ("optimizer", r"optim"),
-        ("accuracy", r"accura|metric"),
-        ("rate", r"^(lr|eta|alpha|(init_?)?learning_?rate|rate|step_?size)$"),
-        ("X", r"^(x(_?train)?|x_?data|inputs?(_?data)?|train(ing)?_?(x|inputs?|data)|data|features|samples)$"),
-        (
-            "y",
-            r"^(y(_?train)?|y_?data|y_true|targets?|labels?|outputs?|expected|t(_?train)?|train(ing)?_?(y|labels?|targets?))$",
-        ),
-        ("layers", r"^(layers|modules|network)$"),
-    ):
-        if re.search(pattern, word):
-            return meaning
-    return ""
-
-
 def _filled(run: Assembled, method: Any, values: dict[str, Any], *, all_of: bool = False) -> dict[str, Any]:
     """Arguments for a method, by what they mean; `NotBuilt` if one that is required means nothing known."""
-    found: dict[str, Any] = {}
-    for p in asks(method, by_name=True):
-        meaning = meaning_of(p.name)
-        if meaning == "quiet" and p.default is not p.empty:
-            found[p.name] = False if isinstance(p.default, bool) else 10**9
-        elif meaning in values and (all_of or p.default is p.empty or meaning not in ("loss", "layers")):
-            found[p.name] = values[meaning]
-            run.told |= meaning in ("rate", "optimizer")
-            run.batched |= meaning == "batch"
-        elif meaning == "quiet":
-            found[p.name] = False
-        elif p.default is p.empty:
-            raise NotBuilt(f"what {p.name} of {getattr(method, '__name__', 'its constructor')} means is not known")
+    found, told = fill(method, values, leave=() if all_of else ("loss", "layers"))
+    run.told |= bool(told & {"rate", "optimizer"})
+    run.batched |= "batch" in told
     return found
 
 
@@ -412,4 +376,4 @@ def _examined(cls: type, shape: tuple[int, ...], special: tuple[type, type] | No
     return report
 
 
-__all__ = ["ADDS", "Assembled", "examine_assembled", "goes_both_ways", "is_assembled", "meaning_of", "trained"]
+__all__ = ["ADDS", "Assembled", "examine_assembled", "goes_both_ways", "is_assembled", "trained"]

@@ -15,12 +15,11 @@ import numpy as np
 
 from modnet.check.lines import quote
 from modnet.check.networks import standins
-from modnet.check.networks.assembled import meaning_of
+from modnet.check.networks.arguments import asks, fill, meaning_of
 from modnet.check.networks.calls import Call, Way, ways
 from modnet.check.networks.form import Form
 from modnet.check.networks.judge import judge
 from modnet.check.networks.pieces import multiple, rates, rows_of
-from modnet.check.networks.scored import asks
 from modnet.check.networks.wiring import role
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
@@ -107,7 +106,7 @@ class Descent(Form):
 
     Attributes
     ----------
-    holder : a class that has the function alone. calls : of the layer. given : the meanings of what it was given.
+    holder : a class that has the function alone. calls : of the layer. meant : the meanings of what it was given.
     result : what it returned. slower, longer : the same with half the rate, and with twice the epochs, once they are asked for.
     """
 
@@ -121,12 +120,12 @@ class Descent(Form):
         net = standins.derived(standins.Sequential, bases)(self.layer)
         of_loss = standins.derived(_Loss, [b for b in bases if "loss" in b.__name__.lower()])
         kind = type("MSELoss", (of_loss,), {"calls": self.calls})
-        values = {"net": net, "X": self.x, "y": self.y, "batch": _BATCH, "epochs": epochs, "rate": rate, "quiet": False}
+        values = {"net": net, "X": self.x, "y": self.y, "batch": _BATCH, "epochs": epochs, "rate": rate}
         problem: Misbehaviour | None = None
         for loss in (kind(), kind):
             self.calls.clear()
             values.update(loss=loss, optimizer=_Optim(net, kind()))
-            arguments = self._arguments(values)
+            arguments, self.meant = fill(function, values, ("net", "loss", "optimizer", "X", "y"), meaning)
             np.random.seed(1)  # noqa: NPY002
             try:
                 self.result = call(name, lambda given=arguments: function(**given))
@@ -136,19 +135,7 @@ class Descent(Form):
         else:
             assert problem is not None
             raise problem
-        self.told = "rate" in self.given
-
-    def _arguments(self, values: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        self.given: set[str] = set()
-        for p in asks(self.function, by_name=True):
-            meant = meaning(p.name)
-            if meant in values and (p.default is p.empty or meant in ("batch", "epochs", "rate", "quiet")):
-                found[p.name] = copy_of(values[meant])
-                self.given.add(meant)
-            elif p.default is p.empty:
-                raise NotBuilt(f"what {p.name} of {self.method} means is not known")
-        return found
+        self.told = "rate" in self.meant
 
     def ways(self) -> list[Way]:
         """The steps."""
@@ -171,11 +158,11 @@ class Descent(Form):
 
     def every_example(self) -> tuple[int, str]:
         """All of x."""
-        return _COUNT, f"{f', in batches of {_BATCH},' if 'batch' in self.given else ''} {_EPOCHS} epochs"
+        return _COUNT, f"{f', in batches of {_BATCH},' if 'batch' in self.meant else ''} {_EPOCHS} epochs"
 
     def moves(self, slower: bool = False) -> dict[str, float | None]:
         """Of the layer; what an optimizer of ours moves is right."""
-        if "optimizer" in self.given:
+        if "optimizer" in self.meant:
             return {}
         if slower:
             return Descent(self.function, self.bases, self.rate / 2).moves()
@@ -193,10 +180,10 @@ class Descent(Form):
         """The size of the batch, the number of epochs, and the order of the examples."""
         sizes = [len(used) for used, _ in self.examples()]
         line = quote(self.cls, self.method, r"range\(|split|choice|\bfor\b")
-        if "batch" in self.given and _BATCH not in sizes:
+        if "batch" in self.meant and _BATCH not in sizes:
             text = f"batch_size has no effect: with {_BATCH} and {_COUNT} examples it takes {max(sizes)} at a time."
             yield Finding("option-ignored", "", text, "X[order[i:i + batch_size]]", line=line)
-        if "epochs" in self.given and len(Descent(self.function, self.bases, epochs=2 * _EPOCHS).ways()) <= len(sizes):
+        if "epochs" in self.meant and len(Descent(self.function, self.bases, epochs=2 * _EPOCHS).ways()) <= len(sizes):
             text = f"twice the epochs are as many steps: {len(sizes)}."
             yield Finding("option-ignored", "", text, "a loop over the epochs around that over the batches", line=line)
         orders = [i for used, _ in self.examples() for i in used]
@@ -209,7 +196,7 @@ class Descent(Form):
 
     def told_of(self, report: Report, question: str, findings: list[Finding]) -> None:
         """Rows for what was looked at."""
-        if question in ("the pairs", "the examples") or (question == "the steps" and "optimizer" not in self.given):
+        if question in ("the pairs", "the examples") or (question == "the steps" and "optimizer" not in self.meant):
             report.verdict(question, right=not findings, remark=findings[0].kind if findings else "")
         elif question == "the end":
             remark = ", ".join(dict.fromkeys(f.kind for f in findings))
@@ -218,11 +205,6 @@ class Descent(Form):
     def where(self, question: str) -> str:
         """The function."""
         return self.method
-
-
-def copy_of(value: Any) -> Any:
-    """A copy of an array; anything else as it is."""
-    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def examine_descent(function: Callable[..., Any], bases: Sequence[type] = (), wrong: Collection[str] = ()) -> Report:

@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.lines import quote
-from modnet.check.networks.assembled import meaning_of
+from modnet.check.networks.arguments import asks, fill, meaning_of
 from modnet.check.networks.form import Form
 from modnet.check.networks.judge import judge
 from modnet.check.networks.pieces import OptimizerPiece, rates, rows_of
-from modnet.check.networks.scored import asks
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
@@ -187,54 +186,39 @@ def _ran(cls: type, form: str, rate: float, hot: bool, named: Any) -> Loop:
     x, val = rng.uniform(0.1, 1, (_COUNT, _WIDTH)), rng.uniform(-1, -0.1, (_COUNT, _WIDTH))
     t: np.ndarray = np.eye(_COUNT) if hot else np.arange(_COUNT)
     model = _Model(form, x, val)
-    told: set[str] = set()
+    values = {
+        "model": model, "X": x, "y": t, "x_val": val, "epochs": _EPOCHS, "rate": rate, "batch": _BATCH,
+        "data": {"X_train": x, "y_train": t, "X_val": val, "y_val": t, "X_test": val, "y_test": t},
+        "optimizer": named if isinstance(named, str) else OptimizerPiece(rate), "lr": {"lr": rate},
+        "config": {"learning_rate": rate},
+    }  # fmt: skip
     np.random.seed(1)  # noqa: NPY002
-    ran = Loop(cls, model)
-    ran.loop = call(f"{cls.__name__}(...)", lambda: cls(**_arguments(cls, model, x, t, val, rate, named, told)))
-    name = _train(cls)
+    ran, name = Loop(cls, model), _train(cls)
+    given, told = fill(cls, values, meaning=_meaning, more=_popped(cls))
+    ran.loop = call(f"{cls.__name__}(...)", lambda: cls(**given))
     method = getattr(ran.loop, name)
-    arguments = {p: v for p, v in _arguments(method, model, x, t, val, rate, named, told).items()}
+    arguments, more = fill(method, values, meaning=_meaning, more=_popped(method))
     call(f"{cls.__name__}.{name}", lambda: method(**arguments))
-    ran.told, ran.batched = "rate" in told, "batch" in told
+    ran.told, ran.batched = bool((told | more) & {"rate", "lr", "config", "optimizer"}), "batch" in told | more
     return ran
 
 
-def _arguments(
-    function: Any, model: _Model, x: np.ndarray, t: np.ndarray, val: np.ndarray, rate: float, named: Any, told: set[str]
-) -> dict[str, Any]:
-    """Arguments by what they mean, also those that are taken out of ``**kwargs``; what was told of rate and batch is noted."""
-    found: dict[str, Any] = {}
-    needs = [(p.name, p.default) for p in asks(function, by_name=True)] + [(n, None) for n in _popped(function)]
-    for word, default in needs:
-        value, about = _value(word.lower(), model, x, t, val, rate, named)
-        if value is not None:
-            found[word] = value
-            told.add(about)
-        elif default is inspect.Parameter.empty:
-            raise NotBuilt(f"what {word} of {getattr(function, '__name__', 'it')} means is not known")
-    return found
-
-
-def _value(word: str, model: _Model, x: np.ndarray, t: np.ndarray, val: np.ndarray, rate: float, named: Any) -> tuple[Any, str]:
-    """What an argument is given, None if its name says nothing; and what it tells of."""
-    if _MODEL.match(word):
-        return model, ""
-    if word in ("data", "dataset"):
-        return {"X_train": x, "y_train": t, "X_val": val, "y_val": t, "X_test": val, "y_test": t}, ""
-    if re.match(r"(optim\w*_?(config|params?|args)|optimizer_?params?)$", word):
-        key = "lr" if "param" in word else "learning_rate"
-        return {key: rate}, "rate"
-    if re.match(r"update_rule|optim", word):
-        return (named if isinstance(named, str) else OptimizerPiece(rate)), "rate"
-    if re.match(r"(x|inputs?)_?(test|val\w*)$", word):
-        return val, ""
-    if re.match(r"(y|t|labels?|targets?)_?(test|val\w*)$", word):
-        return t, ""
-    if re.match(r"(mini_?)?batch_?(size|num)$", word):
-        return _BATCH, "batch"
-    meaning = meaning_of(word)
-    known = {"X": x, "y": t, "epochs": _EPOCHS, "rate": rate, "quiet": False}
-    return known.get(meaning), meaning
+def _meaning(name: str) -> str:
+    """What an argument is."""
+    word = name.lower()
+    for what, pattern in (
+        ("model", _MODEL.pattern),
+        ("data", r"(data|dataset)$"),
+        ("lr", r"(optim\w*_?params?|optimizer_?params?)$"),
+        ("config", r"optim\w*_?(config|args)$"),
+        ("optimizer", r"update_rule|optim"),
+        ("x_val", r"(x|inputs?)_?(test|val\w*)$"),
+        ("y", r"(y|t|labels?|targets?)_?(test|val\w*)$"),
+        ("batch", r"(mini_?)?batch_?(size|num)$"),
+    ):
+        if re.match(pattern, word, re.I):
+            return what
+    return meaning_of(word)
 
 
 def _popped(function: Any) -> list[str]:

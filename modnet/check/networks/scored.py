@@ -11,7 +11,6 @@ How a network is called is found out from its methods:
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,6 +27,7 @@ from modnet.check.layers import layers_of
 from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
 from modnet.check.modes import is_mode
+from modnet.check.networks.arguments import asks
 from modnet.check.networks.calls import Call, Watched, Way
 from modnet.check.networks.form import Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
@@ -46,16 +46,6 @@ _GRADS = ("grads", "gradients", "grad", "dparams")
 _ENDS = ("softmax", "sigmoid", "logsoftmax")  # what a derivative of softmax and loss together may leave out
 _REG_TRIED = 0.3
 _OUTPUTS = ("predict", "forward", "scores", "feed_forward", "feedforward", "predict_proba")
-
-
-def asks(method: Any, by_name: bool = False) -> list[inspect.Parameter]:
-    """The arguments of a method, self excluded: those that can be given by their place, or by name. None if unknown."""
-    try:
-        given = list(inspect.signature(method).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    plain = [p for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY if by_name else p.POSITIONAL_ONLY)]
-    return plain[1:] if plain and plain[0].name == "self" else plain
 
 
 def form_of(cls: type) -> str:
@@ -417,4 +407,4 @@ def examine_scored(net: Any, x: np.ndarray, t: Any) -> Report:
     return report
 
 
-__all__ = ["Scored", "asks", "examine_scored", "form_of", "has_layers", "spread"]
+__all__ = ["Scored", "examine_scored", "form_of", "has_layers", "spread"]

@@ -15,9 +15,10 @@ import numpy as np
 from modnet.check.arrays import copied
 from modnet.check.lines import quote
 from modnet.check.modes import is_mode
+from modnet.check.networks.arguments import asks
 from modnet.check.networks.form import Form, difference
 from modnet.check.networks.judge import judge
-from modnet.check.networks.scored import asks, form_of
+from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import built
 from modnet.check.networks.wiring import role
 from modnet.check.optimizers.steppers import IS_RATE
@@ -26,33 +27,14 @@ from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 
-FORWARDS = tuple(
-    [
-        "forward",
-        "feedforward",
-        "feed_forward",
-        "forward_propagation",
-        "forward_pass",
-        "forward_prop",
-        "predict",
-        "think",
-        "query",
-        "run",
-    ]
-)
-TRAINS = tuple(
-    [
-        "train_step",
-        "train_on_batch",
-        "train",
-        "fit",
-        "backward",
-        "backprop",
-        "backpropagation",
-        "back_propagation",
-        "backward_pass",
-    ]
-)
+FORWARDS = (
+    "forward", "feedforward", "feed_forward", "forward_propagation", "forward_pass", "forward_prop", "predict", "think",
+    "query", "run",
+)  # fmt: skip
+TRAINS = (
+    "train_step", "train_on_batch", "train", "fit", "backward", "backprop", "backpropagation", "back_propagation",
+    "backward_pass",
+)  # fmt: skip
 _NAMED = re.compile(r"net|nn|mlp|perceptron|model", re.I)
 _COUNT = re.compile(r"epoch|iter|step|n_times|num|max", re.I)
 _PARAMETER = re.compile(r"weight|bias|theta|kernel|param|^w|^b|_w|_b", re.I)
