@@ -14,7 +14,7 @@ from modnet.check.draws import same_draws
 from modnet.check.layers import containers_of, hint_for, label_of, last_output, layers_of
 from modnet.check.lines import quote
 from modnet.check.networks.calls import Watched, Way
-from modnet.check.networks.form import Form, Round
+from modnet.check.networks.form import Asked, Form, Round
 from modnet.check.networks.judge import judge
 from modnet.check.networks.wiring import backward, backward_method, does_nothing, filled
 from modnet.check.report import Finding, Report
@@ -249,7 +249,7 @@ def _has_gradient(held: dict[str, np.ndarray]) -> bool:
     return any(np.any(g) for n, g in held.items() if is_gradient(n))
 
 
-class _Turn:
+class _Turn(Asked):
     """A copy of a network of the contract, which goes there and back.
 
     Attributes
@@ -285,11 +285,7 @@ class _Turn:
         held = [g.copy() for found in self.gradients for n, g in found.items() if is_gradient(n)]
         return Round([out], held)
 
-    def lengths(self) -> dict[str, int]:
-        """How long the lists are that the network keeps."""
-        return {n: len(v) for n, v in vars(self.net).items() if isinstance(v, list)}
-
-    def order(self) -> list[Any]:
+    def layers_now(self) -> list[Any]:
         """The layers in their present order."""
         return list(layers_of(self.net))
 

@@ -25,6 +25,30 @@ class Round(NamedTuple):
     gradients: list[np.ndarray]
 
 
+class Asked:
+    """A copy of a network that can be asked for rounds.
+
+    Attributes
+    ----------
+    net : the copy. layers : the list that it keeps of its layers, if it is known, as it was in the beginning.
+    """
+
+    net: Any = None
+    layers: Sequence[Any] = ()
+
+    def ask(self, backwards: bool = False, forward_alone: bool = False) -> Round:
+        """One forward and one backward, perhaps of the examples in the other order; or the half of it."""
+        raise NotImplementedError
+
+    def lengths(self) -> dict[str, int]:
+        """How long the lists are that the network keeps."""
+        return {n: len(v) for n, v in vars(self.net).items() if isinstance(v, list)}
+
+    def layers_now(self) -> Sequence[Any]:
+        """The list of its layers as it is now."""
+        return ()
+
+
 class Form:
     """A network that has been driven.
 
@@ -110,8 +134,8 @@ class Form:
 
     # --- what it does later, and with data
 
-    def fresh(self) -> Any:
-        """Another one, to be asked by ``ask(backwards)`` -> `Round`, with ``lengths()`` and ``layers``; None if it can't be."""
+    def fresh(self) -> Asked | None:
+        """Another one, that has not been asked yet; None if what it was asked before makes no difference."""
         return None
 
     def moves(self, slower: bool = False) -> dict[str, float | None]:
@@ -250,4 +274,4 @@ def _beside_kinks(form: Form, array: np.ndarray, q: Question) -> None:
             q.low[k], q.high[k] = min(q.low[k], q.got[k]), max(q.high[k], q.got[k])
 
 
-__all__ = ["Form", "Measured", "Round", "difference", "measure"]
+__all__ = ["Asked", "Form", "Measured", "Round", "difference", "measure"]

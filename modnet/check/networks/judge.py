@@ -157,14 +157,14 @@ def gradients(f: Form) -> Findings:
 
 def again(f: Form) -> Findings:
     """Forward and backward after others, of other examples, give what they give at once."""
-    if f.fresh() is None:
+    once, later, drawn = f.fresh(), f.fresh(), f.fresh()
+    if once is None or later is None or drawn is None:
         return
-    once, later = f.fresh(), f.fresh()
     try:
         first, other = once.ask(), later.ask(backwards=True)
     except Misbehaviour:
         return
-    lengths, left = later.lengths(), later.order()
+    lengths, left = later.lengths(), later.layers_now()
     try:
         now = later.ask()
     except Misbehaviour as problem:
@@ -178,7 +178,6 @@ def again(f: Form) -> Findings:
             yield Finding("never-zeroed", "", text, "start from zeros in each call")
         if added or (_alike(first.out, now.out, 1e-9) and _alike(first.gradients, now.gradients, 1e-6)):
             return
-        drawn = f.fresh()
         drawn.ask(forward_alone=True)
         if not _alike(first.out, drawn.ask().out, 1e-9):
             return

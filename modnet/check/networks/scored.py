@@ -29,7 +29,7 @@ from modnet.check.loss_calls import is_loss_name
 from modnet.check.modes import is_mode
 from modnet.check.networks.arguments import asks
 from modnet.check.networks.calls import Call, Watched, Way
-from modnet.check.networks.form import Form, Measured, Round, measure
+from modnet.check.networks.form import Asked, Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
 from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.partners import core
@@ -84,7 +84,7 @@ def _gradient_method(cls: type) -> str:
     return ""
 
 
-class Scored(Form):
+class Scored(Form, Asked):
     """A network, with x and t, behind three questions: the number, the gradients, the output.
 
     Attributes
@@ -100,6 +100,7 @@ class Scored(Form):
         if not self.style:
             raise Misbehaviour("unknown", f"{self.name}: how it gives its loss and its gradients is not known")
         self.adds = self.style == "delta"
+        self.untouched = copied(self.net)
         self._set_reg()
         self.inner = Adapted(self.net, x) if self.adds else None
 
@@ -278,8 +279,14 @@ class Scored(Form):
         return i == way.there[-1].layer and plain_name(type(self._layers[i])) in _ENDS
 
     def fresh(self) -> Scored | None:
-        """Another one."""
-        return None if self.reg else Scored(self.net, self.x, self.t)
+        """Another one, at the same parameters."""
+        if self.reg:
+            return None
+        twin = Scored(self.untouched, self.x, self.t)
+        held = self.parameters()
+        for name, array in twin.parameters().items():
+            array[...] = held[name]
+        return twin
 
     def ask(self, backwards: bool = False, forward_alone: bool = False) -> Round:
         """The number and the gradients, perhaps of the examples in the other order."""
@@ -290,14 +297,6 @@ class Scored(Form):
             return Round([self.number()], [np.array(g, dtype=float) for g in gradients.values() if g is not None])
         finally:
             self.x, self.t = x, t
-
-    def order(self) -> list[Any]:
-        """Its layers; forward goes through them as it likes."""
-        return []
-
-    def lengths(self) -> dict[str, int]:
-        """How long the lists are that it keeps."""
-        return {n: len(v) for n, v in vars(self.net).items() if isinstance(v, list)}
 
     def line(self, question: str, name: str = "") -> str:
         """The line to look at."""
