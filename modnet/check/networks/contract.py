@@ -138,7 +138,7 @@ class Contract(Form):
     def after(self, way: Way, i: int, delta: np.ndarray | None) -> np.ndarray | None:
         """What a fresh layer returns: the network may not ask for it, or not use it."""
         own, layer = next(c for c in way.there if c.layer == i), self._fresh_layers[i]
-        if own is way.there[0] or own.given is None or own.result is None or delta is None:
+        if own is way.there[0] or own.given is None or own.result is None or delta is None or not hasattr(layer, DELTA):
             return None
         with suppress(Exception):  # a layer that remembers its input needs a forward
             layer.forward(own.given.copy())

@@ -93,6 +93,8 @@ def _backwards(f: Form, way: Way, problem: Misbehaviour | None) -> Finding | Non
     """The first thing that is wrong on one way back, which may have ended in a problem."""
     down, calls = [call.layer for call in way.there], [call for call in way.back if call.what != UPDATE]
     up = [call.layer for call in calls if call.what != GRADIENT]
+    if problem is not None and not calls:
+        return None
     once = len(set(down)) == len(down)
     if once and len(down) > 1 and calls and calls[0].layer == down[0]:
         text = f"backward begins with {f.label(down[0])}, the first that forward goes through, and must begin with the last"
