@@ -15,7 +15,7 @@ from modnet.check.layers import label_of
 from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
     """One call.
 

@@ -54,7 +54,7 @@ class Form:
 
     Attributes
     ----------
-    cls, method : the author's class, and the method that goes back or trains. layers : how many it goes through.
+    cls, method : the author's class, and the method that goes back or trains. asked : by parameter, what was measured of it.
     problem : what driving it ended with; the calls until then may say why.
     other_delta : the kinds of findings for a layer that is given another layer's delta, and any other.
     doubles : whether twice the gradient means that something was called twice. up_to_factor : whether the delta that the last
