@@ -50,6 +50,9 @@ def add_chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray,
         operation = problem.message.split(" raises ")[0]
         where = operation if "." in operation else name
         report.findings.append(Finding(problem.kind, where, problem.message + ".", hint_for(problem), line=problem.line))
+        if not where.endswith(f".{UPDATE}"):
+            report.verdict("the chain", right=False, remark=problem.kind)
+            return
     beside = [f for f in report.findings if f.where.endswith((f".{UPDATE}", ".zero_grad"))]
     rest = [f for f in report.findings if f not in beside]
     if rest:
@@ -69,6 +72,7 @@ class Contract(Form):
 
     other_delta = "identity", "direction"
     doubles, by_gradient = True, False
+    draws = False
 
     def __init__(self, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, right: bool) -> None:
         super().__init__(type(net), backward_method(net))
@@ -86,7 +90,7 @@ class Contract(Form):
     def _output(self) -> np.ndarray:
         """The output for X at the parameters of the probe."""
         with same_draws():
-            net = copied(self.probe) if getattr(self, "draws", False) else self.probe
+            net = copied(self.probe) if self.draws else self.probe
             return last_output(call(f"{self.cls.__name__}.{FORWARD}", net.forward, self.X.copy()), self.X, len(layers_of(net)))
 
     @cached_property
@@ -180,8 +184,8 @@ class Contract(Form):
             if not (is_gradient(key) and "_parameters" in key):
                 answers = {n: g for n, g in answers.items() if n != key and not n.startswith("_parameters")}
                 answers = dict(sorted(answers.items(), key=lambda item: not item[1].any()))
-            elif key in answers:
-                answers = {key: answers[key]}
+            else:
+                answers = {key: answers[key]} if key in answers else {}
             fitting = [g.reshape(array.shape) for g in answers.values() if g.size == array.size]
             if fitting:
                 found[name] = fitting
