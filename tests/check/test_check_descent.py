@@ -131,6 +131,15 @@ def test_mistakes_have_their_names(function, kind):
     assert [f.kind for f in examine_descent(function).findings] == [kind]
 
 
+def test_that_the_order_is_always_the_same_is_noted_of_what_is_not_called_stochastic():
+    def train(optim, X, Y, batch_size, epochs):
+        return sgd_in_order(optim, X, Y, batch_size, epochs)
+
+    report = examine_descent(train)
+    assert report.ok
+    assert "the same order" in report.notes[0]
+
+
 def test_that_it_returns_nothing_is_noted():
     def sgd(optim, X, Y, batch_size, epochs):
         sgd_with_an_optimizer(optim, X, Y, batch_size, epochs, False)
@@ -171,5 +180,10 @@ def test_what_is_given_no_data_or_nothing_to_train_is_no_such_function():
 
     def sgd_step(w, grad, lr): ...
 
+    def sgd(opt, batch_x, batch_y, nb_batch, n_epochs): ...
+
+    assert is_descent(sgd)
+    with pytest.raises(NotBuilt, match="nb_batch"):  # how many there are, and not how large
+        examine_descent(sgd)
     assert not is_descent(train)
     assert not is_descent(sgd_step)

@@ -39,7 +39,7 @@ def meaning(name: str) -> str:
     ):
         if re.fullmatch(pattern, word):
             return kind
-    if re.match(r"n?b", word) and "batch" in word:
+    if re.match(r"(n|nb|num|number|nombre)(of|de)?(mini)?(batch|lot)", word):
         return ""  # how many batches
     found = role(name)
     return "net" if found == "modules" else found or meaning_of(name)
@@ -190,7 +190,10 @@ class Descent(Form):
         if len(orders) == _EPOCHS * _COUNT and orders == orders[:_COUNT] * _EPOCHS and max(sizes) < _COUNT:
             text = "in every epoch the examples come in the same order, and in the same batches."
             hint = "order = np.random.permutation(len(X)) in every epoch; X[order[i:i + batch_size]], and the same of Y"
-            yield Finding("same-order", "", text, hint, line=line)
+            if re.search("sgd|stochasti", self.method, re.I):
+                yield Finding("same-order", "", text, hint, line=line)
+            else:
+                self.notes.append(text)
         if self.result is None:
             self.notes.append("it returns nothing: what the loss was in each epoch is lost.")
 
