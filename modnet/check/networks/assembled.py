@@ -49,7 +49,6 @@ _PREDICTS = ("predict", "forward", "forward_propagation", "feed_forward", "feedf
 _WIDTH, _COUNT, _RATE = 3, 6, 0.05
 
 
-
 def is_assembled(cls: type) -> bool:
     """Whether a class is such a network."""
     return bool(_first(cls, ADDS) and _trains(cls)) and not form_of(cls)

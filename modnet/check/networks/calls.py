@@ -82,6 +82,23 @@ def same(one: np.ndarray | None, other: np.ndarray | None, tolerance: float = 1e
     return bool(np.allclose(one, other, rtol=tolerance, atol=1e-12))
 
 
+def layers_within(net: Any) -> list[Any]:
+    """The objects with forward and backward that a network holds, in lists and dicts too, once each and in their order."""
+    waiting, found, seen = [(value, 0) for value in vars(net).values()][::-1], list[Any](), set[int]()
+    while waiting:
+        value, depth = waiting.pop()
+        if id(value) in seen or depth > 2:
+            continue
+        seen.add(id(value))
+        if isinstance(value, dict | list | tuple):
+            items = value.values() if isinstance(value, dict) else value
+            waiting += [(item, depth + 1) for item in items][::-1]
+        elif hasattr(value, "__dict__") and not isinstance(value, type):
+            if all(callable(getattr(value, name, None)) for name in ("forward", "backward")):
+                found.append(value)
+    return found
+
+
 class Watched:
     """Layers whose calls are written down from now on; those of a copy that is handed over."""
 
@@ -125,4 +142,4 @@ class Watched:
         return label_of(i, self.layers[i])
 
 
-__all__ = ["Call", "Watched", "Way", "same", "ways"]
+__all__ = ["Call", "Watched", "Way", "layers_within", "same", "ways"]

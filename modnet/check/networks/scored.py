@@ -28,7 +28,7 @@ from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
 from modnet.check.modes import is_mode
 from modnet.check.networks.arguments import asks
-from modnet.check.networks.calls import Call, Watched, Way
+from modnet.check.networks.calls import Call, Watched, Way, layers_within
 from modnet.check.networks.form import Asked, Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
 from modnet.check.networks.mistakes import Wrong, common_factor
@@ -266,7 +266,7 @@ class Scored(Form, Asked):
                 raise
             self.problem = problem
         twin = Scored(self.net, self.x, self.t, self.reg)
-        watched = Watched(list(_every_layer(twin.net)), ("forward", "backward"))
+        watched = Watched(layers_within(twin.net), ("forward", "backward"))
         self.label = watched.label  # type: ignore[method-assign]
         with same_draws(), suppress(Misbehaviour, ValueError, TypeError):
             twin.gradients()
@@ -350,31 +350,6 @@ def _described(value: Any) -> str:
     if value is None:
         return "None"
     return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"{type(value).__name__}"
-
-
-def _every_layer(net: Any, depth: int = 0) -> Iterator[Any]:
-    """The objects with forward and backward that a network holds, once each."""
-    seen: set[int] = set()
-
-    def within(value: Any, depth: int) -> Iterator[Any]:
-        if id(value) in seen or depth > 2:
-            return
-        seen.add(id(value))
-        if isinstance(value, dict):
-            for item in value.values():
-                yield from within(item, depth + 1)
-        elif isinstance(value, list | tuple):
-            for item in value:
-                yield from within(item, depth + 1)
-        elif (
-            hasattr(value, "__dict__")
-            and not isinstance(value, type)
-            and all(callable(getattr(value, n, None)) for n in ("forward", "backward"))
-        ):
-            yield value
-
-    for value in vars(net).values():
-        yield from within(value, 0)
 
 
 def spread(scored: Scored) -> None:
