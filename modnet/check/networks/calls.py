@@ -93,9 +93,8 @@ def layers_within(net: Any) -> list[Any]:
         if isinstance(value, dict | list | tuple):
             items = value.values() if isinstance(value, dict) else value
             waiting += [(item, depth + 1) for item in items][::-1]
-        elif hasattr(value, "__dict__") and not isinstance(value, type):
-            if all(callable(getattr(value, name, None)) for name in ("forward", "backward")):
-                found.append(value)
+        elif not isinstance(value, type) and all(callable(getattr(value, n, None)) for n in ("forward", "backward")):
+            found.append(value)
     return found
 
 
