@@ -35,6 +35,7 @@ from modnet.check.layer_calls import is_of_functions
 from modnet.check.loss_calls import required
 from modnet.check.losses import check_loss
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
+from modnet.check.networks.descent import examine_descent
 from modnet.check.networks.loops import examine_loop
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import examine_network_class, network_of_layers, used_by
@@ -67,8 +68,12 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
     if subject.kind == "package":
         return _package(subject)
     if subject.kind == "loop":
+        held: Any = subject.cls
         try:
-            return examine_loop(subject.cls)
+            if hasattr(held, "descent"):
+                wrong = [c.name for c in project.of("optim") if project.is_wrong(c)]
+                return examine_descent(held.descent, _workshop(subject, project).bases, wrong)
+            return examine_loop(held)
         except NotBuilt as problem:
             return not_checked(subject.name, str(problem))
     if subject.kind == "functions":

@@ -305,6 +305,37 @@ def test_a_network_is_wired_as_its_constructor_says_and_judged_by_what_each_laye
     assert any(verdict != "not checked" for _, verdict, _ in report.verdicts), str(report)
 
 
+def test_inputs_that_are_kept_from_the_start_on_are_called_so():
+    class Keeps(Sequentiel):
+        def __init__(self, *modules):
+            super().__init__(*modules)
+            self.inputs = []
+
+        def forward(self, X):
+            self.inputs.append(X)
+            for m in self.modules:
+                self.inputs.append(m.forward(self.inputs[-1]))
+            return self.inputs[-1]
+
+        def backward_update_gradient(self, input, delta):
+            for m, x in reversed(list(zip(self.modules, self.inputs))):
+                m.backward_update_gradient(x, delta)
+                delta = m.backward_delta(x, delta)
+
+    assert said(Workshop().examine_network(Keeps)) == {("backward_update_gradient", "stateful")}
+
+
+def test_zero_grad_of_a_network_reaches_every_layer():
+    class Forgets(Sequentiel):
+        def zero_grad(self):
+            for m in self.modules[1:]:
+                m.zero_grad()
+
+    report = Workshop().examine_network(Forgets)
+    assert said(report) == {("zero_grad", "never-zeroed")}
+    assert "layer 0" in report.findings[0].message
+
+
 def test_a_network_is_judged_though_its_layers_are_wrong():
     class Wrong(Linear):
         def backward_delta(self, input, delta):

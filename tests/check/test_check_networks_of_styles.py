@@ -233,6 +233,21 @@ class MLPWithoutSlope(MLP):
         self.layers[0].backward(dLdA)
 
 
+class Remembers(TwoLayerNet):
+    calls = 0
+
+    def gradient(self, x, t):
+        self.calls += 1
+        return {n: g if self.calls == 1 else 0.5 * g for n, g in super().gradient(x, t).items()}
+
+
+class AddsUp(TwoLayerNet):
+    def gradient(self, x, t):
+        grads = super().gradient(x, t)
+        self.sums = {n: g + getattr(self, "sums", {}).get(n, 0) for n, g in grads.items()}
+        return dict(self.sums)
+
+
 @pytest.mark.parametrize("cls", [TwoLayerNet, FullyConnectedNet, MLP])
 def test_right_networks_of_every_style_are_right(cls):
     report = examine_network_class(cls)
@@ -254,6 +269,8 @@ def test_right_networks_of_every_style_are_right(cls):
         (SoftmaxTwice, "softmax-twice", "softmax"),
         (OtherArrays, "layer-not-trained", "W1"),
         (MLPWithoutSlope, "missing-parameter", "never calls backward"),
+        (Remembers, "stateful", "a second forward and backward"),
+        (AddsUp, "never-zeroed", "the sum of both"),
     ],
 )
 def test_mistakes_in_networks_are_named(cls, kind, told):

@@ -18,6 +18,7 @@ from modnet.check.layer_calls import methods_of as layer_methods
 from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
+from modnet.check.networks.descent import is_descent
 from modnet.check.networks.loops import is_loop
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.trainers import trains
@@ -95,6 +96,11 @@ def loaded_functions(file: File) -> Iterator[Loaded]:
     found = [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(file.names, own)]
     found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(file.names, own)]
     found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in weighted_among(file.names, own)]
+    for name, function in file.names.items():
+        if inspect.isfunction(function) and own(function) and is_descent(function):
+            cell, line = file_and_cell(function.__code__.co_filename)[1], function.__code__.co_firstlineno
+            trains_it = type(name, (), {name: staticmethod(function), "descent": staticmethod(function)})
+            yield Loaded(trains_it, "loop", file.path, cell, line)
     rules = [(n, f) for n, f in file.names.items() if inspect.isfunction(f) and own(f) and is_rule(f)]
     found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in rules]
     for name, at, held in found:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 #: The kinds of classes, in the order in which they are asked: a network is judged knowing its layers, an optim its networks.
-PHASES = (("package", "module", "loss", "functions"), ("network",), ("optim", "loop"))
+PHASES = (("package", "module", "loss", "functions"), ("network",), ("optim",), ("loop",))
 _CELL = re.compile(r"^(.*\.ipynb) cell (\d+)$")
 
 

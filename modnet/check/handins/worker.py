@@ -56,8 +56,10 @@ def load(task: dict[str, Any], emit: Emit) -> Project:
         for problem in file.problems:
             if not said.intersection(problem.classes):
                 emit({"problem": _place(problem)})
+        asked = {c.name for c in project.loaded if c.file == path and c.kind == "loop"}
         for name, cell, line in training_loops(file.codes):
-            emit({"loop": {"name": name, "file": str(path), "cell": cell, "line": line}})
+            if name not in asked:
+                emit({"loop": {"name": name, "file": str(path), "cell": cell, "line": line}})
     _take_made(project, loader, Options.from_dict(task["options"]))
     for package, why in sorted(outside.absent.items()):
         emit({"absent": package, "why": visible(why)})

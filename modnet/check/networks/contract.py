@@ -1,118 +1,297 @@
-"""check_network: each layer at its own input, the loss at the network's output, then the chain.
-
-A network that is wrong is most often right in its chain and wrong in one layer; so layers come first, each at the input that
-the network's own forward gives it. What is left is how they are put together.
-"""
+"""How a network of the contract puts its layers together: what its backward gives to each, and what its update moves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from modnet.check.arrays import copied, gradients, is_gradient, looks_trained, parameters
 from modnet.check.draws import same_draws
-from modnet.check.layers import hint_for, label_of, layers_of, needs_integers, recorded
+from modnet.check.layers import containers_of, hint_for, label_of, last_output, layers_of
 from modnet.check.lines import quote
-from modnet.check.losses import check_loss
-from modnet.check.modules import check_module
-from modnet.check.networks.chain import chain, misfit
-from modnet.check.networks.scored import Scored, form_of, has_layers
-from modnet.check.networks.scored_judge import examine_scored
-from modnet.check.question import draw_delta
+from modnet.check.networks.calls import Watched, Way
+from modnet.check.networks.form import Asked, Form, Round
+from modnet.check.networks.judge import judge
+from modnet.check.networks.wiring import backward, backward_method, does_nothing, filled
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour
+from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, Misbehaviour, call
+from modnet.engine.program import is_ours, is_wired
 
 
-def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:
-    """Check a network: each of its layers at its own input, the loss at its output, then the chain as a whole.
+def examine_chain(net: Any, loss: Any, X: np.ndarray, y: np.ndarray, right: bool) -> Report:
+    """The report on how a network puts its layers together, whether they are right themselves or not.
 
     Parameters
     ----------
-    net : ours, or a student's: its layers are found through iteration, indexing, or a list attribute. It is left as it is.
-    loss : ours, or any object with forward(y, yhat) and backward(y, yhat). None for a network of another style with its own:
-        ``loss(x, t)`` with ``gradient(x, t)``, ``loss(X, y)`` that gives both, or one that goes back by its layers from delta.
-    X : (batch, ...). y : (batch, ...), as the loss takes it; a network that goes back from a delta needs none. A few examples
-        are enough.
-
-    Returns
-    -------
-    report : see `Report`. The first cause alone: what is wrong in a layer is not said again about the chain.
+    right : whether all layers are: then the gradients are compared with differences of the loss, too.
     """
-    if loss is None:
-        return _with_own_loss(net, X, y)
-    if y is None:
-        raise TypeError("check_network: y is None, expected the truth, (batch, ...), as the loss takes it")
-    name = type(net).__name__
-    X, y = np.array(X), np.array(y)
-    X = X if X.dtype.kind == "f" or needs_integers(net, X) else X.astype(np.float64)
-    report = Report(f"{name} of {len(layers_of(net))} layers, with {type(loss).__name__}, on {len(X)} examples")
-    try:
-        with same_draws(), np.errstate(all="ignore"):
-            out, seen = recorded(net, X)
-            _layers(report, net, seen)
-            unfit = misfit(net, loss, y, out)
-            if unfit is not None:
-                report.findings.append(unfit)
-                report.verdict(type(loss).__name__, right=False, remark=unfit.kind)
-            else:
-                inner = check_loss(loss, y, out)
-                _take(report, type(loss).__name__, inner)
-            if report.ok:
-                chain(report, net, loss, X, y)
-            else:
-                report.verdict("the chain", right=None, remark="layers and loss first")
-    except Misbehaviour as problem:
-        report.findings.append(Finding(problem.kind, name, problem.message + ".", hint_for(problem), line=problem.line))
-        report.verdict("the chain", right=False, remark=problem.kind)
+    report = Report(f"{type(net).__name__} of {len(layers_of(net))} layers, on {len(X)} examples")
+    add_chain(report, net, loss, X, y, right)
     return report
 
 
-def _with_own_loss(net: Any, X: Any, y: Any) -> Report:
-    """The report on a network of another style; its numbers are put away from those at which networks start."""
-    form = form_of(type(net)) or ("delta" if has_layers(net) else "")
-    if not form:
-        raise TypeError(
-            f"check_network: {type(net).__name__} was given no loss, and has none of its own: expected loss(x, t) and "
-            "gradient(x, t), loss(X, y) that gives (loss, gradients), or forward(x) and backward(delta) with layers in a list"
-        )
-    X = np.array(X, dtype=np.float64)
-    if form == "delta":
-        y = draw_delta(Scored(net, X, np.zeros(1)).output(), 3)
-    elif y is None:
-        raise TypeError(f"check_network: y is None, expected the truth as {type(net).__name__} takes it")
-    return examine_scored(net, X, np.array(y))
+def add_chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, right: bool = True) -> None:
+    """Add to a report how the network's backward and update treat its layers, which are right or not."""
+    name, method = type(net).__name__, backward_method(net)
+    if method and does_nothing(getattr(net, method)):
+        text, hint = f"{method} of {name} does nothing.", "the loop over the layers, from the last to the first"
+        line = quote(type(net), method, r"pass|return", r"\w")
+        report.findings.append(Finding("not-implemented", f"{name}.{method}", text, hint, line=line))
+        report.verdict("the chain", right=False, remark="not-implemented")
+        return
+    chain = Contract(net, loss, X, y, right)
+    try:
+        judge(report, chain)
+    except Misbehaviour as problem:
+        operation = problem.message.split(" raises ")[0]
+        where = operation if "." in operation else name
+        report.findings.append(Finding(problem.kind, where, problem.message + ".", hint_for(problem), line=problem.line))
+        if not where.endswith(f".{UPDATE}"):
+            report.verdict("the chain", right=False, remark=problem.kind)
+            return
+    beside = [f for f in report.findings if f.where.endswith((f".{UPDATE}", ".zero_grad"))]
+    rest = [f for f in report.findings if f not in beside]
+    if rest:
+        report.verdict("the chain", right=False, remark=rest[0].kind)
+    elif not chain.ways() and not chain.compares:
+        report.verdict("the chain", right=None, remark="its layers are not called one after the other on the batch")
+    else:
+        errors = [q.error for q in chain.measured.questions.values()] if chain.compares else []
+        remark = "" if chain.compares else "each layer is given its own input and delta"
+        report.verdict("the chain", max(errors, default=0.0), remark=remark)
+    for finding in beside:
+        report.verdict(finding.where.split(".")[-1], right=False, remark=finding.kind)
 
 
-def _take(report: Report, which: str, inner: Report) -> None:
-    for finding in inner.findings:
-        finding.where = finding.where if which in finding.where else f"{which}: {finding.where}"
-    report.findings += inner.findings
-    kinds = ", ".join(dict.fromkeys(f.kind for f in inner.findings))
-    report.verdict(which, right=inner.ok, remark=kinds)
+class Contract(Form):
+    """A network of the contract, with its loss, at a batch; `right` says whether its layers are."""
+
+    other_delta = "identity", "direction"
+    doubles, by_gradient = True, False
+    draws = False
+
+    def __init__(self, net: Any, loss: Any, X: np.ndarray, y: np.ndarray, right: bool) -> None:
+        super().__init__(type(net), backward_method(net))
+        self.net, self.loss, self.X, self.y, self.batch, self.right = net, loss, X, y, len(X), right
+        self.seen = not is_wired(net) and not list(containers_of(net, set()))  # whether Python calls each layer
+        self.methods = [self.method]
+        self.probe = copied(net)
+        # A network that draws by itself draws anew at every call: each value of the loss then needs a copy that draws the same.
+        with suppress(Misbehaviour):
+            self.draws = not np.array_equal(self._output(), self._output(), equal_nan=True)
+            self.probe = copied(net) if self.draws else self.probe
+        layers = layers_of(self.probe)
+        self.narrow = X.dtype == np.float32 or any(a.dtype == np.float32 for m in layers for a in parameters(m).values())
+
+    def _output(self) -> np.ndarray:
+        """The output for X at the parameters of the probe."""
+        with same_draws():
+            net = copied(self.probe) if self.draws else self.probe
+            return last_output(call(f"{self.cls.__name__}.{FORWARD}", net.forward, self.X.copy()), self.X, len(layers_of(net)))
+
+    @cached_property
+    def turn(self) -> _Turn:
+        """One way there and back, as far as it comes."""
+        turn, half = _Turn(self, self.seen), getattr(self.net, DELTA, None)
+        try:
+            turn.ask()
+        except Misbehaviour as problem:
+            if not turn.begun:
+                raise
+            if self.method == GRADIENT and callable(half) and not does_nothing(half):
+                # Some keep in backward_delta what backward_update_gradient needs.
+                self.methods = [DELTA, GRADIENT]
+                with suppress(Misbehaviour):
+                    other = _Turn(self, self.seen)
+                    other.ask()
+                    return other
+                self.methods = [GRADIENT]
+            self.problem = problem
+        return turn
+
+    # --- the calls of its layers
+
+    def ways(self) -> list[Way]:
+        """One, if each layer is given what the one before it returned."""
+        calls = self.turn.watched.calls
+        way = Way([c for c in calls if c.what == FORWARD], None, [c for c in calls[self.turn.begun :] if c.what != FORWARD])
+        x = way.there[0].given if way.there else None
+        right = x is not None and x.shape == self.X.shape and np.array_equal(x, self.X, equal_nan=x.dtype.kind == "f")
+        return [way] if right and way.apart() is None and len({c.layer for c in way.there}) == len(way.there) else []
+
+    def label(self, i: int) -> str:
+        """A layer in words."""
+        return label_of(i, self.turn.layers[i])
+
+    @cached_property
+    def _fresh_layers(self) -> list[Any]:
+        return layers_of(copied(self.net))
+
+    def learns(self, i: int) -> bool:
+        """Whether a layer has parameters."""
+        return any(looks_trained(n) for n in parameters(self._fresh_layers[i]))
+
+    def start(self, way: Way) -> np.ndarray:
+        """The derivative of the loss."""
+        return self.turn.delta
+
+    def after(self, way: Way, i: int, delta: np.ndarray | None) -> np.ndarray | None:
+        """What a fresh layer returns: the network may not ask for it, or not use it."""
+        own, layer = next(c for c in way.there if c.layer == i), self._fresh_layers[i]
+        if own is way.there[0] or own.given is None or own.result is None or delta is None or not hasattr(layer, DELTA):
+            return None
+        with suppress(Exception):  # a layer that remembers its input needs a forward
+            layer.forward(own.given.copy())
+        roles = {"X": own.given, "delta": delta.reshape(own.result.shape)}
+        arguments = filled(layer.backward_delta, roles, (("delta",), ("X", "delta"))) or ()
+        return np.asarray(call(DELTA, layer.backward_delta, *[np.array(a) for a in arguments]))
+
+    # --- its gradients
+
+    @property
+    def steps_itself(self) -> bool:
+        """Whether its backward moves the parameters, too."""
+        return any(c.what == UPDATE for c in self.turn.watched.calls)
+
+    @property
+    def compares(self) -> bool:
+        """Whether its gradients can be compared with differences of the loss."""
+        return self.right and not self.steps_itself and self.problem is None
+
+    def _places(self) -> dict[str, tuple[int, str]]:
+        held = [parameters(layer) for layer in layers_of(self.probe)]
+        return {f"{k} of {self.label(i)}": (i, k) for i in range(len(held))[::-1] for k in held[i] if looks_trained(k)}
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Those of all layers, from the last to the first, whose gradients are seen."""
+        held = [parameters(layer) for layer in layers_of(self.probe)] if self.compares else []
+        given = self.given() if held else {}
+        return {name: held[i][key] for name, (i, key) in self._places().items() if name in given}
+
+    def number(self) -> np.ndarray:
+        """The loss of each example."""
+        return np.asarray(self.loss.forward(self.y, self._output()), np.float64).ravel()
+
+    def given(self) -> dict[str, list[Any]]:
+        """What the layers hold that may be the gradient of a parameter, what is not zero first."""
+        found = {}
+        for name, (i, key) in self._places().items():
+            answers, array = self.turn.gradients[i], parameters(layers_of(self.probe)[i])[key]
+            if not (is_gradient(key) and "_parameters" in key):
+                answers = {n: g for n, g in answers.items() if n != key and not n.startswith("_parameters")}
+                answers = dict(sorted(answers.items(), key=lambda item: not item[1].any()))
+            else:
+                answers = {key: answers[key]} if key in answers else {}
+            fitting = [g.reshape(array.shape) for g in answers.values() if g.size == array.size]
+            if fitting:
+                found[name] = fitting
+        return found
+
+    # --- later
+
+    def fresh(self) -> _Turn | None:
+        """Another one, to go there and back."""
+        return _Turn(self) if self.compares else None
+
+    def moves(self, slower: bool = False) -> dict[str, float | None]:
+        """How far update_parameters moves each layer that has a gradient."""
+        method = getattr(self.net, UPDATE, None)
+        if self.steps_itself or is_ours(self.net) or is_wired(self.net) or not callable(method) or does_nothing(method):
+            return {}
+        turn = _Turn(self)
+        turn.ask()
+        held = [{n: a.copy() for n, a in parameters(m).items() if looks_trained(n)} for m in turn.layers]
+        arguments = filled(method, {"rate": 0.1 if slower else 0.2}, (("rate",),)) or []
+        self.told = bool(arguments)
+        call(f"{self.cls.__name__}.{UPDATE}", getattr(turn.net, UPDATE), *arguments)
+        found: dict[str, float | None] = {}
+        for i, (layer, before) in enumerate(zip(turn.layers, held, strict=True)):
+            now = parameters(layer)
+            moved = [float(np.abs(now[n] - a).sum()) for n, a in before.items() if n in now]
+            if moved and _has_gradient(turn.gradients[i]):
+                found[self.label(i)] = sum(moved)
+        return found
+
+    def end(self) -> Iterator[Finding]:
+        """Whether zero_grad of the network reaches every layer."""
+        turn, name = self.turn, self.cls.__name__
+        if self.problem is not None or not callable(getattr(turn.net, "zero_grad", None)):
+            return
+        call(f"{name}.zero_grad", turn.net.zero_grad)
+        for i, layer in enumerate(turn.layers):
+            if _has_gradient(gradients(layer)):
+                with suppress(Exception):  # said of the layer
+                    layer.zero_grad()
+                    if _has_gradient(gradients(layer)):
+                        continue
+                    text = f"after zero_grad of the network the gradient of {self.label(i)} is not zero."
+                    line = quote(self.cls, "zero_grad", r"\w")
+                    yield Finding("never-zeroed", f"{name}.zero_grad", text, "call zero_grad of every layer", line=line)
+                    return
+
+    # --- how it is told
+
+    def where(self, question: str) -> str:
+        """The method that a finding is about."""
+        return f"{self.cls.__name__}.{UPDATE if question == 'the steps' else self.method}"
+
+    def line(self, question: str, name: str = "") -> str:
+        """The line to look at."""
+        if question in ("the steps", "a step", "a rate"):
+            return quote(self.cls, UPDATE, r"for", r"update") if question == "the steps" else ""
+        if question == "a list that is reversed":
+            return quote(self.cls, self.method, r"\.reverse\(\)|\[::-1\]", r"reversed", r"\w")
+        patterns = (question,) if question in (GRADIENT, DELTA) else (r"backward_update_gradient", r"backward", r"for")
+        return quote(self.cls, self.method, *patterns)
 
 
-def _layers(report: Report, net: Any, seen: list[np.ndarray | None]) -> None:
-    known: dict[tuple[type, str], bool] = {}
-    for i, (layer, x) in enumerate(zip(layers_of(net), seen, strict=True)):
-        which = label_of(i, layer)
-        if x is None:
-            report.findings.append(
-                Finding(
-                    "forward",
-                    which,
-                    f"forward of {type(net).__name__} never calls this layer.",
-                    "the loop over the layers: does it reach them all?",
-                    line=quote(type(net), "forward", r"\bfor\b", r"forward"),
-                )
-            )
-            report.verdict(which, right=False, remark="forward")
-            continue
-        inner = check_module(layer, x)
-        # The same mistake of the same class is one mistake.
-        fresh = [f for f in inner.findings if (type(layer), f.kind) not in known]
-        known.update({(type(layer), f.kind): True for f in inner.findings})
-        again = bool(inner.findings) and not fresh
-        inner.findings = fresh
-        _take(report, which, inner)
-        if again:
-            report.verdicts[-1] = (which, "wrong", "as above")
+def _has_gradient(held: dict[str, np.ndarray]) -> bool:
+    return any(np.any(g) for n, g in held.items() if is_gradient(n))
+
+
+class _Turn(Asked):
+    """A copy of a network of the contract, which goes there and back.
+
+    Attributes
+    ----------
+    layers : its layers. watched : what they do, if they are to be watched. begun : how many of these calls come before it goes
+        back. delta : what backward began with. gradients : the arrays that each layer then had and that may be gradients.
+    """
+
+    def __init__(self, form: Contract, watch: bool = False) -> None:
+        self.form, self.net = form, copied(form.net)
+        self.layers, self.begun, self.delta = layers_of(self.net), 0, np.zeros(0)
+        self.watched = Watched(self.layers if watch else [], (FORWARD, GRADIENT, DELTA, UPDATE))
+        self.gradients: list[dict[str, np.ndarray]] = []
+
+    def ask(self, backwards: bool = False, forward_alone: bool = False) -> Round:
+        """One forward and one backward, with gradients at zero; perhaps of the examples in the other order."""
+        form, name = self.form, self.form.cls.__name__
+        X, y = (form.X[::-1].copy(), form.y[::-1].copy()) if backwards else (form.X, form.y)
+        for layer in self.layers:
+            with suppress(Exception):  # said of the layer
+                layer.zero_grad()
+        raw = call(f"{name}.{FORWARD}", self.net.forward, X.copy())
+        out = last_output(raw, X, len(self.layers))
+        if forward_alone:
+            return Round([out], [])
+        self.delta = np.asarray(form.loss.backward(y, out))
+        if callable(getattr(self.net, "zero_grad", None)):
+            call(f"{name}.zero_grad", self.net.zero_grad)
+        self.begun = len(self.watched.calls) or 1
+        for method in form.methods:
+            backward(self.net, X, y, raw, self.delta, form.loss, method=method)
+        self.gradients = [gradients(layer) for layer in self.layers]
+        held = [g.copy() for found in self.gradients for n, g in found.items() if is_gradient(n)]
+        return Round([out], held)
+
+    def layers_now(self) -> list[Any]:
+        """The layers in their present order."""
+        return list(layers_of(self.net))
+
+
+__all__ = ["add_chain", "examine_chain"]

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.lines import quote
-from modnet.check.networks.assembled import meaning_of
-from modnet.check.networks.pieces import OptimizerPiece, multiple, rows_of
-from modnet.check.networks.scored import asks
+from modnet.check.networks.arguments import asks, fill, meaning_of
+from modnet.check.networks.form import Form
+from modnet.check.networks.judge import judge
+from modnet.check.networks.pieces import OptimizerPiece, rates, rows_of
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
@@ -123,16 +124,58 @@ class _Model:
         return float((self.predict(x).argmax(axis=1) == truth).mean())
 
 
-class _Ran(NamedTuple):
-    """A loop that has run: the loop, its model, whether it was told a rate, and whether it was told the size of a batch."""
+class Loop(Form):
+    """A loop that has run, with its model. batched : whether it was given that. slower : another one, with half the rate."""
 
-    loop: Any
-    model: _Model
-    told: bool
-    batched: bool
+    batched = False
+    loop: Any = None
+    slower: Any = None
+    rows = ("the pairs", "the steps", "the examples")
+
+    def __init__(self, cls: type, model: _Model) -> None:
+        steps = [n for n in ("_step", "train_step", "step") if callable(getattr(cls, n, None))]
+        super().__init__(cls, next(iter(steps), _train(cls)))
+        self.model = model
+
+    def examples(self) -> list[tuple[list[int], list[int]]]:
+        """Of each step."""
+        found = [(s.examples, s.truths) for s in self.model.steps if s.examples is not None]
+        if len(found) < len(self.model.steps):
+            raise NotBuilt("its model is given other numbers than its examples")
+        return found
+
+    def every_example(self) -> tuple[int, str]:
+        """All of x."""
+        return _COUNT, f"{f', in batches of {_BATCH},' if self.batched else ''} {_EPOCHS} epochs"
+
+    def moves(self, slower: bool = False) -> dict[str, float | None]:
+        """Of both parameters."""
+        steps = (self.slower if slower else self).model.steps
+        states = [s.held for s in steps]
+        if not getattr(self.loop, "best_params", None):  # at the end the best may have been put back
+            states.append((self.slower if slower else self).model.held())
+        return {n: rates([held[n] for held in states], [s.gradients[n] for s in steps]) for n in states[0]}
+
+    def end(self) -> Iterator[Finding]:
+        """Whether what is kept as the best are the parameters that were the best in validation."""
+        best = getattr(self.loop, "best_params", None)
+        was = next((held for held, right in self.model.looks if right), None)
+        if not isinstance(best, dict) or set(best) != {"W", "b"} or was is None or len(self.model.looks) < 3:
+            return
+        if not all(np.array_equal(best[n], was[n]) for n in was):
+            name = _train(self.cls)
+            text = "best_params are not those of the look at the validation examples that was the best."
+            hint = "best_params[name] = array.copy(): the arrays themselves go on moving"
+            line = quote(self.cls, name, r"best_?param")
+            yield Finding("best-lost", f"{self.cls.__name__}.{name}", text, hint, line=line)
+
+    def line(self, question: str, name: str = "") -> str:
+        """The line to look at."""
+        patterns = (r"update", r"-=") if question == "the steps" else (r"permutation|shuffle|choice", r"range\(|\[")
+        return quote(self.cls, self.method, *patterns)
 
 
-def _ran(cls: type, form: str, rate: float, hot: bool, named: Any) -> _Ran:
+def _ran(cls: type, form: str, rate: float, hot: bool, named: Any) -> Loop:
     """One loop, run.
 
     Parameters
@@ -143,52 +186,39 @@ def _ran(cls: type, form: str, rate: float, hot: bool, named: Any) -> _Ran:
     x, val = rng.uniform(0.1, 1, (_COUNT, _WIDTH)), rng.uniform(-1, -0.1, (_COUNT, _WIDTH))
     t: np.ndarray = np.eye(_COUNT) if hot else np.arange(_COUNT)
     model = _Model(form, x, val)
-    told: set[str] = set()
+    values = {
+        "model": model, "X": x, "y": t, "x_val": val, "epochs": _EPOCHS, "rate": rate, "batch": _BATCH,
+        "data": {"X_train": x, "y_train": t, "X_val": val, "y_val": t, "X_test": val, "y_test": t},
+        "optimizer": named if isinstance(named, str) else OptimizerPiece(rate), "lr": {"lr": rate},
+        "config": {"learning_rate": rate},
+    }  # fmt: skip
     np.random.seed(1)  # noqa: NPY002
-    loop = call(f"{cls.__name__}(...)", lambda: cls(**_arguments(cls, model, x, t, val, rate, named, told)))
-    name = _train(cls)
-    method = getattr(loop, name)
-    arguments = {p: v for p, v in _arguments(method, model, x, t, val, rate, named, told).items()}
+    ran, name = Loop(cls, model), _train(cls)
+    given, told = fill(cls, values, meaning=_meaning, more=_popped(cls))
+    ran.loop = call(f"{cls.__name__}(...)", lambda: cls(**given))
+    method = getattr(ran.loop, name)
+    arguments, more = fill(method, values, meaning=_meaning, more=_popped(method))
     call(f"{cls.__name__}.{name}", lambda: method(**arguments))
-    return _Ran(loop, model, "rate" in told, "batch" in told)
+    ran.told, ran.batched = bool((told | more) & {"rate", "lr", "config", "optimizer"}), "batch" in told | more
+    return ran
 
 
-def _arguments(
-    function: Any, model: _Model, x: np.ndarray, t: np.ndarray, val: np.ndarray, rate: float, named: Any, told: set[str]
-) -> dict[str, Any]:
-    """Arguments by what they mean, also those that are taken out of ``**kwargs``; what was told of rate and batch is noted."""
-    found: dict[str, Any] = {}
-    needs = [(p.name, p.default) for p in asks(function, by_name=True)] + [(n, None) for n in _popped(function)]
-    for word, default in needs:
-        value, about = _value(word.lower(), model, x, t, val, rate, named)
-        if value is not None:
-            found[word] = value
-            told.add(about)
-        elif default is inspect.Parameter.empty:
-            raise NotBuilt(f"what {word} of {getattr(function, '__name__', 'it')} means is not known")
-    return found
-
-
-def _value(word: str, model: _Model, x: np.ndarray, t: np.ndarray, val: np.ndarray, rate: float, named: Any) -> tuple[Any, str]:
-    """What an argument is given, None if its name says nothing; and what it tells of."""
-    if _MODEL.match(word):
-        return model, ""
-    if word in ("data", "dataset"):
-        return {"X_train": x, "y_train": t, "X_val": val, "y_val": t, "X_test": val, "y_test": t}, ""
-    if re.match(r"(optim\w*_?(config|params?|args)|optimizer_?params?)$", word):
-        key = "lr" if "param" in word else "learning_rate"
-        return {key: rate}, "rate"
-    if re.match(r"update_rule|optim", word):
-        return (named if isinstance(named, str) else OptimizerPiece(rate)), "rate"
-    if re.match(r"(x|inputs?)_?(test|val\w*)$", word):
-        return val, ""
-    if re.match(r"(y|t|labels?|targets?)_?(test|val\w*)$", word):
-        return t, ""
-    if re.match(r"(mini_?)?batch_?(size|num)$", word):
-        return _BATCH, "batch"
-    meaning = meaning_of(word)
-    known = {"X": x, "y": t, "epochs": _EPOCHS, "rate": rate, "quiet": False}
-    return known.get(meaning), meaning
+def _meaning(name: str) -> str:
+    """What an argument is."""
+    word = name.lower()
+    for what, pattern in (
+        ("model", _MODEL.pattern),
+        ("data", r"(data|dataset)$"),
+        ("lr", r"(optim\w*_?params?|optimizer_?params?)$"),
+        ("config", r"optim\w*_?(config|args)$"),
+        ("optimizer", r"update_rule|optim"),
+        ("x_val", r"(x|inputs?)_?(test|val\w*)$"),
+        ("y", r"(y|t|labels?|targets?)_?(test|val\w*)$"),
+        ("batch", r"(mini_?)?batch_?(size|num)$"),
+    ):
+        if re.match(pattern, word, re.I):
+            return what
+    return meaning_of(word)
 
 
 def _popped(function: Any) -> list[str]:
@@ -217,102 +247,12 @@ def examine_loop(cls: type) -> Report:
             why = why or str(problem)
             continue
         if ran.model.steps:
-            slower = _ran(cls, form, _RATE / 2, hot, named) if ran.told else None
-            return _judged(cls, ran, slower)
+            ran.slower = _ran(cls, form, _RATE / 2, hot, named) if ran.told else None
+            report = Report(f"{cls.__name__} with a model of the check's own, {_EPOCHS} epochs of {_COUNT} examples")
+            judge(report, ran)
+            return report
         why = why or "it asks the model for no gradient"
     raise NotBuilt(f"{cls.__name__} could not be run: {why}")
 
 
-def _judged(cls: type, ran: _Ran, slower: _Ran | None) -> Report:
-    report = Report(f"{cls.__name__} with a model of the check's own, {_EPOCHS} epochs of {_COUNT} examples")
-    name = _train(cls)
-    step = next((n for n in ("_step", "train_step", "step") if callable(getattr(cls, n, None))), name)
-    questions = (
-        ("the examples", name if step == name else step, _examples, (r"permutation|shuffle|choice", r"range\(|\[")),
-        ("the steps", step, lambda ran: _steps(ran, slower), (r"update", r"-=")),
-        ("the best", name, lambda ran: _best(ran), (r"best_?param",)),
-    )
-    for title, method, question, patterns in questions:
-        finding = question(ran)
-        if finding is not None:
-            finding.where = f"{cls.__name__}.{method}"
-            finding.line = quote(cls, method, *patterns)
-            finding.locate(cls)
-            report.findings.append(finding)
-        report.verdict(title, right=finding is None, remark="" if finding is None else finding.kind)
-    return report
-
-
-def _examples(ran: _Ran) -> Finding | None:
-    """Whether examples keep their truth, and all are used."""
-    steps = ran.model.steps
-    if any(s.examples is None for s in steps):
-        raise NotBuilt("its model is given other numbers than its examples")
-    for s in steps:
-        if s.examples != s.truths:
-            text = f"the examples {s.examples} are given the truth of {s.truths}."
-            return Finding("mispaired", "", text, "one order, and the same places, for X and y")
-    left = sorted(set(range(_COUNT)) - {i for s in steps for i in s.examples or ()})
-    if left:
-        batches = f", in batches of {_BATCH}," if ran.batched else ""
-        text = f"of {_COUNT} examples{batches} {_EPOCHS} epochs never use {', '.join(map(str, left))}, counted from 0."
-        return Finding("left-out", "", text, "shuffle in each epoch, or let the last batch be smaller")
-    return None
-
-
-def _moves(ran: _Ran) -> dict[str, list[float | None]]:
-    """By parameter: how far each step moves it, in multiples of minus its gradient; None if it is no multiple."""
-    states = [s.held for s in ran.model.steps]
-    best = getattr(ran.loop, "best_params", None)
-    end = [] if best else [ran.model.held()]  # at the end the best may have been put back
-    found: dict[str, list[float | None]] = {n: [] for n in states[0]}
-    for s, after in zip(ran.model.steps, [*states[1:], *end], strict=False):
-        if all(np.array_equal(s.held[n], after[n]) for n in found):
-            continue
-        for n, rates in found.items():
-            rates.append(multiple(s.held[n] - after[n], s.gradients[n]))
-    return found
-
-
-def _steps(ran: _Ran, slower: _Ran | None) -> Finding | None:
-    """Whether each parameter moves against its gradient, all by one rate, and that is the one that was given."""
-    moves = _moves(ran)
-    if not any(moves.values()) or all(r == 0 for rates in moves.values() for r in rates):
-        return Finding("layer-not-trained", "", "no parameter moves.", "model.params[name] must be what has moved")
-    for n, rates in moves.items():
-        if all(r == 0 for r in rates):
-            return Finding(
-                "layer-not-trained", "", f"{n} does not move, though its gradient is not zero.", "every name in params"
-            )
-        if None in rates:
-            return Finding("direction", "", f"{n} does not move by a multiple of its gradient.", "the gradient of this batch")
-        if any(r is not None and r < 0 for r in rates):
-            return Finding("sign", "", f"{n} moves along its gradient, but it must move against it.", "w -= rate * gradient")
-    firsts = {n: rates[0] or 0.0 for n, rates in moves.items()}
-    if np.ptp(list(firsts.values())) > 1e-6 * max(firsts.values()):
-        text = (
-            f"in the first step {' and '.join(firsts)} move by other rates: "
-            + ", ".join(f"{r:.4g}" for r in firsts.values())
-            + "."
-        )
-        return Finding("scale", "", text, "one rate for all, once a step")
-    if slower is not None:
-        half = {n: rates[0] or 0.0 for n, rates in _moves(slower).items()}
-        if all(abs(half[n] - r) < 1e-9 for n, r in firsts.items()):
-            return Finding("lr-ignored", "", "half the rate gives the same step.", "the rate that it was given")
-    return None
-
-
-def _best(ran: _Ran) -> Finding | None:
-    """Whether what is kept as the best are the parameters that were the best in validation."""
-    best = getattr(ran.loop, "best_params", None)
-    was = next((held for held, right in ran.model.looks if right), None)
-    if not isinstance(best, dict) or set(best) != {"W", "b"} or was is None or len(ran.model.looks) < 3:
-        return None
-    if all(np.array_equal(best[n], was[n]) for n in was):
-        return None
-    text = "best_params are not those of the look at the validation examples that was the best."
-    return Finding("best-lost", "", text, "best_params[name] = array.copy(): the arrays themselves go on moving")
-
-
-__all__ = ["examine_loop", "is_loop"]
+__all__ = ["Loop", "examine_loop", "is_loop"]

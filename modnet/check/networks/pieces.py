@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.networks.calls import Call
 from modnet.check.optimizers.steppers import Layer
 from modnet.check.recipes import NotBuilt
 
@@ -24,32 +25,11 @@ _SLOPES = ("backward", "derivative", "prime", "gradient", "grad", "deriv", "back
 
 
 @dataclass
-class Event:
-    """One call.
-
-    Attributes
-    ----------
-    what : "forward", "slope" or "backward". layer : which layer, counted from 0; the number of layers for the loss.
-    given, result : what it was given, and what it returned. held : the layer's parameters when it was called, or the truth.
-    gradient : by the parameters. training : what it was told of the mode, if anything. rate : if it was given one.
-    """
-
-    what: str
-    layer: int
-    given: np.ndarray
-    result: np.ndarray
-    held: tuple[np.ndarray, ...] = ()
-    gradient: tuple[np.ndarray, ...] = ()
-    training: bool | None = None
-    rate: float | None = None
-
-
-@dataclass
 class Log:
     """What was called, in its order, and the truth that the loss may be given: (examples, outputs)."""
 
     truth: np.ndarray
-    events: list[Event] = field(default_factory=list)
+    events: list[Call] = field(default_factory=list)
 
 
 class Piece(Layer):
@@ -107,13 +87,13 @@ class Piece(Layer):
             out = np.tanh(x)
         told = [v for v in (*more, *named.values()) if isinstance(v, bool)]
         self.__dict__.update(inputs=x, input=x, x=x, output=out)
-        self.log.events.append(Event("forward", self.place, x, out.copy(), self.held(), training=told[0] if told else None))
+        self.log.events.append(Call("forward", self.place, x, out.copy(), held=self.held(), training=told[0] if told else None))
         return out.copy()
 
     def _backward(self, delta: Any, *more: Any, **named: Any) -> np.ndarray:
         x, delta = self.__dict__.get("x"), np.array(delta, dtype=float)
         if x is None:  # forward was never called: the calls say so
-            self.log.events.append(Event("backward", self.place, delta, delta))
+            self.log.events.append(Call("backward", self.place, delta, delta))
             return delta.copy()
         if delta.shape != self.output.shape:
             raise NotBuilt(f"backward of layer {self.place} is given shape {delta.shape}, not that of its output")
@@ -131,8 +111,7 @@ class Piece(Layer):
         for array, g in zip(self.params.values(), gradient if rates else (), strict=False):
             array -= rates[0] * g
         self.__dict__.update(dinputs=dx, dx=dx)
-        rate = float(rates[0]) if rates else None
-        self.log.events.append(Event("backward", self.place, delta, dx.copy(), held, gradient, rate=rate))
+        self.log.events.append(Call("backward", self.place, delta, dx.copy(), held=held, gradient=gradient))
         return dx.copy()
 
 
@@ -157,7 +136,7 @@ class LossPiece:
         """Its derivative."""
         guess, truth = self._sorted([*given, *named.values()])
         self.dinputs = guess - truth
-        self.log.events.append(Event("slope", self.layers, guess.copy(), self.dinputs.copy(), (truth,)))
+        self.log.events.append(Call("slope", self.layers, guess.copy(), self.dinputs.copy(), held=(truth,)))
         return self.dinputs.copy()
 
     def _sorted(self, given: list[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -195,7 +174,7 @@ class SoftmaxPiece(Piece):
         out = e / e.sum(axis=-1, keepdims=True)
         told = [v for v in (*more, *named.values()) if isinstance(v, bool)]
         self.__dict__.update(inputs=x, output=out)
-        event = Event("forward", self.place, np.array(x, dtype=float), out.copy(), training=told[0] if told else None)
+        event = Call("forward", self.place, np.array(x, dtype=float), out.copy(), training=told[0] if told else None)
         self.log.events.append(event)
         return out.copy()
 
@@ -203,7 +182,7 @@ class SoftmaxPiece(Piece):
         p = self.output
         dx = p * (delta - (delta * p).sum(axis=-1, keepdims=True))
         self.__dict__.update(dinputs=dx)
-        self.log.events.append(Event("backward", self.place, np.array(delta, dtype=float), dx.copy()))
+        self.log.events.append(Call("backward", self.place, np.array(delta, dtype=float), dx.copy()))
         return dx.copy()
 
 
@@ -220,7 +199,7 @@ class CrossEntropyPiece(LossPiece):
         """Its derivative."""
         guess, truth = self._sorted([*given, *named.values()])
         self.dinputs = -truth / guess / len(guess)
-        self.log.events.append(Event("slope", self.layers, guess.copy(), self.dinputs.copy(), (truth,)))
+        self.log.events.append(Call("slope", self.layers, guess.copy(), self.dinputs.copy(), held=(truth,)))
         return self.dinputs.copy()
 
     def _sorted(self, given: list[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -297,14 +276,35 @@ def multiple(move: np.ndarray, gradient: np.ndarray) -> float | None:
     return factor if np.allclose(move, factor * gradient, rtol=1e-6, atol=1e-12) else None
 
 
+def rates(held: list[np.ndarray], gradients: list[np.ndarray]) -> float | None:
+    """How far a parameter moves in training, in multiples of minus its gradient; None for no multiple.
+
+    Parameters
+    ----------
+    held : the parameter at each gradient, and perhaps at the end. It may move by several at once, or by the last of them.
+    """
+    found: list[float | None] = []
+    summed = np.zeros(1)
+    for start, now, gradient in zip(held, held[1:], gradients, strict=False):
+        summed = summed + gradient
+        if not np.array_equal(start, now):
+            found.append(next((r for g in (summed, gradient) if (r := multiple(start - now, g)) is not None), None))
+            summed = np.zeros(1)
+    known = [r for r in found if r is not None]
+    # They may differ: a rate decays, the last batch is smaller. Of one sign they are.
+    alike = len(known) == len(found) and bool(known) and (min(known) > 0 or max(known) < 0)
+    return known[0] if alike else None if found else 0.0
+
+
 __all__ = [
     "AccuracyPiece",
     "CrossEntropyPiece",
-    "Event",
     "Log",
     "LossPiece",
     "OptimizerPiece",
     "Piece",
     "SoftmaxPiece",
+    "multiple",
+    "rates",
     "rows_of",
 ]

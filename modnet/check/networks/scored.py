@@ -11,10 +11,10 @@ How a network is called is found out from its methods:
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,19 @@ import numpy as np
 from modnet.check.adapters import Adapted
 from modnet.check.arrays import copied
 from modnet.check.draws import same_draws
+from modnet.check.known import plain_name
 from modnet.check.layers import layers_of
+from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
 from modnet.check.modes import is_mode
+from modnet.check.networks.arguments import asks
+from modnet.check.networks.calls import Call, Watched, Way, layers_within
+from modnet.check.networks.form import Asked, Form, Measured, Round, measure
+from modnet.check.networks.judge import judge
+from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.partners import core
+from modnet.check.question import ALIKE
+from modnet.check.report import Finding, Report
 from modnet.check.subject import FORWARD, Misbehaviour, call
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")
@@ -34,17 +43,9 @@ _REG = re.compile(
 )
 _PARAMS = ("params", "parameters", "weights", "W")
 _GRADS = ("grads", "gradients", "grad", "dparams")
+_ENDS = ("softmax", "sigmoid", "logsoftmax")  # what a derivative of softmax and loss together may leave out
+_REG_TRIED = 0.3
 _OUTPUTS = ("predict", "forward", "scores", "feed_forward", "feedforward", "predict_proba")
-
-
-def asks(method: Any, by_name: bool = False) -> list[inspect.Parameter]:
-    """The arguments of a method, self excluded: those that can be given by their place, or by name. None if unknown."""
-    try:
-        given = list(inspect.signature(method).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    plain = [p for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY if by_name else p.POSITIONAL_ONLY)]
-    return plain[1:] if plain and plain[0].name == "self" else plain
 
 
 def form_of(cls: type) -> str:
@@ -83,7 +84,7 @@ def _gradient_method(cls: type) -> str:
     return ""
 
 
-class Scored:
+class Scored(Form, Asked):
     """A network, with x and t, behind three questions: the number, the gradients, the output.
 
     Attributes
@@ -92,17 +93,16 @@ class Scored:
     """
 
     def __init__(self, net: Any, x: np.ndarray, t: Any, reg: float = 0.0) -> None:
-        self.net, self.x, self.t, self.reg = copied(net), x, t, reg
-        self.cls = type(net)
-        self.form = form_of(self.cls) or ("delta" if has_layers(net) else "")
-        self.name = self.cls.__name__
-        if not self.form:
+        self.style = form_of(type(net)) or ("delta" if has_layers(net) else "")
+        gradient = _gradient_method(type(net)) if self.style == "gradient" else ""
+        super().__init__(type(net), gradient or {"both": "loss"}.get(self.style, "backward"))
+        self.net, self.x, self.t, self.reg, self.batch, self.name = copied(net), x, t, reg, len(x), self.cls.__name__
+        if not self.style:
             raise Misbehaviour("unknown", f"{self.name}: how it gives its loss and its gradients is not known")
-        gradient = _gradient_method(self.cls) if self.form == "gradient" else ""
-        self.method = gradient or {"both": "loss"}.get(self.form, "backward")
-        self.where = f"{self.name}.{self.method}"
+        self.adds = self.style == "delta"
+        self.untouched = copied(self.net)
         self._set_reg()
-        self.inner = Adapted(self.net, x) if self.form == "delta" else None
+        self.inner = Adapted(self.net, x) if self.adds else None
 
     def _set_reg(self) -> None:
         """Give the regularisation where it is an attribute."""
@@ -136,11 +136,11 @@ class Scored:
 
     def score(self) -> float:
         """The number for (x, t); a `Misbehaviour` if what comes is not one number."""
-        if self.form == "delta":
+        if self.adds:
             return float((self.t * self.output()).sum())
-        name = "forward" if self.form == "forward" else "loss"
+        name = "forward" if self.style == "forward" else "loss"
         found = self._called(name)
-        if self.form == "both":
+        if self.style == "both":
             if not (isinstance(found, tuple) and len(found) >= 2):
                 raise Misbehaviour("shape", f"loss(X, y) returns {_described(found)}, expected (loss, gradients)")
             found = found[0]
@@ -150,28 +150,28 @@ class Scored:
 
     def output(self) -> np.ndarray:
         """The output for x."""
-        if self.form == "delta":
+        if self.adds:
             assert self.inner is not None
             return np.asarray(self.inner.invoke(FORWARD, self.net, [self.x.copy()]), dtype=float)
-        if self.form == "both":
+        if self.style == "both":
             return np.asarray(self._called("loss", truth=False), dtype=float)
         name = next(n for n in _OUTPUTS if callable(getattr(self.net, n, None)))
         return np.asarray(self._called(name, truth=False), dtype=float)
 
     def gradients(self) -> dict[str, Any]:
-        """The gradients, by the names of what they belong to."""
-        if self.form == "delta":
+        """The gradients that the network gives, by the names of what they belong to."""
+        if self.adds:
             assert self.inner is not None
             twin = Adapted(self.net, self.x)
             twin.names, twin.out = self.inner.names, self.t
             found = twin.gradients(self.x, self.t)
             return {name.removeprefix("_parameters."): array for name, array in found.items()}
-        if self.form == "forward":
+        if self.style == "forward":
             self._called("forward")
             result = call(f"{self.name}.backward", self.net.backward)
         else:
             result = self._called(self.method)
-        if self.form == "both":
+        if self.style == "both":
             result = result[1] if isinstance(result, tuple) and len(result) >= 2 else None
         if not isinstance(result, dict | list | tuple):
             result = next((v for n in _GRADS if isinstance(v := getattr(self.net, n, None), dict | list | tuple)), result)
@@ -221,6 +221,122 @@ class Scored:
                 )
         return found
 
+    # --- what is asked of every form
+
+    def number(self) -> np.ndarray:
+        """Its loss."""
+        return np.array([self.score()])
+
+    def given(self) -> dict[str, list[Any]]:
+        """Its gradients; a `Misbehaviour` if asking for them moves the parameters."""
+        at = self.score()
+        if not np.isfinite(at):
+            raise Misbehaviour("saturates", f"the loss is {at} for inputs of size 1 and weights of size 1")
+        before = {name: array.copy() for name, array in self.parameters().items()}
+        found = self.gradients()
+        for n, array in self.parameters().items():
+            if n in before and not np.array_equal(array, before[n], equal_nan=True):
+                text = f"{self.method} changes {n}: it computes gradients, and whoever trains moves the parameters"
+                raise Misbehaviour("mutates", text, hint="compute with a copy, or without +=")
+        return {n: [g] for n, g in found.items()}
+
+    @cached_property
+    def measured(self) -> Measured:
+        """The gradients beside differences; that layers of some courses divide by the size of the batch is a convention."""
+        found = measure(self)
+        factors = [q.factor(q.truth) for q in found.wrong.values() if np.abs(q.truth).max(initial=0.0) > 1e-12]
+        if self.adds and found.wrong and all(f is not None and abs(f * self.batch - 1) < ALIKE for f in factors):
+            text = "its layers divide their gradients by the size of the batch: then the loss's derivative must not."
+            self.notes.append(text)
+            return found._replace(wrong={})
+        return found
+
+    def ways(self) -> list[Way]:
+        """What it does with its layers, as far as it comes, if it crashed or its gradients differ, not all by one factor."""
+        return [self._way] if self._way.there else []
+
+    @cached_property
+    def _way(self) -> Way:
+        try:
+            questions, wrong, _ = self.measured
+            if not wrong or common_factor(Wrong(self, questions, wrong)) is not None:
+                return Way()
+        except Misbehaviour as problem:
+            if problem.kind != "crash" or ".forward" in problem.message:
+                raise
+            self.problem = problem
+        twin = Scored(self.net, self.x, self.t, self.reg)
+        watched = Watched(layers_within(twin.net), ("forward", "backward"))
+        self.label = watched.label  # type: ignore[method-assign]
+        with same_draws(), suppress(Misbehaviour, ValueError, TypeError):
+            twin.gradients()
+        self._layers = watched.layers
+        calls: dict[str, list[Call]] = {what: [c for c in watched.calls if c.what == what] for what in ("forward", "backward")}
+        return Way(calls["forward"], None, calls["backward"])
+
+    def may_skip(self, way: Way, i: int) -> bool:
+        """Whether it is the last one, and a derivative of it and the loss together may leave it out."""
+        return i == way.there[-1].layer and plain_name(type(self._layers[i])) in _ENDS
+
+    def fresh(self) -> Scored | None:
+        """Another one, at the same parameters."""
+        if self.reg:
+            return None
+        twin = Scored(self.untouched, self.x, self.t)
+        held = self.parameters()
+        for name, array in twin.parameters().items():
+            array[...] = held[name]
+        return twin
+
+    def ask(self, backwards: bool = False, forward_alone: bool = False) -> Round:
+        """The number and the gradients, perhaps of the examples in the other order."""
+        x, t = self.x, self.t
+        try:
+            self.x, self.t = (x[::-1].copy(), np.array(t)[::-1].copy()) if backwards else (x, t)
+            gradients = {} if forward_alone else self.gradients()
+            return Round([self.number()], [np.array(g, dtype=float) for g in gradients.values() if g is not None])
+        finally:
+            self.x, self.t = x, t
+
+    def line(self, question: str, name: str = "") -> str:
+        """The line to look at."""
+        if question == "a regulariser":
+            return quote(self.cls, self.method, rf"reg.*{name}", r"decay|reg\b|lambda|l2")
+        if question in ("the way back", "backward"):
+            return quote(self.cls, self.method, r"for .*(layer|revers)", r"\.backward\(")
+        return quote(self.cls, self.method, rf"(\[['\"]{name}['\"]\]|\bd{name})\s*[-+]?=", rf"\b{name}\b") if name else ""
+
+    def told_of(self, report: Report, question: str, findings: list[Finding]) -> None:
+        """A row for each gradient."""
+        if question == "the gradients" or (question == "the way back" and findings):
+            questions, wrong, _ = self.measured
+            for name in self.asked:
+                q, right = questions.get(name), name in questions and name not in wrong
+                report.verdict(f"gradient of {name}", q.error if q and q.right else None, "" if right else "differs", right)
+        elif question == "the end" and findings:
+            report.verdict("loss", right=False, remark=findings[0].kind)
+
+    def end(self) -> Iterator[Finding]:
+        """A softmax before a loss that has one inside; no scores where there is no truth."""
+        if self.problem is not None or self.adds or self.reg or not self.measured.questions:
+            return
+        try:
+            out = self.output()
+        except (Misbehaviour, TypeError, ValueError, StopIteration):
+            return
+        if self.style == "both" and (out.ndim == 0 or len(out) != self.batch):
+            text = f"loss(X) without y gives {out.shape}, expected the scores, ({self.batch}, classes)."
+            yield Finding("shape", "", text, "if y is None: return scores")
+        if out.ndim != 2 or out.shape[1] < 2 or np.abs(out.sum(axis=1) - 1).max() > 1e-9 or out.min() < 0:
+            return
+        t = np.asarray(self.t)
+        rows = np.arange(len(out)), t.argmax(axis=1) if t.shape == out.shape else t.astype(int)
+        e = np.exp(out)
+        twice = -np.log((e / e.sum(axis=1, keepdims=True))[rows])
+        if any(np.isclose(self.score(), v, rtol=1e-5) for v in (twice.mean(), twice.sum())):
+            text = "the network ends in a softmax, and the loss takes one of its result again."
+            yield Finding("softmax-twice", f"{self.name}.loss", text, "leave one of them out")
+
 
 def has_layers(net: Any) -> bool:
     """Whether an object goes forward and back by the layers that it keeps in a list or a dict."""
@@ -236,71 +352,33 @@ def _described(value: Any) -> str:
     return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"{type(value).__name__}"
 
 
-class Walk:
-    """The calls of forward and backward of a network's layers, in order: (operation, layer, given, returned)."""
-
-    def __init__(self, net: Any) -> None:
-        self.layers = list(_every_layer(net))
-        self.events: list[tuple[str, int, np.ndarray | None, np.ndarray | None]] = []
-        for i, layer in enumerate(self.layers):
-            for operation in ("forward", "backward"):
-                setattr(layer, operation, self._recorded(operation, i, layer, getattr(layer, operation)))
-
-    def _recorded(self, operation: str, i: int, layer: Any, method: Callable[..., Any]) -> Callable[..., Any]:
-        def recorded(*given: Any, **named: Any) -> Any:
-            first = next((np.array(v) for v in (*given, *named.values()) if isinstance(v, np.ndarray)), None)
-            self.events.append((operation, i, first, None))
-            place = len(self.events) - 1
-            out = result = method(*given, **named)
-            if out is None:
-                names = ("output",) if operation == "forward" else ("dinputs", "dx", "dX")
-                result = next((v for n in names if isinstance(v := getattr(layer, n, None), np.ndarray)), None)
-            self.events[place] = (operation, i, first, np.array(result) if isinstance(result, np.ndarray) else None)
-            return out
-
-        return recorded
-
-    def order(self, operation: str) -> list[int]:
-        """The layers in the order in which they were called."""
-        return [i for what, i, *_ in self.events if what == operation]
-
-    def label(self, i: int) -> str:
-        """A layer in words."""
-        return f"layer {i} {type(self.layers[i]).__name__}"
+def spread(scored: Scored) -> None:
+    """Parameters away from zero: with weights of 1e-4, as networks start, every mistake is small."""
+    rng = np.random.default_rng(3)
+    for array in scored.parameters().values():
+        if array.flags.writeable:
+            fan = array.shape[0] if array.ndim == 2 else int(np.prod(array.shape[1:])) if array.ndim > 2 else 4
+            array[...] = rng.uniform(-1, 1, array.shape) / np.sqrt(max(fan, 1)) * 1.5 + (1.0 if array.ndim == 1 else 0.0) * 0.2
 
 
-def _every_layer(net: Any, depth: int = 0) -> Iterator[Any]:
-    """The objects with forward and backward that a network holds, once each."""
-    seen: set[int] = set()
-
-    def within(value: Any, depth: int) -> Iterator[Any]:
-        if id(value) in seen or depth > 2:
-            return
-        seen.add(id(value))
-        if isinstance(value, dict):
-            for item in value.values():
-                yield from within(item, depth + 1)
-        elif isinstance(value, list | tuple):
-            for item in value:
-                yield from within(item, depth + 1)
-        elif (
-            hasattr(value, "__dict__")
-            and not isinstance(value, type)
-            and all(callable(getattr(value, n, None)) for n in ("forward", "backward"))
-        ):
-            yield value
-
-    for value in vars(net).values():
-        yield from within(value, 0)
+def examine_scored(net: Any, x: np.ndarray, t: Any) -> Report:
+    """The report on a network at x and t, which it takes."""
+    scored = Scored(net, x, t)
+    report = Report(f"{scored.name} on {len(x)} examples")
+    try:
+        spread(scored)
+        judge(report, scored)
+        if scored.takes_reg and report.ok:
+            with_reg, other = Report(""), Scored(net, x, t, _REG_TRIED)
+            spread(other)
+            judge(with_reg, other)
+            report.add(with_reg, f"with a regularisation of {_REG_TRIED}")
+    except Misbehaviour as problem:
+        where = scored.where("")
+        report.findings.append(Finding(problem.kind, where, problem.message + ".", problem.hint, line=problem.line))
+        report.findings[-1].locate(scored.cls)
+        report.verdict(scored.method, right=False, remark=problem.kind)
+    return report
 
 
-def walked(scored: Scored) -> Walk | None:
-    """What a copy of a network does with its layers when it computes its gradients, as far as it comes; None if it has none."""
-    twin = Scored(scored.net, scored.x, scored.t, scored.reg)
-    walk = Walk(twin.net)
-    with same_draws(), suppress(Misbehaviour, ValueError, TypeError):
-        twin.gradients()
-    return walk if walk.layers else None
-
-
-__all__ = ["Scored", "Walk", "asks", "form_of", "has_layers", "walked"]
+__all__ = ["Scored", "examine_scored", "form_of", "has_layers", "spread"]

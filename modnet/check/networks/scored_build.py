@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.networks.scored import Scored, asks, form_of, has_layers
-from modnet.check.networks.scored_judge import examine_scored, spread
+from modnet.check.networks.arguments import asks
+from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers, spread
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour, call

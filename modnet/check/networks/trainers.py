@@ -8,50 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from modnet.check.arrays import copied
 from modnet.check.lines import quote
 from modnet.check.modes import is_mode
-from modnet.check.networks.scored import asks, form_of
+from modnet.check.networks.arguments import asks
+from modnet.check.networks.form import Form, difference
+from modnet.check.networks.judge import judge
+from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import built
 from modnet.check.networks.wiring import role
-from modnet.check.numeric import EPS, derivative
 from modnet.check.optimizers.steppers import IS_RATE
-from modnet.check.question import ALIKE, Question
+from modnet.check.question import ALIKE
 from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 
-FORWARDS = tuple(
-    [
-        "forward",
-        "feedforward",
-        "feed_forward",
-        "forward_propagation",
-        "forward_pass",
-        "forward_prop",
-        "predict",
-        "think",
-        "query",
-        "run",
-    ]
-)
-TRAINS = tuple(
-    [
-        "train_step",
-        "train_on_batch",
-        "train",
-        "fit",
-        "backward",
-        "backprop",
-        "backpropagation",
-        "back_propagation",
-        "backward_pass",
-    ]
-)
+FORWARDS = (
+    "forward", "feedforward", "feed_forward", "forward_propagation", "forward_pass", "forward_prop", "predict", "think",
+    "query", "run",
+)  # fmt: skip
+TRAINS = (
+    "train_step", "train_on_batch", "train", "fit", "backward", "backprop", "backpropagation", "back_propagation",
+    "backward_pass",
+)  # fmt: skip
 _NAMED = re.compile(r"net|nn|mlp|perceptron|model", re.I)
 _COUNT = re.compile(r"epoch|iter|step|n_times|num|max", re.I)
 _PARAMETER = re.compile(r"weight|bias|theta|kernel|param|^w|^b|_w|_b", re.I)
@@ -89,21 +72,66 @@ def _role(name: str) -> str:
     )
 
 
-class Trained(NamedTuple):
-    """What one step has done to a network.
+class Trained(Form):
+    """A network that has taken one step.
 
     Attributes
     ----------
-    net : before the step. x : its input. y : the truth, of its output's shape. given : the same as it was given.
-    held : its parameters before. moved : what the step has taken from them.
+    net : before the step. x : its input. y : the truth, of its output's shape. as_given : the same as it was given.
+    held : its parameters before. moved : what the step has taken from them. loss : by which it may have moved, and its name.
     """
 
-    net: Any
-    x: np.ndarray
-    y: np.ndarray
-    given: np.ndarray
-    held: dict[str, np.ndarray]
-    moved: dict[str, np.ndarray]
+    nearness = 10 * ALIKE
+    loss: tuple[str, Callable[[np.ndarray, np.ndarray], float]]
+
+    def __init__(self, net: Any, x: np.ndarray, y: np.ndarray, as_given: np.ndarray, after: Any) -> None:
+        super().__init__(type(net), _method(type(net)))
+        self.net, self.x, self.y, self.as_given, self.held = net, x, y, as_given, _parameters(net)
+        self.moved = self._since(after)
+
+    def _since(self, after: Any) -> dict[str, np.ndarray]:
+        now = _parameters(after)
+        return {n: a - now[n] for n, a in self.held.items() if n in now and now[n].shape == a.shape}
+
+    def number(self) -> np.ndarray:
+        """The loss."""
+        return np.array([self.loss[1](_forward(self.net, self.x), self.y)])
+
+    def by(self, loss: tuple[str, Callable[[np.ndarray, np.ndarray], float]]) -> int:
+        """Take a loss; how many parameters have moved by its derivative."""
+        self.loss = loss
+        with np.errstate(all="ignore"):
+            asked = {n: difference(self, n, self.held[n]) for n in self.moved}
+        self.asked = {n: q for n, q in asked.items() if np.isfinite(q.truth).all() and np.abs(q.truth).max(initial=0.0) > 1e-9}
+        for n, q in self.asked.items():
+            q.answer(self.moved[n])
+        return sum(r is not None and r != 0 for r in self.moves().values())
+
+    def moves(self, slower: bool = False) -> dict[str, float | None]:
+        """Of each parameter that the loss depends on."""
+        return {n: q.factor(q.truth) if q.got.any() else 0.0 for n, q in self.asked.items()}
+
+    def through_moved(self, names: list[str]) -> bool:
+        """Whether a step so short that nothing else moves is right."""
+        after = copied(self.net)
+        _step(after, self.x, self.as_given, 1e-4)
+        moved = self._since(after)
+        for n in names:
+            self.asked[n].answer(moved[n])
+        first = all(self.asked[n].factor(self.asked[n].truth) is not None for n in names)
+        for n in names:
+            self.asked[n].answer(self.moved[n])
+        return first
+
+    def line(self, question: str, name: str = "") -> str:
+        """The line to look at."""
+        line = quote(self.cls, self.method, rf"{re.escape(name.split('[')[0])}.*=") if name else ""
+        return line or quote(self.cls, self.method, r"-=|\+=")
+
+    def told_of(self, report: Report, question: str, findings: list[Finding]) -> None:
+        """A row for each parameter."""
+        for n, r in self.moves().items() if question == "the steps" else ():
+            report.verdict(f"{n} by {self.loss[0]}", right=bool(r and r > 0), remark=f"rate {r:.3g}" if r else findings[0].kind)
 
 
 def _parameters(net: Any) -> dict[str, np.ndarray]:
@@ -170,18 +198,19 @@ _LOSSES: tuple[tuple[str, Callable[[np.ndarray, np.ndarray], float]], ...] = (
 
 
 def examine_trained(cls: type) -> Report:
-    """The report on a network's class that trains itself."""
+    """The report on a network's class that trains itself, by the loss whose derivative the most parameters have moved by."""
     closest = ""
     for trained in _tried(cls):
         if isinstance(trained, Misbehaviour):
             closest = closest or trained.message
-            continue
-        report = _judged(cls, trained)
-        if report is not None:
+        elif any(fits := [trained.by(loss) for loss in _LOSSES]):
+            trained.by(_LOSSES[fits.index(max(fits))])
+            report = Report(f"{cls.__name__}, one step by {trained.loss[0]} on an input of shape {trained.x.shape}")
+            judge(report, trained)
             return report
-        closest = "what a step moves is the derivative of no loss that is known here, not even at the output"
-    why = closest or "what its arguments mean is not known"
-    raise NotBuilt(f"{cls.__name__} could not be asked: {why}")
+        else:
+            closest = "what a step moves is the derivative of no loss that is known here, not even at the output"
+    raise NotBuilt(f"{cls.__name__} could not be asked: {closest or 'what its arguments mean is not known'}")
 
 
 def _tried(cls: type) -> Iterator[Trained | Misbehaviour]:
@@ -219,105 +248,10 @@ def _tried(cls: type) -> Iterator[Trained | Misbehaviour]:
                 continue
             except (TypeError, ValueError, AttributeError, IndexError, StopIteration):
                 continue
-            before, now = _parameters(start), _parameters(after)
-            moved = {n: a - now[n] for n, a in before.items() if n in now and now[n].shape == a.shape}
-            if any(m.any() for m in moved.values()):
-                yield Trained(start, x, y, given, before, moved)
+            trained = Trained(start, x, y, given, after)
+            if any(m.any() for m in trained.moved.values()):
+                yield trained
     yield from failed
 
 
-def _judged(cls: type, t: Trained) -> Report | None:
-    """The report, by the loss whose derivative the most parameters have moved by; None if the output's have by none."""
-    best: tuple[int, str, dict[str, Question]] | None = None
-    for name, loss in _LOSSES:
-        questions = {n: q for n in t.held if (q := _asked(t, n, loss)) is not None}
-        fits = [n for n, q in questions.items() if q.factor(q.truth) is not None]
-        if fits and (best is None or len(fits) > best[0]):
-            best = len(fits), name, questions
-    if best is None:
-        return None
-    _, loss_name, questions = best
-    method = _method(cls)
-    where = f"{cls.__name__}.{method}"
-    report = Report(f"{cls.__name__}, one step by {loss_name} on an input of shape {t.x.shape}")
-    factors = {n: q.factor(q.truth) for n, q in questions.items()}
-    known = [f for f in factors.values() if f is not None]
-    common = float(np.median(known))
-    line = quote(cls, method, r"-=|\+=")
-    unknown = [n for n, f in factors.items() if f is None and questions[n].got.any()]
-    if unknown:
-        report.findings.append(_unknown(cls, t, loss_name, questions, unknown))
-    for n, q in questions.items():
-        factor, wrong = factors[n], ""
-        if not q.got.any():
-            wrong = "layer-not-trained"
-            text, hint = f"{n} does not move, though the loss depends on it.", f"{n} -= rate * its gradient"
-        elif factor is None:
-            report.verdict(f"{n} by {loss_name}", right=False, remark=report.findings[0].kind)
-            continue
-        elif factor < 0:
-            wrong, text, hint = (
-                "sign",
-                f"{n} moves along its gradient, but it must move against it.",
-                f"{n} -= rate * its gradient",
-            )
-        elif abs(factor - common) > 10 * ALIKE * abs(common) and len(known) > 2:
-            wrong, hint = "scale", "the same rate, and the same mean over the batch, for all"
-            text = f"{n} moves {factor / common:.4g} times as far as the others do."
-        if wrong:
-            report.findings.append(
-                q.finding(wrong, text, hint, quote(cls, method, rf"{re.escape(n.split('[')[0])}.*=") or line)
-            )
-        report.verdict(f"{n} by {loss_name}", right=not wrong, remark=wrong or f"rate {factor:.3g}")
-    for finding in report.findings:
-        finding.where = where
-        finding.locate(cls)
-    return report
-
-
-def _unknown(cls: type, t: Trained, loss_name: str, questions: dict[str, Question], unknown: list[str]) -> Finding:
-    """The finding for parameters that move otherwise, in no simple way."""
-    q, names, method = questions[unknown[0]], ", ".join(unknown), _method(cls)
-    after = copied(t.net)
-    _step(after, t.x, t.given, 1e-4)
-    now = _parameters(after)
-    for n in unknown:
-        questions[n].answer(t.held[n] - now[n])
-    first = all(questions[n].factor(questions[n].truth) is not None for n in unknown)
-    for n in unknown:
-        questions[n].answer(t.moved[n])
-    if first:
-        text = f"{names} moves by the derivative through weights that have moved already; expected that through the old ones."
-        return q.finding(
-            "updates-first", text, "compute every delta first, then move the weights", quote(cls, method, r"-=|\+=")
-        )
-    right = [m for m in questions if m not in unknown]
-    text = f"{names} does not move by the derivative of {loss_name}, in none of the known ways."
-    hint = f"{', '.join(right)} moves as it must: look at what lies between" if right else "the derivative at the output"
-    return q.finding("direction", text, hint, quote(cls, method, rf"{re.escape(unknown[0].split('[')[0])}.*="))
-
-
-def _asked(t: Trained, name: str, loss: Callable[[np.ndarray, np.ndarray], float]) -> Question | None:
-    """What one parameter moved by, and the derivative of a loss by it; None if the loss does not depend on it."""
-    net = copied(t.net)
-    array = _parameters(net)[name]
-    start = array.copy()
-
-    def f(values: np.ndarray) -> np.ndarray:
-        array[...] = values
-        try:
-            return np.array([loss(_forward(net, t.x), t.y)])
-        finally:
-            array[...] = start
-
-    with np.errstate(all="ignore"):
-        found = derivative(f, start, np.arange(min(array.size, 40)), EPS)
-    if not np.isfinite(found.value).all() or not np.abs(found.value).max(initial=0.0) > 1e-9:
-        return None
-    q = Question("", t.x, np.zeros(1), np.ones(1), found, np.arange(min(array.size, 40)), array.shape, 1e-5)
-    q.by = f"the derivative by {name}"
-    q.answer(t.moved[name])
-    return q
-
-
-__all__ = ["examine_trained", "trains"]
+__all__ = ["Trained", "examine_trained", "trains"]

@@ -10,15 +10,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from contextlib import suppress
-from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import parameters
 from modnet.check.layers import last_output
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, call
+from modnet.check.subject import DELTA, GRADIENT, Misbehaviour, call
 
 #: What an argument is, by its name in lower case without underscores and digits.
 _ROLES = {
@@ -154,77 +151,3 @@ def give(method: Callable[..., Any], x: np.ndarray, delta: np.ndarray) -> Any:
 def backward_of(net: Any, X: np.ndarray, delta: np.ndarray) -> Any:
     """Let a network do its backward from delta alone."""
     return backward(net, X, None, delta, delta, None)
-
-
-# --- what a network does with its layers -----------------------------------------------------------------------------
-
-
-class Event(NamedTuple):
-    """One call of one of a layer's operations: with its input and delta if it has them, and what it returned."""
-
-    operation: str
-    layer: int
-    x: np.ndarray | None
-    delta: np.ndarray | None
-    out: Any
-    rate: Any = None
-    parameters: tuple[np.ndarray, ...] = ()
-
-
-class Trace:
-    """The calls of the layers of a network, in order. The layers are those of the copy that is handed over."""
-
-    def __init__(self, layers: list[Any]) -> None:
-        self.layers, self.events = layers, list[Event]()
-        self._running: list[int] = []
-        self.raw: Any = None  # what the network's forward returned
-        self.traced = [self._watch(i, layer) for i, layer in enumerate(layers) if layer not in layers[:i]]
-
-    def _watch(self, i: int, layer: Any) -> bool:
-        for operation in (FORWARD, GRADIENT, DELTA, ZERO, UPDATE):
-            method = getattr(layer, operation, None)
-            if callable(method):
-                with suppress(AttributeError):
-                    setattr(layer, operation, self._recorded(operation, i, layer, method))
-        return True
-
-    def _recorded(self, operation: str, i: int, layer: Any, method: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(method)
-        def recorded(*given: Any, **named: Any) -> Any:
-            if i in self._running:  # a layer that calls its own forward
-                return method(*given, **named)
-            arrays = [np.array(a) for a in (*given, *named.values()) if isinstance(a, np.ndarray)]
-            held = tuple(a.copy() for a in parameters(layer).values())
-            self._running.append(i)
-            x = arrays[0] if arrays and (operation == FORWARD or len(arrays) == 2) else None
-            delta = arrays[-1] if operation in (GRADIENT, DELTA) and arrays else None
-            rate = next((v for v in (*given, *named.values())), None) if operation == UPDATE else None
-            try:
-                out = method(*given, **named)
-            except Exception:
-                self.events.append(Event(operation, i, x, delta, None, rate, held))
-                raise
-            finally:
-                self._running.pop()
-            kept = np.array(out) if isinstance(out, np.ndarray) else out
-            self.events.append(Event(operation, i, x, delta, kept, rate, held))
-            return out
-
-        return recorded
-
-    def of(self, operation: str, layer: int | None = None, since: int = 0) -> list[tuple[int, Event]]:
-        """The calls of an operation, with their places in the order."""
-        return [
-            (n, e) for n, e in enumerate(self.events) if n >= since and e.operation == operation and layer in (None, e.layer)
-        ]
-
-
-def chain_of(trace: Trace, X: np.ndarray) -> list[Event] | None:
-    """The forward calls, if each layer was given what the one before returned, and the first one X; else None."""
-    calls = [event for _, event in trace.of(FORWARD)]
-    x: Any = X
-    for event in calls:
-        if event.x is None or np.shape(x) != event.x.shape or not np.array_equal(x, event.x, equal_nan=True):
-            return None
-        x = event.out
-    return calls if len({event.layer for event in calls}) == len(calls) else None

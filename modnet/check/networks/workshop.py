@@ -18,7 +18,7 @@ from modnet.check.layers import last_output, layers_of
 from modnet.check.lines import source
 from modnet.check.modules import as_input
 from modnet.check.networks import standins, wiring
-from modnet.check.networks.chain import examine_chain
+from modnet.check.networks.contract import examine_chain
 from modnet.check.report import Report
 from modnet.check.styles import subject_of
 from modnet.check.subject import Misbehaviour, call
@@ -99,7 +99,7 @@ class Workshop:
             try:
                 net = call(f"{cls.__name__}(...)", arrange)
                 x = np.linspace(-1, 1, 6).reshape(2, 3)
-                out = last_output(call(f"{cls.__name__}.forward", net.forward, x), x, 3)
+                out = last_output(call(f"{cls.__name__}.forward", copied(net).forward, x), x, 3)  # it may keep what it is given
                 if out.ndim == 2 and len(out) == 2:
                     return net
             except Misbehaviour as problem:

@@ -13,13 +13,13 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
 
 from modnet.check.lines import quote
-from modnet.check.networks.scored import asks
+from modnet.check.networks.arguments import asks
 from modnet.check.optimizers.steppers import (
     IS_RATE,
     RATE,
@@ -34,6 +34,7 @@ from modnet.check.optimizers.steppers import (
     layers_for,
     one_by_one,
 )
+from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.subject import Misbehaviour, call
@@ -210,7 +211,11 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
             "go on with those: params[key] -= ... changes them in place."
         )
     for option in _options(cls) if like is None else ():
-        _with(report, cls, option, way, where, line)
+        if report.ok:
+            label = f"with {option[0]}={option[1]}"
+            rule = _tell(report, where, line, _with(cls, option, way), f"{label}: ")
+            if rule:
+                report.verdict(label, remark=rule)
     for finding in report.findings:
         finding.locate(cls)
     return report
@@ -261,84 +266,109 @@ def examine_rule(function: Any) -> Report:
 
 def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., Setting], made: Any) -> None:
     """Compare what moves with the rule of this name."""
-    family = family_of(name)
+    try:
+        rule = _tell(report, where, line, _mistakes(name, run, made))
+    except NotBuilt as problem:
+        report.verdict("the rule", right=None, remark=str(problem))
+        return
+    if report.ok:
+        report.verdict("the rule", remark=rule)
+        report.verdict("each parameter by itself")
+
+
+#: What is wrong: its kind, a message and a hint.
+Mistake = tuple[str, str, str]
+
+
+def _tell(report: Report, where: str, line: str, mistakes: Generator[Mistake, None, str], label: str = "") -> str:
+    """Add mistakes to a report; what the generator returns."""
+    while True:
+        try:
+            kind, message, hint = next(mistakes)
+        except StopIteration as end:
+            return str(end.value or "")
+        report.findings.append(Finding(kind, where, label + message, hint, line=line))
+        report.verdict("a step", right=False, remark=kind)
+
+
+def _mistakes(name: str, run: Callable[..., Setting], made: Any) -> Generator[Mistake, None, str]:
+    """What is wrong with the steps, one thing after another; at the end, the rule they have. `NotBuilt` if none is known."""
+    family, rate = family_of(name), _rate_of(made)
     alone, together = run(1), run(2)
-    if not family and not any(m.any() for m in together.moves.values()):
-        report.verdict("a step", right=None, remark="no parameter has moved, and its name says no rule that is known here")
-        return
-    if not any(m.any() for m in together.moves.values()):
-        text = "after a step no parameter has moved, though no gradient is zero."
-        hint = "w -= rate * g changes an array in place; w = w - rate * g makes another"
-        _add(report, where, line, "layer-not-trained", text, hint)
-        return
     still = [n for n, m in together.moves.items() if not m.any()]
+    if len(still) == len(together.moves):
+        if not family:
+            raise NotBuilt("no parameter has moved, and its name says no rule that is known here")
+        text = "after a step no parameter has moved, though no gradient is zero."
+        yield "layer-not-trained", text, "w -= rate * g changes an array in place; w = w - rate * g makes another"
+        return ""
     if still and family:
         text = f"{', '.join(still)} of two layers does not move, though no gradient is zero."
-        _add(report, where, line, "layer-not-trained", text, "the loop: does it reach every layer, and the bias?")
-        return
-    values = _values(made, family)
-    families = [family] if family else ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]
-    rate = _rate_of(made)
-    found = None
-    for one in families:
+        yield "layer-not-trained", text, "the loop: does it reach every layer, and the bias?"
+        return ""
+    values, found = _values(made, family), None
+    for one in [family] if family else ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]:
         found = _fit(one, alone, "W1", values, rate)
         if found is not None and (family or found.mistake is None):
             break
         found = found if family else None
-    if found is None and not family:
-        report.verdict("the rule", right=None, remark="its steps are those of no rule that is known here")
-        return
     if found is None:
-        found_per = _counted(family, alone, values)
-        if found_per:
-            _add(report, where, line, *found_per)
-            return
-        if not np.isfinite(np.concatenate([m.ravel() for m in alone.moves.values()])).all():
-            if family == "adam":
-                text = "the first step gives NaN or infinity: is t 0 in it, so that 1 - beta**t is 0?"
-                _add(report, where, line, "bias-correction", text, "t = 1 in the first step")
-            else:
-                _add(report, where, line, "saturates", "a step gives NaN or infinity.", "/ (np.sqrt(h) + eps)")
-            return
-        size = _general(alone, rate)
-        _add(report, where, line, size[0], size[1], "compare with the rule, for one number and two steps by hand")
-        return
-    if found.mistake is not None and found.rate > 0:
-        _add(report, where, line, found.mistake.kind, found.mistake.message, found.mistake.hint)
-    _of_rate(report, where, line, found, rate)
-    if report.ok:
-        _of_values(report, where, line, found, made, family)
-    if report.ok and len(alone.moves) and not _same(alone, together):
-        per = _counted(family, together, values)
-        if per is None:
-            per = (
-                "shared-state",
-                "what it keeps is shared: a parameter moves otherwise when there is another layer beside it.",
-                "one array for each parameter of each layer, by a key that tells them apart",
-            )
-        _add(report, where, line, *per)
-    if report.ok:
-        others = [n for n in together.moves if _fit(families[0] if family else _family(found), together, n, values) is None]
+        yield _unfit(family, alone, values, rate)
+        return ""
+    wrong = list(_of_fit(found, rate, made, family))
+    yield from wrong
+    if not wrong and not _same(alone, together):
+        text = "what it keeps is shared: a parameter moves otherwise when there is another layer beside it."
+        hint = "one array for each parameter of each layer, by a key that tells them apart"
+        wrong = [_counted(family, together, values) or ("shared-state", text, hint)]
+        yield wrong[0]
+    if not wrong:
+        others = [n for n in together.moves if _fit(family or _family(found), together, n, values) is None]
         if others:
             text = f"{', '.join(others)} moves by another rule than W1."
-            _add(report, where, line, "direction", text, "the same lines for weights and biases")
-    if report.ok:
-        _zeros(report, where, line, run)
+            wrong = [("direction", text, "the same lines for weights and biases")]
+            yield wrong[0]
+    if not wrong:
+        yield from _zeros(run)
     if alone.writes or together.writes:
-        text = "a step writes into the gradients, which belong to the layers."
-        _add(report, where, line, "mutates", text, "g = g + ..., not g += ...")
-    if report.ok:
-        report.verdict("the rule", remark=found.label)
-        report.verdict("each parameter by itself")
+        yield "mutates", "a step writes into the gradients, which belong to the layers.", "g = g + ..., not g += ..."
+    return found.label
+
+
+def _unfit(family: str, s: Setting, values: list[tuple[float, float]], rate: float | None) -> Mistake:
+    """What is wrong with steps that are those of no rule, right or wrong in a known way."""
+    if not family:
+        raise NotBuilt("its steps are those of no rule that is known here")
+    if counted := _counted(family, s, values):
+        return counted
+    if np.isfinite(np.concatenate([m.ravel() for m in s.moves.values()])).all():
+        return ("direction", _general(s), "compare with the rule, for one number and two steps by hand")
+    if family == "adam":
+        text = "the first step gives NaN or infinity: is t 0 in it, so that 1 - beta**t is 0?"
+        return "bias-correction", text, "t = 1 in the first step"
+    return "saturates", "a step gives NaN or infinity.", "/ (np.sqrt(h) + eps)"
+
+
+def _of_fit(found: Fit, rate: float | None, made: Any, family: str) -> Iterator[Mistake]:
+    """What is wrong with the rule that the steps have: the mistake in it, its rate, its numbers."""
+    mistake = found.mistake
+    if mistake is not None and found.rate > 0:
+        yield mistake.kind, mistake.message, mistake.hint
+    elif found.rate < 0:
+        yield "sign", "parameters move along their gradients, but they must move against them.", "w -= rate * g"
+    elif rate is None or abs(found.rate - rate) <= 1e-4 * rate:
+        yield from _of_values(found, made, family)
+    elif abs(found.rate - 1) < 1e-4:
+        yield "lr-ignored", f"the rate has no effect: with {rate:g} it steps as with 1.", "rate * ..."
+    elif abs(found.rate - rate * rate) <= 1e-4 * rate * rate:
+        text = "the rate is multiplied in twice: into what is kept, and into the step."
+        yield "scale", text, "once, in either"
+    else:
+        yield "scale", f"steps are {found.rate / rate:.4g} times those of the rule.", "the rule, factor by factor"
 
 
 def _family(found: Fit) -> str:
     return next(f for f, rules in RIGHT.items() if any(label == found.label for label, _ in rules))
-
-
-def _add(report: Report, where: str, line: str, kind: str, message: str, hint: str) -> None:
-    report.findings.append(Finding(kind, where, message, hint, line=line))
-    report.verdict("a step", right=False, remark=kind)
 
 
 def _fit(family: str, s: Setting, name: str, values: list[tuple[float, float]], rate: float | None = None) -> Fit | None:
@@ -391,69 +421,33 @@ def _rate_of(made: Any) -> float | None:
     return float(held[0]) if held else RATE if any(IS_RATE.match(p.name) for p in asks(getattr(made, "update", None))) else None
 
 
-def _of_rate(report: Report, where: str, line: str, found: Fit, rate: float | None) -> None:
-    if found.rate < 0:
-        _add(
-            report,
-            where,
-            line,
-            "sign",
-            "parameters move along their gradients, but they must move against them.",
-            "w -= rate * g",
-        )
-    elif rate is None or abs(found.rate - rate) <= 1e-4 * rate or found.mistake is not None:
-        return
-    elif abs(found.rate - 1) < 1e-4:
-        _add(report, where, line, "lr-ignored", f"the rate has no effect: with {rate:g} it steps as with 1.", "rate * ...")
-    elif abs(found.rate - rate * rate) <= 1e-4 * rate * rate:
-        _add(
-            report,
-            where,
-            line,
-            "scale",
-            "the rate is multiplied in twice: into what is kept, and into the step.",
-            "once, in either",
-        )
-    else:
-        text = f"steps are {found.rate / rate:.4g} times those of the rule."
-        _add(report, where, line, "scale", text, "the rule, factor by factor")
-
-
-def _of_values(report: Report, where: str, line: str, found: Fit, made: Any, family: str) -> None:
+def _of_values(found: Fit, made: Any, family: str) -> Iterator[Mistake]:
     """Whether the numbers that the object was given are those it uses."""
-    said = _numbers(made)
-    used = {"a": found.a, "b": found.b}
-    wanted = {"momentum": "a", "nesterov": "a", "rmsprop": "a", "adam": "ab"}.get(family, "")
-    for which in wanted:
+    said, used = _numbers(made), {"a": found.a, "b": found.b}
+    for which in {"momentum": "a", "nesterov": "a", "rmsprop": "a", "adam": "ab"}.get(family, ""):
         if which in said and abs(said[which] - used[which]) > 1e-9:
             text = f"it steps as with {used[which]}, whatever it is given: {said[which]} has no effect."
-            _add(report, where, line, "option-ignored", text, "self's number, not one that is written out")
+            yield "option-ignored", text, "self's number, not one that is written out"
             return
 
 
-def _general(s: Setting, rate: float | None) -> tuple[str, str]:
+def _general(s: Setting) -> str:
     g, moves = s.gradients["W1"].reshape(STEPS, -1), s.moves["W1"]
     cosine = float((g * moves).sum()) / float(np.linalg.norm(g) * np.linalg.norm(moves))
     text = "its steps are not those of the rule, in none of the known ways; the cosine of the angle to the gradients is "
-    return "direction", text + f"{cosine:.3g}; straight against them it is -1."
+    return text + f"{cosine:.3g}; straight against them it is -1."
 
 
-def _zeros(report: Report, where: str, line: str, run: Callable[..., Setting]) -> None:
+def _zeros(run: Callable[..., Setting]) -> Iterator[Mistake]:
     """A gradient of 0, as of a ReLU that is off."""
     try:
         found = run(1, True)
     except Misbehaviour as problem:
-        _add(report, where, line, problem.kind, problem.message + ".", problem.hint)
+        yield problem.kind, problem.message + ".", problem.hint
         return
     if not all(np.isfinite(m).all() for m in found.moves.values()):
-        _add(
-            report,
-            where,
-            line,
-            "saturates",
-            "a gradient of 0 in the first step gives NaN: 0 / 0.",
-            "/ (np.sqrt(h) + eps), with eps = 1e-8",
-        )
+        text = "a gradient of 0 in the first step gives NaN: 0 / 0."
+        yield "saturates", text, "/ (np.sqrt(h) + eps), with eps = 1e-8"
 
 
 def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
@@ -466,52 +460,37 @@ def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
             yield p.name, 0.5, "decay"
 
 
-def _with(report: Report, cls: type, option: tuple[str, Any, str], way: Any, where: str, line: str) -> None:
-    """What is found with an option, and was not found without it."""
+def _with(cls: type, option: tuple[str, Any, str], way: Any) -> Generator[Mistake, None, str]:
+    """What is found with an option; at the end, the rule that the steps then have."""
     name, value, what = option
-    if not report.ok:
-        return
     maker = _Maker(cls, **{name: value})
     try:
         one, two = _run(maker, way, 1), _run(maker, way, 2)
     except (Misbehaviour, TypeError, ValueError, KeyError, AttributeError, IndexError) as problem:
         if isinstance(problem, Misbehaviour) and problem.kind == "crash" and problem.line:
-            _add(report, where, line, "crash", f"with {name}={value}: {problem.message}.", "")
-        return
-    label = f"with {name}={value}"
+            yield "crash", f"{problem.message}.", ""
+        return ""
     if not _same(one, two):
-        text, hint = (
-            "a layer moves otherwise when there is another beside it.",
-            "what is kept belongs to one parameter of one layer",
-        )
+        text = "a layer moves otherwise when there is another beside it."
+        hint = "what is kept belongs to one parameter of one layer"
         if what == "decay":
             text, hint = "the rate decays at every layer, not once a step.", "count steps once, after all layers"
-        _add(report, where, line, "shared-state", f"{label}: {text}", hint)
-        return
-    if what == "momentum":
-        g = one.gradients["W1"].reshape(STEPS, -1)
-        found = fitting("momentum", g, one.moves["W1"], [(value, 0.0)]) or fitting(
-            "nesterov", g, one.moves["W1"], [(value, 0.0)]
-        )
+        yield "shared-state", text, hint
+    elif what == "momentum":
+        g, moves = one.gradients["W1"].reshape(STEPS, -1), one.moves["W1"]
+        found = fitting("momentum", g, moves, [(value, 0.0)]) or fitting("nesterov", g, moves, [(value, 0.0)])
+        write = "v = momentum * v - rate * g; w += v"
         if found is None:
-            kind, text = _general(one, RATE)
-            _add(report, where, line, kind, f"{label}: {text}", "v = momentum * v - rate * g; w += v")
+            yield "direction", _general(one), write
         elif found.mistake is not None and found.mistake.kind == "state-lost":
-            text = f"{label}: it has no effect, or the velocity does not last from one step to the next."
-            _add(report, where, line, "option-ignored", text, "v = momentum * v - rate * g; w += v")
+            yield "option-ignored", "it has no effect, or the velocity does not last from one step to the next.", write
         elif found.mistake is not None:
-            _add(report, where, line, found.mistake.kind, f"{label}: {found.mistake.message}", found.mistake.hint)
+            yield found.mistake.kind, found.mistake.message, found.mistake.hint
         elif found.rate < 0:
-            _add(
-                report,
-                where,
-                line,
-                "sign",
-                f"{label}: parameters move along their gradients.",
-                "v = momentum * v - rate * g; w += v",
-            )
+            yield "sign", "parameters move along their gradients.", write
         else:
-            report.verdict(label, remark=found.label)
+            return found.label
+    return ""
 
 
 __all__ = ["check_update", "examine_optimizer", "examine_rule", "family_of", "is_optimizer", "is_rule"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.networks.scored import asks
+from modnet.check.networks.arguments import asks
 from modnet.check.subject import Misbehaviour, call
 
 STEPS, RATE = 6, 0.05

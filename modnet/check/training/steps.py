@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from modnet.check.arrays import copied, looks_trained, parameters
 from modnet.check.draws import same_draws
 from modnet.check.layers import hint_for, label_of, last_output, layers_of, needs_integers
 from modnet.check.lines import quote
+from modnet.check.networks.form import Form
+from modnet.check.networks.judge import judge
 from modnet.check.networks.wiring import backward_of
 from modnet.check.numeric import EPS, along
 from modnet.check.report import Finding, Report
@@ -42,12 +45,11 @@ def check_steps(net: Any, loss: Any, optimizer: Any, X: Any, y: Any) -> Report:
     report = Report(f"{name} on {type(net).__name__} with {type(loss).__name__}, {_STEPS} steps on {len(X)} examples")
     try:
         with np.errstate(all="ignore"):
-            finding = _train(report, Steps(net, loss, optimizer, X, y), name)
+            judge(report, Stepping(Steps(net, loss, optimizer, X, y)))
     except Misbehaviour as problem:
-        finding = Finding(problem.kind, f"{name}.step", problem.message + ".", hint_for(problem), line=problem.line)
-    if finding is not None:
-        report.findings.append(finding)
-        report.verdict("a step", right=False, remark=finding.kind)
+        where = f"{name}.step"
+        report.findings.append(Finding(problem.kind, where, problem.message + ".", hint_for(problem), line=problem.line))
+        report.verdict("a step", right=False, remark=problem.kind)
     return report
 
 
@@ -131,95 +133,92 @@ def rates_of(optimizer: Any) -> list[str]:
     return [name for name, value in vars(optimizer).items() if isinstance(value, float) and value > 0]
 
 
-def _train(report: Report, start: Steps, name: str) -> Finding | None:
-    where = f"{name}.step"
-    line = "" if start.ours else quote(type(start.optimizer), "step", r"update_parameters|step")
-    first = start.copy()
-    before, at_first = first.numbers(), first.mean_loss()
-    first.step()
-    moved = first.moved(before)
-    if not moved:
-        report.verdict("a step", right=None, remark="no parameters")
-        return None
-    rng = np.random.default_rng(4)
-    still = [
-        place
-        for place, move in moved.items()
-        if not move.any() and abs(start.slope(place, rng.choice([-1.0, 1.0], move.shape))) > 1e-9
-    ]
-    if len(still) == len(moved):
-        return Finding(
-            "layer-not-trained",
-            where,
-            "after a step no parameter has moved.",
-            "step: forward, loss.backward, net.zero_grad, net.backward_update_gradient, then net.update_parameters(self.eps)",
-            line=line,
-        )
-    if still:
-        i, key = still[0]
-        layer = layers_of(start.net)[i]
-        return Finding(
-            "layer-not-trained",
-            f"{where}: {label_of(i, layer)}",
-            f"after a step {key} of {label_of(i, layer)} has not moved, though its gradient is not zero.",
-            "the network's update_parameters must call every layer's, and each layer's must move all its parameters",
-            line=quote(type(start.net), "update_parameters", r"for", r"update"),
-        )
-    # Along the move the loss must fall.
-    slope = sum(
-        start.slope(place, move / (float(np.abs(move).max()) or 1.0)) * (float(np.abs(move).max()) or 1.0)
-        for place, move in moved.items()
-    )
-    if slope > 0:
-        swapped = _swapped(start)
-        text = "y and yhat are swapped where the loss's backward is called: a step goes up."
+class Stepping(Form):
+    """An optimizer that has taken a step, and what it had then moved, by layer and name."""
+
+    by_gradient = False
+
+    def __init__(self, start: Steps) -> None:
+        super().__init__(type(start.optimizer), "step")
+        self.start_at, self.at_first, self.rates = start, start.mean_loss(), rates_of(start.optimizer)
+        self.first, self.told, self.found = start.copy(), bool(self.rates), False
+        self.before = self.first.numbers()
+        self.first.step()
+        self.moved = self.first.moved(self.before)
+
+    def _slope(self, place: tuple[int, str], v: np.ndarray) -> float:
+        largest = float(np.abs(v).max()) or 1.0
+        return self.start_at.slope(place, v / largest) * largest
+
+    def moves(self, slower: bool = False) -> dict[str, float | None]:
+        """How far each array moves; below 0 if the loss grows along the step."""
+        if slower:
+            twin = self.start_at.copy()
+            for rate in self.rates:
+                setattr(twin.optimizer, rate, getattr(twin.optimizer, rate) * 0.5)
+            twin.step()
+            return {self._called(p): float(np.abs(move).sum()) for p, move in twin.moved(self.before).items()}
+        rng, uphill = np.random.default_rng(4), sum(self._slope(p, move) for p, move in self.moved.items()) > 0
+        return {
+            self._called(p): float(np.abs(move).sum()) * (-1 if uphill else 1)
+            for p, move in self.moved.items()
+            if move.any() or abs(self.start_at.slope(p, rng.choice([-1.0, 1.0], move.shape))) > 1e-9
+        }
+
+    def _called(self, place: tuple[int, str]) -> str:
+        return f"{place[1]} of {label_of(place[0], layers_of(self.start_at.net)[place[0]])}"
+
+    def finding(self, kind: str, text: str, hint: str = "", name: str = "", line: str = "") -> Finding:
+        """What the step does, in the words of an optimizer."""
+        where, net = self.where(""), type(self.start_at.net)
+        write = "forward, loss.backward, net.zero_grad, net.backward_update_gradient, then net.update_parameters(self.eps)"
+        if kind == "layer-not-trained" and text.startswith("no "):
+            return Finding(kind, where, "after a step no parameter has moved.", write)
+        if kind == "layer-not-trained":
+            hint = "the network's update_parameters must call every layer's, and each layer's must move all its parameters"
+            line = quote(net, "update_parameters", r"for", r"update")
+            return Finding(kind, f"{where}: {name.split(' of ')[-1]}", f"after a step {text}", hint, line=line)
+        if kind == "sign" and _swapped(self.start_at):
+            text, line = "y and yhat are swapped where the loss's backward is called: a step goes up.", self.line("loss")
+            return Finding(kind, where, text, "delta = loss.backward(y, yhat), y first", line=line)
         hint = "parameters -= rate * gradient; and delta is loss.backward(y, yhat), y first"
-        return Finding(
-            "sign",
-            where,
-            text if swapped else "a step goes up: along it the loss grows.",
-            "delta = loss.backward(y, yhat), y first" if swapped else hint,
-            line=quote(type(start.optimizer), "step", r"\.backward\(") if swapped else line,
-        )
-    rates = rates_of(start.optimizer)
-    if rates and not any(_obeys(start, rate, before, moved) for rate in rates):
-        text = " and ".join(f"{rate} = {getattr(start.optimizer, rate):g}" for rate in rates)
-        return Finding(
-            "lr-ignored",
-            where,
-            f"half the rate gives the same step ({text}).",
-            f"net.update_parameters(self.{rates[0]}): without the argument the default 1e-3 is taken",
-            line=line,
-        )
-    if not start.ours:
-        kept = _not_reset(first)
-        if kept is not None:
-            return Finding(
-                "never-zeroed",
-                where,
-                "gradients of the last step are still in the next one's: they are not set to zero in between.",
-                "self.net.zero_grad() before backward_update_gradient, in every step; the network's calls every layer's",
-                line=line,
-            )
-    falling = _falls(start, 1.0, rates)
-    if falling is None or falling < at_first:
-        report.verdict("a step", remark=f"the loss falls from {at_first:.4g} to {falling:.4g}" if falling is not None else "")
-        return None
-    if rates and (shorter := _falls(start, 0.01, rates)) is not None and shorter < at_first:
-        return Finding(
-            "scale",
-            where,
-            f"the loss grows from {at_first:.4g} to {falling:.4g} in {_STEPS} steps; with a hundredth of the rate it falls.",
-            "a smaller rate; and delta divided by the size of the batch, once: delta = loss.backward(y, yhat) / len(y)",
-            line=line,
-        )
-    return Finding(
-        "direction",
-        where,
-        f"the loss does not fall: {at_first:.4g}, after {_STEPS} steps {falling:.4g}.",
-        "check_network on the same data says whether the gradient is right",
-        line=line,
-    )
+        return Finding(kind, where, "a step goes up: along it the loss grows.", hint)
+
+    def end(self) -> Iterator[Finding]:
+        """Whether gradients are set to zero, and the loss falls."""
+        start = self.start_at
+        if self.found or not self.moved:
+            return
+        if not start.ours and _not_reset(self.first):
+            text = "gradients of the last step are still in the next one's: they are not set to zero in between."
+            hint = "self.net.zero_grad() before backward_update_gradient, in every step; the network's calls every layer's"
+            yield Finding("never-zeroed", "", text, hint)
+            return
+        self.falling = _falls(start, 1.0, self.rates)
+        if self.falling < self.at_first:
+            return
+        if self.rates and (shorter := _falls(start, 0.01, self.rates)) < self.at_first:
+            text = f"the loss grows from {self.at_first:.4g} to {self.falling:.4g} in {_STEPS} steps; "
+            hint = "a smaller rate; and delta divided by the size of the batch, once: delta = loss.backward(y, yhat) / len(y)"
+            yield Finding("scale", "", f"{text}with a hundredth of the rate it falls to {shorter:.4g}.", hint)
+            return
+        text = f"the loss does not fall: {self.at_first:.4g}, after {_STEPS} steps {self.falling:.4g}."
+        yield Finding("direction", "", text, "check_network on the same data says whether the gradient is right")
+
+    def line(self, question: str, name: str = "") -> str:
+        """The line to look at."""
+        patterns = (r"\.backward\(",) if question == "loss" else (r"update_parameters|step",)
+        return "" if self.start_at.ours else quote(self.cls, "step", *patterns)
+
+    def told_of(self, report: Report, question: str, findings: list[Finding]) -> None:
+        """A row for the step."""
+        self.found |= bool(findings)
+        if findings:
+            report.verdict("a step", right=False, remark=findings[0].kind)
+        elif question == "the end" and not self.moved:
+            report.verdict("a step", right=None, remark="no parameters")
+        elif question == "the end" and not self.found:
+            report.verdict("a step", remark=f"the loss falls from {self.at_first:.4g} to {self.falling:.4g}")
 
 
 def _swapped(start: Steps) -> bool:
@@ -240,17 +239,7 @@ def _swapped(start: Steps) -> bool:
     return any(len(g) == 2 and np.shape(g[1]) == twin.y.shape and np.array_equal(g[1], twin.y) for g in given)
 
 
-def _obeys(
-    start: Steps, rate: str, before: dict[tuple[int, str], np.ndarray], moved: dict[tuple[int, str], np.ndarray]
-) -> bool:
-    twin = start.copy()
-    setattr(twin.optimizer, rate, getattr(start.optimizer, rate) * 0.5)
-    twin.step()
-    halved = twin.moved(before)
-    return any(not np.allclose(halved[place], move, rtol=1e-4, atol=0) for place, move in moved.items() if place in halved)
-
-
-def _not_reset(first: Steps) -> bool | None:
+def _not_reset(first: Steps) -> bool:
     """Whether zeroing all gradients by hand before the second step changes it."""
     plain, cleaned = first.copy(), first.copy()
     for layer in layers_of(cleaned.net):
@@ -262,12 +251,11 @@ def _not_reset(first: Steps) -> bool | None:
     plain.step()
     cleaned.step()
     a, b = plain.moved(before), cleaned.moved(before)
-    same = all(
+    return not all(
         np.allclose(a[place], b[place], rtol=1e-6, atol=1e-12 + 1e-7 * float(np.abs(a[place]).max(initial=0.0)))
         for place in a
         if place in b
     )
-    return None if same else True
 
 
 def _gradient_arrays(layer: Any) -> list[np.ndarray]:
@@ -277,7 +265,7 @@ def _gradient_arrays(layer: Any) -> list[np.ndarray]:
     return [array for array in found if isinstance(array, np.ndarray)]
 
 
-def _falls(start: Steps, factor: float, rates: list[str]) -> float | None:
+def _falls(start: Steps, factor: float, rates: list[str]) -> float:
     twin = start.copy()
     for rate in rates if factor != 1 else []:
         setattr(twin.optimizer, rate, getattr(twin.optimizer, rate) * factor)

@@ -1,0 +1,235 @@
+"""Functions that train: ``SGD(net, X, Y, batch_size, ...)``, given a network, or an optimizer that holds one.
+
+They are given a layer of ours, which writes down every call, or an optimizer of ours, which trains such a layer. So what is
+found is the function's: which examples it takes, with whose truth, how many at a time and how often, and what it does with rate
+and gradients.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from modnet.check.lines import quote
+from modnet.check.networks import standins
+from modnet.check.networks.arguments import asks, fill, meaning_of
+from modnet.check.networks.calls import Call, Way, ways
+from modnet.check.networks.form import Form
+from modnet.check.networks.judge import judge
+from modnet.check.networks.pieces import multiple, rates, rows_of
+from modnet.check.networks.wiring import role
+from modnet.check.recipes import NotBuilt
+from modnet.check.report import Finding, Report
+from modnet.check.subject import FORWARD, Misbehaviour, call
+
+_NAMED = re.compile(r"(^|_)(sgd|gd)(_|$)|gradient_?descent|descente|^(train|fit|entrain|apprend|apprentissage)", re.I)
+_COUNT, _BATCH, _EPOCHS, _RATE = 10, 4, 40, 0.02
+
+
+def meaning(name: str) -> str:
+    """What an argument is; empty if its name does not say it."""
+    word = re.sub(r"[^a-z]", "", name.lower())
+    for kind, pattern in (
+        ("batch", r"(taille)?(de)?(mini)?(batch|lot)s?(size|taille)?|sizebatch|bs"),
+        ("epochs", r"(nb?|num|max|number(of)?|nombre)?(de)?(epochs?|epoques?|iter(ation)?s?|ite)(max|nb)?"),
+        ("optimizer", r"opt(im(izer|iseur|iser)?)?"),
+    ):
+        if re.fullmatch(pattern, word):
+            return kind
+    if re.match(r"(n|nb|num|number|nombre)(of|de)?(mini)?(batch|lot)", word):
+        return ""  # how many batches
+    found = role(name)
+    return "net" if found == "modules" else found or meaning_of(name)
+
+
+def is_descent(function: Any) -> bool:
+    """Whether a function trains what it is given: by its name, and by the meaning of its arguments."""
+    if not _NAMED.search(function.__name__):
+        return False
+    meant = [meaning(p.name) for p in asks(function, by_name=True)]
+    return {"X", "y"} <= set(meant) and ("net" in meant or "optimizer" in meant)
+
+
+class _Layer(standins.Linear):
+    """A linear layer that writes down its calls."""
+
+    def __init__(self, calls: list[Call]) -> None:
+        super().__init__(3, 2, 1)
+        self.calls = calls
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """What comes out."""
+        out = super().forward(x)
+        self.calls.append(Call(FORWARD, 0, np.array(x), out.copy()))
+        return out
+
+    def backward_update_gradient(self, *given: np.ndarray) -> None:
+        """Add the gradient."""
+        before, held = self._gradient.copy(), self._parameters.copy()
+        super().backward_update_gradient(*given)
+        self.calls.append(Call("backward", 0, given[-1], held=(held,), gradient=(self._gradient - before,)))
+
+
+class _Loss(standins.MSELoss):
+    """A loss that writes down whose truth it is given."""
+
+    calls: list[Call]
+
+    def backward(self, y: np.ndarray, yhat: np.ndarray) -> np.ndarray:
+        """The derivative by yhat."""
+        self.calls.append(Call("slope", 1, np.array(yhat), held=(np.array(y), np.array(yhat))))
+        return super().backward(y, yhat)
+
+    backward_loss = backward
+
+
+class _Optim:
+    """A right optimizer."""
+
+    def __init__(self, net: Any, loss: Any) -> None:
+        self.net, self.loss, self.eps = net, loss, _RATE
+
+    def step(self, batch_x: np.ndarray, batch_y: np.ndarray) -> float:
+        """One step."""
+        yhat = self.net.forward(batch_x)
+        self.net.zero_grad()
+        self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(batch_x))
+        self.net.update_parameters(self.eps)
+        return float(np.mean(self.loss.forward(batch_y, yhat)))
+
+
+class Descent(Form):
+    """A function that has trained a layer.
+
+    Attributes
+    ----------
+    holder : a class that has the function alone. calls : of the layer. meant : the meanings of what it was given.
+    result : what it returned. slower, longer : the same with half the rate, and with twice the epochs, once they are asked for.
+    """
+
+    def __init__(self, function: Callable[..., Any], bases: Sequence[type], rate: float = _RATE, epochs: int = _EPOCHS) -> None:
+        name = function.__name__
+        super().__init__(type(name, (), {name: staticmethod(function)}), name)
+        self.function, self.bases, self.rate, self.calls, self.batch = function, bases, rate, list[Call](), _BATCH
+        rng = np.random.default_rng(3)
+        self.x, self.y = rng.uniform(0.1, 1, (_COUNT, 3)), rng.uniform(0.1, 0.9, (_COUNT, 2))
+        self.layer = standins.derived(_Layer, bases)(self.calls)
+        net = standins.derived(standins.Sequential, bases)(self.layer)
+        of_loss = standins.derived(_Loss, [b for b in bases if "loss" in b.__name__.lower()])
+        kind = type("MSELoss", (of_loss,), {"calls": self.calls})
+        values = {"net": net, "X": self.x, "y": self.y, "batch": _BATCH, "epochs": epochs, "rate": rate}
+        problem: Misbehaviour | None = None
+        for loss in (kind(), kind):
+            self.calls.clear()
+            values.update(loss=loss, optimizer=_Optim(net, kind()))
+            arguments, self.meant = fill(function, values, ("net", "loss", "optimizer", "X", "y"), meaning)
+            np.random.seed(1)  # noqa: NPY002
+            try:
+                self.result = call(name, lambda given=arguments: function(**given))
+                break
+            except Misbehaviour as raised:
+                problem = problem or raised
+        else:
+            assert problem is not None
+            raise problem
+        self.told = "rate" in self.meant
+
+    def ways(self) -> list[Way]:
+        """The steps."""
+        return [way for way in ways(self.calls) if any(c.what == "backward" for c in way.back)]
+
+    def _truths(self, way: Way) -> list[int] | None:
+        held = way.slope.held if way.slope is not None else ()
+        return next((rows for array in held if (rows := rows_of(array, self.y)) is not None), None)
+
+    def examples(self) -> list[tuple[list[int], list[int]]]:
+        """Of each step."""
+        found = []
+        for way in self.ways():
+            used = rows_of(way.there[-1].given, self.x) if way.there else None
+            if used is None:
+                raise NotBuilt("its network is given other numbers than its examples")
+            truths = self._truths(way)
+            found.append((used, used if truths is None else truths))
+        return found
+
+    def every_example(self) -> tuple[int, str]:
+        """All of x."""
+        return _COUNT, f"{f', in batches of {_BATCH},' if 'batch' in self.meant else ''} {_EPOCHS} epochs"
+
+    def moves(self, slower: bool = False) -> dict[str, float | None]:
+        """Of the layer; what an optimizer of ours moves is right."""
+        if "optimizer" in self.meant:
+            return {}
+        if slower:
+            return Descent(self.function, self.bases, self.rate / 2).moves()
+        back = [c for way in self.ways() for c in way.back]
+        return {"the layer": rates([*(c.held[0] for c in back), self.layer._parameters], [c.gradient[0] for c in back])}
+
+    def unzeroed(self) -> bool:
+        """Whether it moves by all gradients so far."""
+        back = [c for way in self.ways() for c in way.back]
+        summed = np.cumsum([c.gradient[0] for c in back], axis=0)
+        held = [*(c.held[0] for c in back), self.layer._parameters]
+        return len(back) > 2 and all(multiple(a - b, g) for a, b, g in zip(held, held[1:], summed, strict=False))
+
+    def end(self) -> Iterator[Finding]:
+        """The size of the batch, the number of epochs, and the order of the examples."""
+        sizes = [len(used) for used, _ in self.examples()]
+        line = quote(self.cls, self.method, r"range\(|split|choice|\bfor\b")
+        if "batch" in self.meant and _BATCH not in sizes:
+            text = f"batch_size has no effect: with {_BATCH} and {_COUNT} examples it takes {max(sizes)} at a time."
+            yield Finding("option-ignored", "", text, "X[order[i:i + batch_size]]", line=line)
+        if "epochs" in self.meant and len(Descent(self.function, self.bases, epochs=2 * _EPOCHS).ways()) <= len(sizes):
+            text = f"twice the epochs are as many steps: {len(sizes)}."
+            yield Finding("option-ignored", "", text, "a loop over the epochs around that over the batches", line=line)
+        orders = [i for used, _ in self.examples() for i in used]
+        if len(orders) == _EPOCHS * _COUNT and orders == orders[:_COUNT] * _EPOCHS and max(sizes) < _COUNT:
+            text = "in every epoch the examples come in the same order, and in the same batches."
+            hint = "order = np.random.permutation(len(X)) in every epoch; X[order[i:i + batch_size]], and the same of Y"
+            if re.search("sgd|stochasti", self.method, re.I):
+                yield Finding("same-order", "", text, hint, line=line)
+            else:
+                self.notes.append(text)
+        if self.result is None:
+            self.notes.append("it returns nothing: what the loss was in each epoch is lost.")
+
+    def told_of(self, report: Report, question: str, findings: list[Finding]) -> None:
+        """Rows for what was looked at."""
+        if question in ("the pairs", "the examples") or (question == "the steps" and "optimizer" not in self.meant):
+            report.verdict(question, right=not findings, remark=findings[0].kind if findings else "")
+        elif question == "the end":
+            remark = ", ".join(dict.fromkeys(f.kind for f in findings))
+            report.verdict("batches and epochs", right=not findings, remark=remark)
+
+    def where(self, question: str) -> str:
+        """The function."""
+        return self.method
+
+
+def examine_descent(function: Callable[..., Any], bases: Sequence[type] = (), wrong: Collection[str] = ()) -> Report:
+    """The report on a function that trains; `NotBuilt` if it could not be run.
+
+    Parameters
+    ----------
+    bases : a hand-in's base classes, for code that asks isinstance. wrong : its optimizers in which something was found.
+    """
+    try:
+        run = Descent(function, bases)
+    except Misbehaviour as problem:
+        if problem.line and re.search("NameError|UnboundLocalError", problem.message):
+            raise
+        raise NotBuilt(f"{function.__name__} could not be run: {problem.message}") from problem  # what was put in may lack it
+    if not run.ways():
+        raise NotBuilt(f"{function.__name__} takes no step with the network it was given")
+    report = Report(f"{function.__name__}, {_EPOCHS} epochs of {_COUNT} examples")
+    judge(report, run)
+    if set(wrong) & set(function.__code__.co_names):
+        report.findings = [f for f in report.findings if f.kind in ("mispaired", "left-out", "option-ignored", "same-order")]
+    return report
+
+
+__all__ = ["Descent", "examine_descent", "is_descent"]

@@ -1,0 +1,189 @@
+"""Functions that train, as the statement asks for SGD: right ones in several forms, and mistakes with their names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modnet.check.networks.descent import examine_descent, is_descent
+from modnet.check.recipes import NotBuilt
+
+
+class Optim:
+    def __init__(self, net, loss, eps=1e-3):
+        self.net, self.loss, self.eps = net, loss, eps
+
+    def step(self, batch_x, batch_y):
+        yhat = self.net.forward(batch_x)
+        self.net.zero_grad()
+        self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(yhat))
+        self.net.update_parameters(self.eps)
+        return self.loss.forward(batch_y, yhat).mean()
+
+
+def batches(n, size, rng=np.random):
+    order = rng.permutation(n)
+    return [order[i : i + size] for i in range(0, n, size)]
+
+
+def sgd_with_a_network(reseau, datax, datay, loss, batch_size=10, lr=0.01, epochs=500):
+    optim = Optim(reseau, loss, lr)
+    return [optim.step(datax[some], datay[some]) for _ in range(epochs) for some in batches(len(datax), batch_size)]
+
+
+def sgd_with_an_optimizer(optimizer, X_train, y_train, taille_batch, nb_epochs, verbose=True):
+    assert not verbose
+    for _ in range(nb_epochs):
+        for some in batches(len(X_train), taille_batch):
+            optimizer.step(X_train[some], y_train[some])
+    return optimizer
+
+
+def sgd_that_draws(net, X, Y, batch_size, loss, max_iter):
+    optim = Optim(net, loss() if isinstance(loss, type) else loss)
+    for _ in range(max_iter):
+        some = np.random.choice(len(X), size=batch_size)
+        optim.step(X[some], Y[some])
+    return net
+
+
+@pytest.mark.parametrize("function", [sgd_with_a_network, sgd_with_an_optimizer, sgd_that_draws])
+def test_right_ones(function):
+    assert is_descent(function)
+    report = examine_descent(function)
+    assert report.ok, report
+    assert not report.notes
+
+
+def sgd_never_zeroed(net, X, Y, loss, batch_size, lr, epochs):
+    for _ in range(epochs):
+        for some in batches(len(X), batch_size):
+            delta = loss.backward(Y[some], net.forward(X[some]))
+            net.backward_update_gradient(X[some], delta)
+            net.update_parameters(lr)
+    return net
+
+
+def sgd_mispaired(net, X, Y, loss, batch_size, lr, epochs):
+    for _ in range(epochs):
+        for some, others in zip(batches(len(X), batch_size), batches(len(X), batch_size), strict=True):
+            Optim(net, loss, lr).step(X[some], Y[others])
+    return net
+
+
+def sgd_whole_batches_alone(optim, X, Y, batch_size, epochs):
+    for _ in range(epochs):
+        for i in range(len(X) // batch_size):
+            optim.step(X[i * batch_size : (i + 1) * batch_size], Y[i * batch_size : (i + 1) * batch_size])
+    return optim
+
+
+def sgd_of_everything(optim, X, Y, batch_size, epochs):
+    for _ in range(epochs):
+        optim.step(X, Y)
+    return optim
+
+
+def sgd_once(optim, X, Y, batch_size, epochs):
+    for some in batches(len(X), batch_size):
+        optim.step(X[some], Y[some])
+    return optim
+
+
+def sgd_own_rate(net, X, Y, loss, batch_size, lr, epochs):
+    return sgd_with_a_network(net, X, Y, loss, batch_size, 0.01, epochs)
+
+
+def sgd_in_order(optim, X, Y, batch_size, epochs):
+    for _ in range(epochs):
+        for i in range(0, len(X), batch_size):
+            optim.step(X[i : i + batch_size], Y[i : i + batch_size])
+    return optim
+
+
+def sgd_without_a_move(net, X, Y, loss, batch_size, lr, epochs):
+    for _ in range(epochs):
+        for some in batches(len(X), batch_size):
+            net.zero_grad()
+            net.backward_update_gradient(X[some], loss.backward(Y[some], net.forward(X[some])))
+    return net
+
+
+def sgd_upwards(net, X, Y, loss, batch_size, lr, epochs):
+    return sgd_with_a_network(net, X, Y, loss, batch_size, -lr, epochs)
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (sgd_never_zeroed, "never-zeroed"),
+        (sgd_mispaired, "mispaired"),
+        (sgd_whole_batches_alone, "left-out"),
+        (sgd_of_everything, "option-ignored"),
+        (sgd_once, "option-ignored"),
+        (sgd_own_rate, "lr-ignored"),
+        (sgd_in_order, "same-order"),
+        (sgd_without_a_move, "layer-not-trained"),
+        (sgd_upwards, "sign"),
+    ],
+)
+def test_mistakes_have_their_names(function, kind):
+    assert [f.kind for f in examine_descent(function).findings] == [kind]
+
+
+def test_that_the_order_is_always_the_same_is_noted_of_what_is_not_called_stochastic():
+    def train(optim, X, Y, batch_size, epochs):
+        return sgd_in_order(optim, X, Y, batch_size, epochs)
+
+    report = examine_descent(train)
+    assert report.ok
+    assert "the same order" in report.notes[0]
+
+
+def test_that_it_returns_nothing_is_noted():
+    def sgd(optim, X, Y, batch_size, epochs):
+        sgd_with_an_optimizer(optim, X, Y, batch_size, epochs, False)
+
+    report = examine_descent(sgd)
+    assert report.ok
+    assert "returns nothing" in report.notes[0]
+
+
+def test_what_a_wrong_optimizer_of_the_same_hand_in_does_is_not_said_of_the_function():
+    def sgd(net, X, Y, loss, batch_size, lr, epochs):
+        optim = Optim(net, loss, 0.01)
+        return [optim.step(X[some], Y[some]) for _ in range(epochs) for some in batches(len(X), batch_size)]
+
+    assert [f.kind for f in examine_descent(sgd).findings] == ["lr-ignored"]
+    assert examine_descent(sgd, wrong=["Optim"]).ok
+
+
+def test_what_cannot_be_run_is_not_judged():
+    def sgd(net, X, Y, loss, batch_size, something_else):
+        net.something()
+
+    with pytest.raises(NotBuilt, match="something_else"):
+        examine_descent(sgd)
+
+    def train(net, X, Y):
+        net.layers_in_a_dict.values()
+
+    with pytest.raises(NotBuilt, match="layers_in_a_dict"):
+        examine_descent(train)
+
+
+def test_what_is_given_no_data_or_nothing_to_train_is_no_such_function():
+    assert not is_descent(lambda net, X, y: None)
+    assert not is_descent(batches)
+
+    def train(data, net): ...
+
+    def sgd_step(w, grad, lr): ...
+
+    def sgd(opt, batch_x, batch_y, nb_batch, n_epochs): ...
+
+    assert is_descent(sgd)
+    with pytest.raises(NotBuilt, match="nb_batch"):  # how many there are, and not how large
+        examine_descent(sgd)
+    assert not is_descent(train)
+    assert not is_descent(sgd_step)
