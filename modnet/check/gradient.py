@@ -11,6 +11,7 @@ import numpy as np
 from modnet.check import delta, forward, geometry, guesses, numeric
 from modnet.check.arrays import gradients, is_gradient, looks_trained
 from modnet.check.forward import Findings
+from modnet.check.partners import partner_of
 from modnet.check.plan import FORWARD, GRADIENT, Examination, Judged, Probe, skip
 from modnet.check.question import Question
 from modnet.check.report import Finding
@@ -154,9 +155,9 @@ def derivatives(e: Examination) -> Findings:
 
 
 def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:
-    held = e.first.get(name)
+    held = e.first.get(partner_of(name, {n: a for n, a in e.first.items() if n not in e.questions}) or name)
     if held is not None and held.any() and held.shape != q.shape:
-        turned = q.shape[::-1] == held.shape
+        turned = q.shape[::-1] == held.shape != held.shape[::-1]
         return Finding(
             "shape",
             "",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.check import elementwise
 from modnet.check.numeric import derivative
 from modnet.check.question import Question, direction, draw_delta
 from modnet.check.report import Finding
@@ -30,6 +31,8 @@ class Hypothesis(NamedTuple):
 
 
 Hypotheses = Iterator[Hypothesis]
+_SWAPPED = "input.T @ delta, not delta.T @ input"
+_INSIDE = "derive forward's formula once more, or compare with a table: (tanh)' = 1 - tanh^2, s' = s (1 - s)"
 
 
 def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable[Hypothesis]) -> list[Finding]:
@@ -57,6 +60,11 @@ def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable
         factor = q.factor(hypothesis.values)
         if factor and (name := _factor_name(subject, q, factor)):
             pairs.append((int(abs(abs(factor) - 1) > 1e-4), factor, hypothesis, name))
+    if not pairs and q.whole and len(q.shape) == 2 and q.shape[0] == q.shape[1] and q.by == "dL/dparameters":
+        for hypothesis in tried:  # the other half of a pair: the axes swapped
+            if hypothesis.values is not None and q.is_like(hypothesis.values.reshape(q.shape).T):
+                text = f"beside that, {operation} has its axes swapped."
+                return [_finding(subject, q, hypothesis), q.finding("transposed", text, _SWAPPED)]
     if not pairs:
         return []
     _, factor, hypothesis, name = min(pairs, key=lambda pair: pair[0])  # a sign alone is the simplest
@@ -196,6 +204,9 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         if x.ndim > 2 < q.out.ndim:
             yield from _of_positions(q)
     yield from _of_windows(subject, q)
+    if (found := elementwise.inside(q)) is not None:
+        kind, text = found
+        yield Hypothesis(kind, f"inside the derivative {text}.", _INSIDE, lines=(r"1\s*[-+]|[-+]\s*1|exp|\*\*",))
 
 
 def _of_positions(q: Question) -> Hypotheses:
@@ -249,9 +260,11 @@ def _of_slopes(q: Question, name: str) -> Hypotheses:
         return
     factors = [q.factor(q.truth, where) for where in (x > 0, x < 0)]
     if all(f is not None for f in factors) and abs(float(factors[0] or 0) - float(factors[1] or 0)) > 1e-6:
-        words = [
-            f"{f:.4g} times the truth for {text} inputs" for f, text in zip(factors, ("positive", "negative"), strict=True)
-        ]
+        sides = [(float(f or 0), text) for f, text in zip(factors, ("positive", "negative"), strict=True)]
+        words = [f"{f:.4g} times the truth for {text} inputs" if abs(f - 1) > 1e-6 else f"right for {text} inputs" for f, text in sides]
+        if {round(f, 6) for f, _ in sides} == {1, -1}:
+            text = f"{name} has the wrong sign for {next(t for f, t in sides if f < 0)} inputs."
+            yield Hypothesis("sign", text, "the sign of the slope on that side")
         yield Hypothesis(
             "scale",
             f"{name} is {' and '.join(words)}.",
@@ -309,6 +322,7 @@ def _at_another_place(subject: Subject, q: Question) -> Hypotheses:
         "the condition, or the formula, is in the input that forward was given; delta only multiplies it",
         at(delta),
     )
+    yield Hypothesis("sign", "the derivative is taken at minus the input.", "the condition, or the sign in the exponent", at(-x))
 
     def softmax(z: np.ndarray) -> np.ndarray:
         return z * (delta - (delta * z).sum(axis=-1, keepdims=True))
@@ -440,7 +454,7 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
     if q.whole and len(q.shape) >= 2 and q.shape[-1] == q.shape[-2]:
         swapped = np.swapaxes(shaped, -1, -2)
         text = f"{operation} has the right numbers, with axes swapped."
-        yield Hypothesis("transposed", text, "input.T @ delta, not delta.T @ input", swapped)
+        yield Hypothesis("transposed", text, _SWAPPED, swapped)
     if q.whole and len(q.shape) >= 3:
         for axes in ((0,), (0, 1)):
             yield Hypothesis(
