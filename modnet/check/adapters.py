@@ -35,7 +35,10 @@ _INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
 _CACHE = re.compile(r"cache|ctx|context|saved", re.I)
 #: Where forward and backward put what they do not return, by names without case and underscores.
 _OUTPUTS = ("output", "out", "outputs", "activatedoutput", "a", "z", "y")
-_DELTAS = ("dinputs", "dinput", "dx", "dlda", "dldz", "da", "daprev", "delta", "gradinput", "inputgrad", "inputgradient", "din")
+_DELTAS = (
+    "dinputs", "dinput", "dx", "dlda", "dldz", "da", "daprev", "gradinput", "inputgrad", "inputgradient", "gradinputs", "delta",
+    "din",
+)  # fmt: skip
 _TRAINED = re.compile(r"bias|weight|param|theta|gamma|beta|filt|kernel|^[wb]\d*$|_[wb]$", re.I)
 _NO_PARAMETER = re.compile(r"grad|last|cache|input|output|saved|mask|running|moving|veloc|momentum|^(x|z|y|out)$", re.I)
 _PLACE = "_parameters."  # where modules of the contract have what learns
@@ -255,6 +258,8 @@ class Adapted(Subject):
                 names[p.name] = module._given_cache
             elif is_mode(p.name):
                 names[p.name] = mode_of(p.name, p.default)
+            elif _CACHE.search(p.name) and p.default is p.empty:
+                names[p.name] = x.copy()  # forward has given none: what it was given is all there is
             elif used and (known := layer_calls.beside(p.name, module, x, cell)) is not None:
                 names[p.name] = known
             elif _INPUT.match(p.name) and len(required or ()) > 1:
@@ -265,6 +270,9 @@ class Adapted(Subject):
             arguments, used = [delta], True
         if self.reading != "above":
             names = {n: self._given(module, x) if v is delta else v for n, v in names.items()}
+        if callable(told := getattr(module, GRADIENT, None)) and len(positional(told) or ()) == 1:
+            call(GRADIENT, lambda: told(delta))  # what comes from above is told there
+            used = True
         before, name = held_arrays(module, _DELTAS), self.names[DELTA]
         out = call(name, lambda: getattr(module, name)(*arguments, **names))
         if (not used or self.reading != "above") and (alone := layer_calls.times_above(out, delta)) is not None:
@@ -421,8 +429,9 @@ class Adapted(Subject):
 
 def remembers(cls: type) -> bool:
     """Whether a class, or an object, is of one of these styles, and not of the contract's."""
-    own = any(callable(getattr(cls, name, None)) for name in (DELTA, GRADIENT))
-    return not own and (callable(getattr(cls, "backward", None)) or layer_calls.methods_of(cls) is not None)
+    back = callable(getattr(cls, "backward", None))
+    own = callable(getattr(cls, DELTA, None)) or (callable(getattr(cls, GRADIENT, None)) and not back)
+    return not own and (back or layer_calls.methods_of(cls) is not None)
 
 
 def updates_itself(cls: type) -> bool:

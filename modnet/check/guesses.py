@@ -462,6 +462,9 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
             )
     # What each window of each example gives: (entries, batch, windows)
     batch, gives = len(q.x), q.jacobian * q.delta.ravel()
+    if len(q.out) != batch and not subject.columns:
+        gives = gives.reshape(len(q.entries), -1, 1, 1)
+        batch = gives.shape[1] if q.out.ndim < 2 else 1  # what the axes are is not known
     if subject.columns:
         batch = q.out.shape[-1]
         gives = gives.reshape(len(q.entries), -1, batch).sum(axis=1)[:, :, None]

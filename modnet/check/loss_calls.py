@@ -29,7 +29,7 @@ _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?
 _VALUES = ("forward", "loss", "calculate", "compute", "fn", "cost", "function", "value", "evaluate", "f", "__call__", "call")
 _DERIVATIVES = (
     "backward", "derivative", "prime", "gradient", "gradients", "grad", "deriv", "backprop", "loss_prime", "loss_derivative",
-    "dloss", "delta", "df", "d", "differentiate", "gradient_loss",
+    "dloss", "delta", "df", "d", "differentiate", "gradient_loss", "back",
 )  # fmt: skip
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
@@ -41,7 +41,7 @@ _PRIME = (
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
 )
 _RESULTS = ("output", "loss", "value", "cost", "out")
-_GRADIENTS = ("dinputs", "dinput", "dx", "da", "grad", "gradient", "delta", "dpred", "dypred", "dyhat")  # in any case
+_GRADIENTS = ("dinputs", "dinput", "dx", "da", "grad", "gradient", "gradinput", "delta", "dpred", "dypred", "dyhat")  # in any case
 
 
 def is_loss_name(name: str) -> bool:
@@ -133,14 +133,14 @@ class Calling:
     def loss(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the loss gives, from where it puts it."""
         pair = (prediction, truth) if self.prediction_first else (truth, prediction)
-        before = {n: getattr(made, n, None) for n in _RESULTS}
+        before = _held(made, _RESULTS)
         found = _repaired(made, self.value, pair)
         if isinstance(found, tuple) and found and np.ndim(found[0]) < 2:
             found = found[0]
         if found is not None:
             return found
-        fresh = [v for n, old in before.items() if (v := getattr(made, n, None)) is not None and v is not old]
-        return next((v for v in fresh if not callable(v) and np.size(v) in (1, len(prediction))), None)
+        fresh = [v for n, v in _held(made, _RESULTS).items() if v is not before.get(n)]
+        return next((v for v in fresh if np.size(v) in (1, len(prediction), prediction.size)), None)
 
     def gradient(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the derivative gives, after the loss was asked."""
@@ -158,8 +158,12 @@ class Calling:
 
 def held_arrays(made: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The arrays among an object's attributes with one of these names, in any case and with any underscores, in that order."""
-    own = getattr(made, "__dict__", {})
-    found = {core(n): v for n, v in own.items() if isinstance(v, np.ndarray)}
+    return {n: v for n, v in _held(made, names).items() if isinstance(v, np.ndarray)}
+
+
+def _held(made: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """An object's attributes with one of these names, written in any way."""
+    found = {core(n): v for n, v in getattr(made, "__dict__", {}).items() if not callable(v)}
     return {n: found[n] for n in names if n in found}
 
 

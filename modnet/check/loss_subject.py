@@ -69,9 +69,9 @@ def _rows(terms: np.ndarray) -> np.ndarray:
     return terms.reshape(len(terms), -1).sum(axis=1)
 
 
-def _definitions(name: str, t: np.ndarray, z: np.ndarray) -> Iterator[np.ndarray]:
+def definitions(name: str, t: np.ndarray, z: np.ndarray) -> Iterator[np.ndarray]:
     """What a loss of this name may give, by definition; several if the course has several of that name."""
-    word = re.sub(r"(loss|cost|cout|erreur|error|function|fonction|criterion|\d)", "", re.sub(r"[^a-z0-9]", "", name.lower()))
+    word = re.sub(r"(sparse|loss|cost|cout|erreur|error|function|fonction|criterion|\d)", "", re.sub(r"[^a-z0-9]", "", name.lower()))
     if word in ("mse", "meansquared", "squared", "quadratic", "quadratique", "moindrescarres"):
         yield _rows((t - z) ** 2)
     elif word in ("mae", "l", "absolute", "meanabsolute"):
@@ -219,7 +219,7 @@ class LossSubject(Subject):
         if isinstance(ignored, int) and self.y.shape == x.shape[:-1]:
             targets = [np.where((self.y == ignored)[..., None], 0, u) for u in targets]
         with np.errstate(all="ignore"):
-            found = [losses for u in targets for losses in _definitions(self.name, u, x.astype(float))]
+            found = [losses for u in targets for losses in definitions(self.name, u, x.astype(float))]
         return [losses for losses in found if np.isfinite(losses).all()]
 
     def other_forward(self, out: np.ndarray, wanted: np.ndarray, source: str) -> Finding | None:
@@ -266,7 +266,8 @@ class LossSubject(Subject):
         signs = np.where(np.arange(z.size).reshape(z.shape) % 2, -1.0, 1.0)
         if self.takes_any_number():
             text = f"predictions of size {BIG:g}"
-            return [(text, (BIG * signs).astype(z.dtype)), (text, (-BIG * signs).astype(z.dtype))]
+            right = [("predictions that are exactly right", self.y.astype(z.dtype))] if self.y.shape == z.shape else []
+            return [(text, (BIG * signs).astype(z.dtype)), (text, (-BIG * signs).astype(z.dtype)), *right]
         if z.min() < 0 or z.max() > 1:
             return []
         hard = (signs > 0).astype(z.dtype)
@@ -442,4 +443,4 @@ class LossSubject(Subject):
         return truth, 16 * EPS * size / h
 
 
-__all__ = ["DERIVATIVES", "PLAN", "LossSubject", "known"]
+__all__ = ["DERIVATIVES", "PLAN", "LossSubject", "definitions", "known"]

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_truth, methods_of, order_of, required
-from modnet.check.loss_subject import PLAN, LossSubject
+from modnet.check.loss_subject import PLAN, LossSubject, definitions
 from modnet.check.numeric import derivative
 from modnet.check.plan import DELTA, FORWARD, Examination
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
 from modnet.loss import Loss
+
+
+_LABELS = re.compile("cross|entrop|ce($|_|loss)|cce|nll|soft|logit|hinge|perceptron|marg|svm|log|kl|xent", re.I)
 
 
 def is_other_loss(cls: type) -> bool:
@@ -47,6 +50,7 @@ class OtherLoss(LossSubject):
         self.remembers = self.replaces = True
         self.refuses_integers = True  # some give back the type that they are given
         self.unit = 1.0
+        self.meant: int | None = None  # which definition of its name backward belongs to, if forward is another function
 
     @property
     def means(self) -> tuple[float, ...]:
@@ -92,6 +96,47 @@ class OtherLoss(LossSubject):
                 line=self.quote(FORWARD, r"^return"),
             )
         self._settle_unit()
+        yield from self._of_backward()
+
+    def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
+        """The losses; those of the definition, once forward has been found to be another function."""
+        if self.meant is None:
+            return super().forward(x, module)
+        with np.errstate(all="ignore"):
+            return list(definitions(self.name, self.t, x.astype(float)))[self.meant]
+
+    def near_zero(self, examination: Examination) -> Iterator[Finding]:
+        """Constants against 0, if forward is the loss that is judged."""
+        return super().near_zero(examination) if self.meant is None else iter(())
+
+    def _of_backward(self) -> Iterator[Finding]:
+        """A forward that is not what the name says, though backward is the derivative of that."""
+        if not self.calling.derivative or self.t.shape != self.x.shape:
+            return
+        x, places = self.x.astype(float), np.arange(self.x.size)
+        try:
+            got = self.delta(x, self.weights(2)).ravel()
+            own = derivative(lambda v: self.forward(v).ravel(), x, places, self.precision).value.sum(axis=1)
+        except (Misbehaviour, ValueError):
+            return
+
+        def belongs(truth: np.ndarray) -> bool:
+            factor = float(got @ truth) / (float(truth @ truth) or 1.0)
+            return got.shape == truth.shape and factor > 0 and np.allclose(got, factor * truth, rtol=1e-4, atol=1e-6)
+
+        with np.errstate(all="ignore"):
+            count = len(list(definitions(self.name, self.t, x)))
+            for i in range(0 if belongs(own) else count):
+
+                def wanted(v: np.ndarray, i: int = i) -> np.ndarray:
+                    return list(definitions(self.name, self.t, v.reshape(x.shape)))[i]
+
+                if belongs(derivative(wanted, x, places, self.precision).value.sum(axis=1)):
+                    text = f"the loss is not what {self.name} means, and backward is the derivative of what it means."
+                    hint = "the signs and the terms of the formula: compute one example by hand"
+                    yield Finding("forward", "", text, hint, line=self.quote(FORWARD, r"^return", r"="))
+                    self.meant, self.unit, self.out = i, 1.0, wanted(x)
+                    return
 
     def _settle_unit(self) -> None:
         """Whether backward is the derivative of the mean of what forward gives for each example, or of its sum."""
@@ -203,6 +248,8 @@ def examine_loss_object(loss: Any, name: str) -> Report:
     answered: list[Report] = []
     refused: list[Report] = []
     for truth, prediction in data_for(name):
+        if truth.dtype.kind == "i" and truth.ndim < prediction.ndim and answered and not _LABELS.search(name):
+            continue  # a loss of numbers that has taken numbers
         report = check_other_loss(loss, truth, prediction)
         value = next((f for f in report.findings if f.kind in ("crash", "shape", "signature") and _of_value(f, loss)), None)
         foreign = value is not None and is_of_functions(loss) and "'numpy.ndarray' object has no attribute" in value.message
@@ -280,6 +327,7 @@ def _batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield from ((bits, near), (bits[:, :1], near[:, :1]), (bits[:, 0], near[:, 0]))
         if re.search("logit|sigmoid", word):
             yield bits, numbers[0]
+        yield labels % 2, rng.uniform(0.1, 0.9, (4, 2))
     elif re.search("hinge|perceptron|marg|svm", word):
         yield from ((labels, scores), (onehot, scores))
         signs = np.where(bits > 0, 1.0, -1.0)
@@ -292,7 +340,7 @@ def _batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield from ((onehot, shares), (labels, shares), (onehot, scores), (labels, scores), (bits, near))
         yield from ((bits[:, 0], near[:, 0]), (bits[:, :1], near[:, :1]))
     elif re.search(r"mse|mae|squar|abs|error|huber|l1|l2|quadr|rms|smooth", word):
-        yield from (numbers, (numbers[0][:, :1], numbers[1][:, :1]), (numbers[0][:, 0], numbers[1][:, 0]))
+        yield from (numbers, (numbers[0][:, :1], numbers[1][:, :1]), (numbers[0][:, 0], numbers[1][:, 0]), (labels, scores))
     else:
         yield from (numbers, (onehot, shares), (labels, scores), (numbers[0][:, 0], numbers[1][:, 0]))
 

@@ -82,13 +82,13 @@ def loaded_classes(file: File, bases: Collection[type]) -> list[Loaded]:
     return found
 
 
-def loaded_functions(file: File) -> Iterator[Loaded]:
+def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded]:
     """The pairs of functions that a file defines, `NAME_forward` and `NAME_backward`, and its losses, each as a class."""
 
     def own(function: Any) -> bool:
         return bool(file_and_cell(function.__code__.co_filename)[0] == str(file.path))
 
-    for name, forward, backward in pairs_of(file.names, own):
+    for name, forward, backward in pairs_of(file.names, own, [other.names for other in others]):
         both = type(name, (), {forward.__name__: forward, backward.__name__: backward, "pair": (forward, backward)})
         cell = file_and_cell(backward.__code__.co_filename)[1]
         yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
@@ -164,7 +164,9 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
     if not name:
         own = [n for n in ("step", "update", "update_params", "backward") if n in vars(cls)]
         return not looks_relevant(cls) and all(_is_empty(cls, n) for n in own)
-    return not _returns(cls, name) if name == "forward" else _is_empty(cls, name)
+    if name != "forward":
+        return _is_empty(cls, name)
+    return not re.search(r"return (?!None\b)\S|self\.\w+(\[.*\])?\s*=[^=]", _lines_of(cls, name))
 
 
 def _lines_of(cls: type, method: str) -> str:
@@ -173,11 +175,6 @@ def _lines_of(cls: type, method: str) -> str:
         return re.sub(r"(\"\"\"|''').*?\1", "", inspect.getsource(getattr(cls, method)), flags=re.DOTALL)
     except (OSError, TypeError, AttributeError):
         return ""
-
-
-def _returns(cls: type, method: str) -> bool:
-    """Whether a method returns something."""
-    return bool(re.search(r"return (?!None\b)\S", _lines_of(cls, method)))
 
 
 def _is_empty(cls: type, method: str) -> bool:
