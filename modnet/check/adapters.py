@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from modnet.check import layer_calls
+from modnet.check.lines import words_compared
 from modnet.check.loss_calls import held_arrays
 from modnet.check.modes import has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
@@ -32,6 +34,7 @@ from modnet.check.wording import in_words
 
 _RATE = re.compile(r"^(lr|eta|rate|step(_?size)?|alpha|learn(ing)?_?(rate|step)|gradient_step)$", re.I)
 _INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
+_OF_INPUT = re.compile(r"^(d_?)?(x|inputs?|data|a|z|prev\w*|inp)$", re.I)
 _CACHE = re.compile(r"cache|ctx|context|saved", re.I)
 #: Where forward and backward put what they do not return, by names without case and underscores.
 _OUTPUTS = ("output", "out", "outputs", "activatedoutput", "a", "z", "y")
@@ -41,6 +44,7 @@ _DELTAS = (
 )  # fmt: skip
 _TRAINED = re.compile(r"bias|weight|param|theta|gamma|beta|filt|kernel|^[wb]\d*$|_[wb]$", re.I)
 _NO_PARAMETER = re.compile(r"grad|last|cache|input|output|saved|mask|running|moving|veloc|momentum|^(x|z|y|out)$", re.I)
+_WHICH = re.compile(r"^(wrt|with_respect\w*|respect_to|of|grad_of)$", re.I)  # one gradient a call, chosen by a word
 _PLACE = "_parameters."  # where modules of the contract have what learns
 
 
@@ -66,7 +70,10 @@ class Adapted(Subject):
         self.one_row = False  # whether an example is given without an axis for the batch, since it is not taken with one
         self.updates = any(_RATE.match(p.name) for p in self.asked or ())
         self._find_more()
-        self.unknown = self._unknown()
+        which = next((p for p in self.asked or () if _WHICH.match(p.name)), None)
+        self.words = words_compared(getattr(module, back, None), which.name) if which is not None else []
+        self.which = which.name if which is not None and (self.words or which.default is which.empty) else ""
+        self.unknown = self._unknown() if self.words or not self.which else self.which
         self.single = self._takes_one()
         if self.single:
             self.x = self.x[None]
@@ -188,9 +195,7 @@ class Adapted(Subject):
     def _unknown(self) -> str:
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
-        which = [p.name for p in self.asked or () if re.match(r"wrt|with_respect|respect_to", p.name, re.I)]
-        if which:
-            return which[0]  # one gradient a call, by a name that nobody else has
+        names = [n for n in names if n != self.which]
         known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
         left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or is_mode(n) or _INPUT.match(n))]
         return ", ".join(n for n in left[1:] if n not in known)
@@ -244,15 +249,17 @@ class Adapted(Subject):
             return out
         return next((v for n, v in held_arrays(module, _OUTPUTS).items() if v is not before.get(n)), None)
 
-    def _backward(self, module: Any, delta: np.ndarray, rate: float = 1.0) -> tuple[Any, tuple[Any, ...]]:
-        """dL/dinput, and what else backward returned."""
+    def _backward(self, module: Any, delta: np.ndarray, rate: float = 1.0, word: str = "") -> tuple[Any, tuple[Any, ...]]:
+        """dL/dinput, and what else backward returned; the gradient that a word chooses, if it takes one."""
         x = getattr(module, "_given_input", self.x[0] if self.single else self.x)
         required = [p for p in self.asked or () if p.default is p.empty] if self.asked is not None else None
         arguments: list[Any] = []
         names: dict[str, Any] = {}
         used, cell = False, any(p.name == "h_prev_t" for p in self.asked or ())
         for p in self.asked or ():
-            if _RATE.match(p.name):
+            if p.name == self.which:
+                names[p.name] = word or next((w for w in self.words if _OF_INPUT.match(w)), self.words[0])
+            elif _RATE.match(p.name):
                 names[p.name] = rate
             elif _CACHE.search(p.name) and hasattr(module, "_given_cache"):
                 names[p.name] = module._given_cache
@@ -389,6 +396,13 @@ class Adapted(Subject):
         start = {name: array.copy() for name, array in held.items()}
         _, rest = self._backward(module, delta[0].copy() if self.single else delta.copy())
         every = dict(arrays_within(module))
+        rest_of_words = [n.removeprefix(_PLACE) for n in start if self.words]  # what an else answers
+        for word in dict.fromkeys((*self.words, *rest_of_words)):
+            if not _OF_INPUT.match(word) and partner_of(word, every) is None:
+                with suppress(Misbehaviour, TypeError, ValueError):
+                    got, _ = self._backward(module, delta[0].copy() if self.single else delta.copy(), word=word)
+                    if word in self.words or np.size(got) == start[_PLACE + word].size:
+                        every[f"d{word}"] = np.asarray(got, dtype=float)
         found: dict[str, np.ndarray] = {}
         if self.updates:
             now = self.parameters(module)

@@ -218,7 +218,13 @@ def zeroed(e: Examination) -> Findings:
             skip(e, ZERO, "")
         return
     module = subject.fresh()
+    held = {n: a.copy() for n, a in subject.parameters(module).items() if looks_trained(n) and "grad" not in n.lower()}
     subject.invoke(ZERO, module, [])
+    now = subject.parameters(module)
+    for n, array in held.items():
+        if array.any() and n in now and now[n].shape == array.shape and not now[n].any():
+            text = f"{name} sets {n} itself to zero, a parameter: what it has learnt is lost at every step."
+            yield Finding("mutates", where, text, "set its gradient to zero, not it", line=subject.quote(ZERO, rf"{n}\b.*="))
     if not asked:
         return
     try:

@@ -261,7 +261,10 @@ def _of_slopes(q: Question, name: str) -> Hypotheses:
     factors = [q.factor(q.truth, where) for where in (x > 0, x < 0)]
     if all(f is not None for f in factors) and abs(float(factors[0] or 0) - float(factors[1] or 0)) > 1e-6:
         sides = [(float(f or 0), text) for f, text in zip(factors, ("positive", "negative"), strict=True)]
-        words = [f"{f:.4g} times the truth for {text} inputs" if abs(f - 1) > 1e-6 else f"right for {text} inputs" for f, text in sides]
+        words = [
+            f"{f:.4g} times the truth for {text} inputs" if abs(f - 1) > 1e-6 else f"right for {text} inputs"
+            for f, text in sides
+        ]
         if {round(f, 6) for f, _ in sides} == {1, -1}:
             text = f"{name} has the wrong sign for {next(t for f, t in sides if f < 0)} inputs."
             yield Hypothesis("sign", text, "the sign of the slope on that side")
@@ -322,7 +325,9 @@ def _at_another_place(subject: Subject, q: Question) -> Hypotheses:
         "the condition, or the formula, is in the input that forward was given; delta only multiplies it",
         at(delta),
     )
-    yield Hypothesis("sign", "the derivative is taken at minus the input.", "the condition, or the sign in the exponent", at(-x))
+    yield Hypothesis(
+        "sign", "the derivative is taken at minus the input.", "the condition, or the sign in the exponent", at(-x)
+    )
 
     def softmax(z: np.ndarray) -> np.ndarray:
         return z * (delta - (delta * z).sum(axis=-1, keepdims=True))

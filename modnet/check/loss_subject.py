@@ -71,7 +71,9 @@ def _rows(terms: np.ndarray) -> np.ndarray:
 
 def definitions(name: str, t: np.ndarray, z: np.ndarray) -> Iterator[np.ndarray]:
     """What a loss of this name may give, by definition; several if the course has several of that name."""
-    word = re.sub(r"(sparse|loss|cost|cout|erreur|error|function|fonction|criterion|\d)", "", re.sub(r"[^a-z0-9]", "", name.lower()))
+    word = re.sub(
+        r"(sparse|loss|cost|cout|erreur|error|function|fonction|criterion|\d)", "", re.sub(r"[^a-z0-9]", "", name.lower())
+    )
     if word in ("mse", "meansquared", "squared", "quadratic", "quadratique", "moindrescarres"):
         yield _rows((t - z) ** 2)
     elif word in ("mae", "l", "absolute", "meanabsolute"):

@@ -132,7 +132,8 @@ class Cupy(Numpy):
 
 def _as_written(*given: Any, **_: Any) -> Any:
     """A decorator that leaves a function or a class as it is, with arguments in front of it or without."""
-    return given[0] if len(given) == 1 and callable(given[0]) else lambda function: function
+    plain = len(given) == 1 and isinstance(given[0], types.FunctionType | type | staticmethod)
+    return given[0] if plain else lambda function: function
 
 
 class Numba(types.ModuleType):
@@ -255,4 +256,6 @@ def rewritten(node: ast.stmt) -> ast.stmt:
     return changed
 
 
-__all__ = ["BUILTINS", "OLD_NAMES", "Cupy", "NotImported", "Numba", "Numpy", "Use", "is_numpy", "note", "rewritten", "say", "used"]
+__all__ = [
+    "BUILTINS", "OLD_NAMES", "Cupy", "NotImported", "Numba", "Numpy", "Use", "is_numpy", "note", "rewritten", "say", "used",
+]  # fmt: skip

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,10 @@ from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_tru
 from modnet.check.loss_subject import PLAN, LossSubject, definitions
 from modnet.check.numeric import derivative
 from modnet.check.plan import DELTA, FORWARD, Examination
+from modnet.check.question import Question
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
 from modnet.loss import Loss
-
 
 _LABELS = re.compile("cross|entrop|ce($|_|loss)|cce|nll|soft|logit|hinge|perceptron|marg|svm|log|kl|xent", re.I)
 
@@ -105,6 +107,17 @@ class OtherLoss(LossSubject):
         with np.errstate(all="ignore"):
             return list(definitions(self.name, self.t, x.astype(float)))[self.meant]
 
+    def explain_delta(self, q: Question) -> list[Finding] | None:
+        """A mask, or weights, that forward takes and backward leaves out; else what any loss may have wrong."""
+        for name, given in self.calling.more.items():
+            plain = replace(self.calling, more={**self.calling.more, name: np.ones_like(given, dtype=float)})
+            twin = OtherLoss(self.original, self.y, self.x, plain)
+            found = derivative(partial(_flat, twin), q.x, q.entries, self.precision)
+            if q.factor(found.value.sum(axis=1)) is not None:
+                text = f"{self.names[DELTA]} leaves {name} out: it is the derivative of the loss without."
+                return [q.finding("missing-factor", text, f"what forward multiplies by {name}, backward multiplies by it too")]
+        return super().explain_delta(q)
+
     def near_zero(self, examination: Examination) -> Iterator[Finding]:
         """Constants against 0, if forward is the loss that is judged."""
         return super().near_zero(examination) if self.meant is None else iter(())
@@ -178,10 +191,15 @@ class OtherLoss(LossSubject):
                 yield "the prediction", wanted, got
 
 
+def _flat(subject: OtherLoss, x: np.ndarray) -> np.ndarray:
+    return subject.forward(x).ravel()
+
+
 def check_other_loss(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling | None = None) -> Report:
     """The report on one loss of another style at this truth and this prediction."""
     calling = calling or calling_of(loss)
     assert calling is not None
+    calling = calling.given_more(loss, y, yhat)
     if not calling.sure and not _is_right(loss, y, yhat, calling) and _is_right(loss, y, yhat, calling.turned()):
         calling = calling.turned()
     subject = OtherLoss(loss, np.array(y), np.array(yhat), calling)
@@ -310,9 +328,17 @@ def _finite(loss: Any, truth: np.ndarray, prediction: np.ndarray) -> bool:
 
 def data_for(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(truth, prediction) for a loss of this name, the likeliest first; a single example last."""
+    yield from _sequences(name)
     yield from _batches(name)
     if re.search("cross|entrop|soft|nll", name, re.I) and not re.search("bin|bce", name, re.I):
         yield np.eye(3)[1], np.array([0.2, 0.5, 0.3])
+
+
+def _sequences(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Truth and scores for each step of two sequences."""
+    if re.search("temporal|sequen|time", name, re.I):
+        rng = np.random.default_rng(1)
+        yield rng.integers(0, 4, (2, 3)), rng.normal(size=(2, 3, 4)) * 2
 
 
 def _batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from modnet.check.evaluation import functions_in_evaluation
 from modnet.check.functions import check_backward, in_columns
+from modnet.check.lines import words_compared
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour, call
 
@@ -79,15 +80,6 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
     return wrong
 
 
-def _ways(forward: Callable[..., Any], name: str) -> list[str]:
-    """The words that an argument may be, by the lines that compare it: mode == "max", activation == "relu"."""
-    try:
-        lines = inspect.getsource(forward)
-    except (OSError, TypeError):
-        return []
-    return list(dict.fromkeys(re.findall(rf"\b{name}\s*==\s*[\"'](\w+)[\"']", lines)))
-
-
 def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
     """Inputs for a function by the names of its arguments: rows, then pictures; columns for a course that has them.
 
@@ -99,7 +91,7 @@ def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:
     if chosen and [p.name for p in given][: len(names)] != names:
         return
     for inputs in _columns(names, forward.__name__.lower()) if in_columns(forward) else _rows(names, forward.__name__.lower()):
-        for way in _ways(forward, chosen[0]) if chosen else ():
+        for way in words_compared(forward, chosen[0]) if chosen else ():
             yield [*inputs, way]
         if not chosen:
             yield inputs
@@ -146,8 +138,9 @@ def _columns(names: list[str], word: str) -> Iterator[list[Any]]:
     x, h, out = 3, 4, 2
     gates = ("f", "i", "c", "o") if "lstm" in word else ()
     sizes: dict[str, Shape] = {f"W{g}": (h, h + x) for g in gates} | {f"b{g}": (h, 1) for g in gates}
-    sizes |= {"Wy": (out, h)} if gates else {"Wax": (h, x), "Waa": (h, h), "Wya": (out, h), "ba": (h, 1)}
-    held = {name: rng.normal(size=size) for name, size in (sizes | {"by": (out, 1)}).items()}
+    own: dict[str, Shape] = {"Wax": (h, x), "Waa": (h, h), "Wya": (out, h), "ba": (h, 1), "by": (out, 1)}
+    sizes |= {"Wy": (out, h), "by": (out, 1)} if gates else own
+    held = {name: rng.normal(size=size) for name, size in sizes.items()}
     states = {name: rng.normal(size=(h, 2)) for name in ("a_prev", "c_prev", "a0")}
     for sizes3 in (((3, 4), (5, 3), (5, 1)), ((2, 5, 6, 2), (3, 3, 2, 3), (1, 1, 1, 3))):
         known: dict[str, Any] = {n: rng.normal(size=s) for n, s in zip("awb", sizes3, strict=True)}

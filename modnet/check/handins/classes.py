@@ -15,7 +15,7 @@ from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.layer_calls import is_above, layers_among
 from modnet.check.layer_calls import methods_of as layer_methods
-from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required
+from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required, without_more
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
 from modnet.check.networks.loops import is_loop
@@ -204,7 +204,9 @@ def _is_loss(cls: type) -> bool:
     plain = not any(is_loss_name(k.__name__) for k in cls.__mro__[:-1]) and not any(map(is_truth, named))
     if (not own and not _has(cls, "backward_delta")) or (plain and len(back) == 1 and is_above(back[0])):
         return False  # a layer of two inputs
-    return len(taken) == 3 and (methods_of(cls) is not None or _has(cls, "backward") or "loss" in cls.__name__.lower())
+    return len(without_more(named)) == 3 and (
+        methods_of(cls) is not None or _has(cls, "backward") or "loss" in cls.__name__.lower()
+    )
 
 
 def _takes_modules(cls: type) -> bool:

@@ -91,8 +91,13 @@ class Loader:
 
     def _lend(self, file: File) -> None:
         """Give a file what its functions use, nothing in it defines or imports, and other files of the hand-in define."""
-        stars = sum(alias.name == "*" for code in file.codes for node in code.body for alias in getattr(node, "names", ())
-                    if isinstance(alias, ast.alias))
+        stars = sum(
+            alias.name == "*"
+            for code in file.codes
+            for node in code.body
+            for alias in getattr(node, "names", ())
+            if isinstance(alias, ast.alias)
+        )
         builtin = file.names["__builtins__"]
         for name in set().union(*file.reads.values()) - set(file.names) - set(builtin):
             if stars > len(file.stars) or any(name in names for names, _, _ in file.waiting):
