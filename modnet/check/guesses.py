@@ -204,9 +204,15 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         if x.ndim > 2 < q.out.ndim:
             yield from _of_positions(q)
     yield from _of_windows(subject, q)
-    if (found := elementwise.inside(q)) is not None:
-        kind, text = found
-        yield Hypothesis(kind, f"inside the derivative {text}.", _INSIDE, lines=(r"1\s*[-+]|[-+]\s*1|exp|\*\*",))
+
+
+def inside_derivative(subject: Subject, q: Question) -> list[Finding]:
+    """A mistake within the formula of an elementwise derivative."""
+    found = elementwise.inside(q)
+    if found is None:
+        return []
+    lines = (r"1\s*[-+]|[-+]\s*1|exp|\*\*",)
+    return [_finding(subject, q, Hypothesis(found[0], f"inside the derivative {found[1]}.", _INSIDE, lines=lines))]
 
 
 def _of_positions(q: Question) -> Hypotheses:
@@ -529,4 +535,6 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
         )
 
 
-__all__ = ["Hypothesis", "diagnose", "direction", "for_delta", "for_gradient", "overlap", "scale", "scaled"]
+__all__ = [
+    "Hypothesis", "diagnose", "direction", "for_delta", "for_gradient", "inside_derivative", "overlap", "scale", "scaled",
+]  # fmt: skip

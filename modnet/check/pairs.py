@@ -137,7 +137,7 @@ def _columns(names: list[str], word: str) -> Iterator[list[Any]]:
     options = {"f": 2, "stride": 2} if "pool" in word else {"stride": 1, "pad": 1}
     x, h, out = 3, 4, 2
     gates = ("f", "i", "c", "o") if "lstm" in word else ()
-    sizes: dict[str, Shape] = {f"W{g}": (h, h + x) for g in gates} | {f"b{g}": (h, 1) for g in gates}
+    sizes: dict[str, Shape] = {**{f"W{g}": (h, h + x) for g in gates}, **{f"b{g}": (h, 1) for g in gates}}
     own: dict[str, Shape] = {"Wax": (h, x), "Waa": (h, h), "Wya": (out, h), "ba": (h, 1), "by": (out, 1)}
     sizes |= {"Wy": (out, h), "by": (out, 1)} if gates else own
     held = {name: rng.normal(size=size) for name, size in sizes.items()}

@@ -8,7 +8,6 @@ import pytest
 
 from modnet.__main__ import main
 
-
 LEFT_BEHIND = """
 import numpy as np
 
