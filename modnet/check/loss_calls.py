@@ -39,6 +39,7 @@ _PRIME = (
     r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
     r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
+    r"^(?P<name>\w+?)_(prime|derivative|deriv|gradient|grad|backward)(?P<end>_(?!layer|pass)\w+)$",  # relu_grad_gpu
 )
 #: What a loss may take beside truth and prediction: a mask, or weights.
 _MORE = re.compile(r"mask|weight|^(w|lengths?|alpha|pos_w\w*)$", re.I)
@@ -169,8 +170,8 @@ class Calling:
         pair = (prediction, truth) if self.prediction_first else (truth, prediction)
         before = _held(made, _RESULTS)
         found = _repaired(made, self.value, pair, self._beside(made, self.value))
-        if isinstance(found, tuple) and found and np.ndim(found[0]) < 2:
-            found = found[0]
+        if isinstance(found, tuple):  # (loss, derivative), or (probabilities, loss)
+            found = next((v for v in found if not isinstance(v, tuple | list | dict) and np.ndim(v) < 2), found)
         if found is not None:
             return found
         fresh = [v for n, v in _held(made, _RESULTS).items() if v is not before.get(n)]
@@ -298,8 +299,9 @@ def with_derivatives(functions: Mapping[str, Callable[..., Any]]) -> Iterator[tu
     for name, derivative in functions.items():
         for pattern in _PRIME:
             found = re.match(pattern, name)
-            if found and found["name"] in functions:
-                yield name, derivative, found["name"]
+            of = found["name"] + found.groupdict().get("end", "") if found else ""
+            if of in functions:
+                yield name, derivative, of
 
 
 def flag_of(function: Callable[..., Any]) -> str:

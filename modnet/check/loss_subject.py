@@ -385,7 +385,7 @@ class LossSubject(Subject):
     def _eps(self) -> list[Finding]:
         """Do forward and backward guard against 0 by the same constant? It shows only at predictions near 0 and 1."""
         z, t = self.x, self.t
-        if z.dtype == np.float32 or z.min() < 0 or z.max() > 1 or t.shape != z.shape or self.out.shape != (len(z),):
+        if z.dtype == np.float32 or z.min() < 0 or z.max() > 1 or t.shape != z.shape or self.out.shape not in ((len(z),), (1,)):
             return []
         if (
             self.takes_any_number()
@@ -428,20 +428,19 @@ class LossSubject(Subject):
 
     def _relative(self, p: np.ndarray, small: float) -> tuple[np.ndarray, float]:
         """Derivatives by all entries at p with a step relative to `small`, each example's alone, and their round-off."""
-        h = small * 1e-3
+        h, size = small * 1e-3, 1.0
         truth = np.zeros(p.shape)
         rows = p.reshape(len(p), -1)
-        size = 1.0
-        for j in range(rows.shape[1]):
+        for i, j in np.ndindex(rows.shape):
 
-            def at(step: float, j: int = j) -> np.ndarray:
+            def at(step: float, i: int = i, j: int = j) -> float:
                 moved = rows.copy()
-                moved[:, j] += step
-                return self.forward(moved.reshape(p.shape))
+                moved[i, j] += step
+                return float(self.forward(moved.reshape(p.shape)).sum())
 
             values = at(h), at(-h), at(2 * h), at(-2 * h)
-            size = max(size, *(float(np.abs(v).max()) for v in values))
-            truth.reshape(len(p), -1)[:, j] = (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * h)
+            size = max(size, *map(abs, values))
+            truth.reshape(len(p), -1)[i, j] = (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * h)
         return truth, 16 * EPS * size / h
 
 
