@@ -188,7 +188,7 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         "delta times the derivative of forward, nothing else",
         q.truth * x.ravel()[q.entries],
     )
-    if len(x) > 1 and not (subject.batch_statistics or subject.random or subject.columns):
+    if len(x) == len(q.out) > 1 and not (subject.batch_statistics or subject.random or subject.columns):
         changed, changed_delta = x.copy(), delta.copy()
         changed[1:] = changed[1:][::-1] * 0.5 + 0.3
         changed_delta[1:] *= -1.7

@@ -17,6 +17,7 @@ import numpy as np
 from modnet.check.evaluation import functions_in_evaluation
 from modnet.check.functions import check_backward, in_columns
 from modnet.check.lines import words_compared
+from modnet.check.loss_calls import asked_for
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour, call
 
@@ -50,6 +51,8 @@ def pairs_of(
 
 def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> Report:
     """The report on a pair of functions, at inputs that forward takes, in each of the ways that a word among them chooses."""
+    if (whole := _network(forward, backward)) is not None:
+        return whole
     why, found = "check_backward checks it with your inputs", None
     for inputs in _inputs(forward):
         way = inputs[-1] if isinstance(inputs[-1], str) else ""
@@ -78,6 +81,41 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
     told = "no inputs were found that it takes: " * (why[:5] != "check")
     wrong.verdict("", right=None, remark=f"{told}{forward.__name__}{inspect.signature(forward)}: {why}")
     return wrong
+
+
+def _network(forward: Callable[..., Any], backward: Callable[..., Any]) -> Report | None:
+    """The report on a network in functions, (X, parameters) -> (AL, caches) and (AL, Y, caches) -> gradients, by its cost.
+
+    The cost is the function of the file that is named so and takes (AL, Y); None if it is no such network.
+    """
+    given, asked = ([p.name for p in inspect.signature(f).parameters.values()] for f in (forward, backward))
+    costs = [
+        f
+        for f in forward.__globals__.values()
+        if inspect.isfunction(f) and re.search("cost|loss", f.__name__) and len(asked_for(f)) == 2
+    ]
+    if len(given) != 2 or len(asked) != 3 or not re.match("param", given[1]) or "cache" not in asked[2] or not costs:
+        return None
+
+    rng, sizes = np.random.default_rng(0), (3, 4, 1)  # a column an example, two layers
+    X = rng.normal(size=(3, 5))
+    layers = [(f"{n}{i + 1}", (sizes[i + 1], sizes[i] if n == "W" else 1)) for i in range(2) for n in "Wb"]
+    first, *rest = (rng.normal(size=size) / 2 for _, size in layers)
+
+    def to_cost(W1: np.ndarray, parameters: dict[str, np.ndarray]) -> Any:
+        AL, caches = forward(X.copy(), {"W1": W1, **parameters})
+        Y = np.arange(AL.size).reshape(AL.shape) % 2 * 1.0
+        return costs[0](AL, Y), (AL, Y, caches)
+
+    def from_cost(dcost: float, cache: Any) -> Any:
+        return {name: dcost * g for name, g in backward(*cache).items()}
+
+    for ours, own in ((to_cost, forward), (from_cost, backward)):
+        ours.__name__ = own.__name__
+    report = check_backward(to_cost, from_cost, first, dict(zip((n for n, _ in layers[1:]), rest, strict=True)))
+    report.findings = [f for f in report.findings if f.where != forward.__name__]  # the cost has a report of its own
+    report.verdicts = [row for row in report.verdicts if row[0] != forward.__name__]
+    return report
 
 
 def _inputs(forward: Callable[..., Any]) -> Iterator[list[Any]]:

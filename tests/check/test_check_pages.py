@@ -16,7 +16,7 @@ def test_the_code_of_a_page_runs_and_the_check_says_what_the_page_says(path, cap
     pieces = re.split(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert len(pieces) > 2
     space = {"__name__": "page"}
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     for i in range(1, len(pieces), 2):
         exec(compile(pieces[i], f"{path.name}, block {i // 2 + 1}", "exec"), space)
         printed = capsys.readouterr().out

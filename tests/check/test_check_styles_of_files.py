@@ -229,6 +229,28 @@ class Linear:
         return delta @ self._parameters.T
 """
 
+
+NETWORK = """
+import numpy as np
+
+def L_model_forward(X, parameters):
+    A, caches = X, []
+    for l in (1, 2):
+        caches.append(A)
+        A = 1 / (1 + np.exp(-(parameters[f"W{l}"] @ A + parameters[f"b{l}"])))
+    return A, (caches, parameters)
+
+def compute_cost(AL, Y):
+    return -(Y * np.log(AL) + (1 - Y) * np.log(1 - AL)).sum() / Y.shape[1]
+
+def L_model_backward(AL, Y, caches):
+    (X, A), parameters = caches
+    m, dZ2 = Y.shape[1], AL - Y
+    dZ1 = parameters["W2"].T @ dZ2 * A * (1 - A)
+    grads = {"dW2": dZ2 @ A.T / m, "db2": dZ2.sum(axis=1, keepdims=True) / m}
+    return grads | {"dW1": dZ1 @ X.T / m, "db1": dZ1.sum(axis=1, keepdims=True) / m}
+"""
+
 #: Changes of CELL: (what is right, what is written instead, the kinds that are found).
 CELLS = [
     ("", "", []),
@@ -249,6 +271,7 @@ def found(tmp_path_factory):
         "pool/backward": BACKWARD,
         "pool/main": "from forward import *\nfrom backward import *\n",
     }
+    files |= {"network": NETWORK, "network2": NETWORK.replace("dZ1 @ X.T / m", "dZ1 @ X.T")}
     (folder / "pool").mkdir()
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
@@ -288,6 +311,11 @@ def test_a_recurrent_cell_with_dicts_of_parameters_and_of_gradients(found):
     for i, (_, _, kinds) in enumerate(CELLS):
         said = found[f"cell{i}", "rnn_cell_backward"]
         assert list(dict.fromkeys(kind for kind, _ in said)) == kinds
+
+
+def test_a_network_in_functions_is_held_against_the_cost_of_its_file(found):
+    assert found["network", "L_model_backward"] == []
+    assert found["network2", "L_model_backward"] == [("scale", "L_model_backward")]
 
 
 def test_a_gradient_is_chosen_by_a_word(found):
