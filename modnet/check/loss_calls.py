@@ -42,7 +42,7 @@ _PRIME = (
     r"^(?P<name>\w+?)_(prime|derivative|deriv|gradient|grad|backward)(?P<end>_(?!layer|pass)\w+)$",  # relu_grad_gpu
 )
 #: What a loss may take beside truth and prediction: a mask, or weights.
-_MORE = re.compile(r"mask|weight|^(w|lengths?|alpha|pos_w\w*)$", re.I)
+_MORE = re.compile(r"mask|weight|^(lengths?|pos_w\w*)$", re.I)
 _RESULTS = ("output", "loss", "value", "cost", "out")
 _GRADIENTS = (
     "dinputs",
@@ -71,7 +71,8 @@ def is_truth(name: str) -> bool:
 
 def without_more(names: list[str]) -> list[str]:
     """The arguments of a loss but for a mask or weights that come beside truth and prediction."""
-    return [n for n in names if not (len(names) > 2 + (names[0] == "self") and _MORE.search(n))]
+    two = 2 + (names[:1] == ["self"])
+    return [*names[:two], *(n for n in names[two:] if not _MORE.search(n))]
 
 
 def order_of(names: list[str]) -> bool | None:
