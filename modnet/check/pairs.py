@@ -53,7 +53,8 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
     """The report on a pair of functions, at inputs that forward takes, in each of the ways that a word among them chooses."""
     if (whole := _network(forward, backward)) is not None:
         return whole
-    why, found = "check_backward checks it with your inputs", None
+    signature = f"{forward.__name__}{inspect.signature(forward)}"
+    why, found = f"{signature}: check_backward checks it with your inputs", None
     for inputs in _inputs(forward):
         way = inputs[-1] if isinstance(inputs[-1], str) else ""
         try:
@@ -61,8 +62,8 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
         except Misbehaviour as problem:
             if re.search(r"raises (Name|UnboundLocal)Error", problem.message):
                 raise  # whatever it is given
-            text = problem.message.split(" raises ")[-1]
-            why = f"{text}; check_backward takes yours"
+            text = f"{signature}: {problem.message.split(' raises ')[-1]}"
+            why = f"no inputs were found that it takes: {text}; check_backward takes yours"
             continue
         if not isinstance(result, tuple) or len(result) < 2:
             continue
@@ -78,8 +79,7 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
     if found is not None:
         return found
     wrong = Report(backward.__name__)
-    told = "no inputs were found that it takes: " * (why[:5] != "check")
-    wrong.verdict("", right=None, remark=f"{told}{forward.__name__}{inspect.signature(forward)}: {why}")
+    wrong.verdict("", right=None, remark=why)
     return wrong
 
 
@@ -112,7 +112,12 @@ def _network(forward: Callable[..., Any], backward: Callable[..., Any]) -> Repor
 
     for ours, own in ((to_cost, forward), (from_cost, backward)):
         ours.__name__ = own.__name__
-    report = check_backward(to_cost, from_cost, first, dict(zip((n for n, _ in layers[1:]), rest, strict=True)))
+    others = dict(zip((n for n, _ in layers[1:]), rest, strict=True))
+    try:
+        call(forward.__name__, to_cost, first, others)
+    except Misbehaviour:
+        return None  # it is of another form
+    report = check_backward(to_cost, from_cost, first, others)
     report.findings = [f for f in report.findings if f.where != forward.__name__]  # the cost has a report of its own
     report.verdicts = [row for row in report.verdicts if row[0] != forward.__name__]
     return report
