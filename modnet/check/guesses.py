@@ -199,7 +199,7 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
                 "the result for one example depends on the other examples of the batch.",
                 "a sum or maximum over one example needs its axis: axis=-1, keepdims=True; else it runs over the batch",
             )
-    if q.whole and not subject.columns:
+    if q.whole and not subject.columns and len(x) == len(q.out):
         yield from _of_jacobian(subject, q)
         if x.ndim > 2 < q.out.ndim:
             yield from _of_positions(q)

@@ -134,8 +134,10 @@ class OtherLoss(LossSubject):
             return
 
         def belongs(truth: np.ndarray) -> bool:
+            if got.shape != truth.shape:
+                return False
             factor = float(got @ truth) / (float(truth @ truth) or 1.0)
-            return got.shape == truth.shape and factor > 0 and np.allclose(got, factor * truth, rtol=1e-4, atol=1e-6)
+            return factor > 0 and np.allclose(got, factor * truth, rtol=1e-4, atol=1e-6)
 
         with np.errstate(all="ignore"):
             count = len(list(definitions(self.name, self.t, x)))

@@ -91,17 +91,13 @@ class Loader:
 
     def _lend(self, file: File) -> None:
         """Give a file what its functions use, nothing in it defines or imports, and other files of the hand-in define."""
-        stars = sum(
-            alias.name == "*"
-            for code in file.codes
-            for node in code.body
-            for alias in getattr(node, "names", ())
-            if isinstance(alias, ast.alias)
-        )
+        nodes = [node for code in file.codes for top in code.body for node in ast.walk(top)]
+        if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes):
+            return  # it may come from there
         builtin = file.names["__builtins__"]
         for name in set().union(*file.reads.values()) - set(file.names) - set(builtin):
-            if stars > len(file.stars) or any(name in names for names, _, _ in file.waiting):
-                continue  # it may come from there
+            if any(name in names for names, _, _ in file.waiting):
+                continue
             if name == "np":
                 builtin[name] = older.NotImported(name, np, "import numpy as np")
             for other in self.files.values():
