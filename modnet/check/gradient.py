@@ -218,11 +218,10 @@ def zeroed(e: Examination) -> Findings:
             skip(e, ZERO, "")
         return
     module = subject.fresh()
-    held = {n: a.copy() for n, a in subject.parameters(module).items() if looks_trained(n) and "grad" not in n.lower()}
+    before = {n: a.copy() for n, a in subject.parameters(module).items()}
     subject.invoke(ZERO, module, [])
-    now = subject.parameters(module)
-    for n, array in held.items():
-        if array.any() and n in now and now[n].shape == array.shape and not now[n].any():
+    for n, array in subject.parameters(module).items():
+        if n in before and before[n].any() and not array.any() and _matters(e, n):
             text = f"{name} sets {n} itself to zero, a parameter: what it has learnt is lost at every step."
             yield Finding("mutates", where, text, "set its gradient to zero, not it", line=subject.quote(ZERO, rf"{n}\b.*="))
     if not asked:
@@ -244,6 +243,17 @@ def zeroed(e: Examination) -> Findings:
                 line=subject.quote(ZERO, r"=", r"\w"),
             )
             return
+
+
+def _matters(e: Examination, name: str) -> bool:
+    """Whether forward gives something else if an array is zero."""
+    module = e.subject.fresh()
+    try:
+        e.subject.parameters(module)[name][...] = 0
+        out = e.subject.forward(e.subject.x, module)
+    except (Misbehaviour, ValueError):
+        return False
+    return out.shape == e.subject.out.shape and not np.allclose(out, e.subject.out)
 
 
 PROBES: tuple[Probe, ...] = (
