@@ -410,7 +410,7 @@ def _of_windows(subject: Subject, q: Question) -> Hypotheses:
             except Misbehaviour:
                 continue
             yield Hypothesis(kind, message, hint, at_other.value @ q.delta.ravel())
-    if q.out.ndim < 3 or q.x.ndim != q.out.ndim:
+    if q.out.ndim < 3 or q.x.ndim != q.out.ndim or len(q.x) != len(q.out):
         return
     # What each window alone gives: (entries, batch, windows, channels)
     gives = (q.jacobian * q.delta.ravel()).reshape(len(q.entries), len(q.x), -1, q.out.shape[-1])

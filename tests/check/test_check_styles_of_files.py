@@ -150,6 +150,28 @@ def rnn_cell_backward(da_next, cache):
     }
 """
 
+SEQUENCE = (
+    CELL
+    + """
+def rnn_forward(x, a0, parameters):
+    states, caches = [], []
+    a = a0
+    for t in range(x.shape[2]):
+        a, _, cache = rnn_cell_forward(x[:, :, t], a, parameters)
+        states.append(a)
+        caches.append(cache)
+    return np.stack(states, axis=2), np.zeros(1), caches
+
+def rnn_backward(da, caches):
+    dx, total = [], {}
+    for t in reversed(range(len(caches))):
+        got = rnn_cell_backward(da[:, :, t], caches[t])
+        dx.insert(0, got["dxt"])
+        total = {name: total.get(name, 0) + g for name, g in got.items() if name[:2] != "da"}
+    return {"dx": np.stack(dx, axis=2), "da0": got["da_prev"], **total}
+"""
+)
+
 CHOSEN = """
 import numpy as np
 
@@ -271,7 +293,7 @@ def found(tmp_path_factory):
         "pool/backward": BACKWARD,
         "pool/main": "from forward import *\nfrom backward import *\n",
     }
-    files |= {"network": NETWORK, "network2": NETWORK.replace("dZ1 @ X.T / m", "dZ1 @ X.T")}
+    files |= {"sequence": SEQUENCE, "network": NETWORK, "network2": NETWORK.replace("dZ1 @ X.T / m", "dZ1 @ X.T")}
     (folder / "pool").mkdir()
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
@@ -311,6 +333,10 @@ def test_a_recurrent_cell_with_dicts_of_parameters_and_of_gradients(found):
     for i, (_, _, kinds) in enumerate(CELLS):
         said = found[f"cell{i}", "rnn_cell_backward"]
         assert list(dict.fromkeys(kind for kind, _ in said)) == kinds
+
+
+def test_a_sequence_whose_steps_do_not_hand_on_their_delta_is_wrong_in_no_known_way(found):
+    assert {kind for kind, _ in found["sequence", "rnn_backward"]} == {"direction"}
 
 
 def test_a_network_in_functions_is_held_against_the_cost_of_its_file(found):
