@@ -1,12 +1,10 @@
 """Layers of other courses, books and libraries, behind the three questions: forward, delta, gradient.
 
-How a layer is called is found out by calling it, not by its name or base class. What differs between the styles:
+How a layer is called is in `modnet.check.called`. Here is what its answers are:
 
-* forward gives its result, ``(result, cache)``, or None and sets ``self.output``;
-* backward takes ``(dout)``, ``(dout, cache)``, ``(gradient, learning_rate)``, or nothing and gives the derivative alone; it
-  returns dL/dinput, a tuple that starts with it, or None and sets ``self.dinputs``;
-* the gradient of ``W`` is in ``dW``, ``dLdW``, ``W_grad``, ``grads["W"]``, ``params["W"]["grad"]``, in the tuple, or it is what
-  an update by a learning rate of 1 has taken from ``W``.
+* the gradient of ``W`` is in ``dW``, ``dLdW``, ``W_grad``, ``grads["W"]``, ``params["W"]["grad"]``, in the tuple that backward
+  returns, or it is what an update by a learning rate of 1 has taken from ``W``;
+* the mistakes that are made in these styles, beside the general ones.
 
 In all of them the layer remembers its input, and sets gradients instead of adding: neither is a mistake there.
 """
@@ -14,284 +12,77 @@ In all of them the layer remembers its input, and sets gradients instead of addi
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from modnet.check import layer_calls
-from modnet.check.loss_calls import held_arrays
-from modnet.check.modes import has_eval, is_mode, mode_of, positional, switches_of
-from modnet.check.numeric import along
-from modnet.check.partners import arrays_within, core, is_gradient_name, partner_of
+from modnet.check.called import OF_INPUT, RATE, Called
+from modnet.check.modes import positional
+from modnet.check.partners import arrays_within, is_gradient_name, partner_of
 from modnet.check.question import Question
-from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, call
+from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, Subject
 from modnet.check.wording import in_words
 
-_RATE = re.compile(r"^(lr|eta|rate|step(_?size)?|alpha|learn(ing)?_?(rate|step)|gradient_step)$", re.I)
-_INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
-_CACHE = re.compile(r"cache|ctx|context|saved", re.I)
-#: Where forward and backward put what they do not return, by names without case and underscores.
-_OUTPUTS = ("output", "out", "outputs", "activatedoutput", "a", "z", "y")
-_DELTAS = ("dinputs", "dinput", "dx", "dlda", "dldz", "da", "daprev", "delta", "gradinput", "inputgrad", "inputgradient", "din")
 _TRAINED = re.compile(r"bias|weight|param|theta|gamma|beta|filt|kernel|^[wb]\d*$|_[wb]$", re.I)
 _NO_PARAMETER = re.compile(r"grad|last|cache|input|output|saved|mask|running|moving|veloc|momentum|^(x|z|y|out)$", re.I)
 _PLACE = "_parameters."  # where modules of the contract have what learns
 
 
-class Adapted(Subject):
+class Adapted(Called):
     """A layer that remembers its input, of any of these styles."""
 
-    omits = frozenset({ZERO, UPDATE, "__init__"})
-    undefined = True  # names mean something else elsewhere: W may be (out, in), and examples columns
+    # --- parameters and their gradients
 
-    def __init__(self, module: Any, x: np.ndarray, recipe: Recipe | None = None) -> None:
-        super().__init__(module, x)
-        self.recipe = recipe
-        methods = layer_calls.methods_of(module)
-        self.slopes = methods is not None and methods.slopes
-        value, back = methods[:2] if methods is not None else ("forward", "backward")
-        self.names[FORWARD], self.names[DELTA], self.names[GRADIENT] = value, back, back
-        self.reading = "above"  # what backward is given; "input", "output" if it may be the derivative alone
-        self.remembers = self.replaces = True
-        self.asked = positional(getattr(module, back, None))
-        self.evaluating = False
-        self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
-        self.listed = False  # whether these come in one list with the input
-        self.one_row = False  # whether an example is given without an axis for the batch, since it is not taken with one
-        self.updates = any(_RATE.match(p.name) for p in self.asked or ())
-        self._find_more()
-        self.unknown = self._unknown()
-        self.single = self._takes_one()
-        if self.single:
-            self.x = self.x[None]
-
-    def examine(self) -> None:
-        """Look at what it is; pictures have their channels first unless there are fewer of the last axis."""
-        super().examine()
-        self.channels_first = self.x.ndim > 2 and not self.single and self.x.shape[1] <= self.x.shape[-1]
-        if self.recipe is not None and self.recipe.dims:
-            self.channels_first = self.recipe.first
-        if self.slopes and self.x.dtype.kind == "f":
-            self._settle_reading()
-
-    def _settle_reading(self) -> None:
-        """What a method that may give the derivative alone is given: what makes it right, else what its name says."""
-        required = [p for p in self.asked or () if p.default is p.empty]
-        if not required:
-            return
-        readings = ["above", "input", "output"]
-        if len(required) == 1 and not layer_calls.is_above(required[0].name):
-            readings = ["input", "output", "above"]
-        delta = self.weights(7)
-        v = np.random.default_rng(9).uniform(-1, 1, self.x.shape)
-        try:
-            truth = float(along(lambda at: (delta * self.forward(at)).sum(), self.x, v, self.precision))
-        except Misbehaviour:
-            truth = np.nan
-        for self.reading in readings:
-            try:
-                got = self.delta(self.x, delta)
-            except Misbehaviour:
+    def holds(self, module: Any) -> dict[str, np.ndarray]:
+        """The arrays of a copy that are meant to learn, by their places."""
+        every = dict(arrays_within(module))
+        found: dict[str, np.ndarray] = {_PLACE + n: a for n, a in getattr(module, "_given_more", {}).items()}
+        for name, array in every.items():
+            last = name.split(".")[-1].strip("_")
+            if _NO_PARAMETER.search(last) or is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
                 continue
-            if got.shape == self.x.shape and abs(float((got * v).sum()) - truth) <= 1e-5 * max(1.0, abs(truth)):
-                return
-        self.reading = readings[0]
+            if _TRAINED.search(last.split("[")[0]) or partner_of(name, every) is not None:
+                found[_PLACE + name] = array
+        return found
 
-    def copy(self) -> Any:
-        """A copy that holds what forward is given beside its input."""
-        module = super().copy()
-        if self.more:
-            module.__dict__["_given_more"] = {name: array.copy() for name, array in self.more.items()}
-        return module
-
-    def _find_more(self) -> None:
-        """Arrays for the further inputs of forward: like the first, or as many numbers as a hidden state has."""
-        asked = positional(getattr(self.original, self.names[FORWARD], None)) or []
-        names = [p.name for p in asked[1:] if p.default is p.empty and not is_mode(p.name) and not _RATE.match(p.name)]
-        if not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
-            return
-        if not names:
-            self._find_list([p.name for p in asked])
-            return
-        rng, batch = np.random.default_rng(12), self.x.shape[:1]
-        widths = [int(v) for n, v in vars(self.original).items() if isinstance(v, int) and re.search("hid|^h$|out", n, re.I)]
-        for shape in (self.x.shape, *((*batch, width) for width in widths)):
-            self.more = {name: rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape) for name in names}
-            try:
-                self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
-            except Misbehaviour:
-                continue
-            return
-        if self.x.ndim == 2:  # a recurrent cell of one example, without an axis for the batch
-            for width in widths:
-                self.more = {name: rng.uniform(0.3, 1.3, width) * rng.choice([-1, 1], width) for name in names}
-                try:
-                    out = np.asarray(self._forward(self.copy(), self.x[0].copy()), dtype=float)
-                except (Misbehaviour, TypeError, ValueError):
-                    continue
-                if out.shape == (width,):
-                    self.x, self.one_row = self.x[0], True
-                    return
-        self.more = {}
-
-    def _find_list(self, names: list[str]) -> None:
-        """Whether its one input is a list of arrays, as an addition's or a concatenation's."""
-        if not names or not re.search(r"s$|list|inputs", names[0], re.I):
-            return
-        try:
-            self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
-        except Misbehaviour:
-            rng, shape = np.random.default_rng(12), self.x.shape
-            self.more = {f"{names[0]}[1]": rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape)}
-            self.listed = True
-            try:
-                self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
-            except Misbehaviour:
-                self.more, self.listed = {}, False
-
-    def is_told(self) -> bool:
-        """Whether there is a way to tell it that this is an evaluation."""
-        asked = positional(getattr(self.original, self.names[FORWARD], None)) or []
-        return any(is_mode(p.name) for p in asked) or bool(switches_of(self.original)) or has_eval(self.original)
-
-    def _tell(self, module: Any) -> None:
-        """Put it into evaluation by attribute or method, if that is asked."""
-        if not self.evaluating:
-            return
-        if has_eval(module):
-            call("eval", module.eval)
-        for name, value in switches_of(module).items():
-            setattr(module, name, mode_of(name, value, True))
-
-    def _takes_one(self) -> bool:
-        """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
-        if self.one_row:
-            return True
-        if self.recipe is not None and self.recipe.dims:
-            return self.recipe.single
-        if not self.updates or self.x.ndim < 2:
-            return False
-        if self.x.ndim == 2 and self.x.shape[1] == 1:
-            return True
-        try:
-            out = np.asarray(self._forward(self.fresh(), self.x.copy()), dtype=float)
-        except (Misbehaviour, TypeError, ValueError):
-            return False
-        return out.ndim < 2 or out.shape[0] != self.x.shape[0]
-
-    def _unknown(self) -> str:
-        """What backward asks for that has no known meaning; empty if all is known."""
-        names = [p.name for p in self.asked or () if p.default is p.empty]
-        which = [p.name for p in self.asked or () if re.match(r"wrt|with_respect|respect_to", p.name, re.I)]
-        if which:
-            return which[0]  # one gradient a call, by a name that nobody else has
-        known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
-        left = [n for n in names if not (_RATE.match(n) or _CACHE.search(n) or is_mode(n) or _INPUT.match(n))]
-        return ", ".join(n for n in left[1:] if n not in known)
-
-    def like(self, module: Any, x: np.ndarray) -> Subject:
-        """Another object of the same style."""
-        return type(self)(module, x, self.recipe)
-
-    def takes_input(self, operation: str) -> bool:
-        """Whether backward is given the input after all; it may remember it."""
-        return False
-
-    def has(self, operation: str) -> bool:
-        """Whether there is such a method."""
-        return operation in (FORWARD, DELTA, GRADIENT) and super().has(operation)
-
-    def invoke(self, operation: str, module: Any, arrays: Sequence[Any]) -> Any:
-        """Call forward or backward of a copy, and take the result from where it is put."""
-        if operation == FORWARD:
-            x = arrays[0][0] if self.single else arrays[0]
-            out = self._forward(module, x)
-            return np.asarray(out)[None] if self.single and out is not None else out
-        if operation not in (DELTA, GRADIENT):
-            raise Misbehaviour("not-implemented", f"there is no {operation}")
-        found = self._backward(module, arrays[-1][0] if self.single else arrays[-1])
-        if self.one_row and np.shape(found[0])[:-1] == (1,):
-            return np.asarray(found[0])  # a row all the same
-        return np.asarray(found[0])[None] if self.single and found[0] is not None else found[0]
-
-    def _forward(self, module: Any, x: np.ndarray) -> Any:
-        before = held_arrays(module, _OUTPUTS)
-        name = self.names[FORWARD]
-        method = getattr(module, name)
-        given: list[Any] = [x]
-        by_name = dict(getattr(module, "_given_more", {}))
-        if self.listed:
-            given, by_name = [[x, *by_name.values()]], {}
-        for p in (positional(method) or [])[1:]:
-            if is_mode(p.name):
-                by_name[p.name] = mode_of(p.name, p.default, self.evaluating)
-        self._tell(module)
-        if hasattr(module, "__dict__"):
-            module.__dict__["_given_input"] = x.copy()
-        out = call(name, lambda: method(*given, **by_name))
-        if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
-            module._given_cache = out[1] if len(out) == 2 else out[1:]
-            out = out[0]
-        if out is not None:
-            if hasattr(module, "__dict__"):
-                module.__dict__["_given_out"] = out
-            return out
-        return next((v for n, v in held_arrays(module, _OUTPUTS).items() if v is not before.get(n)), None)
-
-    def _backward(self, module: Any, delta: np.ndarray, rate: float = 1.0) -> tuple[Any, tuple[Any, ...]]:
-        """dL/dinput, and what else backward returned."""
-        x = getattr(module, "_given_input", self.x[0] if self.single else self.x)
-        required = [p for p in self.asked or () if p.default is p.empty] if self.asked is not None else None
-        arguments: list[Any] = []
-        names: dict[str, Any] = {}
-        used, cell = False, any(p.name == "h_prev_t" for p in self.asked or ())
-        for p in self.asked or ():
-            if _RATE.match(p.name):
-                names[p.name] = rate
-            elif _CACHE.search(p.name) and hasattr(module, "_given_cache"):
-                names[p.name] = module._given_cache
-            elif is_mode(p.name):
-                names[p.name] = mode_of(p.name, p.default)
-            elif used and (known := layer_calls.beside(p.name, module, x, cell)) is not None:
-                names[p.name] = known
-            elif _INPUT.match(p.name) and len(required or ()) > 1:
-                names[p.name] = x.copy()
-            elif not used and (p.default is p.empty or re.match(r"d|grad|up", p.name, re.I)):
-                names[p.name], used = delta, True
-        if self.asked is None:
-            arguments, used = [delta], True
-        if self.reading != "above":
-            names = {n: self._given(module, x) if v is delta else v for n, v in names.items()}
-        before, name = held_arrays(module, _DELTAS), self.names[DELTA]
-        out = call(name, lambda: getattr(module, name)(*arguments, **names))
-        if (not used or self.reading != "above") and (alone := layer_calls.times_above(out, delta)) is not None:
-            return alone, ()  # the derivative alone
-        if isinstance(out, tuple | list) and out:
-            return out[0], tuple(out[1:])
-        if isinstance(out, dict):
-            return next((out[n] for n in out if core(str(n)) in _DELTAS), None), tuple(out.values())
-        if out is not None:
-            return out, ()
-        changed = [v for n, v in held_arrays(module, _DELTAS).items() if v is not before.get(n)]
-        if not changed:
-            self._misspelt(module)
-        return next((v for v in changed if v.shape == x.shape), changed[0] if changed else None), ()
-
-    def _given(self, module: Any, x: np.ndarray) -> np.ndarray:
-        """What a derivative alone is taken at."""
-        return x.copy() if self.reading == "input" else np.array(self._forward(module, x.copy()), dtype=float)
-
-    def _misspelt(self, module: Any) -> None:
-        """Whether the gradient by the input went to the name that held the input: then later ones read the wrong numbers."""
-        x = self.x[0] if self.single else self.x
-        for name, value in vars(module).items():
-            if _INPUT.match(name) and isinstance(value, np.ndarray) and value.shape == x.shape and not np.array_equal(value, x):
-                text = f"backward returns None, and puts what it computes into self.{name}, where forward keeps the input"
-                line = self.quote(DELTA, rf"self\.{name}\s*=")
-                raise Misbehaviour("misspelt", text, line, f"self.d{name} = ..., or return it")
+    def gradients(
+        self, x: np.ndarray, delta: np.ndarray, times: int = 1, before: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """The gradient of each parameter, by its place, after a backward."""
+        module = self.fresh()
+        self.ask(FORWARD, module, x if before is None else before)
+        self._repaired(module, x)
+        held = self.parameters(module)
+        start = {name: array.copy() for name, array in held.items()}
+        _, rest = self.go_back(module, delta[0].copy() if self.single else delta.copy())
+        every = dict(arrays_within(module))
+        rest_of_words = [n.removeprefix(_PLACE) for n in start if self.words]  # what an else answers
+        for word in dict.fromkeys((*self.words, *rest_of_words)):
+            if not OF_INPUT.match(word) and partner_of(word, every) is None:
+                with suppress(Misbehaviour, TypeError, ValueError):
+                    got, _ = self.go_back(module, delta[0].copy() if self.single else delta.copy(), word=word)
+                    if word in self.words or np.size(got) == start[_PLACE + word].size:
+                        every[f"d{word}"] = np.asarray(got, dtype=float)
+        found: dict[str, np.ndarray] = {}
+        if self.updates:
+            now = self.parameters(module)
+            found = {n: a - now[n] for n, a in start.items() if n in now and now[n].shape == a.shape}
+            if any(g.any() for g in found.values()):
+                return found
+        left = [np.asarray(v, dtype=float) for v in rest if isinstance(v, np.ndarray | float | np.floating)]
+        for name, array in start.items():
+            own = partner_of(name.removeprefix(_PLACE), every) if name.removeprefix(_PLACE) not in self.more else None
+            if own is not None:
+                found[name] = np.array(every[own], dtype=np.float64)
+            elif left:
+                fitting = next((i for i, v in enumerate(left) if v.size == array.size), None)
+                if fitting is not None:
+                    found[name] = left.pop(fitting)
+        rest_of = {n: np.array(a, np.float64) for n, a in every.items() if is_gradient_name(n.split(".")[-1])}
+        return {**rest_of, **found}
 
     # --- mistakes that are made in these styles
 
@@ -336,7 +127,7 @@ class Adapted(Subject):
         """Whether what is returned belongs to the weights after their update."""
         module = self.fresh()
         self.ask(FORWARD, module, q.x)
-        got, _ = self._backward(module, q.delta[0].copy() if self.single else q.delta.copy(), rate=0.0)
+        got, _ = self.go_back(module, q.delta[0].copy() if self.single else q.delta.copy(), rate=0.0)
         if got is None or np.size(got) != q.x.size:
             return None
         kept = q.got_all
@@ -347,57 +138,6 @@ class Adapted(Subject):
             return None
         text = "backward updates its weights first, and returns the gradient of the new ones; expected that of the old weights."
         return [q.finding("updated-first", text, "compute what is returned before the update", self.quote(DELTA, r"^return"))]
-
-    def as_output(self, raw: Any, operation: str, x: np.ndarray) -> np.ndarray:
-        """What came out, if anything did."""
-        if raw is None:
-            where = "self.output" if operation == FORWARD else "self.dinputs"
-            text = f"{self.names[operation]} returns None, and sets no {where} either"
-            raise Misbehaviour("not-implemented", text, hint=f"return the result, or put it into {where}")
-        return super().as_output(raw, operation, x)
-
-    # --- parameters and their gradients
-
-    def holds(self, module: Any) -> dict[str, np.ndarray]:
-        """The arrays of a copy that are meant to learn, by their places."""
-        every = dict(arrays_within(module))
-        found: dict[str, np.ndarray] = {_PLACE + n: a for n, a in getattr(module, "_given_more", {}).items()}
-        for name, array in every.items():
-            last = name.split(".")[-1].strip("_")
-            if _NO_PARAMETER.search(last) or is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
-                continue
-            if _TRAINED.search(last.split("[")[0]) or partner_of(name, every) is not None:
-                found[_PLACE + name] = array
-        return found
-
-    def gradients(
-        self, x: np.ndarray, delta: np.ndarray, times: int = 1, before: np.ndarray | None = None
-    ) -> dict[str, np.ndarray]:
-        """The gradient of each parameter, by its place, after a backward."""
-        module = self.fresh()
-        self.ask(FORWARD, module, x if before is None else before)
-        self._repaired(module, x)
-        held = self.parameters(module)
-        start = {name: array.copy() for name, array in held.items()}
-        _, rest = self._backward(module, delta[0].copy() if self.single else delta.copy())
-        every = dict(arrays_within(module))
-        found: dict[str, np.ndarray] = {}
-        if self.updates:
-            now = self.parameters(module)
-            found = {n: a - now[n] for n, a in start.items() if n in now and now[n].shape == a.shape}
-            if any(g.any() for g in found.values()):
-                return found
-        left = [np.asarray(v, dtype=float) for v in rest if isinstance(v, np.ndarray | float | np.floating)]
-        for name, array in start.items():
-            own = partner_of(name.removeprefix(_PLACE), every) if name.removeprefix(_PLACE) not in self.more else None
-            if own is not None:
-                found[name] = np.array(every[own], dtype=np.float64)
-            elif left:
-                fitting = next((i for i, v in enumerate(left) if v.size == array.size), None)
-                if fitting is not None:
-                    found[name] = left.pop(fitting)
-        rest_of = {n: np.array(a, np.float64) for n, a in every.items() if is_gradient_name(n.split(".")[-1])}
-        return {**rest_of, **found}
 
     def conclude(self, report: Report) -> None:
         """Say it in the style's own words."""
@@ -421,15 +161,16 @@ class Adapted(Subject):
 
 def remembers(cls: type) -> bool:
     """Whether a class, or an object, is of one of these styles, and not of the contract's."""
-    own = any(callable(getattr(cls, name, None)) for name in (DELTA, GRADIENT))
-    return not own and (callable(getattr(cls, "backward", None)) or layer_calls.methods_of(cls) is not None)
+    back = callable(getattr(cls, "backward", None))
+    own = callable(getattr(cls, DELTA, None)) or (callable(getattr(cls, GRADIENT, None)) and not back)
+    return not own and (back or layer_calls.methods_of(cls) is not None)
 
 
 def updates_itself(cls: type) -> bool:
     """Whether backward of a class is given a learning rate."""
     methods = layer_calls.methods_of(cls)
     back = getattr(cls, methods.back if methods is not None else "backward", None)
-    return any(_RATE.match(p.name) for p in positional(back) or ())
+    return any(RATE.match(p.name) for p in positional(back) or ())
 
 
 __all__ = ["Adapted", "remembers", "updates_itself"]

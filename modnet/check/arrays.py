@@ -127,7 +127,7 @@ def gradients(module: Any) -> dict[str, np.ndarray]:
     if not is_of_library(module) and hasattr(module, "__dict__"):
         for name, value in vars(module).items():
             if name not in (PARAMETERS, GRADIENTS) and not _is_module(value):
-                _collect(found, name, value)
+                _collect(found, name, np.asarray(value) if isinstance(value, np.floating) else value)
     return {name: np.array(array, np.float64) for name, array in found.items()}
 
 

@@ -62,7 +62,7 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
             return _with_right_parts(network, subject, project)
         report = examine_module(subject.cls, made, options.shape)
         if remembers(subject.cls) and any(f.kind == "scale" for f in report.findings):
-            mixed = len(set(means.divided(subject.cls))) > 1
+            mixed = len({*means.divided(subject.cls), *filter(None.__ne__, _layers(project))}) > 1
             means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True, mixed=mixed)
         return report
     if subject.kind == "package":
@@ -137,7 +137,7 @@ def _functions(subject: Loaded, project: Project) -> Report:
     if hasattr(held, "pair"):
         report = examine_pair(*held.pair)
         if in_columns(held.pair[0]):  # of a course whose layers take the mean, unless the loss has
-            alone = sum(f.kind == "scale" and "gradient of" in f.message for f in report.findings) == 1  # of W and b
+            alone = [f.kind for f in report.findings if "gradient of" in f.message] == ["scale"]  # of W and b
             losses = (means.loss_divides(*loss) for loss in _losses(project))
             means.settle(report, [*losses, False], of_layer=True, mixed=alone)
         return report

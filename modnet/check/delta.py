@@ -70,6 +70,7 @@ def derivative(e: Examination) -> Findings:
     if found is None:
         for each in (q, *q.others):
             found = found or guesses.diagnose(subject, each, subject.names[DELTA], guesses.for_delta(subject, each))
+            found = found or guesses.inside_derivative(subject, each)
         by_size = geometry.finding(e.shapes, DELTA, subject, q)
         if by_size is not None and (not found or found[0].kind in ("transposed", "diagonal", "direction", "other-function")):
             found = [by_size, *geometry.factor_findings(e.shapes, DELTA, subject, q)]

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arrays import copied
+from modnet.check.loss_calls import arguments_of
 from modnet.check.modules import PLAN, settle
 from modnet.check.partners import core
 from modnet.check.plan import Examination
@@ -42,23 +43,35 @@ class _Pair:
     def __init__(self, forward: Function, backward: Function, names: Sequence[str], inputs: Sequence[Any]) -> None:
         self.functions = (forward, backward)
         self.names = list(names)
-        self._parameters = {n: v for n, v in zip(names[1:], inputs[1:], strict=True) if _is_numbers(v)}
-        self.fixed = {n: v for n, v in zip(names[1:], inputs[1:], strict=True) if n not in self._parameters}
+        given = dict(zip(names[1:], inputs[1:], strict=True))
+        self.dicts = {n: list(v) for n, v in given.items() if isinstance(v, dict) and v and all(map(_is_numbers, v.values()))}
+        self._parameters = {n: v for n, v in given.items() if _is_numbers(v)}
+        for name in self.dicts:
+            self._parameters |= given[name]
+        self.fixed = {n: v for n, v in given.items() if n not in self._parameters and n not in self.dicts}
+        self.taken: list[int] = []  # which of forward's outputs backward is given a gradient of
         self._gradient: dict[str, np.ndarray] = {}
         self.shapes: list[tuple[int, ...]] = []
-        self.returned = _returned_names(backward)
+        self.returned, self.outputs = _returned_names(backward), _returned_names(forward)[:-1]
         self.cache: Any = None
+
+    def _given(self) -> list[Any]:
+        """What forward is given after its first input: dicts of parameters are put together again."""
+        known = {**self._parameters, **self.fixed}
+        known |= {name: {key: self._parameters[key] for key in keys} for name, keys in self.dicts.items()}
+        return [known[name] for name in self.names[1:]]
 
     def go(self, x: np.ndarray) -> np.ndarray:
         """The outputs of forward; several are put side by side."""
-        name, known = self.functions[0].__name__, {**self._parameters, **self.fixed}
-        result = call(name, self.functions[0], x, *(known[n] for n in self.names[1:]))
+        name = self.functions[0].__name__
+        result = call(name, self.functions[0], x, *self._given())
         if not isinstance(result, tuple) or len(result) < 2:
             what = "None" if result is None else f"a {type(result).__name__}"
             raise Misbehaviour("signature", f"{name} returns {what}, expected (out, cache)", hint="return out, cache")
         self.cache = result[-1]
         try:
-            outs = [np.asarray(out, dtype=np.float64) for out in result[:-1]]
+            self.taken = self.taken or self._taken(len(result) - 1)
+            outs = [np.asarray(result[i], dtype=np.float64) for i in self.taken]
         except (TypeError, ValueError) as error:
             raise Misbehaviour("signature", f"{name} returns something else than numbers before its cache") from error
         self.shapes = [out.shape for out in outs]
@@ -68,6 +81,14 @@ class _Pair:
             return np.concatenate([out.reshape(len(x), -1) for out in outs], axis=1)
         return np.concatenate([out.ravel() for out in outs])
 
+    def _taken(self, count: int) -> list[int]:
+        """The places of the outputs that backward has gradients of: those with the names of its arguments, else the first."""
+        asked = [p.name for p in arguments_of(self.functions[1]) if p.default is p.empty][:-1]
+        if not 0 < len(asked) < count:
+            return list(range(count))
+        named = [next((i for i, n in enumerate(self.outputs) if core(a) == core("d" + n)), -1) for a in asked]
+        return list(range(len(asked))) if -1 in named or max(named) >= count else named
+
     def back(self, delta: np.ndarray) -> np.ndarray | None:
         """The gradient by the input; those of the parameters are kept."""
         name, parts = self.functions[1].__name__, [delta]
@@ -76,13 +97,17 @@ class _Pair:
             sizes = [int(np.prod(shape[axis:])) for shape in self.shapes]
             parts = np.split(delta, np.cumsum(sizes)[:-1], axis=axis)
         given = [part if part.shape == shape else part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
-        further = {n: self.fixed[n] for n in _further(self.functions[1], len(given) + 1) if n in self.fixed}
+        further = [p.name for p in arguments_of(self.functions[1])[len(given) + 1 :]]
+        named = {n: self.fixed[n] for n in further if n in self.fixed}
         deltas = [part if part.ndim else float(part) for part in given]
-        result = call(name, lambda: self.functions[1](*deltas, self.cache, **further))
+        result = call(name, lambda: self.functions[1](*deltas, self.cache, **named))
         if result is None:
             raise Misbehaviour("not-implemented", f"{name} returns None")
-        found = list(result) if isinstance(result, tuple | list) else [result]
-        dx, gradient = self._sorted(found)
+        if isinstance(result, dict):
+            own = {core(str(text)): value for text, value in result.items()}
+            dx, gradient = own.get(core("d" + self.names[0])), {n: own.get(core("d" + n)) for n in self._parameters}
+        else:
+            dx, gradient = self._sorted(list(result) if isinstance(result, tuple | list) else [result])
         self._gradient = {n: np.array(v, dtype=np.float64) for n, v in gradient.items() if v is not None}
         return dx
 
@@ -102,19 +127,10 @@ class _Pair:
 
 def in_columns(forward: Function) -> bool:
     """Whether a function is named as in a course in which an example is a column: (A, W, b), (A_prev, W, b, activation)."""
-    try:
-        names = list(inspect.signature(forward).parameters)
-    except (TypeError, ValueError):
-        return False
-    return len(names) > 2 and names[0] in ("A", "A_prev") and names[1] == "W"
-
-
-def _further(function: Function, count: int) -> list[str]:
-    """The names of a function's arguments after the first ones."""
-    try:
-        return list(inspect.signature(function).parameters)[count:]
-    except (TypeError, ValueError):
-        return []
+    names = [p.name.lower() for p in arguments_of(forward)]
+    if names[:1] in (["a"], ["a_prev"]):
+        return len(names) > 1 and names[1] in ("w", "hparameters", "hparams")
+    return "a_prev" in names or names[1:2] == ["a0"]
 
 
 def _is_numbers(value: Any) -> bool:
@@ -150,7 +166,7 @@ class PairSubject(Subject):
     def examine(self) -> None:
         """Look at what it is; pictures have their channels first."""
         super().examine()
-        self.channels_first = self.x.ndim > 2
+        self.channels_first = self.x.ndim > 2 and not in_columns(self.original.functions[0])
         self.never_infinite = self.out.size == 1  # a loss
 
     def whole_numbers(self, operation: str) -> Iterator[tuple[str, Callable[[], np.ndarray], Callable[[], np.ndarray]]]:
@@ -192,7 +208,7 @@ class PairSubject(Subject):
 
     def conclude(self, report: Report) -> None:
         """Functions have no class in front, and inputs their own names."""
-        in_words(report, self, {f"_parameters[{n!r}]": n for n in self.original.names})
+        in_words(report, self, {f"_parameters[{n!r}]": n for n in (*self.original.names, *self.original._parameters)})
         backward, own = self.names[DELTA], [self.original.names[:1], list(self.original._parameters)]
         rows = [row for row in report.verdicts if row[0] != backward]
         for names, (_, word, remark) in zip(own, (row for row in report.verdicts if row[0] == backward), strict=False):
@@ -266,7 +282,7 @@ def _examined(forward: Function, backward: Function, names: Sequence[str], input
     x = np.array(given[0])
     subject = PairSubject(kind(*functions, names, given), x if x.dtype.kind in "iu" else x.astype(np.float64))
     named = zip(names, given, strict=True)
-    shapes = ", ".join(f"{n} {v.shape}" if isinstance(v, np.ndarray) else f"{n}={v!r}" for n, v in named)
+    shapes = ", ".join(f"{n} {v.shape}" if isinstance(v, np.ndarray) else f"{n}={_said(v)}" for n, v in named)
     report = Report(f"{one} and {other} on {shapes}")
     examination = Examination(subject, report)
     settle(examination, drawn=False)
@@ -277,6 +293,12 @@ def _examined(forward: Function, backward: Function, names: Sequence[str], input
         finding.locate(kind)
         finding.where = finding.where.removeprefix(f"{title}.")
     return report, subject
+
+
+def _said(value: Any) -> str:
+    """What is no array in words: a dict of arrays by its keys."""
+    arrays = isinstance(value, dict) and any(map(_is_numbers, value.values()))
+    return f"{{{', '.join(value)}}}" if arrays else repr(value)
 
 
 def _named(function: Function, name: str) -> Function:
@@ -349,7 +371,7 @@ def _variants(inputs: Sequence[Any]) -> Iterator[tuple[str, int, str, list[Any]]
     for place, given in enumerate(inputs):
         if not isinstance(given, dict):
             continue
-        window = next((v for k, v in given.items() if re.search("height|width|size", str(k)) and isinstance(v, int)), None)
+        window = next((v for k, v in given.items() if re.search("height|width|size|^f$", str(k)) and isinstance(v, int)), None)
         if window is None:
             filters = next((v for v in inputs[1:] if isinstance(v, np.ndarray) and v.ndim >= 3), None)
             window = filters.shape[-1] if filters is not None else 2

@@ -11,6 +11,7 @@ import numpy as np
 from modnet.check import delta, forward, geometry, guesses, numeric
 from modnet.check.arrays import gradients, is_gradient, looks_trained
 from modnet.check.forward import Findings
+from modnet.check.partners import partner_of
 from modnet.check.plan import FORWARD, GRADIENT, Examination, Judged, Probe, skip
 from modnet.check.question import Question
 from modnet.check.report import Finding
@@ -154,9 +155,9 @@ def derivatives(e: Examination) -> Findings:
 
 
 def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:
-    held = e.first.get(name)
+    held = e.first.get(partner_of(name, {n: a for n, a in e.first.items() if n not in e.questions}) or name)
     if held is not None and held.any() and held.shape != q.shape:
-        turned = q.shape[::-1] == held.shape
+        turned = q.shape[::-1] == held.shape != held.shape[::-1]
         return Finding(
             "shape",
             "",
@@ -217,7 +218,12 @@ def zeroed(e: Examination) -> Findings:
             skip(e, ZERO, "")
         return
     module = subject.fresh()
+    before = {n: a.copy() for n, a in subject.parameters(module).items()}
     subject.invoke(ZERO, module, [])
+    for n, array in subject.parameters(module).items():
+        if n in before and before[n].any() and not array.any() and _matters(e, n):
+            text = f"{name} sets {n} itself to zero, a parameter: what it has learnt is lost at every step."
+            yield Finding("mutates", where, text, "set its gradient to zero, not it", line=subject.quote(ZERO, rf"{n}\b.*="))
     if not asked:
         return
     try:
@@ -237,6 +243,17 @@ def zeroed(e: Examination) -> Findings:
                 line=subject.quote(ZERO, r"=", r"\w"),
             )
             return
+
+
+def _matters(e: Examination, name: str) -> bool:
+    """Whether forward gives something else if an array is zero."""
+    module = e.subject.fresh()
+    try:
+        e.subject.parameters(module)[name][...] = 0
+        out = e.subject.forward(e.subject.x, module)
+    except (Misbehaviour, ValueError):
+        return False
+    return out.shape == e.subject.out.shape and not np.allclose(out, e.subject.out)
 
 
 PROBES: tuple[Probe, ...] = (

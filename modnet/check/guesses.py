@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.check import elementwise
 from modnet.check.numeric import derivative
 from modnet.check.question import Question, direction, draw_delta
 from modnet.check.report import Finding
@@ -30,6 +31,8 @@ class Hypothesis(NamedTuple):
 
 
 Hypotheses = Iterator[Hypothesis]
+_SWAPPED = "input.T @ delta, not delta.T @ input"
+_INSIDE = "derive forward's formula once more, or compare with a table: (tanh)' = 1 - tanh^2, s' = s (1 - s)"
 
 
 def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable[Hypothesis]) -> list[Finding]:
@@ -57,6 +60,11 @@ def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable
         factor = q.factor(hypothesis.values)
         if factor and (name := _factor_name(subject, q, factor)):
             pairs.append((int(abs(abs(factor) - 1) > 1e-4), factor, hypothesis, name))
+    if not pairs and q.whole and len(q.shape) == 2 and q.shape[0] == q.shape[1] and q.by == "dL/dparameters":
+        for hypothesis in tried:  # the other half of a pair: the axes swapped
+            if hypothesis.values is not None and q.is_like(hypothesis.values.reshape(q.shape).T):
+                text = f"beside that, {operation} has its axes swapped."
+                return [_finding(subject, q, hypothesis), q.finding("transposed", text, _SWAPPED)]
     if not pairs:
         return []
     _, factor, hypothesis, name = min(pairs, key=lambda pair: pair[0])  # a sign alone is the simplest
@@ -180,7 +188,7 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         "delta times the derivative of forward, nothing else",
         q.truth * x.ravel()[q.entries],
     )
-    if len(x) > 1 and not (subject.batch_statistics or subject.random or subject.columns):
+    if len(x) == len(q.out) > 1 and not (subject.batch_statistics or subject.random or subject.columns):
         changed, changed_delta = x.copy(), delta.copy()
         changed[1:] = changed[1:][::-1] * 0.5 + 0.3
         changed_delta[1:] *= -1.7
@@ -191,11 +199,20 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
                 "the result for one example depends on the other examples of the batch.",
                 "a sum or maximum over one example needs its axis: axis=-1, keepdims=True; else it runs over the batch",
             )
-    if q.whole and not subject.columns:
+    if q.whole and not subject.columns and len(x) == len(q.out):
         yield from _of_jacobian(subject, q)
         if x.ndim > 2 < q.out.ndim:
             yield from _of_positions(q)
     yield from _of_windows(subject, q)
+
+
+def inside_derivative(subject: Subject, q: Question) -> list[Finding]:
+    """A mistake within the formula of an elementwise derivative."""
+    found = elementwise.inside(q)
+    if found is None:
+        return []
+    lines = (r"1\s*[-+]|[-+]\s*1|exp|\*\*",)
+    return [_finding(subject, q, Hypothesis(found[0], f"inside the derivative {found[1]}.", _INSIDE, lines=lines))]
 
 
 def _of_positions(q: Question) -> Hypotheses:
@@ -249,9 +266,14 @@ def _of_slopes(q: Question, name: str) -> Hypotheses:
         return
     factors = [q.factor(q.truth, where) for where in (x > 0, x < 0)]
     if all(f is not None for f in factors) and abs(float(factors[0] or 0) - float(factors[1] or 0)) > 1e-6:
+        sides = [(float(f or 0), text) for f, text in zip(factors, ("positive", "negative"), strict=True)]
         words = [
-            f"{f:.4g} times the truth for {text} inputs" for f, text in zip(factors, ("positive", "negative"), strict=True)
+            f"{f:.4g} times the truth for {text} inputs" if abs(f - 1) > 1e-6 else f"right for {text} inputs"
+            for f, text in sides
         ]
+        if {round(f, 6) for f, _ in sides} == {1, -1}:
+            text = f"{name} has the wrong sign for {next(t for f, t in sides if f < 0)} inputs."
+            yield Hypothesis("sign", text, "the sign of the slope on that side")
         yield Hypothesis(
             "scale",
             f"{name} is {' and '.join(words)}.",
@@ -308,6 +330,9 @@ def _at_another_place(subject: Subject, q: Question) -> Hypotheses:
         "the derivative is taken at delta instead of the input.",
         "the condition, or the formula, is in the input that forward was given; delta only multiplies it",
         at(delta),
+    )
+    yield Hypothesis(
+        "sign", "the derivative is taken at minus the input.", "the condition, or the sign in the exponent", at(-x)
     )
 
     def softmax(z: np.ndarray) -> np.ndarray:
@@ -385,7 +410,7 @@ def _of_windows(subject: Subject, q: Question) -> Hypotheses:
             except Misbehaviour:
                 continue
             yield Hypothesis(kind, message, hint, at_other.value @ q.delta.ravel())
-    if q.out.ndim < 3 or q.x.ndim != q.out.ndim:
+    if q.out.ndim < 3 or q.x.ndim != q.out.ndim or len(q.x) != len(q.out):
         return
     # What each window alone gives: (entries, batch, windows, channels)
     gives = (q.jacobian * q.delta.ravel()).reshape(len(q.entries), len(q.x), -1, q.out.shape[-1])
@@ -440,7 +465,7 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
     if q.whole and len(q.shape) >= 2 and q.shape[-1] == q.shape[-2]:
         swapped = np.swapaxes(shaped, -1, -2)
         text = f"{operation} has the right numbers, with axes swapped."
-        yield Hypothesis("transposed", text, "input.T @ delta, not delta.T @ input", swapped)
+        yield Hypothesis("transposed", text, _SWAPPED, swapped)
     if q.whole and len(q.shape) >= 3:
         for axes in ((0,), (0, 1)):
             yield Hypothesis(
@@ -448,6 +473,9 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
             )
     # What each window of each example gives: (entries, batch, windows)
     batch, gives = len(q.x), q.jacobian * q.delta.ravel()
+    if len(q.out) != batch and not subject.columns:
+        gives = gives.reshape(len(q.entries), -1, 1, 1)
+        batch = gives.shape[1] if q.out.ndim < 2 else 1  # what the axes are is not known
     if subject.columns:
         batch = q.out.shape[-1]
         gives = gives.reshape(len(q.entries), -1, batch).sum(axis=1)[:, :, None]
@@ -507,4 +535,6 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
         )
 
 
-__all__ = ["Hypothesis", "diagnose", "direction", "for_delta", "for_gradient", "overlap", "scale", "scaled"]
+__all__ = [
+    "Hypothesis", "diagnose", "direction", "for_delta", "for_gradient", "inside_derivative", "overlap", "scale", "scaled",
+]  # fmt: skip

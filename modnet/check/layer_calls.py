@@ -18,7 +18,10 @@ import numpy as np
 from modnet.check.loss_calls import asked_for, flag_of, is_loss_name, is_truth, required, with_derivatives, with_flag
 
 _VALUES = ("forward", "__call__", "compute", "activate", "activation", "apply", "call", "function", "func", "fn", "f")
-_BACK = ("backward", "backward_pass", "backprop", "backpropagate", "back_propagate", "backpropagation", "bprop")
+_BACK = (
+    "backward", "backward_pass", "backprop", "backpropagate", "back_propagate", "backpropagation", "bprop", "back", "back_prop",
+    "backpass",
+)  # fmt: skip
 _SLOPES = (
     "derivative", "prime", "gradient", "gradients", "grad", "deriv", "differentiate", "diff", "derivate", "activation_prime",
     "activation_derivative", "df", "dfn", "df_dx", "compute_gradient", "backward_activation", "d",

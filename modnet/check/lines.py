@@ -37,6 +37,16 @@ def quote(kind: type, method: str, *patterns: str) -> str:
     return ""
 
 
+def words_compared(function: Any, name: str) -> list[str]:
+    """The words that an argument may be, by the lines of a function that compare it: mode == "max", wrt in ("x", "W")."""
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):
+        return []
+    compared = re.findall(rf"\b{name}\s*(?:\.lower\(\)\s*)?(?:==|!=|in|is)\s*([\[(]?(?:\s*,?\s*[\"']\w+[\"'])+)", text)
+    return list(dict.fromkeys(word for words in compared for word in re.findall(r"\w+", words)))
+
+
 def _idle(text: str, options: dict[str, Any]) -> set[int]:
     """The lines of a function that are not executed when it is called with these options, counted from 1."""
     if not options:

@@ -13,7 +13,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?
 _VALUES = ("forward", "loss", "calculate", "compute", "fn", "cost", "function", "value", "evaluate", "f", "__call__", "call")
 _DERIVATIVES = (
     "backward", "derivative", "prime", "gradient", "gradients", "grad", "deriv", "backprop", "loss_prime", "loss_derivative",
-    "dloss", "delta", "df", "d", "differentiate", "gradient_loss",
+    "dloss", "delta", "df", "d", "differentiate", "gradient_loss", "back",
 )  # fmt: skip
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
@@ -39,9 +39,24 @@ _PRIME = (
     r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
     r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
+    r"^(?P<name>\w+?)_(prime|derivative|deriv|gradient|grad|backward)(?P<end>_(?!layer|pass)\w+)$",  # relu_grad_gpu
 )
+#: What a loss may take beside truth and prediction: a mask, or weights.
+_MORE = re.compile(r"mask|weight|^(lengths?|pos_w\w*)$", re.I)
 _RESULTS = ("output", "loss", "value", "cost", "out")
-_GRADIENTS = ("dinputs", "dinput", "dx", "da", "grad", "gradient", "delta", "dpred", "dypred", "dyhat")  # in any case
+_GRADIENTS = (
+    "dinputs",
+    "dinput",
+    "dx",
+    "da",
+    "grad",
+    "gradient",
+    "gradinput",
+    "delta",
+    "dpred",
+    "dypred",
+    "dyhat",
+)  # in any case
 
 
 def is_loss_name(name: str) -> bool:
@@ -52,6 +67,12 @@ def is_loss_name(name: str) -> bool:
 def is_truth(name: str) -> bool:
     """Whether an argument of this name is surely the truth: a real_score is a prediction all the same."""
     return bool(_TRUTH.search(name)) and not re.search("pred|hat|logit|score|prob", name, re.I)
+
+
+def without_more(names: list[str]) -> list[str]:
+    """The arguments of a loss but for a mask or weights that come beside truth and prediction."""
+    two = 2 + (names[:1] == ["self"])
+    return [*names[:two], *(n for n in names[two:] if not _MORE.search(n))]
 
 
 def order_of(names: list[str]) -> bool | None:
@@ -90,7 +111,7 @@ def required(cls: type, name: str) -> list[str] | None:
 
 def methods_of(cls: type) -> tuple[str, str] | None:
     """The names of the methods that are the loss and its derivative; None if the class has no such two."""
-    value = next((n for n in _VALUES if len(required(cls, n) or ()) == 2), None)
+    value = next((n for n in _VALUES if len(without_more(required(cls, n) or [])) == 2), None)
     derivative = next((n for n in _DERIVATIVES if n != value and required(cls, n) is not None), None)
     return (value, derivative) if value and derivative else None
 
@@ -103,7 +124,7 @@ class Calling:
     ----------
     value, derivative : the names of the two methods. prediction_first : the order of the loss's arguments.
     given : what each argument of the derivative is: "truth", "prediction", or "one", what comes from above.
-    sure : whether the names said the order.
+    sure : whether the names said the order. more : what else the two methods are given, by name: a mask, or weights.
     """
 
     value: str
@@ -111,6 +132,7 @@ class Calling:
     prediction_first: bool
     given: tuple[str, ...]
     sure: bool = True
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, loss: Any) -> Calling | None:
@@ -119,28 +141,42 @@ class Calling:
         names = methods_of(kind)
         if names is None:
             return None
-        order = order_of(required(kind, names[0]) or [])
+        order = order_of(without_more(required(kind, names[0]) or []))
         first = True if order is None else order
-        return cls(*names, first, tuple(_meaning(required(kind, names[1]) or [], first)), order is not None)
+        return cls(*names, first, tuple(_meaning(without_more(required(kind, names[1]) or []), first)), order is not None)
+
+    def given_more(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Calling:
+        """The same with what its methods ask for beside truth and prediction, in a shape that they take."""
+        asked = [n for m in dict.fromkeys((self.value, self.derivative)) for n in required(type(made), m) or []]
+        names = [n for n in dict.fromkeys(asked) if len(asked) > 2 and _MORE.search(n)]
+        rng, classes = np.random.default_rng(5), prediction.shape[-1:]
+        for shape in (truth.shape, prediction.shape[:1], prediction.shape, classes, ()) if names else ():
+            weights = rng.uniform(0.5, 1.5, shape) if shape else 0.7
+            mask = (np.arange(int(np.prod(shape))) % 4 != 2).reshape(shape)
+            found = replace(self, more={n: mask if "mask" in n.lower() else weights for n in names})
+            try:
+                if np.isfinite(np.asarray(found.loss(made, truth, prediction), dtype=float)).all():
+                    return found
+            except (Misbehaviour, TypeError, ValueError):
+                continue
+        return self
 
     def turned(self) -> Calling:
         """The same with the other order."""
         swap = {"truth": "prediction", "prediction": "truth"}
-        return Calling(
-            self.value, self.derivative, not self.prediction_first, tuple(swap.get(g, g) for g in self.given), self.sure
-        )
+        return replace(self, prediction_first=not self.prediction_first, given=tuple(swap.get(g, g) for g in self.given))
 
     def loss(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the loss gives, from where it puts it."""
         pair = (prediction, truth) if self.prediction_first else (truth, prediction)
-        before = {n: getattr(made, n, None) for n in _RESULTS}
-        found = _repaired(made, self.value, pair)
-        if isinstance(found, tuple) and found and np.ndim(found[0]) < 2:
-            found = found[0]
+        before = _held(made, _RESULTS)
+        found = _repaired(made, self.value, pair, self._beside(made, self.value))
+        if isinstance(found, tuple):  # (loss, derivative), or (probabilities, loss)
+            found = next((v for v in found if not isinstance(v, tuple | list | dict) and np.ndim(v) < 2), found)
         if found is not None:
             return found
-        fresh = [v for n, old in before.items() if (v := getattr(made, n, None)) is not None and v is not old]
-        return next((v for v in fresh if not callable(v) and np.size(v) in (1, len(prediction))), None)
+        fresh = [v for n, v in _held(made, _RESULTS).items() if v is not before.get(n)]
+        return next((v for v in fresh if np.size(v) in (1, len(prediction), prediction.size)), None)
 
     def gradient(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the derivative gives, after the loss was asked."""
@@ -148,18 +184,29 @@ class Calling:
         at = kept if isinstance(kept, np.ndarray) and kept.shape == prediction.shape else prediction
         values = [{"truth": truth, "prediction": at}.get(g, 1.0) for g in self.given]
         before = held_arrays(made, _GRADIENTS)
-        found = call(self.derivative, getattr(made, self.derivative), *values)
+        method, more = getattr(made, self.derivative), self._beside(made, self.derivative)
+        names = without_more([p.name for p in arguments_of(method)])
+        named = dict(zip(names, values, strict=False)) | more
+        found = call(self.derivative, lambda: method(**named) if more else method(*values))
         if isinstance(found, tuple):
             return next((v for v in found if np.shape(v) == prediction.shape), found[-1] if found else None)
         if found is None:
             return next((v for n, v in held_arrays(made, _GRADIENTS).items() if v is not before.get(n)), None)
         return found
 
+    def _beside(self, made: Any, name: str) -> dict[str, Any]:
+        """What one of the methods is given beside truth and prediction."""
+        return {n: self.more[n] for n in required(type(made), name) or [] if n in self.more}
+
 
 def held_arrays(made: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The arrays among an object's attributes with one of these names, in any case and with any underscores, in that order."""
-    own = getattr(made, "__dict__", {})
-    found = {core(n): v for n, v in own.items() if isinstance(v, np.ndarray)}
+    return {n: v for n, v in _held(made, names).items() if isinstance(v, np.ndarray)}
+
+
+def _held(made: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """An object's attributes with one of these names, written in any way."""
+    found = {core(n): v for n, v in getattr(made, "__dict__", {}).items() if not callable(v)}
     return {n: found[n] for n in names if n in found}
 
 
@@ -181,9 +228,15 @@ def _meaning(names: list[str], first: bool) -> Iterator[str]:
         yield kind if kind in (*left, "one", "prediction") else "one"
 
 
-def _repaired(made: Any, name: str, pair: tuple[Any, Any]) -> Any:
+def _repaired(made: Any, name: str, pair: tuple[Any, Any], more: Mapping[str, Any]) -> Any:
     """Call a method; what it reads from self under the name of an argument, and nobody has set, is put there once."""
     method = getattr(made, name)
+    if more:
+        plain, names = method, without_more([p.name for p in arguments_of(method)])
+
+        def method(first: Any, second: Any) -> Any:
+            return plain(**{names[0]: first, names[1]: second}, **more)
+
     try:
         return call(name, method, *pair)
     except Misbehaviour as problem:
@@ -220,11 +273,11 @@ def of_functions(
         value, other = with_flag(value, flag, False), with_flag(value, flag, True)
     other_name = name if other is value else getattr(other, "__name__", "derivative")
     other_name = f"{name}'" if other_name == name and other is not value else other_name.replace("<lambda>", "derivative")
-    given = asked_for(value)[:2]
+    given = without_more(asked_for(value))[:2]
     order = order_of(given) if len(given) == 2 else None
     first = True if order is None else order
     both = other is value
-    names = given if both or flag else asked_for(other)
+    names = given if both or flag else without_more(asked_for(other))
     meaning = tuple(_meaning(names, first))
     kind = type(name, (_Functions,), {n: staticmethod(f) for n, f in ((other_name, other), (name, value))})
     made = kind()
@@ -247,8 +300,9 @@ def with_derivatives(functions: Mapping[str, Callable[..., Any]]) -> Iterator[tu
     for name, derivative in functions.items():
         for pattern in _PRIME:
             found = re.match(pattern, name)
-            if found and found["name"] in functions:
-                yield name, derivative, found["name"]
+            of = found["name"] + found.groupdict().get("end", "") if found else ""
+            if of in functions:
+                yield name, derivative, of
 
 
 def flag_of(function: Callable[..., Any]) -> str:
@@ -282,7 +336,7 @@ def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
     given: set[str] = set()
     for name, derivative, of in with_derivatives(functions):
         value = functions[of]
-        if name not in given and _is_loss(value) and len(asked_for(derivative)) in (2, 3):
+        if name not in given and _is_loss(value) and len(without_more(asked_for(derivative))) in (2, 3):
             given.add(name)
             taken |= {name, value.__name__}
             yield value.__name__, value, of_functions(value, derivative)
@@ -301,7 +355,7 @@ def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
 
 def _is_loss(function: Callable[..., Any]) -> bool:
     """Whether a function is a loss of a prediction and a truth, by its name or those of its arguments."""
-    names = asked_for(function)
+    names = without_more(asked_for(function))
     if len(names) != 2 or re.search("_(forward|backward)", function.__name__):
         return False
     said = order_of(names) is not None
@@ -326,4 +380,5 @@ def _gives(function: Callable[..., Any], fits: Callable[[ast.expr | None], bool]
 __all__ = [
     "Calling", "arguments_of", "asked_for", "calling_of", "flag_of", "held_arrays", "is_loss_name", "is_of_functions",
     "is_truth", "losses_among", "methods_of", "of_functions", "order_of", "required", "with_derivatives", "with_flag",
+    "without_more",
 ]  # fmt: skip

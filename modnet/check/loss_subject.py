@@ -69,9 +69,11 @@ def _rows(terms: np.ndarray) -> np.ndarray:
     return terms.reshape(len(terms), -1).sum(axis=1)
 
 
-def _definitions(name: str, t: np.ndarray, z: np.ndarray) -> Iterator[np.ndarray]:
+def definitions(name: str, t: np.ndarray, z: np.ndarray) -> Iterator[np.ndarray]:
     """What a loss of this name may give, by definition; several if the course has several of that name."""
-    word = re.sub(r"(loss|cost|cout|erreur|error|function|fonction|criterion|\d)", "", re.sub(r"[^a-z0-9]", "", name.lower()))
+    word = re.sub(
+        r"(sparse|loss|cost|cout|erreur|error|function|fonction|criterion|\d)", "", re.sub(r"[^a-z0-9]", "", name.lower())
+    )
     if word in ("mse", "meansquared", "squared", "quadratic", "quadratique", "moindrescarres"):
         yield _rows((t - z) ** 2)
     elif word in ("mae", "l", "absolute", "meanabsolute"):
@@ -219,7 +221,7 @@ class LossSubject(Subject):
         if isinstance(ignored, int) and self.y.shape == x.shape[:-1]:
             targets = [np.where((self.y == ignored)[..., None], 0, u) for u in targets]
         with np.errstate(all="ignore"):
-            found = [losses for u in targets for losses in _definitions(self.name, u, x.astype(float))]
+            found = [losses for u in targets for losses in definitions(self.name, u, x.astype(float))]
         return [losses for losses in found if np.isfinite(losses).all()]
 
     def other_forward(self, out: np.ndarray, wanted: np.ndarray, source: str) -> Finding | None:
@@ -266,7 +268,8 @@ class LossSubject(Subject):
         signs = np.where(np.arange(z.size).reshape(z.shape) % 2, -1.0, 1.0)
         if self.takes_any_number():
             text = f"predictions of size {BIG:g}"
-            return [(text, (BIG * signs).astype(z.dtype)), (text, (-BIG * signs).astype(z.dtype))]
+            right = [("predictions that are exactly right", self.y.astype(z.dtype))] if self.y.shape == z.shape else []
+            return [(text, (BIG * signs).astype(z.dtype)), (text, (-BIG * signs).astype(z.dtype)), *right]
         if z.min() < 0 or z.max() > 1:
             return []
         hard = (signs > 0).astype(z.dtype)
@@ -382,7 +385,7 @@ class LossSubject(Subject):
     def _eps(self) -> list[Finding]:
         """Do forward and backward guard against 0 by the same constant? It shows only at predictions near 0 and 1."""
         z, t = self.x, self.t
-        if z.dtype == np.float32 or z.min() < 0 or z.max() > 1 or t.shape != z.shape or self.out.shape != (len(z),):
+        if z.dtype == np.float32 or z.min() < 0 or z.max() > 1 or t.shape != z.shape or self.out.shape not in ((len(z),), (1,)):
             return []
         if (
             self.takes_any_number()
@@ -425,21 +428,20 @@ class LossSubject(Subject):
 
     def _relative(self, p: np.ndarray, small: float) -> tuple[np.ndarray, float]:
         """Derivatives by all entries at p with a step relative to `small`, each example's alone, and their round-off."""
-        h = small * 1e-3
+        h, size = small * 1e-3, 1.0
         truth = np.zeros(p.shape)
         rows = p.reshape(len(p), -1)
-        size = 1.0
-        for j in range(rows.shape[1]):
+        for i, j in np.ndindex(rows.shape):
 
-            def at(step: float, j: int = j) -> np.ndarray:
+            def at(step: float, i: int = i, j: int = j) -> float:
                 moved = rows.copy()
-                moved[:, j] += step
-                return self.forward(moved.reshape(p.shape))
+                moved[i, j] += step
+                return float(self.forward(moved.reshape(p.shape)).sum())
 
             values = at(h), at(-h), at(2 * h), at(-2 * h)
-            size = max(size, *(float(np.abs(v).max()) for v in values))
-            truth.reshape(len(p), -1)[:, j] = (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * h)
+            size = max(size, *map(abs, values))
+            truth.reshape(len(p), -1)[i, j] = (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * h)
         return truth, 16 * EPS * size / h
 
 
-__all__ = ["DERIVATIVES", "PLAN", "LossSubject", "known"]
+__all__ = ["DERIVATIVES", "PLAN", "LossSubject", "definitions", "known"]

@@ -98,6 +98,22 @@ class Numpy(types.ModuleType):
         return value
 
 
+class NotImported:
+    """A name that a file uses and does not import, such as np: what it means all the same, and each use is noted."""
+
+    def __init__(self, name: str, value: Any, how: str) -> None:
+        self.__dict__.update(_name=name, _value=value, _how=how)
+
+    def __getattr__(self, name: str) -> Any:
+        note(self._name, self._how)
+        return getattr(self._value, name)
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Call what it means."""
+        note(self._name, self._how)
+        return self._value(*given, **named)
+
+
 class Cupy(Numpy):
     """numpy in the place of cupy, which has the same names."""
 
@@ -112,6 +128,42 @@ class Cupy(Numpy):
     def get_array_module(*_: Any) -> Any:
         """The module that these arrays belong to."""
         return np
+
+
+def _as_written(*given: Any, **_: Any) -> Any:
+    """A decorator that leaves a function or a class as it is, with arguments in front of it or without."""
+    plain = len(given) == 1 and isinstance(given[0], types.FunctionType | type | staticmethod)
+    return given[0] if plain else lambda function: function
+
+
+class Numba(types.ModuleType):
+    """numba, with functions left in Python: they are the same functions, their lines can be quoted, and nothing is compiled."""
+
+    jit = njit = jitclass = stencil = staticmethod(_as_written)
+    prange = range
+    vectorize = staticmethod(lambda *given, **_: np.vectorize(given[0]) if callable(given[0]) else np.vectorize)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("experimental", "types", "typed"):
+            return self
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Type()
+
+
+class _Type:
+    """A type of numba's, as in ``float64[:, :](int64)``."""
+
+    def __getitem__(self, _: Any) -> _Type:
+        return self
+
+    def __call__(self, *_: Any, **__: Any) -> _Type:
+        return self
+
+    def __getattr__(self, name: str) -> _Type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
 
 
 def is_numpy(value: Any) -> bool:
@@ -142,6 +194,9 @@ def say(report: Report, kind: type, since: int = 0) -> None:
     """
     told = {f.message for f in report.findings}
     for use in used[since:]:
+        if use.new.startswith(("import ", "from ")):
+            _say_missing(report, kind, use, told)
+            continue
         which = "Python" if use.old in _OF_PYTHON_2 else "NumPy"
         text = f"this was written for an older {which}: {use.old} is {use.new} today."
         if text in told:
@@ -152,6 +207,15 @@ def say(report: Report, kind: type, since: int = 0) -> None:
         hint = f"write {use.new}; what follows was checked as if {today} had the old way still"
         where = f"{kind.__name__}.{method}" if method else kind.__name__
         report.findings.append(Finding("old-numpy", where, text, hint, line=Line(use.file, use.line, use.text)))
+
+
+def _say_missing(report: Report, kind: type, use: Use, told: set[str]) -> None:
+    text = f"{use.old} is not imported in {Path(use.file).name}: there it is a NameError."
+    if text not in told:
+        told.add(text)
+        where = next((f"{kind.__name__}.{n}" for n in use.within if n != kind.__name__ and hasattr(kind, n)), kind.__name__)
+        line, hint = Line(use.file, use.line, use.text), f"{use.new}; what follows was checked as if it were there"
+        report.findings.append(Finding("crash", where, text, hint, line=line))
 
 
 def _of_one(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -192,4 +256,6 @@ def rewritten(node: ast.stmt) -> ast.stmt:
     return changed
 
 
-__all__ = ["BUILTINS", "OLD_NAMES", "Cupy", "Numpy", "Use", "is_numpy", "note", "rewritten", "say", "used"]
+__all__ = [
+    "BUILTINS", "OLD_NAMES", "Cupy", "NotImported", "Numba", "Numpy", "Use", "is_numpy", "note", "rewritten", "say", "used",
+]  # fmt: skip

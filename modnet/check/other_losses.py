@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_truth, methods_of, order_of, required
-from modnet.check.loss_subject import PLAN, LossSubject
+from modnet.check.loss_subject import PLAN, LossSubject, definitions
 from modnet.check.numeric import derivative
 from modnet.check.plan import DELTA, FORWARD, Examination
+from modnet.check.question import Question
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
 from modnet.loss import Loss
+
+_LABELS = re.compile("cross|entrop|ce($|_|loss)|cce|nll|soft|logit|hinge|perceptron|marg|svm|log|kl|xent", re.I)
 
 
 def is_other_loss(cls: type) -> bool:
@@ -47,6 +52,7 @@ class OtherLoss(LossSubject):
         self.remembers = self.replaces = True
         self.refuses_integers = True  # some give back the type that they are given
         self.unit = 1.0
+        self.meant: int | None = None  # which definition of its name backward belongs to, if forward is another function
 
     @property
     def means(self) -> tuple[float, ...]:
@@ -92,6 +98,60 @@ class OtherLoss(LossSubject):
                 line=self.quote(FORWARD, r"^return"),
             )
         self._settle_unit()
+        yield from self._of_backward()
+
+    def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
+        """The losses; those of the definition, once forward has been found to be another function."""
+        if self.meant is None:
+            return super().forward(x, module)
+        with np.errstate(all="ignore"):
+            return list(definitions(self.name, self.t, x.astype(float)))[self.meant]
+
+    def explain_delta(self, q: Question) -> list[Finding] | None:
+        """A mask, or weights, that forward takes and backward leaves out; else what any loss may have wrong."""
+        for name, given in self.calling.more.items():
+            plain = replace(self.calling, more={**self.calling.more, name: np.ones_like(given, dtype=float)})
+            twin = OtherLoss(self.original, self.y, self.x, plain)
+            found = derivative(partial(_flat, twin), q.x, q.entries, self.precision)
+            if q.factor(found.value.sum(axis=1)) is not None:
+                text = f"{self.names[DELTA]} leaves {name} out: it is the derivative of the loss without."
+                return [q.finding("missing-factor", text, f"what forward multiplies by {name}, backward multiplies by it too")]
+        return super().explain_delta(q)
+
+    def near_zero(self, examination: Examination) -> Iterator[Finding]:
+        """Constants against 0, if forward is the loss that is judged."""
+        return super().near_zero(examination) if self.meant is None else iter(())
+
+    def _of_backward(self) -> Iterator[Finding]:
+        """A forward that is not what the name says, though backward is the derivative of that."""
+        if not self.calling.derivative or self.t.shape != self.x.shape:
+            return
+        x, places = self.x.astype(float), np.arange(self.x.size)
+        try:
+            got = self.delta(x, self.weights(2)).ravel()
+            own = derivative(lambda v: self.forward(v).ravel(), x, places, self.precision).value.sum(axis=1)
+        except (Misbehaviour, ValueError):
+            return
+
+        def belongs(truth: np.ndarray) -> bool:
+            if got.shape != truth.shape:
+                return False
+            factor = float(got @ truth) / (float(truth @ truth) or 1.0)
+            return factor > 0 and np.allclose(got, factor * truth, rtol=1e-4, atol=1e-6)
+
+        with np.errstate(all="ignore"):
+            count = len(list(definitions(self.name, self.t, x)))
+            for i in range(0 if belongs(own) else count):
+
+                def wanted(v: np.ndarray, i: int = i) -> np.ndarray:
+                    return list(definitions(self.name, self.t, v.reshape(x.shape)))[i]
+
+                if belongs(derivative(wanted, x, places, self.precision).value.sum(axis=1)):
+                    text = f"the loss is not what {self.name} means, and backward is the derivative of what it means."
+                    hint = "the signs and the terms of the formula: compute one example by hand"
+                    yield Finding("forward", "", text, hint, line=self.quote(FORWARD, r"^return", r"="))
+                    self.meant, self.unit, self.out = i, 1.0, wanted(x)
+                    return
 
     def _settle_unit(self) -> None:
         """Whether backward is the derivative of the mean of what forward gives for each example, or of its sum."""
@@ -133,10 +193,15 @@ class OtherLoss(LossSubject):
                 yield "the prediction", wanted, got
 
 
+def _flat(subject: OtherLoss, x: np.ndarray) -> np.ndarray:
+    return subject.forward(x).ravel()
+
+
 def check_other_loss(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling | None = None) -> Report:
     """The report on one loss of another style at this truth and this prediction."""
     calling = calling or calling_of(loss)
     assert calling is not None
+    calling = calling.given_more(loss, y, yhat)
     if not calling.sure and not _is_right(loss, y, yhat, calling) and _is_right(loss, y, yhat, calling.turned()):
         calling = calling.turned()
     subject = OtherLoss(loss, np.array(y), np.array(yhat), calling)
@@ -203,6 +268,8 @@ def examine_loss_object(loss: Any, name: str) -> Report:
     answered: list[Report] = []
     refused: list[Report] = []
     for truth, prediction in data_for(name):
+        if truth.dtype.kind == "i" and truth.ndim < prediction.ndim and answered and not _LABELS.search(name):
+            continue  # a loss of numbers that has taken numbers
         report = check_other_loss(loss, truth, prediction)
         value = next((f for f in report.findings if f.kind in ("crash", "shape", "signature") and _of_value(f, loss)), None)
         foreign = value is not None and is_of_functions(loss) and "'numpy.ndarray' object has no attribute" in value.message
@@ -263,9 +330,17 @@ def _finite(loss: Any, truth: np.ndarray, prediction: np.ndarray) -> bool:
 
 def data_for(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(truth, prediction) for a loss of this name, the likeliest first; a single example last."""
+    yield from _sequences(name)
     yield from _batches(name)
     if re.search("cross|entrop|soft|nll", name, re.I) and not re.search("bin|bce", name, re.I):
         yield np.eye(3)[1], np.array([0.2, 0.5, 0.3])
+
+
+def _sequences(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Truth and scores for each step of two sequences."""
+    if re.search("temporal|sequen|time", name, re.I):
+        rng = np.random.default_rng(1)
+        yield rng.integers(0, 4, (2, 3)), rng.normal(size=(2, 3, 4)) * 2
 
 
 def _batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -280,6 +355,7 @@ def _batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield from ((bits, near), (bits[:, :1], near[:, :1]), (bits[:, 0], near[:, 0]))
         if re.search("logit|sigmoid", word):
             yield bits, numbers[0]
+        yield labels % 2, rng.uniform(0.1, 0.9, (4, 2))
     elif re.search("hinge|perceptron|marg|svm", word):
         yield from ((labels, scores), (onehot, scores))
         signs = np.where(bits > 0, 1.0, -1.0)
@@ -292,7 +368,7 @@ def _batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield from ((onehot, shares), (labels, shares), (onehot, scores), (labels, scores), (bits, near))
         yield from ((bits[:, 0], near[:, 0]), (bits[:, :1], near[:, :1]))
     elif re.search(r"mse|mae|squar|abs|error|huber|l1|l2|quadr|rms|smooth", word):
-        yield from (numbers, (numbers[0][:, :1], numbers[1][:, :1]), (numbers[0][:, 0], numbers[1][:, 0]))
+        yield from (numbers, (numbers[0][:, :1], numbers[1][:, :1]), (numbers[0][:, 0], numbers[1][:, 0]), (labels, scores))
     else:
         yield from (numbers, (onehot, shares), (labels, scores), (numbers[0][:, 0], numbers[1][:, 0]))
 

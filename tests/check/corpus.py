@@ -1133,7 +1133,7 @@ two("symmetric-init", __init__=lambda s, n, m: (Lineaire.__init__(s, n, m), s.W.
 conv("symmetric-init", __init__=lambda s, *a: (Conv1D.__init__(s, *a), s._parameters.fill(0.1))[1])
 # direction
 variant("direction", TanH, LINE, backward_delta=lambda s, x, d: d * (1 - np.tanh(x)))
-variant("direction", Sigmoide, LINE, backward_delta=lambda s, x, d: d * s.forward(x) ** 2)
+variant("missing-factor", Sigmoide, LINE, backward_delta=lambda s, x, d: d * s.forward(x) ** 2)
 variant("direction", Softmax, LINE, backward_delta=lambda s, x, d: s.forward(x) * d - (d * s.forward(x)).sum(1, keepdims=True))
 linear("direction", backward_update_gradient=lambda s, x, d: add(s, np.abs(x).T @ d))
 variant("direction", Cube, LINE, backward_delta=lambda s, x, d: (3 * x - 1) * d)

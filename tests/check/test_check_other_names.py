@@ -194,8 +194,8 @@ def test_functions_of_a_file_are_paired_by_their_names(tmp_path):
     wrong = {name: [(f["kind"], f["where"]) for f in c["findings"]] for name, c in classes.items() if c["findings"]}
     assert wrong == {
         "leaky": [("identity", "leaky(deriv=True)")],
-        "swish_grad": [("direction", "swish_grad")],
-        "tanh": [("direction", "tanh(deriv=True)")],
+        "swish_grad": [("sign", "swish_grad")],
+        "tanh": [("sign", "tanh(deriv=True)")],
     }
     assert classes["tanh"]["findings"][0]["line"] == "line 19: return 1 + y ** 2"  # the return under the flag
 
@@ -295,3 +295,44 @@ def test_layers_are_asked_in_evaluation(cls, words):
     assert [f.kind for f in report.findings] == (["eval-mode"] if words else []), report
     assert words in " ".join(str(report).split())
     assert any(row == "forward, in evaluation" for row, _, _ in report.verdicts)
+
+
+# --- inside the derivative of an elementwise function ----------------------------------------------------------------
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def _elu(x):
+    return np.where(x > 0, x, 1.3 * (np.exp(x) - 1))
+
+
+@pytest.mark.parametrize(
+    ("f", "wrong", "kind", "words"),
+    [
+        (np.tanh, lambda x: 1 + np.tanh(x) ** 2, "sign", "the sign of f(x)^2"),
+        (_sigmoid, lambda x: _sigmoid(x) * (1 + _sigmoid(x)), "sign", "the sign of f(x)^2"),
+        (_sigmoid, _sigmoid, "missing-factor", "left out"),
+        (_sigmoid, lambda x: np.exp(x) / (1 + np.exp(-x)) ** 2, "sign", "exponent"),
+        (_elu, lambda x: np.where(x > 0, 1, _elu(x) - 1.3), "sign", "for negative inputs"),
+        (_elu, lambda x: np.where(x > 0, 1, 1.3 * np.exp(-x)), "sign", "exponent"),
+        (_elu, lambda x: np.where(x > 0, 1, -1.3 * np.exp(x)), "sign", "for negative inputs"),
+        (lambda x: x * _sigmoid(x), lambda x: _sigmoid(x) - x * _sigmoid(x) * (1 - _sigmoid(x)), "sign", "the sign of"),
+        (lambda x: x / (1 + abs(x)), lambda x: 1 / (1 - abs(x)) ** 2, "sign", "below the fraction line"),
+        (np.arctan, lambda x: 1 / (1 - x**2), "sign", "below the fraction line"),
+        (lambda x: np.maximum(x, 0), lambda x: 1.0 * (x < 0), "sign", "minus the input"),
+        (np.tanh, lambda x: np.cos(x), "direction", "in none of the known ways"),
+    ],
+)
+def test_a_mistake_inside_an_elementwise_derivative_is_named(f, wrong, kind, words):
+    class Bent:
+        def forward(self, X):
+            return f(X)
+
+        def backward_delta(self, input, delta):
+            return delta * wrong(input)
+
+    findings = [x for x in check_module(Bent(), (4, 3)).findings if x.where.endswith("backward_delta")]
+    assert [x.kind for x in findings] == [kind]
+    assert words in findings[0].message

@@ -15,7 +15,7 @@ from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.layer_calls import is_above, layers_among
 from modnet.check.layer_calls import methods_of as layer_methods
-from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required
+from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required, without_more
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
 from modnet.check.networks.descent import is_descent
@@ -83,13 +83,13 @@ def loaded_classes(file: File, bases: Collection[type]) -> list[Loaded]:
     return found
 
 
-def loaded_functions(file: File) -> Iterator[Loaded]:
+def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded]:
     """The pairs of functions that a file defines, `NAME_forward` and `NAME_backward`, and its losses, each as a class."""
 
     def own(function: Any) -> bool:
         return bool(file_and_cell(function.__code__.co_filename)[0] == str(file.path))
 
-    for name, forward, backward in pairs_of(file.names, own):
+    for name, forward, backward in pairs_of(file.names, own, [other.names for other in others]):
         both = type(name, (), {forward.__name__: forward, backward.__name__: backward, "pair": (forward, backward)})
         cell = file_and_cell(backward.__code__.co_filename)[1]
         yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
@@ -170,7 +170,9 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
     if not name:
         own = [n for n in ("step", "update", "update_params", "backward") if n in vars(cls)]
         return not looks_relevant(cls) and all(_is_empty(cls, n) for n in own)
-    return not _returns(cls, name) if name == "forward" else _is_empty(cls, name)
+    if name != "forward":
+        return _is_empty(cls, name)
+    return not re.search(r"return (?!None\b)\S|self\.\w+(\[.*\])?\s*=[^=]", _lines_of(cls, name))
 
 
 def _lines_of(cls: type, method: str) -> str:
@@ -179,11 +181,6 @@ def _lines_of(cls: type, method: str) -> str:
         return re.sub(r"(\"\"\"|''').*?\1", "", inspect.getsource(getattr(cls, method)), flags=re.DOTALL)
     except (OSError, TypeError, AttributeError):
         return ""
-
-
-def _returns(cls: type, method: str) -> bool:
-    """Whether a method returns something."""
-    return bool(re.search(r"return (?!None\b)\S", _lines_of(cls, method)))
 
 
 def _is_empty(cls: type, method: str) -> bool:
@@ -213,7 +210,9 @@ def _is_loss(cls: type) -> bool:
     plain = not any(is_loss_name(k.__name__) for k in cls.__mro__[:-1]) and not any(map(is_truth, named))
     if (not own and not _has(cls, "backward_delta")) or (plain and len(back) == 1 and is_above(back[0])):
         return False  # a layer of two inputs
-    return len(taken) == 3 and (methods_of(cls) is not None or _has(cls, "backward") or "loss" in cls.__name__.lower())
+    return len(without_more(named)) == 3 and (
+        methods_of(cls) is not None or _has(cls, "backward") or "loss" in cls.__name__.lower()
+    )
 
 
 def _takes_modules(cls: type) -> bool:

@@ -144,15 +144,15 @@ def _reaches_below(folder: Path, files: list[Path]) -> bool:
 
 
 def _has_layers(file: Path) -> bool:
-    """Whether a file has a class whose backward returns something."""
+    """Whether a file has a function, or a class with a method, that goes backward and returns something."""
     codes, _ = read(file)
-    for node in (n for code in codes for n in code.body if isinstance(n, ast.ClassDef)):
-        for method in node.body:
-            if not isinstance(method, ast.FunctionDef) or "backward" not in method.name:
-                continue
-            if any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(method)):
-                return True
-    return False
+    nodes = [n for code in codes for node in code.body for n in (getattr(node, "body", ()) if _is_class(node) else [node])]
+    backward = [n for n in nodes if isinstance(n, ast.FunctionDef) and "backward" in n.name]
+    return any(isinstance(n, ast.Return) and n.value is not None for method in backward for n in ast.walk(method))
+
+
+def _is_class(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ClassDef)
 
 
 def _with_own_names(found: list[HandIn]) -> list[HandIn]:

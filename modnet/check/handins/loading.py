@@ -14,6 +14,7 @@ from __future__ import annotations
 import _thread
 import ast
 import builtins
+import inspect
 import re
 import symtable
 import sys
@@ -23,6 +24,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from modnet.check import older
 from modnet.check.handins import outside
@@ -83,6 +86,24 @@ class Loader:
         for path in self.paths:
             self.file(path)
         self.loading = False
+        for path in self.paths:
+            self._lend(self.files[path])
+
+    def _lend(self, file: File) -> None:
+        """Give a file what its functions use, nothing in it defines or imports, and other files of the hand-in define."""
+        nodes = [node for code in file.codes for top in code.body for node in ast.walk(top)]
+        if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes):
+            return  # it may come from there
+        builtin = file.names["__builtins__"]
+        for name in set().union(*file.reads.values()) - set(file.names) - set(builtin):
+            if any(name in names for names, _, _ in file.waiting):
+                continue
+            if name == "np":
+                builtin[name] = older.NotImported(name, np, "import numpy as np")
+            for other in self.files.values():
+                found = other.names.get(name)
+                if inspect.isfunction(found) and found.__module__ == other.module.__name__:
+                    builtin[name] = older.NotImported(name, found, f"from {other.path.stem} import {name}")
 
     # --- one file
 

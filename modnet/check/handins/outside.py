@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from modnet.check.older import Cupy, Numpy
+from modnet.check.older import Cupy, Numba, Numpy
 
 #: Imported at once: everything computes with them, and their types must be themselves.
 AT_ONCE = {*sys.stdlib_module_names, "numpy", "scipy", "modnet"}
@@ -23,7 +23,7 @@ AT_ONCE = {*sys.stdlib_module_names, "numpy", "scipy", "modnet"}
 absent: dict[str, str] = {}
 used: set[str] = set()
 _NOT_FOUND = "not found"
-_numpy, _cupy = Numpy(), Cupy()
+_numpy, _cupy, _numba = Numpy(), Cupy(), Numba("numba")
 
 
 def is_installed(package: str) -> bool:
@@ -44,6 +44,8 @@ def real_import(name: str, fromlist: tuple[str, ...], strict: bool) -> Any:
         return _numpy
     if name == "cupy" and not is_installed("cupy"):
         return _cupy
+    if top == "numba":
+        return _numba
     if strict or top in AT_ONCE or "*" in fromlist:
         try:
             found = builtins.__import__(name, {}, {}, fromlist, 0)

@@ -48,7 +48,8 @@ def load(task: dict[str, Any], emit: Emit) -> Project:
     bases = bases_of(loader.files.values())
     for path in loader.paths:
         file = loader.files[path]
-        project.loaded += [*loaded_packages(file), *loaded_classes(file, bases), *loaded_functions(file)]
+        beside = sorted(loader.files.values(), key=lambda other: other.path.parent != path.parent)
+        project.loaded += [*loaded_packages(file), *loaded_classes(file, bases), *loaded_functions(file, beside)]
         lost = list(lost_classes(file))
         for name, cell, line, why in lost:
             emit({"lost": {"name": name, "file": str(path), "cell": cell, "line": line, "remark": visible(why)}})

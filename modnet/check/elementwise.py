@@ -1,0 +1,110 @@
+"""Mistakes inside the derivative of an elementwise function: a sign, a term or a factor, wherever in the formula it is.
+
+The derivative f'(x) is written as a sum of a few terms such as 1, f(x), f(x)^2, x or exp(-x): 1 - f^2 is that of tanh, f - f^2
+of a sigmoid, and its reciprocal 1 + x^2 that of arctan. If what came back is the same sum with other signs, a sign is wrong; if
+terms are absent, they were left out. Nothing is known of single functions: which terms they are is found by least squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+
+from modnet.check.question import Question
+
+#: The terms of which derivatives are made, with their names; x the input, y = f(x).
+_TERMS = {
+    "1": lambda x, y: np.ones_like(x),
+    "f(x)": lambda x, y: y,
+    "f(x)^2": lambda x, y: y * y,
+    "x": lambda x, y: x,
+    "x^2": lambda x, y: x * x,
+    "x f(x)": lambda x, y: x * y,
+    "f(x) / x": lambda x, y: y / x,
+    "f(x)^2 / x": lambda x, y: y * y / x,
+    "exp(x)": lambda x, y: np.exp(x),
+    "exp(-x)": lambda x, y: np.exp(-x),
+    "exp(2x)": lambda x, y: np.exp(2 * x),
+    "exp(-2x)": lambda x, y: np.exp(-2 * x),
+    "exp(-f(x))": lambda x, y: np.exp(-y),
+    "exp(-x^2/2)": lambda x, y: np.exp(-x * x / 2),
+    "x exp(-x^2/2)": lambda x, y: x * np.exp(-x * x / 2),
+}
+_LARGEST = 3  # terms of a sum
+_TOLERANCE = 1e-6
+_FEWEST = 5  # points: more than terms, so that no sum fits by chance
+
+
+def inside(q: Question) -> tuple[str, str] | None:
+    """The kind of a mistake inside an elementwise derivative, and what it is in words; None if it is no such mistake.
+
+    For all inputs, or on each side of 0 by itself.
+    """
+    if q.x.shape != q.out.shape or not q.whole or np.abs(q.jacobian - np.diag(np.diagonal(q.jacobian))).max(initial=0) > 1e-9:
+        return None
+    x, y, delta = (a.ravel().astype(float) for a in (q.x, q.out, q.delta))
+    truth, got = q.truth / delta, q.got / delta
+    wrong = ~np.isclose(got, truth, rtol=1e-5, atol=1e-8)
+    if (found := _difference(x, y, truth, got)) is not None:
+        return found
+    sides: dict[str, tuple[str, str] | None] = {}
+    for where, text in ((x > 0, "positive"), (x < 0, "negative")):
+        if wrong[where].any():
+            sides[text] = _difference(x[where], y[where], truth[where], got[where])
+    if not sides or None in sides.values():
+        return None
+    first = next(f for f in sides.values() if f is not None)
+    return first[0], first[1] + (f" for {next(iter(sides))} inputs" if len(sides) == 1 else "")
+
+
+def _difference(x: np.ndarray, y: np.ndarray, truth: np.ndarray, got: np.ndarray) -> tuple[str, str] | None:
+    """What tells one derivative from another at these points."""
+    if len(x) < _FEWEST or np.ptp(truth) < 1e-9:
+        return None  # of a constant a factor says all
+    with np.errstate(all="ignore"):
+        names, values = _finite(np.stack([term(x, y) for term in _TERMS.values()], axis=1))
+        pairs, ratio = [(truth, got), (1 / truth, 1 / got)], got / truth
+    for below, (wanted, given) in enumerate(pairs):
+        if np.isfinite(wanted).all() and np.isfinite(given).all():
+            found = min(_signs(values, wanted, given), key=lambda pair: (0 in pair[1], pair[1].count(-1)), default=None)
+            if found is not None and not (below and 0 in found[1]):
+                out, turned = ([names[i] for i, sign in zip(*found, strict=True) if sign == s] for s in (0, -1))
+                said = [f"what is in {' and '.join(out)} is left out"] * bool(out)
+                said += [f"the sign of {' and '.join(turned)}{' below the fraction line' * below} is wrong"] * bool(turned)
+                return "missing-factor" if out else "sign", ", and ".join(said)
+    for name, column in zip(names, values.T, strict=True):
+        if name != "1" and _same(ratio * column, np.ones_like(ratio)):
+            turned_exponent = "exp" in name
+            text = "the sign of an exponent is wrong" if turned_exponent else f"the factor {name} is left out"
+            return "sign" if turned_exponent else "missing-factor", text
+    return None
+
+
+def _finite(values: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The terms that are finite at all points, and no constants but 1."""
+    kept = [i for i, v in enumerate(values.T) if np.isfinite(v).all() and (i == 0 or np.ptp(v) > 1e-9)]
+    return [list(_TERMS)[i] for i in kept], values[:, kept]
+
+
+def _signs(values: np.ndarray, wanted: np.ndarray, given: np.ndarray) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The sums of few terms that give what is wanted, and what the terms are multiplied by in what is given: 1, -1 or 0."""
+    for count in range(1, _LARGEST + 1):
+        for chosen in combinations(range(values.shape[1]), count):
+            terms = values[:, chosen]
+            own, _, rank, _ = np.linalg.lstsq(terms, wanted, rcond=1e-9)
+            if rank < count or not _same(terms @ own, wanted) or np.abs(own).min() < 1e-4:
+                continue
+            other = np.linalg.lstsq(terms, given, rcond=1e-9)[0]
+            signs = tuple(int(s) for s in np.round(other / own))
+            fits = np.abs(other / own - signs).max() < 1e-4 and _same(terms @ other, given)
+            if fits and set(signs) <= {1, -1, 0} and signs.count(1) < count and any(signs):
+                yield chosen, signs
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(np.abs(a - b).max() <= _TOLERANCE * np.abs(b).max())
+
+
+__all__ = ["inside"]
