@@ -122,7 +122,7 @@ def _one(
     # In float32 the step is so wide that a kink may lie within it and not be seen otherwise.
     bar = np.abs(value - near) * (0.1 if precision <= EPS else 5.0) + noise
     # A smooth function's one-sided slopes differ by about h f''; at a kink by something that does not shrink with h.
-    jump = np.abs((up - at) - (at - down)) / h
+    jump = np.maximum(np.abs((up - at) - (at - down)), np.abs((up2 - at) - (at - down2)) / 2) / h
     suspicious = jump > 1e-6 * np.maximum(np.abs(value), 1e-3) + 100 * noise
     if not suspicious.any():
         return value, value - bar, value + bar, False
@@ -130,10 +130,11 @@ def _one(
     right, left = (moved(small) - at) / small, (at - moved(-small)) / small
     roundoff = 8 * precision * np.maximum(np.abs(at), 1e-300) / small
     still = np.abs(right - left)
-    # Curvature shrinks with the step; a kink keeps its jump. One that lies beside x but inside the wide step shows as a
-    # difference between wide and narrow slopes: then the narrow ones are the truth.
+    # Curvature shrinks with the step; a kink keeps its jump. One that lies beside x but inside the widest step shows as a
+    # difference between wide and narrow slopes: then the narrow ones are the truth. (Without a kink, they differ by far less
+    # than D(h) and R; with one between h and 2h, by as much.)
     kink = suspicious & (still > 0.2 * jump + 10 * roundoff)
-    beside = suspicious & ~kink & (np.abs((right + left) / 2 - value) > 10 * bar + 10 * roundoff + 2 * still)
+    beside = suspicious & ~kink & (np.abs((right + left) / 2 - value) > 5 * bar + 10 * roundoff + 2 * still)
     value = np.where(beside, (right + left) / 2, value)
     bar = np.where(beside, still + 4 * roundoff, bar)
     low, high = value - bar, value + bar

@@ -23,6 +23,7 @@ from modnet.kernels.together import sleep_address
 
 _SHARE = 10_000_000  # operations of a step that are worth a thread: 100 us or more
 _EXAMPLES = 8  # of a batch that are worth a thread
+_EXCHANGED = 200  # operations for each parameter, below which reading one another's gradients takes what threads save
 
 
 def count_parts(program: Program, size: int, examples: int) -> int:
@@ -31,7 +32,8 @@ def count_parts(program: Program, size: int, examples: int) -> int:
     The number depends on the network, the batch and the number of threads of this process alone, so the same training gives
     the same bits again.
     """
-    if JIT_DISABLED or program.mode_rows or program.has_guests:
+    few = program.work * size < _EXCHANGED * program.parameters.size
+    if few or JIT_DISABLED or program.mode_rows or program.has_guests:
         return 1
     last = examples % size or size  # of a batch that is short, every part gets at least one
     return max(1, min(thread_count(), min(size, examples) // _EXAMPLES, last, 3 * program.work * size // _SHARE))

@@ -89,3 +89,4 @@ def test_a_step_of_a_large_network_is_shared_if_there_are_threads(monkeypatch):
     assert parts.count_parts(program, 256, 5120) == 2
     assert parts.count_parts(program, 256, 258) == 2  # of the last batch, one example for each
     assert parts.count_parts(program, 256, 257) == 1  # the last batch, of one example, cannot be
+    assert parts.count_parts(program, 96, 5120) == 1  # as many parameters for so few examples are not worth handing over
