@@ -480,6 +480,7 @@ def _forward(operation: Operation) -> Any:
             draw = _last_draw(self)
         elif inside.draws_for(self._storage):
             draw = -_last_draw(self)
+            inside.calls[id(self)] += draw != 0
         elif type(self).has_mode and self.training and not self._frozen:
             draw = self._storage.next_draw()
             self._storage.draws[1 + self._at.draws] = abs(draw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -62,24 +63,26 @@ class _Inside(threading.local):
     draw : of the pass, as kernels take it: 0 in evaluation, negative where it repeats. None: each module repeats its own last.
     uses : how often the pass has used a module before this call, by id; of those that draw. The call's own are not counted.
     repeats : whether the pass repeats one: other networks then draw what they drew last, and move no statistics.
+    calls : how often the class has called forward of a module, by id; of those that draw.
     """
 
     storage: Any = None
     draw: int | None = 0
     uses: Mapping[int, int] = {}
     repeats = False
+    calls: Counter[int] = Counter()
 
     @contextmanager
-    def call(self, storage: Any, draw: int | None, uses: Mapping[int, int], repeats: bool) -> Iterator[None]:
-        """For the call of a stranger's class."""
-        before = self.storage, self.draw, self.uses, self.repeats
+    def call(self, storage: Any, draw: int | None, uses: Mapping[int, int], repeats: bool) -> Iterator[Counter[int]]:
+        """For the call of a stranger's class; gives the `calls` of it."""
+        before = self.storage, self.draw, self.uses, self.repeats, self.calls
         if draw != 0 and self.draws_for(storage):  # a class within a class
             draw, uses = self.draw, {key: self.uses.get(key, 0) + count for key, count in uses.items()}
-        self.storage, self.draw, self.uses, self.repeats = storage, draw, uses, self.repeats or repeats
+        self.storage, self.draw, self.uses, self.repeats, self.calls = storage, draw, uses, self.repeats or repeats, Counter()
         try:
-            yield
+            yield self.calls
         finally:
-            self.storage, self.draw, self.uses, self.repeats = before
+            self.storage, self.draw, self.uses, self.repeats, self.calls = before
 
     def draws_for(self, storage: Any) -> bool:
         """Whether the pass says what the modules draw that lie in this storage."""

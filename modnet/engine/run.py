@@ -10,7 +10,7 @@ views of the same workspace.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -150,10 +150,26 @@ def _run_forward(
     row = program.table_rows[first]
     foreign = Foreign(row.module)
     x = workspace.value(row.input.slot, row.input.shape, batch).copy()
-    with _Note(program, row, "forward", x), _inside(program, workspace, row, draw, repeats):
+    with _Note(program, row, "forward", x), _inside(program, workspace, row, draw, repeats) as calls:
         out = row.module.forward(x)
+        _require_draws_apart(row.module, calls)
     result = _result(program, row, foreign, out, batch, "forward", (batch, *row.output.shape))
     workspace.value(row.output.slot, row.output.shape, batch)[...] = result
+
+
+def _require_draws_apart(container: Any, calls: Mapping[int, int]) -> None:
+    """Refuse a container whose own forward has called a module twice that draws, if its backward is the library's.
+
+    Both calls drew the same, since nobody told the module its place, and backward has another draw for each place.
+    """
+    if not (hasattr(container, "wire") and type(container).backward_delta.__module__.startswith("modnet.")):
+        return
+    for module in (m for m in container.leaves() if calls.get(id(m), 0) > 1 and not m.counts.state):  # statistics draw nothing
+        raise RuntimeError(
+    # What keeps statistics has a mode, too, and draws nothing.
+    for module in (m for m in container.leaves() if calls.get(id(m), 0) > 1 and not m.counts.state):
+            f"apart; put a {type(module).__name__} of its own at each place, or let super().forward(X) call them"
+        )
 
 
 def _inside(program: Program, workspace: Workspace, row: Row, draw: int, repeats: bool) -> Any:
@@ -332,6 +348,7 @@ def new_draw(program: Program, workspace: Workspace) -> int:
     if not (program.mode_rows and workspace.set_modes()):
         return 0
     if inside.draws_for(program.storage):
+        inside.calls.update({id(module): 1 for _, module in program.mode_rows})
         return _draw_of_pass(program, workspace)
     draw: int = program.storage.next_draw()
     program.storage.draws[program.draw_places] = abs(draw)

@@ -92,10 +92,16 @@ class Spoken(Sequential):
 
 
 class Looped(Sequential):
-    """A student's container that calls its modules one by one, if its wiring would: it might take more inputs by itself."""
+    """A student's container that calls its modules one by one, if its wiring would: it might take more inputs by itself.
+
+    Not where two of them draw by the same module, which is refused.
+    """
 
     def forward(self, X):
         self.output_shape(np.shape(X)[1:])
+        drawing = [id(leaf) for module in self for leaf in leaves_of(module) if isinstance(leaf, Dropout)]
+        if len(set(drawing)) < len(drawing):
+            return super().forward(X)
         for module in self:
             X = module.forward(X)
         return X
@@ -245,7 +251,10 @@ def parts_that_move(leaf, follower):
 
 def draws_one_by_one(net):
     """Whether a network calls its modules in a loop of its own, so that each that draws counts its own forwards."""
-    return isinstance(net, Looped) and any(isinstance(leaf, Dropout) for leaf in leaves_of(net))
+    if not isinstance(net, Looped):
+        return False
+    drawing = [id(leaf) for module in net for leaf in leaves_of(module) if isinstance(leaf, Dropout)]
+    return 0 < len(drawing) == len(set(drawing))
 
 
 class EveryBatch(Callback):

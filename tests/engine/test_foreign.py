@@ -681,8 +681,10 @@ def _beside_itself(kind):
     return Sequential(drop, Linear(3, 3, rng=0), kind(Tanh(), drop), kind(kind(drop), Tanh(), kind(drop)), drop)
 
 
-@pytest.mark.parametrize("kind", [Sequential, Spoken, Looped])
-@pytest.mark.parametrize("make", [_four_times, _beside_itself])
+@pytest.mark.parametrize(
+    ("make", "kind"), [(_four_times, Sequential), (_four_times, Spoken), (_four_times, Looped), (_beside_itself, Sequential),
+                       (_beside_itself, Spoken)],
+)  # fmt: skip
 def test_backward_is_the_derivative_of_the_forward_that_was_however_often_a_class_that_draws_is_used(make, kind):
     net = make(kind)
     leaves = [leaf for leaf in net.leaves() if isinstance(leaf, Dropout)]
@@ -703,6 +705,17 @@ def test_backward_is_the_derivative_of_the_forward_that_was_however_often_a_clas
     net.backward_delta(np.ones((2, 3)), np.ones((2, 3)))  # nothing of the forward on x is remembered
     np.testing.assert_allclose(net.backward_delta(x, delta), want, rtol=1e-6, atol=1e-7)
     assert not np.array_equal(net.forward(x), net.forward(x))  # a forward draws anew
+
+
+@pytest.mark.parametrize("make", [
+    lambda d: Looped(d, Tanh(), d), lambda d: Looped(Sequential(d), Tanh(), d), lambda d: Looped(Looped(d), Tanh(), Looped(d)),
+    lambda d: Looped(Spoken(d), Tanh(), Spoken(d)),
+])  # fmt: skip
+def test_a_forward_that_calls_a_module_twice_that_draws_is_refused_where_backward_would_draw_otherwise(make):
+    net, x = Sequential(Linear(3, 3, rng=0), make(Dropout(0.3, rng=5))), np.ones((2, 3))
+    with pytest.raises(RuntimeError, match=r"Looped: its forward calls .* twice in a pass, .*; put a Dropout of its own at each place"):
+        net.forward(x)
+    assert predict(net, x).shape == (2, 3)  # where nothing is drawn
 
 
 def test_uses_in_one_forward_draw_different_masks():
