@@ -164,11 +164,11 @@ def _require_draws_apart(container: Any, calls: Mapping[int, int]) -> None:
     """
     if not (hasattr(container, "wire") and type(container).backward_delta.__module__.startswith("modnet.")):
         return
-    for module in (m for m in container.leaves() if calls.get(id(m), 0) > 1 and not m.counts.state):  # statistics draw nothing
-        raise RuntimeError(
     # What keeps statistics has a mode, too, and draws nothing.
     for module in (m for m in container.leaves() if calls.get(id(m), 0) > 1 and not m.counts.state):
-            f"apart; put a {type(module).__name__} of its own at each place, or let super().forward(X) call them"
+        raise RuntimeError(
+            f"{type(container).__name__}: its forward calls {module} twice in a pass, and backward could not tell the two "
+            f"draws apart; put a {type(module).__name__} of its own at each place, or let super().forward(X) call them"
         )
 
 
