@@ -1,7 +1,6 @@
 """A batch shared between threads: each walks its part of every batch, and they meet to add up their gradients.
 
-It pays from steps of about 200 us on. On two cores, against one thread: a full batch of 10000 through 4-32-16-4 2.0 times,
-LeNet 1.6, 784-512-512-10 1.9; what may spoil it is in docs/speed.md.
+It is done from steps of about 200 us on. What it gains, and where it gains nothing, is measured in docs/speed.md.
 """
 
 from __future__ import annotations
