@@ -309,12 +309,15 @@ def walk_epoch(epoch, like):
     moments, pieces = vector_like(e.moments, e.moment_count, like), _pieces_at(e.pieces, e.piece_count)
     meeting, partial = integers_at(e.meeting, 1), words_at(e.partial, 2 * e.parts + 1)
     state, previous_state = vector_like(w.state, w.state_count, like), vector_like(e.previous_state, w.state_count, like)
-    done, held = 0, e.held
+    done, held, hurry = 0, e.held, 0
     for epoch in range(e.epochs):
         if epoch > 0:
-            _copy(state, previous_state)
-            if e.seed != 0:
-                _shuffle(order, bits_at(e.seed, 1))
+            if e.part == 0:
+                _copy(state, previous_state)
+                if e.seed != 0:
+                    _shuffle(order, bits_at(e.seed, 1))
+            if e.parts > 1:
+                hurry = meet(meeting, e.parts, e.sleep, hurry)
         for b in range(e.first, e.last):
             at = b * e.batch_size
             whole = min(e.batch_size, n - at)
@@ -339,7 +342,7 @@ def walk_epoch(epoch, like):
             total = _total(batch_losses, weights, examples, positions)
             if e.parts > 1:
                 partial[e.part] = total
-                meet(meeting, e.parts, e.sleep)
+                hurry = meet(meeting, e.parts, e.sleep, hurry)
                 total = 0.0
                 for k in range(e.parts):
                     total += partial[k]
@@ -361,11 +364,11 @@ def walk_epoch(epoch, like):
             _backward(w, 0, w.row_count, batch, draw, False, True, 1 - w.writes, like)
             if e.parts > 1:
                 partial[e.parts + e.part] = hits
-                meet(meeting, e.parts, e.sleep)
+                hurry = meet(meeting, e.parts, e.sleep, hurry)
                 _add_others(e, like)
-                meet(meeting, e.parts, e.sleep)
+                hurry = meet(meeting, e.parts, e.sleep, hurry)
                 if e.part > 0:
-                    meet(meeting, e.parts, e.sleep)
+                    hurry = meet(meeting, e.parts, e.sleep, hurry)
                     if partial[2 * e.parts] != 0:
                         return done
                     done += 1
@@ -388,7 +391,7 @@ def walk_epoch(epoch, like):
                     )  # fmt: skip
             if e.parts > 1:
                 partial[2 * e.parts] = 0 if is_good else 1
-                meet(meeting, e.parts, e.sleep)
+                hurry = meet(meeting, e.parts, e.sleep, hurry)
             if not is_good:
                 return done
             done += 1

@@ -208,7 +208,7 @@ class CompiledRunner(Runner):
 
     def _epochs_a_slice(self, batches: int) -> int:
         """How many epochs one call may walk through: more than one if steps are short, and all examples are in memory."""
-        if type(self.data) is not Data or self.training_block.parts.count > 1 or not self.seconds_a_batch:
+        if type(self.data) is not Data or not self.seconds_a_batch:
             return 1
         return max(1, min(_MOST_EPOCHS, int(_SLICE / (self.seconds_a_batch * batches))))
 

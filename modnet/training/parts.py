@@ -92,7 +92,8 @@ class _Memory:
         self.count, self.size = count, size
         self.stride = -(-program.parameters.size // 64) * 64
         self.gradients = aligned((count - 1) * self.stride, program.dtype)
-        self.meeting, self.partial = np.zeros(1, np.int64), np.zeros(2 * count + 1)
+        self.meeting = aligned(8, np.int64)[:1]  # a cache line of its own, since threads look at it all the time
+        self.partial = aligned(-(-(2 * count + 1) // 8) * 8, np.float64)
         self.workspaces = [Workspace(program, -(-size // count)) for _ in range(1, count)]
         for k, workspace in enumerate(self.workspaces):
             workspace.record["gradient"] = self.gradients[k * self.stride :].ctypes.data
