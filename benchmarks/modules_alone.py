@@ -1,7 +1,7 @@
 """Every module alone, forward and backward, beside PyTorch's where it has one.
 
 Modules are found by discovery: every class of `modnet.modules` that has `examples`. A class needs an entry in `PEERS` only
-to be built at a typical size and to have PyTorch's beside it; without one it is timed on the largest of its examples.
+to be built at three sizes and to have PyTorch's beside it; without one it is timed on the largest of its examples.
 
 Backward is both of ours, `backward_update_gradient` and `backward_delta`; theirs is one `torch.autograd.grad` by input and
 parameters, of a graph that is kept.
@@ -16,7 +16,7 @@ import numpy as np
 
 
 class Peer(NamedTuple):
-    """How a module is built at a typical size, and the expression, of `torch.nn` as nn, that gives PyTorch's."""
+    """How a module is built at a size, and the expression, of `torch.nn` as nn, that gives PyTorch's."""
 
     arguments: tuple[Any, ...]
     shape: tuple[int, ...]
@@ -25,43 +25,60 @@ class Peer(NamedTuple):
     whole: int = 0  # for an input of whole numbers, how many there are
 
 
-WIDE = (32, 100)
-LONG, LONG_FIRST = (32, 64, 8), (32, 8, 64)
-IMAGE, IMAGE_FIRST = (32, 16, 16, 8), (32, 8, 16, 16)
+SIZES = ("small", "typical", "large")
+WIDE = (4, 10), (32, 100), (256, 1000)
+LONG = (4, 16, 4), (32, 64, 8), (64, 256, 32)
+IMAGE = (4, 8, 8, 4), (32, 16, 16, 8), (32, 32, 32, 32)
+
+
+def _over(shapes: tuple[tuple[int, ...], ...], torch: str, *arguments: Any) -> tuple[Peer, ...]:
+    """A peer for each size. "n" among the arguments, {n} and {m} in the expression stand for the last axis and for twice it."""
+    found = []
+    for shape in shapes:
+        n = shape[-1]
+        own = tuple({"n": n, "2n": 2 * n}.get(value, value) for value in arguments)
+        first = (shape[0], n, *shape[1:-1]) if len(shape) > 2 and torch[3:] != "Flatten()" else ()
+        found.append(Peer(own, shape, torch.format(n=n, m=2 * n), first))
+    return tuple(found)
+
+
 PEERS = {
-    "Linear": Peer((100, 100), (32, 100), "nn.Linear(100, 100)"),
-    "Tanh": Peer((), WIDE, "nn.Tanh()"),
-    "Sigmoid": Peer((), WIDE, "nn.Sigmoid()"),
-    "ReLU": Peer((), WIDE, "nn.ReLU()"),
-    "LeakyReLU": Peer((), WIDE, "nn.LeakyReLU()"),
-    "ELU": Peer((), WIDE, "nn.ELU()"),
-    "SELU": Peer((), WIDE, "nn.SELU()"),
-    "GELU": Peer((), WIDE, "nn.GELU()"),
-    "SiLU": Peer((), WIDE, "nn.SiLU()"),
-    "Softplus": Peer((), WIDE, "nn.Softplus()"),
-    "Softsign": Peer((), WIDE, "nn.Softsign()"),
-    "Mish": Peer((), WIDE, "nn.Mish()"),
-    "Threshold": Peer((), WIDE, "nn.Threshold(0.0, 0.0)"),
-    "Ramp": Peer((), WIDE, "nn.Hardtanh()"),
-    "PReLU": Peer((), WIDE, "nn.PReLU()"),
-    "Softmax": Peer((), WIDE, "nn.Softmax(-1)"),
-    "LogSoftmax": Peer((), WIDE, "nn.LogSoftmax(-1)"),
-    "Identity": Peer((), WIDE, "nn.Identity()"),
-    "Flatten": Peer((), (32, 10, 10), "nn.Flatten()"),
-    "Dropout": Peer((0.5,), WIDE, "nn.Dropout(0.5)"),
-    "LayerNorm": Peer((100,), WIDE, "nn.LayerNorm(100)"),
-    "BatchNorm": Peer((100,), WIDE, "nn.BatchNorm1d(100)"),
-    "Conv1D": Peer((3, 8, 16), LONG, "nn.Conv1d(8, 16, 3)", LONG_FIRST),
-    "Conv2D": Peer((3, 8, 16), IMAGE, "nn.Conv2d(8, 16, 3)", IMAGE_FIRST),
-    "ConvTranspose1D": Peer((3, 8, 16), LONG, "nn.ConvTranspose1d(8, 16, 3)", LONG_FIRST),
-    "ConvTranspose2D": Peer((3, 8, 16), IMAGE, "nn.ConvTranspose2d(8, 16, 3)", IMAGE_FIRST),
-    "Embedding": Peer((100, 32), (32, 20), "nn.Embedding(100, 32)", whole=100),
-    "GlobalAvgPool": Peer((), IMAGE, "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())", IMAGE_FIRST),
-    "GlobalMaxPool": Peer((), IMAGE, "nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())", IMAGE_FIRST),
-    "MaxPool1D": Peer((2,), LONG, "nn.MaxPool1d(2)", LONG_FIRST),
-    "AvgPool1D": Peer((2,), LONG, "nn.AvgPool1d(2)", LONG_FIRST),
-    "MaxPool2D": Peer((2,), IMAGE, "nn.MaxPool2d(2)", IMAGE_FIRST),
-    "AvgPool2D": Peer((2,), IMAGE, "nn.AvgPool2d(2)", IMAGE_FIRST),
+    "Linear": _over(WIDE, "nn.Linear({n}, {n})", "n", "n"),
+    "Tanh": _over(WIDE, "nn.Tanh()"),
+    "Sigmoid": _over(WIDE, "nn.Sigmoid()"),
+    "ReLU": _over(WIDE, "nn.ReLU()"),
+    "LeakyReLU": _over(WIDE, "nn.LeakyReLU()"),
+    "ELU": _over(WIDE, "nn.ELU()"),
+    "SELU": _over(WIDE, "nn.SELU()"),
+    "GELU": _over(WIDE, "nn.GELU()"),
+    "SiLU": _over(WIDE, "nn.SiLU()"),
+    "Softplus": _over(WIDE, "nn.Softplus()"),
+    "Softsign": _over(WIDE, "nn.Softsign()"),
+    "Mish": _over(WIDE, "nn.Mish()"),
+    "Threshold": _over(WIDE, "nn.Threshold(0.0, 0.0)"),
+    "Ramp": _over(WIDE, "nn.Hardtanh()"),
+    "PReLU": _over(WIDE, "nn.PReLU()"),
+    "Softmax": _over(WIDE, "nn.Softmax(-1)"),
+    "LogSoftmax": _over(WIDE, "nn.LogSoftmax(-1)"),
+    "Identity": _over(WIDE, "nn.Identity()"),
+    "Flatten": _over(((4, 3, 3), (32, 10, 10), (256, 32, 32)), "nn.Flatten()"),
+    "Dropout": _over(WIDE, "nn.Dropout(0.5)", 0.5),
+    "LayerNorm": _over(WIDE, "nn.LayerNorm({n})", "n"),
+    "BatchNorm": _over(WIDE, "nn.BatchNorm1d({n})", "n"),
+    "Conv1D": _over(LONG, "nn.Conv1d({n}, {m}, 3)", 3, "n", "2n"),
+    "Conv2D": _over(IMAGE, "nn.Conv2d({n}, {m}, 3)", 3, "n", "2n"),
+    "ConvTranspose1D": _over(LONG, "nn.ConvTranspose1d({n}, {m}, 3)", 3, "n", "2n"),
+    "ConvTranspose2D": _over(IMAGE, "nn.ConvTranspose2d({n}, {m}, 3)", 3, "n", "2n"),
+    "Embedding": tuple(
+        Peer((n, m), shape, f"nn.Embedding({n}, {m})", whole=n)
+        for n, m, shape in ((10, 8, (4, 5)), (100, 32, (32, 20)), (10_000, 128, (64, 100)))
+    ),
+    "GlobalAvgPool": _over(IMAGE, "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())"),
+    "GlobalMaxPool": _over(IMAGE, "nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())"),
+    "MaxPool1D": _over(LONG, "nn.MaxPool1d(2)", 2),
+    "AvgPool1D": _over(LONG, "nn.AvgPool1d(2)", 2),
+    "MaxPool2D": _over(IMAGE, "nn.MaxPool2d(2)", 2),
+    "AvgPool2D": _over(IMAGE, "nn.AvgPool2d(2)", 2),
 }
 
 
@@ -72,19 +89,23 @@ def _kinds() -> dict[str, Any]:
     return {name: kind for name, kind in sorted(found.items()) if hasattr(kind, "examples")}
 
 
-def names() -> list[list[str]]:
-    """Every module's name and how it is built here, with its input."""
-    return [[name, *_described(name, kind)] for name, kind in _kinds().items()]
+def names() -> list[tuple[str, int, str, str]]:
+    """For every module and size its name, the size's number, how it is built here, and its input."""
+    return [
+        (name, size, *_described(name, kind, size))
+        for name, kind in _kinds().items()
+        for size in range(len(SIZES) if name in PEERS else 1)
+    ]
 
 
-def _built(name: str, kind: Any) -> tuple[Any, tuple[int, ...]]:
+def _built(name: str, kind: Any, size: int) -> tuple[Any, tuple[int, ...]]:
     if name in PEERS:
-        return kind(*PEERS[name].arguments), PEERS[name].shape
+        return kind(*PEERS[name][size].arguments), PEERS[name][size].shape
     return max(kind.examples(), key=lambda example: np.prod(example[1]))
 
 
-def _described(name: str, kind: Any) -> tuple[str, str]:
-    module, shape = _built(name, kind)
+def _described(name: str, kind: Any, size: int) -> tuple[str, str]:
+    module, shape = _built(name, kind, size)
     return repr(module) if len(repr(module)) < 40 else name, str(shape)
 
 
@@ -96,10 +117,10 @@ def _numbers(shape: tuple[int, ...], whole: int = 0) -> np.ndarray:
 class Ours:
     missing = False
 
-    def __init__(self, name: str) -> None:
-        module, shape = _built(name, _kinds()[name])
+    def __init__(self, name: str, size: int) -> None:
+        module, shape = _built(name, _kinds()[name], size)
         self.module = module.astype("float32").train()
-        self.whole = PEERS[name].whole if name in PEERS else 0
+        self.whole = PEERS[name][size].whole if name in PEERS else 0
         self.x = _numbers(shape, self.whole)
         self.delta = _numbers(np.shape(self.module.forward(self.x)))
 
@@ -113,8 +134,8 @@ class Ours:
 
 
 class Theirs:
-    def __init__(self, name: str) -> None:
-        peer = PEERS.get(name)
+    def __init__(self, name: str, size: int) -> None:
+        peer = PEERS[name][size] if name in PEERS else None
         self.missing = peer is None
         if peer is None:
             return

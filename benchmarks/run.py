@@ -1,8 +1,9 @@
 """modnet against PyTorch, JAX and scikit-learn, on the same work in the same run: `make bench`.
 
-    python benchmarks/run.py                       everything, in under ten minutes
-    python benchmarks/run.py --only training --rounds 15
-    python benchmarks/run.py --only training --task moons --json figures.json
+    python benchmarks/run.py                       everything
+    python benchmarks/run.py --short               everything, two turns each
+    python benchmarks/run.py --only training --rounds 15 --figure steps.svg
+    python benchmarks/run.py --only training --task toy16 --json figures.json
 
 Contestants take turns, A B C A B C ..., so that what else the machine does falls on all of them; a figure is the median of the
 turns, a ratio that of two medians. Before anything is timed, all have to show that they learn the same: the same parameters,
@@ -29,7 +30,7 @@ import tasks
 from contestants import CONTESTANTS, ON_REQUEST
 
 HERE = Path(__file__).parent
-SECTIONS = ("training", "first-fit", "script", "modules")
+SECTIONS = ("training", "prediction", "backward", "first-fit", "script", "modules")
 TURN = 0.4  # seconds of a turn, at least
 VARIES = 0.2  # from the best to the median of the turns: beyond it, a figure is marked
 Figures = dict[str, Any]
@@ -322,6 +323,98 @@ def training_table(
     }  # fmt: skip
 
 
+def draw(training_figures: Figures, machine: Figures, file: Path) -> None:
+    """The times of a step, each library's beside modnet's: how many times as long, on a scale of powers."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    listed = [task for task in training_figures if len(training_figures[task]) > 2]
+    names = [name for name in CONTESTANTS if any(name in training_figures[task] for task in listed)]
+    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.9 * len(listed)), layout="constrained")
+    high = 0.8 / len(names)
+    for k, name in enumerate(names):
+        base = [training_figures[task]["modnet fit"]["wall"] for task in listed]
+        wall = [training_figures[task].get(name, {}).get("wall", float("nan")) for task in listed]
+        places = [row + (k - (len(names) - 1) / 2) * high for row in range(len(listed))]
+        bars = axes.barh(places, [value / own for value, own in zip(wall, base)], high, label=name)
+        axes.bar_label(bars, ["" if value != value else f" {in_microseconds(value)} us" for value in wall], fontsize=7)
+    axes.set_yticks(range(len(listed)), listed)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.axvline(1, color="black", linewidth=0.8)
+    threads = machine["threads"] or "default"
+    axes.set_xlabel(f"time of a training step, modnet.fit = 1; threads: {threads}\n{machine['processor']}")
+    axes.margins(x=0.15)
+    axes.legend(fontsize=8)
+    figure.savefig(file, dpi=150)
+    plt.close(figure)
+
+
+# --- prediction, and backward alone ----------------------------------------------------------------------------------
+
+
+def alone(
+    everybody: list[str], chosen: Sequence[str], part: str, sizes: Sequence[int], rounds: int, env: dict[str, str], dtype: str
+) -> Figures:
+    """A part of the work on the tasks' networks, for batches of these sizes, 0 for the task's own."""
+    found: Figures = {}
+    rows = []
+    workers = {name: Worker("trainer", env, name=name) for name in everybody if name != "modnet loop"}
+    for task_name in chosen:
+        task = tasks.TASKS[task_name]
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            paths = files_of(task, folder, dtype)
+            X = np.load(paths["X"])
+            taking = [name for name, worker in workers.items() if worker.ask("load", **paths)]
+            for size in sizes:
+                count = size or task.batch
+                there = {what: str(folder / f"{what}.npy") for what in ("X", "delta", "path")}
+                np.save(there["X"], np.resize(X, (count, *X.shape[1:])))
+                np.save(there["delta"], np.random.default_rng(4).normal(size=(count, task.outputs)).astype(dtype) / count)
+                turns: dict[str, list[float]] = {}
+                gave: dict[str, np.ndarray] = {}
+                for name in taking:
+                    if workers[name].ask("alone", part=part, **there):
+                        turns[name], gave[name] = [], np.load(there["path"])
+                check_alike(task, {name: array for name, array in gave.items() if name != "scikit-learn"})
+                for turn in range(rounds + 1):  # the first warms up
+                    for name in turns:
+                        seconds = workers[name].ask("time_alone", seconds=TURN / 4)
+                        if turn:
+                            turns[name].append(seconds)
+                figures = {name: median(times) for name, times in turns.items()}
+                best = {name: min(times) for name, times in turns.items()}
+                found[f"{task_name}, {count}"] = {name: {"median": figures[name], "best": best[name]} for name in figures}
+                ours = figures["modnet fit"]
+                fastest = min((value for name, value in figures.items() if name != "modnet fit"), default=None)
+                rows.append(
+                    [
+                        task_name, str(count),
+                        *(in_microseconds(figures[name]) + ("*" if figures[name] > (1 + VARIES) * best[name] else "")
+                          if name in figures else "" for name in workers),
+                        times(fastest / ours) if fastest else "",
+                    ]
+                )  # fmt: skip
+    for worker in workers.values():
+        worker.close()
+    names = ["modnet" if name == "modnet fit" else name for name in workers]
+    table(["network", "rows", *names, "best other / modnet"], rows)
+    print("* the median is more than a fifth above the best\n")
+    return found
+
+
+def check_alike(task: tasks.Task, gave: dict[str, np.ndarray]) -> None:
+    """All give the same numbers, but for rounding, which puts a few on the other side of a kink: 3e-3 of the norm."""
+    ours = gave["modnet fit"]
+    for name, array in gave.items():
+        apart = float(np.linalg.norm(array - ours) / np.linalg.norm(ours))
+        if apart > 1e-2:
+            raise SystemExit(f"benchmarks: {task.name}: {name} and modnet are {apart:.0e} apart, expected less than 1e-02")
+
+
 # --- the first fit ---------------------------------------------------------------------------------------------------
 
 
@@ -425,33 +518,37 @@ def modules(names: list[str], rounds: int, env: dict[str, str]) -> Figures:
     if "PyTorch" in names:
         sides["PyTorch"] = Worker("modules", env, library="torch")
     listed = sides["modnet"].ask("names")
-    turns: dict[tuple[str, str], list[Figures | None]] = {(n, side): [] for n, *_ in listed for side in sides}
+    turns: dict[tuple[str, int, str], list[Figures | None]] = {(n, size, side): [] for n, size, *_ in listed for side in sides}
     for turn in range(rounds + 1):  # the first warms up
-        for name, *_ in listed:
+        for name, size, *_ in listed:
             for side, worker in sides.items():
-                seconds = worker.ask("turn", name=name, seconds=0.01)
+                seconds = worker.ask("turn", name=name, size=size, seconds=0.01)
                 if turn:
-                    turns[name, side].append(seconds)
+                    turns[name, size, side].append(seconds)
     for worker in sides.values():
         worker.close()
     found: Figures = {}
-    rows = []
-    for name, described, shape in listed:
+    rows, slower = [], []
+    for name, size, described, shape in listed:
         row = [described, shape]
-        found[name] = {"shape": shape}
+        here = found[f"{described}, {shape}"] = {"shape": shape}
         for direction in ("forward", "backward"):
             for side in sides:
-                kept = [turn[direction] for turn in turns[name, side] if turn is not None]
+                kept = [turn[direction] for turn in turns[name, size, side] if turn is not None]
                 value = median(kept) if kept else None
-                found[name][f"{direction} {side}"] = value
+                here[f"{direction} {side}"] = value
                 row.append("" if value is None else in_microseconds(value))
-            ours, theirs = found[name][f"{direction} modnet"], found[name].get(f"{direction} PyTorch")
+            ours, theirs = here[f"{direction} modnet"], here.get(f"{direction} PyTorch")
             row.append(times(theirs / ours) if theirs else "")
+            if theirs and ours > theirs:
+                slower.append(f"{described} on {shape}, {direction} {times(theirs / ours)}")
         rows.append(row)
     head = [f"{direction} {side}" for direction in ("forward", "backward") for side in [*sides, "ratio"]]
     if "PyTorch" not in sides:
         head = ["forward modnet", "", "backward modnet", ""]
     table(["", "input", *head], rows)
+    if "PyTorch" in sides:
+        print("slower than PyTorch: " + ("; ".join(slower) or "none") + "\n")
     return found
 
 
@@ -465,7 +562,11 @@ def main() -> None:
     parser.add_argument("--avx2", action="store_true", help="registers of 32 bytes, by each library's own switch")
     parser.add_argument("--float64", action="store_true", help="the training in float64")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the training's steps")
+    parser.add_argument("--short", action="store_true", help="two turns of each, as long as any: a first look")
     options = parser.parse_args()
+    if options.short and options.rounds is None:
+        options.rounds = 2
     global _narrow
     _narrow = options.avx2
     chosen = options.only or SECTIONS
@@ -480,12 +581,22 @@ def main() -> None:
     if "training" in chosen:
         chosen_tasks, rounds = options.task or tuple(tasks.TASKS), options.rounds or 9
         figures["training"] = training(names, chosen_tasks, rounds, env, options.threads, dtype)
+    if "prediction" in chosen:
+        title(f"Prediction: microseconds for one row and for 10,000, {dtype}")
+        found = alone(names, options.task or tuple(tasks.TASKS), "predicting", (1, 10_000), options.rounds or 5, env, dtype)
+        figures["prediction"] = found
+    if "backward" in chosen:
+        title(f"Backward alone: microseconds for the gradients of all parameters from dL/doutputs, a batch, {dtype}")
+        found = alone(names, options.task or tuple(tasks.TASKS), "going_back", (0,), options.rounds or 5, env, dtype)
+        figures["backward"] = found
     if "first-fit" in chosen:
         figures["first fit"] = first_fit(names, options.rounds or 5, options.threads)
     if "script" in chosen:
         figures["script"] = script(names, options.rounds or 5, options.threads)
     if "modules" in chosen:
         figures["modules"] = modules(names, options.rounds or 9, env)
+    if options.figure and "training" in figures:
+        draw(figures["training"], figures["machine"], options.figure)
     figures["seconds"] = time.perf_counter() - started
     print(f"done in {figures['seconds']:.0f} s")
     if options.json:

@@ -34,6 +34,7 @@ class Trainer:
         if not self.kind.takes(self.task):
             return False
         self.data = np.load(X), np.load(y), [np.load(path) for path in first]
+        self.__dict__.pop("contestant", None)
         return True
 
     def first(self) -> dict[str, float]:
@@ -83,6 +84,23 @@ class Trainer:
         steps = trainings * self.task.epochs * self.task.steps
         return {"wall": wall / steps, "cpu": cpu / steps}
 
+    def alone(self, part: str, X: str, delta: str, path: str) -> bool:
+        """Be ready for `predicting` or `going_back`, and write what it gives; False where the library has no such thing."""
+        if not hasattr(self, "contestant"):
+            self.contestant = self.kind(self.task, *self.data, self.kind.variants[0])
+        given = (np.load(X),) if part == "predicting" else (np.load(X), np.load(delta))
+        self.call = getattr(self.contestant, part)(*given)
+        if self.call is None:
+            return False
+        found = self.call()
+        arrays = [found] if part == "predicting" else self.contestant.in_our_form(found)
+        np.save(path, np.concatenate([np.asarray(array).reshape(-1) for array in arrays]))
+        return True
+
+    def time_alone(self, seconds: float) -> float:
+        """Seconds a call."""
+        return _mean_time(self.call, seconds)
+
     def _training(self, contestant: Any) -> float:
         contestant.reset()
         started = time.perf_counter()
@@ -96,20 +114,20 @@ class Modules:
     def __init__(self, library: str) -> None:
         import modules_alone
 
-        self.sides: dict[str, Callable[[str], Any]] = {"modnet": modules_alone.Ours, "torch": modules_alone.Theirs}
+        self.sides: dict[str, Callable[[str, int], Any]] = {"modnet": modules_alone.Ours, "torch": modules_alone.Theirs}
         self.side = self.sides[library]
-        self.made: dict[str, Any] = {}
+        self.made: dict[tuple[str, int], Any] = {}
 
-    def names(self) -> list[list[str]]:
+    def names(self) -> list[tuple[str, int, str, str]]:
         import modules_alone
 
         return modules_alone.names()
 
-    def turn(self, name: str, seconds: float) -> dict[str, float] | None:
+    def turn(self, name: str, size: int, seconds: float) -> dict[str, float] | None:
         """Seconds of forward and of backward, in the mean over so long each; None where the library has no such module."""
-        if name not in self.made:
-            self.made[name] = self.side(name)
-        side = self.made[name]
+        if (name, size) not in self.made:
+            self.made[name, size] = self.side(name, size)
+        side = self.made[name, size]
         if side.missing:
             return None
         return {"forward": _mean_time(side.forward, seconds), "backward": _mean_time(side.backward, seconds)}

@@ -11,6 +11,7 @@ CONTESTANTS = {
     "PyTorch": ("with_torch", "Eager"),
     "JAX": ("with_jax", "Scan"),
     "scikit-learn": ("with_sklearn", "MLP"),
+    "NumPy": ("with_numpy", "Textbook"),
     "torch.compile": ("with_torch", "Compiled"),
 }
 # It compiles for a minute, and takes longer for a step of a small network than eager PyTorch.

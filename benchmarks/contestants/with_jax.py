@@ -6,6 +6,7 @@ slower code for convolutions inside a scan, one compiled step that is called for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -26,12 +27,16 @@ class Scan(Contestant):
         self.optimizer = optax.adam(task.lr) if task.optimizer == "adam" else optax.sgd(task.lr, momentum=MOMENTUM)
         self.rng, self.key = np.random.default_rng(3), jax.random.key(3)
 
-        def loss(params: list[Any], x: Any, y: Any) -> Any:
+        def network(params: list[Any], x: Any) -> Any:
             at = 0
             for layer in task.layers:
                 own = params[at : at + 2]
                 at += len(layer.shapes)
                 x = _apply(layer, own, x)
+            return x
+
+        def loss(params: list[Any], x: Any, y: Any) -> Any:
+            x = network(params, x)
             if task.loss == "cross-entropy":
                 return optax.softmax_cross_entropy_with_integer_labels(x, y).mean()
             losses = (x - y) ** 2 if task.loss == "mse" else optax.sigmoid_binary_cross_entropy(x, y)
@@ -60,6 +65,9 @@ class Scan(Contestant):
         def one(carry: Any, X: Any, y: Any, rows: Any) -> Any:
             return step(carry, (X[rows], y[rows]))[0]
 
+        self.network = jax.jit(network)
+        self.pulled = jax.jit(lambda params, x: jax.vjp(lambda own: network(own, x), params)[1])
+        self.back = jax.jit(lambda pull, delta: pull(delta)[0])
         self.one = partial(jax.jit, donate_argnums=0)(one)
         self.epoch = partial(jax.jit, donate_argnums=0)(epoch)
         self.shuffled = partial(jax.jit, donate_argnums=(0, 3))(shuffled)
@@ -87,6 +95,14 @@ class Scan(Contestant):
 
     def parameters(self) -> list[np.ndarray]:
         return [np.asarray(p) for p in self.carry[0]]
+
+    def predicting(self, X: np.ndarray) -> Callable[[], Any]:
+        x = jnp.asarray(X)
+        return lambda: jax.block_until_ready(self.network(self.carry[0], x))
+
+    def going_back(self, X: np.ndarray, delta: np.ndarray) -> Callable[[], Any]:
+        pull, delta_there = self.pulled(self.carry[0], jnp.asarray(X)), jnp.asarray(delta)
+        return lambda: jax.block_until_ready(self.back(pull, delta_there))
 
 
 def _apply(layer: Layer, own: list[Any], x: Any) -> Any:

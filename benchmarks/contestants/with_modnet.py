@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from tasks import MOMENTUM, Contestant, Task
 
@@ -50,6 +52,19 @@ class _Network(Contestant):
 
     def parameters(self) -> list[np.ndarray]:
         return list(self.net.named_parameters().values())
+
+    def predicting(self, X: np.ndarray) -> Callable[[], np.ndarray]:
+        return lambda: modnet.predict(self.net, X)
+
+    def going_back(self, X: np.ndarray, delta: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        self.net.forward(X)
+
+        def back() -> list[np.ndarray]:
+            self.net.zero_grad()
+            self.net.backward_update_gradient(X, delta)
+            return [self.net.gradient]
+
+        return back
 
 
 class Fit(_Network):

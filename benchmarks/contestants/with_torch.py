@@ -7,6 +7,8 @@ have two forms, its convolutions two layouts of an image.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +33,7 @@ class Eager(Contestant):
             torch.tensor(p).contiguous(memory_format=self.format if p.ndim == 4 else torch.contiguous_format).requires_grad_()
             for p in self.flat.theirs(first)
         ]
-        self.loss = self.plain_loss
+        self.loss, self.network = self.plain_loss, self.plain_network
         torch.manual_seed(3)
         self.reset()
 
@@ -52,7 +54,7 @@ class Eager(Contestant):
     def follow(self, order: np.ndarray) -> None:
         self._epoch(torch.from_numpy(order))
 
-    def plain_loss(self, x: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    def plain_network(self, x: torch.Tensor) -> torch.Tensor:
         at = 0
         for layer in self.task.layers:
             if layer.shapes:
@@ -60,6 +62,10 @@ class Eager(Contestant):
                 at += 2
             else:
                 x = _apply(layer, x)
+        return x
+
+    def plain_loss(self, x: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        x = self.plain_network(x)
         if self.task.loss == "cross-entropy":
             return functional.cross_entropy(x, truth)
         loss = functional.mse_loss if self.task.loss == "mse" else functional.binary_cross_entropy_with_logits
@@ -75,6 +81,26 @@ class Eager(Contestant):
     def parameters(self) -> list[np.ndarray]:
         return self.flat.ours([p.detach().numpy() for p in self.params])
 
+    def _taken(self, X: np.ndarray) -> torch.Tensor:
+        images = np.ascontiguousarray(np.moveaxis(X, -1, 1)) if X.ndim > 2 else X
+        return torch.from_numpy(images).contiguous(memory_format=self.format)
+
+    def predicting(self, X: np.ndarray) -> Callable[[], Any]:
+        x = self._taken(X)
+
+        def predict() -> Any:
+            with torch.inference_mode():
+                return self.network(x)
+
+        return predict
+
+    def going_back(self, X: np.ndarray, delta: np.ndarray) -> Callable[[], Any]:
+        out, delta_there = self.network(self._taken(X)), torch.from_numpy(delta)
+        return lambda: torch.autograd.grad(out, self.params, delta_there, retain_graph=True)
+
+    def in_our_form(self, gradients: list[Any]) -> list[np.ndarray]:
+        return self.flat.ours([g.numpy() for g in gradients])
+
 
 class Compiled(Eager):
     """Forward and loss, and so backward, by torch.compile. It needs a C++ compiler."""
@@ -83,7 +109,7 @@ class Compiled(Eager):
 
     def __init__(self, task: Task, X: np.ndarray, y: np.ndarray, first: list[np.ndarray], variant: str) -> None:
         super().__init__(task, X, y, first, variant)
-        self.loss = torch.compile(self.plain_loss)
+        self.loss, self.network = torch.compile(self.plain_loss), torch.compile(self.plain_network)
 
 
 _WITH_WEIGHTS = {"linear": functional.linear, "conv1d": functional.conv1d, "conv2d": functional.conv2d}
