@@ -45,7 +45,9 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
         if len(x) <= size:
             out = run.predict(program, matrix)
         else:
-            out = np.concatenate([run.predict(program, matrix[i : i + size]) for i in range(0, len(x), size)])
+            out = np.empty((len(x), program.features), program.dtype)
+            for at in range(0, len(x), size):
+                run.predict(program, matrix[at : at + size], out[at : at + size])
         return out.reshape(len(x), *program.output.shape)
     before = modes_of(net)
     try:
