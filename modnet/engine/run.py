@@ -116,7 +116,7 @@ _POOLED = 8  # workspaces kept for each program
 def forward(
     program: Program, workspace: Workspace, x: np.ndarray, draw: int, keep: bool, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """The result for x (batch, features), in `out` or a new array (batch, features); the workspace has the values of all rows."""
+    """The result for x (batch, features), in `out` or a new array (batch, features); the workspace has all values."""
     batch = x.shape[0]
     out = np.empty((batch, program.features), program.dtype) if out is None else out
     workspace.batch = 0
