@@ -22,7 +22,7 @@ from modnet.engine.foreign import Foreign
 from modnet.engine.modes import inside
 from modnet.engine.program import Binding
 from modnet.engine.state import load_state_arrays, state_arrays
-from modnet.engine.storage import Counts, Storage, has_storage, lay_out
+from modnet.engine.storage import ANOTHER_USE, Counts, Storage, has_storage, last_draw_of, lay_out
 from modnet.inputs import FLOATS, as_batch, as_step, float_type, short_repr, whole
 from modnet.kernels.compiled import enter_backward, enter_forward, enter_gradient
 from modnet.kernels.declare import Declares, Parameter, Setting, Shape, ShapeError, Shared, Size, State, require_bool
@@ -323,12 +323,13 @@ class Module(hints.Explained, Declares):
         """How many forwards in training its network has made, and the number of its own last one; 0 and 0 if it never draws."""
         if not self.counts.draws:
             return 0, 0
-        return int(self._storage.draws[0]), int(self._storage.draws[1 + self._at.draws])
+        return int(self._storage.draws[0]), last_draw_of(self)[0]
 
     @draws.setter
     def draws(self, value: tuple[int, int]) -> None:
         if self.counts.draws:
-            self._storage.draws[[0, 1 + self._at.draws]] = [whole(v, str(self), "draws", 0) for v in value]
+            made, last = (whole(v, str(self), "draws", 0) for v in value)
+            self._storage.draws[[0, 1 + self._at.draws]] = made, -last
 
     def setting_words(self) -> np.ndarray:
         start = self._at.settings
@@ -384,7 +385,8 @@ class Module(hints.Explained, Declares):
         if "_storage" in state:
             del state["_storage"], state["_at"], state["_bound"], state["_programs"]
             blocks = {name: self.block(name).copy() for name in ("parameters", "gradient", "state")}
-            state["_kept"] = {**blocks, "settings": self.setting_words().copy(), "draws": self.draws}
+            draws = self._storage.draws[[0, 1 + self._at.draws]].tolist() if self.counts.draws else (0, 0)
+            state["_kept"] = {**blocks, "settings": self.setting_words().copy(), "draws": draws}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -467,7 +469,16 @@ def _last_draw(module: Any) -> int:
         return 0
     if inside.draws_for(module._storage):
         return -inside.number(module)
-    return -max(1, int(module._storage.draws[1 + module._at.draws]))
+    last = int(module._storage.draws[1 + module._at.draws])
+    if 0 < last < ANOTHER_USE:
+        return -last
+    last, uses = last_draw_of(module)
+    if uses > 1 and any("draw" in op.names for op in type(module).operations[1:] if op):
+        raise RuntimeError(
+            f"{module}: used {uses} times in its last forward, which was a network's, and backward of the module alone cannot "
+            f"tell the draws apart; call the network's backward, or put a {type(module).__name__} of its own at each place"
+        )
+    return -max(1, last)
 
 
 def _forward(operation: Operation) -> Any:

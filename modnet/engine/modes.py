@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from modnet.engine.foreign import Foreign
-from modnet.engine.storage import has_storage, parts
+from modnet.engine.storage import DRAW_BITS, has_storage, last_draw_of, parts
 
 
 def set_training(net: Any, training: bool) -> None:
@@ -90,11 +90,8 @@ class _Inside(threading.local):
 
     def number(self, module: Any) -> int:
         """The number by which a module of the network draws: of the pass, or of its own last, with its uses before."""
-        last = int(self.storage.draws[1 + module._at.draws]) if self.draw is None else abs(self.draw)
-        return max(1, last) + (self.uses.get(id(module), 0) << _BITS_OF_DRAWS)
+        last = last_draw_of(module)[0] if self.draw is None else abs(self.draw)
+        return max(1, last) + (self.uses.get(id(module), 0) << DRAW_BITS)
 
-
-#: Numbers of forwards stay below 2^40; what is above says how often the module was used before in the same one.
-_BITS_OF_DRAWS = 40
 
 inside = _Inside()

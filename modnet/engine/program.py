@@ -22,7 +22,7 @@ import numpy as np
 
 from modnet.engine.foreign import Foreign
 from modnet.engine.joints import ADD, COLUMNS, COPY
-from modnet.engine.storage import has_storage
+from modnet.engine.storage import ANOTHER_USE, has_storage
 from modnet.kernels.declare import Shape, ShapeError, Shared
 from modnet.kernels.operation import Operation
 
@@ -424,7 +424,14 @@ class Program(_Wiring):
                           if is_ours(row.module) and type(row.module).has_mode]  # fmt: skip
         self.mode_rows += enumerate(self._modes_inside, len(self.table_rows))
         self.moves_state = any(module.counts.state for _, module in self.mode_rows)
-        self.draw_places = np.array(sorted({1 + m._at.draws for _, m in self.mode_rows}), np.int64)
+        #: Of each that draws: how often it is used. What keeps statistics has a mode, too, and draws nothing.
+        drawing = {id(m): m for _, m in self.mode_rows}.values()
+        self.draw_uses = [(m, 1 if m.counts.state else self._uses[id(m)]) for m in drawing]
+        by_place = sorted((1 + m._at.draws, uses) for m, uses in self.draw_uses)
+        self.draw_places = np.array([place for place, _ in by_place], np.int64)
+        self.draws_repeatedly = any(uses > 1 for _, uses in by_place)
+        #: What `note_draw` adds to the number of a forward, for each place.
+        self.draw_marks: Any = np.array([(uses - 1) * ANOTHER_USE for _, uses in by_place]) if self.draws_repeatedly else 0
         self.operations = max((bound.operations for bound in self.bindings if bound is not None), default=0)
         #: About how many operations an example costs in forward.
         self.work = sum(bound.work for bound in self.bindings if bound is not None)
@@ -452,6 +459,13 @@ class Program(_Wiring):
             for bound in self.bindings if bound is not None and bound.has_numbers
             for storage in bound.storages
         )  # fmt: skip
+
+    def note_draw(self, number: int) -> None:
+        """Note the number of a forward in training, whose draws backward will repeat."""
+        draws = self.storage.draws
+        draws[self.draw_places] = number + self.draw_marks
+        if number > draws[0]:
+            draws[0] = number
 
     @property
     def writes_gradient(self) -> bool:

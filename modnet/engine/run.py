@@ -18,7 +18,7 @@ import numpy as np
 from modnet.engine.foreign import Foreign
 from modnet.engine.modes import inside, modes_of, restore_modes
 from modnet.engine.program import Program, Row, is_ours, is_wired
-from modnet.engine.storage import Storage
+from modnet.engine.storage import ANOTHER_USE, Storage, last_draw_of
 from modnet.engine.walk import WALK, is_remembered, remember, rows_backward, rows_forward, walk_backward, walk_forward
 from modnet.inputs import as_batch
 from modnet.kernels.declare import ShapeError
@@ -326,14 +326,31 @@ def last_draw(program: Program, workspace: Workspace) -> int:
         return 0
     if inside.draws_for(program.storage):
         return _draw_of_pass(program, workspace)
-    draws = program.storage.draws
-    last = draws[program.draw_places].tolist()
+    last = program.storage.draws[program.draw_places].tolist()
+    if program.draws_repeatedly or last.count(last[0]) < len(last) or not 0 <= last[0] < ANOTHER_USE:
+        last = _numbers_of_uses(program, workspace)
     if last.count(last[0]) == len(last):
         return -max(1, last[0])
     for r, module in program.mode_rows:
-        workspace.on[r] *= max(1, int(draws[1 + module._at.draws]))
+        workspace.on[r] *= max(1, last_draw_of(module)[0])
     workspace.own_draws = True
     return -1
+
+
+def _numbers_of_uses(program: Program, workspace: Workspace) -> list[int]:
+    """The last draw of each module. RuntimeError if one drew for fewer or more uses than it has here: no draw fits each use."""
+    in_training = {id(module) for r, module in program.mode_rows if workspace.on[r]}
+    found = []
+    for module, here in program.draw_uses:
+        number, uses = last_draw_of(module)
+        found.append(number)
+        if id(module) in in_training and uses not in (0, here):
+            raise RuntimeError(
+                f"{program.root}: it uses {module} {here} times, but the last forward of {module} was for {uses}, and backward "
+                f"could not tell the draws apart; put a {type(module).__name__} of its own at each place, or call the "
+                "network's forward before backward (a forward of its own has to let super().forward(X) call the modules)"
+            )
+    return found
 
 
 def _draw_of_pass(program: Program, workspace: Workspace) -> int:
@@ -353,7 +370,7 @@ def new_draw(program: Program, workspace: Workspace) -> int:
         inside.calls.update({id(module): 1 for _, module in program.mode_rows})
         return _draw_of_pass(program, workspace)
     draw: int = program.storage.next_draw()
-    program.storage.draws[program.draw_places] = abs(draw)
+    program.storage.draws[program.draw_places] = abs(draw) + program.draw_marks
     return draw
 
 

@@ -60,6 +60,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+#: Numbers of forwards stay below 2^40; what is above counts uses of a module in one forward, beside the first.
+DRAW_BITS = 40
+ANOTHER_USE = 1 << DRAW_BITS
+
+
+def last_draw_of(module: Any) -> tuple[int, int]:
+    """The number of a module's last forward in training, and how often that forward used it: 0 if not known."""
+    noted = int(module._storage.draws[1 + module._at.draws])
+    return (noted % ANOTHER_USE, 1 + noted // ANOTHER_USE) if noted > 0 else (-noted, 0)
+
+
 class Storage:
     """The blocks.
 
@@ -71,7 +82,8 @@ class Storage:
     Attributes
     ----------
     parameters, gradient, state, settings : the blocks.
-    draws : int64; first the number of forwards in training so far, then for each module that draws the number of its last one.
+    draws : int64; first the number of forwards in training so far, then for each module that draws the number of its last one,
+        as `last_draw_of` reads it: with its uses, or negative if these are not known.
     version : changes when the arrays do, or when a module's numbers are moved elsewhere.
     laying_out : held by whoever moves numbers to another storage, and by whoever notes where the numbers of a network lie.
     """

@@ -104,8 +104,9 @@ class Dropout(_Noise):
     the last forward, whatever its input was. In evaluation mode nothing is drawn and nothing changes. A mask depends on the
     position of an element in its batch, so the same examples in other batches get other masks.
 
-    A Dropout used twice in a network draws a mask for each use, and the network's backward uses both. In a loop by hand over
-    its layers, also one in a network's own `forward`, a Dropout used twice answers for its last use only.
+    A Dropout used twice in a network draws a mask for each use, and the network's backward uses both. Called by hand, one
+    forward after the other, it answers for the last: `backward` of a network that needs two masks of it is then a
+    RuntimeError, and so is `backward_delta` of a Dropout alone that a network has just used twice.
 
     Example
     -------

@@ -101,7 +101,7 @@ class CompiledRunner(Runner):
 
     def _slice(self, block: _Block, group: Any, first: int, last: int, epochs: int, draws: bool) -> int:
         """Train on some batches of the block, or on all in several epochs; return how many were done."""
-        training, storage, program = self.training, self.storage, self.program
+        training, program = self.training, self.program
         moving = (program.parameters, program.state, group.moments, group.settings, block.sums)
         if first == 0 or self._is_finite():  # else the last slice made them infinite, and has to be done again, too
             self.slice.note(*moving, *block.order_and_seed)
@@ -120,8 +120,7 @@ class CompiledRunner(Runner):
         if not len(group.pieces):
             group.count_step(done)
         if draws:
-            storage.draws[self.program.draw_places] = self.draw + first + done
-            storage.draws[0] = max(int(storage.draws[0]), self.draw + first + done)
+            self.program.note_draw(self.draw + first + done)
         return done
 
     def _note(self, block: _Block, epochs: int) -> None:

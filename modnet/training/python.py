@@ -71,7 +71,7 @@ class PythonRunner(Runner):
         draw = self.draw if draws else 0
         total, hits, seen, counted = self._gradient(data, examples, draw)
         if draws:
-            self._count_draws()
+            self.program.note_draw(draw)
         if not np.isfinite(total):
             self.take_back()
             self.diverge(b, total)
@@ -127,11 +127,6 @@ class PythonRunner(Runner):
 
     def close(self) -> None:
         self.passes.close()
-
-    def _count_draws(self) -> None:
-        storage = self.program.storage
-        storage.draws[self.program.draw_places] = self.draw
-        storage.draws[0] = max(int(storage.draws[0]), self.draw)
 
     def _in_one_pass(self, data: Data, y: Any, yhat: Any) -> tuple[Any, Any, Any]:
         """Losses, hits and delta, if the loss computes them together, as the compiled walk has it; else None for each."""

@@ -21,6 +21,7 @@ import threading
 import time
 import traceback
 import warnings
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -476,7 +477,14 @@ class AnyOrder(RuleBasedStateMachine):
 
     def last_draw(self, leaf):
         """The draw that a backward in training repeats: the leaf's own last one, whoever called its forward."""
-        return max(1, int(leaf.storage.draws[1 + leaf._at.draws]))
+        return max(1, leaf.draws[1])
+
+    def has_a_draw_for_each_use(self, net):
+        """Whether each Dropout last drew for as many uses as the network has for it: backward is refused otherwise."""
+        used = Counter(map(id, net.leaves()))
+        drawing = [leaf for leaf in leaves_of(net) if isinstance(leaf, Dropout) and in_training(leaf)]
+        noted = {id(leaf): int(leaf.storage.draws[1 + leaf._at.draws]) for leaf in drawing}
+        return all(value <= 0 or 1 + (value >> 40) == used[key] for key, value in noted.items())
 
     def look_at_backward(self, handle):
         net, x = handle.net, handle.x
@@ -485,6 +493,10 @@ class AnyOrder(RuleBasedStateMachine):
             self.refuses(net.backward_delta, x, x)
             return
         delta = handle.delta(walk.output.array.shape)
+        if not self.has_a_draw_for_each_use(net):
+            self.refuses(net.backward_delta, x, delta)
+            self.refuses(net.backward, x, delta)
+            return
         dx = walk.backward(delta)
         smooth = walk.kink > (1e-3 if net.dtype == np.float32 else 1e-6)
         if dx is None:
@@ -818,6 +830,9 @@ class AnyOrder(RuleBasedStateMachine):
             net.zero_grad()
         before = {(id(leaf), name): array.astype(float) for leaf in leaves_of(net) for name, array in gradients_of(leaf).items()}
         delta = handle.delta(walk.output.array.shape)
+        if not self.has_a_draw_for_each_use(net):
+            self.refuses(net.backward, handle.x, delta)
+            return
         want = walk.backward(delta)
         got = net.backward(handle.x, delta)
         assert (got is None) == (want is None)

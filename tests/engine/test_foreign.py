@@ -1,6 +1,7 @@
 """Classes that somebody else wrote, in networks beside the library's: whatever style they keep their numbers in."""
 
 import copy
+import pickle
 from itertools import combinations, pairwise
 from threading import Thread
 
@@ -24,6 +25,7 @@ from modnet import (
     BatchNorm,
     Concat,
     Dropout,
+    GaussianNoise,
     LayerNorm,
     Linear,
     Module,
@@ -716,6 +718,42 @@ def test_a_forward_that_calls_a_module_twice_that_draws_is_refused_where_backwar
     with pytest.raises(RuntimeError, match=r"Looped: its forward calls .* twice in a pass, .*; put a Dropout of its own at each place"):
         net.forward(x)
     assert predict(net, x).shape == (2, 3)  # where nothing is drawn
+
+
+@pytest.mark.parametrize("kind", [Dropout, GaussianNoise])
+@pytest.mark.parametrize("make", [
+    lambda d: Looped(d, Tanh(), d), lambda d: Looped(Sequential(d), Tanh(), Sequential(d)),
+    lambda d: Looped(Looped(d), Tanh(), Spoken(d)),
+])  # fmt: skip
+def test_backward_of_a_network_that_calls_a_module_twice_by_hand_that_draws_is_refused(make, kind):
+    net, x = make(kind(0.3, rng=5)), np.ones((2, 3))
+    net.forward(x)
+    for backward in (net.backward, net.backward_delta, net.backward_update_gradient):
+        with pytest.raises(RuntimeError, match=r"Looped: it uses .* 2 times, .* was for 1, .*; put a .* of its own at each place"):
+            backward(x, x)
+    with pytest.raises(RuntimeError, match="could not tell the draws apart"):
+        fit(net, x, x, MSE(), SGD(0.1), epochs=1)
+    net.eval()
+    net.forward(x)
+    assert net.backward_delta(x, x).shape == x.shape  # where nothing is drawn
+
+
+def test_uses_by_hand_between_forward_and_backward_are_refused_until_the_next_forward():
+    drop = Dropout(0.5, rng=0)
+    net, x = Sequential(drop, Tanh(), drop), np.ones((20, 3))
+    with pytest.raises(RuntimeError, match=r"used 2 times in its last forward, .* call the network's backward"):
+        net.forward(x), drop.backward_delta(x, x)
+    for once in (drop, net[:2]):
+        once.forward(x), once.backward_delta(x, x)
+        with pytest.raises(RuntimeError, match=r"uses Dropout.* 2 times, .* was for 1, .* call the network's forward before"):
+            net.backward(x, x)
+    out = net.forward(x)
+    for same in (net, copy.deepcopy(net), pickle.loads(pickle.dumps(net)), net[:]):
+        np.testing.assert_array_equal(same.backward_delta(x, x) != 0, out != 0)
+    with pytest.raises(RuntimeError, match=r"uses Dropout.* 1 times, .* was for 2"):
+        net[:2].backward(x, x)
+    fit(net, x, x, MSE(), SGD(0.1), epochs=1)
+    net.train().backward(x, x)
 
 
 def test_uses_in_one_forward_draw_different_masks():

@@ -358,7 +358,7 @@ def test_every_path_of_fit_draws_the_same_masks(dtype, make):
         found.append(net.parameters.copy())
         assert net.parameters.dtype == dtype
         # 56 examples in batches of 16, three times; validation draws nothing.
-        assert net.storage.draws.tolist() == [3 * 4] * (1 + len(noisy(net)))
+        assert [module.draws for module in noisy(net)] == [(3 * 4, 3 * 4)] * len(noisy(net))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
     again = make(False).astype(dtype)
