@@ -171,6 +171,3 @@ def updates_itself(cls: type) -> bool:
     methods = layer_calls.methods_of(cls)
     back = getattr(cls, methods.back if methods is not None else "backward", None)
     return any(RATE.match(p.name) for p in positional(back) or ())
-
-
-__all__ = ["Adapted", "remembers", "updates_itself"]

@@ -307,6 +307,3 @@ def _loss_reasons(truth: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "the loss is a mean here, and a sum in PyTorch: reduction='mean'", truth / batch
     yield "half the square here, the square in PyTorch", truth / 2
     yield "the sign", -truth
-
-
-__all__ = ["compare_with_torch"]

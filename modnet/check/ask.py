@@ -247,6 +247,3 @@ def _workshop(subject: Loaded, project: Project) -> Workshop:
     wrong = {c.cls for kinds in near.values() for c in kinds if project.is_wrong(c)}
     modules, losses, networks = ([c.cls for c in kinds] for kinds in near.values())
     return Workshop(modules, losses, networks, wrong)
-
-
-__all__ = ["ask", "ask_object"]

@@ -292,6 +292,3 @@ def _candidates(name: str, log: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]
             yield logs
     else:
         yield from (numbers, column, (column[0][:, 0], column[1][:, 0]), binary, (onehot, probabilities))
-
-
-__all__ = ["NotBuilt", "build", "chosen", "examine_loss", "examine_module", "loss_data", "not_checked"]

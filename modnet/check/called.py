@@ -306,6 +306,3 @@ class Called(Subject):
             text = f"{self.names[operation]} returns None, and sets no {where} either"
             raise Misbehaviour("not-implemented", text, hint=f"return the result, or put it into {where}")
         return super().as_output(raw, operation, x)
-
-
-__all__ = ["INPUT", "OF_INPUT", "RATE", "Called"]

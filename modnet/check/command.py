@@ -21,8 +21,6 @@ from modnet.check.handins.results import HandIn, as_table, as_text, status
 from modnet.check.handins.run import check_all
 from modnet.check.handins.sheet import as_csv
 
-__all__ = ["HandInError", "run"]
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Check what the command line names, print and write the results.

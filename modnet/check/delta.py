@@ -9,9 +9,10 @@ import numpy as np
 from modnet.check import forward, geometry, guesses
 from modnet.check.forward import RETURN, Findings
 from modnet.check.numeric import along, complex_step
-from modnet.check.plan import DELTA, FORWARD, GRADIENT, Examination, Judged, Probe, skip
+from modnet.check.plan import Examination, Judged, Probe, skip
+from modnet.check.question import direction
 from modnet.check.report import Finding
-from modnet.check.subject import Misbehaviour
+from modnet.check.subject import DELTA, FORWARD, Misbehaviour
 
 _ALL = 2000  # numbers that are varied one by one, if a sample of them does not show what is wrong
 _SATURATES = (
@@ -61,7 +62,7 @@ def derivative(e: Examination) -> Findings:
         q = e.questions[DELTA] = e.ask(DELTA, "dL/dinput", lambda: subject.delta(x, weights), 2, every=x.size <= _ALL)
         q.line = subject.quote(DELTA, RETURN)
         if q.right:
-            yield guesses.direction(q, subject.names[DELTA])
+            yield direction(q, subject.names[DELTA])
             return
     if q.right:
         e.remarks[DELTA] = f"relative error {q.error:.1e}"
@@ -239,4 +240,3 @@ PROBES: tuple[Probe, ...] = (
     saturates,
     partial(forward.integers, operation=DELTA),
 )
-__all__ = ["DELTA", "GRADIENT", "PROBES", "other_sizes", "stateful"]

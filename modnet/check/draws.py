@@ -115,6 +115,3 @@ def other_draws(seed: int = 7, memory: float = 0.0) -> Iterator[None]:
         yield
     finally:
         _START.reset(token)
-
-
-__all__ = ["known_memory", "other_draws", "same_draws"]

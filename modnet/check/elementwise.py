@@ -105,6 +105,3 @@ def _signs(values: np.ndarray, wanted: np.ndarray, given: np.ndarray) -> Iterato
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.abs(a - b).max() <= _TOLERANCE * np.abs(b).max())
-
-
-__all__ = ["inside"]

@@ -171,6 +171,3 @@ def _gathered(module: Any) -> dict[str, np.ndarray]:
 
 def _crash(problem: Misbehaviour) -> Finding:
     return Finding("crash", "", f"in evaluation: {problem.message}.", "the branch for evaluation", line=problem.line)
-
-
-__all__ = ["examine_in_evaluation"]

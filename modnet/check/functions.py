@@ -389,6 +389,3 @@ def _variants(inputs: Sequence[Any]) -> Iterator[tuple[str, int, str, list[Any]]
                     changed = list(inputs)
                     changed[place] = {**copy.deepcopy(given), key: other}
                     yield str(key), other, kind, changed
-
-
-__all__ = ["check_backward", "in_columns"]

@@ -361,9 +361,7 @@ def channels_too(outcomes: Outcomes | None, operation: str, subject: Subject, q:
     return [_of_cause(outcomes, operation, subject, "channels", "channels", q)]
 
 
-def _of_cause(
-    outcomes: Outcomes, operation: str, subject: Subject, cause: str, wrong: str, q: Question | None
-) -> Finding:
+def _of_cause(outcomes: Outcomes, operation: str, subject: Subject, cause: str, wrong: str, q: Question | None) -> Finding:
     """The finding for what a mistake needs, as it shows in a size."""
     problem = outcomes.crashes.get((wrong, operation))
     sizes = _in_words(outcomes.sizes[wrong], subject)
@@ -408,6 +406,3 @@ def forward_finding(outcomes: Outcomes | None, subject: Subject) -> Finding | No
     ):
         return None  # a size it does not take
     return finding(outcomes, FORWARD, subject)
-
-
-__all__ = ["Outcomes", "beside", "channels_too", "examine", "factor_findings", "finding", "forward_finding"]

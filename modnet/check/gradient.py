@@ -12,10 +12,10 @@ from modnet.check import delta, forward, geometry, guesses, numeric
 from modnet.check.arrays import gradients, is_gradient, looks_trained
 from modnet.check.forward import Findings
 from modnet.check.partners import partner_of
-from modnet.check.plan import FORWARD, GRADIENT, Examination, Judged, Probe, skip
-from modnet.check.question import Question
+from modnet.check.plan import Examination, Judged, Probe, skip
+from modnet.check.question import Question, direction
 from modnet.check.report import Finding
-from modnet.check.subject import ZERO, Misbehaviour
+from modnet.check.subject import FORWARD, GRADIENT, ZERO, Misbehaviour
 
 
 def ask(e: Examination) -> Findings:
@@ -149,7 +149,7 @@ def derivatives(e: Examination) -> Findings:
             found += geometry.channels_too(e.shapes, GRADIENT, subject, q)
         elif found and found[0].kind == "scale":
             yield from geometry.but_for_a_factor(e.shapes, GRADIENT, subject)
-        yield from found or [guesses.direction(q, f"the gradient{label}")]
+        yield from found or [direction(q, f"the gradient{label}")]
     if subject.answered:
         e.remarks[GRADIENT] = f"relative error {error:.1e}"
 

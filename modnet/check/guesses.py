@@ -15,7 +15,7 @@ import numpy as np
 
 from modnet.check import elementwise
 from modnet.check.numeric import derivative
-from modnet.check.question import Question, direction, draw_delta
+from modnet.check.question import Question, draw_delta
 from modnet.check.report import Finding
 from modnet.check.subject import DELTA, Misbehaviour, Subject
 
@@ -533,8 +533,3 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
             "backward_update_gradient is given the input: use it, not self.forward(input)",
             derivative(f, start, q.entries, subject.precision).value @ q.delta.ravel(),
         )
-
-
-__all__ = [
-    "Hypothesis", "diagnose", "direction", "for_delta", "for_gradient", "inside_derivative", "overlap", "scale", "scaled",
-]  # fmt: skip

@@ -139,6 +139,3 @@ def _of_functions(value: Callable[..., Any], derivative: Callable[..., Any], slo
 def is_of_functions(cls: Any) -> bool:
     """Whether a class was made of functions."""
     return isinstance(getattr(cls, "layer_methods", None), Methods)
-
-
-__all__ = ["Methods", "beside", "is_above", "is_of_functions", "layers_among", "methods_of", "times_above"]

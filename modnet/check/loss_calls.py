@@ -375,10 +375,3 @@ def _gives(function: Callable[..., Any], fits: Callable[[ast.expr | None], bool]
         return False
     returned = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
     return bool(returned) and fits(max(returned, key=lambda node: node.lineno).value)
-
-
-__all__ = [
-    "Calling", "arguments_of", "asked_for", "calling_of", "flag_of", "held_arrays", "is_loss_name", "is_of_functions",
-    "is_truth", "losses_among", "methods_of", "of_functions", "order_of", "required", "with_derivatives", "with_flag",
-    "without_more",
-]  # fmt: skip

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check import delta, forward, known
+from modnet.check import delta, forward
 from modnet.check.guesses import Hypothesis, diagnose, scaled
 from modnet.check.known import FUNCTIONS, options_of
 from modnet.check.numeric import EPS
-from modnet.check.plan import DELTA, FORWARD, Examination
+from modnet.check.plan import Examination
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
-from modnet.check.subject import BIG, Misbehaviour, Subject
+from modnet.check.subject import BIG, DELTA, FORWARD, Misbehaviour, Subject
 from modnet.loss import Loss, PredictionError
 
 _softmax, _sigmoid = FUNCTIONS["softmax"], FUNCTIONS["sigmoid"]
@@ -442,6 +442,3 @@ class LossSubject(Subject):
             size = max(size, *map(abs, values))
             truth.reshape(len(p), -1)[i, j] = (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * h)
         return truth, 16 * EPS * size / h
-
-
-__all__ = ["DERIVATIVES", "PLAN", "LossSubject", "definitions", "known"]

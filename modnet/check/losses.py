@@ -46,6 +46,3 @@ def check_loss(loss: Any, y: Any, yhat: Any) -> Report:
     subject = LossSubject(loss, np.array(y), np.array(yhat))
     report = Report(f"{subject.name} on y {subject.y.shape} and yhat {subject.x.shape}")
     return Examination(subject, report).carry_out(PLAN)
-
-
-__all__ = ["check_loss"]

@@ -114,5 +114,3 @@ MEAN = (
     "the mean over the batch is taken by the layers here, in the gradients of their parameters, and not by the loss: once in "
     "all, as some courses have it. With a loss whose derivative divides, it would be taken twice."
 )
-
-__all__ = ["MEAN", "layer_divides", "loss_divides", "settle"]

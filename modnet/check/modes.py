@@ -42,6 +42,3 @@ def positional(method: Any) -> list[inspect.Parameter] | None:
     if any(p.kind is p.VAR_POSITIONAL for p in given):
         return None
     return [p for p in given if p.kind is not p.VAR_KEYWORD]
-
-
-__all__ = ["has_eval", "is_mode", "mode_of", "positional", "switches_of"]

@@ -14,11 +14,11 @@ import numpy as np
 
 from modnet.check import delta, forward, gradient, update
 from modnet.check.adapters import remembers
-from modnet.check.plan import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Examination
+from modnet.check.plan import Examination
 from modnet.check.recipes import Recipe
 from modnet.check.report import Report
 from modnet.check.styles import subject_of
-from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject
 
 #: What is asked of a module, operation by operation.
 PLAN = (
@@ -114,6 +114,3 @@ def as_input(value: Any) -> np.ndarray:
             f"check: input is {type(value).__name__} of {x.dtype}, expected an array of numbers (batch, ...), or a shape"
         )
     return x if x.dtype.kind in "iu" else x.astype(np.float64)
-
-
-__all__ = ["PLAN", "as_input", "check_module", "own_definition"]

@@ -254,8 +254,3 @@ def rewritten(node: ast.stmt) -> ast.stmt:
     """A statement in which ``int(a)`` and ``float(a)`` take arrays of one number, as they did."""
     changed: ast.stmt = _Calls().visit(node)
     return changed
-
-
-__all__ = [
-    "BUILTINS", "OLD_NAMES", "Cupy", "NotImported", "Numba", "Numpy", "Use", "is_numpy", "note", "rewritten", "say", "used",
-]  # fmt: skip

@@ -17,10 +17,10 @@ import numpy as np
 from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_truth, methods_of, order_of, required
 from modnet.check.loss_subject import PLAN, LossSubject, definitions
 from modnet.check.numeric import derivative
-from modnet.check.plan import DELTA, FORWARD, Examination
+from modnet.check.plan import Examination
 from modnet.check.question import Question
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour
+from modnet.check.subject import DELTA, FORWARD, Misbehaviour
 from modnet.loss import Loss
 
 _LABELS = re.compile("cross|entrop|ce($|_|loss)|cce|nll|soft|logit|hinge|perceptron|marg|svm|log|kl|xent", re.I)
@@ -371,6 +371,3 @@ def _batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield from (numbers, (numbers[0][:, :1], numbers[1][:, :1]), (numbers[0][:, 0], numbers[1][:, 0]), (labels, scores))
     else:
         yield from (numbers, (onehot, shares), (labels, scores), (numbers[0][:, 0], numbers[1][:, 0]))
-
-
-__all__ = ["OtherLoss", "check_other_loss", "data_for", "examine_loss_object", "is_other_loss"]

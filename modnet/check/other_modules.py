@@ -212,6 +212,3 @@ def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
         except Misbehaviour:
             continue
         report.add(other, f"with {p.name}={not p.default}")
-
-
-__all__ = ["examine_other"]

@@ -195,6 +195,3 @@ def _columns(names: list[str], word: str) -> Iterator[list[Any]]:
         known["x"] = rng.normal(size=(x, 2, 3))
         if all(name.lower() in known for name in names):
             yield [known[name.lower()] for name in names]
-
-
-__all__ = ["examine_pair", "pairs_of"]

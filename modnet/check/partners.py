@@ -58,6 +58,3 @@ def partner_of(name: str, every: dict[str, np.ndarray]) -> str | None:
             if other.startswith(front) and other != name and core(other[len(front) :]) in wanted:
                 return other
     return None
-
-
-__all__ = ["arrays_within", "core", "is_gradient_name", "partner_of"]

@@ -23,7 +23,7 @@ from modnet.check.numeric import Derivative, derivative
 from modnet.check.question import Question, chosen_entries
 from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, as_output, call
+from modnet.check.subject import FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, as_output, call
 
 Probe = Callable[["Examination"], Iterable["Finding | None"]]
 Function = Callable[[np.ndarray, Any], np.ndarray]
@@ -241,6 +241,3 @@ def skip(examination: Examination, operation: str, remark: str) -> None:
     """Say why an operation is not looked at, and go on to the next."""
     examination.skipped[operation] = remark
     raise Judged
-
-
-__all__ = ["DELTA", "FORWARD", "GRADIENT", "UPDATE", "ZERO", "Examination", "Judged", "Probe", "skip"]

@@ -268,16 +268,3 @@ def recipes_for(cls: type, updates: bool) -> Iterator[tuple[Recipe, Size]]:
                 for first in (True, False):
                     for chan_in, chan_out in ((2, 3), (2, 2), (1, 2), (1, 1)):
                         yield Recipe(cls, first, single, paired, dims), Size(2, stride, chan_in, chan_out, sides=(6, 6)[:dims])
-
-
-__all__ = [
-    "NotBuilt",
-    "Recipe",
-    "Size",
-    "array_arguments",
-    "curve_by_input",
-    "curve_by_output",
-    "prepare",
-    "recipes_for",
-    "straight",
-]

@@ -276,6 +276,3 @@ def _rate(wanted: np.ndarray, moves: np.ndarray) -> float | None:
     power = float(w @ w)
     factor = float(m @ w) / power if power else 0.0
     return factor if factor and np.abs(m - factor * w).max() <= 2e-5 * np.abs(m).max() else None
-
-
-__all__ = ["MISTAKES", "RIGHT", "Fit", "Mistake", "adam", "fitting"]

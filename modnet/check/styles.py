@@ -14,6 +14,3 @@ from modnet.check.subject import Subject
 def subject_of(module: Any, x: np.ndarray, recipe: Recipe | None = None) -> Subject:
     """A module behind the three questions; the recipe says how it was built, if that is known."""
     return Adapted(module, x, recipe) if remembers(module) else Subject(module, x)
-
-
-__all__ = ["subject_of"]

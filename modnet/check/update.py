@@ -9,9 +9,9 @@ import numpy as np
 from modnet.check.arrays import copied, gradients, is_of_library, looks_trained
 from modnet.check.forward import Findings
 from modnet.check.gradient import matching
-from modnet.check.plan import FORWARD, GRADIENT, UPDATE, Examination, Probe, skip
+from modnet.check.plan import Examination, Probe, skip
 from modnet.check.report import Finding
-from modnet.check.subject import Misbehaviour
+from modnet.check.subject import FORWARD, GRADIENT, UPDATE, Misbehaviour
 
 
 def moves(e: Examination) -> Findings:

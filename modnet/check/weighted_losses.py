@@ -106,6 +106,3 @@ def regulariser(where: str, factor: float, text: str, line: str = "") -> Finding
 
 def _holder(function: Function) -> type:
     return type(function.__name__, (), {function.__name__: function})
-
-
-__all__ = ["examine_weighted", "regulariser", "weighted_among"]

@@ -27,6 +27,3 @@ def in_words(report: Report, subject: Subject, names: dict[str, str]) -> None:
     for finding in report.findings:
         for old, new in swaps.items():
             finding.message, finding.hint = finding.message.replace(old, new), finding.hint.replace(old, new)
-
-
-__all__ = ["in_words"]

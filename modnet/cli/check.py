@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from modnet.check.command import HandInError, run
+from modnet.check.command import run
+from modnet.check.handins.discover import HandInError
 from modnet.cli.errors import UsageError
 
 

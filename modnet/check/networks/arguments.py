@@ -81,6 +81,3 @@ def fill(
         elif needed:
             raise NotBuilt(f"what {name} of {getattr(function, '__name__', 'it')} means is not known")
     return found, told
-
-
-__all__ = ["asks", "fill", "meaning_of"]

@@ -373,6 +373,3 @@ def _examined(cls: type, shape: tuple[int, ...], special: tuple[type, type] | No
     report = Report(f"{cls.__name__} of layers of the check's own{end}, {run.training}")
     judge(report, run)
     return report
-
-
-__all__ = ["ADDS", "Assembled", "examine_assembled", "goes_both_ways", "is_assembled", "trained"]

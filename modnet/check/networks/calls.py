@@ -139,6 +139,3 @@ class Watched:
     def label(self, i: int) -> str:
         """A layer in words."""
         return label_of(i, self.layers[i])
-
-
-__all__ = ["Call", "Watched", "Way", "layers_within", "same", "ways"]

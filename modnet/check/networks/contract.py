@@ -292,6 +292,3 @@ class _Turn(Asked):
     def layers_now(self) -> list[Any]:
         """The layers in their present order."""
         return list(layers_of(self.net))
-
-
-__all__ = ["add_chain", "examine_chain"]

@@ -230,6 +230,3 @@ def examine_descent(function: Callable[..., Any], bases: Sequence[type] = (), wr
     if set(wrong) & set(function.__code__.co_names):
         report.findings = [f for f in report.findings if f.kind in ("mispaired", "left-out", "option-ignored", "same-order")]
     return report
-
-
-__all__ = ["Descent", "examine_descent", "is_descent"]

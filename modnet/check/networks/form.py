@@ -272,6 +272,3 @@ def _beside_kinks(form: Form, array: np.ndarray, q: Question) -> None:
         near = (values[0] - values[1]) / (2 * h)
         if abs(near - q.got[k]) <= 1e-5 * np.abs(q.truth).max() + 1e-8 * max(abs(values[0]), 1.0):
             q.low[k], q.high[k] = min(q.low[k], q.got[k]), max(q.high[k], q.got[k])
-
-
-__all__ = ["Asked", "Form", "Measured", "Round", "difference", "measure"]

@@ -282,5 +282,3 @@ QUESTIONS: tuple[tuple[str, Callable[[Form], Findings], tuple[str, ...]], ...] =
 
 #: Those that are asked of what was done until it crashed.
 BY_CALLS = ("the way there", "the loss", "the pairs", "the way back", "the end")
-
-__all__ = ["QUESTIONS", "judge"]

@@ -253,6 +253,3 @@ def examine_loop(cls: type) -> Report:
             return report
         why = why or "it asks the model for no gradient"
     raise NotBuilt(f"{cls.__name__} could not be run: {why}")
-
-
-__all__ = ["Loop", "examine_loop", "is_loop"]

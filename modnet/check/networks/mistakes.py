@@ -201,6 +201,3 @@ def wrong_input(form: Form, way: Way, call: Call) -> Finding | None:
 
 def _is(one: np.ndarray | None, other: np.ndarray) -> bool:
     return one is not None and one.shape == other.shape and np.allclose(one, other)
-
-
-__all__ = ["GRADIENTS", "Wrong", "common_factor", "explained", "wrong_delta", "wrong_input"]

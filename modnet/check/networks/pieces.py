@@ -294,17 +294,3 @@ def rates(held: list[np.ndarray], gradients: list[np.ndarray]) -> float | None:
     # They may differ: a rate decays, the last batch is smaller. Of one sign they are.
     alike = len(known) == len(found) and bool(known) and (min(known) > 0 or max(known) < 0)
     return known[0] if alike else None if found else 0.0
-
-
-__all__ = [
-    "AccuracyPiece",
-    "CrossEntropyPiece",
-    "Log",
-    "LossPiece",
-    "OptimizerPiece",
-    "Piece",
-    "SoftmaxPiece",
-    "multiple",
-    "rates",
-    "rows_of",
-]

@@ -379,6 +379,3 @@ def examine_scored(net: Any, x: np.ndarray, t: Any) -> Report:
         report.findings[-1].locate(scored.cls)
         report.verdict(scored.method, right=False, remark=problem.kind)
     return report
-
-
-__all__ = ["Scored", "examine_scored", "form_of", "has_layers", "spread"]

@@ -276,6 +276,3 @@ def used_by(cls: type) -> set[str]:
                 found.add(name)
         waiting += [c for c in code.co_consts if inspect.iscode(c)]
     return found
-
-
-__all__ = ["built", "examine_network_class", "network_of_layers", "used_by"]

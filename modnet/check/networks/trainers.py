@@ -252,6 +252,3 @@ def _tried(cls: type) -> Iterator[Trained | Misbehaviour]:
             if any(m.any() for m in trained.moved.values()):
                 yield trained
     yield from failed
-
-
-__all__ = ["Trained", "examine_trained", "trains"]

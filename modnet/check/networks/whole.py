@@ -159,6 +159,3 @@ def misfit(net: Any, loss: Any, y: np.ndarray, yhat: np.ndarray) -> Finding | No
                 "end the network in a softmax or a sigmoid, or take the loss of scores",
             )
     return None
-
-
-__all__ = ["check_network"]

@@ -13,12 +13,13 @@ import numpy as np
 
 from modnet.check import known
 from modnet.check.arrays import copied
-from modnet.check.building import NotBuilt, build, not_checked
+from modnet.check.building import build, not_checked
 from modnet.check.layers import last_output, layers_of
 from modnet.check.lines import source
 from modnet.check.modules import as_input
 from modnet.check.networks import standins, wiring
 from modnet.check.networks.contract import examine_chain
+from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
 from modnet.check.styles import subject_of
 from modnet.check.subject import Misbehaviour, call
@@ -288,6 +289,3 @@ def _asked(cls: type) -> str:
 def _data() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
     return rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
-
-
-__all__ = ["Workshop"]

@@ -491,6 +491,3 @@ def _with(cls: type, option: tuple[str, Any, str], way: Any) -> Generator[Mistak
         else:
             return found.label
     return ""
-
-
-__all__ = ["check_update", "examine_optimizer", "examine_rule", "family_of", "is_optimizer", "is_rule"]

@@ -241,19 +241,3 @@ def _written(layers: list[Layer], s: Setting, k: int) -> bool:
 
 def _read(layers: list[Layer]) -> dict[str, np.ndarray]:
     return {f"{n}{i + 1}": layer.params[n] for i, layer in enumerate(layers) for n in ("W", "b")}
-
-
-__all__ = [
-    "IS_RATE",
-    "RATE",
-    "STEPS",
-    "Model",
-    "Setting",
-    "by_dict",
-    "by_function",
-    "by_layers",
-    "by_list",
-    "by_model",
-    "layers_for",
-    "one_by_one",
-]

@@ -191,6 +191,3 @@ def _holding(arrays: dict[str, np.ndarray], numbers: np.ndarray) -> str:
         if any(form.shape == numbers.shape and np.array_equal(form, numbers) for form in (array, array.T, array.reshape(-1))):
             return name
     return ""
-
-
-__all__ = ["difference", "paths", "renamed"]

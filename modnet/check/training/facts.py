@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.training.edit import BENDING, SATURATING, Place, end_of, fan_in, is_activation, name_of, places, weighted
+from modnet.check.training.edit import SATURATING, Place, end_of, fan_in, is_activation, name_of, weighted
 from modnet.check.training.setup import Setup
 from modnet.check.training.wild import Tamed
 from modnet.engine.storage import has_storage
@@ -175,6 +175,3 @@ def gradient_norms(setup: Setup, net: Any = None) -> list[tuple[str, float]]:
         for step, d in zip(steps, found, strict=True)
         if getattr(getattr(step.module, "weight", None), "ndim", 0) >= 2
     ]
-
-
-__all__ = ["BENDING", "Facts", "dead", "gradient_norms", "look", "output_range", "places", "saturated"]

@@ -142,6 +142,3 @@ def _falling(start: Steps, rate: str, where: str) -> Iterator[Change]:
     seen = f"the rate, optimizer.{rate}, is {given:g} at the start and {left:.3g} after {_STEPS} steps"
     line = f"optimizer.{rate} = {given:g}  # before each step"
     yield Change("rate-too-small", 71 if left < _FALLEN * given else 47, seen, [(line, apply)], where)
-
-
-__all__ = ["knobs", "loop_rates", "momentum_weight", "penalty_weight"]

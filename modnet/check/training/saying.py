@@ -86,6 +86,3 @@ def _contradictions(setup: Setup) -> float:
     np.maximum.at(high, at, truth)
     differ = np.any(high - low > 0.2 * spread, axis=1)
     return float(np.mean(differ[at]))
-
-
-__all__ = ["figure", "of_cure", "of_nothing", "of_refusal"]

@@ -19,8 +19,7 @@ from modnet.check.training.task import Task
 from modnet.engine.program import is_ours, is_wired
 from modnet.module import Module
 from modnet.optim.optimizer import leaves
-from modnet.training import Callback, History, fit, predict
-from modnet.training.training import TrainingWarning
+from modnet.training import Callback, fit, predict
 
 _SEEN = 256  # examples whose loss is taken after each epoch of a loop by hand
 
@@ -267,6 +266,3 @@ def frozen(net: Any, optimizer: Any) -> dict[int, float]:
 def fresh(value: Any) -> Any:
     """A copy of a random generator, so that the caller's draws stay; anything else as it is."""
     return copy.deepcopy(value) if isinstance(value, np.random.Generator) else value
-
-
-__all__ = ["History", "Run", "Setup", "TrainingWarning", "fresh", "frozen", "reorder"]

@@ -161,6 +161,3 @@ def _symptoms(report: TrainingReport, search: Search) -> None:
             "dead": dead(after), "saturated": saturated(facts.outputs), "norms": gradient_norms(search.setup),
             "outputs": [(f"net{place}", module, out) for place, module, _, out in facts.outputs],
         }  # fmt: skip
-
-
-__all__ = ["check_training"]
