@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,49 @@ def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
             module.training = had["training"]
             if "_put_into_evaluation" in had:
                 module._put_into_evaluation = had["_put_into_evaluation"]
+
+
+class _Evaluations:
+    """Classes of somebody else's that are in evaluation for a `predict`, and the modes they get back when the last one ends.
+
+    Several threads may predict with the same one: whoever came second would find evaluation, and put that back at its end.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self.lock = threading.RLock()  # a class may predict where its mode is set
+        self.held: dict[int, list[Any]] = {}  # by id: a module, the modes it had, and for how many it is in evaluation
+
+    @contextmanager
+    def of(self, nets: Sequence[Any]) -> Iterator[None]:
+        """For a forward of these in evaluation."""
+        with self.lock:
+            modes = [entry for net in nets for entry in modes_of(net)]
+            for module, had in modes:
+                self.held.setdefault(id(module), [module, had, 0])[-1] += 1
+        try:
+            with self.lock:
+                for net in nets:
+                    if any(had["training"] for _, had in modes_of(net)):
+                        Foreign(net).set_mode(False)
+            yield
+        finally:
+            with self.lock:
+                done = []
+                for module, _ in modes:
+                    held = self.held[id(module)]
+                    held[-1] -= 1
+                    if not held[-1]:
+                        done.append((module, held[1]))
+                        del self.held[id(module)]
+                restore_modes(done)
+
+
+in_evaluation = _Evaluations()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=in_evaluation.begin)
 
 
 def restore_kept_modes(net: Any, kept: Sequence[Mapping[str, Any]], who: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from modnet.engine.foreign import Foreign
-from modnet.engine.modes import inside, modes_of, restore_modes
+from modnet.engine.modes import in_evaluation, inside
 from modnet.engine.program import Program, Row, is_ours, is_wired
 from modnet.engine.storage import ANOTHER_USE, Storage, last_draw_of
 from modnet.engine.walk import WALK, is_remembered, remember, rows_backward, rows_forward, walk_backward, walk_forward
@@ -436,16 +436,10 @@ def predict(program: Program, x: np.ndarray, out: np.ndarray | None = None) -> n
         out = forward(program, workspace, x, 0, False, out)
         give(workspace)
         return out
-    strangers = [program.table_rows[r].module for r in program.foreign]
-    before = [modes_of(module) for module in strangers]
     try:
-        for module, modes in zip(strangers, before):
-            if any(had["training"] for _, had in modes):
-                Foreign(module).set_mode(False)
-        return forward(program, workspace, x, 0, False, out)
+        with in_evaluation.of([program.table_rows[r].module for r in program.foreign]):
+            return forward(program, workspace, x, 0, False, out)
     finally:
-        for modes in before:
-            restore_modes(modes)
         give(workspace)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from modnet import hints
 from modnet.engine import run
 from modnet.engine.foreign import Foreign
-from modnet.engine.modes import modes_of, restore_modes, set_training
+from modnet.engine.modes import in_evaluation
 from modnet.engine.program import is_ours, is_wired
 from modnet.inputs import as_batch, as_numbers, whole
 from modnet.module import require_net
@@ -49,10 +49,6 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
             for at in range(0, len(x), size):
                 run.predict(program, matrix[at : at + size], out[at : at + size])
         return out.reshape(len(x), *program.output.shape)
-    before = modes_of(net)
-    try:
-        set_training(net, False)
+    with in_evaluation.of([net]):
         parts = [x[i : i + size] for i in range(0, len(x), size)]
         return np.concatenate([Foreign(net).result(net.forward(part), len(part), "forward") for part in parts])
-    finally:
-        restore_modes(before)

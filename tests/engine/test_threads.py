@@ -389,3 +389,39 @@ def test_a_forked_child_can_train_what_the_parent_is_training(watchers):
         done.set()
         thread.join(60)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("outermost", [False, True])
+def test_predicts_that_overlap_leave_a_class_of_ones_own_in_the_mode_that_it_had(outermost):
+    """Whoever comes second finds evaluation, and must not put that back."""
+    second, first = threading.Event(), threading.Event()
+
+    class Meets(Sequential):
+        def forward(self, X):
+            if other is None:
+                return super().forward(X)
+            (second if threading.current_thread() is other else first).set()
+            assert (first if threading.current_thread() is other else second).wait(20)
+            seen.append([module.training for module in self])
+            if threading.current_thread() is not other:
+                other_has_gone.wait(0.05)  # the other ends first, and this one computes on in evaluation
+                seen.append([module.training for module in self])
+            return super().forward(X)
+
+    seen, other_has_gone, other = [], threading.Event(), None
+    inner = Meets(Linear(3, 3, rng=0), Dropout(0.5))
+    net = inner if outermost else Sequential(Linear(3, 3, rng=1), inner)
+    x = np.ones((4, 3))
+    predict(net, x)  # its shape is asked for once, by one thread at a time
+
+    def ask():
+        predict(net, x)
+        other_has_gone.set()
+
+    other = threading.Thread(target=ask)
+    other.start()
+    predict(net, x)
+    other.join()
+    assert not np.any(seen)
+    assert net.training
+    assert all(module.training for module in inner)
