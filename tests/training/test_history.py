@@ -7,7 +7,7 @@ import pytest
 from fit_cases import classes, network, regression, stopper
 from helpers import message
 
-from modnet import MSE, CrossEntropy, History, fit, predict
+from modnet import MSE, CrossEntropy, History, MultiMargin, fit, predict
 from modnet.optim import SGD, Adam
 
 # History
@@ -31,11 +31,12 @@ def test_history_has_the_figures_of_every_epoch(path):
     assert history.stopped_because == "all 5 epochs done"
 
 
-def test_accuracy_is_the_share_of_right_answers_as_they_were_met(path):
+@pytest.mark.parametrize("loss", [CrossEntropy(), MultiMargin()])  # with loss and hits in one pass, and apart
+def test_accuracy_is_the_share_of_right_answers_as_they_were_met(path, loss):
     X, y = classes()
     net = network()
     right = (predict(net, X).argmax(axis=1) == y).mean()
-    history = fit(net, X, y, loss=CrossEntropy(), optimizer=SGD(1e-12), epochs=1, batch_size=7, callbacks=path)
+    history = fit(net, X, y, loss=loss, optimizer=SGD(1e-12), epochs=1, batch_size=7, callbacks=path)
     assert history.metrics == {"accuracy": [pytest.approx(right, rel=1e-12)]}
     assert 0 < right < 1
 

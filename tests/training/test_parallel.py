@@ -120,6 +120,11 @@ with warnings.catch_warnings(record=True) as told:
     history = fit(Linear(4, 2, rng=0), X, Y, MSE(), SGD(1e200), epochs=3, comm=comm)
 assert "diverged" in history.stopped_because, history
 assert [str(w.message)[:13] for w in told] == ["fit: diverged"], [str(w.message) for w in told]
+import contextlib, io
+shown = io.StringIO()
+with contextlib.redirect_stderr(shown):
+    fit(net(), X, Y, MSE(), Adam(), epochs=2, comm=comm, progress=True)
+assert bool(shown.getvalue()) == (rank == 0), shown.getvalue()
 print("well", flush=True)
 if len(sys.argv) > 2:
     fit(net(), X, Y, MSE(), Adam(), epochs=100000, comm=comm, callbacks=[lambda t: os._exit(3) if rank == 1 and t.epoch == 5 else None])
