@@ -10,6 +10,7 @@ from helpers import DictLinear, PassThrough, assert_unchanged, message, network_
 from networks import all_arrays, assert_all_equal, data, every_network, gradients, mixed, ours
 
 from modnet import (
+    MSE,
     BatchNorm,
     Concat,
     Dropout,
@@ -21,6 +22,7 @@ from modnet import (
     Sequential,
     Tanh,
     Tied,
+    fit,
     predict,
 )
 from modnet.discovery import all_modules
@@ -632,3 +634,12 @@ def test_layers_of_a_network_that_is_gone_with_its_optimizer_are_free():
         assert Sequential(layer).forward(np.ones((1, 3))).shape == (1, 2)
     finally:
         gc.enable()
+
+
+def test_a_layer_that_was_used_alone_follows_its_numbers_into_a_network():
+    x, y = np.random.default_rng(0).normal(size=(5, 3)), np.ones((5, 2))
+    layer = Linear(3, 2, rng=0)
+    fit(layer, x, y, MSE(), SGD(0.1), epochs=2, progress=False)
+    fit(Sequential(layer, Tanh()), x, y, MSE(), SGD(0.1), epochs=3, progress=False)
+    np.testing.assert_array_equal(predict(layer, x), layer.forward(x))
+    np.testing.assert_allclose(predict(layer, x), x @ layer.weight + layer.bias, rtol=1e-12)
