@@ -25,6 +25,7 @@ def test_it_keeps_a_move_only_if_it_lowers_the_loss():
     assert 10 < optimizer.kept < 190
     assert optimizer.steps == 200
     assert losses[-1] < 0.05 * losses[0]
+    assert optimizer.attach(layer).kept == 0
 
 
 def test_it_draws_normal_moves_of_its_sigma():

@@ -339,3 +339,12 @@ def test_ctrl_c_returns_with_the_history_so_far_and_a_usable_network():
             "out": [3, 1], "training": False,
         }  # fmt: skip
         assert epochs >= least
+
+
+def test_a_gradient_that_is_not_finite_though_the_loss_is_is_said_where_its_norm_is_asked_for(path):
+    X, y = np.full((4, 1), 1e21, np.float32), np.full((4, 1), 1e18, np.float32)
+    net = Linear(1, 1, bias=False).astype("float32")
+    net.weight[...] = 0
+    with pytest.warns(TrainingWarning, match="the gradient's norm became inf at epoch 1, batch 1 of 2"):
+        fit(net, X, y, MSE(), SGD(1e-3, clip_norm=1.0), epochs=2, batch_size=2, callbacks=path)
+    assert not net.weight.any()
