@@ -94,14 +94,17 @@ class Container(Module):
     def insert(self, index: int, module: Any) -> Any:
         """Put a module in front of the one at a place, as for a list. Views taken earlier are stale. Returns the network."""
         modules = list(self._modules)
-        modules.insert(index, module)
+        try:
+            modules.insert(index, module)
+        except (TypeError, OverflowError) as error:
+            raise self._no_such(index, error) from None
         self._require_module(module, next(i for i, m in enumerate(modules) if m is module))
         return self._become(modules)
 
     def pop(self, index: int = -1) -> Any:
         """Take a module out and return it, with numbers of its own. Views taken earlier are stale."""
         modules = list(self._modules)
-        module = modules.pop(index)
+        module = modules.pop(self._place(index))
         self._become(modules)
         return module
 
@@ -109,7 +112,7 @@ class Container(Module):
         if isinstance(index, slice):
             raise TypeError(f"{type(self).__name__}: assign one module at a time: net[2] = module")
         modules = list(self._modules)
-        at = range(len(modules))[index]
+        at = self._place(index)
         self._require_module(module, at)
         modules[at] = module
         self._become(modules)
@@ -152,13 +155,33 @@ class Container(Module):
 
     def __getitem__(self, index: int | slice) -> Any:
         """One module; or, for a slice, a network of those modules that shares their parameters."""
+        try:
+            found = self._modules[index]
+        except (IndexError, TypeError, ValueError) as error:
+            raise self._no_such(index, error) from None
         if not isinstance(index, slice):
-            return self._modules[index]
+            return found
         kind = self.slice_type or type(self)
         part = kind.__new__(kind)
-        part._begin(self._modules[index], part_of=self)
+        part._begin(found, part_of=self)
         part._training = self._training
         return part
+
+    def _place(self, index: int) -> int:
+        """A place, counted from 0."""
+        try:
+            return range(len(self))[index]
+        except (IndexError, TypeError) as error:
+            raise self._no_such(index, error) from None
+
+    def _no_such(self, index: Any, error: Exception) -> Exception:
+        """What is said of an index that a list does not take."""
+        name, count = type(self).__name__, len(self)
+        it_has = f"it has {count} module{'s' * (count != 1)}" + (f", the last is [{count - 1}]" if count else "")
+        if isinstance(error, IndexError | OverflowError):
+            return IndexError(f"{name}: there is no [{short_repr(index)}]; {it_has}")
+        expected = "net[start:stop:step] of whole numbers" if isinstance(index, slice) else "a whole number"
+        return type(error)(f"{name}: index is {short_repr(index)}, expected {expected}; {it_has}")
 
     def leaves(self) -> Iterator[Any]:
         """All modules that are not containers, in order, each as often as it is used here."""
