@@ -162,9 +162,6 @@ class Linear(_Layer, modules.Linear):
         """Layers with input shapes, for the library's checks."""
         return with_drawn_parameters([(cls(3, 2), (4, 3)), (cls(5, 1, bias=True), (1, 5)), (cls(2, 3), (2, 3, 2))])
 
-    def __repr__(self) -> str:
-        return f"Linear({self.in_features} -> {self.out_features}{'' if self.bias is None else ', bias=True'})"
-
 
 class Conv1D(_Layer, modules.Conv1D):
     """A window of weights slid along a signal (convolution), without a bias unless asked for.
@@ -208,9 +205,6 @@ class Conv1D(_Layer, modules.Conv1D):
     def examples(cls) -> list[tuple[Any, Shape]]:
         """Layers with input shapes, for the library's checks."""
         return with_drawn_parameters([(cls(3, 1, 2), (2, 6, 1)), (cls(2, 3, 4, 2), (3, 7, 3)), (cls(4, 2, 3, 3), (1, 9, 2))])
-
-    def __repr__(self) -> str:
-        return self.described(f"{self.in_features} -> {self.out_features}", stride=1)
 
 
 class TanH(_Layer, modules.Tanh):
