@@ -101,11 +101,14 @@ class Rate(Argument):
         optimizer._schedule = None
 
 
-class _Steps(Setting):
-    """Steps taken since `attach`."""
+class Count(Setting):
+    """A whole number that `step` counts up, kept beside the moments: 0 after `attach` and `forget`, and in `state_dict`."""
+
+    def __init__(self) -> None:
+        super().__init__(kind=int, fixed=True)
 
     def __get__(self, optimizer: Any, owner: Any = None) -> Any:
-        return self if optimizer is None else max((group.steps for group in optimizer._groups), default=0)
+        return self if optimizer is None else max((int(g.counts(self.name).max()) for g in optimizer._groups), default=0)
 
 
 class ClipNorm(Argument):
@@ -118,9 +121,6 @@ class ClipNorm(Argument):
 
     def __get__(self, optimizer: Any, owner: Any = None) -> Any:
         return self if optimizer is None else super().__get__(optimizer) or None
-
-    def __set__(self, optimizer: Any, value: float | None) -> None:
-        self.write(optimizer, value)
 
     def checked(self, optimizer: Any, value: Any) -> Any:
         return 0.0 if value is None else super().checked(optimizer, value)
@@ -194,7 +194,8 @@ class Optimizer(hints.Explained, _Constructed):
     """
 
     lr: Rate = Rate()
-    steps = _Steps(kind=int, fixed=True)
+    #: Steps taken since `attach`.
+    steps = Count()
     clip_norm: ClipNorm = ClipNorm(default=None, kw_only=True)
     #: Arguments chosen to matter.
     tried: ClassVar[tuple[dict[str, Any], ...]] = ({"lr": 0.01},)
@@ -337,10 +338,10 @@ class Optimizer(hints.Explained, _Constructed):
         """The arrays that a step may write to, with their factors."""
         return [pair for group in self._groups for pair in group.moving()]
 
-    def count_step(self) -> None:
-        """Count a step that was taken without the kernel."""
+    def count_step(self, **others: int) -> None:
+        """Count a step that was taken without the kernel, and add to other counts, by name."""
         for group in self._groups:
-            group.count_step()
+            group.count_step(1, **others)
 
     def epoch_end(self, loss: float | None = None) -> None:
         """Count an epoch, for a schedule. `fit` does it; by hand it comes after an epoch's last step.
@@ -524,17 +525,13 @@ class _Group:
     settings: np.ndarray
     moments: Any
 
-    @property
-    def _counts(self) -> np.ndarray:
-        return self.settings.view(np.int64)[..., type(self.optimizer).layout.words["steps"]]
+    def counts(self, name: str) -> np.ndarray:
+        return self.settings.view(np.int64)[..., type(self.optimizer).layout.words[name]]
 
-    @property
-    def steps(self) -> int:
-        return int(self._counts.max())
-
-    def count_step(self, steps: int = 1) -> None:
-        counts = self._counts
-        counts += steps
+    def count_step(self, steps: int = 1, **others: int) -> None:
+        for name, more in {"steps": steps, **others}.items():
+            counts = self.counts(name)
+            counts += more
 
     def forget(self) -> None:
         if isinstance(self.moments, dict):
