@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from modnet import hints
 from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
-from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, parts
+from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, library_leaves, parts, unique
 from modnet.inputs import as_batch, as_step, example_shape, short_repr
 from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape
 from modnet.modules.summary import Summary
@@ -142,7 +142,7 @@ class Container(Module):
                 raise
             still = {id(part) for part in parts(root)}
             for module in (m for m in before if id(m) not in still):  # what has gone keeps its numbers, elsewhere
-                for part in _unique([*leaves(module), module]):
+                for part in unique([*leaves(module), module]):
                     if has_storage(part) and id(part) not in still:
                         part._lay_out()
         return self
@@ -216,7 +216,7 @@ class Container(Module):
     def _move(self, must: bool) -> None:
         Sizes(self)
         inner = list(self.containers())
-        library = [m for m in _unique(self.leaves()) if has_storage(m)]
+        library = library_leaves(self)
         types = {m.dtype for m in library if m.counts.parameters or m.counts.state}
         if len(types) > 1:
             names = " and ".join(sorted(str(t) for t in types))
@@ -251,7 +251,7 @@ class Container(Module):
         self._range = self._find_range()
         self._element = storage.element  # kept: a forward asks
         self._own_gradient = storage.gradient[slice(*(self._range or (0, 0)))]
-        self._strangers = [m for m in _unique(self.leaves()) if not has_storage(m)]
+        self._strangers = [m for m in unique(self.leaves()) if not has_storage(m)]
         self._storage, self._version = storage, storage.version
 
     @property
@@ -269,7 +269,7 @@ class Container(Module):
             return self._storage
         if self._part_of is not None:
             whole = self._part_of.storage
-            if any(m._storage is not whole for m in self.leaves() if has_storage(m) and m.owns_numbers):
+            if any(m._storage is not whole for m in library_leaves(self) if m.owns_numbers):
                 raise ValueError(f"{type(self).__name__}: the network that it is a slice of has changed; take the slice again")
             self._settle_on(whole)
         else:
@@ -284,7 +284,7 @@ class Container(Module):
 
     def _find_range(self) -> tuple[int, int] | None:
         """Where the parameters lie in the storage, if in one piece that is this network's alone."""
-        found = [m for m in _unique(self.leaves()) if has_storage(m) and m.counts.parameters]
+        found = [m for m in library_leaves(self) if m.counts.parameters]
         if not found:
             return 0, 0
         start = min(m._at.parameters for m in found)
@@ -295,9 +295,8 @@ class Container(Module):
     def counts(self) -> Counts:  # type: ignore[override]
         """How many numbers its modules have in each block."""
         total = Counts()
-        for module in _unique(self.leaves()):
-            if has_storage(module):
-                total = total.plus(module.counts)
+        for module in library_leaves(self):
+            total = total.plus(module.counts)
         return total
 
     @property
@@ -384,7 +383,7 @@ class Container(Module):
         try:
             if self._range is not None:
                 self._own_gradient.fill(0)
-            for module in self._strangers if self._range is not None else _unique(self.leaves()):
+            for module in self._apart():
                 Foreign(module).zero_grad()
         finally:
             storage.lock.release()
@@ -398,8 +397,12 @@ class Container(Module):
             if self._range is not None:
                 parameters = self.block("parameters")
                 parameters -= as_step(gradient_step, parameters.dtype, type(self).__name__) * self.block("gradient")
-            for module in self._strangers if self._range is not None else _unique(self.leaves()):
+            for module in self._apart():
                 Foreign(module).update_parameters(gradient_step)
+
+    def _apart(self) -> list[Any]:
+        """The leaves whose numbers are not in the one piece that is this network's."""
+        return self._strangers if self._range is not None else unique(self.leaves())
 
     def _back(self, input: Any, delta: Any, gradient: bool, wants_dx: bool | None) -> Any:
         x, program = self._take(input)
@@ -504,10 +507,6 @@ def require_shared(net: Any, who: Any) -> None:
         for other in module.shares_parameters_of if isinstance(module, Module) and has_storage(module) else ():
             if not any(leaf is other for leaf in inside):
                 raise ValueError(f"{who}: {module} shares the weight of {other}, but {other} is not in this network")
-
-
-def _unique(modules: Iterable[Any]) -> list[Any]:
-    return list({id(module): module for module in modules}.values())
 
 
 def _indent(module: Any) -> str:

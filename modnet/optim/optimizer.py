@@ -40,7 +40,7 @@ import numpy as np
 
 from modnet import hints
 from modnet.engine.foreign import Foreign
-from modnet.engine.storage import has_storage
+from modnet.engine.storage import has_storage, library_leaves
 from modnet.engine.storage import leaves as leaves
 from modnet.engine.walk import PIECE, clip
 from modnet.inputs import real, short_repr, whole
@@ -309,11 +309,12 @@ class Optimizer(hints.Explained, _Constructed):
                 module = net[int(key)]
             own = [leaf for leaf in leaves(module) if id(leaf) in inside]
             if not own:
-                raise ValueError(f"{self}: rates has {_called(key)}, expected a module of the network, or its place")
-            factor = real(value, str(self), f"rates[{_called(key)}]", "a factor that is not negative", lambda v: v >= 0)
+                raise ValueError(f"{self}: rates has {Foreign.name_of(key)}, expected a module of the network, or its place")
+            factor = real(value, str(self), f"rates[{Foreign.name_of(key)}]", "a factor that is not negative", lambda v: v >= 0)
             holders = {id(leaf): factor for leaf in own if _has_parameters(leaf)}
             if not holders:
-                raise ValueError(f"{self}: rates has {_called(module)}, which has no parameters, expected a module with some")
+                name = Foreign.name_of(module)
+                raise ValueError(f"{self}: rates has {name}, which has no parameters, expected a module with some")
             found.update(holders)
         return found
 
@@ -493,12 +494,6 @@ def _has_parameters(module: Any) -> bool:
     return Foreign(module).has_parameters
 
 
-def _called(module: Any) -> str:
-    """A module in one line."""
-    text = repr(module)
-    return type(module).__name__ if "\n" in text else text
-
-
 def _origin(net: Any) -> int:
     """Where a network's parameters begin in its storage."""
     return int(net._range[0] if isinstance(net, Container) else net._at.parameters)  # type: ignore[index]
@@ -506,8 +501,8 @@ def _origin(net: Any) -> int:
 
 def _stretches(net: Any, factors: dict[int, float]) -> list[tuple[int, int, float]]:
     """The stretches of a network's flat vector that have one factor: (start, size, factor), those with factor 0 left out."""
-    holders = [leaf for leaf in leaves(net) if isinstance(leaf, Module) and has_storage(leaf) and leaf.counts.parameters]
     origin = _origin(net)
+    holders = [leaf for leaf in library_leaves(net) if leaf.counts.parameters]
     places = {(m._at.parameters, m.counts.parameters): factors.get(id(m), 1.0) for m in holders}
     found: list[tuple[int, int, float]] = []
     for (begin, size), factor in sorted(places.items()):
