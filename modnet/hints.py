@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from opcode import opmap
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -321,6 +322,13 @@ def _near(name: str, own: list[str]) -> str:
 class Explained:
     """A base class: its classes refuse arguments that their constructors do not have with what to write instead."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        inherited: Any = cls.__init__
+        # Python's error for a missing argument names the function: that of another class if it is inherited.
+        if "__init__" not in vars(cls) and isinstance(inherited, FunctionType) and _takes(inherited) > 1:
+            cls.__init__ = _named(inherited, f"{cls.__qualname__}.__init__")  # type: ignore[method-assign]
+
     if not TYPE_CHECKING:
 
         def __new__(cls, *arguments: Any, **given: Any) -> Any:
@@ -340,6 +348,21 @@ class Explained:
                 return _signature(owner) if thing is None else None
 
         __signature__ = _OfConstructor()
+
+
+def _takes(function: FunctionType) -> int:
+    """How many arguments a function must be given."""
+    code = function.__code__
+    return code.co_argcount + code.co_kwonlyargcount - len(function.__defaults__ or ()) - len(function.__kwdefaults__ or ())
+
+
+def _named(function: FunctionType, name: str) -> FunctionType:
+    """The same function by another name."""
+    copied = FunctionType(function.__code__, function.__globals__, None, function.__defaults__, function.__closure__)
+    functools.update_wrapper(copied, function, ("__module__", "__doc__", "__annotations__", "__kwdefaults__"))
+    del vars(copied)["__wrapped__"]
+    copied.__qualname__ = name
+    return copied
 
 
 @functools.cache

@@ -25,7 +25,7 @@ from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import ANOTHER_USE, Counts, Storage, has_storage, last_draw_of, lay_out
 from modnet.inputs import FLOATS, as_batch, as_step, float_type, short_repr, whole
 from modnet.kernels.compiled import enter_backward, enter_forward, enter_gradient
-from modnet.kernels.declare import Declares, Parameter, Setting, Shape, ShapeError, Shared, Size, State, require_bool
+from modnet.kernels.declare import Declares, Fixed, Parameter, Setting, Shape, ShapeError, Shared, Size, State, require_bool
 from modnet.kernels.operation import Kind, Operation, is_compiled, operation
 
 _NOTHING = {dtype: np.empty(0, dtype) for dtype in FLOATS}
@@ -236,9 +236,29 @@ class Module(hints.Explained, Declares):
         return hints.missing_attribute(self, name, hints.MODULE)
 
     def __repr__(self) -> str:
-        """The constructor's call, as far as its arguments are settings."""
-        names = [name for name in inspect.signature(type(self)).parameters if name in type(self).layout.settings]
-        return f"{type(self).__name__}({', '.join(f'{getattr(self, name):g}' for name in names)})"
+        """The constructor's call, as far as its arguments are declared: sizes first, then what is no default beside them."""
+        kind, layout, taken = type(self), type(self).layout, self.features_taken
+        parts: list[str] = []
+        if taken is not None:
+            same = layout.input_size is not None and layout.input_size == layout.output_size
+            parts.append(f"{taken}" if same else f"{taken} -> {self.features_given}")
+        before: Any = None
+        for name, argument in inspect.signature(kind).parameters.items():
+            value: Any = getattr(self, name) if isinstance(getattr(kind, name, None), Fixed | Setting | Parameter) else None
+            if name in layout.parameters:
+                value = value is not None
+            if not isinstance(value, int | float | tuple) or (name in layout.sizes and taken is not None):
+                continue
+            short = value[0] if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1] else value
+            text = f"{short:g}" if isinstance(short, float) else str(short)
+            if isinstance(value, tuple) and argument.kind is argument.VAR_POSITIONAL:
+                parts += map(str, value)
+            elif taken is None and (name in layout.sizes or name in layout.settings):
+                parts.append(text)
+            elif (before if argument.default is None else argument.default) not in (value, short):
+                parts.append(f"{name}={text}")
+            before = value
+        return f"{kind.__name__}({', '.join(parts)})"
 
     # What a module of the library says of itself.
 

@@ -1,6 +1,7 @@
 """Habits of other libraries meet a sentence that says what to write; and what it says works."""
 
 import copy
+import importlib
 import importlib.util
 import inspect
 import pickle
@@ -50,6 +51,36 @@ def test_more_arguments_than_there_are_places(wrong, said):
     names = {**vars(modnet), **vars(optim), "NetClassifier": NetClassifier, "net": Sequential(Linear(2, 2)), "X": X, "Y": Y}
     assert message(TypeError, eval, wrong, names) == said
     assert handout.Linear(2, 3, True).forward(X).shape == (4, 3)  # a decorated constructor takes all that it shows
+
+
+def _public_classes():
+    """The classes that a package of modnet names as its own, by name; not those whose arguments are Python's own affair."""
+    packages = [modnet, *(importlib.import_module(f"modnet.{info.name}") for info in pkgutil.iter_modules(modnet.__path__) if info.ispkg)]
+    found = {getattr(package, name) for package in packages for name in getattr(package, "__all__", ())}
+    kinds = {kind for kind in found if isinstance(kind, type) and not issubclass(kind, BaseException | list)}
+    return sorted(kinds - {modnet.kernels.Parameter}, key=lambda kind: (kind.__module__, kind.__name__))
+
+
+@pytest.mark.parametrize("kind", _public_classes(), ids=lambda kind: f"{kind.__module__.split('.')[1]}-{kind.__name__}")
+def test_a_wrong_call_of_a_constructor_names_the_class_that_was_called(kind):
+    kinds = [kind]
+    if issubclass(kind, hints.Explained) and not hasattr(kind.__init__, "__wrapped__"):
+        kinds.append(type("Derived", (kind,), {}))
+    for called in kinds:
+        parameters = inspect.signature(called).parameters.values()
+        required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        name = re.escape(called.__name__)
+        for left_out in required:
+            for given in ({}, dict.fromkeys(required, 1)):
+                given.pop(left_out, None)
+                with pytest.raises(TypeError, match=rf"^{name}\b.* missing .*'{left_out}'"):
+                    called(**given)
+        if all(p.kind is not p.VAR_POSITIONAL for p in parameters):
+            with pytest.raises(TypeError, match=rf"^{name}\b"):
+                called(*[1] * (len(parameters) + 1))
+        if kind is not optim.Optimizer:  # what an optimizer of somebody's hands on goes by any name
+            with pytest.raises(TypeError, match=rf"^{name}\b.*(qqq|takes no arguments)"):
+                called(**dict.fromkeys(required, 1), qqq=1)
 
 
 @pytest.mark.parametrize(

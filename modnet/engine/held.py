@@ -16,7 +16,7 @@ import numpy as np
 from modnet.engine.foreign import BOOKKEEPING, Foreign
 from modnet.engine.modes import modes_of, restore_kept_modes
 from modnet.engine.state import load_state_arrays, state_arrays
-from modnet.engine.storage import has_storage, leaves, parts
+from modnet.engine.storage import has_storage, library_leaves, parts
 
 #: What attributes of the library's modules and containers have a place of their own: where numbers lie, and modes.
 _KEPT_APART = BOOKKEEPING | {"_training", "training", "_put_into_evaluation"}
@@ -30,7 +30,7 @@ _GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 def numbers_of(net: Any) -> dict[str, Any]:
     """All that a network's next answers depend on, in training too: arrays, settings, draws, others' attributes. Copies."""
-    library = _library(net)
+    library = library_leaves(net)
     return {
         "arrays": {name: np.array(array) for name, array in state_arrays(net).items()},
         "settings": [{name: getattr(m, name) for name in type(m).layout.settings} for m in library],
@@ -41,7 +41,7 @@ def numbers_of(net: Any) -> dict[str, Any]:
 
 def restore_numbers(net: Any, kept: Mapping[str, Any], who: str) -> None:
     """Write back what `numbers_of` gave for a network built alike. Settings are checked as if they were assigned."""
-    library, others = _library(net), others_of(net)
+    library, others = library_leaves(net), others_of(net)
     settings, draws, trees = kept["settings"], kept["draws"], kept.get("held")
     if len(settings) != len(library) or len(draws) != len(library):
         raise ValueError(f"{who}: holds the settings of {len(settings)} modules, expected {len(library)}")
@@ -67,11 +67,6 @@ def is_of_library(kind: type) -> bool:
 def others_of(net: Any) -> list[Any]:
     """The modules and containers of a network whose classes are somebody else's, each once."""
     return [m for m in parts(net) if not is_of_library(type(m))]
-
-
-def _library(net: Any) -> list[Any]:
-    """The library's leaves of a network, each once, and those of classes made from them."""
-    return list({id(m): m for m in leaves(net) if has_storage(m)}.values())
 
 
 # --- an object -------------------------------------------------------------------------------------------------------

@@ -234,12 +234,22 @@ def leaves(module: Any) -> list[Any]:
 def parts(module: Any) -> list[Any]:
     """A network, the containers inside it and its leaves, each once."""
     inside = module.containers() if callable(getattr(module, "containers", None)) else ()
-    return list({id(part): part for part in (module, *inside, *leaves(module))}.values())
+    return unique((module, *inside, *leaves(module)))
 
 
 def has_storage(module: Any) -> bool:
     """Whether a module is one of the library's, or of a subclass: its numbers then lie in a storage."""
     return "_storage" in getattr(module, "__dict__", {})
+
+
+def library_leaves(module: Any) -> list[Any]:
+    """The library's own leaves of a network, and those of classes made from them, each once."""
+    return [leaf for leaf in unique(leaves(module)) if has_storage(leaf)]
+
+
+def unique(modules: Iterable[Any]) -> list[Any]:
+    """Each of some modules once, in order."""
+    return list({id(module): module for module in modules}.values())
 
 
 def writing(net: Any, who: Any) -> Any:

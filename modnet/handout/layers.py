@@ -29,38 +29,30 @@ class _Last:
         return self if module is None else _LAST.get(module, {}).get(self.name)
 
 
-class _Remembering(Operation):
-    """The same operation, by the same machine code; called as a method, it leaves what went in and what came out.
+def _remembering(inherited: Operation, *names: str) -> Operation:
+    """The same operation, by the same machine code; called as a method, it leaves what came out and what went in.
 
     Parameters
     ----------
-    inherited : the operation. names : under which the first argument, and the result, are remembered.
+    inherited : the operation. names : under which the result, and the first argument, are remembered.
     """
+    plain = inherited.method
 
-    def __init__(self, inherited: Operation, *names: str) -> None:
-        super().__init__(inherited.body)
-        self.inherited, self.remembered = inherited, names
+    @functools.wraps(plain)
+    def method(module: Any, input: Any, *rest: Any) -> Any:
+        if input is None:
+            raise TypeError(
+                f"{module}: {inherited.name} was given None for the input. It needs what forward was given; a network that "
+                "reads it from the layer finds it in layer._input, and the layer's output in layer._forward, after a forward "
+                "by hand"
+            )
+        out = plain(module, input, *rest)
+        _LAST.setdefault(module, {}).update(zip(names, (out, input), strict=False))
+        return out
 
-    def __set_name__(self, owner: Any, name: str) -> None:
-        super().__set_name__(owner, name)
-        plain, remembered = self.method, self.remembered
-
-        @functools.wraps(plain)
-        def method(module: Any, input: Any, *rest: Any) -> Any:
-            if input is None:
-                raise TypeError(
-                    f"{module}: {name} was given None for the input. It needs what forward was given; a network that reads it "
-                    "from the layer finds it in layer._input, and the layer's output in layer._forward, after a forward by hand"
-                )
-            out = plain(module, input, *rest)
-            _LAST.setdefault(module, {}).update(zip(remembered, (out, input), strict=False))
-            return out
-
-        self.method = method
-
-    def address(self, owner: type, dtype: Any) -> int:
-        """Where the machine code of the inherited operation lies."""
-        return self.inherited.address(owner, dtype)
+    found = Operation.__new__(Operation)
+    vars(found).update(vars(inherited), method=method, remembers=True)
+    return found
 
 
 class _Layer:
@@ -81,10 +73,8 @@ class _Layer:
         super().__init_subclass__(**options)
         for name, names in (("forward", ("forward", "input")), ("backward_delta", ("delta",))):
             found = getattr(cls, name)
-            if type(found) is Operation:
-                remembering = _Remembering(found, *names)
-                setattr(cls, name, remembering)
-                remembering.__set_name__(cls, name)
+            if isinstance(found, Operation) and not hasattr(found, "remembers"):
+                setattr(cls, name, _remembering(found, *names))
         cls.operations = tuple(getattr(cls, o.name) if isinstance(o, Operation) else o for o in cls.operations)
 
 
@@ -162,9 +152,6 @@ class Linear(_Layer, modules.Linear):
         """Layers with input shapes, for the library's checks."""
         return with_drawn_parameters([(cls(3, 2), (4, 3)), (cls(5, 1, bias=True), (1, 5)), (cls(2, 3), (2, 3, 2))])
 
-    def __repr__(self) -> str:
-        return f"Linear({self.in_features} -> {self.out_features}{'' if self.bias is None else ', bias=True'})"
-
 
 class Conv1D(_Layer, modules.Conv1D):
     """A window of weights slid along a signal (convolution), without a bias unless asked for.
@@ -208,9 +195,6 @@ class Conv1D(_Layer, modules.Conv1D):
     def examples(cls) -> list[tuple[Any, Shape]]:
         """Layers with input shapes, for the library's checks."""
         return with_drawn_parameters([(cls(3, 1, 2), (2, 6, 1)), (cls(2, 3, 4, 2), (3, 7, 3)), (cls(4, 2, 3, 3), (1, 9, 2))])
-
-    def __repr__(self) -> str:
-        return self.described(f"{self.in_features} -> {self.out_features}", stride=1)
 
 
 class TanH(_Layer, modules.Tanh):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from modnet import hints
 from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
-from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, parts
+from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, library_leaves, parts, unique
 from modnet.inputs import as_batch, as_step, example_shape, short_repr
 from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape
 from modnet.modules.summary import Summary
@@ -94,14 +94,17 @@ class Container(Module):
     def insert(self, index: int, module: Any) -> Any:
         """Put a module in front of the one at a place, as for a list. Views taken earlier are stale. Returns the network."""
         modules = list(self._modules)
-        modules.insert(index, module)
+        try:
+            modules.insert(index, module)
+        except (TypeError, OverflowError) as error:
+            raise self._no_such(index, error) from None
         self._require_module(module, next(i for i, m in enumerate(modules) if m is module))
         return self._become(modules)
 
     def pop(self, index: int = -1) -> Any:
         """Take a module out and return it, with numbers of its own. Views taken earlier are stale."""
         modules = list(self._modules)
-        module = modules.pop(index)
+        module = modules.pop(self._place(index))
         self._become(modules)
         return module
 
@@ -109,7 +112,7 @@ class Container(Module):
         if isinstance(index, slice):
             raise TypeError(f"{type(self).__name__}: assign one module at a time: net[2] = module")
         modules = list(self._modules)
-        at = range(len(modules))[index]
+        at = self._place(index)
         self._require_module(module, at)
         modules[at] = module
         self._become(modules)
@@ -139,7 +142,7 @@ class Container(Module):
                 raise
             still = {id(part) for part in parts(root)}
             for module in (m for m in before if id(m) not in still):  # what has gone keeps its numbers, elsewhere
-                for part in _unique([*leaves(module), module]):
+                for part in unique([*leaves(module), module]):
                     if has_storage(part) and id(part) not in still:
                         part._lay_out()
         return self
@@ -152,13 +155,33 @@ class Container(Module):
 
     def __getitem__(self, index: int | slice) -> Any:
         """One module; or, for a slice, a network of those modules that shares their parameters."""
+        try:
+            found = self._modules[index]
+        except (IndexError, TypeError, ValueError) as error:
+            raise self._no_such(index, error) from None
         if not isinstance(index, slice):
-            return self._modules[index]
+            return found
         kind = self.slice_type or type(self)
         part = kind.__new__(kind)
-        part._begin(self._modules[index], part_of=self)
+        part._begin(found, part_of=self)
         part._training = self._training
         return part
+
+    def _place(self, index: int) -> int:
+        """A place, counted from 0."""
+        try:
+            return range(len(self))[index]
+        except (IndexError, TypeError) as error:
+            raise self._no_such(index, error) from None
+
+    def _no_such(self, index: Any, error: Exception) -> Exception:
+        """What is said of an index that a list does not take."""
+        name, count = type(self).__name__, len(self)
+        it_has = f"it has {count} module{'s' * (count != 1)}" + (f", the last is [{count - 1}]" if count else "")
+        if isinstance(error, IndexError | OverflowError):
+            return IndexError(f"{name}: there is no [{short_repr(index)}]; {it_has}")
+        expected = "net[start:stop:step] of whole numbers" if isinstance(index, slice) else "a whole number"
+        return type(error)(f"{name}: index is {short_repr(index)}, expected {expected}; {it_has}")
 
     def leaves(self) -> Iterator[Any]:
         """All modules that are not containers, in order, each as often as it is used here."""
@@ -193,7 +216,7 @@ class Container(Module):
     def _move(self, must: bool) -> None:
         Sizes(self)
         inner = list(self.containers())
-        library = [m for m in _unique(self.leaves()) if has_storage(m)]
+        library = library_leaves(self)
         types = {m.dtype for m in library if m.counts.parameters or m.counts.state}
         if len(types) > 1:
             names = " and ".join(sorted(str(t) for t in types))
@@ -228,7 +251,7 @@ class Container(Module):
         self._range = self._find_range()
         self._element = storage.element  # kept: a forward asks
         self._own_gradient = storage.gradient[slice(*(self._range or (0, 0)))]
-        self._strangers = [m for m in _unique(self.leaves()) if not has_storage(m)]
+        self._strangers = [m for m in unique(self.leaves()) if not has_storage(m)]
         self._storage, self._version = storage, storage.version
 
     @property
@@ -246,7 +269,7 @@ class Container(Module):
             return self._storage
         if self._part_of is not None:
             whole = self._part_of.storage
-            if any(m._storage is not whole for m in self.leaves() if has_storage(m) and m.owns_numbers):
+            if any(m._storage is not whole for m in library_leaves(self) if m.owns_numbers):
                 raise ValueError(f"{type(self).__name__}: the network that it is a slice of has changed; take the slice again")
             self._settle_on(whole)
         else:
@@ -261,7 +284,7 @@ class Container(Module):
 
     def _find_range(self) -> tuple[int, int] | None:
         """Where the parameters lie in the storage, if in one piece that is this network's alone."""
-        found = [m for m in _unique(self.leaves()) if has_storage(m) and m.counts.parameters]
+        found = [m for m in library_leaves(self) if m.counts.parameters]
         if not found:
             return 0, 0
         start = min(m._at.parameters for m in found)
@@ -272,9 +295,8 @@ class Container(Module):
     def counts(self) -> Counts:  # type: ignore[override]
         """How many numbers its modules have in each block."""
         total = Counts()
-        for module in _unique(self.leaves()):
-            if has_storage(module):
-                total = total.plus(module.counts)
+        for module in library_leaves(self):
+            total = total.plus(module.counts)
         return total
 
     @property
@@ -361,7 +383,7 @@ class Container(Module):
         try:
             if self._range is not None:
                 self._own_gradient.fill(0)
-            for module in self._strangers if self._range is not None else _unique(self.leaves()):
+            for module in self._apart():
                 Foreign(module).zero_grad()
         finally:
             storage.lock.release()
@@ -375,8 +397,12 @@ class Container(Module):
             if self._range is not None:
                 parameters = self.block("parameters")
                 parameters -= as_step(gradient_step, parameters.dtype, type(self).__name__) * self.block("gradient")
-            for module in self._strangers if self._range is not None else _unique(self.leaves()):
+            for module in self._apart():
                 Foreign(module).update_parameters(gradient_step)
+
+    def _apart(self) -> list[Any]:
+        """The leaves whose numbers are not in the one piece that is this network's."""
+        return self._strangers if self._range is not None else unique(self.leaves())
 
     def _back(self, input: Any, delta: Any, gradient: bool, wants_dx: bool | None) -> Any:
         x, program = self._take(input)
@@ -481,10 +507,6 @@ def require_shared(net: Any, who: Any) -> None:
         for other in module.shares_parameters_of if isinstance(module, Module) and has_storage(module) else ():
             if not any(leaf is other for leaf in inside):
                 raise ValueError(f"{who}: {module} shares the weight of {other}, but {other} is not in this network")
-
-
-def _unique(modules: Iterable[Any]) -> list[Any]:
-    return list({id(module): module for module in modules}.values())
 
 
 def _indent(module: Any) -> str:

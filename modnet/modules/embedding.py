@@ -120,6 +120,3 @@ class Embedding(Module):
     @classmethod
     def examples(cls) -> list[tuple[Module, Shape]]:
         return [(cls(3, 2, rng=0), (4, 5)), (cls(7, 1, rng=1), (1, 3)), (cls(1, 4, rng=2), (2, 1)), (cls(4, 3, rng=3), (6, 2))]
-
-    def __repr__(self) -> str:
-        return f"Embedding({self.count}, {self.features})"

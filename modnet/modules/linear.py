@@ -85,7 +85,3 @@ class Linear(Module):
             (cls(2, 3, rng=3), (2, 3, 4, 2)),
             (cls(17, 19, rng=4), (33, 17)),
         ]
-
-    def __repr__(self) -> str:
-        bias = ", bias=False" if self.bias is None else ""
-        return f"Linear({self.in_features} -> {self.out_features}{bias})"

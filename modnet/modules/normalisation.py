@@ -178,10 +178,6 @@ class BatchNorm(Module):
             (cls(17), (33, 17)),
         ])  # fmt: skip
 
-    def __repr__(self) -> str:
-        momentum = "" if self.momentum == 0.1 else f", momentum={self.momentum:g}"
-        return f"BatchNorm({self.features}{momentum}{_eps_text(self.eps)})"
-
 
 # --- over the features -----------------------------------------------------------------------------------------------
 
@@ -284,10 +280,3 @@ class LayerNorm(Module):
             (cls(4), (3, 2, 4)),
             (cls(19), (33, 19)),
         ])  # fmt: skip
-
-    def __repr__(self) -> str:
-        return f"LayerNorm({self.features}{_eps_text(self.eps)})"
-
-
-def _eps_text(eps: float) -> str:
-    return "" if eps == 1e-5 else f", eps={eps:g}"

@@ -119,9 +119,6 @@ class _Pool(Windowed):
             (cls((1, 4)), (1, 3, 9, 17)),
         ]
 
-    def __repr__(self) -> str:
-        return self.described("", stride=self.k_size)
-
 
 class MaxPool1D(_Maximum, _Pool):
     """The largest number of each window, channel by channel; its delta goes to the first of equals.

@@ -66,6 +66,3 @@ class RidgeLinear(Linear):
     @classmethod
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(3, 2, rng=0), (4, 3)), (cls(5, 1, bias=False, rng=1), (1, 5)), (cls(2, 3, rng=3), (2, 3, 4, 2))]
-
-    def __repr__(self) -> str:
-        return f"Ridge{super().__repr__()[:-1]}, alpha={self.alpha:g})"

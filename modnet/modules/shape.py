@@ -118,9 +118,6 @@ class Reshape(_SameNumbers):
     def examples(cls) -> list[tuple[Any, Shape]]:
         return [(cls(2, 3), (4, 6)), (cls(3, -1), (2, 2, 6)), (cls(-1), (1, 5)), (cls(4, 1, 2), (3, 2, 2, 2)), (cls(), (2, 1))]
 
-    def __repr__(self) -> str:
-        return f"Reshape({', '.join(map(str, self.shape))})"
-
 
 @inline
 def _gather(source, target, axes, lengths, steps):
@@ -216,6 +213,3 @@ class Transpose(Module):
             (cls(3, 1, 0, 2), (2, 2, 3, 2, 4)),
             (cls(), (5,)),
         ]
-
-    def __repr__(self) -> str:
-        return f"Transpose({', '.join(map(str, self.axes))})"

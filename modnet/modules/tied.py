@@ -109,6 +109,3 @@ class Tied(Module):
             (cls(Linear(3, 4, rng=2)), (2, 3, 4)),
             (cls(Linear(19, 17, rng=3)), (33, 17)),
         ])  # fmt: skip
-
-    def __repr__(self) -> str:
-        return f"Tied({self.in_features} -> {self.out_features})"

@@ -97,19 +97,6 @@ class Windowed(Module):
         (kh, kw), (sh, sw), (ph, pw) = self.window
         return Geometry(image[0], image[1], chan, kh, kw, sh, sw, ph, pw, windows[0], windows[1], chan_out)
 
-    def described(self, first: str, stride: Any) -> str:
-        """The constructor's call: `first`, and the settings; stride and padding unless they are the default."""
-        parts = [first] if first else []
-        for name, value, default in (
-            ("k_size", self.k_size, None),
-            ("stride", self.stride, stride),
-            ("padding", self.padding, 0),
-        ):
-            short = value[0] if isinstance(value, tuple) and value[0] == value[1] else value
-            if value != default and short != default:
-                parts.append(f"{name}={short}")
-        return f"{type(self).__name__}({', '.join(parts)})"
-
 
 class WeightedWindow(Windowed):
     """A window of weights that takes chan_in channels and gives chan_out. A subclass declares `weight` and `bias`."""
@@ -161,7 +148,3 @@ class WeightedWindow(Windowed):
     @property
     def features_given(self) -> int:
         return self.chan_out
-
-    def __repr__(self) -> str:
-        text = self.described(f"{self.chan_in} -> {self.chan_out}", stride=1)
-        return text[:-1] + ", bias=False)" if self.bias is None else text

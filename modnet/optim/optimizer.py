@@ -40,7 +40,7 @@ import numpy as np
 
 from modnet import hints
 from modnet.engine.foreign import Foreign
-from modnet.engine.storage import has_storage
+from modnet.engine.storage import has_storage, library_leaves
 from modnet.engine.storage import leaves as leaves
 from modnet.engine.walk import PIECE, clip
 from modnet.inputs import real, short_repr, whole
@@ -101,11 +101,14 @@ class Rate(Argument):
         optimizer._schedule = None
 
 
-class _Steps(Setting):
-    """Steps taken since `attach`."""
+class Count(Setting):
+    """A whole number that `step` counts up, kept beside the moments: 0 after `attach` and `forget`, and in `state_dict`."""
+
+    def __init__(self) -> None:
+        super().__init__(kind=int, fixed=True)
 
     def __get__(self, optimizer: Any, owner: Any = None) -> Any:
-        return self if optimizer is None else max((group.steps for group in optimizer._groups), default=0)
+        return self if optimizer is None else max((int(g.counts(self.name).max()) for g in optimizer._groups), default=0)
 
 
 class ClipNorm(Argument):
@@ -118,9 +121,6 @@ class ClipNorm(Argument):
 
     def __get__(self, optimizer: Any, owner: Any = None) -> Any:
         return self if optimizer is None else super().__get__(optimizer) or None
-
-    def __set__(self, optimizer: Any, value: float | None) -> None:
-        self.write(optimizer, value)
 
     def checked(self, optimizer: Any, value: Any) -> Any:
         return 0.0 if value is None else super().checked(optimizer, value)
@@ -194,7 +194,8 @@ class Optimizer(hints.Explained, _Constructed):
     """
 
     lr: Rate = Rate()
-    steps = _Steps(kind=int, fixed=True)
+    #: Steps taken since `attach`.
+    steps = Count()
     clip_norm: ClipNorm = ClipNorm(default=None, kw_only=True)
     #: Arguments chosen to matter.
     tried: ClassVar[tuple[dict[str, Any], ...]] = ({"lr": 0.01},)
@@ -308,11 +309,12 @@ class Optimizer(hints.Explained, _Constructed):
                 module = net[int(key)]
             own = [leaf for leaf in leaves(module) if id(leaf) in inside]
             if not own:
-                raise ValueError(f"{self}: rates has {_called(key)}, expected a module of the network, or its place")
-            factor = real(value, str(self), f"rates[{_called(key)}]", "a factor that is not negative", lambda v: v >= 0)
+                raise ValueError(f"{self}: rates has {Foreign.name_of(key)}, expected a module of the network, or its place")
+            factor = real(value, str(self), f"rates[{Foreign.name_of(key)}]", "a factor that is not negative", lambda v: v >= 0)
             holders = {id(leaf): factor for leaf in own if _has_parameters(leaf)}
             if not holders:
-                raise ValueError(f"{self}: rates has {_called(module)}, which has no parameters, expected a module with some")
+                name = Foreign.name_of(module)
+                raise ValueError(f"{self}: rates has {name}, which has no parameters, expected a module with some")
             found.update(holders)
         return found
 
@@ -337,10 +339,10 @@ class Optimizer(hints.Explained, _Constructed):
         """The arrays that a step may write to, with their factors."""
         return [pair for group in self._groups for pair in group.moving()]
 
-    def count_step(self) -> None:
-        """Count a step that was taken without the kernel."""
+    def count_step(self, **others: int) -> None:
+        """Count a step that was taken without the kernel, and add to other counts, by name."""
         for group in self._groups:
-            group.count_step()
+            group.count_step(1, **others)
 
     def epoch_end(self, loss: float | None = None) -> None:
         """Count an epoch, for a schedule. `fit` does it; by hand it comes after an epoch's last step.
@@ -492,12 +494,6 @@ def _has_parameters(module: Any) -> bool:
     return Foreign(module).has_parameters
 
 
-def _called(module: Any) -> str:
-    """A module in one line."""
-    text = repr(module)
-    return type(module).__name__ if "\n" in text else text
-
-
 def _origin(net: Any) -> int:
     """Where a network's parameters begin in its storage."""
     return int(net._range[0] if isinstance(net, Container) else net._at.parameters)  # type: ignore[index]
@@ -505,8 +501,8 @@ def _origin(net: Any) -> int:
 
 def _stretches(net: Any, factors: dict[int, float]) -> list[tuple[int, int, float]]:
     """The stretches of a network's flat vector that have one factor: (start, size, factor), those with factor 0 left out."""
-    holders = [leaf for leaf in leaves(net) if isinstance(leaf, Module) and has_storage(leaf) and leaf.counts.parameters]
     origin = _origin(net)
+    holders = [leaf for leaf in library_leaves(net) if leaf.counts.parameters]
     places = {(m._at.parameters, m.counts.parameters): factors.get(id(m), 1.0) for m in holders}
     found: list[tuple[int, int, float]] = []
     for (begin, size), factor in sorted(places.items()):
@@ -524,17 +520,13 @@ class _Group:
     settings: np.ndarray
     moments: Any
 
-    @property
-    def _counts(self) -> np.ndarray:
-        return self.settings.view(np.int64)[..., type(self.optimizer).layout.words["steps"]]
+    def counts(self, name: str) -> np.ndarray:
+        return self.settings.view(np.int64)[..., type(self.optimizer).layout.words[name]]
 
-    @property
-    def steps(self) -> int:
-        return int(self._counts.max())
-
-    def count_step(self, steps: int = 1) -> None:
-        counts = self._counts
-        counts += steps
+    def count_step(self, steps: int = 1, **others: int) -> None:
+        for name, more in {"steps": steps, **others}.items():
+            counts = self.counts(name)
+            counts += more
 
     def forget(self) -> None:
         if isinstance(self.moments, dict):

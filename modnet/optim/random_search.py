@@ -19,7 +19,7 @@ import numpy as np
 
 from modnet.engine.storage import writing
 from modnet.inputs import generator, short_repr
-from modnet.optim.optimizer import Optimizer
+from modnet.optim.optimizer import Count, Optimizer
 from modnet.optim.schedules import Schedule
 
 
@@ -44,6 +44,7 @@ class RandomSearch(Optimizer):
     """
 
     needs_loss = True
+    kept = Count()
 
     def __init__(
         self, sigma: float | Schedule, rng: int | np.random.Generator | None = None, clip_norm: float | None = None
@@ -51,37 +52,25 @@ class RandomSearch(Optimizer):
         super().__init__(sigma, clip_norm)
         self.rng = rng
         self._generator = generator(rng, "RandomSearch")
-        self.kept = 0
 
     @property
     def sigma(self) -> float:
         """The standard deviation of the next move."""
         return self.lr
 
-    def attach(self, net: Any, rates: Mapping[Any, float] | None = None) -> Optimizer:
-        super().attach(net, rates)
-        self.kept = 0
-        return self
-
-    def forget(self) -> None:
-        super().forget()
-        self.kept = 0
-
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "generator": self._generator.bit_generator.state, "kept": self.kept}
+        return {**super().state_dict(), "generator": self._generator.bit_generator.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
         self._generator.bit_generator.state = state["generator"]
-        self.kept = state["kept"]
 
     def step(self, loss: Callable[[], float] | None = None) -> None:
         if not callable(loss):
             raise TypeError(f"{self}: step got {short_repr(loss)}, expected step(loss), a function that returns the loss")
         self.check_attached()
         with writing(self.net, self):
-            self.kept += self._move(loss)
-            self.count_step()
+            self.count_step(kept=self._move(loss))
 
     def _move(self, loss: Callable[[], float]) -> bool:
         """Make a random move and keep it if the loss falls; whether it was kept."""

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.hints import ARGUMENTS, Explained
+from modnet.hints import ARGUMENTS, Explained, call_of
 from modnet.inputs import real, short_repr, whole
 
 
@@ -83,12 +83,7 @@ class Schedule(Explained):
         """Update the memory at the end of an epoch. loss: the validation loss if there is one, else the training loss."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._text()})"
-
-    def _text(self) -> str:
-        values = {name: value for name, value in vars(self).items() if name != "per" or value != "epoch"}
-        texts = (f"{value:g}" if isinstance(value, float) else repr(value) for value in values.values())
-        return ", ".join(f"{name}={text}" for name, text in zip(values, texts))
+        return call_of(self)
 
 
 class StepDecay(Schedule):
@@ -199,9 +194,6 @@ class Warmup(Schedule):
     def epoch_end(self, loss: float | None, memory: np.ndarray) -> None:
         if isinstance(self.then, Schedule):
             self.then.epoch_end(loss, memory)
-
-    def _text(self) -> str:
-        return f"{self.steps}, then={self.then!r}"
 
 
 class ReduceOnPlateau(Schedule):

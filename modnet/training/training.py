@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from modnet.inputs import short_repr
@@ -38,21 +37,15 @@ class Callback:
         return getattr(self.on_batch_end, "__func__", None) is not Callback.on_batch_end
 
 
-class _FunctionCallback(Callback):
-    def __init__(self, function: Callable[[Training], None]) -> None:
-        self.function = function
-
-    def on_epoch_end(self, training: Training) -> None:
-        self.function(training)
-
-
 def as_callback(value: Any) -> Callback:
     """A callback; a function becomes one that is called at the end of each epoch."""
     if isinstance(value, Callback):
         return value
     if isinstance(value, type) or not callable(value):
         raise TypeError(f"fit: a callback is {short_repr(value)}, expected a function of the training, or a Callback object")
-    return _FunctionCallback(value)
+    callback = Callback()
+    callback.on_epoch_end = value  # type: ignore[method-assign]
+    return callback
 
 
 class Training:

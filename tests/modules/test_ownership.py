@@ -158,8 +158,8 @@ def test_an_inner_network_that_changes_reaches_the_outermost():
 
 
 REFUSED = {
-    "an index past the end": (lambda net: net.__setitem__(3, Tanh()), IndexError, "range object index out of range"),
-    "a pop past the end": (lambda net: net.pop(7), IndexError, "pop index out of range"),
+    "an index past the end": (lambda net: net.__setitem__(3, Tanh()), IndexError, "Sequential: there is no [3]; it has 3 modules, the last is [2]"),
+    "a pop past the end": (lambda net: net.pop(7), IndexError, "Sequential: there is no [7]; it has 3 modules, the last is [2]"),
     "a slice assigned": (
         lambda net: net.__setitem__(slice(0, 1), [Tanh()]),
         TypeError,

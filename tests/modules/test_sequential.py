@@ -555,3 +555,24 @@ def test_repr_shows_the_modules_at_their_places():
     assert repr(net) == str(net) == (
         "Sequential(\n  [0] Linear(3 -> 4)\n  [1] Sequential(\n    [0] Tanh()\n    [1] StudentTanh\n  )\n)"
     )
+
+
+@pytest.mark.parametrize(
+    ("index", "error"),
+    [(1.5, TypeError), ("a", TypeError), (None, TypeError), (np.array([0, 1]), TypeError), (slice("a", None), TypeError),
+     (slice(None, None, 0), ValueError), (3, IndexError), (-4, IndexError), (np.int64(3), IndexError), (10**30, IndexError)],
+)  # fmt: skip
+def test_an_index_that_is_none_is_told_how_many_modules_there_are(index, error):
+    net = Sequential(Linear(3, 3), Tanh(), Linear(3, 2))
+    calls = [lambda: net[index], lambda: net.pop(index), lambda: net.__delitem__(index), lambda: net.__setitem__(index, Tanh())]
+    for call in calls[:1] if isinstance(index, slice) else calls:
+        text = message(error, call)
+        assert re.match(r"Sequential: (there is no \[.*\]|index is .*, expected .*); it has 3 modules, the last is \[2\]$", text)
+    if error is not IndexError:  # a place past the end is the end, as for a list
+        assert message(TypeError, net.insert, index, Tanh()).startswith("Sequential: index is ")
+    assert message(IndexError, Sequential().pop) == "Sequential: there is no [-1]; it has 0 modules"
+
+
+def test_an_index_may_be_any_whole_number():
+    net = Sequential(Linear(3, 3), Tanh())
+    assert net[np.int64(1)] is net[-1] is net[np.array(1)]
