@@ -455,7 +455,7 @@ def trainings_too_large():
         ),
         (
             lambda net: fit(net, x, y, MSE(), SGD(ExponentialDecay(1.0, 1e200, per="step")), batch_size=4),
-            "SGD(lr=ExponentialDecay(lr=1, per='step', factor=1e+200)): the schedule gave the rates [1.0, 1e+200, inf], expected "
+            "SGD(lr=ExponentialDecay(lr=1, factor=1e+200, per='step')): the schedule gave the rates [1.0, 1e+200, inf], expected "
             "3 finite numbers, none negative",
         ),
         (
