@@ -230,6 +230,10 @@ def test_the_state_is_taken_whole_or_not_at_all():
         np.testing.assert_equal(net.state_dict(), before)
     del kept["1.bias"], kept["0.weight"]
     assert message(ValueError, net.load_state_dict, kept).startswith("Sequential: the state lacks 0.weight, 1.bias; expected")
+    del kept["0.bias"]
+    assert "the state lacks 0.weight, 0.bias, 1.bias; expected" in message(ValueError, net.load_state_dict, kept)
+    del kept["1.weight"]
+    assert "the state lacks 0.weight, 0.bias, 1.weight and 1 more; expected" in message(ValueError, net.load_state_dict, kept)
     assert message(TypeError, Linear(2, 1).load_state_dict, 3).startswith("Linear(2 -> 1): load_state_dict got 3, expected")
     embedding = Embedding(3, 2, rng=0)
     assert set(embedding.state_dict()) == {"weight"}
