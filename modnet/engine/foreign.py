@@ -118,15 +118,15 @@ class Foreign:
         held = getattr(self.module, name, None)
         return held if isinstance(held, dict) else {} if held is None else {"": held}
 
-    def writable_gradients(self) -> list[np.ndarray]:
-        """The gradients as arrays that can be scaled in place."""
+    def writable_pairs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Parameters with their gradients, these as arrays that can be scaled in place."""
         for key, array, gradient in self.pairs():
             if not isinstance(gradient, np.ndarray):  # a number, or a list
                 if key is None:
                     self.module._gradient = np.array(gradient, array.dtype)
                 else:
                     self.module._gradient[key] = np.array(gradient, array.dtype)
-        return [gradient for _, _, gradient in self.pairs()]
+        return [(array, gradient) for _, array, gradient in self.pairs()]
 
     def arrays(self) -> list[np.ndarray]:
         """The arrays in ``_parameters``."""
