@@ -325,8 +325,10 @@ class Explained:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         inherited: Any = cls.__init__
-        # Python's error for a missing argument names the function: that of another class if it is inherited.
-        if "__init__" not in vars(cls) and isinstance(inherited, FunctionType) and _takes(inherited) > 1:
+        # Python's error for a missing argument names the function: that of another class if it is inherited. A class of
+        # somebody's own is left alone: a dataclass would take this for a constructor that it has.
+        is_ours = cls.__module__.startswith("modnet.") and "__init__" not in vars(cls)
+        if is_ours and isinstance(inherited, FunctionType) and _takes(inherited) > 1:
             cls.__init__ = _named(inherited, f"{cls.__qualname__}.__init__")  # type: ignore[method-assign]
 
     if not TYPE_CHECKING:
