@@ -198,15 +198,13 @@ class Foreign:
             if isinstance(value, np.ndarray):
                 if value.flags.writeable:
                     kept.append((value, value.copy()))
-            elif isinstance(value, dict | list):
+            elif isinstance(value, dict | list | tuple):
                 then = copy.copy(value)
                 if isinstance(then, dict) and "_storage" in then:
                     then = {name: item for name, item in then.items() if name not in BOOKKEEPING}
-                kept.append((value, then))
-                for item in list(then.values() if isinstance(then, dict) else then):
-                    visit(item)
-            elif isinstance(value, tuple):
-                for item in value:
+                if not isinstance(value, tuple):
+                    kept.append((value, then))
+                for item in then.values() if isinstance(then, dict) else then:
                     visit(item)
             elif isinstance(value, np.random.Generator | np.random.RandomState):
                 kept.append((_bits_of(value), _bits_of(value).state))
