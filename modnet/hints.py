@@ -325,9 +325,15 @@ class Explained:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         inherited: Any = cls.__init__
-        # Python's error for a missing argument names the function: that of another class if it is inherited.
-        if "__init__" not in vars(cls) and isinstance(inherited, FunctionType) and _takes(inherited) > 1:
-            cls.__init__ = _named(inherited, f"{cls.__qualname__}.__init__")  # type: ignore[method-assign]
+        # Python's error for a missing argument names the function: that of another class if it is inherited. A class of
+        # somebody's own is left alone: a dataclass would take this for a constructor that it has.
+        is_ours = cls.__module__.startswith("modnet.") and "__init__" not in vars(cls)
+        if is_ours and isinstance(inherited, FunctionType) and _needed(inherited) > 1:  # itself, and an argument
+            own = FunctionType(inherited.__code__, inherited.__globals__, None, inherited.__defaults__, inherited.__closure__)
+            functools.update_wrapper(own, inherited, ("__module__", "__doc__", "__annotations__", "__kwdefaults__"))
+            del vars(own)["__wrapped__"]
+            own.__qualname__ = f"{cls.__qualname__}.__init__"
+            cls.__init__ = own  # type: ignore[method-assign]
 
     if not TYPE_CHECKING:
 
@@ -350,19 +356,9 @@ class Explained:
         __signature__ = _OfConstructor()
 
 
-def _takes(function: FunctionType) -> int:
-    """How many arguments a function must be given."""
-    code = function.__code__
-    return code.co_argcount + code.co_kwonlyargcount - len(function.__defaults__ or ()) - len(function.__kwdefaults__ or ())
-
-
-def _named(function: FunctionType, name: str) -> FunctionType:
-    """The same function by another name."""
-    copied = FunctionType(function.__code__, function.__globals__, None, function.__defaults__, function.__closure__)
-    functools.update_wrapper(copied, function, ("__module__", "__doc__", "__annotations__", "__kwdefaults__"))
-    del vars(copied)["__wrapped__"]
-    copied.__qualname__ = name
-    return copied
+def _needed(function: FunctionType) -> int:
+    """How many arguments by place a function must be given."""
+    return function.__code__.co_argcount - len(function.__defaults__ or ())
 
 
 @functools.cache

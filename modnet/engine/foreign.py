@@ -118,15 +118,15 @@ class Foreign:
         held = getattr(self.module, name, None)
         return held if isinstance(held, dict) else {} if held is None else {"": held}
 
-    def writable_gradients(self) -> list[np.ndarray]:
-        """The gradients as arrays that can be scaled in place."""
+    def writable_pairs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Parameters with their gradients, these as arrays that can be scaled in place."""
         for key, array, gradient in self.pairs():
             if not isinstance(gradient, np.ndarray):  # a number, or a list
                 if key is None:
                     self.module._gradient = np.array(gradient, array.dtype)
                 else:
                     self.module._gradient[key] = np.array(gradient, array.dtype)
-        return [gradient for _, _, gradient in self.pairs()]
+        return [(array, gradient) for _, array, gradient in self.pairs()]
 
     def arrays(self) -> list[np.ndarray]:
         """The arrays in ``_parameters``."""
@@ -198,15 +198,13 @@ class Foreign:
             if isinstance(value, np.ndarray):
                 if value.flags.writeable:
                     kept.append((value, value.copy()))
-            elif isinstance(value, dict | list):
+            elif isinstance(value, dict | list | tuple):
                 then = copy.copy(value)
                 if isinstance(then, dict) and "_storage" in then:
                     then = {name: item for name, item in then.items() if name not in BOOKKEEPING}
-                kept.append((value, then))
-                for item in list(then.values() if isinstance(then, dict) else then):
-                    visit(item)
-            elif isinstance(value, tuple):
-                for item in value:
+                if not isinstance(value, tuple):
+                    kept.append((value, then))
+                for item in then.values() if isinstance(then, dict) else then:
                     visit(item)
             elif isinstance(value, np.random.Generator | np.random.RandomState):
                 kept.append((_bits_of(value), _bits_of(value).state))

@@ -30,17 +30,14 @@ def modes_of(net: Any) -> list[tuple[Any, dict[str, Any]]]:
 def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
     """Give modules the modes they had."""
     for module, had in reversed(modes):
-        if hasattr(module, "containers") or has_storage(module):
-            if "_training" in had:
-                module.__dict__["_training"] = had["_training"]
-            else:
-                module.training = had["training"]
-            module._put_into_evaluation = had["_put_into_evaluation"]
-        elif module.training != had["training"]:
+        ours = hasattr(module, "containers") or has_storage(module)
+        if not ours:
+            if module.training == had["training"]:
+                continue
             Foreign(module).set_mode(had["training"])
-            module.training = had["training"]
-            if "_put_into_evaluation" in had:
-                module._put_into_evaluation = had["_put_into_evaluation"]
+        left = "training" if ours and "_training" in had else "_training"  # a container's would reach all that is in it
+        for name in had.keys() - {left}:
+            setattr(module, name, had[name])
 
 
 class _Evaluations:

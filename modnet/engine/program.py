@@ -504,10 +504,6 @@ class Program(_Wiring):
         """Whether it is for a storage as it is now. Cheap; modules that lie elsewhere are looked at too."""
         return self.version == storage.version and self.storage is storage and (not self.has_guests or self.is_current())
 
-    def leaves(self) -> list[Any]:
-        """The modules of the rows, each once, in order."""
-        return list({id(row.module): row.module for row in self.rows if row.joint in ("", "same")}.values())
-
 
 class Sizes(_Wiring):
     """A network wired with nothing but the sizes of last axes, as far as constructors fix them."""

@@ -33,17 +33,16 @@ class _Numbers(Optimizer):
         self.attach(net)
 
     def take(self) -> np.ndarray:
-        arrays = [array for array, _ in self.moving()]
-        return np.concatenate([np.empty(0), *(array.reshape(-1).astype(np.float64) for array in arrays)])
+        return np.concatenate([np.empty(0), *(array.reshape(-1).astype(np.float64) for array, _ in self.moving())])
 
     def put(self, x: np.ndarray) -> None:
         at = 0
-        for array in (array for array, _ in self.moving()):
+        for array, _ in self.moving():
             array[...] = x[at : at + array.size].reshape(array.shape)
             at += array.size
 
     def gradient(self) -> np.ndarray:
-        slopes = [slope for group in self._groups for slope in group.gradients()]
+        slopes = [slope for group in self._groups for _, slope, _ in group.arrays()]
         return np.concatenate([np.empty(0), *(slope.reshape(-1).astype(np.float64) for slope in slopes)])
 
     def __repr__(self) -> str:

@@ -337,7 +337,7 @@ class Optimizer(hints.Explained, _Constructed):
 
     def moving(self) -> list[tuple[np.ndarray, float]]:
         """The arrays that a step may write to, with their factors."""
-        return [pair for group in self._groups for pair in group.moving()]
+        return [(array, factor) for group in self._groups for array, _, factor in group.arrays()]
 
     def count_step(self, **others: int) -> None:
         """Count a step that was taken without the kernel, and add to other counts, by name."""
@@ -375,7 +375,7 @@ class Optimizer(hints.Explained, _Constructed):
             group = self._groups[0]
             norm = clip.call(group.storage.gradient, group.pieces.ctypes.data, len(group.pieces), limit)
         else:
-            slopes = [g for group in self._groups for g in group.gradients()]
+            slopes = [slope for group in self._groups for _, slope, _ in group.arrays()]
             norm = float(np.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in slopes)))
             if np.isfinite(norm) and norm > limit:
                 for g in slopes:
@@ -588,12 +588,8 @@ class _Flat(_Group):
             )
         self._bind()
 
-    def gradients(self) -> list[np.ndarray]:
-        return [gradient for _, gradient, *_ in self.parts]
-
-    def moving(self) -> list[tuple[np.ndarray, float]]:
-        """The arrays that a step may write to, with their factors."""
-        return [(parameters, factor) for parameters, *_, factor in self.parts]
+    def arrays(self) -> list[tuple[np.ndarray, np.ndarray, float]]:
+        return [(parameters, gradient, factor) for parameters, gradient, _, _, factor in self.parts]
 
     def step(self, operation: Operation, rate: float) -> None:
         address = operation.address(type(self.optimizer), self.dtype)
@@ -657,12 +653,8 @@ class _Plain(_Group):
     def _left_to_module(self) -> bool:
         return self.optimizer.plain and callable(getattr(self.module, "update_parameters", None))
 
-    def gradients(self) -> list[np.ndarray]:
-        return self.foreign.writable_gradients() if self.factor else []
-
-    def moving(self) -> list[tuple[np.ndarray, float]]:
-        """The arrays that a step may write to, with their factors."""
-        return [(param, self.factor) for _, param, _ in self.foreign.pairs()] if self.factor else []
+    def arrays(self) -> list[tuple[np.ndarray, np.ndarray, float]]:
+        return [(*pair, self.factor) for pair in self.foreign.writable_pairs()] if self.factor else []
 
     def step(self, operation: Operation, rate: float) -> None:
         # Only now has there been a gradient that would move what is hidden: `fit` checks before its first backward too.

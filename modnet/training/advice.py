@@ -141,15 +141,12 @@ def _of_divergence(training: Training, data: Source) -> str:
     """The cause that can be read, else the rate."""
     if isinstance(training.loss, BCE | KLDivergence) and not isinstance(end_of(training.net), Sigmoid | Softmax):
         return probabilities_expected(training.loss)
-    if not isinstance(data, Data):
-        return "try a smaller lr, or inputs scaled to about -1 to 1"
-    y = np.asarray(data.y)
-    largest = float(np.abs(y).max()) if y.dtype.kind == "f" else 0.0
-    if largest >= _LARGE:
-        return f"the targets y reach {largest:.3g}: scale them, y = (y - y.mean(axis=0)) / y.std(axis=0)"
-    wide = float(np.abs(data.X).max())
-    if wide >= _FAR:
-        return f"the inputs X reach {wide:.3g}: scale them, X = (X - X.mean(axis=0)) / X.std(axis=0)"
+    if isinstance(data, Data):
+        for array, name, far in ((np.asarray(data.y), "targets y", _LARGE), (data.X, "inputs X", _FAR)):
+            largest, short = float(np.abs(array).max()) if array.dtype.kind == "f" else 0.0, name[-1]
+            if largest >= far:
+                scaled = f"{short} = ({short} - {short}.mean(axis=0)) / {short}.std(axis=0)"
+                return f"the {name} reach {largest:.3g}: scale them, {scaled}"
     return "try a smaller lr, or inputs scaled to about -1 to 1"
 
 

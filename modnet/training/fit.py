@@ -250,8 +250,7 @@ def _attach(optimizer: Optimizer, net: Any) -> None:
     try:
         if not _is_attached(optimizer, net):
             optimizer.attach(net)
-        for group in optimizer._groups:
-            group.check()
+        optimizer.check_attached()
     except BaseException:
         optimizer.net, optimizer._groups = before
         raise

@@ -11,8 +11,8 @@ from helpers import message, prepared
 from module_cases import answers, assert_same, case, every_example, every_leaf, every_mode, every_module, gradient, rng_of
 
 import modnet
-from modnet import MSE, Dropout, Flatten, Linear, Module, Sequential, Tanh, Tied, fit, predict
-from modnet.module import OPERATIONS, Operation
+from modnet import MSE, Dropout, Flatten, Linear, Module, Sequential, Tanh, Tied, fit, handout, predict
+from modnet.module import OPERATIONS, Operation, Setting
 from modnet.modules.container import Container
 from modnet.optim import Adam
 
@@ -31,6 +31,30 @@ def test_repr_says_the_class_in_one_line(kind, index):
     assert text.endswith(")")
     assert " at 0x" not in text
     assert "\n" not in text or issubclass(kind, Container), "a container has a line for each module"
+
+
+class Scaled(Linear):
+    """A module of somebody's, with arguments that it declares and one that it does not."""
+
+    scale = Setting(default=2.0)
+
+    def __init__(self, in_features, out_features, name="", scale=2.0):
+        super().__init__(in_features, out_features, bias=False)
+        self.scale = scale
+
+
+@pytest.mark.parametrize(("call", "shown"), [
+    ("Linear(3, 3)", "Linear(3 -> 3)"), ("Linear(3, 2, bias=False)", "Linear(3 -> 2, bias=False)"),
+    ("RidgeLinear(3, 2, alpha=0.5)", "RidgeLinear(3 -> 2, alpha=0.5)"), ("Tied(Linear(3, 2))", "Tied(2 -> 3)"),
+    ("Embedding(9, 4)", "Embedding(9, 4)"), ("BatchNorm(3, eps=0.01)", "BatchNorm(3, eps=0.01)"),
+    ("Conv2D((3, 3), 1, 2, stride=(1, 2), padding=1)", "Conv2D(1 -> 2, k_size=3, stride=(1, 2), padding=1)"),
+    ("MaxPool2D((2, 3))", "MaxPool2D(k_size=(2, 3))"), ("AvgPool1D(3, 1, 1)", "AvgPool1D(k_size=3, stride=1, padding=1)"),
+    ("Reshape(2, 2)", "Reshape(2, 2)"), ("Transpose()", "Transpose()"), ("Threshold(0.5)", "Threshold(0.5, 0)"),
+    ("Scaled(3, 2, 'first')", "Scaled(3 -> 2)"), ("Scaled(3, 2, scale=0.5)", "Scaled(3 -> 2, scale=0.5)"),
+    ("handout.Linear(3, 2, True)", "Linear(3 -> 2, bias=True)"), ("handout.Conv1D(3, 1, 2)", "Conv1D(1 -> 2, k_size=3)"),
+])  # fmt: skip
+def test_repr_is_the_call_without_what_is_a_default(call, shown):
+    assert repr(eval(call, {**vars(modnet), "Scaled": Scaled, "handout": handout})) == shown
 
 
 @every_module

@@ -219,6 +219,13 @@ def test_a_parameter_that_is_one_number_is_moved_and_clipped(wrap):
     assert float(module._parameters) == 0.25
 
 
+def test_gradients_that_are_numbers_in_a_dict_are_clipped_together():
+    module = Different()
+    module._parameters, module._gradient = {"a": np.array(0.0), "b": np.zeros(1)}, {"a": -3.0, "b": [4.0]}
+    SGD(1.0, momentum=0.5, clip_norm=2.5).attach(module).step()
+    np.testing.assert_allclose([float(module._parameters["a"]), module._parameters["b"][0]], [1.5, -2.0], rtol=1e-15)
+
+
 @pytest.mark.parametrize("extra", [(), (MatrixLinear(1, 1),)], ids=["ours", "mixed"])
 def test_clipping_a_float32_gradient_whose_square_overflows(extra):
     net = Sequential(Linear(1, 1, rng=0), *copy.deepcopy(extra)).astype("float32")

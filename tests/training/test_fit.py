@@ -9,6 +9,7 @@ from fit_cases import Mode, RecordingLoss, StudentLinear, StudentNet, classes, d
 from helpers import assert_derivatives, message, run_script
 
 from modnet import (
+    MAE,
     MSE,
     BatchNorm,
     CrossEntropy,
@@ -588,3 +589,18 @@ def test_a_loss_of_wrong_shape_is_named():
         (Broadcast(), "Broadcast: backward returned shape (10,), expected (10, 1), that of yhat"),
     ):
         assert message(ValueError, fit, network(outputs=1), X, y, loss=loss, optimizer=SGD(0.1), batch_size=10) == expected
+
+
+def test_a_derivative_of_whole_numbers_moves_parameters_as_one_of_floats():
+    class Signs(Loss):
+        def forward(self, y, yhat):
+            return np.abs(yhat - y).sum(axis=1)
+
+        def backward(self, y, yhat):
+            return np.sign(yhat - y).astype(int)
+
+    X, y = regression()
+    nets = [Linear(3, 1, rng=0) for _ in range(2)]
+    for net, loss in zip(nets, (Signs(), MAE())):
+        fit(net, X, y, loss, SGD(0.1), epochs=2, batch_size=10, rng=0)
+    np.testing.assert_allclose(nets[0].parameters, nets[1].parameters, rtol=1e-12)
