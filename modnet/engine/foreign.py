@@ -268,7 +268,7 @@ def held_numbers(value: Any, name: str = "", seen: set[int] | None = None) -> It
         blocks = () if at is None else (at.parameters, at.state, at.settings, at.draws, int(value.training))
         inside = enumerate([*blocks, *others] if blocks else [])
     else:
-        inside = getattr(value, "__dict__", {}).items()
+        inside = list(getattr(value, "__dict__", {}).items())
     for key, part in inside:
         if key != "_gradient":
             yield from held_numbers(part, name or str(key), seen)

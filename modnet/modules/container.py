@@ -487,7 +487,8 @@ class Container(Module):
             "_storage", "_version", "_programs", "_last", "_recent", "_element", "_part_of", "_range", "_strangers",
             "_own_gradient",
         }  # fmt: skip
-        return {name: value for name, value in self.__dict__.items() if name not in gone}
+        everything = dict(self.__dict__)  # at once: another thread's forward may note something new meanwhile
+        return {name: value for name, value in everything.items() if name not in gone}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "_owners" in state or "_tables" in state:

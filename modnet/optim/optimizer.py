@@ -601,7 +601,7 @@ class _Flat(_Group):
 
     def __getstate__(self) -> dict[str, Any]:
         gone = ("storage", "version", "z", "pieces", "parts", "addresses")
-        state = {name: value for name, value in self.__dict__.items() if name not in gone}
+        state = {name: value for name, value in dict(self.__dict__).items() if name not in gone}
         is_current = self.storage is not None and self.storage.version == self.version and self.net._storage is self.storage
         state["version"] = -1 if self.version < 0 or is_current else 0  # 0: the network has changed since attach
         return state
