@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 
 from modnet.check import layer_calls
-from modnet.check.called import OF_INPUT, RATE, Called
+from modnet.check.arrays import KEPT, looks_trained
+from modnet.check.called import OF_INPUT, Called, moves_by
 from modnet.check.modes import positional
 from modnet.check.partners import arrays_within, is_gradient_name, partner_of
 from modnet.check.question import Question
 from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.check.wording import in_words
 
-_TRAINED = re.compile(r"bias|weight|param|theta|gamma|beta|filt|kernel|^[wb]\d*$|_[wb]$", re.I)
-_NO_PARAMETER = re.compile(r"grad|last|cache|input|output|saved|mask|running|moving|veloc|momentum|^(x|z|y|out)$", re.I)
 _PLACE = "_parameters."  # where modules of the contract have what learns
 
 
@@ -42,9 +42,9 @@ class Adapted(Called):
         found: dict[str, np.ndarray] = {_PLACE + n: a for n, a in getattr(module, "_given_more", {}).items()}
         for name, array in every.items():
             last = name.split(".")[-1].strip("_")
-            if _NO_PARAMETER.search(last) or is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
+            if KEPT.search(last) or is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
                 continue
-            if _TRAINED.search(last.split("[")[0]) or partner_of(name, every) is not None:
+            if looks_trained(last) or partner_of(name, every) is not None:
                 found[_PLACE + name] = array
         return found
 
@@ -170,4 +170,4 @@ def updates_itself(cls: type) -> bool:
     """Whether backward of a class is given a learning rate."""
     methods = layer_calls.methods_of(cls)
     back = getattr(cls, methods.back if methods is not None else "backward", None)
-    return any(RATE.match(p.name) for p in positional(back) or ())
+    return any(moves_by(p.name) for p in positional(back) or ())

@@ -62,7 +62,7 @@ def _all_arrays(value: Any, seen: set[int], depth: int = 0) -> Iterator[np.ndarr
 # --- parameters and gradients ----------------------------------------------------------------------------------------
 
 PARAMETERS, GRADIENTS = "_parameters", "_gradient"
-_KEPT = re.compile(
+KEPT = re.compile(
     r"grad|last|cache|input|output|saved|mask|running|moving|mean|var|std|veloc|moment|^_?(x|z|y|out|d[a-z]?)$", re.I
 )
 _TRAINED = re.compile(r"bias|biais|weight|poids|param|theta|gamma|beta|filt|kernel|^_*[wb]\d*$|_[wb]$", re.I)
@@ -113,7 +113,7 @@ def parameters(module: Any) -> dict[str, np.ndarray]:
     if is_of_library(module) or not hasattr(module, "__dict__"):
         return found
     for name, value in vars(module).items():
-        if name not in (PARAMETERS, GRADIENTS) and not _KEPT.search(name.strip("_")) and not _is_module(value):
+        if name not in (PARAMETERS, GRADIENTS) and not KEPT.search(name.strip("_")) and not _is_module(value):
             extra: dict[str, np.ndarray] = {}
             _collect(extra, name, value)
             # self.W may be another name, or a view, of what _parameters holds.

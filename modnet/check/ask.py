@@ -26,13 +26,13 @@ from typing import Any
 
 from modnet.check import means
 from modnet.check.adapters import remembers
+from modnet.check.arguments import NotBuilt, required
 from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.layer_calls import is_of_functions
-from modnet.check.loss_calls import required
 from modnet.check.losses import check_loss
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.networks.descent import examine_descent
@@ -45,7 +45,6 @@ from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimize
 from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.other_modules import examine_other
 from modnet.check.pairs import examine_pair
-from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Line, Report
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.weighted_losses import examine_weighted
@@ -72,7 +71,7 @@ def ask(subject: Loaded, project: Project, options: Options) -> Report:
         try:
             if hasattr(held, "descent"):
                 wrong = [c.name for c in project.of("optim") if project.is_wrong(c)]
-                return examine_descent(held.descent, _workshop(subject, project).bases, wrong)
+                return examine_descent(held.descent, _workshop(subject, project).bases, wrong, held.holder)
             return examine_loop(held)
         except NotBuilt as problem:
             return not_checked(subject.name, str(problem))

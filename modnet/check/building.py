@@ -10,21 +10,22 @@ from __future__ import annotations
 import inspect
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from modnet.check import known
 from modnet.check.adapters import remembers
+from modnet.check.arguments import NotBuilt, switches
 from modnet.check.loss_subject import LossSubject
 from modnet.check.losses import check_loss
 from modnet.check.modules import as_input, check_module, own_definition
 from modnet.check.other_modules import examine_other
-from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.styles import subject_of
-from modnet.check.subject import DELTA, FORWARD, Misbehaviour, Subject, call
+from modnet.check.subject import Misbehaviour, Subject, call
+from modnet.check.vocabulary import DELTA, FORWARD
 
 Shape = tuple[int, ...]
 _LINE: Shape = (4, 3)
@@ -160,17 +161,6 @@ def _shape_of(module: Any) -> Shape:
         except Misbehaviour:
             continue
     return next(shapes_for(type(module), {}))
-
-
-def switches(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """The options of a function that are on or off, each with the other value."""
-    try:
-        given = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return
-    for p in given:
-        if isinstance(p.default, bool) and not re.search("verbose|plot|debug|print|affich", p.name, re.I):
-            yield p.name, not p.default
 
 
 def _add_option(report: Report, cls: type, option: dict[str, Any], sizes: dict[str, Any], shape: Shape) -> None:

@@ -12,7 +12,8 @@ from modnet.check.numeric import along, complex_step
 from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import direction
 from modnet.check.report import Finding
-from modnet.check.subject import DELTA, FORWARD, Misbehaviour
+from modnet.check.subject import Misbehaviour
+from modnet.check.vocabulary import DELTA, FORWARD
 
 _ALL = 2000  # numbers that are varied one by one, if a sample of them does not show what is wrong
 _SATURATES = (

@@ -19,7 +19,8 @@ from modnet.check.modules import as_input
 from modnet.check.recipes import Recipe, Shape, Size
 from modnet.check.report import Finding, Report
 from modnet.check.styles import subject_of
-from modnet.check.subject import FORWARD, Misbehaviour
+from modnet.check.subject import Misbehaviour
+from modnet.check.vocabulary import FORWARD
 
 _ROWS = 48  # enough that a variance over the batch, by n or by n - 1, is nearly the same
 _STEPS = 400  # forwards in training, until running statistics have forgotten where they began

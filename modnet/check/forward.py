@@ -11,7 +11,8 @@ from modnet.check.arrays import copied
 from modnet.check.draws import other_draws
 from modnet.check.plan import Examination, Judged, Probe
 from modnet.check.report import Finding, worst
-from modnet.check.subject import FORWARD, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.vocabulary import FORWARD
 
 RETURN = r"^return\b"
 _IN_PLACE = r"\b{0}\s*(\[.*\])?\s*(\+|-|\*|/)=|\b{0}\s*\[.*\]\s*=[^=]|out\s*=\s*{0}\b|\b{0}\.(sort|fill|put)\("

@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check import known
+from modnet.check.arguments import NotBuilt
 from modnet.check.numeric import along
 from modnet.check.question import Question, draw_delta
-from modnet.check.recipes import NotBuilt, Recipe, Size
+from modnet.check.recipes import Recipe, Size
 from modnet.check.report import Finding
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.modules.container import Container
 
 _OPERATIONS = (FORWARD, DELTA, GRADIENT)

@@ -15,7 +15,8 @@ from modnet.check.partners import partner_of
 from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
-from modnet.check.subject import FORWARD, GRADIENT, ZERO, Misbehaviour
+from modnet.check.subject import Misbehaviour
+from modnet.check.vocabulary import FORWARD, GRADIENT, ZERO
 
 
 def ask(e: Examination) -> Findings:

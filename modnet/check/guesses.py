@@ -17,7 +17,8 @@ from modnet.check import elementwise
 from modnet.check.numeric import derivative
 from modnet.check.question import Question, draw_delta
 from modnet.check.report import Finding
-from modnet.check.subject import DELTA, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.vocabulary import DELTA
 
 
 class Hypothesis(NamedTuple):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.vocabulary import meanings
 from modnet.kernels.declare import Declares
 
 Candidates = Iterator[np.ndarray]
@@ -244,35 +245,13 @@ def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | 
 
 # --- building --------------------------------------------------------------------------------------------------------
 
-#: What an argument of a constructor means, by its name without case, digits and underscores: English and French.
-_ROLES = {
-    "k_size": r"k|ks?ize|ksiz|kernel(size)?|filter(size|shape)?|window(size)?|pool(size)?|size|(taille)?(noyau|filtre|fenetre)|"
-    r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)|[pfk][hw]|(kernel|filter|pool|window)dim(ension)?s?",
-    "chan_in": r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
-    r"(nb|n)?canauxentree|prevchan|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
-    "chan_out": r"(nb|n|num)?(chan(nels?)?|canaux|c)(out|sortie)|(out|output)(chan(nels?)?|canaux)|"
-    r"(nb|n|num)filt(er|re)s?|(nb|n)?canauxsortie|(num|number|n)(of)?(out|output)(ch|chan(nels?)?)|out(ch|c|depth)|outputdepth|"
-    r"depth|(num|number|n)?(of)?(filters|kernels)|filternum",
-    "stride": r"strides?|s|pas|step|[vh]stride|(up|down)samplingfactor",
-    "padding": r"pad(ding)?|p",
-    "input": r"(nb?|num|dim|size|taille)?(in|inp|input|inputs|entrees?)(size|dim|s|features|units|shape|nodes)?|n|d|i|"
-    r"fanin|xdim|features?in|infeature",
-    "output": r"(nb?|num|dim|size|taille)?(out|outp|outputs?|sorties?)(size|dim|s|features|units|shape|nodes)?|m|o|fanout|"
-    r"ydim|"
-    r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)|features?out|outfeature",
-    "features": r"(nb|num|n)?features?|dim(ension)?s?|size",
-    "threshold": r"threshold|seuil|tresh",
-    "slope": r"alpha|slope|pente|negativeslope|leak",
-    "rate": r"rate|p|prob(a|ability)?|dropout(rate)?|drop",
-    "eps": r"eps(ilon)?",
-    "seed": r"(random)?(seed|state)|graine|rng",
-    "shape": r"(in|input|inp|image|img)(shape|dims?)",
-    "activation": r"(act|activation)(f|fn|fun|func|function)?|nonlinearity",
-    "init": r"(weights?|w|bias|b|kernel)?(init|initiali[sz]er)(fn|func|function)?",
-}
+_ROLES = (
+    "k_size", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope", "drop", "eps",
+    "seed", "shape", "activation", "init",
+)  # fmt: skip
 VALUES = {
     "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
-    "threshold": 0.0, "slope": 0.2, "rate": 0.5, "eps": 1e-8, "seed": 0,
+    "threshold": 0.0, "slope": 0.2, "drop": 0.5, "eps": 1e-8, "seed": 0,
 }  # fmt: skip
 _ANYWHERE = ("eps", "seed", "threshold", "slope", "shape", "activation", "init")  # windows or not
 _WINDOW = ("k_size", "chan_in", "chan_out", "stride", "padding")
@@ -283,7 +262,7 @@ _ORDERS = {
     "conv2d": ("k_size", "chan_in", "chan_out", "stride"),
     **dict.fromkeys(("maxpool1d", "maxpool2d", "avgpool1d", "avgpool2d"), ("k_size", "stride")),
     **dict.fromkeys(("batchnorm", "layernorm"), ("features",)),
-    "dropout": ("rate",),
+    "dropout": ("drop",),
     "leakyrelu": ("slope",),
     "elu": ("slope",),
 }
@@ -301,9 +280,8 @@ def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, 
         return None
     given = [p for p in given if p.name not in without]
     name = plain_name(make) if isinstance(make, type) else ""
-    words = {p.name: re.sub(r"[^a-z]", "", p.name.lower().replace("é", "e")) for p in given}
-    fitting = {n: [r for r, pattern in _ROLES.items() if re.fullmatch(pattern, word)] for n, word in words.items()}
-    sure = any({"k_size", "stride"} & set(f) and len(words[n]) > 1 and words[n] != "size" for n, f in fitting.items())
+    fitting = {p.name: meanings(p.name, _ROLES) for p in given}
+    sure = any({"k_size", "stride"} & set(f) and len(n) > 1 and n.lower() != "size" for n, f in fitting.items())
     four = len(given) == 4 and any("k_size" in f for f in fitting.values())
     windowed = name in _WINDOWED or (not name and (sure or four))
     found: dict[str, str] = {}

@@ -21,7 +21,8 @@ from modnet.check.numeric import EPS
 from modnet.check.plan import Examination
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
-from modnet.check.subject import BIG, DELTA, FORWARD, Misbehaviour, Subject
+from modnet.check.subject import BIG, Misbehaviour, Subject
+from modnet.check.vocabulary import DELTA, FORWARD
 from modnet.loss import Loss, PredictionError
 
 _softmax, _sigmoid = FUNCTIONS["softmax"], FUNCTIONS["sigmoid"]

@@ -18,7 +18,8 @@ from modnet.check.plan import Examination
 from modnet.check.recipes import Recipe
 from modnet.check.report import Report
 from modnet.check.styles import subject_of
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO
 
 #: What is asked of a module, operation by operation.
 PLAN = (

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_truth, methods_of, order_of, required
+from modnet.check.arguments import required
+from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_truth, methods_of, order_of
 from modnet.check.loss_subject import PLAN, LossSubject, definitions
 from modnet.check.numeric import derivative
 from modnet.check.plan import Examination
 from modnet.check.question import Question
 from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, FORWARD, Misbehaviour
+from modnet.check.subject import Misbehaviour
+from modnet.check.vocabulary import DELTA, FORWARD
 from modnet.loss import Loss
 
 _LABELS = re.compile("cross|entrop|ce($|_|loss)|cce|nll|soft|logit|hinge|perceptron|marg|svm|log|kl|xent", re.I)

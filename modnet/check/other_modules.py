@@ -14,13 +14,15 @@ import numpy as np
 
 from modnet.check import known
 from modnet.check.adapters import updates_itself
+from modnet.check.arguments import NotBuilt, switches
 from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import is_of_functions, methods_of
 from modnet.check.modules import as_input, check_module
-from modnet.check.recipes import NotBuilt, Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
+from modnet.check.recipes import Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
 from modnet.check.report import Finding, Report
 from modnet.check.styles import subject_of
-from modnet.check.subject import FORWARD, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.vocabulary import FORWARD
 
 _LINE: Shape = (4, 3)
 _SIGNAL: Shape = (2, 4, 3)
@@ -204,11 +206,9 @@ def _left_out(recipe: Recipe, size: Size | Shape) -> bool:
 
 def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
     """What is found with an option that is on or off, and was not found without it."""
-    for p in inspect.signature(recipe.cls).parameters.values():
-        if not isinstance(p.default, bool) or re.search("verbose|plot|debug|print|first", p.name, re.I):
-            continue
+    for name, value in switches(recipe.cls):
         try:
-            other = check_module(recipe.build(size, options={p.name: not p.default}), recipe.input_shape(size))
+            other = check_module(recipe.build(size, options={name: value}), recipe.input_shape(size))
         except Misbehaviour:
             continue
-        report.add(other, f"with {p.name}={not p.default}")
+        report.add(other, f"with {name}={value}")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check import known
+from modnet.check.arguments import NotBuilt
 from modnet.check.subject import Misbehaviour, call
 
 Shape = tuple[int, ...]
@@ -25,10 +26,6 @@ _PREPARES = re.compile(
     re.I,
 )
 _OF_SHAPE = re.compile(r"(shape|dims?|size)$", re.I)
-
-
-class NotBuilt(Exception):
-    """A class that cannot be built, or given an input, without a guess. Its text says why and what would help."""
 
 
 class Size(NamedTuple):

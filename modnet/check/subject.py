@@ -23,11 +23,8 @@ from modnet.check.lines import quote, source
 from modnet.check.modes import positional
 from modnet.check.question import Question, direction, draw_delta
 from modnet.check.report import Finding, Line, Report, visible
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, OPERATIONS, UPDATE, ZERO
 
-FORWARD, DELTA, GRADIENT = "forward", "backward_delta", "backward_update_gradient"
-UPDATE, ZERO = "update_parameters", "zero_grad"
-#: The contract's operations.
-OPERATIONS = (FORWARD, DELTA, GRADIENT, UPDATE, ZERO)
 BIG = 1000.0
 
 _HERE = str(Path(__file__).parent)

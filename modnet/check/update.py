@@ -11,7 +11,8 @@ from modnet.check.forward import Findings
 from modnet.check.gradient import matching
 from modnet.check.plan import Examination, Probe, skip
 from modnet.check.report import Finding
-from modnet.check.subject import FORWARD, GRADIENT, UPDATE, Misbehaviour
+from modnet.check.subject import Misbehaviour
+from modnet.check.vocabulary import FORWARD, GRADIENT, UPDATE
 
 
 def moves(e: Examination) -> Findings:

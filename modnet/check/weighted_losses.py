@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.arguments import asks
 from modnet.check.functions import check_backward
 from modnet.check.lines import quote
-from modnet.check.loss_calls import arguments_of
 from modnet.check.numeric import derivative
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
@@ -27,7 +27,7 @@ def weighted_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterato
     """(name, function) for each such function of a file."""
     for name, function in names.items():
         if inspect.isfunction(function) and own(function):
-            given = [p.name.lower() for p in arguments_of(function)]
+            given = [p.name.lower() for p in asks(function)]
             if given[:3] in (["w", "x", "y"], ["theta", "x", "y"]) and len(given) <= 4:
                 yield name, function
 
@@ -37,7 +37,7 @@ def examine_weighted(function: Function) -> Report:
     rng = np.random.default_rng(0)
     X, W = rng.normal(size=(5, 4)), rng.normal(size=(4, 3)) * 0.5
     y = np.array([0, 2, 1, 1, 2])
-    with_reg = len(arguments_of(function)) == 4
+    with_reg = len(asks(function)) == 4
     name = function.__name__
     plain = (X, y, 0.0) if with_reg else (X, y)
     try:

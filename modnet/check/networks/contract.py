@@ -18,7 +18,8 @@ from modnet.check.networks.form import Asked, Form, Round
 from modnet.check.networks.judge import judge
 from modnet.check.networks.wiring import backward, backward_method, does_nothing, filled
 from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, Misbehaviour, call
+from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE
 from modnet.engine.program import is_ours, is_wired
 
 

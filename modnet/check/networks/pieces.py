@@ -11,17 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.arguments import NotBuilt
 from modnet.check.networks.calls import Call
 from modnet.check.optimizers.steppers import Layer
-from modnet.check.recipes import NotBuilt
-
-FORWARDS = ("forward", "forward_propagation", "forward_prop", "forward_pass", "feed_forward", "feedforward", "propagate")
-BACKWARDS = (
-    "backward", "backward_propagation", "back_propagation", "backward_prop", "backward_pass", "backprop", "backpropagate",
-    "backpropagation", "back_prop",
-)  # fmt: skip
-_VALUES = ("forward", "calculate", "loss", "compute", "value", "cost", "fn", "f")
-_SLOPES = ("backward", "derivative", "prime", "gradient", "grad", "deriv", "backprop", "loss_prime", "df", "d_loss", "delta")
+from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES
 
 
 @dataclass
@@ -120,7 +113,7 @@ class LossPiece:
 
     def __init__(self, log: Log, layers: int) -> None:
         self.log, self.layers, self.output = log, layers, np.zeros(1)
-        self.__dict__.update(dict.fromkeys(_VALUES, self.number) | dict.fromkeys(_SLOPES, self.slope))
+        self.__dict__.update(dict.fromkeys(VALUES, self.number) | dict.fromkeys((*BACKWARDS, *DERIVATIVES), self.slope))
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         """The loss; of a class that is to be made, itself."""

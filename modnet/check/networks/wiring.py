@@ -15,27 +15,17 @@ from typing import Any
 import numpy as np
 
 from modnet.check.layers import last_output
-from modnet.check.subject import DELTA, GRADIENT, Misbehaviour, call
+from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import CONTRACT_BACKWARDS, DELTA, FORWARDS, GRADIENT, first_method, meaning_of
 
-#: What an argument is, by its name in lower case without underscores and digits.
-_ROLES = {
-    "yhat": r"y?hat|y?pred(ict(ion|ed|ions)?)?s?|yp|.*hat|outputs?|sorties?|res(ult)?|decoded?|recon(struct(ion|ed)|struite?)?",
-    "y": r"y|ys|ytrue|truth|targets?|labels?|datay|batchy|ybatch|cibles?|verite|ytrain",
-    "X": r"x|xs|inputs?|inp|in|data|datax|batchx|xbatch|entrees?|xtrain|xinput",
-    "delta": r".*delta.*|d|dout|grad(ient)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)|deltaloss",
-    "loss": r"loss(f|fn|func|fonction|function)?|fctloss|cost|cout|criterion|critere|objective|perte|costfunction|lossfunction",
-    "rate": r"eps(ilon)?|lr|gradientstep|learningrate|step(size)?|pas|rate|alpha|eta|learningstep",
-    "net": r"net|network|reseau|model|modele|sequen(tial|tiel)|modulelist|nn",
-    "modules": r"modules?|layers?|couches?|listmodules?|seq(uence)?|args|(list|liste)(des)?(modules|couches|layers)|chain",
-    "encoder": r"encod(er|eur|e)",
-    "decoder": r"decod(er|eur|e)",
-}
+_ROLES = ("yhat", "outputs", "X", "y", "delta", "loss", "rate", "step", "eps", "net", "modules", "encoder", "decoder")
+_SAME = {"outputs": "yhat", "step": "rate", "eps": "rate"}  # in a course in French eps is a rate
 
 
 def role(name: str) -> str:
-    """What an argument of this name is; empty if that is not known."""
-    word = re.sub(r"[^a-z]", "", name.lower().replace("é", "e"))
-    return next((r for r, pattern in _ROLES.items() if re.fullmatch(pattern, word)), "")
+    """What an argument of this name is to a network or an optimizer; empty if that is not known."""
+    found = meaning_of(name, _ROLES)
+    return _SAME.get(found, found)
 
 
 def filled(
@@ -85,24 +75,17 @@ def source_of(method: Any) -> list[str]:
     return [re.sub(r"\s*#.*", "", line).strip() for line in lines]
 
 
-#: What forward is called by people who name it themselves.
-FORWARDS = ("calcule", "calculer", "propage", "propager", "propagation", "propagate", "feed_forward", "feedforward", "avant")
-
-
 def aliased(cls: type) -> type:
     """The class with a forward, if it has one under another name; else the class itself."""
-    name = next((n for n in FORWARDS if callable(getattr(cls, n, None))), "")
-    if callable(getattr(cls, "forward", None)) or not name:
+    name = first_method(cls, FORWARDS)
+    if name in ("forward", ""):
         return cls
     return type(cls.__name__, (cls,), {"forward": getattr(cls, name), "__module__": cls.__module__})
 
 
-BACKWARDS = (GRADIENT, "backward", DELTA, "backpropagation", "backprop", "retropropage", "retropropagation")
-
-
 def backward_method(net: Any) -> str:
     """The method by which a network goes back: one of its own that does something, the statement's first."""
-    there = [name for name in BACKWARDS if callable(getattr(net, name, None))]
+    there = [name for name in CONTRACT_BACKWARDS if callable(getattr(net, name, None))]
     doing = [name for name in there if not does_nothing(getattr(net, name)) and not _raises(getattr(net, name))]
     if DELTA in doing and GRADIENT not in doing and "backward" not in doing:
         return DELTA

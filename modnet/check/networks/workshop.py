@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known
+from modnet.check.arguments import NotBuilt, called_as
 from modnet.check.arrays import copied
 from modnet.check.building import build, not_checked
 from modnet.check.layers import last_output, layers_of
@@ -19,11 +20,11 @@ from modnet.check.lines import source
 from modnet.check.modules import as_input
 from modnet.check.networks import standins, wiring
 from modnet.check.networks.contract import examine_chain
-from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
 from modnet.check.styles import subject_of
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.training import check_steps
+from modnet.check.vocabulary import ADDS, first_method
 
 _RATE = 0.01
 #: Findings that may be about what was put in rather than about the class.
@@ -108,7 +109,7 @@ class Workshop:
             except (TypeError, AttributeError, ValueError):
                 continue
         why = f": the closest attempt: {closest.message}" if closest is not None else ""
-        raise NotBuilt(f"{cls.__name__}{_asked(cls)} could not be wired{why}; check_network checks one that you build")
+        raise NotBuilt(f"{called_as(cls)} could not be wired{why}; check_network checks one that you build")
 
     def _arrangements(self, cls: type) -> Iterator[Callable[[], Any]]:
         """Ways to put one together, by what its constructor asks for."""
@@ -145,11 +146,10 @@ class Workshop:
         """The network with its layers added one by one, if it was made without."""
         if full:
             return net
-        names = ("add", "append", "add_module", "add_layer", "ajouter", "ajoute", "ajouter_module", "insert")
-        add = next((getattr(net, n) for n in names if callable(getattr(net, n, None))), None)
-        if add is not None and layers_of(net)[0] is net:
+        add = first_method(net, ADDS)
+        if add and layers_of(net)[0] is net:
             for layer in self.layers(3, 4, 2):
-                add(layer)
+                getattr(net, add)(layer)
         return net
 
     def examine_network(self, cls: type) -> Report:
@@ -267,7 +267,7 @@ class Workshop:
         roles = {"net": net, "modules": net, "loss": loss, "rate": _RATE, "X": x, "y": y}
         arguments = wiring.filled(cls, roles, (("net", "loss", "rate"), ("net", "loss"), ("net", "rate")))
         if arguments is None:
-            raise NotBuilt(f"{cls.__name__}{_asked(cls)}: what its arguments mean is not known")
+            raise NotBuilt(f"{called_as(cls)}: what its arguments mean is not known")
         return lambda: cls(*arguments)
 
 
@@ -277,13 +277,6 @@ def _kinds(report: Report) -> list[tuple[str, str]]:
 
 def _says_something(report: Report) -> bool:
     return any(verdict != "not checked" for _, verdict, _ in report.verdicts)
-
-
-def _asked(cls: type) -> str:
-    try:
-        return str(inspect.signature(cls)).split(" ->")[0]
-    except (TypeError, ValueError):
-        return ""
 
 
 def _data() -> tuple[np.ndarray, np.ndarray]:

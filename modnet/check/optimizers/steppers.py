@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.networks.arguments import asks
+from modnet.check.arguments import asks
 from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import is_rate
 
 STEPS, RATE = 6, 0.05
-IS_RATE = re.compile(r"^(lr|eta|rate|step_?size|learn(ing)?_?(rate|step)|alpha|init_?lr|base_?lr)$", re.I)
 
 
 class Layer:
@@ -136,7 +136,7 @@ def by_layers(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
         if callable(getattr(made, "pre_update_params", None)):
             call("pre_update_params", made.pre_update_params)
         for layer in layers:
-            rest = [RATE if IS_RATE.match(p.name) else k + 1 for p in needs[1:]]
+            rest = [RATE if is_rate(p.name) else k + 1 for p in needs[1:]]
             call(f"{type(made).__name__}.{method.__name__}", method, layer, *rest)
         if callable(getattr(made, "post_update_params", None)):
             call("post_update_params", made.post_update_params)
@@ -192,7 +192,7 @@ def one_by_one(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
     for k in range(STEPS):
         for n, one in made.items():
             needs = [p for p in asks(one.update) if p.default is p.empty]
-            rest = [RATE if IS_RATE.match(p.name) else k + 1 for p in needs[2:]]
+            rest = [RATE if is_rate(p.name) else k + 1 for p in needs[2:]]
             found = call(f"{type(one).__name__}.update", one.update, values[n], s.gradients[n][k].copy(), *rest)
             found = found[0] if isinstance(found, tuple) and found else found
             if isinstance(found, np.ndarray) and found.shape == values[n].shape:
