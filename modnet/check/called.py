@@ -21,10 +21,9 @@ from modnet.check.lines import words_compared
 from modnet.check.loss_calls import held_arrays
 from modnet.check.modes import has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
-from modnet.check.partners import core
 from modnet.check.recipes import Recipe
 from modnet.check.subject import Misbehaviour, Subject, call
-from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, meaning_of
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, meaning_of
 
 #: An argument that is the input.
 INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)

@@ -20,11 +20,10 @@ import numpy as np
 from modnet.check.arguments import asks
 from modnet.check.arrays import copied
 from modnet.check.modules import PLAN, settle
-from modnet.check.partners import core
 from modnet.check.plan import Examination
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, Subject, call
-from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core
 from modnet.check.wording import in_words
 
 Function = Callable[..., Any]

@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arguments import asks, needs, required
-from modnet.check.partners import core
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES
+from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
 
 #: What an argument is, by its name: surely the truth, surely the prediction; a plain y is what the other one is not.
 _TRUTH = re.compile(

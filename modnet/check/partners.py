@@ -8,10 +8,7 @@ from typing import Any
 
 import numpy as np
 
-
-def core(name: str) -> str:
-    """A name without case and underscores."""
-    return re.sub("[^a-z0-9]", "", name.lower())
+from modnet.check.vocabulary import core
 
 
 def arrays_within(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:

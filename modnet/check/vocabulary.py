@@ -34,8 +34,15 @@ DERIVATIVES = (
     "activation_derivative", "loss_prime", "loss_derivative", "gradient_loss", "dloss", "d_loss", "delta", "df", "dfn", "df_dx",
     "compute_gradient", "backward_activation", "d",
 )  # fmt: skip
+UPDATES = (UPDATE, "update_params", "update_weights")
+ZEROS = (ZERO, "zero_gradient", "zero_gradients", "reset_gradient", "reset_gradients", "reset_grad")
 TRAINS = ("fit", "train", "train_on_batch", "train_step")
 ADDS = ("add", "add_layer", "addLayer", "append", "add_module", "push", "ajouter", "ajoute", "ajouter_module", "insert")
+
+
+def core(name: str) -> str:
+    """A name without case and underscores."""
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def first_method(held: object, names: Collection[str]) -> str:
@@ -69,7 +76,7 @@ MEANINGS = {
     "derivative": r"(loss|cost|error|objective)(fn|func|function)?(prime|deriv.*|grad.*|der|d)|d(loss|cost|error)",
     "delta": r".*delta.*|d|dout|grad(ient)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)",
     # what a network, an optimizer or a loop is made of
-    "loss": r"(fct)?(loss|cost|criterion|objective|error)(f|fn|func|fonction|function|class|name|type)?|cout|critere|perte",
+    "loss": r"(f|fct)?(loss|cost|criterion|objective|error)(f|fn|func|fonction|function|class|name|type)?|cout|critere|perte",
     "optimizer params": r"optim.*params?",
     "optimizer config": r"optim.*(config|args)",
     "optimizer": r"optim.*|opt|updaterule",

@@ -32,11 +32,10 @@ from modnet.check.networks.calls import Call, Watched, Way, layers_within
 from modnet.check.networks.form import Asked, Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
 from modnet.check.networks.mistakes import Wrong, common_factor
-from modnet.check.partners import core
 from modnet.check.question import ALIKE
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import FORWARD, OUTPUTS
+from modnet.check.vocabulary import FORWARD, OUTPUTS, core
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")
 _REG = re.compile(

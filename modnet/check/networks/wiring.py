@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from modnet.check.layers import last_output
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import CONTRACT_BACKWARDS, DELTA, FORWARDS, GRADIENT, first_method, meaning_of
+from modnet.check.vocabulary import CONTRACT_BACKWARDS, DELTA, FORWARDS, GRADIENT, core, meaning_of
 
 _ROLES = ("yhat", "outputs", "X", "y", "delta", "loss", "rate", "step", "eps", "net", "modules", "encoder", "decoder")
 _SAME = {"outputs": "yhat", "step": "rate", "eps": "rate"}  # in a course in French eps is a rate
@@ -77,10 +77,26 @@ def source_of(method: Any) -> list[str]:
 
 def aliased(cls: type) -> type:
     """The class with a forward, if it has one under another name; else the class itself."""
-    name = first_method(cls, FORWARDS)
-    if name in ("forward", ""):
+    there = [n for n in FORWARDS if callable(getattr(cls, n, None))]
+    name = next((n for n in there if not does_nothing(getattr(cls, n))), "forward")
+    if name == "forward":
         return cls
     return type(cls.__name__, (cls,), {"forward": getattr(cls, name), "__module__": cls.__module__})
+
+
+def own_method(net: Any, names: Collection[str], layers: Sequence[Any]) -> str:
+    """The name of a network's method, of these in any spelling: that written nearest to its own class.
+
+    Empty if it has one from a base of its layers' classes alone: a network that inherits it may have another of its own.
+    """
+    words = {core(name) for name in names}
+    for kind in type(net).__mro__[:-1]:
+        if kind is not type(net) and any(isinstance(layer, kind) for layer in layers):
+            return ""
+        for name in vars(kind):
+            if core(name) in words and callable(getattr(net, name)):
+                return name
+    return ""
 
 
 def backward_method(net: Any) -> str:

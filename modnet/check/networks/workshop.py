@@ -124,6 +124,9 @@ class Workshop:
         }
         required = [p for p in given if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
         kinds = [wiring.role(p.name) for p in required]
+        optional = next((p.name for p in given if p.default is not p.empty and wiring.role(p.name) == "modules"), "")
+        if optional and all(k in roles for k in kinds):
+            yield lambda: cls(*[roles[k]() for k in kinds], **{optional: self.layers(3, 4, 2)})
         if any(p.kind is p.VAR_POSITIONAL for p in given):
             if all(k in roles for k in kinds):
                 yield lambda: cls(*[roles[k]() for k in kinds], *self.layers(3, 4, 2))
