@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from modnet.check import layer_calls
-from modnet.check.arrays import KEPT, looks_trained
+from modnet.check.arrays import KEPT, arrays_within, is_gradient_name, looks_trained, partner_of
 from modnet.check.called import OF_INPUT, Called, moves_by
 from modnet.check.modes import positional
-from modnet.check.partners import arrays_within, is_gradient_name, partner_of
 from modnet.check.question import Question
+from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject, tried
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.check.wording import in_words
 
@@ -112,11 +112,8 @@ class Adapted(Called):
                         "each number has its own derivative: delta * f'(x), without a mean",
                     )
                 ]
-        try:
-            at_delta = Subject.forward(self, delta + 1e-6) - Subject.forward(self, delta - 1e-6)
-        except Misbehaviour:
-            return None
-        if np.ptp(at_delta) < 1e-9 * np.abs(at_delta).max():
+        at_delta = tried(lambda: Subject.forward(self, delta + 1e-6) - Subject.forward(self, delta - 1e-6))
+        if at_delta is None or np.ptp(at_delta) < 1e-9 * np.abs(at_delta).max():
             return None
         if q.factor(at_delta) is not None or q.is_like(at_delta / 2e-6) or q.is_like(delta * at_delta / 2e-6):
             text = f"{name} takes the derivative at what comes from above instead of at the input."
@@ -171,3 +168,8 @@ def updates_itself(cls: type) -> bool:
     methods = layer_calls.methods_of(cls)
     back = getattr(cls, methods.back if methods is not None else "backward", None)
     return any(moves_by(p.name) for p in positional(back) or ())
+
+
+def subject_of(module: Any, x: np.ndarray, recipe: Recipe | None = None) -> Subject:
+    """A module behind the three questions; the recipe says how it was built, if that is known."""
+    return Adapted(module, x, recipe) if remembers(module) else Subject(module, x)

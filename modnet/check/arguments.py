@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import MethodType
 from typing import Any
 
 import numpy as np
 
+from modnet.check.report import Report
+from modnet.check.subject import Misbehaviour
 from modnet.check.vocabulary import meaning_of
 
 
@@ -54,6 +56,17 @@ def switches(function: Any) -> Iterator[tuple[str, Any]]:
     for p in asks(function, by_name=True):
         if isinstance(p.default, bool) and not re.search("verbose|plot|debug|print|affich|first", p.name, re.I):
             yield p.name, not p.default
+
+
+def add_with(
+    report: Report, options: Iterable[tuple[str, Any]], ask: Callable[[str, Any], Report], row: bool = True
+) -> None:
+    """Add to a report what is found with each option and not without; an option that it cannot be asked with is left out."""
+    for name, value in options:
+        try:
+            report.add(ask(name, value), f"with {name}={value}", row)
+        except (Misbehaviour, NotBuilt):
+            continue
 
 
 def method_given(cls: type, names: Collection[str], meant: Collection[str]) -> str:

@@ -22,7 +22,7 @@ from modnet.check.loss_calls import held_arrays
 from modnet.check.modes import has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
 from modnet.check.recipes import Recipe
-from modnet.check.subject import Misbehaviour, Subject, call
+from modnet.check.subject import Misbehaviour, Subject, call, tried
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, meaning_of
 
 #: An argument that is the input.
@@ -97,11 +97,9 @@ class Called(Subject):
         except Misbehaviour:
             truth = np.nan
         for self.reading in readings:
-            try:
-                got = self.delta(self.x, delta)
-            except Misbehaviour:
-                continue
-            if got.shape == self.x.shape and abs(float((got * v).sum()) - truth) <= 1e-5 * max(1.0, abs(truth)):
+            got = tried(self.delta, self.x, delta)
+            near = 1e-5 * max(1.0, abs(truth))
+            if got is not None and got.shape == self.x.shape and abs(float((got * v).sum()) - truth) <= near:
                 return
         self.reading = readings[0]
 
@@ -181,11 +179,8 @@ class Called(Subject):
             return False
         if self.x.ndim == 2 and self.x.shape[1] == 1:
             return True
-        try:
-            out = np.asarray(self._forward(self.fresh(), self.x.copy()), dtype=float)
-        except (Misbehaviour, TypeError, ValueError):
-            return False
-        return out.ndim < 2 or out.shape[0] != self.x.shape[0]
+        out = tried(lambda: np.asarray(self._forward(self.fresh(), self.x.copy()), dtype=float), also=(TypeError, ValueError))
+        return out is not None and (out.ndim < 2 or out.shape[0] != self.x.shape[0])
 
     def _unknown(self) -> str:
         """What backward asks for that has no known meaning; empty if all is known."""

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.adapters import Adapted
+from modnet.check.adapters import Adapted, subject_of
 from modnet.check.arrays import copied
 from modnet.check.draws import other_draws, same_draws
 from modnet.check.modules import as_input
 from modnet.check.recipes import Recipe, Shape, Size
 from modnet.check.report import Finding, Report
-from modnet.check.styles import subject_of
 from modnet.check.subject import Misbehaviour
 from modnet.check.vocabulary import FORWARD
 

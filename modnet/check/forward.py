@@ -11,7 +11,7 @@ from modnet.check.arrays import copied
 from modnet.check.draws import other_draws
 from modnet.check.plan import Examination, Judged, Probe
 from modnet.check.report import Finding, worst
-from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject, tried
 from modnet.check.vocabulary import FORWARD
 
 RETURN = r"^return\b"
@@ -249,11 +249,8 @@ def saturates(e: Examination) -> Findings:
     """It is finite for large input, if it is by definition."""
     subject = e.subject
     for text, extreme in subject.extremes() if e.by_numbers else []:
-        try:
-            out = subject.forward(extreme)
-        except Misbehaviour:
-            continue
-        if np.isfinite(out).all():
+        out = tried(subject.forward, extreme)
+        if out is None or np.isfinite(out).all():
             continue
         wanted = _finite_truth(e, extreme)
         if wanted is not None and wanted.shape == out.shape:
@@ -282,11 +279,10 @@ def saturates(e: Examination) -> Findings:
 
 def _grows(subject: Subject, extreme: np.ndarray) -> bool:
     """Whether forward grows so fast on the way there that infinity is what it should be."""
-    try:
-        near, far = (np.abs(subject.forward(extreme * part)) for part in (0.04, 0.08))
-    except Misbehaviour:
+    near, far = (tried(subject.forward, extreme * part) for part in (0.04, 0.08))
+    if near is None or far is None:
         return False
-    return bool(np.isfinite(far).all() and float(far.max()) > 1e6 * max(1.0, float(near.max())))
+    return bool(np.isfinite(far).all() and float(np.abs(far).max()) > 1e6 * max(1.0, float(np.abs(near).max())))
 
 
 def _finite_truth(e: Examination, x: np.ndarray) -> np.ndarray | None:
@@ -308,11 +304,8 @@ def integers(e: Examination, operation: str = FORWARD) -> Findings:
     if not e.by_numbers or (operation != FORWARD and subject.may_remember):
         return
     for name, as_floats, as_integers in subject.whole_numbers(operation):
-        try:
-            wanted = as_floats()
-        except (Misbehaviour, KeyError):
-            continue
-        if not np.isfinite(wanted).all():
+        wanted = tried(as_floats, also=(KeyError,))
+        if wanted is None or not np.isfinite(wanted).all():
             continue
         line = subject.quote(
             operation, r"zeros_like|empty_like|ones_like|full_like|\.copy\(\)|dtype|astype|\bint\b|np\.full|[-+*/]=", r"="

@@ -313,14 +313,3 @@ def options_of(module: Any) -> dict[str, Any]:
     if isinstance(module, Declares):
         found.update({name: getattr(module, name) for name in type(module).layout.settings})
     return {k: v for k, v in found.items() if isinstance(v, int | float | np.number | tuple)}
-
-
-def build(make: Callable[..., Any], *, options: dict[str, Any] | None = None, **sizes: Any) -> Any:
-    """The module with these sizes, given by role; a TypeError if the constructor asks for what has no role."""
-    names = roles(make)
-    if names is None:
-        raise TypeError("no known constructor")
-    required = {p.name for p in inspect.signature(make).parameters.values() if p.default is p.empty}
-    values = {n: sizes[r.split()[0]] for r, n in names.items() if r.split()[0] in sizes}
-    values |= {n: VALUES[r.split()[0]] for r, n in names.items() if n in required and n not in values}
-    return make(**values | (options or {}))

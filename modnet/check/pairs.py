@@ -19,7 +19,7 @@ from modnet.check.arguments import needs
 from modnet.check.evaluation import functions_in_evaluation
 from modnet.check.functions import check_backward, in_columns
 from modnet.check.lines import words_compared
-from modnet.check.report import Report
+from modnet.check.report import Report, not_checked
 from modnet.check.subject import Misbehaviour, call
 
 Shape = tuple[int, ...]
@@ -81,9 +81,7 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
             found.add(report, f"with {way!r}")
     if found is not None:
         return found
-    wrong = Report(backward.__name__)
-    wrong.verdict("", right=None, remark=why)
-    return wrong
+    return not_checked(backward.__name__, why)
 
 
 def _network(forward: Callable[..., Any], backward: Callable[..., Any]) -> Report | None:

@@ -17,7 +17,7 @@ from modnet.check.arguments import asks
 from modnet.check.functions import check_backward
 from modnet.check.lines import quote
 from modnet.check.numeric import derivative
-from modnet.check.report import Finding, Report
+from modnet.check.report import Finding, Report, not_checked
 from modnet.check.subject import Misbehaviour, call
 
 Function = Callable[..., Any]
@@ -45,15 +45,10 @@ def examine_weighted(function: Function) -> Report:
     except Misbehaviour as problem:
         found = problem
     if not (isinstance(found, tuple) and len(found) == 2 and np.size(found[0]) == 1 and np.shape(found[1]) == W.shape):
-        own = isinstance(found, Misbehaviour) and any(w in found.message for w in ("NameError", "UnboundLocalError"))
-        report = Report(name)
-        if own and isinstance(found, Misbehaviour):
-            report.findings.append(Finding("crash", name, found.message + ".", "", line=found.line))
-            report.verdict(name, right=False, remark="crash")
-            return report
+        if isinstance(found, Misbehaviour) and any(w in found.message for w in ("NameError", "UnboundLocalError")):
+            raise found
         why = found.message if isinstance(found, Misbehaviour) else "it does not give (loss, dW)"
-        report.verdict("", right=None, remark=f"no data was found that it takes: {why}")
-        return report
+        return not_checked(name, f"no data was found that it takes: {why}")
     report = check_backward(*_pair(function, plain), W)
     report.subject = f"{name} on W {W.shape}, X {X.shape}, y {y.shape}"
     if not with_reg or not report.ok:

@@ -23,7 +23,7 @@ from modnet.check.networks.judge import judge
 from modnet.check.networks.pieces import multiple, rates, rows_of
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import FORWARD, meaning_of
+from modnet.check.vocabulary import meaning_of
 
 _NAMED = re.compile(r"(^|_)(sgd|gd)(_|$)|gradient_?descent|descente|^(train|fit|entrain|apprend|apprentissage)", re.I)
 _COUNT, _BATCH, _EPOCHS, _RATE = 10, 4, 40, 0.02
@@ -43,55 +43,6 @@ def is_descent(function: Any, holder: type | None = None) -> bool:
     if not {"X", "y"} <= meant:
         return False
     return holder is not None or (bool(_NAMED.search(function.__name__)) and bool(meant & {"net", "modules", "optimizer"}))
-
-
-class _Layer(standins.Linear):
-    """A linear layer that writes down its calls."""
-
-    def __init__(self, calls: list[Call]) -> None:
-        super().__init__(3, 2, 1)
-        self.calls = calls
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """What comes out."""
-        out = super().forward(x)
-        self.calls.append(Call(FORWARD, 0, np.array(x), out.copy()))
-        return out
-
-    def backward_update_gradient(self, *given: np.ndarray) -> None:
-        """Add the gradient."""
-        before, held = self._gradient.copy(), self._parameters.copy()
-        super().backward_update_gradient(*given)
-        self.calls.append(Call("backward", 0, given[-1], held=(held,), gradient=(self._gradient - before,)))
-
-
-class _Loss(standins.MSELoss):
-    """A loss that writes down whose truth it is given."""
-
-    calls: list[Call]
-
-    def backward(self, y: np.ndarray, yhat: np.ndarray) -> np.ndarray:
-        """The derivative by yhat."""
-        self.calls.append(Call("slope", 1, np.array(yhat), held=(np.array(y), np.array(yhat))))
-        return super().backward(y, yhat)
-
-    backward_loss = backward
-
-
-class _Optim:
-    """A right optimizer."""
-
-    def __init__(self, net: Any, loss: Any, both: bool = False) -> None:
-        self.net, self.loss, self.both, self.eps = net, loss, both, _RATE
-
-    def step(self, batch_x: np.ndarray, batch_y: np.ndarray) -> Any:
-        """One step: the mean loss, or (prediction, loss)."""
-        yhat = self.net.forward(batch_x)
-        self.net.zero_grad()
-        self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(batch_x))
-        self.net.update_parameters(self.eps)
-        number = np.mean(self.loss.forward(batch_y, yhat))
-        return (yhat, number) if self.both else number
 
 
 class Descent(Form):
@@ -118,16 +69,16 @@ class Descent(Form):
         self.holder, self.rate, self.calls, self.batch = holder, rate, list[Call](), _BATCH
         rng = np.random.default_rng(3)
         self.x, self.y = rng.uniform(0.1, 1, (_COUNT, 3)), rng.uniform(0.1, 0.9, (_COUNT, 2))
-        self.layer = standins.derived(_Layer, bases)(self.calls)
+        self.layer = standins.derived(standins.Linear, bases)(3, 2, 1)
+        self.layer.calls = self.calls
         net = standins.derived(standins.Sequential, bases)(self.layer)
-        of_loss = standins.derived(_Loss, [b for b in bases if "loss" in b.__name__.lower()])
-        kind = type("MSELoss", (of_loss,), {"calls": self.calls})
+        kind = type("MSELoss", (standins.loss_class(bases),), {"calls": self.calls})
         values = {"X": self.x, "y": self.y, "batch": batch, "epochs": epochs}
         values |= dict.fromkeys(("net", "modules"), net) | dict.fromkeys(("rate", "step", "eps"), rate)
         problem: Misbehaviour | None = None
         for loss, both in ((kind(), False), (kind, False), (kind(), True)):
             self.calls.clear()
-            values.update(loss=loss, optimizer=_Optim(net, kind(), both))
+            values.update(loss=loss, optimizer=standins.Optim(net, kind(), _RATE, both))
             try:
                 method, told = (function, set[str]()) if holder is None else self._method(holder, values)
                 arguments, self.meant = fill(function, values, _LEAVE)

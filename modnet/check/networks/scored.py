@@ -34,7 +34,7 @@ from modnet.check.networks.judge import judge
 from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.question import ALIKE
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.subject import Misbehaviour, call, tried
 from modnet.check.vocabulary import FORWARD, OUTPUTS, core
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")
@@ -319,9 +319,8 @@ class Scored(Form, Asked):
         """A softmax before a loss that has one inside; no scores where there is no truth."""
         if self.problem is not None or self.adds or self.reg or not self.measured.questions:
             return
-        try:
-            out = self.output()
-        except (Misbehaviour, TypeError, ValueError, StopIteration):
+        out = tried(self.output, also=(TypeError, ValueError, StopIteration))
+        if out is None:
             return
         if self.style == "both" and (out.ndim == 0 or len(out) != self.batch):
             text = f"loss(X) without y gives {out.shape}, expected the scores, ({self.batch}, classes)."

@@ -20,7 +20,7 @@ from modnet.check.networks.contract import add_chain
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers
 from modnet.check.question import draw_delta
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.subject import Misbehaviour, tried
 
 
 def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:
@@ -120,10 +120,7 @@ def misfit(net: Any, loss: Any, y: np.ndarray, yhat: np.ndarray) -> Finding | No
     where = f"{type(net).__name__} with {type(loss).__name__}"
 
     def losses(prediction: np.ndarray) -> np.ndarray | None:
-        try:
-            return np.asarray(call("forward", copied(loss).forward, y.copy(), prediction.copy()), np.float64)
-        except (Misbehaviour, TypeError, ValueError):
-            return None
+        return tried(lambda: np.asarray(copied(loss).forward(y.copy(), prediction.copy()), np.float64), also=(Exception,))
 
     here = losses(yhat)
     if here is None:

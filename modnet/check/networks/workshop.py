@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known
+from modnet.check.adapters import subject_of
 from modnet.check.arguments import NotBuilt, called_as
 from modnet.check.arrays import copied
-from modnet.check.building import build, not_checked
+from modnet.check.building import build
 from modnet.check.layers import last_output, layers_of
 from modnet.check.lines import source
 from modnet.check.modules import as_input
 from modnet.check.networks import standins, wiring
 from modnet.check.networks.contract import examine_chain
-from modnet.check.report import Report
-from modnet.check.styles import subject_of
+from modnet.check.report import Report, not_checked
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.training import check_steps
 from modnet.check.vocabulary import ADDS, first_method
@@ -85,8 +85,7 @@ class Workshop:
 
     def loss_class(self) -> type:
         """A squared error's class: the hand-in's own if it is right, or a stand-in."""
-        bases = [b for b in self.bases if "loss" in b.__name__.lower()]
-        return next(iter(self.losses), None) or standins.derived(standins.MSELoss, bases)
+        return next(iter(self.losses), None) or standins.loss_class(self.bases)
 
     def loss(self) -> Any:
         """One of it."""
@@ -167,7 +166,7 @@ class Workshop:
                 tried.append(not_checked(cls.__name__, str(problem)))
                 continue
             x, y = _data()
-            loss = standins.derived(standins.MSELoss, [b for b in self.bases if "loss" in b.__name__.lower()])()
+            loss = standins.loss_class(self.bases)()
             try:
                 out = last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
             except Misbehaviour as problem:
