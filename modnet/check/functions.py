@@ -11,7 +11,6 @@ import ast
 import copy
 import inspect
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from modnet.check.arguments import asks
 from modnet.check.arrays import copied
+from modnet.check.lines import returned
 from modnet.check.modules import PLAN, settle
 from modnet.check.plan import Examination
 from modnet.check.report import Finding, Report
@@ -139,12 +139,7 @@ def _is_numbers(value: Any) -> bool:
 
 def _returned_names(function: Function) -> list[str]:
     """The names in the last line that returns something; empty if it returns no names."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return []
-    returns = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    value = returns[-1] if returns else None
+    value = returned(function)
     items = value.elts if isinstance(value, ast.Tuple) else [value]
     return [item.id for item in items if isinstance(item, ast.Name)] if all(isinstance(i, ast.Name) for i in items) else []
 

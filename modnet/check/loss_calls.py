@@ -11,7 +11,6 @@ import ast
 import functools
 import inspect
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arguments import asks, needs, required
+from modnet.check.lines import returned
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
 
@@ -321,9 +321,9 @@ def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
         flag = flag_of(function)
         if flag:
             yield name, function, of_functions(function, flag=flag)
-        elif _gives_two(function):
+        elif isinstance(given_back := returned(function), ast.Tuple) and len(given_back.elts) == 2:
             yield name, function, of_functions(function)
-        elif any(map(is_truth, needs(function))) and _gives(function, lambda v: v is not None):
+        elif given_back is not None and any(map(is_truth, needs(function))):
             yield name, function, of_functions(function, alone=True)
 
 
@@ -334,18 +334,3 @@ def _is_loss(function: Callable[..., Any]) -> bool:
         return False
     said = order_of(names) is not None
     return is_loss_name(function.__name__) or (said and any(map(is_truth, names)))
-
-
-def _gives_two(function: Callable[..., Any]) -> bool:
-    """Whether a function returns two things, by its lines."""
-    return _gives(function, lambda v: isinstance(v, ast.Tuple) and len(v.elts) == 2)
-
-
-def _gives(function: Callable[..., Any], fits: Callable[[ast.expr | None], bool]) -> bool:
-    """Whether what the last line of a function that returns something returns is of a kind."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return False
-    returned = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    return bool(returned) and fits(max(returned, key=lambda node: node.lineno).value)

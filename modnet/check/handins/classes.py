@@ -6,7 +6,6 @@ import ast
 import inspect
 import re
 import sysconfig
-import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.handins.source import training_loops
 from modnet.check.layer_calls import is_above, layers_among
 from modnet.check.layer_calls import methods_of as layer_methods
+from modnet.check.lines import does_nothing, tree_of
 from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, without_more
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
@@ -182,9 +182,9 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
     name = "forward" if _has(cls, "forward") else known.value if known is not None else ""
     if not name:
         own = [n for n in ("step", "update", "update_params", "backward") if n in vars(cls)]
-        return not looks_relevant(cls) and all(_is_empty(cls, n) for n in own)
+        return not looks_relevant(cls) and all(does_nothing(getattr(cls, n), or_raises=True) for n in own)
     if name != "forward":
-        return _is_empty(cls, name)
+        return does_nothing(getattr(cls, name), or_raises=True)
     return not re.search(r"return (?!None\b)\S|self\.\w+(\[.*\])?\s*=[^=]", _lines_of(cls, name))
 
 
@@ -194,13 +194,6 @@ def _lines_of(cls: type, method: str) -> str:
         return re.sub(r"(\"\"\"|''').*?\1", "", inspect.getsource(getattr(cls, method)), flags=re.DOTALL)
     except (OSError, TypeError, AttributeError):
         return ""
-
-
-def _is_empty(cls: type, method: str) -> bool:
-    """Whether a method has no line that does anything."""
-    body = re.sub(r"^.*?\)[^\n]*?:", "", _lines_of(cls, method), count=1, flags=re.DOTALL)
-    nothing = r"#.*|\bpass\b|\.\.\.|\braise NotImplementedError.*|\breturn( None)?\s*$"
-    return not re.sub(nothing, "", body, flags=re.MULTILINE).strip()
 
 
 def _is_loss(cls: type) -> bool:
@@ -246,12 +239,10 @@ def _takes_modules(cls: type) -> bool:
 
 def _delegates(cls: type) -> bool:
     """Whether a method of a class calls forward of something other than itself."""
-    try:
-        functions = [v for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
-        trees = [ast.parse(textwrap.dedent(inspect.getsource(function))) for function in functions]
-    except (OSError, TypeError, SyntaxError, ValueError):
+    trees = [tree_of(v) for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
+    if None in trees:
         return True  # its lines cannot be read: its signature is all there is
-    for node in (n for tree in trees for n in ast.walk(tree)):
+    for node in (n for tree in trees if tree is not None for n in ast.walk(tree)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _FORWARD.search(node.func.attr):
             owner = node.func.value
             of_super = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"

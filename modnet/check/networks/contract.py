@@ -12,11 +12,11 @@ import numpy as np
 from modnet.check.arrays import copied, gradients, is_gradient, looks_trained, parameters
 from modnet.check.draws import same_draws
 from modnet.check.layers import containers_of, hint_for, label_of, last_output, layers_of
-from modnet.check.lines import quote
+from modnet.check.lines import does_nothing, quote
 from modnet.check.networks.calls import Watched, Way
 from modnet.check.networks.form import Asked, Form, Round
 from modnet.check.networks.judge import judge
-from modnet.check.networks.wiring import backward, backward_method, does_nothing, filled, own_method
+from modnet.check.networks.wiring import backward, backward_method, filled, own_method
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, UPDATES, ZEROS

@@ -8,13 +8,13 @@ tells a layer left out from one done twice, and a step before delta from one aft
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from modnet.check.layers import last_output
+from modnet.check.lines import does_nothing
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import CONTRACT_BACKWARDS, DELTA, FORWARDS, GRADIENT, core, meaning_of
 
@@ -58,23 +58,6 @@ def filled(
     return found
 
 
-def does_nothing(method: Any) -> bool:
-    """Whether a method is there only because a base class has it: pass, or a docstring alone."""
-    body = re.sub(r'("""|\'\'\').*?\1', "", " ".join(source_of(method)[1:]), flags=re.DOTALL).strip()
-    return bool(source_of(method)) and body in ("pass", "", "...", "return", "return None")
-
-
-def source_of(method: Any) -> list[str]:
-    """The lines of a method, without comments."""
-    try:
-        lines = inspect.getsourcelines(inspect.unwrap(method))[0]
-    except (OSError, TypeError):
-        return []
-    while lines and not lines[0].lstrip().startswith("def "):
-        lines = lines[1:]
-    return [re.sub(r"\s*#.*", "", line).strip() for line in lines]
-
-
 def aliased(cls: type) -> type:
     """The class with a forward, if it has one under another name; else the class itself."""
     there = [n for n in FORWARDS if callable(getattr(cls, n, None))]
@@ -102,15 +85,10 @@ def own_method(net: Any, names: Collection[str], layers: Sequence[Any]) -> str:
 def backward_method(net: Any) -> str:
     """The method by which a network goes back: one of its own that does something, the statement's first."""
     there = [name for name in CONTRACT_BACKWARDS if callable(getattr(net, name, None))]
-    doing = [name for name in there if not does_nothing(getattr(net, name)) and not _raises(getattr(net, name))]
+    doing = [name for name in there if not does_nothing(getattr(net, name), or_raises=True)]
     if DELTA in doing and GRADIENT not in doing and "backward" not in doing:
         return DELTA
     return next(iter(doing or there), "")
-
-
-def _raises(method: Any) -> bool:
-    body = [text for text in source_of(method)[1:] if text and not text.startswith(('"', "'"))]
-    return bool(body) and body[-1].startswith("raise NotImplementedError") and len(body) == 1
 
 
 def backward(
