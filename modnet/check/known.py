@@ -138,24 +138,20 @@ def definition(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.nda
     elif name == "elu":
         yield from (np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))) for alpha in [*numbers, 1.0])
     elif name == "linear":
-        yield from _linear(x, out, held)
+        pairs = affine(x.shape[-1], out.shape[-1], held)
+        yield from (x @ W if b is None else x @ W + b for W, b in pairs)
     elif name in _WINDOWED:
         yield from _windowed(name, x, out, held, options)
 
 
-def _linear(x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray]) -> Candidates:
-    n, m = x.shape[-1], out.shape[-1]
+def affine(n: int, m: int, held: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """(W, b) of x W + b from n to m, as arrays may be meant: W as rows or columns, b beside it, inside it, or None."""
     for name, W in held.items():
         others = [b.reshape(m) for other, b in held.items() if other != name and b.size == m and b.ndim <= 2]
-        forms = [W] if W.shape == (n, m) else []
-        if W.shape == (m, n):
-            forms.append(W.T)
-        for form in forms:
-            for b in [*others, np.zeros(m)]:
-                yield x @ form + b
+        for form in ([W] if W.shape == (n, m) else []) + ([W.T] if W.shape == (m, n) else []):
+            yield from ((form, b) for b in (*others, None))
         if W.shape == (n + 1, m):
-            yield x @ W[:-1] + W[-1]
-            yield x @ W[1:] + W[0]
+            yield from ((W[:-1], W[-1]), (W[1:], W[0]))
 
 
 def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> Candidates:
