@@ -137,13 +137,9 @@ def stateful(e: Examination, operation: str = DELTA) -> Findings:
             else []
         )
         used = [line for n in kept if (line := subject.quote(operation, rf"self\.{n}\b"))]
-        yield Finding(
-            "stateful",
-            "",
-            f"{name} answers for what was forwarded last, not for the input it is given{remark}.",
-            "use the argument input; what forward kept in self belongs to another batch by then",
-            line=used[0] if used else subject.quote(operation, r"self\.\w+\b(?!\()"),
-        )
+        text = f"{name} answers for what was forwarded last, not for the input it is given{remark}."
+        hint = "use the argument input; what forward kept in self belongs to another batch by then"
+        yield Finding("stateful", "", text, hint, line=used[0] if used else subject.quote(operation, r"self\.\w+\b(?!\()"))
         return
 
 

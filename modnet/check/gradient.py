@@ -108,22 +108,16 @@ def adds(e: Examination) -> Findings:
         own = name.replace("_parameters", "_gradient")
         if np.allclose(second, first, rtol=1e-9):
             attribute = own.split(".")[-1].split("[")[0]
-            yield Finding(
-                "overwrites",
-                "",
-                f"a second call leaves {own} as after the first: it is set, but it must be added to.",
-                f"self.{attribute} += ..., not self.{attribute} = ...: a module used twice in a network adds both up",
-                line=subject.quote(GRADIENT, rf"{attribute}\b(.*[^-+*/=])?\s*=[^=]"),
-            )
+            text = f"a second call leaves {own} as after the first: it is set, but it must be added to."
+            hint = f"self.{attribute} += ..., not self.{attribute} = ...: a module used twice in a network adds both up"
+            yield Finding("overwrites", "", text, hint, line=subject.quote(GRADIENT, rf"{attribute}\b(.*[^-+*/=])?\s*=[^=]"))
             return
         if not np.allclose(second, 2 * first, rtol=1e-5, atol=1e-7 * float(np.abs(first).max())):
             ratio = float((second.ravel() @ first.ravel()) / (first.ravel() @ first.ravel()))
+            text = f"after a second call {own} is {ratio:.4g} times what it was after the first, expected 2 times."
+            hint = "add what belongs to this call only: += new, where new does not contain the old gradient"
             yield Finding(
-                "double-counts",
-                "",
-                f"after a second call {own} is {ratio:.4g} times what it was after the first, expected 2 times.",
-                "add what belongs to this call only: += new, where new does not contain the old gradient",
-                line=subject.quote(GRADIENT, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?="),
+                "double-counts", "", text, hint, line=subject.quote(GRADIENT, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?=")
             )
             return
 
@@ -174,12 +168,9 @@ def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:
         if bias
         else "by the chain rule, its gradient is the sum over the batch of delta times what it multiplies"
     )
-    return Finding(
-        "missing-parameter",
-        "",
-        f"{name} changes the output, but gets no gradient: it never learns.",
-        f"add it in {e.subject.names[GRADIENT]}: {own}",
-    )
+    text = f"{name} changes the output, but gets no gradient: it never learns."
+    hint = f"add it in {e.subject.names[GRADIENT]}: {own}"
+    return Finding("missing-parameter", "", text, hint)
 
 
 def _jacobian_elsewhere(e: Examination, name: str, q: Question) -> np.ndarray:
@@ -209,12 +200,9 @@ def zeroed(e: Examination) -> Findings:
     asked = [n for n, q in e.questions.items() if q.by == "dL/dparameters"]
     if not subject.has(ZERO):
         if asked:
-            yield Finding(
-                "never-zeroed",
-                where,
-                f"there is no {name}: gradients add up for ever.",
-                "write zero_grad(self): self._gradient = np.zeros(self._parameters.shape)",
-            )
+            text = f"there is no {name}: gradients add up for ever."
+            hint = "write zero_grad(self): self._gradient = np.zeros(self._parameters.shape)"
+            yield Finding("never-zeroed", where, text, hint)
         else:
             skip(e, ZERO, "")
         return
@@ -236,13 +224,9 @@ def zeroed(e: Examination) -> Findings:
     subject.invoke(ZERO, module, [])
     for n, array in gradients(module).items():
         if is_gradient(n) and n in before and before[n].any() and array.any():
-            yield Finding(
-                "never-zeroed",
-                where,
-                f"after {name} {n.replace('_parameters', '_gradient')} is not zero.",
-                "set every gradient to zeros of its parameter's shape",
-                line=subject.quote(ZERO, r"=", r"\w"),
-            )
+            text = f"after {name} {n.replace('_parameters', '_gradient')} is not zero."
+            hint = "set every gradient to zeros of its parameter's shape"
+            yield Finding("never-zeroed", where, text, hint, line=subject.quote(ZERO, r"=", r"\w"))
             return
 
 
@@ -352,14 +336,12 @@ def symmetric(e: Examination) -> Findings:
     out = subject.forward(subject.x, module)
     if np.ptp(out, axis=-1).max() > 1e-4 * np.abs(out).max():
         skip(e, "__init__", "")
-    yield Finding(
-        "symmetric-init",
-        "",
+    text = (
         f"all numbers of {constant[0]} are equal at the start, so all units compute the same and, "
-        "getting the same gradient, stay the same.",
-        "draw weights at random: np.random.uniform(-1, 1, (n, m)) / np.sqrt(n); a bias may start at 0",
-        line=subject.quote("__init__", r"np\.(zeros|ones|full)"),
+        "getting the same gradient, stay the same."
     )
+    hint = "draw weights at random: np.random.uniform(-1, 1, (n, m)) / np.sqrt(n); a bias may start at 0"
+    yield Finding("symmetric-init", "", text, hint, line=subject.quote("__init__", r"np\.(zeros|ones|full)"))
 
 
 MOVES: tuple[Probe, ...] = (moves,)
