@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arguments import NotBuilt, asks, method_given
-from modnet.check.arrays import copied
+from modnet.check.arrays import arrays_within, copied
 from modnet.check.lines import quote
 from modnet.check.modes import is_mode
 from modnet.check.networks.form import Form, difference
@@ -108,24 +108,9 @@ class Trained(Form):
 
 
 def _parameters(net: Any) -> dict[str, np.ndarray]:
-    """The float arrays of an object, in place, by name, in their order; those in lists and dicts too."""
-    found: dict[str, np.ndarray] = {}
-    for name, value in vars(net).items():
-        items: Iterator[tuple[str, Any]] = iter([(name, value)])
-        if isinstance(value, list | tuple):
-            items = ((f"{name}[{i}]", v) for i, v in enumerate(value))
-        elif isinstance(value, dict):
-            items = ((f"{name}[{k!r}]", v) for k, v in value.items())
-        for place, array in items:
-            if (
-                isinstance(array, np.ndarray)
-                and array.dtype.kind == "f"
-                and array.size
-                and _PARAMETER.search(name)
-                and not _NO_PARAMETER.search(name)
-            ):
-                found[place] = array
-    return found
+    """The float arrays of an object that may learn, in place, by name, in their order; those in lists and dicts too."""
+    named = ((place, re.split(r"[.\[]", place)[0], array) for place, array in arrays_within(net))
+    return {place: array for place, name, array in named if _PARAMETER.search(name) and not _NO_PARAMETER.search(name)}
 
 
 def _forward(net: Any, x: np.ndarray) -> np.ndarray:
