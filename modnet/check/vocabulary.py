@@ -63,9 +63,9 @@ MEANINGS = {
     # what a training is given
     "x val": r"(x|inputs?)(test|val.*)",
     "y val": r"(y|t|labels?|targets?)(test|val.*)",
-    "none": r".*(test|callback).*|.*val(id.*)?|val(id[a-z]*)?(x|y|data|set|split|labels?|targets?|inputs?)",
+    "none": r".*(test|callback).*|.*val(id.*)?|val(x|y|data|set|split|labels?|targets?|inputs?|loss|acc|frac|ratio|every).*",
     "quiet": r".*(verbose|print|display|plot|show|log|debug|every).*",
-    "epochs": r".*(epoch|iter|ntimes).*|(n|num|max).*steps|(nb?|max|nombre)?(de)?(epoques?|ite)(max|nb)?",
+    "epochs": r"(?!crit).*(epoch|iter|ntimes).*|(n|num|max).*steps|(nb?|max|nombre)?(de)?(epoques?|ite)(max|nb)?",
     "batch": r"(taille|size)?(de)?(mini)?(batch|lot)s?(size|taille|num)?|bs",
     "dataset": r"data(set)?",
     # what goes forward and back
@@ -74,7 +74,7 @@ MEANINGS = {
     "X": rf"(train(ing)?|batch|data)?(xs?|inp(uts?)?|in|entrees?|features?|samples?|data){_OF_DATA}(inputs?|x)?",
     "y": rf"(train(ing)?|batch|data)?(ys?|t|targets?|labels?|outputs?|truth|expected|cibles?|verite){_OF_DATA}",
     "derivative": r"(loss|cost|error|objective)(fn|func|function)?(prime|deriv.*|grad.*|der|d)|d(loss|cost|error)",
-    "delta": r".*delta.*|d|dout|grad(ient)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)",
+    "delta": r".*delta.*|d|dout|grad(ient)?(out(put)?)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)",
     # what a network, an optimizer or a loop is made of
     "loss": r"(f|fct)?(loss|cost|criterion|objective|error)(f|fn|func|fonction|function|class|name|type)?|cout|critere|perte",
     "optimizer params": r"optim.*params?",
