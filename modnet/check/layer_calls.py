@@ -8,7 +8,6 @@ told from names alone: it is tried (`modnet.check.adapters`).
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.arguments import needs, required
-from modnet.check.loss_calls import flag_of, is_loss_name, is_truth, with_derivatives, with_flag
+from modnet.check.loss_calls import Functions, flag_of, is_loss_name, is_truth, with_derivatives, with_flag
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES
 
 _ABOVE = re.compile(r"^(d_?(out|val|y|z|a|l|x)\w*|dL\w*|delta\w*|up\w*|\w*grad\w*|error\w*|err|g|ds)$", re.I)
@@ -91,25 +90,18 @@ def beside(name: str, module: Any, x: np.ndarray, cell: bool) -> Any:
 # --- functions -------------------------------------------------------------------------------------------------------
 
 
-def layers_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Callable[..., Any], type]]:
-    """(name, function, class) for each activation among the functions of a file; the class has the functions as methods.
+def layers_among(functions: Functions) -> Iterator[tuple[str, Callable[..., Any], type]]:
+    """(name, function, class) for each activation among the functions of a file; the class has the functions as methods."""
 
-    Parameters
-    ----------
-    names : what the file defines. own : whether a function is the file's own.
-    """
-    functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
-    taken: set[str] = set()
-    given: set[str] = set()
-    for name, derivative, of in with_derivatives(functions):
-        value = functions[of]
-        if name in given or value is derivative or f"{of}_forward" in functions or not _is_activation(value):
-            continue
+    def fits(of: str, value: Callable[..., Any], derivative: Callable[..., Any]) -> bool:
         asked = needs(derivative)
-        if len(asked) == 1 or (len(asked) == 2 and is_above(asked[0]) and _KEPT.search(asked[1])):
-            given.add(name)
-            taken |= {name, value.__name__}
-            yield name, derivative, _of_functions(value, derivative, len(asked) == 1)
+        alone = len(asked) == 1 or (len(asked) == 2 and is_above(asked[0]) and _KEPT.search(asked[1]) is not None)
+        return alone and value is not derivative and f"{of}_forward" not in functions and _is_activation(value)
+
+    taken: set[str] = set()
+    for name, value, derivative in with_derivatives(functions, fits):
+        taken |= {name, value.__name__}
+        yield name, derivative, _of_functions(value, derivative, len(needs(derivative)) == 1)
     for name, function in functions.items():
         flag = flag_of(function)
         if name not in taken and flag and _is_activation(function):

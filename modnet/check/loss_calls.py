@@ -269,14 +269,18 @@ def calling_of(loss: Any) -> Calling | None:
     return loss.calling if isinstance(loss, _Functions) else Calling.of(loss)
 
 
-def with_derivatives(functions: Mapping[str, Callable[..., Any]]) -> Iterator[tuple[str, Callable[..., Any], str]]:
-    """(name, function, name of what it is the derivative of) for each function whose name says so, in each way to read it."""
+Functions = Mapping[str, Callable[..., Any]]
+
+
+def with_derivatives(
+    functions: Functions, fits: Callable[[str, Callable[..., Any], Callable[..., Any]], bool]
+) -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any]]]:
+    """(name, function, derivative) for each that is the derivative of another by its name, and fits (that name, and both)."""
     for name, derivative in functions.items():
-        for pattern in _PRIME:
-            found = re.match(pattern, name)
-            of = found["name"] + found.groupdict().get("end", "") if found else ""
-            if of in functions:
-                yield name, derivative, of
+        found = (m["name"] + m.groupdict().get("end", "") for pattern in _PRIME if (m := re.match(pattern, name)))
+        of = next((n for n in found if n in functions and fits(n, functions[n], derivative)), None)
+        if of is not None:
+            yield name, functions[of], derivative
 
 
 def flag_of(function: Callable[..., Any]) -> str:
@@ -298,23 +302,17 @@ def with_flag(function: Callable[..., Any], flag: str, on: bool) -> Callable[...
     return asked
 
 
-def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Callable[..., Any], Any]]:
-    """(name, function, object) for each loss among the functions of a file: the function is where it is written.
-
-    Parameters
-    ----------
-    names : what the file defines. own : whether a function is the file's own.
-    """
-    functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
+def losses_among(functions: Functions) -> Iterator[tuple[str, Callable[..., Any], Any]]:
+    """(name, function, object) for each loss among the functions of a file: the function is where it is written."""
     taken: set[str] = set()
-    given: set[str] = set()
-    for name, derivative, of in with_derivatives(functions):
-        value = functions[of]
-        if name not in given and _is_loss(value) and len(without_more(needs(derivative))) in (2, 3):
-            given.add(name)
-            taken |= {name, value.__name__}
-            yield value.__name__, value, of_functions(value, derivative)
-            yield name, derivative, of_functions(value, derivative)
+
+    def fits(of: str, value: Callable[..., Any], derivative: Callable[..., Any]) -> bool:
+        return _is_loss(value) and len(without_more(needs(derivative))) in (2, 3)
+
+    for name, value, derivative in with_derivatives(functions, fits):
+        taken |= {name, value.__name__}
+        yield value.__name__, value, of_functions(value, derivative)
+        yield name, derivative, of_functions(value, derivative)
     for name, function in functions.items():
         if name in taken or not _is_loss(function) or not is_loss_name(name):
             continue

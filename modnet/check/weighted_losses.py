@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,10 @@ from modnet.check.subject import Misbehaviour, call
 Function = Callable[..., Any]
 
 
-def weighted_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Function]]:
-    """(name, function) for each such function of a file."""
-    for name, function in names.items():
-        if inspect.isfunction(function) and own(function):
-            given = [p.name.lower() for p in asks(function)]
-            if given[:3] in (["w", "x", "y"], ["theta", "x", "y"]) and len(given) <= 4:
-                yield name, function
+def is_weighted(function: Function) -> bool:
+    """Whether a function is such a loss, by the names of its arguments."""
+    given = [p.name.lower() for p in asks(function)]
+    return given[:3] in (["w", "x", "y"], ["theta", "x", "y"]) and len(given) <= 4
 
 
 def examine_weighted(function: Function) -> Report:

@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import sysconfig
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from modnet.check.arguments import required
@@ -28,7 +28,7 @@ from modnet.check.networks.wiring import aliased, backward_method, role
 from modnet.check.optimizers import is_optimizer, is_rule
 from modnet.check.pairs import pairs_of
 from modnet.check.vocabulary import ADDS, DELTA, GRADIENT, first_method
-from modnet.check.weighted_losses import weighted_among
+from modnet.check.weighted_losses import is_weighted
 from modnet.loss import Loss
 from modnet.module import Module
 from modnet.optim import Optimizer
@@ -94,31 +94,29 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
         both = type(name, (), {forward.__name__: forward, backward.__name__: backward, "pair": (forward, backward)})
         cell = file_and_cell(backward.__code__.co_filename)[1]
         yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
-    found = [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(file.names, own)]
-    found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(file.names, own)]
-    found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in weighted_among(file.names, own)]
-    for name, function, holder in _descents(file, own):
+    functions = {n: f for n, f in file.names.items() if inspect.isfunction(f) and own(f)}
+    found = [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(functions)]
+    found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(functions)]
+    found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in functions.items() if is_weighted(at)]
+    for name, function, holder in _descents(file, functions):
         cell, line = file_and_cell(function.__code__.co_filename)[1], function.__code__.co_firstlineno
         held = {function.__name__: staticmethod(function), "descent": staticmethod(function), "holder": holder}
         yield Loaded(type(name, (), held), "loop", file.path, cell, line)
-    rules = [(n, f) for n, f in file.names.items() if inspect.isfunction(f) and own(f) and is_rule(f)]
-    found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in rules]
+    found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in functions.items() if is_rule(at)]
     for name, at, held in found:
         held = {n: v for n, v in held.items() if not n.startswith("__")}
         cell = file_and_cell(at.__code__.co_filename)[1]
         yield Loaded(type(name, (), held), "functions", file.path, cell, at.__code__.co_firstlineno)
 
 
-def _descents(file: File, own: Callable[[Any], bool]) -> Iterator[tuple[str, Any, type | None]]:
+def _descents(file: File, functions: dict[str, Any]) -> Iterator[tuple[str, Any, type | None]]:
     """(name, function, class) for each function of a file that trains, and each method that does and takes steps in a loop."""
-    for name, function in file.names.items():
-        if inspect.isfunction(function) and own(function) and is_descent(function):
-            yield name, function, None
+    yield from ((name, function, None) for name, function in functions.items() if is_descent(function))
     for name, *_ in training_loops(file.codes):
         of, _, method = name.rpartition(".")
         cls = file.names.get(of)
         function = vars(cls).get(method) if isinstance(cls, type) and kind_of(cls) in ("optim", "network") else None
-        if inspect.isfunction(function) and own(function) and is_descent(function, cls):
+        if inspect.isfunction(function) and is_descent(function, cls):
             yield name, function, cls
 
 
