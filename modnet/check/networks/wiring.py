@@ -1,8 +1,8 @@
-"""How networks and optimizers of other people's are put together and called, and a record of what they do with their layers.
+"""How networks and optimizers of other people's are put together and called.
 
 A constructor or a method says by the names of its arguments what it wants (`filled`): modules as a list or one by one, a loss
-or the class of one, the input, the targets, delta, a rate. What they then do with each layer is written down (`Trace`): that
-tells a layer left out from one done twice, and a step before delta from one after it, whatever the network is called by.
+or the class of one, the input, the targets, delta, a rate. Methods have several names; a network's own is the one written
+nearest to its class.
 """
 
 from __future__ import annotations
