@@ -930,6 +930,27 @@ def test_the_derivative_of_bce_is_the_one_sided_slope_at_0_and_1():
     np.testing.assert_allclose(loss.backward(y, yhat)[:, 0], slope, rtol=1e-4)
 
 
+@pytest.mark.parametrize("layer", [Softmax(), LogSoftmax(), Linear(3, 2), Conv1D(2, 1, 2)])
+def test_a_layer_that_refuses_the_last_example_says_that_it_may_be_meant_as_the_last_output(layer):
+    out = Sequentiel(Linear(2, 3), Sigmoide()).forward(np.ones((4, 2)))
+    for ask in (layer.forward, lambda row: layer.backward_delta(row, row)):
+        with pytest.raises(ValueError, match=r"expected .*If input is net.forward\(x\)\[-1\], leave out the \[-1\]"):
+            ask(out[-1])
+    with pytest.raises(ValueError, match="expected") as caught:
+        layer.forward(np.ones((4, 3, 2, 5)) if isinstance(layer, Conv1D) else np.ones((0, 3)))
+    assert "[-1]" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [TanH, Sigmoide, ReLU])
+def test_an_activation_that_takes_the_last_example_warns_of_it_but_not_in_a_loop_over_examples(kind):
+    out = Sequentiel(Linear(2, 3)).forward(np.ones((4, 2)))
+    with pytest.warns(UserWarning, match=r"given one example, the last of 4\. If it is net.forward\(x\)\[-1\]"):
+        kind().forward(out[-1])
+    layer = kind()
+    for row in (*out, out, out[-1:], np.linspace(-1, 1, 5)):  # no warning, which would be an error here
+        layer.forward(row)
+
+
 @pytest.mark.parametrize(("loss", "y"), [(MSELoss(), np.ones((4, 3))), (CELoss(), [0, 1, 2, 0]), (BCELoss(), np.ones((4, 3)))])
 def test_the_last_example_in_place_of_the_last_output_is_noticed(loss, y):
     net = Sequentiel(Linear(2, 3), Sigmoide())

@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 
 from modnet.check import layer_calls
-from modnet.check.called import OF_INPUT, RATE, Called
+from modnet.check.arrays import KEPT, arrays_within, is_gradient_name, looks_trained, partner_of
+from modnet.check.called import OF_INPUT, Called, moves_by
 from modnet.check.modes import positional
-from modnet.check.partners import arrays_within, is_gradient_name, partner_of
 from modnet.check.question import Question
+from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject, tried
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.check.wording import in_words
 
-_TRAINED = re.compile(r"bias|weight|param|theta|gamma|beta|filt|kernel|^[wb]\d*$|_[wb]$", re.I)
-_NO_PARAMETER = re.compile(r"grad|last|cache|input|output|saved|mask|running|moving|veloc|momentum|^(x|z|y|out)$", re.I)
 _PLACE = "_parameters."  # where modules of the contract have what learns
 
 
@@ -42,9 +42,9 @@ class Adapted(Called):
         found: dict[str, np.ndarray] = {_PLACE + n: a for n, a in getattr(module, "_given_more", {}).items()}
         for name, array in every.items():
             last = name.split(".")[-1].strip("_")
-            if _NO_PARAMETER.search(last) or is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
+            if KEPT.search(last) or is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
                 continue
-            if _TRAINED.search(last.split("[")[0]) or partner_of(name, every) is not None:
+            if looks_trained(last) or partner_of(name, every) is not None:
                 found[_PLACE + name] = array
         return found
 
@@ -112,11 +112,8 @@ class Adapted(Called):
                         "each number has its own derivative: delta * f'(x), without a mean",
                     )
                 ]
-        try:
-            at_delta = Subject.forward(self, delta + 1e-6) - Subject.forward(self, delta - 1e-6)
-        except Misbehaviour:
-            return None
-        if np.ptp(at_delta) < 1e-9 * np.abs(at_delta).max():
+        at_delta = tried(lambda: Subject.forward(self, delta + 1e-6) - Subject.forward(self, delta - 1e-6))
+        if at_delta is None or np.ptp(at_delta) < 1e-9 * np.abs(at_delta).max():
             return None
         if q.factor(at_delta) is not None or q.is_like(at_delta / 2e-6) or q.is_like(delta * at_delta / 2e-6):
             text = f"{name} takes the derivative at what comes from above instead of at the input."
@@ -170,4 +167,9 @@ def updates_itself(cls: type) -> bool:
     """Whether backward of a class is given a learning rate."""
     methods = layer_calls.methods_of(cls)
     back = getattr(cls, methods.back if methods is not None else "backward", None)
-    return any(RATE.match(p.name) for p in positional(back) or ())
+    return any(moves_by(p.name) for p in positional(back) or ())
+
+
+def subject_of(module: Any, x: np.ndarray, recipe: Recipe | None = None) -> Subject:
+    """A module behind the three questions; the recipe says how it was built, if that is known."""
+    return Adapted(module, x, recipe) if remembers(module) else Subject(module, x)

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.adapters import subject_of
 from modnet.check.arrays import PARAMETERS, is_of_library, named
 from modnet.check.layers import layers_of
 from modnet.check.report import Finding, Report, worst
-from modnet.check.styles import subject_of
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, Subject
+from modnet.check.subject import Subject
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
 
 _NEAR = 1e-5
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.vocabulary import core
 from modnet.engine.program import is_ours
 from modnet.module import Module
 from modnet.modules.container import Container
@@ -62,7 +63,7 @@ def _all_arrays(value: Any, seen: set[int], depth: int = 0) -> Iterator[np.ndarr
 # --- parameters and gradients ----------------------------------------------------------------------------------------
 
 PARAMETERS, GRADIENTS = "_parameters", "_gradient"
-_KEPT = re.compile(
+KEPT = re.compile(
     r"grad|last|cache|input|output|saved|mask|running|moving|mean|var|std|veloc|moment|^_?(x|z|y|out|d[a-z]?)$", re.I
 )
 _TRAINED = re.compile(r"bias|biais|weight|poids|param|theta|gamma|beta|filt|kernel|^_*[wb]\d*$|_[wb]$", re.I)
@@ -113,7 +114,7 @@ def parameters(module: Any) -> dict[str, np.ndarray]:
     if is_of_library(module) or not hasattr(module, "__dict__"):
         return found
     for name, value in vars(module).items():
-        if name not in (PARAMETERS, GRADIENTS) and not _KEPT.search(name.strip("_")) and not _is_module(value):
+        if name not in (PARAMETERS, GRADIENTS) and not KEPT.search(name.strip("_")) and not _is_module(value):
             extra: dict[str, np.ndarray] = {}
             _collect(extra, name, value)
             # self.W may be another name, or a view, of what _parameters holds.
@@ -154,3 +155,51 @@ def _collect(found: dict[str, np.ndarray], name: str, value: Any) -> None:
 
 def _is_module(value: Any) -> bool:
     return callable(getattr(value, "forward", None)) and hasattr(value, "__dict__") and not isinstance(value, type)
+
+
+# --- which is the gradient of which -----------------------------------------------------------------------------------
+
+def arrays_within(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
+    """Every float array within an object, in dicts, lists and layers too, by its place."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and value.size:
+            yield place, value
+    elif depth > 3:
+        return
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from arrays_within(item, f"{place}[{key!r}]", depth + 1)
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from arrays_within(item, f"{place}[{i}]", depth + 1)
+    elif (
+        hasattr(value, "__dict__") and not isinstance(value, type) and (not place or callable(getattr(value, "forward", None)))
+    ):
+        for name, item in vars(value).items():
+            if not name.startswith("_given_"):
+                yield from arrays_within(item, f"{place}.{name}" if place else name, depth + 1)
+
+
+def is_gradient_name(last: str) -> bool:
+    """Whether an array of this name is a gradient."""
+    return bool(re.search("grad", last, re.I) or (re.match(r"^d_?(ld)?_?[A-Za-z]", last) and last[1:2] != "e"))
+
+
+def partner_of(name: str, every: dict[str, np.ndarray]) -> str | None:
+    """The place of the gradient of a parameter, by its name: dW, dLdW, W_grad, grads[0], params['W']['grad']."""
+    *above, last = name.split(".")
+    front = "".join(part + "." for part in above)
+    swaps = [name.replace("value", "grad"), name.replace("params", "grads"), re.sub(r"^(\w+)\[", r"grads[", name)]
+    swaps += [re.sub(r"^\w+\['(\w+)'\]$", r"grads['d\1']", name), re.sub("param(eter)?s", "gradients", name)]
+    for other in swaps:
+        if other != name and other in every:
+            return other
+    own = core(last)
+    short = {"weights": "w", "weight": "w", "biases": "b", "bias": "b", "w": "weights", "b": "biases"}.get(own, own)
+    for word in (own, short, own.rstrip("s")):
+        wanted = {f"d{word}", f"dld{word}", f"grad{word}", f"{word}grad", f"{word}gradient", f"gradient{word}", f"{word}g"}
+        wanted |= {f"dl{word}", f"{word}grads", f"grads{word}", f"gradients{word}", f"delta{word}"}
+        for other in every:
+            if other.startswith(front) and other != name and core(other[len(front) :]) in wanted:
+                return other
+    return None

@@ -26,13 +26,13 @@ from typing import Any
 
 from modnet.check import means
 from modnet.check.adapters import remembers
-from modnet.check.building import build, examine_loss, examine_module, loss_data, not_checked
+from modnet.check.arguments import NotBuilt, required
+from modnet.check.building import build, examine_loss, examine_module, loss_data
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.layer_calls import is_of_functions
-from modnet.check.loss_calls import required
 from modnet.check.losses import check_loss
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.networks.descent import examine_descent
@@ -45,85 +45,86 @@ from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimize
 from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.other_modules import examine_other
 from modnet.check.pairs import examine_pair
-from modnet.check.recipes import NotBuilt
-from modnet.check.report import Finding, Line, Report
+from modnet.check.report import Finding, Line, Report, not_checked
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.weighted_losses import examine_weighted
 from modnet.loss import Loss
 
 
 def ask(subject: Loaded, project: Project, options: Options) -> Report:
-    """The report on one class; see the top of this file."""
-    if subject.kind == "module":
-        made = None
-        if options.makes(subject.name):
-            made = call(options.make, lambda: eval(options.make, project.namespace(subject.file)))
-        elif remembers(subject.cls) and (network := network_of_layers(subject.cls)) is not None:
-            return _with_right_parts(network, subject, project)
-        report = examine_module(subject.cls, made, options.shape)
-        if remembers(subject.cls) and any(f.kind == "scale" for f in report.findings):
-            mixed = len({*means.divided(subject.cls), *filter(None.__ne__, _layers(project))}) > 1
-            means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True, mixed=mixed)
-        return report
-    if subject.kind == "package":
-        return _package(subject)
-    if subject.kind == "loop":
-        held: Any = subject.cls
-        try:
-            if hasattr(held, "descent"):
-                wrong = [c.name for c in project.of("optim") if project.is_wrong(c)]
-                return examine_descent(held.descent, _workshop(subject, project).bases, wrong)
-            return examine_loop(held)
-        except NotBuilt as problem:
-            return not_checked(subject.name, str(problem))
-    if subject.kind == "functions":
-        return _functions(subject, project)
-    if subject.kind == "loss":
-        layers = project.of("module")
-        contract = any(not remembers(other.cls) for other in layers)
-        if not contract and (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
-            try:
-                made = build(subject.cls)
-            except NotBuilt as problem:
-                return not_checked(subject.name, str(problem))
-            report = examine_loss_object(made, subject.name)
-            means.settle(report, _layers(project), of_layer=False)
-            return report
+    """The report on one class; see the top of this file. What cannot be built is not checked, and the report says why."""
+    try:
+        return _ASKED[subject.kind](subject, project, options)
+    except NotBuilt as problem:
+        return not_checked(subject.name, str(problem))
+
+
+def _module(subject: Loaded, project: Project, options: Options) -> Report:
+    made = None
+    if options.makes(subject.name):
+        made = call(options.make, lambda: eval(options.make, project.namespace(subject.file)))
+    elif remembers(subject.cls) and (network := network_of_layers(subject.cls)) is not None:
+        return _with_right_parts(network, subject, project)
+    report = examine_module(subject.cls, made, options.shape)
+    if remembers(subject.cls) and any(f.kind == "scale" for f in report.findings):
+        mixed = len({*means.divided(subject.cls), *filter(None.__ne__, _layers(project))}) > 1
+        means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True, mixed=mixed)
+    return report
+
+
+def _loop(subject: Loaded, project: Project, options: Options) -> Report:
+    held: Any = subject.cls
+    if not hasattr(held, "descent"):
+        return examine_loop(held)
+    wrong = [c.name for c in project.of("optim") if project.is_wrong(c)]
+    return examine_descent(held.descent, _workshop(subject, project).bases, wrong, held.holder)
+
+
+def _loss(subject: Loaded, project: Project, options: Options) -> Report:
+    layers = project.of("module")
+    if _follows_the_contract(project) or not (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
         return examine_loss(subject.cls)
-    if form_of(subject.cls):
+    report = examine_loss_object(build(subject.cls), subject.name)
+    means.settle(report, _layers(project), of_layer=False)
+    return report
+
+
+def _network(subject: Loaded, project: Project, options: Options) -> Report:
+    """By the form of its methods; what has a form of its own and cannot be built so is put together as one of the contract."""
+    cls, contract = subject.cls, _follows_the_contract(project)
+    if form_of(cls):
         try:
-            return _with_right_parts(examine_network_class(subject.cls), subject, project)
-        except NotBuilt as problem:
-            return not_checked(subject.name, str(problem))
+            report = examine_network_class(cls)
         except Misbehaviour as problem:
             report = Report(subject.name)
             report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", problem.hint, line=problem.line))
-            return _with_right_parts(report, subject, project)
-    modules = project.of("module")
-    of_the_contract = any(not remembers(other.cls) for other in modules)
-    if subject.kind == "network" and not of_the_contract and (is_assembled(subject.cls) or goes_both_ways(subject.cls)):
+        return _with_right_parts(report, subject, project)
+    if not contract and (is_assembled(cls) or goes_both_ways(cls)):
         with suppress(NotBuilt):
-            return examine_assembled(subject.cls)
-    if subject.kind == "network" and not of_the_contract and trains(subject.cls):
-        try:
-            return _with_right_parts(examine_trained(subject.cls), subject, project)
-        except NotBuilt as problem:
-            return not_checked(subject.name, str(problem))
-    if subject.kind == "optim" and is_optimizer(subject.cls):
-        return examine_optimizer(subject.cls)
-    workshop = _workshop(subject, project)
-    if subject.kind != "network":
-        report = workshop.examine_optim(subject.cls)
-        for finding in report.findings:
-            if finding.kind == "never-zeroed" and (others := _zeroed_at(project)):
-                finding.given_weight = "in part"
-                finding.hint += f". It is called at {others}: whoever trains in this way misses nothing"
-        return report
-    report = workshop.examine_network(subject.cls)
-    if modules and not of_the_contract and any(re.search(r" has no \w+\(", f.message) for f in report.findings):
-        why = "how it gives its gradients is not known; check_network(net, None, X, y) takes one that you build"
-        return not_checked(subject.name, why)  # a method of a contract that it does not follow
+            return examine_assembled(cls)
+    if not contract and trains(cls):
+        return _with_right_parts(examine_trained(cls), subject, project)
+    report = _workshop(subject, project).examine_network(cls)
+    if project.of("module") and not contract and any(re.search(r" has no \w+\(", f.message) for f in report.findings):
+        # a method of a contract that it does not follow
+        raise NotBuilt("how it gives its gradients is not known; check_network(net, None, X, y) takes one that you build")
     return report
+
+
+def _optim(subject: Loaded, project: Project, options: Options) -> Report:
+    if is_optimizer(subject.cls):
+        return examine_optimizer(subject.cls)
+    report = _workshop(subject, project).examine_optim(subject.cls)
+    for finding in report.findings:
+        if finding.kind == "never-zeroed" and (others := _zeroed_at(project)):
+            finding.given_weight = "in part"
+            finding.hint += f". It is called at {others}: whoever trains in this way misses nothing"
+    return report
+
+
+def _follows_the_contract(project: Project) -> bool:
+    """Whether any layer of a project is one of the contract."""
+    return any(not remembers(other.cls) for other in project.of("module"))
 
 
 def _as_in_libraries(cls: type) -> bool:
@@ -131,7 +132,7 @@ def _as_in_libraries(cls: type) -> bool:
     return not issubclass(cls, Loss) and [n.lower() for n in required(cls, "forward") or []] == ["y_true", "y_pred"]
 
 
-def _functions(subject: Loaded, project: Project) -> Report:
+def _functions(subject: Loaded, project: Project, options: Options) -> Report:
     """The report on functions: a pair, a loss, or a loss with its weights."""
     held: Any = subject.cls
     if hasattr(held, "pair"):
@@ -156,7 +157,7 @@ def _functions(subject: Loaded, project: Project) -> Report:
     return report
 
 
-def _package(subject: Loaded) -> Report:
+def _package(subject: Loaded, project: Project, options: Options) -> Report:
     """The report on a package that imports what no file defines."""
     held: Any = subject.cls
     number, source, _ = held.lacks[0]
@@ -247,3 +248,9 @@ def _workshop(subject: Loaded, project: Project) -> Workshop:
     wrong = {c.cls for kinds in near.values() for c in kinds if project.is_wrong(c)}
     modules, losses, networks = ([c.cls for c in kinds] for kinds in near.values())
     return Workshop(modules, losses, networks, wrong)
+
+
+_ASKED = {
+    "module": _module, "loss": _loss, "functions": _functions, "network": _network, "optim": _optim, "loop": _loop,
+    "package": _package,
+}  # fmt: skip

@@ -10,21 +10,21 @@ from __future__ import annotations
 import inspect
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from modnet.check import known
-from modnet.check.adapters import remembers
+from modnet.check.adapters import remembers, subject_of
+from modnet.check.arguments import NotBuilt, add_with, switches
 from modnet.check.loss_subject import LossSubject
 from modnet.check.losses import check_loss
 from modnet.check.modules import as_input, check_module, own_definition
-from modnet.check.other_modules import examine_other
-from modnet.check.recipes import NotBuilt
-from modnet.check.report import Finding, Report
-from modnet.check.styles import subject_of
-from modnet.check.subject import DELTA, FORWARD, Misbehaviour, Subject, call
+from modnet.check.other_modules import examine_other, goes_back
+from modnet.check.report import Finding, Report, not_checked
+from modnet.check.subject import Misbehaviour, call, tried
+from modnet.check.vocabulary import DELTA, FORWARD
 
 Shape = tuple[int, ...]
 _LINE: Shape = (4, 3)
@@ -51,9 +51,9 @@ def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any
     roles = known.roles(cls)
     required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
     if roles is None or any(r.split()[0] not in values and n in required for r, n in roles.items()):
-        asked = ", ".join(p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty)
-        raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
-    return call(f"{cls.__name__}(...)", lambda: known.build(cls, options=options, **values))
+        raise NotBuilt(f"{cls.__name__}({', '.join(required)}): give an example with --make")
+    given = {n: values[r.split()[0]] for r, n in roles.items() if r.split()[0] in values}
+    return call(f"{cls.__name__}(...)", lambda: cls(**given | (options or {})))
 
 
 def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
@@ -109,7 +109,7 @@ def chosen(cls: type) -> tuple[dict[str, Any], Shape]:
         wanted = subject.definition(subject.x, subject.out, subject.fresh())
         named = any(w.shape == subject.out.shape and np.allclose(w, subject.out, rtol=1e-6, atol=1e-9) for w in wanted)
         if named or (not wanted and (subject.undefined or not known.plain_name(cls))):
-            if _goes_back(subject):
+            if not subject.has(DELTA) or goes_back(subject):
                 return sizes, shape
             fitting.append((sizes, shape))
         answering.append((sizes, shape))
@@ -119,14 +119,6 @@ def chosen(cls: type) -> tuple[dict[str, Any], Shape]:
         return raised[0]  # what it refuses is no mistake of its own
     # By its name it should take the statement's input; if it does not, that is what there is to say.
     return (fitting or [a for a in answering[:1] if a == first or not known.plain_name(cls)] or [first])[0]
-
-
-def _goes_back(subject: Subject) -> bool:
-    """Whether backward_delta answers at all, in these sizes."""
-    try:
-        return not subject.has(DELTA) or subject.delta(subject.x, subject.weights(2)).shape == subject.x.shape
-    except Misbehaviour:
-        return False
 
 
 def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> Report:
@@ -147,52 +139,29 @@ def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> R
         return not_checked(cls.__name__, str(problem))
     report = check_module(module, shape or found)
     if made is None:
-        for option, value in switches(cls):
-            _add_option(report, cls, {option: value}, sizes, shape or found)
+        _add_options(report, cls, sizes, shape or found)
     return report
 
 
 def _shape_of(module: Any) -> Shape:
     for shape in shapes_for(type(module), {}):
-        try:
-            if subject_of(module, as_input(shape)).forward(as_input(shape)).size:
-                return shape
-        except Misbehaviour:
-            continue
+        out = tried(subject_of(module, as_input(shape)).forward, as_input(shape))
+        if out is not None and out.size:
+            return shape
     return next(shapes_for(type(module), {}))
 
 
-def switches(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """The options of a function that are on or off, each with the other value."""
-    try:
-        given = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return
-    for p in given:
-        if isinstance(p.default, bool) and not re.search("verbose|plot|debug|print|affich", p.name, re.I):
-            yield p.name, not p.default
-
-
-def _add_option(report: Report, cls: type, option: dict[str, Any], sizes: dict[str, Any], shape: Shape) -> None:
+def _add_options(report: Report, cls: type, sizes: dict[str, Any], shape: Shape) -> None:
     """What is found with an option that was not found without it."""
-    (name, value), *_ = option.items()
     if any(f.where.endswith(".forward") and f.kind in ("crash", "not-implemented") for f in report.findings):
         return
-    try:
+
+    def ask(name: str, value: Any) -> Report:
         # With an option it may be another function than its name says, as log=True makes a softmax a log-softmax.
-        other = check_module(
-            build(cls, options=option, **sizes), shape, reference=own_definition if name not in ("bias", "biais") else None
-        )
-    except (Misbehaviour, NotBuilt):
-        return
-    report.add(other, f"with {name}={value}")
+        reference = own_definition if name not in ("bias", "biais") else None
+        return check_module(build(cls, {name: value}, **sizes), shape, reference=reference)
 
-
-def not_checked(name: str, why: str) -> Report:
-    """A report that says only why nothing was checked."""
-    report = Report(name)
-    report.verdict("", right=None, remark=why)
-    return report
+    add_with(report, switches(cls), ask)
 
 
 # --- losses ----------------------------------------------------------------------------------------------------------
@@ -210,31 +179,24 @@ def examine_loss(cls: type) -> Report:
         where, text = f"{cls.__name__}.{FORWARD}", "forward takes one output only; the statement's has (batch, d)."
         hint = "work on rows: the difference, then a sum over axis 1"
         report.findings.insert(0, Finding("shape", where, text, hint, given_weight="in part"))
-    for option, value in switches(getattr(cls, "backward", None) or cls):
-        _add_loss_option(report, cls, option, value)
-    for option, value in switches(cls):
-        try:
-            other = build(cls, options={option: value})
-        except (Misbehaviour, NotBuilt):
-            continue
-        report.add(check_loss(other, *loss_data(other)), f"with {option}={value}", row=False)
+
+    def of_methods(option: str, value: Any) -> Report:
+        """The same class with the option given in each method that has it."""
+
+        def given(method: Any) -> Any:
+            has = option in inspect.signature(method).parameters
+            return lambda self, y, yhat: method(self, y, yhat, **({option: value} if has else {}))
+
+        own = build(type(cls.__name__, (cls,), {n: given(getattr(cls, n)) for n in (FORWARD, "backward") if hasattr(cls, n)}))
+        return check_loss(own, *loss_data(own, log=option == "log" and value))
+
+    def of_class(option: str, value: Any) -> Report:
+        own = build(cls, {option: value})
+        return check_loss(own, *loss_data(own))
+
+    add_with(report, switches(getattr(cls, "backward", None) or cls), of_methods, row=False)
+    add_with(report, switches(cls), of_class, row=False)
     return report
-
-
-def _add_loss_option(report: Report, cls: type, option: str, value: Any) -> None:
-    """A loss whose methods take an option: the same class with the option given in each method that has it."""
-
-    def given(method: Any) -> Any:
-        has = option in inspect.signature(method).parameters
-        return lambda self, y, yhat: method(self, y, yhat, **({option: value} if has else {}))
-
-    twin = type(cls.__name__, (cls,), {n: given(getattr(cls, n)) for n in (FORWARD, "backward") if hasattr(cls, n)})
-    try:
-        made = build(twin)
-        found = check_loss(made, *loss_data(made, log=option == "log" and value))
-    except (Misbehaviour, NotBuilt):
-        return
-    report.add(found, f"with {option}={value}", row=False)
 
 
 def loss_data(loss: Any, log: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -21,12 +21,11 @@ from modnet.check.lines import words_compared
 from modnet.check.loss_calls import held_arrays
 from modnet.check.modes import has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
-from modnet.check.partners import core
 from modnet.check.recipes import Recipe
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, call
+from modnet.check.subject import Misbehaviour, Subject, call, tried
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, meaning_of
 
-#: An argument that is a learning rate; one that is the input.
-RATE = re.compile(r"^(lr|eta|rate|step(_?size)?|alpha|learn(ing)?_?(rate|step)|gradient_step)$", re.I)
+#: An argument that is the input.
 INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
 OF_INPUT = re.compile(r"^(d_?)?(x|inputs?|data|a|z|prev\w*|inp)$", re.I)
 _CACHE = re.compile(r"cache|ctx|context|saved", re.I)
@@ -37,6 +36,11 @@ _DELTAS = (
     "din",
 )  # fmt: skip
 _WHICH = re.compile(r"^(wrt|with_respect\w*|respect_to|of|grad_of)$", re.I)  # one gradient a call, chosen by a word
+
+
+def moves_by(name: str) -> bool:
+    """Whether an argument of backward is a learning rate: then it moves the parameters itself."""
+    return bool(meaning_of(name, ("rate", "step")))
 
 
 class Called(Subject):
@@ -59,7 +63,7 @@ class Called(Subject):
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
         self.listed = False  # whether these come in one list with the input
         self.one_row = False  # whether an example is given without an axis for the batch, since it is not taken with one
-        self.updates = any(RATE.match(p.name) for p in self.asked or ())
+        self.updates = any(moves_by(p.name) for p in self.asked or ())
         self._find_more()
         which = next((p for p in self.asked or () if _WHICH.match(p.name)), None)
         self.words = words_compared(getattr(module, back, None), which.name) if which is not None else []
@@ -93,11 +97,9 @@ class Called(Subject):
         except Misbehaviour:
             truth = np.nan
         for self.reading in readings:
-            try:
-                got = self.delta(self.x, delta)
-            except Misbehaviour:
-                continue
-            if got.shape == self.x.shape and abs(float((got * v).sum()) - truth) <= 1e-5 * max(1.0, abs(truth)):
+            got = tried(self.delta, self.x, delta)
+            near = 1e-5 * max(1.0, abs(truth))
+            if got is not None and got.shape == self.x.shape and abs(float((got * v).sum()) - truth) <= near:
                 return
         self.reading = readings[0]
 
@@ -111,7 +113,7 @@ class Called(Subject):
     def _find_more(self) -> None:
         """Arrays for the further inputs of forward: like the first, or as many numbers as a hidden state has."""
         asked = positional(getattr(self.original, self.names[FORWARD], None)) or []
-        names = [p.name for p in asked[1:] if p.default is p.empty and not is_mode(p.name) and not RATE.match(p.name)]
+        names = [p.name for p in asked[1:] if p.default is p.empty and not is_mode(p.name) and not moves_by(p.name)]
         if not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
             return
         if not names:
@@ -177,18 +179,15 @@ class Called(Subject):
             return False
         if self.x.ndim == 2 and self.x.shape[1] == 1:
             return True
-        try:
-            out = np.asarray(self._forward(self.fresh(), self.x.copy()), dtype=float)
-        except (Misbehaviour, TypeError, ValueError):
-            return False
-        return out.ndim < 2 or out.shape[0] != self.x.shape[0]
+        out = tried(lambda: np.asarray(self._forward(self.fresh(), self.x.copy()), dtype=float), also=(TypeError, ValueError))
+        return out is not None and (out.ndim < 2 or out.shape[0] != self.x.shape[0])
 
     def _unknown(self) -> str:
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
         names = [n for n in names if n != self.which]
         known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
-        left = [n for n in names if not (RATE.match(n) or _CACHE.search(n) or is_mode(n) or INPUT.match(n))]
+        left = [n for n in names if not (moves_by(n) or _CACHE.search(n) or is_mode(n) or INPUT.match(n))]
         return ", ".join(n for n in left[1:] if n not in known)
 
     def like(self, module: Any, x: np.ndarray) -> Subject:
@@ -250,7 +249,7 @@ class Called(Subject):
         for p in self.asked or ():
             if p.name == self.which:
                 names[p.name] = word or next((w for w in self.words if OF_INPUT.match(w)), self.words[0])
-            elif RATE.match(p.name):
+            elif moves_by(p.name):
                 names[p.name] = rate
             elif _CACHE.search(p.name) and hasattr(module, "_given_cache"):
                 names[p.name] = module._given_cache

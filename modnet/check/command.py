@@ -17,9 +17,8 @@ from tqdm import tqdm
 from modnet.check.handins.discover import HandInError, hand_ins
 from modnet.check.handins.options import Options
 from modnet.check.handins.page import as_html
-from modnet.check.handins.results import HandIn, as_table, as_text, status
+from modnet.check.handins.results import HandIn, as_csv, as_table, as_text, status
 from modnet.check.handins.run import check_all
-from modnet.check.handins.sheet import as_csv
 
 
 def run(arguments: argparse.Namespace) -> int:

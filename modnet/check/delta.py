@@ -12,7 +12,8 @@ from modnet.check.numeric import along, complex_step
 from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import direction
 from modnet.check.report import Finding
-from modnet.check.subject import DELTA, FORWARD, Misbehaviour
+from modnet.check.subject import Misbehaviour
+from modnet.check.vocabulary import DELTA, FORWARD
 
 _ALL = 2000  # numbers that are varied one by one, if a sample of them does not show what is wrong
 _SATURATES = (
@@ -136,13 +137,9 @@ def stateful(e: Examination, operation: str = DELTA) -> Findings:
             else []
         )
         used = [line for n in kept if (line := subject.quote(operation, rf"self\.{n}\b"))]
-        yield Finding(
-            "stateful",
-            "",
-            f"{name} answers for what was forwarded last, not for the input it is given{remark}.",
-            "use the argument input; what forward kept in self belongs to another batch by then",
-            line=used[0] if used else subject.quote(operation, r"self\.\w+\b(?!\()"),
-        )
+        text = f"{name} answers for what was forwarded last, not for the input it is given{remark}."
+        hint = "use the argument input; what forward kept in self belongs to another batch by then"
+        yield Finding("stateful", "", text, hint, line=used[0] if used else subject.quote(operation, r"self\.\w+\b(?!\()"))
         return
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.adapters import Adapted
+from modnet.check.adapters import Adapted, subject_of
 from modnet.check.arrays import copied
 from modnet.check.draws import other_draws, same_draws
 from modnet.check.modules import as_input
 from modnet.check.recipes import Recipe, Shape, Size
 from modnet.check.report import Finding, Report
-from modnet.check.styles import subject_of
-from modnet.check.subject import FORWARD, Misbehaviour
+from modnet.check.subject import Misbehaviour
+from modnet.check.vocabulary import FORWARD
 
 _ROWS = 48  # enough that a variance over the batch, by n or by n - 1, is nearly the same
 _STEPS = 400  # forwards in training, until running statistics have forgotten where they began

@@ -11,7 +11,8 @@ from modnet.check.arrays import copied
 from modnet.check.draws import other_draws
 from modnet.check.plan import Examination, Judged, Probe
 from modnet.check.report import Finding, worst
-from modnet.check.subject import FORWARD, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject, tried
+from modnet.check.vocabulary import FORWARD
 
 RETURN = r"^return\b"
 _IN_PLACE = r"\b{0}\s*(\[.*\])?\s*(\+|-|\*|/)=|\b{0}\s*\[.*\]\s*=[^=]|out\s*=\s*{0}\b|\b{0}\.(sort|fill|put)\("
@@ -60,13 +61,9 @@ def there(e: Examination, operation: str) -> Findings:
         yield Finding("not-implemented", "", f"there is no {name}.", f"write {name}(self, input, delta)")
         raise Judged
     if not subject.remembers and not subject.takes_input(operation):
-        yield Finding(
-            "stateful",
-            "",
-            f"{name} is not given the input, so it can answer only for what was forwarded last.",
-            f"the statement's is given the input: def {name}(self, input, delta); then use it in place of what forward kept",
-            line=subject.quote(operation, r"self\.\w+"),
-        )
+        text = f"{name} is not given the input, so it can answer only for what was forwarded last."
+        hint = f"the statement's is given the input: def {name}(self, input, delta); then use it in place of what forward kept"
+        yield Finding("stateful", "", text, hint, line=subject.quote(operation, r"self\.\w+"))
 
 
 def coupled(e: Examination) -> Findings:
@@ -147,14 +144,9 @@ def writes(e: Examination, operation: str = FORWARD) -> Findings:
                 if operation == FORWARD and name == "input"
                 else f"write {own} = {own} * ..., a new array, not {own} *= ...; or take {own}.copy() first"
             )
-            text = "its input" if operation == FORWARD and name == "input" else name
-            yield Finding(
-                "mutates",
-                "",
-                f"{subject.names[operation]} writes into {text}: whoever uses it afterwards gets other numbers.",
-                advice,
-                line=subject.quote(operation, _IN_PLACE.format(own), rf"\b{own}\b.*="),
-            )
+            what = "its input" if operation == FORWARD and name == "input" else name
+            text = f"{subject.names[operation]} writes into {what}: whoever uses it afterwards gets other numbers."
+            yield Finding("mutates", "", text, advice, line=subject.quote(operation, _IN_PLACE.format(own), rf"\b{own}\b.*="))
             return
 
 
@@ -200,12 +192,9 @@ def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> F
     if not same:
         if any(c.shape == out.shape for c in candidates) or not subject.shape_is_defined:
             return None
-        return Finding(
-            "shape",
-            "",
-            f"forward returns shape {out.shape}, {source} {candidates[0].shape}.",
-            "the shape of the result",
-        )
+        text = f"forward returns shape {out.shape}, {source} {candidates[0].shape}."
+        hint = "the shape of the result"
+        return Finding("shape", "", text, hint)
     same.sort(key=lambda ic: (not _multiple(out, ic[1]), float(np.nan_to_num(np.abs(ic[1] - out), nan=1e300).sum())))
     e.defined, wanted = [i for i, _ in same[:4]], same[0][1]
     difference = np.abs(out - wanted)
@@ -248,11 +237,8 @@ def saturates(e: Examination) -> Findings:
     """It is finite for large input, if it is by definition."""
     subject = e.subject
     for text, extreme in subject.extremes() if e.by_numbers else []:
-        try:
-            out = subject.forward(extreme)
-        except Misbehaviour:
-            continue
-        if np.isfinite(out).all():
+        out = tried(subject.forward, extreme)
+        if out is None or np.isfinite(out).all():
             continue
         wanted = _finite_truth(e, extreme)
         if wanted is not None and wanted.shape == out.shape:
@@ -281,11 +267,10 @@ def saturates(e: Examination) -> Findings:
 
 def _grows(subject: Subject, extreme: np.ndarray) -> bool:
     """Whether forward grows so fast on the way there that infinity is what it should be."""
-    try:
-        near, far = (np.abs(subject.forward(extreme * part)) for part in (0.04, 0.08))
-    except Misbehaviour:
+    near, far = (tried(subject.forward, extreme * part) for part in (0.04, 0.08))
+    if near is None or far is None:
         return False
-    return bool(np.isfinite(far).all() and float(far.max()) > 1e6 * max(1.0, float(near.max())))
+    return bool(np.isfinite(far).all() and float(np.abs(far).max()) > 1e6 * max(1.0, float(np.abs(near).max())))
 
 
 def _finite_truth(e: Examination, x: np.ndarray) -> np.ndarray | None:
@@ -307,11 +292,8 @@ def integers(e: Examination, operation: str = FORWARD) -> Findings:
     if not e.by_numbers or (operation != FORWARD and subject.may_remember):
         return
     for name, as_floats, as_integers in subject.whole_numbers(operation):
-        try:
-            wanted = as_floats()
-        except (Misbehaviour, KeyError):
-            continue
-        if not np.isfinite(wanted).all():
+        wanted = tried(as_floats, also=(KeyError,))
+        if wanted is None or not np.isfinite(wanted).all():
             continue
         line = subject.quote(
             operation, r"zeros_like|empty_like|ones_like|full_like|\.copy\(\)|dtype|astype|\bint\b|np\.full|[-+*/]=", r"="
@@ -330,13 +312,8 @@ def integers(e: Examination, operation: str = FORWARD) -> Findings:
         scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
         if got.shape == wanted.shape and np.allclose(got, wanted, rtol=1e-4, atol=1e-5 * scale):
             continue
-        finding = Finding(
-            "integer-input",
-            "",
-            f"{subject.names[operation]} gives something else if {name} holds the same numbers as integers.",
-            hint,
-            line=line,
-        )
+        text = f"{subject.names[operation]} gives something else if {name} holds the same numbers as integers."
+        finding = Finding("integer-input", "", text, hint, line=line)
         if got.shape == wanted.shape:
             vars(finding).update(worst(got, wanted, np.abs(got - wanted)), truth="for floats it is")
         yield finding

@@ -11,19 +11,19 @@ import ast
 import copy
 import inspect
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from modnet.check.arguments import asks
 from modnet.check.arrays import copied
-from modnet.check.loss_calls import arguments_of
+from modnet.check.lines import returned
 from modnet.check.modules import PLAN, settle
-from modnet.check.partners import core
 from modnet.check.plan import Examination
 from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, call
+from modnet.check.subject import Misbehaviour, Subject, call
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core
 from modnet.check.wording import in_words
 
 Function = Callable[..., Any]
@@ -83,7 +83,7 @@ class _Pair:
 
     def _taken(self, count: int) -> list[int]:
         """The places of the outputs that backward has gradients of: those with the names of its arguments, else the first."""
-        asked = [p.name for p in arguments_of(self.functions[1]) if p.default is p.empty][:-1]
+        asked = [p.name for p in asks(self.functions[1]) if p.default is p.empty][:-1]
         if not 0 < len(asked) < count:
             return list(range(count))
         named = [next((i for i, n in enumerate(self.outputs) if core(a) == core("d" + n)), -1) for a in asked]
@@ -97,7 +97,7 @@ class _Pair:
             sizes = [int(np.prod(shape[axis:])) for shape in self.shapes]
             parts = np.split(delta, np.cumsum(sizes)[:-1], axis=axis)
         given = [part if part.shape == shape else part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
-        further = [p.name for p in arguments_of(self.functions[1])[len(given) + 1 :]]
+        further = [p.name for p in asks(self.functions[1])[len(given) + 1 :]]
         named = {n: self.fixed[n] for n in further if n in self.fixed}
         deltas = [part if part.ndim else float(part) for part in given]
         result = call(name, lambda: self.functions[1](*deltas, self.cache, **named))
@@ -127,7 +127,7 @@ class _Pair:
 
 def in_columns(forward: Function) -> bool:
     """Whether a function is named as in a course in which an example is a column: (A, W, b), (A_prev, W, b, activation)."""
-    names = [p.name.lower() for p in arguments_of(forward)]
+    names = [p.name.lower() for p in asks(forward)]
     if names[:1] in (["a"], ["a_prev"]):
         return len(names) > 1 and names[1] in ("w", "hparameters", "hparams")
     return "a_prev" in names or names[1:2] == ["a0"]
@@ -139,12 +139,7 @@ def _is_numbers(value: Any) -> bool:
 
 def _returned_names(function: Function) -> list[str]:
     """The names in the last line that returns something; empty if it returns no names."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return []
-    returns = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    value = returns[-1] if returns else None
+    value = returned(function)
     items = value.elts if isinstance(value, ast.Tuple) else [value]
     return [item.id for item in items if isinstance(item, ast.Name)] if all(isinstance(i, ast.Name) for i in items) else []
 

@@ -10,16 +10,17 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from modnet.check import known
 from modnet.check.numeric import along
 from modnet.check.question import Question, draw_delta
-from modnet.check.recipes import NotBuilt, Recipe, Size
+from modnet.check.recipes import Recipe, Size
 from modnet.check.report import Finding
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.modules.container import Container
 
 _OPERATIONS = (FORWARD, DELTA, GRADIENT)
@@ -93,48 +94,20 @@ class Outcomes:
         return "channels" if "channels" in wrong else "stride" if right.get("channels") else "channels"
 
 
-def examine(subject: Subject, make: Callable[..., Any] | Recipe | None) -> Outcomes | None:
+def examine(subject: Subject, make: Any) -> Outcomes | None:
     """Build the module in all sizes and check each; None if it has no windows or its constructor is not known."""
     dims = subject.x.ndim - 2
     if dims not in (1, 2) or subject.out.ndim != subject.x.ndim or subject.random or isinstance(subject.original, Container):
         return None
     if not isinstance(make, Recipe):
         make = make or type(subject.original)
-        names = known.roles(make) or {}
-        return _in_all_sizes(subject, _ByRoles(make, names, subject.channels_first, dims)) if "k_size" in names else None
+        if "k_size" not in (known.roles(make) or {}):
+            return None
+        make = Recipe(make, subject.channels_first, dims=dims, strict=True)
     return _in_all_sizes(subject, make) if make.dims else None
 
 
-class _ByRoles(NamedTuple):
-    """A constructor whose arguments have the statement's roles, in the place of a `Recipe`."""
-
-    make: Callable[..., Any]
-    names: dict[str, str]
-    first: bool
-    dims: int
-    single: bool = False
-
-    def takes(self, role: str) -> bool:
-        """Whether the constructor has an argument of this role, but for padding, which is none of the statement's."""
-        return role in self.names and role != "padding"
-
-    def takes_same(self) -> bool:
-        """Padding in words is none of the statement's."""
-        return False
-
-    def input_shape(self, size: Size) -> tuple[int, ...]:
-        """The shape of an input for this size."""
-        return (size.batch, size.chan_in, *size.sides) if self.first else (size.batch, *size.sides, size.chan_in)
-
-    def build(self, size: Size) -> Any:
-        """An object in this size; `NotBuilt` whatever a stranger's constructor raises."""
-        try:
-            return known.build(self.make, k_size=size.k, stride=size.stride, chan_in=size.chan_in, chan_out=size.chan_out)
-        except Exception as error:
-            raise NotBuilt(str(error)) from error
-
-
-def _in_all_sizes(subject: Subject, recipe: Recipe | _ByRoles) -> Outcomes:
+def _in_all_sizes(subject: Subject, recipe: Recipe) -> Outcomes:
     """Build in all sizes, and in those beside."""
     outcomes = Outcomes()
     strided = recipe.takes("stride") or not recipe.takes("chan_in")
@@ -158,14 +131,13 @@ def _in_all_sizes(subject: Subject, recipe: Recipe | _ByRoles) -> Outcomes:
         built = Size(k, stride, chan_in, chan_out, padding[0] if padding else 0, sides, batch)
         try:
             module = recipe.build(built)
-        except NotBuilt:
-            continue
         except Misbehaviour as problem:
-            outcomes.crashes[label, FORWARD] = problem
+            if not recipe.strict:
+                outcomes.crashes[label, FORWARD] = problem
             continue
         outcomes.sizes[label] = built
         outcomes.right[label] = _ask(subject, module, recipe.input_shape(built), label, outcomes)
-        need_not = subject.undefined or isinstance(recipe, Recipe)  # take every size
+        need_not = subject.undefined or not recipe.strict  # take every size
         if (label, FORWARD) in outcomes.crashes and label in _SIZES and need_not:
             del outcomes.right[label], outcomes.crashes[label, FORWARD]
     return outcomes

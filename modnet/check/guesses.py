@@ -17,7 +17,8 @@ from modnet.check import elementwise
 from modnet.check.numeric import derivative
 from modnet.check.question import Question, draw_delta
 from modnet.check.report import Finding
-from modnet.check.subject import DELTA, Misbehaviour, Subject
+from modnet.check.subject import Misbehaviour, Subject
+from modnet.check.vocabulary import DELTA
 
 
 class Hypothesis(NamedTuple):
@@ -167,12 +168,9 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         yield Hypothesis("integer-result", message, hint, lines=(r"np\.(full|array|zeros|ones)\(|int",))
     yield Hypothesis("sign", f"{name} has the wrong sign: it is minus the truth.", "the sign of the derivative", -q.truth)
     if x.size == q.out.size and len(x) == len(q.out):
-        yield Hypothesis(
-            "identity",
-            f"{name} returns delta as it came: the module's own derivative is missing.",
-            "multiply delta by the derivative of forward at the input",
-            delta,
-        )
+        text = f"{name} returns delta as it came: the module's own derivative is missing."
+        hint = "multiply delta by the derivative of forward at the input"
+        yield Hypothesis("identity", text, hint, delta)
     if np.allclose(subject.delta(x, draw_delta(q.out, 7)).ravel()[q.entries], got, rtol=1e-10, atol=0):
         yield Hypothesis(
             "ignores-delta",
@@ -182,12 +180,9 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
     yield from scaled(subject, q, name)
     yield from _clipped(q, name, lambda small: subject.delta(x, small))
     yield from _of_slopes(q, name)
-    yield Hypothesis(
-        "times-input",
-        "it is the right derivative, multiplied by the input once more.",
-        "delta times the derivative of forward, nothing else",
-        q.truth * x.ravel()[q.entries],
-    )
+    text = "it is the right derivative, multiplied by the input once more."
+    hint = "delta times the derivative of forward, nothing else"
+    yield Hypothesis("times-input", text, hint, q.truth * x.ravel()[q.entries])
     if len(x) == len(q.out) > 1 and not (subject.batch_statistics or subject.random or subject.columns):
         changed, changed_delta = x.copy(), delta.copy()
         changed[1:] = changed[1:][::-1] * 0.5 + 0.3
@@ -238,25 +233,18 @@ def _of_positions(q: Question) -> Hypotheses:
                 )
     places = tuple(range(1, q.delta.ndim - 1))
     everywhere = np.broadcast_to(q.delta.sum(axis=places, keepdims=True), q.delta.shape)
-    yield Hypothesis(
-        "diagonal",
-        "each position is given what belongs to all positions together.",
-        "delta of one position goes to the inputs that made it: no sum over the positions",
-        q.jacobian @ everywhere.ravel(),
-        lines=(r"sum|mean",),
-    )
+    text = "each position is given what belongs to all positions together."
+    hint = "delta of one position goes to the inputs that made it: no sum over the positions"
+    yield Hypothesis("diagonal", text, hint, q.jacobian @ everywhere.ravel(), lines=(r"sum|mean",))
 
 
 def _clipped(q: Question, operation: str, ask: Callable[[np.ndarray], np.ndarray]) -> Hypotheses:
     """Right as long as delta is small."""
     small = ask(1e-3 * q.delta).ravel()
     if small.size == int(np.prod(q.shape)) and np.allclose(1e3 * small[q.entries], q.truth, rtol=1e-4, atol=1e-6):
-        yield Hypothesis(
-            "clipped",
-            f"{operation} is right for a small delta and wrong for a large one: numbers are cut off.",
-            "pass on delta as it is; if gradients have to be clipped, the optimizer does it, once, before its step",
-            lines=(r"clip|minimum|maximum|norm",),
-        )
+        text = f"{operation} is right for a small delta and wrong for a large one: numbers are cut off."
+        hint = "pass on delta as it is; if gradients have to be clipped, the optimizer does it, once, before its step"
+        yield Hypothesis("clipped", text, hint, lines=(r"clip|minimum|maximum|norm",))
 
 
 def _of_slopes(q: Question, name: str) -> Hypotheses:
@@ -302,12 +290,9 @@ def _of_jacobian(subject: Subject, q: Question) -> Hypotheses:
             np.einsum("bii,bi->bi", own, rows),
         )
     if off_diagonal and subject.parameters(subject.fresh()):
-        yield Hypothesis(
-            "transposed",
-            "the right numbers with axes swapped: what multiplies delta is not transposed.",
-            "if forward is X @ W, backward_delta is delta @ W.T, not delta @ W",
-            np.einsum("bji,bj->bi", own, rows),
-        )
+        text = "the right numbers with axes swapped: what multiplies delta is not transposed."
+        hint = "if forward is X @ W, backward_delta is delta @ W.T, not delta @ W"
+        yield Hypothesis("transposed", text, hint, np.einsum("bji,bj->bi", own, rows))
     if x.shape == out.shape:
         yield from _at_another_place(subject, q)
 
@@ -436,13 +421,9 @@ def _first_given(gives: np.ndarray) -> np.ndarray:
 
 def overlap(which: str = "last", values: np.ndarray | None = None) -> Hypothesis:
     """Windows overwrite each other's gradient."""
-    return Hypothesis(
-        "overlap",
-        f"where windows overlap only the {which} one's gradient is kept.",
-        "a position seen by several windows gets the sum: dx[:, start:start + k] += ..., not =",
-        values,
-        (r"\]\s*=[^=]",),
-    )
+    text = f"where windows overlap only the {which} one's gradient is kept."
+    hint = "a position seen by several windows gets the sum: dx[:, start:start + k] += ..., not ="
+    return Hypothesis("overlap", text, hint, values, (r"\]\s*=[^=]",))
 
 
 _FLIP = "weight i of the window belongs to position start + i of the input, in forward and here: no [::-1]"

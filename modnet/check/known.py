@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.vocabulary import meanings
 from modnet.kernels.declare import Declares
 
 Candidates = Iterator[np.ndarray]
@@ -61,42 +62,25 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "identity": lambda x: x.copy(),
     "flatten": lambda x: x.reshape(len(x), -1),
 }
-_ALIASES = {
-    "modulelineaire": "linear",
-    "modulelinear": "linear",
-    "linearmultid": "linear",
-    "tangente": "tanh",
-    "tangentehyperbolique": "tanh",
-    "tanhyperbolique": "tanh",
-    "hyperbolictangent": "tanh",
-    "tanhlayer": "tanh",
-    "sigmoide": "sigmoid",
-    "sigmoïde": "sigmoid",
-    "logistic": "sigmoid",
-    "logistique": "sigmoid",
-    "rectifiedlinearunit": "relu",
-    "logsoftmaxlayer": "logsoftmax",
-    "aplatir": "flatten",
-    "swish": "silu",
-    "identite": "identity",
-    "lineaire": "linear",
-    "dense": "linear",
-    "fullyconnected": "linear",
-    "affine": "linear",
-    "fc": "linear",
-    "conv1": "conv1d",
-    "convolution1d": "conv1d",
-    "maxpooling1d": "maxpool1d",
-    "avgpooling1d": "avgpool1d",
-    "averagepool1d": "avgpool1d",
-    "averagepooling1d": "avgpool1d",
-    "meanpool1d": "avgpool1d",
-    "moypool1d": "avgpool1d",
-    "convolution2d": "conv2d",
-    "maxpooling2d": "maxpool2d",
-    "avgpooling2d": "avgpool2d",
-    "leaky": "leakyrelu",
+#: What else people call them.
+_OTHERS = {
+    "linear": "modulelineaire modulelinear linearmultid lineaire dense fullyconnected affine fc",
+    "tanh": "tangente tangentehyperbolique tanhyperbolique hyperbolictangent tanhlayer",
+    "sigmoid": "sigmoide sigmoïde logistic logistique",
+    "relu": "rectifiedlinearunit",
+    "leakyrelu": "leaky",
+    "logsoftmax": "logsoftmaxlayer",
+    "silu": "swish",
+    "identity": "identite",
+    "flatten": "aplatir",
+    "conv1d": "conv1 convolution1d",
+    "conv2d": "convolution2d",
+    "maxpool1d": "maxpooling1d",
+    "maxpool2d": "maxpooling2d",
+    "avgpool1d": "avgpooling1d averagepool1d averagepooling1d meanpool1d moypool1d",
+    "avgpool2d": "avgpooling2d",
 }
+_ALIASES = {other: name for name, others in _OTHERS.items() for other in others.split()}
 _WINDOWED = ("conv1d", "conv2d", "maxpool1d", "maxpool2d", "avgpool1d", "avgpool2d")
 _NAMES = {*FUNCTIONS, *_WINDOWED, "linear", "leakyrelu", "elu", "prelu", "dropout", "batchnorm", "layernorm"}
 
@@ -137,24 +121,20 @@ def definition(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.nda
     elif name == "elu":
         yield from (np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))) for alpha in [*numbers, 1.0])
     elif name == "linear":
-        yield from _linear(x, out, held)
+        pairs = affine(x.shape[-1], out.shape[-1], held)
+        yield from (x @ W if b is None else x @ W + b for W, b in pairs)
     elif name in _WINDOWED:
         yield from _windowed(name, x, out, held, options)
 
 
-def _linear(x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray]) -> Candidates:
-    n, m = x.shape[-1], out.shape[-1]
+def affine(n: int, m: int, held: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """(W, b) of x W + b from n to m, as arrays may be meant: W as rows or columns, b beside it, inside it, or None."""
     for name, W in held.items():
         others = [b.reshape(m) for other, b in held.items() if other != name and b.size == m and b.ndim <= 2]
-        forms = [W] if W.shape == (n, m) else []
-        if W.shape == (m, n):
-            forms.append(W.T)
-        for form in forms:
-            for b in [*others, np.zeros(m)]:
-                yield x @ form + b
+        for form in ([W] if W.shape == (n, m) else []) + ([W.T] if W.shape == (m, n) else []):
+            yield from ((form, b) for b in (*others, None))
         if W.shape == (n + 1, m):
-            yield x @ W[:-1] + W[-1]
-            yield x @ W[1:] + W[0]
+            yield from ((W[:-1], W[-1]), (W[1:], W[0]))
 
 
 def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> Candidates:
@@ -244,35 +224,13 @@ def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | 
 
 # --- building --------------------------------------------------------------------------------------------------------
 
-#: What an argument of a constructor means, by its name without case, digits and underscores: English and French.
-_ROLES = {
-    "k_size": r"k|ks?ize|ksiz|kernel(size)?|filter(size|shape)?|window(size)?|pool(size)?|size|(taille)?(noyau|filtre|fenetre)|"
-    r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)|[pfk][hw]|(kernel|filter|pool|window)dim(ension)?s?",
-    "chan_in": r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
-    r"(nb|n)?canauxentree|prevchan|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
-    "chan_out": r"(nb|n|num)?(chan(nels?)?|canaux|c)(out|sortie)|(out|output)(chan(nels?)?|canaux)|"
-    r"(nb|n|num)filt(er|re)s?|(nb|n)?canauxsortie|(num|number|n)(of)?(out|output)(ch|chan(nels?)?)|out(ch|c|depth)|outputdepth|"
-    r"depth|(num|number|n)?(of)?(filters|kernels)|filternum",
-    "stride": r"strides?|s|pas|step|[vh]stride|(up|down)samplingfactor",
-    "padding": r"pad(ding)?|p",
-    "input": r"(nb?|num|dim|size|taille)?(in|inp|input|inputs|entrees?)(size|dim|s|features|units|shape|nodes)?|n|d|i|"
-    r"fanin|xdim|features?in|infeature",
-    "output": r"(nb?|num|dim|size|taille)?(out|outp|outputs?|sorties?)(size|dim|s|features|units|shape|nodes)?|m|o|fanout|"
-    r"ydim|"
-    r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)|features?out|outfeature",
-    "features": r"(nb|num|n)?features?|dim(ension)?s?|size",
-    "threshold": r"threshold|seuil|tresh",
-    "slope": r"alpha|slope|pente|negativeslope|leak",
-    "rate": r"rate|p|prob(a|ability)?|dropout(rate)?|drop",
-    "eps": r"eps(ilon)?",
-    "seed": r"(random)?(seed|state)|graine|rng",
-    "shape": r"(in|input|inp|image|img)(shape|dims?)",
-    "activation": r"(act|activation)(f|fn|fun|func|function)?|nonlinearity",
-    "init": r"(weights?|w|bias|b|kernel)?(init|initiali[sz]er)(fn|func|function)?",
-}
+_ROLES = (
+    "k_size", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope", "drop", "eps",
+    "seed", "shape", "activation", "init",
+)  # fmt: skip
 VALUES = {
     "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
-    "threshold": 0.0, "slope": 0.2, "rate": 0.5, "eps": 1e-8, "seed": 0,
+    "threshold": 0.0, "slope": 0.2, "drop": 0.5, "eps": 1e-8, "seed": 0,
 }  # fmt: skip
 _ANYWHERE = ("eps", "seed", "threshold", "slope", "shape", "activation", "init")  # windows or not
 _WINDOW = ("k_size", "chan_in", "chan_out", "stride", "padding")
@@ -283,7 +241,7 @@ _ORDERS = {
     "conv2d": ("k_size", "chan_in", "chan_out", "stride"),
     **dict.fromkeys(("maxpool1d", "maxpool2d", "avgpool1d", "avgpool2d"), ("k_size", "stride")),
     **dict.fromkeys(("batchnorm", "layernorm"), ("features",)),
-    "dropout": ("rate",),
+    "dropout": ("drop",),
     "leakyrelu": ("slope",),
     "elu": ("slope",),
 }
@@ -301,9 +259,8 @@ def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, 
         return None
     given = [p for p in given if p.name not in without]
     name = plain_name(make) if isinstance(make, type) else ""
-    words = {p.name: re.sub(r"[^a-z]", "", p.name.lower().replace("é", "e")) for p in given}
-    fitting = {n: [r for r, pattern in _ROLES.items() if re.fullmatch(pattern, word)] for n, word in words.items()}
-    sure = any({"k_size", "stride"} & set(f) and len(words[n]) > 1 and words[n] != "size" for n, f in fitting.items())
+    fitting = {p.name: meanings(p.name, _ROLES) for p in given}
+    sure = any({"k_size", "stride"} & set(f) and len(n) > 1 and n.lower() != "size" for n, f in fitting.items())
     four = len(given) == 4 and any("k_size" in f for f in fitting.values())
     windowed = name in _WINDOWED or (not name and (sure or four))
     found: dict[str, str] = {}
@@ -335,14 +292,3 @@ def options_of(module: Any) -> dict[str, Any]:
     if isinstance(module, Declares):
         found.update({name: getattr(module, name) for name in type(module).layout.settings})
     return {k: v for k, v in found.items() if isinstance(v, int | float | np.number | tuple)}
-
-
-def build(make: Callable[..., Any], *, options: dict[str, Any] | None = None, **sizes: Any) -> Any:
-    """The module with these sizes, given by role; a TypeError if the constructor asks for what has no role."""
-    names = roles(make)
-    if names is None:
-        raise TypeError("no known constructor")
-    required = {p.name for p in inspect.signature(make).parameters.values() if p.default is p.empty}
-    values = {n: sizes[r.split()[0]] for r, n in names.items() if r.split()[0] in sizes}
-    values |= {n: VALUES[r.split()[0]] for r, n in names.items() if n in required and n not in values}
-    return make(**values | (options or {}))

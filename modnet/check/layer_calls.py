@@ -8,24 +8,16 @@ told from names alone: it is tried (`modnet.check.adapters`).
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.loss_calls import asked_for, flag_of, is_loss_name, is_truth, required, with_derivatives, with_flag
+from modnet.check.arguments import needs, required
+from modnet.check.loss_calls import Functions, flag_of, is_loss_name, is_truth, with_derivatives, with_flag
+from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES
 
-_VALUES = ("forward", "__call__", "compute", "activate", "activation", "apply", "call", "function", "func", "fn", "f")
-_BACK = (
-    "backward", "backward_pass", "backprop", "backpropagate", "back_propagate", "backpropagation", "bprop", "back", "back_prop",
-    "backpass",
-)  # fmt: skip
-_SLOPES = (
-    "derivative", "prime", "gradient", "gradients", "grad", "deriv", "differentiate", "diff", "derivate", "activation_prime",
-    "activation_derivative", "df", "dfn", "df_dx", "compute_gradient", "backward_activation", "d",
-)  # fmt: skip
 _ABOVE = re.compile(r"^(d_?(out|val|y|z|a|l|x)\w*|dL\w*|delta\w*|up\w*|\w*grad\w*|error\w*|err|g|ds)$", re.I)
 #: Arguments that say nothing of the input.
 _KEPT = re.compile(r"cache|ctx|context|^(z|x|a|s|y|out|output|inp(ut)?s?|activations?|state)$", re.I)
@@ -46,11 +38,11 @@ def methods_of(cls: Any) -> Methods | None:
     if callable(getattr(cls, "backward", None)) and callable(getattr(cls, "forward", None)):
         return Methods("forward", "backward", False)
     kind = cls if isinstance(cls, type) else type(cls)
-    value = next((n for n in _VALUES if _takes_one(kind, n)), None)
-    back = next((n for n in (*_BACK, *_SLOPES) if value and n != value and required(kind, n) is not None), None)
+    value = next((n for n in VALUES if _takes_one(kind, n)), None)
+    back = next((n for n in (*BACKWARDS, *DERIVATIVES) if value and n != value and required(kind, n) is not None), None)
     if value is None or back is None or len(required(kind, back) or ()) > 2:
         return None
-    return Methods(value, back, back in _SLOPES)
+    return Methods(value, back, back in DERIVATIVES)
 
 
 def _takes_one(kind: type, name: str) -> bool:
@@ -98,25 +90,18 @@ def beside(name: str, module: Any, x: np.ndarray, cell: bool) -> Any:
 # --- functions -------------------------------------------------------------------------------------------------------
 
 
-def layers_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Callable[..., Any], type]]:
-    """(name, function, class) for each activation among the functions of a file; the class has the functions as methods.
+def layers_among(functions: Functions) -> Iterator[tuple[str, Callable[..., Any], type]]:
+    """(name, function, class) for each activation among the functions of a file; the class has the functions as methods."""
 
-    Parameters
-    ----------
-    names : what the file defines. own : whether a function is the file's own.
-    """
-    functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
+    def fits(of: str, value: Callable[..., Any], derivative: Callable[..., Any]) -> bool:
+        asked = needs(derivative)
+        alone = len(asked) == 1 or (len(asked) == 2 and is_above(asked[0]) and _KEPT.search(asked[1]) is not None)
+        return alone and value is not derivative and f"{of}_forward" not in functions and _is_activation(value)
+
     taken: set[str] = set()
-    given: set[str] = set()
-    for name, derivative, of in with_derivatives(functions):
-        value = functions[of]
-        if name in given or value is derivative or f"{of}_forward" in functions or not _is_activation(value):
-            continue
-        asked = asked_for(derivative)
-        if len(asked) == 1 or (len(asked) == 2 and is_above(asked[0]) and _KEPT.search(asked[1])):
-            given.add(name)
-            taken |= {name, value.__name__}
-            yield name, derivative, _of_functions(value, derivative, len(asked) == 1)
+    for name, value, derivative in with_derivatives(functions, fits):
+        taken |= {name, value.__name__}
+        yield name, derivative, _of_functions(value, derivative, len(needs(derivative)) == 1)
     for name, function in functions.items():
         flag = flag_of(function)
         if name not in taken and flag and _is_activation(function):
@@ -125,7 +110,7 @@ def layers_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[
 
 def _is_activation(function: Callable[..., Any]) -> bool:
     """Whether a function is one of one array, by its arguments, and not a loss by its name."""
-    asked = asked_for(function)
+    asked = needs(function)
     return len(asked) == 1 and not is_truth(asked[0]) and not is_loss_name(function.__name__)
 
 

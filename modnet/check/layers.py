@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arrays import copied
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.subject import Misbehaviour, call, tried
 from modnet.engine.program import is_ours, is_wired
 from modnet.watch import activations
 
@@ -171,11 +171,7 @@ def needs_integers(net: Any, X: np.ndarray) -> bool:
 
 
 def _takes(net: Any, X: np.ndarray) -> bool:
-    try:
-        call("forward", copied(net).forward, X.copy())
-    except Misbehaviour:
-        return False
-    return True
+    return tried(lambda: [call("forward", copied(net).forward, X.copy())]) is not None
 
 
 def hint_for(problem: Misbehaviour) -> str:

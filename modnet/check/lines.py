@@ -37,6 +37,34 @@ def quote(kind: type, method: str, *patterns: str) -> str:
     return ""
 
 
+def tree_of(function: Any) -> ast.FunctionDef | None:
+    """A function as Python reads it; None if its lines cannot be read."""
+    try:
+        (node,) = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+    return node if isinstance(node, ast.FunctionDef) else None
+
+
+def returned(function: Any) -> ast.expr | None:
+    """What the last line of a function that returns something returns."""
+    tree = tree_of(function)
+    returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return)] if tree is not None else []
+    return max(returns, key=lambda node: node.lineno).value if returns else None
+
+
+def does_nothing(function: Any, or_raises: bool = False) -> bool:
+    """Whether a function has no line that does anything, perhaps but for a NotImplementedError."""
+    tree = tree_of(function)
+    return tree is not None and all(
+        isinstance(node, ast.Pass)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        or (isinstance(node, ast.Return) and ast.unparse(node) in ("return", "return None"))
+        or (or_raises and isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node))
+        for node in tree.body
+    )
+
+
 def words_compared(function: Any, name: str) -> list[str]:
     """The words that an argument may be, by the lines of a function that compare it: mode == "max", wrt in ("x", "W")."""
     try:

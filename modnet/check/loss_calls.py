@@ -11,26 +11,23 @@ import ast
 import functools
 import inspect
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from modnet.check.partners import core
+from modnet.check.arguments import asks, needs, required
+from modnet.check.lines import returned
 from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
 
 #: What an argument is, by its name: surely the truth, surely the prediction; a plain y is what the other one is not.
 _TRUTH = re.compile(
     r"true|target|truth|label|actual|real|expect|desired|one_?hot|answer|^(t|y_t|gt|ys|y_train|oh_\w+|teacher)$", re.I
 )
 _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?|out(put)?s?|y_?p|h|activations?)$", re.I)
-_VALUES = ("forward", "loss", "calculate", "compute", "fn", "cost", "function", "value", "evaluate", "f", "__call__", "call")
-_DERIVATIVES = (
-    "backward", "derivative", "prime", "gradient", "gradients", "grad", "deriv", "backprop", "loss_prime", "loss_derivative",
-    "dloss", "delta", "df", "d", "differentiate", "gradient_loss", "back",
-)  # fmt: skip
+_DERIVATIVES = ("backward", *DERIVATIVES, *BACKWARDS[1:])
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
 )
@@ -86,32 +83,9 @@ def order_of(names: list[str]) -> bool | None:
     return plain[1] if plain[0] != plain[1] else None
 
 
-def arguments_of(function: Any, own: bool = False) -> list[inspect.Parameter]:
-    """The arguments of a function that have a place; without self if `own`. None that can't be known."""
-    try:
-        given = [p for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    except (TypeError, ValueError):
-        return []
-    return given[1:] if own else given
-
-
-def asked_for(function: Any, own: bool = False) -> list[str]:
-    """The names of what a function must be given; without self if `own`."""
-    return [p.name for p in arguments_of(function, own) if p.default is p.empty]
-
-
-def required(cls: type, name: str) -> list[str] | None:
-    """The names of what a method must be given, without self; None if there is no such method."""
-    method = getattr(cls, name, None)
-    if not callable(method) or (name == "__call__" and not any("__call__" in vars(k) for k in cls.__mro__[:-1])):
-        return None
-    plain = isinstance(inspect.getattr_static(cls, name, None), staticmethod | classmethod)
-    return asked_for(method, own=not plain)
-
-
 def methods_of(cls: type) -> tuple[str, str] | None:
     """The names of the methods that are the loss and its derivative; None if the class has no such two."""
-    value = next((n for n in _VALUES if len(without_more(required(cls, n) or [])) == 2), None)
+    value = next((n for n in VALUES if len(without_more(required(cls, n) or [])) == 2), None)
     derivative = next((n for n in _DERIVATIVES if n != value and required(cls, n) is not None), None)
     return (value, derivative) if value and derivative else None
 
@@ -185,7 +159,7 @@ class Calling:
         values = [{"truth": truth, "prediction": at}.get(g, 1.0) for g in self.given]
         before = held_arrays(made, _GRADIENTS)
         method, more = getattr(made, self.derivative), self._beside(made, self.derivative)
-        names = without_more([p.name for p in arguments_of(method)])
+        names = without_more([p.name for p in asks(method)])
         named = dict(zip(names, values, strict=False)) | more
         found = call(self.derivative, lambda: method(**named) if more else method(*values))
         if isinstance(found, tuple):
@@ -232,7 +206,7 @@ def _repaired(made: Any, name: str, pair: tuple[Any, Any], more: Mapping[str, An
     """Call a method; what it reads from self under the name of an argument, and nobody has set, is put there once."""
     method = getattr(made, name)
     if more:
-        plain, names = method, without_more([p.name for p in arguments_of(method)])
+        plain, names = method, without_more([p.name for p in asks(method)])
 
         def method(first: Any, second: Any) -> Any:
             return plain(**{names[0]: first, names[1]: second}, **more)
@@ -241,7 +215,7 @@ def _repaired(made: Any, name: str, pair: tuple[Any, Any], more: Mapping[str, An
         return call(name, method, *pair)
     except Misbehaviour as problem:
         missing = re.search(r"raises AttributeError: '\w+' object has no attribute '(\w+)'", problem.message)
-        names = [p.name for p in arguments_of(method)]
+        names = [p.name for p in asks(method)]
         if missing is None or missing[1] not in names or not hasattr(made, "__dict__"):
             raise
         read = f"{name} reads self.{missing[1]}, which nothing has set: the argument {missing[1]} is meant"
@@ -273,11 +247,11 @@ def of_functions(
         value, other = with_flag(value, flag, False), with_flag(value, flag, True)
     other_name = name if other is value else getattr(other, "__name__", "derivative")
     other_name = f"{name}'" if other_name == name and other is not value else other_name.replace("<lambda>", "derivative")
-    given = without_more(asked_for(value))[:2]
+    given = without_more(needs(value))[:2]
     order = order_of(given) if len(given) == 2 else None
     first = True if order is None else order
     both = other is value
-    names = given if both or flag else without_more(asked_for(other))
+    names = given if both or flag else without_more(needs(other))
     meaning = tuple(_meaning(names, first))
     kind = type(name, (_Functions,), {n: staticmethod(f) for n, f in ((other_name, other), (name, value))})
     made = kind()
@@ -295,19 +269,23 @@ def calling_of(loss: Any) -> Calling | None:
     return loss.calling if isinstance(loss, _Functions) else Calling.of(loss)
 
 
-def with_derivatives(functions: Mapping[str, Callable[..., Any]]) -> Iterator[tuple[str, Callable[..., Any], str]]:
-    """(name, function, name of what it is the derivative of) for each function whose name says so, in each way to read it."""
+Functions = Mapping[str, Callable[..., Any]]
+
+
+def with_derivatives(
+    functions: Functions, fits: Callable[[str, Callable[..., Any], Callable[..., Any]], bool]
+) -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any]]]:
+    """(name, function, derivative) for each that is the derivative of another by its name, and fits (that name, and both)."""
     for name, derivative in functions.items():
-        for pattern in _PRIME:
-            found = re.match(pattern, name)
-            of = found["name"] + found.groupdict().get("end", "") if found else ""
-            if of in functions:
-                yield name, derivative, of
+        found = (m["name"] + m.groupdict().get("end", "") for pattern in _PRIME if (m := re.match(pattern, name)))
+        of = next((n for n in found if n in functions and fits(n, functions[n], derivative)), None)
+        if of is not None:
+            yield name, functions[of], derivative
 
 
 def flag_of(function: Callable[..., Any]) -> str:
     """The argument by which a function is asked for its derivative, as in ``relu(x, deriv=False)``; empty if it has none."""
-    off = (p.name for p in arguments_of(function) if isinstance(p.default, int) and not p.default and _FLAG.match(p.name))
+    off = (p.name for p in asks(function) if isinstance(p.default, int) and not p.default and _FLAG.match(p.name))
     return next(off, "")
 
 
@@ -319,59 +297,38 @@ def with_flag(function: Callable[..., Any], flag: str, on: bool) -> Callable[...
         return function(*given, **named, **{flag: on})
 
     asked.__name__ = f"{function.__name__}({flag}=True)" if on else function.__name__
-    needed = [p for p in arguments_of(function) if p.default is p.empty]
+    needed = [p for p in asks(function) if p.default is p.empty]
     asked.__dict__.update(options={flag: on}, __signature__=inspect.Signature(needed))
     return asked
 
 
-def losses_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Callable[..., Any], Any]]:
-    """(name, function, object) for each loss among the functions of a file: the function is where it is written.
-
-    Parameters
-    ----------
-    names : what the file defines. own : whether a function is the file's own.
-    """
-    functions = {n: f for n, f in names.items() if inspect.isfunction(f) and own(f)}
+def losses_among(functions: Functions) -> Iterator[tuple[str, Callable[..., Any], Any]]:
+    """(name, function, object) for each loss among the functions of a file: the function is where it is written."""
     taken: set[str] = set()
-    given: set[str] = set()
-    for name, derivative, of in with_derivatives(functions):
-        value = functions[of]
-        if name not in given and _is_loss(value) and len(without_more(asked_for(derivative))) in (2, 3):
-            given.add(name)
-            taken |= {name, value.__name__}
-            yield value.__name__, value, of_functions(value, derivative)
-            yield name, derivative, of_functions(value, derivative)
+
+    def fits(of: str, value: Callable[..., Any], derivative: Callable[..., Any]) -> bool:
+        return _is_loss(value) and len(without_more(needs(derivative))) in (2, 3)
+
+    for name, value, derivative in with_derivatives(functions, fits):
+        taken |= {name, value.__name__}
+        yield value.__name__, value, of_functions(value, derivative)
+        yield name, derivative, of_functions(value, derivative)
     for name, function in functions.items():
         if name in taken or not _is_loss(function) or not is_loss_name(name):
             continue
         flag = flag_of(function)
         if flag:
             yield name, function, of_functions(function, flag=flag)
-        elif _gives_two(function):
+        elif isinstance(given_back := returned(function), ast.Tuple) and len(given_back.elts) == 2:
             yield name, function, of_functions(function)
-        elif any(map(is_truth, asked_for(function))) and _gives(function, lambda v: v is not None):
+        elif given_back is not None and any(map(is_truth, needs(function))):
             yield name, function, of_functions(function, alone=True)
 
 
 def _is_loss(function: Callable[..., Any]) -> bool:
     """Whether a function is a loss of a prediction and a truth, by its name or those of its arguments."""
-    names = without_more(asked_for(function))
+    names = without_more(needs(function))
     if len(names) != 2 or re.search("_(forward|backward)", function.__name__):
         return False
     said = order_of(names) is not None
     return is_loss_name(function.__name__) or (said and any(map(is_truth, names)))
-
-
-def _gives_two(function: Callable[..., Any]) -> bool:
-    """Whether a function returns two things, by its lines."""
-    return _gives(function, lambda v: isinstance(v, ast.Tuple) and len(v.elts) == 2)
-
-
-def _gives(function: Callable[..., Any], fits: Callable[[ast.expr | None], bool]) -> bool:
-    """Whether what the last line of a function that returns something returns is of a kind."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return False
-    returned = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    return bool(returned) and fits(max(returned, key=lambda node: node.lineno).value)

@@ -21,7 +21,8 @@ from modnet.check.numeric import EPS
 from modnet.check.plan import Examination
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
-from modnet.check.subject import BIG, DELTA, FORWARD, Misbehaviour, Subject
+from modnet.check.subject import BIG, Misbehaviour, Subject, tried
+from modnet.check.vocabulary import DELTA, FORWARD
 from modnet.loss import Loss, PredictionError
 
 _softmax, _sigmoid = FUNCTIONS["softmax"], FUNCTIONS["sigmoid"]
@@ -251,11 +252,8 @@ class LossSubject(Subject):
     def takes_any_number(self) -> bool:
         """Whether forward is finite for negative numbers: then yhat are no probabilities."""
         below = -np.abs(self.x) - 1
-        try:
-            there = self.forward(below)
-        except Misbehaviour:
-            return False
-        if not np.isfinite(there).all():
+        there = tried(self.forward, below)
+        if there is None or not np.isfinite(there).all():
             return False
         if self.x.min() < 0 or self.x.max() > 1 or not self.definition(self.x, self.out, None):
             return True

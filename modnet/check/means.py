@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.adapters import subject_of
 from modnet.check.loss_calls import calling_of
 from modnet.check.other_losses import OtherLoss, data_for
 from modnet.check.other_modules import chosen
 from modnet.check.report import Report
-from modnet.check.styles import subject_of
 from modnet.check.subject import Misbehaviour
 
 _BATCH = re.compile(r"(1/\d+, one over|\d+,) the size of the batch")

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check import delta, forward, gradient, update
-from modnet.check.adapters import remembers
+from modnet.check import delta, forward, gradient
+from modnet.check.adapters import remembers, subject_of
 from modnet.check.plan import Examination
 from modnet.check.recipes import Recipe
 from modnet.check.report import Report
-from modnet.check.styles import subject_of
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject
+from modnet.check.subject import tried
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO
 
 #: What is asked of a module, operation by operation.
 PLAN = (
@@ -26,8 +26,8 @@ PLAN = (
     (DELTA, delta.PROBES),
     (GRADIENT, gradient.PROBES),
     (ZERO, (gradient.zeroed,)),
-    (UPDATE, update.PROBES),
-    ("__init__", update.START),
+    (UPDATE, gradient.MOVES),
+    ("__init__", gradient.START),
 )
 
 
@@ -83,22 +83,15 @@ def settle(e: Examination, drawn: bool) -> None:
     """Whether the module takes numbers: then integers become numbers; if it does not, a drawn input becomes integers."""
     subject, x = e.subject, e.subject.x
     if x.dtype.kind in "iu":
-        half, whole = _answer(subject, x + 0.5), _answer(subject, x)
+        half, whole = tried(subject.forward, x + 0.5), tried(subject.forward, x)
         if half is not None and whole is not None and half.shape == whole.shape and not np.array_equal(half, whole):
             subject.x, e.by_numbers = x.astype(np.float64), True
-    elif drawn and _answer(subject, x) is None:
+    elif drawn and tried(subject.forward, x) is None:
         for count in (3, 2, 1):  # as an embedding takes them
             integers = (np.arange(x.size) % count).reshape(x.shape)
-            if _answer(subject, integers) is not None:
+            if tried(subject.forward, integers) is not None:
                 subject.x, e.by_numbers = integers, False
                 return
-
-
-def _answer(subject: Subject, x: np.ndarray) -> np.ndarray | None:
-    try:
-        return subject.forward(x)
-    except Misbehaviour:
-        return None
 
 
 def as_input(value: Any) -> np.ndarray:

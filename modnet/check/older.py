@@ -8,6 +8,7 @@ code gets a module that looks like it.
 from __future__ import annotations
 
 import ast
+import builtins
 import linecache
 import sys
 import types
@@ -36,50 +37,30 @@ class Use(NamedTuple):
 #: Uses of what NumPy has no more, since the list was last cleared.
 used: list[Use] = []
 
-#: From a name that was removed to what it was, and what to write.
+#: From a name that was removed to what to write, of Python and of NumPy.
+_OF_PYTHON = {
+    "int": "int", "long": "int", "float": "float", "complex": "complex", "object": "object", "str": "str", "unicode": "str",
+    "bool": "bool", "disp": "print",
+}  # fmt: skip
+_OF_NUMPY = {
+    "bool8": "bool_", "int0": "intp", "uint0": "uintp", "cfloat": "complex128", "singlecomplex": "complex64",
+    "longfloat": "longdouble", "float_": "float64", "complex_": "complex128", "unicode_": "str_", "string_": "bytes_",
+    "Inf": "inf", "Infinity": "inf", "infty": "inf", "PINF": "inf", "NaN": "nan", "product": "prod", "cumproduct": "cumprod",
+    "alltrue": "all", "sometrue": "any", "round_": "round", "row_stack": "vstack", "in1d": "isin", "mat": "asmatrix",
+    "trapz": "trapezoid", "rank": "ndim",
+}  # fmt: skip
+#: With what each was, and what to write.
 _NAMES: dict[str, tuple[Any, str]] = {
-    "int": (int, "int"),
-    "long": (int, "int"),
-    "float": (float, "float"),
-    "complex": (complex, "complex"),
-    "object": (object, "object"),
-    "str": (str, "str"),
-    "unicode": (str, "str"),
-    "bool": (bool, "bool"),
-    "bool8": (np.bool_, "np.bool_"),
-    "int0": (np.intp, "np.intp"),
-    "uint0": (np.uintp, "np.uintp"),
-    "cfloat": (np.complex128, "np.complex128"),
-    "singlecomplex": (np.complex64, "np.complex64"),
-    "longfloat": (np.longdouble, "np.longdouble"),
-    "float_": (np.float64, "np.float64"),
-    "complex_": (np.complex128, "np.complex128"),
-    "unicode_": (np.str_, "np.str_"),
-    "string_": (np.bytes_, "np.bytes_"),
-    "Inf": (np.inf, "np.inf"),
-    "Infinity": (np.inf, "np.inf"),
-    "infty": (np.inf, "np.inf"),
-    "PINF": (np.inf, "np.inf"),
+    **{old: (getattr(builtins, new), new) for old, new in _OF_PYTHON.items()},
+    **{old: (getattr(np, new, None), f"np.{new}") for old, new in _OF_NUMPY.items()},
     "NINF": (-np.inf, "-np.inf"),
     "PZERO": (0.0, "0.0"),
     "NZERO": (-0.0, "-0.0"),
-    "NaN": (np.nan, "np.nan"),
-    "product": (np.prod, "np.prod"),
-    "cumproduct": (np.cumprod, "np.cumprod"),
-    "alltrue": (np.all, "np.all"),
-    "sometrue": (np.any, "np.any"),
-    "round_": (np.round, "np.round"),
-    "row_stack": (np.vstack, "np.vstack"),
-    "in1d": (np.isin, "np.isin"),
-    "mat": (np.asmatrix, "np.asmatrix"),
     "asscalar": (lambda a: np.asarray(a).item(), "a.item()"),
     "asfarray": (lambda a, dtype=float: np.asarray(a, dtype=dtype), "np.asarray(a, dtype=float)"),
     "msort": (lambda a: np.sort(a, axis=0), "np.sort(a, axis=0)"),
-    "trapz": (getattr(np, "trapezoid", None), "np.trapezoid"),
     "find_common_type": (lambda arrays, scalars: np.result_type(*arrays, *scalars), "np.result_type"),
-    "disp": (print, "print"),
-    "rank": (np.ndim, "np.ndim"),
-}  # fmt: skip
+}
 OLD_NAMES = frozenset(name for name in _NAMES if name not in dir(np))
 
 

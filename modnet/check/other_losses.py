@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_truth, methods_of, order_of, required
+from modnet.check.arguments import required
+from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_truth, methods_of, order_of
 from modnet.check.loss_subject import PLAN, LossSubject, definitions
 from modnet.check.numeric import derivative
 from modnet.check.plan import Examination
 from modnet.check.question import Question
-from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, FORWARD, Misbehaviour
+from modnet.check.report import Finding, Report, not_checked
+from modnet.check.subject import Misbehaviour, tried
+from modnet.check.vocabulary import DELTA, FORWARD
 from modnet.loss import Loss
 
 _LABELS = re.compile("cross|entrop|ce($|_|loss)|cce|nll|soft|logit|hinge|perceptron|marg|svm|log|kl|xent", re.I)
@@ -127,11 +129,10 @@ class OtherLoss(LossSubject):
         if not self.calling.derivative or self.t.shape != self.x.shape:
             return
         x, places = self.x.astype(float), np.arange(self.x.size)
-        try:
-            got = self.delta(x, self.weights(2)).ravel()
-            own = derivative(lambda v: self.forward(v).ravel(), x, places, self.precision).value.sum(axis=1)
-        except (Misbehaviour, ValueError):
+        asked = tried(_slopes, self, also=(ValueError,))
+        if asked is None:
             return
+        got, own = (a.ravel() for a in asked)
 
         def belongs(truth: np.ndarray) -> bool:
             if got.shape != truth.shape:
@@ -157,14 +158,10 @@ class OtherLoss(LossSubject):
         """Whether backward is the derivative of the mean of what forward gives for each example, or of its sum."""
         if self.out.size < 2 or not self.calling.derivative:
             return
-        try:
-            got = self.delta(self.x, self.weights(2))
-            found = derivative(lambda v: self.forward(v).ravel(), self.x, np.arange(self.x.size), self.precision)
-        except (Misbehaviour, ValueError):
+        asked = tried(_slopes, self, also=(ValueError,))
+        if asked is None or asked[0].shape != self.x.shape or not np.isfinite(asked[1]).all():
             return
-        truth = found.value.sum(axis=1).reshape(self.x.shape)
-        if got.shape != truth.shape or not np.isfinite(truth).all():
-            return
+        got, truth = asked
         power = float((truth * truth).sum())
         factor = float((got * truth).sum()) / power if power else 0.0
         # What is nearest: a backward with a mistake in it may be of either.
@@ -178,11 +175,8 @@ class OtherLoss(LossSubject):
     def takes_any_number(self) -> bool:
         """Whether forward is finite for negative numbers, and not cut off there: then predictions are no probabilities."""
         low = -np.abs(self.x) - 1
-        try:
-            there, further = self.forward(low), self.forward(2 * low)
-        except Misbehaviour:
-            return False
-        if not (np.isfinite(there).all() and np.isfinite(further).all()):
+        there, further = (tried(self.forward, at) for at in (low, 2 * low))
+        if there is None or further is None or not (np.isfinite(there).all() and np.isfinite(further).all()):
             return False
         return bool(there.shape == further.shape and not np.allclose(there, further, rtol=1e-9))
 
@@ -191,6 +185,14 @@ class OtherLoss(LossSubject):
         for name, wanted, got in super().whole_numbers(operation):
             if name == "yhat":
                 yield "the prediction", wanted, got
+
+
+def _slopes(subject: OtherLoss) -> tuple[np.ndarray, np.ndarray]:
+    """What the derivative gives, and the differences of the sum of the losses."""
+    x = subject.x.astype(float)
+    got = subject.delta(subject.x, subject.weights(2))
+    found = derivative(lambda v: subject.forward(v).ravel(), x, np.arange(x.size), subject.precision)
+    return got, found.value.sum(axis=1).reshape(x.shape)
 
 
 def _flat(subject: OtherLoss, x: np.ndarray) -> np.ndarray:
@@ -228,9 +230,7 @@ def _remark(report: Report, operation: str, text: str) -> None:
 def _say_misspelt(report: Report, subject: OtherLoss) -> None:
     """A name that was repaired to go on is said first."""
     module = subject.fresh()
-    try:
-        subject.forward(subject.x, module)
-    except Misbehaviour:
+    if tried(subject.forward, subject.x, module) is None:
         return
     problem = getattr(module, "__dict__", {}).get("_misspelt")
     if problem is not None:
@@ -247,14 +247,13 @@ def _say_misspelt(report: Report, subject: OtherLoss) -> None:
 def _is_right(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> bool:
     """Whether the derivative is right but for a factor, called so."""
     subject = OtherLoss(loss, np.array(y), np.array(yhat), calling)
-    try:
+
+    def ask() -> tuple[np.ndarray, np.ndarray]:
         subject.examine()
-        got = subject.delta(subject.x, subject.weights(2))
-        found = derivative(lambda v: subject.forward(v).ravel(), subject.x, np.arange(subject.x.size), subject.precision)
-    except (Misbehaviour, ValueError, TypeError):
-        return False
-    truth = found.value.sum(axis=1).reshape(subject.x.shape)
-    if got.shape != truth.shape or not np.isfinite(got).all() or not np.isfinite(truth).all() or not truth.any():
+        return _slopes(subject)
+
+    got, truth = tried(ask, also=(ValueError, TypeError)) or (np.empty(0), np.empty(0))
+    if not got.size or got.shape != truth.shape or not np.isfinite([got, truth]).all() or not truth.any():
         return False
     factor = float((got * truth).sum()) / float((truth * truth).sum())
     return bool(factor > 0 and np.allclose(got, factor * truth, rtol=1e-3, atol=1e-6))
@@ -281,10 +280,8 @@ def examine_loss_object(loss: Any, name: str) -> Report:
         else:
             answered.append(report)
     if not answered:
-        report = Report(name)
         why = refused[0].findings[0].message if refused and refused[0].findings else "it is infinite at all that was tried"
-        report.verdict("", right=None, remark=f"no data was found that it takes: {why} check_loss takes yours")
-        return report
+        return not_checked(name, f"no data was found that it takes: {why} check_loss takes yours")
     right = [r for r in answered if r.ok]
     first = (right or answered)[0]
     if right and first is not answered[0] and {f.kind for f in answered[0].findings} == {"scale"}:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from modnet.check import known
-from modnet.check.adapters import updates_itself
+from modnet.check.adapters import subject_of, updates_itself
+from modnet.check.arguments import NotBuilt, add_with, switches
 from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import is_of_functions, methods_of
 from modnet.check.modules import as_input, check_module
-from modnet.check.recipes import NotBuilt, Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
-from modnet.check.report import Finding, Report
-from modnet.check.styles import subject_of
-from modnet.check.subject import FORWARD, Misbehaviour, Subject
+from modnet.check.recipes import Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
+from modnet.check.report import Finding, Report, not_checked
+from modnet.check.subject import Misbehaviour, Subject, tried
+from modnet.check.vocabulary import FORWARD
 
 _LINE: Shape = (4, 3)
 _SIGNAL: Shape = (2, 4, 3)
@@ -73,7 +75,7 @@ def chosen(cls: type) -> tuple[Recipe, Size | Shape]:
             continue
         if isinstance(size, Size) and not _in_place(subject, recipe, size):
             continue
-        if _goes_back(subject):
+        if goes_back(subject):
             return recipe, size
         answering.append((recipe, size))
     if answering:
@@ -117,11 +119,10 @@ def _arguments(cls: type) -> list[str]:
     return names if is_of_functions(cls) else names[1:]
 
 
-def _goes_back(subject: Subject) -> bool:
-    try:
-        return subject.delta(subject.x, subject.weights(2)).shape == subject.x.shape
-    except Misbehaviour:
-        return False
+def goes_back(subject: Subject) -> bool:
+    """Whether what comes back for the input has its shape."""
+    back = tried(subject.delta, subject.x, subject.weights(2))
+    return back is not None and back.shape == subject.x.shape
 
 
 def by_guess(message: str) -> bool:
@@ -136,15 +137,11 @@ def examine_other(cls: type) -> Report:
     try:
         recipe, size = chosen(cls)
     except NotBuilt as problem:
-        report = Report(cls.__name__)
-        report.verdict("", right=None, remark=str(problem))
-        return report
+        return not_checked(cls.__name__, str(problem))
     except Misbehaviour as problem:
         if not is_of_functions(cls) or not by_guess(problem.message):
             raise
-        report = Report(cls.__name__)
-        report.verdict("", right=None, remark=f"no input was found that it takes: {problem.message}")
-        return report
+        return not_checked(cls.__name__, f"no input was found that it takes: {problem.message}")
     report = check_module(recipe.build(size), recipe.input_shape(size), make=recipe)
     stopped = any(f.where.endswith("." + _forward_of(cls)) and f.kind in ("crash", "not-implemented") for f in report.findings)
     if not stopped:
@@ -204,11 +201,7 @@ def _left_out(recipe: Recipe, size: Size | Shape) -> bool:
 
 def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
     """What is found with an option that is on or off, and was not found without it."""
-    for p in inspect.signature(recipe.cls).parameters.values():
-        if not isinstance(p.default, bool) or re.search("verbose|plot|debug|print|first", p.name, re.I):
-            continue
-        try:
-            other = check_module(recipe.build(size, options={p.name: not p.default}), recipe.input_shape(size))
-        except Misbehaviour:
-            continue
-        report.add(other, f"with {p.name}={not p.default}")
+    def ask(name: str, value: Any) -> Report:
+        return check_module(recipe.build(size, options={name: value}), recipe.input_shape(size))
+
+    add_with(report, switches(recipe.cls), ask)

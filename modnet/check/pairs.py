@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.arguments import needs
 from modnet.check.evaluation import functions_in_evaluation
 from modnet.check.functions import check_backward, in_columns
 from modnet.check.lines import words_compared
-from modnet.check.loss_calls import asked_for
-from modnet.check.report import Report
+from modnet.check.report import Report, not_checked
 from modnet.check.subject import Misbehaviour, call
 
 Shape = tuple[int, ...]
@@ -81,9 +81,7 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
             found.add(report, f"with {way!r}")
     if found is not None:
         return found
-    wrong = Report(backward.__name__)
-    wrong.verdict("", right=None, remark=why)
-    return wrong
+    return not_checked(backward.__name__, why)
 
 
 def _network(forward: Callable[..., Any], backward: Callable[..., Any]) -> Report | None:
@@ -95,7 +93,7 @@ def _network(forward: Callable[..., Any], backward: Callable[..., Any]) -> Repor
     costs = [
         f
         for f in forward.__globals__.values()
-        if inspect.isfunction(f) and re.search("cost|loss", f.__name__) and len(asked_for(f)) == 2
+        if inspect.isfunction(f) and re.search("cost|loss", f.__name__) and len(needs(f)) == 2
     ]
     if len(given) != 2 or len(asked) != 3 or not re.match("param", given[1]) or "cache" not in asked[2] or not costs:
         return None

@@ -23,7 +23,8 @@ from modnet.check.numeric import Derivative, derivative
 from modnet.check.question import Question, chosen_entries
 from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
-from modnet.check.subject import FORWARD, GRADIENT, UPDATE, ZERO, Misbehaviour, Subject, as_output, call
+from modnet.check.subject import Misbehaviour, Subject, as_output, call
+from modnet.check.vocabulary import FORWARD, GRADIENT, UPDATE, ZERO
 
 Probe = Callable[["Examination"], Iterable["Finding | None"]]
 Function = Callable[[np.ndarray, Any], np.ndarray]

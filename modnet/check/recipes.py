@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check import known
+from modnet.check.arguments import NotBuilt
 from modnet.check.subject import Misbehaviour, call
 
 Shape = tuple[int, ...]
@@ -25,10 +26,6 @@ _PREPARES = re.compile(
     re.I,
 )
 _OF_SHAPE = re.compile(r"(shape|dims?|size)$", re.I)
-
-
-class NotBuilt(Exception):
-    """A class that cannot be built, or given an input, without a guess. Its text says why and what would help."""
 
 
 class Size(NamedTuple):
@@ -123,7 +120,8 @@ class Recipe:
     ----------
     cls : the class. first : whether channels come first. single : whether it takes one example, without an axis for the
         batch. paired : whether windows are given as pairs. dims : 1 for signals, 2 for pictures, 0 for what has no windows.
-        square : whether a matrix that is given has as many columns as rows.
+        square : whether a matrix that is given has as many columns as rows. strict : whether it must take every size, as the
+        statement's do, which have no padding.
     """
 
     def __init__(
@@ -134,8 +132,10 @@ class Recipe:
         paired: bool = False,
         dims: int = 0,
         square: bool = False,
+        strict: bool = False,
     ) -> None:
         self.cls, self.first, self.single, self.paired, self.dims, self.square = cls, first, single, paired, dims, square
+        self.strict = strict
         self.arrays = array_arguments(cls)
         roles = known.roles(cls, without=self.arrays)
         if roles is None or any(role.split()[0] == "shape" and not dims for role in roles):
@@ -145,6 +145,8 @@ class Recipe:
 
     def takes(self, role: str) -> bool:
         """Whether the constructor has an argument of this role."""
+        if self.strict and role == "padding":
+            return False
         return role in self.roles or (bool(self.arrays) and role in ("chan_in", "chan_out"))
 
     def takes_same(self) -> bool:
@@ -180,7 +182,7 @@ class Recipe:
             k = (size.k,) * self.dims if self.paired else size.k
             values |= {"k_size": k, "stride": size.stride, "chan_in": size.chan_in, "chan_out": size.chan_out}
             values["padding"] = (size.padding or "valid") if self.takes_same() else size.padding
-            sure |= {"k_size", "stride", "chan_in", "chan_out", "padding"}
+            sure |= {"k_size", "stride", "chan_in", "chan_out", *(() if self.strict else ("padding",))}
         names = {n: role.split()[0] for role, n in self.roles.items()}
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
         if (handed := _of_base(self.cls)) is not None:

@@ -242,6 +242,13 @@ class Report:
         )
 
 
+def not_checked(name: str, why: str) -> Report:
+    """A report that says only why nothing was checked."""
+    report = Report(name)
+    report.verdict("", right=None, remark=why)
+    return report
+
+
 _MARKS = {"right": "✓", "wrong": "✗", "not checked": "?"}
 #: The colours of the page, light or dark, by the names that JupyterLab and VS Code give them; else some that show on both.
 _COLOURS = {

@@ -15,6 +15,7 @@ Adam      m = a m + (1 - a) g, v = b v + (1 - b) g g, moved by -m / (1 - a^t) / 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -121,112 +122,89 @@ def _forgetful(moves: Moves) -> Moves:
     return lambda g, a, b: np.concatenate([moves(row[None], a, b) for row in g])
 
 
+_VELOCITY = "v = a v - rate g; w = w + v"
 _AHEAD = "w += a * a * v; w -= (1 + a) * rate * g; and only then v = a v - rate g"
 _ROOT = "rate * g / (np.sqrt(h) + eps)"
 _ADAM_ROOT = "rate * m_hat / (np.sqrt(v_hat) + eps)"
 _ADAM = "m_hat = m / (1 - beta1**t), v_hat = v / (1 - beta2**t), with t = 1 in the first step"
+_SHARE = "m = beta1 m + (1 - beta1) g"
 _SQUARES = "RMSProp's h is an average: h = a h + (1 - a) g * g"
+_SQUARE = "h = a h + (1 - a) g * g"
+_COUNTED, _NOT_TWICE = "t += 1 once a step, in self, not in a local name", "m_hat is a name of its own"
+_EARLY = "the velocity is changed before it is used, as a book's early edition has it; a * a * v wants the old one."
+_FROM_0 = "m and v are not corrected: they start at 0, so the first steps have another size."
+_NONE_FORGOTTEN = "all squares are summed, and none is forgotten: it is AdaGrad."
+
+
+def _averaged(power: float = 0.5, square: bool = True, take: float | None = None) -> Moves:
+    return lambda g, a, b: _squares(g, a, 1 - a if take is None else take, power, square)
+
+
+#: By family, rules with a mistake: its kind, what is wrong, what it should be, and how it moves.
 MISTAKES: dict[str, list[Mistake]] = {
     "sgd": [],
     "momentum": [
-        Mistake("option-ignored", "the velocity has no effect: it is plain SGD.", "v = a v - rate g; w = w + v", sgd),
+        Mistake("option-ignored", "the velocity has no effect: it is plain SGD.", _VELOCITY, sgd),
         Mistake(
-            "sign",
-            "the velocity is taken against itself: v = -a v - rate g.",
-            "v = a v - rate g",
+            "sign", "the velocity is taken against itself: v = -a v - rate g.", "v = a v - rate g",
             lambda g, a, b: momentum(g, -a, b),
         ),
         Mistake(
-            "swapped",
-            "the velocity keeps 1 - a of itself, and takes a of the gradient.",
-            "v = a v + (1 - a) g",
+            "swapped", "the velocity keeps 1 - a of itself, and takes a of the gradient.", "v = a v + (1 - a) g",
             lambda g, a, b: momentum(g, 1 - a, b, a),
         ),
     ],
     "nesterov": [
         Mistake("option-ignored", "it is plain momentum: nothing looks ahead.", _AHEAD, momentum),
-        Mistake(
-            "updates-first",
-            "the velocity is changed before it is used, as a book's early edition has it; a * a * v wants the old one.",
-            _AHEAD,
-            lambda g, a, b: nesterov(g, a, b, late=True),
-        ),
+        Mistake("updates-first", _EARLY, _AHEAD, partial(nesterov, late=True)),
     ],
     "adagrad": [
         Mistake(
-            "missing-root", "it divides by the sum of squares, without its root.", _ROOT, lambda g, a, b: _squares(g, 1, 1, 1.0)
+            "missing-root", "it divides by the sum of squares, without its root.", _ROOT,
+            lambda g, a, b: _squares(g, 1, 1, 1.0),
         ),
         Mistake(
-            "missing-square",
-            "it sums the gradients, not their squares.",
-            "h += g * g",
+            "missing-square", "it sums the gradients, not their squares.", "h += g * g",
             lambda g, a, b: _squares(g, 1, 1, square=False),
         ),
         Mistake("option-ignored", "it is plain SGD.", _ROOT, sgd),
     ],
     "rmsprop": [
-        Mistake(
-            "missing-root",
-            "it divides by the average of squares, without its root.",
-            _ROOT,
-            lambda g, a, b: _squares(g, a, 1 - a, 1.0),
-        ),
-        Mistake(
-            "missing-square",
-            "it averages the gradients, not their squares.",
-            "h = a h + (1 - a) g * g",
-            lambda g, a, b: _squares(g, a, 1 - a, square=False),
-        ),
-        Mistake("scale", "what is new is added whole: (1 - a) is missing.", _SQUARES, lambda g, a, b: _squares(g, a, 1)),
+        Mistake("missing-root", "it divides by the average of squares, without its root.", _ROOT, _averaged(power=1.0)),
+        Mistake("missing-square", "it averages the gradients, not their squares.", _SQUARE, _averaged(square=False)),
+        Mistake("scale", "what is new is added whole: (1 - a) is missing.", _SQUARES, _averaged(take=1)),
         Mistake("swapped", "a and 1 - a have changed places.", _SQUARES, lambda g, a, b: _squares(g, 1 - a, a)),
-        Mistake("option-ignored", "all squares are summed, and none is forgotten: it is AdaGrad.", _SQUARES, adagrad),
+        Mistake("option-ignored", _NONE_FORGOTTEN, _SQUARES, adagrad),
     ],
     "adam": [
+        Mistake("bias-correction", _FROM_0, _ADAM, partial(adam, correct=(False, False))),
+        Mistake("bias-correction", "v is not corrected.", _ADAM, partial(adam, correct=(True, False))),
+        Mistake("bias-correction", "m is not corrected.", _ADAM, partial(adam, correct=(False, True))),
         Mistake(
-            "bias-correction",
-            "m and v are not corrected: they start at 0, so the first steps have another size.",
-            _ADAM,
-            lambda g, a, b: adam(g, a, b, correct=(False, False)),
-        ),
-        Mistake("bias-correction", "v is not corrected.", _ADAM, lambda g, a, b: adam(g, a, b, correct=(True, False))),
-        Mistake("bias-correction", "m is not corrected.", _ADAM, lambda g, a, b: adam(g, a, b, correct=(False, True))),
-        Mistake(
-            "bias-correction",
-            "t stays 1: it is never counted up.",
-            "t += 1 once a step, in self, not in a local name",
+            "bias-correction", "t stays 1: it is never counted up.", _COUNTED,
             lambda g, a, b: adam(g, a, b, times=[1] * len(g)),
         ),
         Mistake(
-            "bias-correction",
-            "t begins with 2: it is counted up twice before the first step.",
-            _ADAM,
+            "bias-correction", "t begins with 2: it is counted up twice before the first step.", _ADAM,
             lambda g, a, b: adam(g, a, b, times=range(2, len(g) + 2)),
         ),
         Mistake(
-            "bias-correction",
-            "what is corrected is kept, and corrected again in the next step.",
-            "m_hat is a name of its own",
-            lambda g, a, b: adam(g, a, b, kept=True),
+            "bias-correction", "what is corrected is kept, and corrected again in the next step.", _NOT_TWICE,
+            partial(adam, kept=True),
         ),
         Mistake(
-            "swapped", "beta1 and beta2 have changed places.", "beta1 belongs to m, beta2 to v", lambda g, a, b: adam(g, b, a)
+            "swapped", "beta1 and beta2 have changed places.", "beta1 belongs to m, beta2 to v",
+            lambda g, a, b: adam(g, b, a),
         ),
         Mistake(
-            "swapped",
-            "beta and 1 - beta have changed places.",
-            "m = beta1 m + (1 - beta1) g",
+            "swapped", "beta and 1 - beta have changed places.", _SHARE,
             lambda g, a, b: adam(g, 1 - a, 1 - b, by=(a, b)),
         ),
-        Mistake("missing-root", "it divides by v, without its root.", _ADAM_ROOT, lambda g, a, b: adam(g, a, b, power=1.0)),
-        Mistake(
-            "scale",
-            "what is new is added whole: (1 - beta) is missing.",
-            "m = beta1 m + (1 - beta1) g",
-            lambda g, a, b: adam(g, a, b, take=(1, 1)),
-        ),
+        Mistake("missing-root", "it divides by v, without its root.", _ADAM_ROOT, partial(adam, power=1.0)),
+        Mistake("scale", "what is new is added whole: (1 - beta) is missing.", _SHARE, partial(adam, take=(1, 1))),
         Mistake("option-ignored", "it is plain SGD.", _ADAM_ROOT, sgd),
     ],
-}
+}  # fmt: skip
 for _family, _rules in RIGHT.items():
     if _family != "sgd":
         _text = "what it keeps does not last: each step is like the first."

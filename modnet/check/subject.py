@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,12 +23,10 @@ from modnet.check.lines import quote, source
 from modnet.check.modes import positional
 from modnet.check.question import Question, direction, draw_delta
 from modnet.check.report import Finding, Line, Report, visible
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, OPERATIONS, UPDATE, ZERO
 
-FORWARD, DELTA, GRADIENT = "forward", "backward_delta", "backward_update_gradient"
-UPDATE, ZERO = "update_parameters", "zero_grad"
-#: The contract's operations.
-OPERATIONS = (FORWARD, DELTA, GRADIENT, UPDATE, ZERO)
 BIG = 1000.0
+Answer = TypeVar("Answer")
 
 _HERE = str(Path(__file__).parent)
 _LIBRARY = str(Path(__file__).parents[1])
@@ -67,6 +65,15 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
             kind = "signature"  # it was not entered: it cannot be called so
         said = f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}, without a message"
         raise Misbehaviour(kind, f"{name} raises {said}", line) from error
+
+
+def tried(ask: Callable[..., Answer], *given: Any, also: tuple[type[Exception], ...] = ()) -> Answer | None:
+    """The answer to a question, or None if a stranger's code does not come to one; also : what else it may end in."""
+    refusals: tuple[type[Exception], ...] = (Misbehaviour, *also)
+    try:
+        return ask(*given)
+    except refusals:
+        return None
 
 
 class Subject:

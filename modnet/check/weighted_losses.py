@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from modnet.check.arguments import asks
 from modnet.check.functions import check_backward
 from modnet.check.lines import quote
-from modnet.check.loss_calls import arguments_of
 from modnet.check.numeric import derivative
-from modnet.check.report import Finding, Report
+from modnet.check.report import Finding, Report, not_checked
 from modnet.check.subject import Misbehaviour, call
 
 Function = Callable[..., Any]
 
 
-def weighted_among(names: dict[str, Any], own: Callable[[Any], bool]) -> Iterator[tuple[str, Function]]:
-    """(name, function) for each such function of a file."""
-    for name, function in names.items():
-        if inspect.isfunction(function) and own(function):
-            given = [p.name.lower() for p in arguments_of(function)]
-            if given[:3] in (["w", "x", "y"], ["theta", "x", "y"]) and len(given) <= 4:
-                yield name, function
+def is_weighted(function: Function) -> bool:
+    """Whether a function is such a loss, by the names of its arguments."""
+    given = [p.name.lower() for p in asks(function)]
+    return given[:3] in (["w", "x", "y"], ["theta", "x", "y"]) and len(given) <= 4
 
 
 def examine_weighted(function: Function) -> Report:
@@ -37,7 +34,7 @@ def examine_weighted(function: Function) -> Report:
     rng = np.random.default_rng(0)
     X, W = rng.normal(size=(5, 4)), rng.normal(size=(4, 3)) * 0.5
     y = np.array([0, 2, 1, 1, 2])
-    with_reg = len(arguments_of(function)) == 4
+    with_reg = len(asks(function)) == 4
     name = function.__name__
     plain = (X, y, 0.0) if with_reg else (X, y)
     try:
@@ -45,15 +42,10 @@ def examine_weighted(function: Function) -> Report:
     except Misbehaviour as problem:
         found = problem
     if not (isinstance(found, tuple) and len(found) == 2 and np.size(found[0]) == 1 and np.shape(found[1]) == W.shape):
-        own = isinstance(found, Misbehaviour) and any(w in found.message for w in ("NameError", "UnboundLocalError"))
-        report = Report(name)
-        if own and isinstance(found, Misbehaviour):
-            report.findings.append(Finding("crash", name, found.message + ".", "", line=found.line))
-            report.verdict(name, right=False, remark="crash")
-            return report
+        if isinstance(found, Misbehaviour) and any(w in found.message for w in ("NameError", "UnboundLocalError")):
+            raise found
         why = found.message if isinstance(found, Misbehaviour) else "it does not give (loss, dW)"
-        report.verdict("", right=None, remark=f"no data was found that it takes: {why}")
-        return report
+        return not_checked(name, f"no data was found that it takes: {why}")
     report = check_backward(*_pair(function, plain), W)
     report.subject = f"{name} on W {W.shape}, X {X.shape}, y {y.shape}"
     if not with_reg or not report.ok:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from modnet.check.report import Report
-from modnet.check.subject import DELTA, Subject
+from modnet.check.subject import Subject
+from modnet.check.vocabulary import DELTA
 
 
 def in_words(report: Report, subject: Subject, names: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -10,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from modnet import modules
+from modnet.handout.losses import if_last
 from modnet.kernels.operation import Operation
 from modnet.module import Shape, with_drawn_parameters
 
@@ -29,6 +31,15 @@ class _Last:
         return self if module is None else _LAST.get(module, {}).get(self.name)
 
 
+def _is_last_example(module: Any, input: Any) -> bool:
+    """Whether an input is the last row of an array of several, and the module was not given another row of it just before."""
+    whole = getattr(input, "base", None)
+    if not isinstance(whole, np.ndarray) or whole.shape[1:] != input.shape or len(whole) < 2:
+        return False
+    start, end = input.__array_interface__["data"][0], whole[-1:].__array_interface__["data"][0]
+    return start == end and getattr(_LAST.get(module, {}).get("input"), "base", None) is not whole
+
+
 def _remembering(inherited: Operation, *names: str) -> Operation:
     """The same operation, by the same machine code; called as a method, it leaves what came out and what went in.
 
@@ -36,17 +47,26 @@ def _remembering(inherited: Operation, *names: str) -> Operation:
     ----------
     inherited : the operation. names : under which the result, and the first argument, are remembered.
     """
-    plain = inherited.method
+    plain, name = inherited.method, inherited.name
 
     @functools.wraps(plain)
     def method(module: Any, input: Any, *rest: Any) -> Any:
         if input is None:
             raise TypeError(
-                f"{module}: {inherited.name} was given None for the input. It needs what forward was given; a network that "
+                f"{module}: {name} was given None for the input. It needs what forward was given; a network that "
                 "reads it from the layer finds it in layer._input, and the layer's output in layer._forward, after a forward "
                 "by hand"
             )
-        out = plain(module, input, *rest)
+        last = _is_last_example(module, input)
+        try:
+            out = plain(module, input, *rest)
+        except ValueError as error:
+            if last or np.ndim(input) == 1:
+                raise ValueError(f"{error}. {if_last('input')}") from None
+            raise
+        if last:
+            text = f"{module}: {name} was given one example, the last of {len(input.base)}. {if_last('it')}"
+            warnings.warn(text, stacklevel=2)
         _LAST.setdefault(module, {}).update(zip(names, (out, input), strict=False))
         return out
 

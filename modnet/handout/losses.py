@@ -10,6 +10,14 @@ from modnet import losses
 from modnet.losses.featurewise import at_least
 
 
+def if_last(name: str) -> str:
+    """Advice for an argument that may be the last example of an output, taken for the last of the outputs of all layers."""
+    return (
+        f"If {name} is net.forward(x)[-1], leave out the [-1]: here forward returns what the last layer gives, and [-1] is its "
+        "last example"
+    )
+
+
 class _Loss:
     """What the statement's losses say of a single row: many networks of the course return the outputs of all layers."""
 
@@ -20,10 +28,7 @@ class _Loss:
         except ValueError as error:
             if len(yhat_shape) != 1:
                 raise
-            raise ValueError(
-                f"{error}. If yhat is net.forward(x)[-1], leave out the [-1]: here forward returns what the last layer gives, "
-                "and [-1] is its last example"
-            ) from None
+            raise ValueError(f"{error}. {if_last('yhat')}") from None
 
 
 class MSELoss(_Loss, losses.MSE):

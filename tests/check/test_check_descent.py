@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from modnet.check.arguments import NotBuilt
 from modnet.check.networks.descent import examine_descent, is_descent
-from modnet.check.recipes import NotBuilt
 
 
 class Optim:
@@ -187,3 +187,68 @@ def test_what_is_given_no_data_or_nothing_to_train_is_no_such_function():
         examine_descent(sgd)
     assert not is_descent(train)
     assert not is_descent(sgd_step)
+
+
+class Trainer(Optim):
+    def SGD(self, X, y, batch_size, epochs, verbose=True):
+        return [self.step(X[some], y[some]).sum() for _ in range(epochs) for some in batches(len(X), batch_size)]
+
+    def sgd_of_pairs(self, X, y, batch_size, epochs):
+        for _ in range(epochs):
+            for some in batches(len(X), batch_size):
+                _, loss = self.step(X[some], y[some])
+        return loss
+
+    def sgd_mispaired(self, X, y, batch_size, epochs):
+        for _ in range(epochs):
+            for some, other in zip(batches(len(X), batch_size), batches(len(y), batch_size), strict=True):
+                self.step(X[some], y[other])
+
+    def sgd_in_one_order(self, X, y, batch_size, epochs):
+        every = batches(len(X), batch_size)
+        return [self.step(X[some], y[some]) for _ in range(epochs) for some in every]
+
+    def sgd_of_one_size(self, X, y, batch_size, epochs):
+        return [self.step(X[some], y[some]) for _ in range(epochs) for some in batches(len(X), 3)]
+
+    def sgd_in_parts(self, X, y, batch_size, epochs):
+        every = (np.random.permutation(len(X)) for _ in range(epochs))
+        return [self.step(X[some], y[some]) for order in every for some in np.array_split(order, len(X) // batch_size)]
+
+
+class Descent:
+    def __init__(self, net, loss, datax, datay, batch_size, nb_epochs):
+        self.optim, self.data, self.batch_size, self.nb_epochs = Optim(net, loss), (datax, datay), batch_size, nb_epochs
+
+    def update(self):
+        X, y = self.data
+        some = batches(len(X), self.batch_size)
+        return [self.optim.step(X[i], y[i]) for _ in range(self.nb_epochs) for i in some]
+
+
+def of_method(holder, name):
+    assert is_descent(vars(holder)[name], holder)
+    return examine_descent(vars(holder)[name], holder=holder)
+
+
+@pytest.mark.parametrize("name", ["SGD", "sgd_of_pairs", "sgd_in_parts"])
+def test_right_methods_of_an_optimizer_with_a_step_of_any_form(name):
+    report = of_method(Trainer, name)
+    assert report.ok, report
+    assert any("not the size of a batch" in note for note in report.notes) == (name == "sgd_in_parts")
+
+
+@pytest.mark.parametrize(
+    ("holder", "name", "kinds"),
+    [
+        (Trainer, "sgd_mispaired", ["mispaired"]),
+        (Trainer, "sgd_in_one_order", ["same-order"]),
+        (Trainer, "sgd_of_one_size", ["option-ignored"]),
+        (Descent, "update", []),
+    ],
+)
+def test_mistakes_of_methods(holder, name, kinds):
+    report = of_method(holder, name)
+    assert [f.kind for f in report.findings] == kinds, report
+    assert all(f.where == f"{holder.__name__}.{name}" for f in report.findings)
+

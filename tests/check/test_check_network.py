@@ -427,6 +427,42 @@ def test_a_wrong_step_is_named(kind, step):
     assert [f.kind for f in report.findings] == [kind], str(report)
 
 
+class Base:
+    """What layers and networks of a hand-in derive from: its methods are about one layer's arrays."""
+
+    _parameters = _gradient = None
+
+    def zero_grad(self):
+        self._gradient[...] = 0
+
+    def update_parameters(self, gradient_step=1e-3):
+        self._parameters -= gradient_step * self._gradient
+
+
+class Own(Base, Linear):
+    zero_grad, update_parameters = Linear.zero_grad, Linear.update_parameters
+
+
+class NamedOtherwise(Base):
+    """What it inherits from its layers' base class is no method of a network; its own have other names."""
+
+    __init__, forward = Sequentiel.__init__, Sequentiel.forward
+    backward_update_gradient = Sequentiel.backward_update_gradient
+    zeroGrad, updateParameters = Sequentiel.zero_grad, Sequentiel.update_parameters
+
+
+class UpdatesFirstAlone(NamedOtherwise):
+    def updateParameters(self, gradient_step=1e-3):
+        self.modules[0].update_parameters(gradient_step)
+
+
+def test_a_network_is_asked_by_its_own_methods_and_not_by_those_of_its_layers_base_class():
+    report = check_network(NamedOtherwise(Own(3, 4), TanH(), Own(4, 2)), MSELoss(), X, Y)
+    assert report.ok, report
+    (finding,) = check_network(UpdatesFirstAlone(Own(3, 4), TanH(), Own(4, 2)), MSELoss(), X, Y).findings
+    assert (finding.kind, finding.where) == ("layer-not-trained", "UpdatesFirstAlone.updateParameters")
+
+
 def test_a_layer_that_update_parameters_leaves_out_is_named():
     def update_parameters(self, gradient_step=1e-3):
         for m in self.modules[1:]:

@@ -16,8 +16,7 @@ from modnet.check.handins.loaded import Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
 from modnet.check.handins.page import as_html
-from modnet.check.handins.results import HandIn, as_table, as_text, status
-from modnet.check.handins.sheet import as_csv
+from modnet.check.handins.results import HandIn, as_csv, as_table, as_text, status
 from modnet.check.handins.source import parse, training_loops
 from modnet.check.report import Finding, Report, visible
 

@@ -6,16 +6,18 @@ import ast
 import inspect
 import re
 import sysconfig
-import textwrap
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from modnet.check.arguments import required
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
+from modnet.check.handins.source import training_loops
 from modnet.check.layer_calls import is_above, layers_among
 from modnet.check.layer_calls import methods_of as layer_methods
-from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, required, without_more
+from modnet.check.lines import does_nothing, tree_of
+from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, without_more
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
 from modnet.check.networks.descent import is_descent
@@ -25,7 +27,8 @@ from modnet.check.networks.trainers import trains
 from modnet.check.networks.wiring import aliased, backward_method, role
 from modnet.check.optimizers import is_optimizer, is_rule
 from modnet.check.pairs import pairs_of
-from modnet.check.weighted_losses import weighted_among
+from modnet.check.vocabulary import ADDS, DELTA, GRADIENT, first_method
+from modnet.check.weighted_losses import is_weighted
 from modnet.loss import Loss
 from modnet.module import Module
 from modnet.optim import Optimizer
@@ -33,9 +36,7 @@ from modnet.optim import Optimizer
 _FORWARD = re.compile(r"^_*(forward|calcul|propag|avant|predict|__call__)", re.I)
 _BACKWARD = re.compile(r"back|retro|rétro|grad|deriv|dériv", re.I)
 _TAKES_MODULES = re.compile(r"modul|layer|couche|reseau|réseau|^net|encod|decod", re.I)
-_ADDS = ("add", "append", "add_module", "add_layer", "ajoute", "ajouter", "insert")
 _INSTALLED = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-_BACKWARD_METHODS = ("backward_delta", "backward_update_gradient")
 
 
 def kind_of(cls: type) -> str:
@@ -53,7 +54,7 @@ def kind_of(cls: type) -> str:
     if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
         return "loss"
     if not _has(cls, "forward"):
-        adds = any(_has(cls, n) for n in _ADDS) and aliased(cls) is not cls and backward_method(cls)
+        adds = first_method(cls, ADDS) and aliased(cls) is not cls and backward_method(cls)
         if adds or trains(cls):
             return "network"
         return "module" if layer_methods(cls) is not None and not _takes_modules(cls) else ""
@@ -61,7 +62,7 @@ def kind_of(cls: type) -> str:
         return "network"
     if _is_loss(cls):
         return "loss"
-    return "module" if any(_has(cls, method) for method in _BACKWARD_METHODS) or layer_methods(cls) is not None else ""
+    return "module" if any(_has(cls, method) for method in (DELTA, GRADIENT)) or layer_methods(cls) is not None else ""
 
 
 def bases_of(files: Iterable[File]) -> set[type]:
@@ -93,20 +94,30 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
         both = type(name, (), {forward.__name__: forward, backward.__name__: backward, "pair": (forward, backward)})
         cell = file_and_cell(backward.__code__.co_filename)[1]
         yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
-    found = [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(file.names, own)]
-    found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(file.names, own)]
-    found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in weighted_among(file.names, own)]
-    for name, function in file.names.items():
-        if inspect.isfunction(function) and own(function) and is_descent(function):
-            cell, line = file_and_cell(function.__code__.co_filename)[1], function.__code__.co_firstlineno
-            trains_it = type(name, (), {name: staticmethod(function), "descent": staticmethod(function)})
-            yield Loaded(trains_it, "loop", file.path, cell, line)
-    rules = [(n, f) for n, f in file.names.items() if inspect.isfunction(f) and own(f) and is_rule(f)]
-    found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in rules]
+    functions = {n: f for n, f in file.names.items() if inspect.isfunction(f) and own(f)}
+    found = [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(functions)]
+    found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(functions)]
+    found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in functions.items() if is_weighted(at)]
+    for name, function, holder in _descents(file, functions):
+        cell, line = file_and_cell(function.__code__.co_filename)[1], function.__code__.co_firstlineno
+        held = {function.__name__: staticmethod(function), "descent": staticmethod(function), "holder": holder}
+        yield Loaded(type(name, (), held), "loop", file.path, cell, line)
+    found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in functions.items() if is_rule(at)]
     for name, at, held in found:
         held = {n: v for n, v in held.items() if not n.startswith("__")}
         cell = file_and_cell(at.__code__.co_filename)[1]
         yield Loaded(type(name, (), held), "functions", file.path, cell, at.__code__.co_firstlineno)
+
+
+def _descents(file: File, functions: dict[str, Any]) -> Iterator[tuple[str, Any, type | None]]:
+    """(name, function, class) for each function of a file that trains, and each method that does and takes steps in a loop."""
+    yield from ((name, function, None) for name, function in functions.items() if is_descent(function))
+    for name, *_ in training_loops(file.codes):
+        of, _, method = name.rpartition(".")
+        cls = file.names.get(of)
+        function = vars(cls).get(method) if isinstance(cls, type) and kind_of(cls) in ("optim", "network") else None
+        if inspect.isfunction(function) and is_descent(function, cls):
+            yield name, function, cls
 
 
 def loaded_packages(file: File) -> Iterator[Loaded]:
@@ -169,9 +180,9 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
     name = "forward" if _has(cls, "forward") else known.value if known is not None else ""
     if not name:
         own = [n for n in ("step", "update", "update_params", "backward") if n in vars(cls)]
-        return not looks_relevant(cls) and all(_is_empty(cls, n) for n in own)
+        return not looks_relevant(cls) and all(does_nothing(getattr(cls, n), or_raises=True) for n in own)
     if name != "forward":
-        return _is_empty(cls, name)
+        return does_nothing(getattr(cls, name), or_raises=True)
     return not re.search(r"return (?!None\b)\S|self\.\w+(\[.*\])?\s*=[^=]", _lines_of(cls, name))
 
 
@@ -181,13 +192,6 @@ def _lines_of(cls: type, method: str) -> str:
         return re.sub(r"(\"\"\"|''').*?\1", "", inspect.getsource(getattr(cls, method)), flags=re.DOTALL)
     except (OSError, TypeError, AttributeError):
         return ""
-
-
-def _is_empty(cls: type, method: str) -> bool:
-    """Whether a method has no line that does anything."""
-    body = re.sub(r"^.*?\)[^\n]*?:", "", _lines_of(cls, method), count=1, flags=re.DOTALL)
-    nothing = r"#.*|\bpass\b|\.\.\.|\braise NotImplementedError.*|\breturn( None)?\s*$"
-    return not re.sub(nothing, "", body, flags=re.MULTILINE).strip()
 
 
 def _is_loss(cls: type) -> bool:
@@ -228,17 +232,15 @@ def _takes_modules(cls: type) -> bool:
     if inspect.isfunction(own) and any(role(name) == "loss" for name in inspect.signature(own).parameters):
         return True
     takes = any(p.kind is p.VAR_POSITIONAL or _TAKES_MODULES.search(p.name) for p in given)
-    return (takes or any(_has(cls, n) for n in _ADDS)) and _delegates(cls)
+    return (takes or bool(first_method(cls, ADDS))) and _delegates(cls)
 
 
 def _delegates(cls: type) -> bool:
     """Whether a method of a class calls forward of something other than itself."""
-    try:
-        functions = [v for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
-        trees = [ast.parse(textwrap.dedent(inspect.getsource(function))) for function in functions]
-    except (OSError, TypeError, SyntaxError, ValueError):
+    trees = [tree_of(v) for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
+    if None in trees:
         return True  # its lines cannot be read: its signature is all there is
-    for node in (n for tree in trees for n in ast.walk(tree)):
+    for node in (n for tree in trees if tree is not None for n in ast.walk(tree)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _FORWARD.search(node.func.attr):
             owner = node.func.value
             of_super = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"

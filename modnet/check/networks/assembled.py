@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from modnet.check.arguments import NotBuilt, asks, fill, method_given, needs
 from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
-from modnet.check.networks.arguments import asks, fill, meaning_of
 from modnet.check.networks.calls import Call, Way, same, ways
 from modnet.check.networks.form import Form
 from modnet.check.networks.judge import judge
@@ -36,52 +36,37 @@ from modnet.check.networks.pieces import (
 )
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import used_by
-from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import ADDS, FORWARDS, TRAINS, first_method, meaning_of
 
 EPOCHS, BATCH = 8, 4
-ADDS = ("add", "add_layer", "addLayer", "append", "add_module", "push")
 _SETS = ("use", "set", "compile", "use_loss", "set_loss", "set_optimizer", "configure", "setup", "build")
-_TRAINS = ("fit", "train", "train_on_batch", "train_step")
 _FINALIZES = ("finalize", "finalise")
-_PREDICTS = ("predict", "forward", "forward_propagation", "feed_forward", "feedforward", "__call__")
 _WIDTH, _COUNT, _RATE = 3, 6, 0.05
 
 
 def is_assembled(cls: type) -> bool:
     """Whether a class is such a network."""
-    return bool(_first(cls, ADDS) and _trains(cls)) and not form_of(cls)
+    return bool(first_method(cls, ADDS) and _trains(cls)) and not form_of(cls)
 
 
 def goes_both_ways(cls: type) -> bool:
     """Whether a class goes forward and back through layers that it is given, and leaves the training to others."""
     if form_of(cls) or _trains(cls):
         return False
-    if not _first(cls, ADDS) and "layers" not in [meaning_of(p.name) for p in asks(cls, by_name=True)]:
+    if not first_method(cls, ADDS) and not any(meaning_of(p.name, ("modules", "net")) for p in asks(cls, by_name=True)):
         return False
-    methods = [asks(getattr(cls, name, None), by_name=True) for name in ("forward", "backward")]
-    return all(len([p for p in given if p.default is p.empty]) == 1 for given in methods)
-
-
-def _first(cls: Any, names: Sequence[str]) -> str:
-    return next((n for n in names if callable(getattr(cls, n, None)) and (n != "__call__" or "__call__" in vars(cls))), "")
+    return all(len(needs(getattr(cls, name, None))) == 1 for name in ("forward", "backward"))
 
 
 def _trains(cls: type) -> str:
-    """The method that is given an input and a truth."""
-    for name in _TRAINS:
-        method = getattr(cls, name, None)
-        if callable(method):
-            meant = [meaning_of(p.name) for p in asks(method, by_name=True)]
-            if "X" in meant and "y" in meant:
-                return name
-    return ""
+    return method_given(cls, TRAINS, ("X", "y"))
 
 
 def _filled(run: Assembled, method: Any, values: dict[str, Any], *, all_of: bool = False) -> dict[str, Any]:
     """Arguments for a method, by what they mean; `NotBuilt` if one that is required means nothing known."""
-    found, told = fill(method, values, leave=() if all_of else ("loss", "layers"))
+    found, told = fill(method, values, leave=() if all_of else ("loss", "modules", "net"))
     run.told |= bool(told & {"rate", "optimizer"})
     run.batched |= "batch" in told
     return found
@@ -250,12 +235,12 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
     values: dict[str, Any] = {
         "X": x.reshape(_COUNT, *shape), "y": classes if special else y.reshape(_COUNT, *shape), "epochs": EPOCHS,
         "batch": BATCH, "rate": rate, "optimizer": OptimizerPiece(rate), "accuracy": AccuracyPiece(), "loss": loss,
-        "slope": loss.slope,
+        "derivative": loss.slope,
     }  # fmt: skip
-    whole = {} if _first(cls, ADDS) else {"layers": layers}
+    whole = {} if first_method(cls, ADDS) else {"modules": layers, "net": layers}
     given = _filled(run, cls, values | whole, all_of=bool(whole))
     run.net = net = call(f"{cls.__name__}(...)", lambda: cls(**given))
-    add = _first(cls, ADDS)
+    add = first_method(cls, ADDS)
     for layer in layers if add else ():
         call(f"{cls.__name__}.{add}", getattr(net, add), layer)
     for name in _SETS:
@@ -283,7 +268,7 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
         run.problem = problem  # what has been called until then may say why
     _evaluated(run, values)
     run.asked_at = len(log.events)
-    run.predicts = _first(cls, _PREDICTS)
+    run.predicts = first_method(cls, ("predict", *FORWARDS, "__call__"))
     if run.predicts:
         try:
             found = call(f"{cls.__name__}.{run.predicts}", getattr(net, run.predicts), values["X"])
@@ -295,11 +280,11 @@ def trained(cls: type, rate: float, shape: tuple[int, ...], special: tuple[type,
 
 def _evaluated(run: Assembled, values: dict[str, Any]) -> None:
     """Ask the method that evaluates, in batches; what it raises is kept if it can be no one else's mistake."""
-    name = next((n for n in ("evaluate", "validate") if callable(getattr(run.net, n, None))), "")
+    name = first_method(run.net, ("evaluate", "validate"))
     names = [p.name for p in asks(getattr(run.net, name), by_name=True)] if name else []
     if len(names) < 2 or not (re.match("x|input", names[0], re.I) and re.match("y|t", names[1], re.I)):
         return
-    more = {n: BATCH for n in names[2:] if meaning_of(n) == "batch"}
+    more = {n: BATCH for n in names[2:] if meaning_of(n, ("batch",))}
     method, x, y = getattr(run.net, name), values["X"], values["y"]
     try:
         call(f"{type(run.net).__name__}.{name}", lambda: method(x, y, **more))

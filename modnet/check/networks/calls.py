@@ -12,7 +12,7 @@ import numpy as np
 
 from modnet.check.arrays import looks_trained, parameters
 from modnet.check.layers import label_of
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE
 
 
 @dataclass(eq=False)

@@ -12,13 +12,14 @@ import numpy as np
 from modnet.check.arrays import copied, gradients, is_gradient, looks_trained, parameters
 from modnet.check.draws import same_draws
 from modnet.check.layers import containers_of, hint_for, label_of, last_output, layers_of
-from modnet.check.lines import quote
+from modnet.check.lines import does_nothing, quote
 from modnet.check.networks.calls import Watched, Way
 from modnet.check.networks.form import Asked, Form, Round
 from modnet.check.networks.judge import judge
-from modnet.check.networks.wiring import backward, backward_method, does_nothing, filled
+from modnet.check.networks.wiring import backward, backward_method, filled, own_method
 from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, FORWARD, GRADIENT, UPDATE, Misbehaviour, call
+from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, UPDATES, ZEROS
 from modnet.engine.program import is_ours, is_wired
 
 
@@ -50,10 +51,10 @@ def add_chain(report: Report, net: Any, loss: Any, X: np.ndarray, y: np.ndarray,
         operation = problem.message.split(" raises ")[0]
         where = operation if "." in operation else name
         report.findings.append(Finding(problem.kind, where, problem.message + ".", hint_for(problem), line=problem.line))
-        if not where.endswith(f".{UPDATE}"):
+        if not where.endswith(f".{chain.update}"):
             report.verdict("the chain", right=False, remark=problem.kind)
             return
-    beside = [f for f in report.findings if f.where.endswith((f".{UPDATE}", ".zero_grad"))]
+    beside = [f for f in report.findings if f.where.split(".")[-1] in (chain.update, chain.zero)]
     rest = [f for f in report.findings if f not in beside]
     if rest:
         report.verdict("the chain", right=False, remark=rest[0].kind)
@@ -78,7 +79,8 @@ class Contract(Form):
         super().__init__(type(net), backward_method(net))
         self.net, self.loss, self.X, self.y, self.batch, self.right = net, loss, X, y, len(X), right
         self.seen = not is_wired(net) and not list(containers_of(net, set()))  # whether Python calls each layer
-        self.methods = [self.method]
+        self.methods, layers = [self.method], layers_of(net)
+        self.update, self.zero = (own_method(net, names, layers) for names in (UPDATES, ZEROS))
         self.probe = copied(net)
         # A network that draws by itself draws anew at every call: each value of the loss then needs a copy that draws the same.
         with suppress(Misbehaviour):
@@ -199,15 +201,17 @@ class Contract(Form):
 
     def moves(self, slower: bool = False) -> dict[str, float | None]:
         """How far update_parameters moves each layer that has a gradient."""
-        method = getattr(self.net, UPDATE, None)
-        if self.steps_itself or is_ours(self.net) or is_wired(self.net) or not callable(method) or does_nothing(method):
+        if self.steps_itself or is_ours(self.net) or is_wired(self.net) or not self.update:
+            return {}
+        method = getattr(self.net, self.update)
+        if does_nothing(method):
             return {}
         turn = _Turn(self)
         turn.ask()
         held = [{n: a.copy() for n, a in parameters(m).items() if looks_trained(n)} for m in turn.layers]
         arguments = filled(method, {"rate": 0.1 if slower else 0.2}, (("rate",),)) or []
         self.told = bool(arguments)
-        call(f"{self.cls.__name__}.{UPDATE}", getattr(turn.net, UPDATE), *arguments)
+        call(f"{self.cls.__name__}.{self.update}", getattr(turn.net, self.update), *arguments)
         found: dict[str, float | None] = {}
         for i, (layer, before) in enumerate(zip(turn.layers, held, strict=True)):
             now = parameters(layer)
@@ -218,31 +222,31 @@ class Contract(Form):
 
     def end(self) -> Iterator[Finding]:
         """Whether zero_grad of the network reaches every layer."""
-        turn, name = self.turn, self.cls.__name__
-        if self.problem is not None or not callable(getattr(turn.net, "zero_grad", None)):
+        turn, where = self.turn, f"{self.cls.__name__}.{self.zero}"
+        if self.problem is not None or not self.zero:
             return
-        call(f"{name}.zero_grad", turn.net.zero_grad)
+        call(where, getattr(turn.net, self.zero))
         for i, layer in enumerate(turn.layers):
             if _has_gradient(gradients(layer)):
                 with suppress(Exception):  # said of the layer
                     layer.zero_grad()
                     if _has_gradient(gradients(layer)):
                         continue
-                    text = f"after zero_grad of the network the gradient of {self.label(i)} is not zero."
-                    line = quote(self.cls, "zero_grad", r"\w")
-                    yield Finding("never-zeroed", f"{name}.zero_grad", text, "call zero_grad of every layer", line=line)
+                    text = f"after {self.zero} of the network the gradient of {self.label(i)} is not zero."
+                    line = quote(self.cls, self.zero, r"\w")
+                    yield Finding("never-zeroed", where, text, "call zero_grad of every layer", line=line)
                     return
 
     # --- how it is told
 
     def where(self, question: str) -> str:
         """The method that a finding is about."""
-        return f"{self.cls.__name__}.{UPDATE if question == 'the steps' else self.method}"
+        return f"{self.cls.__name__}.{self.update if question == 'the steps' else self.method}"
 
     def line(self, question: str, name: str = "") -> str:
         """The line to look at."""
         if question in ("the steps", "a step", "a rate"):
-            return quote(self.cls, UPDATE, r"for", r"update") if question == "the steps" else ""
+            return quote(self.cls, self.update, r"for", r"update") if question == "the steps" else ""
         if question == "a list that is reversed":
             return quote(self.cls, self.method, r"\.reverse\(\)|\[::-1\]", r"reversed", r"\w")
         patterns = (question,) if question in (GRADIENT, DELTA) else (r"backward_update_gradient", r"backward", r"for")
@@ -280,8 +284,8 @@ class _Turn(Asked):
         if forward_alone:
             return Round([out], [])
         self.delta = np.asarray(form.loss.backward(y, out))
-        if callable(getattr(self.net, "zero_grad", None)):
-            call(f"{name}.zero_grad", self.net.zero_grad)
+        if form.zero:
+            call(f"{name}.{form.zero}", getattr(self.net, form.zero))
         self.begun = len(self.watched.calls) or 1
         for method in form.methods:
             backward(self.net, X, y, raw, self.delta, form.loss, method=method)

@@ -1,141 +1,107 @@
-"""Functions that train: ``SGD(net, X, Y, batch_size, ...)``, given a network, or an optimizer that holds one.
+"""Functions and methods that train: ``SGD(net, X, Y, batch_size, ...)``, ``Optim(net, loss, eps).SGD(X, Y, batch_size, ...)``.
 
-They are given a layer of ours, which writes down every call, or an optimizer of ours, which trains such a layer. So what is
-found is the function's: which examples it takes, with whose truth, how many at a time and how often, and what it does with rate
-and gradients.
+They are given a layer of ours, which writes down every call, or an optimizer of ours, which trains such a layer; a method of
+an optimizer finds ours in the place of its own step. So what is found is the function's: which examples it takes, with whose
+truth, how many at a time and how often, and what it does with rate and gradients.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from modnet.check.arguments import NotBuilt, asks, fill
 from modnet.check.lines import quote
 from modnet.check.networks import standins
-from modnet.check.networks.arguments import asks, fill, meaning_of
 from modnet.check.networks.calls import Call, Way, ways
 from modnet.check.networks.form import Form
 from modnet.check.networks.judge import judge
 from modnet.check.networks.pieces import multiple, rates, rows_of
-from modnet.check.networks.wiring import role
-from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
-from modnet.check.subject import FORWARD, Misbehaviour, call
+from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import meaning_of
 
 _NAMED = re.compile(r"(^|_)(sgd|gd)(_|$)|gradient_?descent|descente|^(train|fit|entrain|apprend|apprentissage)", re.I)
 _COUNT, _BATCH, _EPOCHS, _RATE = 10, 4, 40, 0.02
+_LEAVE = ("net", "modules", "loss", "optimizer", "X", "y")  # what stays at its default
+_MEANINGS = ("X", "y", "loss", "batch", "epochs", "optimizer", "rate", "step", "eps", "net", "modules")
 
 
-def meaning(name: str) -> str:
-    """What an argument is; empty if its name does not say it."""
-    word = re.sub(r"[^a-z]", "", name.lower())
-    for kind, pattern in (
-        ("batch", r"(taille)?(de)?(mini)?(batch|lot)s?(size|taille)?|sizebatch|bs"),
-        ("epochs", r"(nb?|num|max|number(of)?|nombre)?(de)?(epochs?|epoques?|iter(ation)?s?|ite)(max|nb)?"),
-        ("optimizer", r"opt(im(izer|iseur|iser)?)?"),
-    ):
-        if re.fullmatch(pattern, word):
-            return kind
-    if re.match(r"(n|nb|num|number|nombre)(of|de)?(mini)?(batch|lot)", word):
-        return ""  # how many batches
-    found = role(name)
-    return "net" if found == "modules" else found or meaning_of(name)
+def is_descent(function: Any, holder: type | None = None) -> bool:
+    """Whether a function trains what it is given: by its name, and by the meaning of its arguments.
 
-
-def is_descent(function: Any) -> bool:
-    """Whether a function trains what it is given: by its name, and by the meaning of its arguments."""
-    if not _NAMED.search(function.__name__):
+    Parameters
+    ----------
+    holder : the class of which it is a method that takes steps in a loop, by its lines.
+    """
+    given = [p for asked in (function, *([holder] if holder else [])) for p in asks(asked, by_name=True)]
+    meant = {meaning_of(p.name, _MEANINGS) for p in given}
+    if not {"X", "y"} <= meant:
         return False
-    meant = [meaning(p.name) for p in asks(function, by_name=True)]
-    return {"X", "y"} <= set(meant) and ("net" in meant or "optimizer" in meant)
-
-
-class _Layer(standins.Linear):
-    """A linear layer that writes down its calls."""
-
-    def __init__(self, calls: list[Call]) -> None:
-        super().__init__(3, 2, 1)
-        self.calls = calls
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """What comes out."""
-        out = super().forward(x)
-        self.calls.append(Call(FORWARD, 0, np.array(x), out.copy()))
-        return out
-
-    def backward_update_gradient(self, *given: np.ndarray) -> None:
-        """Add the gradient."""
-        before, held = self._gradient.copy(), self._parameters.copy()
-        super().backward_update_gradient(*given)
-        self.calls.append(Call("backward", 0, given[-1], held=(held,), gradient=(self._gradient - before,)))
-
-
-class _Loss(standins.MSELoss):
-    """A loss that writes down whose truth it is given."""
-
-    calls: list[Call]
-
-    def backward(self, y: np.ndarray, yhat: np.ndarray) -> np.ndarray:
-        """The derivative by yhat."""
-        self.calls.append(Call("slope", 1, np.array(yhat), held=(np.array(y), np.array(yhat))))
-        return super().backward(y, yhat)
-
-    backward_loss = backward
-
-
-class _Optim:
-    """A right optimizer."""
-
-    def __init__(self, net: Any, loss: Any) -> None:
-        self.net, self.loss, self.eps = net, loss, _RATE
-
-    def step(self, batch_x: np.ndarray, batch_y: np.ndarray) -> float:
-        """One step."""
-        yhat = self.net.forward(batch_x)
-        self.net.zero_grad()
-        self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(batch_x))
-        self.net.update_parameters(self.eps)
-        return float(np.mean(self.loss.forward(batch_y, yhat)))
+    return holder is not None or (bool(_NAMED.search(function.__name__)) and bool(meant & {"net", "modules", "optimizer"}))
 
 
 class Descent(Form):
-    """A function that has trained a layer.
+    """A function or a method that has trained a layer.
 
     Attributes
     ----------
-    holder : a class that has the function alone. calls : of the layer. meant : the meanings of what it was given.
+    calls : of the layer. meant : the meanings of what it was given.
     result : what it returned. slower, longer : the same with half the rate, and with twice the epochs, once they are asked for.
     """
 
-    def __init__(self, function: Callable[..., Any], bases: Sequence[type], rate: float = _RATE, epochs: int = _EPOCHS) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        bases: Sequence[type],
+        holder: type | None = None,
+        rate: float = _RATE,
+        epochs: int = _EPOCHS,
+        batch: int = _BATCH,
+    ) -> None:
         name = function.__name__
-        super().__init__(type(name, (), {name: staticmethod(function)}), name)
-        self.function, self.bases, self.rate, self.calls, self.batch = function, bases, rate, list[Call](), _BATCH
+        super().__init__(holder or type(name, (), {name: staticmethod(function)}), name)
+        self.again = partial(Descent, function, bases, holder)
+        self.holder, self.rate, self.calls, self.batch = holder, rate, list[Call](), _BATCH
         rng = np.random.default_rng(3)
         self.x, self.y = rng.uniform(0.1, 1, (_COUNT, 3)), rng.uniform(0.1, 0.9, (_COUNT, 2))
-        self.layer = standins.derived(_Layer, bases)(self.calls)
+        self.layer = standins.derived(standins.Linear, bases)(3, 2, 1)
+        self.layer.calls = self.calls
         net = standins.derived(standins.Sequential, bases)(self.layer)
-        of_loss = standins.derived(_Loss, [b for b in bases if "loss" in b.__name__.lower()])
-        kind = type("MSELoss", (of_loss,), {"calls": self.calls})
-        values = {"net": net, "X": self.x, "y": self.y, "batch": _BATCH, "epochs": epochs, "rate": rate}
+        kind = type("MSELoss", (standins.loss_class(bases),), {"calls": self.calls})
+        values = {"X": self.x, "y": self.y, "batch": batch, "epochs": epochs}
+        values |= dict.fromkeys(("net", "modules"), net) | dict.fromkeys(("rate", "step", "eps"), rate)
         problem: Misbehaviour | None = None
-        for loss in (kind(), kind):
+        for loss, both in ((kind(), False), (kind, False), (kind(), True)):
             self.calls.clear()
-            values.update(loss=loss, optimizer=_Optim(net, kind()))
-            arguments, self.meant = fill(function, values, ("net", "loss", "optimizer", "X", "y"), meaning)
-            np.random.seed(1)  # noqa: NPY002
+            values.update(loss=loss, optimizer=standins.Optim(net, kind(), _RATE, both))
             try:
-                self.result = call(name, lambda given=arguments: function(**given))
+                method, told = (function, set[str]()) if holder is None else self._method(holder, values)
+                arguments, self.meant = fill(function, values, _LEAVE)
+                self.meant |= told
+                np.random.seed(1)  # noqa: NPY002
+                self.result = call(name, lambda method=method, given=arguments: method(**given))
                 break
             except Misbehaviour as raised:
                 problem = problem or raised
         else:
             assert problem is not None
             raise problem
-        self.told = "rate" in self.meant
+        self.told = bool(self.meant & {"rate", "step", "eps"})
+
+    def _method(self, holder: type, values: dict[str, Any]) -> tuple[Callable[..., Any], set[str]]:
+        """The method of an object of its class, whose step is ours if it has one; and what the object was told."""
+        given, told = fill(holder, {**values, "modules": [self.layer]}, ("X", "y"))
+        np.random.seed(1)  # noqa: NPY002
+        made = call(f"{holder.__name__}(...)", lambda: holder(**given))
+        if callable(getattr(made, "step", None)):
+            made.step = values["optimizer"].step
+            told = told | {"optimizer"}
+        return getattr(made, self.method), told
 
     def ways(self) -> list[Way]:
         """The steps."""
@@ -165,7 +131,7 @@ class Descent(Form):
         if "optimizer" in self.meant:
             return {}
         if slower:
-            return Descent(self.function, self.bases, self.rate / 2).moves()
+            return self.again(rate=self.rate / 2).moves()
         back = [c for way in self.ways() for c in way.back]
         return {"the layer": rates([*(c.held[0] for c in back), self.layer._parameters], [c.gradient[0] for c in back])}
 
@@ -181,9 +147,14 @@ class Descent(Form):
         sizes = [len(used) for used, _ in self.examples()]
         line = quote(self.cls, self.method, r"range\(|split|choice|\bfor\b")
         if "batch" in self.meant and _BATCH not in sizes:
-            text = f"batch_size has no effect: with {_BATCH} and {_COUNT} examples it takes {max(sizes)} at a time."
-            yield Finding("option-ignored", "", text, "X[order[i:i + batch_size]]", line=line)
-        if "epochs" in self.meant and len(Descent(self.function, self.bases, epochs=2 * _EPOCHS).ways()) <= len(sizes):
+            text = f"with {_BATCH} and {_COUNT} examples it takes {max(sizes)} at a time."
+            others = {len(used) for used, _ in self.again(batch=_BATCH // 2).examples()}
+            if others == set(sizes):
+                text = f"batch_size has no effect: {text}"
+                yield Finding("option-ignored", "", text, "X[order[i:i + batch_size]]", line=line)
+            else:
+                self.notes.append(f"batch_size is not the size of a batch: {text}")
+        if "epochs" in self.meant and len(self.again(epochs=2 * _EPOCHS).ways()) <= len(sizes):
             text = f"twice the epochs are as many steps: {len(sizes)}."
             yield Finding("option-ignored", "", text, "a loop over the epochs around that over the batches", line=line)
         orders = [i for used, _ in self.examples() for i in used]
@@ -206,19 +177,21 @@ class Descent(Form):
             report.verdict("batches and epochs", right=not findings, remark=remark)
 
     def where(self, question: str) -> str:
-        """The function."""
-        return self.method
+        """The function, or the method."""
+        return self.method if self.holder is None else f"{self.holder.__name__}.{self.method}"
 
 
-def examine_descent(function: Callable[..., Any], bases: Sequence[type] = (), wrong: Collection[str] = ()) -> Report:
-    """The report on a function that trains; `NotBuilt` if it could not be run.
+def examine_descent(
+    function: Callable[..., Any], bases: Sequence[type] = (), wrong: Collection[str] = (), holder: type | None = None
+) -> Report:
+    """The report on a function that trains, or on a method of a class; `NotBuilt` if it could not be run.
 
     Parameters
     ----------
     bases : a hand-in's base classes, for code that asks isinstance. wrong : its optimizers in which something was found.
     """
     try:
-        run = Descent(function, bases)
+        run = Descent(function, bases, holder)
     except Misbehaviour as problem:
         if problem.line and re.search("NameError|UnboundLocalError", problem.message):
             raise

@@ -14,7 +14,8 @@ from modnet.check.networks.calls import Way, same
 from modnet.check.networks.form import Form, Round
 from modnet.check.networks.mistakes import explained, wrong_delta, wrong_input
 from modnet.check.report import Finding, Report
-from modnet.check.subject import DELTA, GRADIENT, UPDATE, Misbehaviour
+from modnet.check.subject import Misbehaviour
+from modnet.check.vocabulary import DELTA, GRADIENT, UPDATE
 
 Findings = Iterator[Finding]
 

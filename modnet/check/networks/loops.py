@@ -15,30 +15,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.check.arguments import NotBuilt, asks, fill
 from modnet.check.lines import quote
-from modnet.check.networks.arguments import asks, fill, meaning_of
 from modnet.check.networks.form import Form
 from modnet.check.networks.judge import judge
 from modnet.check.networks.pieces import OptimizerPiece, rates, rows_of
-from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import TRAINS, first_method, meaning_of
 
 _NAMED = re.compile(r"(trainer|solver)$", re.I)
-_TRAINS = ("train", "fit", "solve", "run")
-_MODEL = re.compile(r"^(model|network|net)$", re.I)
 _COUNT, _WIDTH, _EPOCHS, _BATCH, _RATE = 6, 3, 30, 4, 0.05
 _FORMS = ("both", "gradient", "lists")
 
 
 def is_loop(cls: type) -> bool:
     """Whether a class is such a loop."""
-    given = any(_MODEL.match(p.name) for p in asks(cls, by_name=True))
+    given = any(meaning_of(p.name, ("net",)) for p in asks(cls, by_name=True))
     return given and bool(_NAMED.search(cls.__name__)) and bool(_train(cls)) and not callable(getattr(cls, "forward", None))
 
 
 def _train(cls: type) -> str:
-    return next((n for n in _TRAINS if callable(getattr(cls, n, None))), "")
+    return first_method(cls, (*TRAINS, "solve", "run"))
 
 
 class Step(NamedTuple):
@@ -187,38 +185,21 @@ def _ran(cls: type, form: str, rate: float, hot: bool, named: Any) -> Loop:
     t: np.ndarray = np.eye(_COUNT) if hot else np.arange(_COUNT)
     model = _Model(form, x, val)
     values = {
-        "model": model, "X": x, "y": t, "x_val": val, "epochs": _EPOCHS, "rate": rate, "batch": _BATCH,
-        "data": {"X_train": x, "y_train": t, "X_val": val, "y_val": t, "X_test": val, "y_test": t},
-        "optimizer": named if isinstance(named, str) else OptimizerPiece(rate), "lr": {"lr": rate},
-        "config": {"learning_rate": rate},
+        "net": model, "X": x, "y": t, "x val": val, "y val": t, "epochs": _EPOCHS, "rate": rate, "batch": _BATCH,
+        "dataset": {"X_train": x, "y_train": t, "X_val": val, "y_val": t, "X_test": val, "y_test": t},
+        "optimizer": named if isinstance(named, str) else OptimizerPiece(rate), "optimizer params": {"lr": rate},
+        "optimizer config": {"learning_rate": rate},
     }  # fmt: skip
     np.random.seed(1)  # noqa: NPY002
     ran, name = Loop(cls, model), _train(cls)
-    given, told = fill(cls, values, meaning=_meaning, more=_popped(cls))
+    given, told = fill(cls, values, more=_popped(cls))
     ran.loop = call(f"{cls.__name__}(...)", lambda: cls(**given))
     method = getattr(ran.loop, name)
-    arguments, more = fill(method, values, meaning=_meaning, more=_popped(method))
+    arguments, more = fill(method, values, more=_popped(method))
     call(f"{cls.__name__}.{name}", lambda: method(**arguments))
-    ran.told, ran.batched = bool((told | more) & {"rate", "lr", "config", "optimizer"}), "batch" in told | more
+    told |= more
+    ran.told, ran.batched = any(m.startswith(("rate", "optimizer")) for m in told), "batch" in told
     return ran
-
-
-def _meaning(name: str) -> str:
-    """What an argument is."""
-    word = name.lower()
-    for what, pattern in (
-        ("model", _MODEL.pattern),
-        ("data", r"(data|dataset)$"),
-        ("lr", r"(optim\w*_?params?|optimizer_?params?)$"),
-        ("config", r"optim\w*_?(config|args)$"),
-        ("optimizer", r"update_rule|optim"),
-        ("x_val", r"(x|inputs?)_?(test|val\w*)$"),
-        ("y", r"(y|t|labels?|targets?)_?(test|val\w*)$"),
-        ("batch", r"(mini_?)?batch_?(size|num)$"),
-    ):
-        if re.match(pattern, word, re.I):
-            return what
-    return meaning_of(word)
 
 
 def _popped(function: Any) -> list[str]:

@@ -11,17 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.arguments import NotBuilt
 from modnet.check.networks.calls import Call
 from modnet.check.optimizers.steppers import Layer
-from modnet.check.recipes import NotBuilt
-
-FORWARDS = ("forward", "forward_propagation", "forward_prop", "forward_pass", "feed_forward", "feedforward", "propagate")
-BACKWARDS = (
-    "backward", "backward_propagation", "back_propagation", "backward_prop", "backward_pass", "backprop", "backpropagate",
-    "backpropagation", "back_prop",
-)  # fmt: skip
-_VALUES = ("forward", "calculate", "loss", "compute", "value", "cost", "fn", "f")
-_SLOPES = ("backward", "derivative", "prime", "gradient", "grad", "deriv", "backprop", "loss_prime", "df", "d_loss", "delta")
+from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES
 
 
 @dataclass
@@ -78,13 +71,23 @@ class Piece(Layer):
             return rows.reshape(x.shape)
         return np.swapaxes(rows.reshape(*x.shape[:-2], x.shape[-1], self.width), -1, -2)
 
+    def _value(self, x: np.ndarray) -> np.ndarray:
+        """What comes out."""
+        if not self.width:
+            return np.tanh(x)
+        w, b = self.params.values()
+        return self._like(self._rows(x) @ w + b, x)
+
+    def _slopes(self, x: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """dL/dinput, and the gradients."""
+        if not self.width:
+            return delta * (1 - self.output**2), ()
+        rows, back, w = self._rows(x), self._rows(delta), next(iter(self.params.values()))
+        return self._like(back @ w.T, x), (rows.T @ back, back.sum(axis=0, keepdims=True))
+
     def _forward(self, x: Any, *more: Any, **named: Any) -> np.ndarray:
         x = np.array(x, dtype=float)
-        if self.width:
-            w, b = self.params.values()
-            out = self._like(self._rows(x) @ w + b, x)
-        else:
-            out = np.tanh(x)
+        out = self._value(x)
         told = [v for v in (*more, *named.values()) if isinstance(v, bool)]
         self.__dict__.update(inputs=x, input=x, x=x, output=out)
         self.log.events.append(Call("forward", self.place, x, out.copy(), held=self.held(), training=told[0] if told else None))
@@ -98,15 +101,8 @@ class Piece(Layer):
         if delta.shape != self.output.shape:
             raise NotBuilt(f"backward of layer {self.place} is given shape {delta.shape}, not that of its output")
         held = self.held()
-        gradient: tuple[np.ndarray, ...] = ()
-        if self.width:
-            w, _ = self.params.values()
-            rows, back = self._rows(x), self._rows(delta)
-            gradient = (rows.T @ back, back.sum(axis=0, keepdims=True))
-            dx = self._like(back @ w.T, x)
-            self.grads.update(zip(self.params, (g.copy() for g in gradient), strict=True))
-        else:
-            dx = delta * (1 - self.output**2)
+        dx, gradient = self._slopes(x, delta)
+        self.grads.update(zip(self.params, (g.copy() for g in gradient), strict=True))
         rates = [v for v in (*more, *named.values()) if isinstance(v, int | float) and not isinstance(v, bool)]
         for array, g in zip(self.params.values(), gradient if rates else (), strict=False):
             array -= rates[0] * g
@@ -115,27 +111,44 @@ class Piece(Layer):
         return dx.copy()
 
 
+class SoftmaxPiece(Piece):
+    """A softmax of each row."""
+
+    def _value(self, x: np.ndarray) -> np.ndarray:
+        e = np.exp(x)
+        out: np.ndarray = e / e.sum(axis=-1, keepdims=True)
+        return out
+
+    def _slopes(self, x: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        return self.output * (delta - (delta * self.output).sum(axis=-1, keepdims=True)), ()
+
+
 class LossPiece:
     """Half the squared error of each example, as an object, and as functions `value` and `slope`."""
 
     def __init__(self, log: Log, layers: int) -> None:
         self.log, self.layers, self.output = log, layers, np.zeros(1)
-        self.__dict__.update(dict.fromkeys(_VALUES, self.number) | dict.fromkeys(_SLOPES, self.slope))
+        self.__dict__.update(dict.fromkeys(VALUES, self.number) | dict.fromkeys((*BACKWARDS, *DERIVATIVES), self.slope))
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         """The loss; of a class that is to be made, itself."""
         return self.number(*given, **named) if given or named else self
 
+    def _value(self, guess: np.ndarray, truth: np.ndarray) -> float:
+        return 0.5 * float(((guess - truth) ** 2).sum())
+
+    def _slope(self, guess: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        return guess - truth
+
     def number(self, *given: Any, **named: Any) -> Any:
         """The loss; with its regularisation if that is asked for."""
-        guess, truth = self._sorted([*given, *named.values()])
-        value = 0.5 * float(((guess - truth) ** 2).sum())
+        value = self._value(*self._sorted([*given, *named.values()]))
         return (value, 0.0) if named.get("include_regularization") else value
 
     def slope(self, *given: Any, **named: Any) -> np.ndarray:
         """Its derivative."""
         guess, truth = self._sorted([*given, *named.values()])
-        self.dinputs = guess - truth
+        self.dinputs = self._slope(guess, truth)
         self.log.events.append(Call("slope", self.layers, guess.copy(), self.dinputs.copy(), held=(truth,)))
         return self.dinputs.copy()
 
@@ -166,41 +179,14 @@ class LossPiece:
         return 0.0
 
 
-class SoftmaxPiece(Piece):
-    """A softmax of each row."""
-
-    def _forward(self, x: Any, *more: Any, **named: Any) -> np.ndarray:
-        e = np.exp(np.array(x, dtype=float))
-        out = e / e.sum(axis=-1, keepdims=True)
-        told = [v for v in (*more, *named.values()) if isinstance(v, bool)]
-        self.__dict__.update(inputs=x, output=out)
-        event = Call("forward", self.place, np.array(x, dtype=float), out.copy(), training=told[0] if told else None)
-        self.log.events.append(event)
-        return out.copy()
-
-    def _backward(self, delta: Any, *more: Any, **named: Any) -> np.ndarray:
-        p = self.output
-        dx = p * (delta - (delta * p).sum(axis=-1, keepdims=True))
-        self.__dict__.update(dinputs=dx)
-        self.log.events.append(Call("backward", self.place, np.array(delta, dtype=float), dx.copy()))
-        return dx.copy()
-
-
 class CrossEntropyPiece(LossPiece):
     """The mean cross-entropy of probabilities."""
 
-    def number(self, *given: Any, **named: Any) -> Any:
-        """The loss; with its regularisation if that is asked for."""
-        guess, truth = self._sorted([*given, *named.values()])
-        value = -float((truth * np.log(guess)).sum()) / len(guess)
-        return (value, 0.0) if named.get("include_regularization") else value
+    def _value(self, guess: np.ndarray, truth: np.ndarray) -> float:
+        return -float((truth * np.log(guess)).sum()) / len(guess)
 
-    def slope(self, *given: Any, **named: Any) -> np.ndarray:
-        """Its derivative."""
-        guess, truth = self._sorted([*given, *named.values()])
-        self.dinputs = -truth / guess / len(guess)
-        self.log.events.append(Call("slope", self.layers, guess.copy(), self.dinputs.copy(), held=(truth,)))
-        return self.dinputs.copy()
+    def _slope(self, guess: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        return -truth / guess / len(guess)
 
     def _sorted(self, given: list[Any]) -> tuple[np.ndarray, np.ndarray]:
         arrays = [np.asarray(v) for v in given if isinstance(v, np.ndarray | list)]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.adapters import Adapted
+from modnet.check.arguments import asks
 from modnet.check.arrays import copied
 from modnet.check.draws import same_draws
 from modnet.check.known import plain_name
@@ -27,15 +28,14 @@ from modnet.check.layers import layers_of
 from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
 from modnet.check.modes import is_mode
-from modnet.check.networks.arguments import asks
 from modnet.check.networks.calls import Call, Watched, Way, layers_within
 from modnet.check.networks.form import Asked, Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
 from modnet.check.networks.mistakes import Wrong, common_factor
-from modnet.check.partners import core
 from modnet.check.question import ALIKE
 from modnet.check.report import Finding, Report
-from modnet.check.subject import FORWARD, Misbehaviour, call
+from modnet.check.subject import Misbehaviour, call, tried
+from modnet.check.vocabulary import FORWARD, OUTPUTS, core
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")
 _REG = re.compile(
@@ -45,7 +45,6 @@ _PARAMS = ("params", "parameters", "weights", "W")
 _GRADS = ("grads", "gradients", "grad", "dparams")
 _ENDS = ("softmax", "sigmoid", "logsoftmax")  # what a derivative of softmax and loss together may leave out
 _REG_TRIED = 0.3
-_OUTPUTS = ("predict", "forward", "scores", "feed_forward", "feedforward", "predict_proba")
 
 
 def form_of(cls: type) -> str:
@@ -73,7 +72,7 @@ def form_of(cls: type) -> str:
 
 
 def _outputs(cls: type) -> list[str]:
-    return [n for n in _OUTPUTS if callable(getattr(cls, n, None))]
+    return [n for n in OUTPUTS if callable(getattr(cls, n, None))]
 
 
 def _gradient_method(cls: type) -> str:
@@ -155,7 +154,7 @@ class Scored(Form, Asked):
             return np.asarray(self.inner.invoke(FORWARD, self.net, [self.x.copy()]), dtype=float)
         if self.style == "both":
             return np.asarray(self._called("loss", truth=False), dtype=float)
-        name = next(n for n in _OUTPUTS if callable(getattr(self.net, n, None)))
+        name = next(n for n in OUTPUTS if callable(getattr(self.net, n, None)))
         return np.asarray(self._called(name, truth=False), dtype=float)
 
     def gradients(self) -> dict[str, Any]:
@@ -320,9 +319,8 @@ class Scored(Form, Asked):
         """A softmax before a loss that has one inside; no scores where there is no truth."""
         if self.problem is not None or self.adds or self.reg or not self.measured.questions:
             return
-        try:
-            out = self.output()
-        except (Misbehaviour, TypeError, ValueError, StopIteration):
+        out = tried(self.output, also=(TypeError, ValueError, StopIteration))
+        if out is None:
             return
         if self.style == "both" and (out.ndim == 0 or len(out) != self.batch):
             text = f"loss(X) without y gives {out.shape}, expected the scores, ({self.batch}, classes)."

@@ -5,41 +5,20 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from modnet.check.networks.arguments import asks
+from modnet.check.arguments import NotBuilt, asks, called_as, switches
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers, spread
-from modnet.check.recipes import NotBuilt
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import meaning_of
 
 _D, _H, _C = 3, 4, 3
-#: What an argument of a constructor is, by its name in lower case without underscores and digits.
-_ARGUMENTS = {
-    "every": r"(layers?|network)?(sizes?|dims?|shape|structure|architecture|widths?)|layersdims|"
-    r"layers?(sizes|dims|sizelist|list)|sizelist",
-    "hiddens": r"n?hid(den)?(size|dim|layer|unit|node|neuron|layersize|layerdim)?(s|list|slist)",
-    "hidden": r"(n|num|nb|number)?(of)?(hid(den)?)(size|dim|nodes?|units?|neurons?|num|layer|layersize|features)?|nh|h",
-    "input": r"(n|num|nb|number)?(of)?(in|inp|input|inputs|features?)(size|dim|nodes?|units?|neurons?|num|layer|features?)?|"
-    r"nx|d|indim|insize|inputlayersize|nfeatures?",
-    "output": r"(n|num|nb|number)?(of)?(out|outputs?|class(es)?)(size|dim|nodes?|units?|neurons?|num|layer|features?)?|ny|c|"
-    r"outputlayersize|nclasses",
-    "layers": r"(n|num|nb|number)(of)?(hidden)?layers?|hiddenlayernum",
-    "dtype": r"dtype",
-    "filters": r"(num|n|number)?filters?(num)?|numchannels",
-    "window": r"(filter|kernel|pool)size",
-    "rate": r"lr|learningrate|eta|alpha",
-    "scale": r"(weight)?(init)?(scale|std)|weightscale|weightinitstd|std",
-}
-
-
-class Attempt(NamedTuple):
-    """A network and what it takes. right : whether nothing was found."""
-
-    report: Report
-    right: bool
+_SIZES = (
+    "every", "hiddens", "hidden", "input", "output", "depth", "dtype", "chan_out", "k_size", "rate", "scale", "features",
+)  # fmt: skip
 
 
 def examine_network_class(cls: type) -> Report:
@@ -66,26 +45,17 @@ def examine_network_class(cls: type) -> Report:
         if own is not None:
             raise own
         why = failed[0].message if failed else "what its arguments mean is not known"
-        raise NotBuilt(f"{cls.__name__}{_asked(cls)} could not be asked: {why}. check_network checks one that you build")
+        raise NotBuilt(f"{called_as(cls)} could not be asked: {why}. check_network checks one that you build")
     said = [r for r in tried if not any(f.kind in ("crash", "shape", "saturates") for f in r.findings)]
     return (said or tried)[0]
 
 
-def _asked(cls: type) -> str:
-    try:
-        return str(inspect.signature(cls)).split(" ->")[0]
-    except (TypeError, ValueError):
-        return ""
-
-
 def _with_options(report: Report, cls: type, net: Any, x: np.ndarray, t: Any) -> None:
     """What is found with an option on or off, a normalisation or a dropout, and was not found without."""
-    for p in inspect.signature(cls).parameters.values():
-        values: list[Any] = []
+    for p in asks(cls, by_name=True):
         word = p.name.lower().replace("_", "")
-        if isinstance(p.default, bool) and not re.search("verbose|plot|debug|print", word):
-            values = [not p.default]
-        elif "normalization" in word and (p.default is None or isinstance(p.default, str)):
+        values: list[Any] = [value for name, value in switches(cls) if name == p.name]
+        if "normalization" in word and (p.default is None or isinstance(p.default, str)):
             values = ["batchnorm", "layernorm"]
         elif word == "activation" and isinstance(p.default, str):
             values = [v for v in ("sigmoid", "tanh", "relu") if v != p.default]
@@ -127,15 +97,9 @@ def _clean(net: Any) -> None:
 
 def _arguments(cls: type, small: bool, many: bool) -> dict[str, Any] | None:
     """Values for a constructor, with several hidden layers if it may be; None if one that is required has no known meaning."""
-    try:
-        given = [p for p in inspect.signature(cls).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    except (TypeError, ValueError):
-        return None
     found: dict[str, Any] = {}
-    for p in given:
-        word = re.sub(r"[^a-z]", "", p.name.lower())
-        role = next((r for r, pattern in _ARGUMENTS.items() if re.fullmatch(pattern, word)), "")
-        value = _value(role, p, small, many)
+    for p in asks(cls, by_name=True):
+        value = _value(meaning_of(p.name, _SIZES), p, small, many)
         if value is not None:
             found[p.name] = value
         elif p.default is p.empty:
@@ -159,11 +123,12 @@ def _value(role: str, p: inspect.Parameter, small: bool, many: bool) -> Any:
     numbers = {
         "hidden": _H,
         "hiddens": _H,
-        "layers": 2 if needed else None,
+        "depth": 2 if needed else None,
         "input": _D,
+        "features": _D,
         "output": _C,
-        "filters": 2,
-        "window": 3,
+        "chan_out": 2,
+        "k_size": 3,
         "rate": 0.1,
         "scale": 0.1 if needed else None,
     }

@@ -1,7 +1,8 @@
-"""Right layers, a right network and a right loss in plain numpy, put in the place of what a hand-in lacks or got wrong.
+"""Right layers, a right network, loss and optimizer in plain numpy, in the place of what a hand-in lacks or got wrong.
 
-They answer to every form in which the contract is called in hand-ins: methods or a call, with the input or with delta alone.
-With `derived`, they are also of the hand-in's own base class, for code that asks ``isinstance(module, Module)``.
+They answer to every form in which the contract is called in hand-ins: methods in any spelling or a call, with the input or with
+delta alone. With `derived`, they are also of the hand-in's own base class, for code that asks ``isinstance(module, Module)``.
+With a list of calls, they write down what they are asked.
 """
 
 from __future__ import annotations
@@ -12,33 +13,87 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.networks.calls import Call
 from modnet.check.networks.wiring import give
+from modnet.check.vocabulary import FORWARD, core
 
 
-class Linear:
+class _Spelt:
+    """Methods are found in any spelling: zeroGrad is zero_grad."""
+
+    calls: list[Call] | None = None
+
+    def __init__(self) -> None:
+        """Nothing: what a base class of the hand-in asks for is not known."""
+
+    def __getattr__(self, name: str) -> Any:
+        own = next((n for n in dir(type(self)) if core(n) == core(name) and not n.startswith("__")), name)
+        return object.__getattribute__(self, own)
+
+    def __call__(self, *given: Any) -> Any:
+        """forward."""
+        return self.forward(*given)
+
+    def _note(self, *call: Any, **held: Any) -> None:
+        if self.calls is not None:
+            self.calls.append(Call(*call, **held))
+
+
+class Tanh(_Spelt):
+    """out = tanh(x); and what is common to layers."""
+
+    _parameters: Any = None
+    _gradient: Any = None
+    _input: Any = None  # for networks that look there for what a layer was given, or gave
+    _forward: Any = None
+
+    def _value(self, x: np.ndarray) -> np.ndarray:
+        return np.tanh(x)
+
+    def _slope(self, x: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        return delta * (1 - np.tanh(x) ** 2)
+
+    def _given(self, given: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        return (given[0] if len(given) == 2 else self._input), given[-1]
+
+    def zero_grad(self) -> None:
+        """Set the gradient to zero."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """What comes out."""
+        self._input, self._forward = x, self._value(x)
+        self._note(FORWARD, 0, np.array(x), self._forward.copy())
+        return self._forward
+
+    def update_parameters(self, *_: Any, **__: Any) -> None:
+        """A step against the gradient."""
+
+    def backward_update_gradient(self, *_: np.ndarray) -> None:
+        """Add dL/dparameters, given the input and delta, or delta alone."""
+
+    def backward_delta(self, *given: np.ndarray) -> np.ndarray:
+        """dL/dinput, given the input and delta, or delta alone."""
+        self._delta = self._slope(*self._given(given))
+        return self._delta
+
+
+class Linear(Tanh):
     """out = x W + b."""
 
     def __init__(self, n: int = 3, m: int = 2, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         self._parameters = rng.uniform(-1, 1, (n + 1, m)) / np.sqrt(n)
         self._gradient = np.zeros((n + 1, m))
-        self._input: Any = None  # for networks that look there for what a layer was given, or gave
-        self._forward: Any = None
+
+    def _value(self, x: np.ndarray) -> np.ndarray:
+        return x @ self._parameters[:-1] + self._parameters[-1]
+
+    def _slope(self, x: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        return delta @ self._parameters[:-1].T
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
         self._gradient = np.zeros(self._parameters.shape)
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """What comes out."""
-        self.x = self._input = x
-        out: np.ndarray = x @ self._parameters[:-1] + self._parameters[-1]
-        self._forward = out
-        return out
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """forward."""
-        return self.forward(x)
 
     def update_parameters(self, gradient_step: float = 1e-3, *_: Any, **named: float) -> None:
         """A step against the gradient."""
@@ -46,53 +101,13 @@ class Linear:
 
     def backward_update_gradient(self, *given: np.ndarray) -> None:
         """Add dL/dparameters, given the input and delta, or delta alone."""
-        x, delta = given if len(given) == 2 else (self.x, given[0])
-        self._gradient += np.vstack([x.T @ delta, delta.sum(axis=0)])
-
-    def backward_delta(self, *given: np.ndarray) -> np.ndarray:
-        """dL/dinput, given the input and delta, or delta alone."""
-        self._delta = out = given[-1] @ self._parameters[:-1].T
-        return out
+        x, delta = self._given(given)
+        gradient = np.vstack([x.T @ delta, delta.sum(axis=0)])
+        self._gradient += gradient
+        self._note("backward", 0, delta, held=(self._parameters.copy(),), gradient=(gradient,))
 
 
-class Tanh:
-    """out = tanh(x)."""
-
-    def __init__(self) -> None:
-        self._parameters = self._gradient = None
-        self._input: Any = None
-        self._forward: Any = None
-
-    def zero_grad(self) -> None:
-        """Set the gradient to zero."""
-        pass
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """What comes out."""
-        self.x = self._input = x
-        self._forward = out = np.tanh(x)
-        return out
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """forward."""
-        return self.forward(x)
-
-    def update_parameters(self, *_: Any, **__: Any) -> None:
-        """A step against the gradient."""
-        pass
-
-    def backward_update_gradient(self, *_: Any) -> None:
-        """Add dL/dparameters, given the input and delta, or delta alone."""
-        pass
-
-    def backward_delta(self, *given: np.ndarray) -> np.ndarray:
-        """dL/dinput, given the input and delta, or delta alone."""
-        x, delta = given if len(given) == 2 else (self.x, given[0])
-        self._delta = out = delta * (1 - np.tanh(x) ** 2)
-        return out
-
-
-class MSELoss:
+class MSELoss(_Spelt):
     """The squared error of each example."""
 
     def forward(self, y: np.ndarray, yhat: np.ndarray) -> np.ndarray:
@@ -100,16 +115,15 @@ class MSELoss:
         out: np.ndarray = ((yhat - y) ** 2).sum(axis=1)
         return out
 
-    __call__ = forward
-
     def backward(self, y: np.ndarray, yhat: np.ndarray) -> np.ndarray:
         """The derivative by yhat."""
+        self._note("slope", 1, np.array(yhat), held=(np.array(y), np.array(yhat)))
         return 2 * (yhat - y)
 
     backward_loss = backward
 
 
-class Sequential:
+class Sequential(_Spelt):
     """Modules one after the other; for code whose network is a list of modules, a list of them, too."""
 
     def __init__(self, *modules: Any) -> None:
@@ -127,8 +141,6 @@ class Sequential:
         for module in self.modules:
             self.inputs.append(module.forward(self.inputs[-1]))
         return self.inputs[-1]
-
-    __call__ = forward
 
     def backward_update_gradient(self, *given: Any) -> np.ndarray:
         """Add dL/dparameters, given the input and delta, or delta alone."""
@@ -159,6 +171,22 @@ class Sequential:
             module.update_parameters(next(iter(named.values()), gradient_step))
 
 
+class Optim:
+    """A right optimizer, whose step gives the mean loss, or (prediction, loss)."""
+
+    def __init__(self, net: Any, loss: Any, eps: float, both: bool = False) -> None:
+        self.net, self.loss, self.eps, self.both = net, loss, eps, both
+
+    def step(self, batch_x: np.ndarray, batch_y: np.ndarray) -> Any:
+        """One step."""
+        yhat = self.net.forward(batch_x)
+        self.net.zero_grad()
+        self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(batch_x))
+        self.net.update_parameters(self.eps)
+        number = np.mean(self.loss.forward(batch_y, yhat))
+        return (yhat, number) if self.both else number
+
+
 def derived(kind: type, bases: Sequence[type]) -> type:
     """A stand-in that is of a hand-in's own base class, too, as far as that can be."""
     for base in bases:
@@ -169,3 +197,8 @@ def derived(kind: type, bases: Sequence[type]) -> type:
         if not inspect.isabstract(found):
             return found
     return kind
+
+
+def loss_class(bases: Sequence[type]) -> type:
+    """The class of a right loss, derived from those of a hand-in's bases that are for losses."""
+    return derived(MSELoss, [base for base in bases if "loss" in base.__name__.lower()])

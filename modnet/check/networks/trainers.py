@@ -12,31 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied
+from modnet.check.arguments import NotBuilt, asks, method_given
+from modnet.check.arrays import arrays_within, copied
 from modnet.check.lines import quote
 from modnet.check.modes import is_mode
-from modnet.check.networks.arguments import asks
 from modnet.check.networks.form import Form, difference
 from modnet.check.networks.judge import judge
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import built
-from modnet.check.networks.wiring import role
-from modnet.check.optimizers.steppers import IS_RATE
 from modnet.check.question import ALIKE
-from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import BACKWARDS, FORWARDS, OUTPUTS, TRAINS, first_method, is_rate, meaning_of
 
-FORWARDS = (
-    "forward", "feedforward", "feed_forward", "forward_propagation", "forward_pass", "forward_prop", "predict", "think",
-    "query", "run",
-)  # fmt: skip
-TRAINS = (
-    "train_step", "train_on_batch", "train", "fit", "backward", "backprop", "backpropagation", "back_propagation",
-    "backward_pass",
-)  # fmt: skip
+_FORWARDS = (*FORWARDS, *OUTPUTS)
+_BY = (*TRAINS[::-1], *BACKWARDS)
 _NAMED = re.compile(r"net|nn|mlp|perceptron|model", re.I)
-_COUNT = re.compile(r"epoch|iter|step|n_times|num|max", re.I)
 _PARAMETER = re.compile(r"weight|bias|theta|kernel|param|^w|^b|_w|_b", re.I)
 _NO_PARAMETER = re.compile(r"grad|delta|error|loss|cache|veloc|moment|history|^d_?[WBwb]\d*$|^d_?(weight|bias)", re.I)
 _RATE = 0.01
@@ -46,30 +37,12 @@ def trains(cls: type) -> bool:
     """Whether a class is such a network."""
     if form_of(cls) or not _NAMED.search(cls.__name__):
         return False
-    there = [n for n in FORWARDS if callable(getattr(cls, n, None))]
-    return bool(there) and bool(_method(cls))
+    return bool(first_method(cls, _FORWARDS) and _method(cls))
 
 
 def _method(cls: type) -> str:
     """The method that trains: it is given an input and a truth."""
-    for name in TRAINS:
-        method = getattr(cls, name, None)
-        if callable(method):
-            kinds = [_role(p.name) for p in asks(method) if p.default is p.empty]
-            if "X" in kinds and "y" in kinds:
-                return name
-    return ""
-
-
-def _role(name: str) -> str:
-    word = re.sub(r"[^a-z]", "", name.lower())
-    if re.match(r"x|input|train(ing)?(x|input|data)|data|feature", word):
-        return "X"
-    return (
-        "y"
-        if re.match(r"y(?!hat|pred)|target|label|truth|train(ing)?(y|output|label)|expected|outputs?$|t$", word)
-        else role(name)
-    )
+    return method_given(cls, _BY, ("X", "y"))
 
 
 class Trained(Form):
@@ -135,28 +108,13 @@ class Trained(Form):
 
 
 def _parameters(net: Any) -> dict[str, np.ndarray]:
-    """The float arrays of an object, in place, by name, in their order; those in lists and dicts too."""
-    found: dict[str, np.ndarray] = {}
-    for name, value in vars(net).items():
-        items: Iterator[tuple[str, Any]] = iter([(name, value)])
-        if isinstance(value, list | tuple):
-            items = ((f"{name}[{i}]", v) for i, v in enumerate(value))
-        elif isinstance(value, dict):
-            items = ((f"{name}[{k!r}]", v) for k, v in value.items())
-        for place, array in items:
-            if (
-                isinstance(array, np.ndarray)
-                and array.dtype.kind == "f"
-                and array.size
-                and _PARAMETER.search(name)
-                and not _NO_PARAMETER.search(name)
-            ):
-                found[place] = array
-    return found
+    """The float arrays of an object that may learn, in place, by name, in their order; those in lists and dicts too."""
+    named = ((place, re.split(r"[.\[]", place)[0], array) for place, array in arrays_within(net))
+    return {place: array for place, name, array in named if _PARAMETER.search(name) and not _NO_PARAMETER.search(name)}
 
 
 def _forward(net: Any, x: np.ndarray) -> np.ndarray:
-    name = next(n for n in FORWARDS if callable(getattr(net, n, None)))
+    name = first_method(net, _FORWARDS)
     method = getattr(net, name)
     named = {p.name: False for p in asks(method)[1:] if is_mode(p.name)}
     found = call(f"{type(net).__name__}.{name}", lambda: method(x.copy(), **named))
@@ -169,21 +127,25 @@ def _forward(net: Any, x: np.ndarray) -> np.ndarray:
 def _step(net: Any, x: np.ndarray, y: np.ndarray, less: float = 1.0) -> None:
     """One step of training at all of x, by so much less than the usual rate."""
     for name, value in list(vars(net).items()):
-        if IS_RATE.match(name) and isinstance(value, float):
+        if is_rate(name) and isinstance(value, float):
             setattr(net, name, value * less)
     name = _method(type(net))
     method = getattr(net, name)
     out = _forward(net, x)
+    names = [p.name for p in asks(method) if meaning_of(p.name, ("y",))]
+    others = [n for n in names if not meaning_of(n, ("outputs",))]  # beside a truth, output is what forward gave
     arguments: dict[str, Any] = {}
     for p in asks(method):
-        kind = _role(p.name)
+        kind = meaning_of(p.name, ("epochs", "batch", "X", "y", "yhat", "rate", "step"))
+        if kind == "y" and others and p.name not in others:
+            kind = "yhat"
         if kind in ("X", "y", "yhat"):
             arguments[p.name] = {"X": x, "y": y, "yhat": out}[kind].copy()
         elif kind == "rate":
             arguments[p.name] = _RATE * less
-        elif re.search("batch", p.name, re.I):
+        elif kind == "batch":
             arguments[p.name] = len(x)
-        elif _COUNT.search(p.name) and not isinstance(p.default, bool) and not re.search("print|every|verbose", p.name, re.I):
+        elif kind == "epochs" or (kind == "step" and p.default is not p.empty):
             arguments[p.name] = 1
         elif p.default is p.empty:
             raise Misbehaviour("unknown", f"{type(net).__name__}.{name}: what {p.name} means is not known")

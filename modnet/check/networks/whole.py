@@ -20,7 +20,7 @@ from modnet.check.networks.contract import add_chain
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers
 from modnet.check.question import draw_delta
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.subject import Misbehaviour, tried
 
 
 def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:
@@ -120,42 +120,30 @@ def misfit(net: Any, loss: Any, y: np.ndarray, yhat: np.ndarray) -> Finding | No
     where = f"{type(net).__name__} with {type(loss).__name__}"
 
     def losses(prediction: np.ndarray) -> np.ndarray | None:
-        try:
-            return np.asarray(call("forward", copied(loss).forward, y.copy(), prediction.copy()), np.float64)
-        except (Misbehaviour, TypeError, ValueError):
-            return None
+        return tried(lambda: np.asarray(copied(loss).forward(y.copy(), prediction.copy()), np.float64), also=(Exception,))
 
     here = losses(yhat)
     if here is None:
         return None
     n = len(yhat)
     if n > 1 and {y.shape, yhat.shape} == {(n,), (n, 1)} and here.size == n * n:
-        return Finding(
-            "shape",
-            where,
-            f"y has shape {y.shape} and yhat {yhat.shape}: together they make a table of {n} times {n}, all against all.",
-            "give both the same shape: y.reshape(-1, 1), or yhat[:, 0]",
-        )
+        text = f"y has shape {y.shape} and yhat {yhat.shape}: together they make a table of {n} times {n}, all against all."
+        hint = "give both the same shape: y.reshape(-1, 1), or yhat[:, 0]"
+        return Finding("shape", where, text, hint)
     if yhat.ndim < 2 or yhat.shape[-1] < 2:
         return None
     probable = bool(yhat.min() >= 0 and np.allclose(yhat.sum(axis=-1), 1, atol=1e-6))
     moved = losses(yhat + np.linspace(0.1, 0.7, n).reshape(-1, *(1,) * (yhat.ndim - 1)))
     takes_scores = moved is not None and moved.shape == here.shape and np.allclose(moved, here, rtol=1e-6, atol=1e-9)
     if probable and takes_scores and here.size > 1 and np.ptp(here) > 0:
-        return Finding(
-            "softmax-twice",
-            where,
-            "the network ends in a softmax, and the loss applies one again: it takes scores.",
-            "leave the softmax out of the network, or take the loss of probabilities, -sum(y log yhat)",
-        )
+        text = "the network ends in a softmax, and the loss applies one again: it takes scores."
+        hint = "leave the softmax out of the network, or take the loss of probabilities, -sum(y log yhat)"
+        return Finding("softmax-twice", where, text, hint)
     if not np.isfinite(here).all():
         e = np.exp(yhat - yhat.max(axis=-1, keepdims=True))
         at_probabilities = losses(e / e.sum(axis=-1, keepdims=True))
         if at_probabilities is not None and np.isfinite(at_probabilities).all() and (yhat.min() < 0 or yhat.max() > 1):
-            return Finding(
-                "not-probabilities",
-                where,
-                "the loss takes probabilities, but the network gives scores, negative ones and larger than 1 too.",
-                "end the network in a softmax or a sigmoid, or take the loss of scores",
-            )
+            text = "the loss takes probabilities, but the network gives scores, negative ones and larger than 1 too."
+            hint = "end the network in a softmax or a sigmoid, or take the loss of scores"
+            return Finding("not-probabilities", where, text, hint)
     return None

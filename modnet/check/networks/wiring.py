@@ -1,41 +1,31 @@
-"""How networks and optimizers of other people's are put together and called, and a record of what they do with their layers.
+"""How networks and optimizers of other people's are put together and called.
 
 A constructor or a method says by the names of its arguments what it wants (`filled`): modules as a list or one by one, a loss
-or the class of one, the input, the targets, delta, a rate. What they then do with each layer is written down (`Trace`): that
-tells a layer left out from one done twice, and a step before delta from one after it, whatever the network is called by.
+or the class of one, the input, the targets, delta, a rate. Methods have several names; a network's own is the one written
+nearest to its class.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from modnet.check.layers import last_output
-from modnet.check.subject import DELTA, GRADIENT, Misbehaviour, call
+from modnet.check.lines import does_nothing
+from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import CONTRACT_BACKWARDS, DELTA, FORWARDS, GRADIENT, core, meaning_of
 
-#: What an argument is, by its name in lower case without underscores and digits.
-_ROLES = {
-    "yhat": r"y?hat|y?pred(ict(ion|ed|ions)?)?s?|yp|.*hat|outputs?|sorties?|res(ult)?|decoded?|recon(struct(ion|ed)|struite?)?",
-    "y": r"y|ys|ytrue|truth|targets?|labels?|datay|batchy|ybatch|cibles?|verite|ytrain",
-    "X": r"x|xs|inputs?|inp|in|data|datax|batchx|xbatch|entrees?|xtrain|xinput",
-    "delta": r".*delta.*|d|dout|grad(ient)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)|deltaloss",
-    "loss": r"loss(f|fn|func|fonction|function)?|fctloss|cost|cout|criterion|critere|objective|perte|costfunction|lossfunction",
-    "rate": r"eps(ilon)?|lr|gradientstep|learningrate|step(size)?|pas|rate|alpha|eta|learningstep",
-    "net": r"net|network|reseau|model|modele|sequen(tial|tiel)|modulelist|nn",
-    "modules": r"modules?|layers?|couches?|listmodules?|seq(uence)?|args|(list|liste)(des)?(modules|couches|layers)|chain",
-    "encoder": r"encod(er|eur|e)",
-    "decoder": r"decod(er|eur|e)",
-}
+_ROLES = ("yhat", "outputs", "X", "y", "delta", "loss", "rate", "step", "eps", "net", "modules", "encoder", "decoder")
+_SAME = {"outputs": "yhat", "step": "rate", "eps": "rate"}  # in a course in French eps is a rate
 
 
 def role(name: str) -> str:
-    """What an argument of this name is; empty if that is not known."""
-    word = re.sub(r"[^a-z]", "", name.lower().replace("é", "e"))
-    return next((r for r, pattern in _ROLES.items() if re.fullmatch(pattern, word)), "")
+    """What an argument of this name is to a network or an optimizer; empty if that is not known."""
+    found = meaning_of(name, _ROLES)
+    return _SAME.get(found, found)
 
 
 def filled(
@@ -68,50 +58,37 @@ def filled(
     return found
 
 
-def does_nothing(method: Any) -> bool:
-    """Whether a method is there only because a base class has it: pass, or a docstring alone."""
-    body = re.sub(r'("""|\'\'\').*?\1', "", " ".join(source_of(method)[1:]), flags=re.DOTALL).strip()
-    return bool(source_of(method)) and body in ("pass", "", "...", "return", "return None")
-
-
-def source_of(method: Any) -> list[str]:
-    """The lines of a method, without comments."""
-    try:
-        lines = inspect.getsourcelines(inspect.unwrap(method))[0]
-    except (OSError, TypeError):
-        return []
-    while lines and not lines[0].lstrip().startswith("def "):
-        lines = lines[1:]
-    return [re.sub(r"\s*#.*", "", line).strip() for line in lines]
-
-
-#: What forward is called by people who name it themselves.
-FORWARDS = ("calcule", "calculer", "propage", "propager", "propagation", "propagate", "feed_forward", "feedforward", "avant")
-
-
 def aliased(cls: type) -> type:
     """The class with a forward, if it has one under another name; else the class itself."""
-    name = next((n for n in FORWARDS if callable(getattr(cls, n, None))), "")
-    if callable(getattr(cls, "forward", None)) or not name:
+    there = [n for n in FORWARDS if callable(getattr(cls, n, None))]
+    name = next((n for n in there if not does_nothing(getattr(cls, n))), "forward")
+    if name == "forward":
         return cls
     return type(cls.__name__, (cls,), {"forward": getattr(cls, name), "__module__": cls.__module__})
 
 
-BACKWARDS = (GRADIENT, "backward", DELTA, "backpropagation", "backprop", "retropropage", "retropropagation")
+def own_method(net: Any, names: Collection[str], layers: Sequence[Any]) -> str:
+    """The name of a network's method, of these in any spelling: that written nearest to its own class.
+
+    Empty if it has one from a base of its layers' classes alone: a network that inherits it may have another of its own.
+    """
+    words = {core(name) for name in names}
+    for kind in type(net).__mro__[:-1]:
+        if kind is not type(net) and any(isinstance(layer, kind) for layer in layers):
+            return ""
+        for name in vars(kind):
+            if core(name) in words and callable(getattr(net, name)):
+                return name
+    return ""
 
 
 def backward_method(net: Any) -> str:
     """The method by which a network goes back: one of its own that does something, the statement's first."""
-    there = [name for name in BACKWARDS if callable(getattr(net, name, None))]
-    doing = [name for name in there if not does_nothing(getattr(net, name)) and not _raises(getattr(net, name))]
+    there = [name for name in CONTRACT_BACKWARDS if callable(getattr(net, name, None))]
+    doing = [name for name in there if not does_nothing(getattr(net, name), or_raises=True)]
     if DELTA in doing and GRADIENT not in doing and "backward" not in doing:
         return DELTA
     return next(iter(doing or there), "")
-
-
-def _raises(method: Any) -> bool:
-    body = [text for text in source_of(method)[1:] if text and not text.startswith(('"', "'"))]
-    return bool(body) and body[-1].startswith("raise NotImplementedError") and len(body) == 1
 
 
 def backward(

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known
+from modnet.check.adapters import subject_of
+from modnet.check.arguments import NotBuilt, called_as
 from modnet.check.arrays import copied
-from modnet.check.building import build, not_checked
+from modnet.check.building import build
 from modnet.check.layers import last_output, layers_of
 from modnet.check.lines import source
 from modnet.check.modules import as_input
 from modnet.check.networks import standins, wiring
 from modnet.check.networks.contract import examine_chain
-from modnet.check.recipes import NotBuilt
-from modnet.check.report import Report
-from modnet.check.styles import subject_of
+from modnet.check.report import Report, not_checked
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.training import check_steps
+from modnet.check.vocabulary import ADDS, first_method
 
 _RATE = 0.01
 #: Findings that may be about what was put in rather than about the class.
@@ -84,8 +85,7 @@ class Workshop:
 
     def loss_class(self) -> type:
         """A squared error's class: the hand-in's own if it is right, or a stand-in."""
-        bases = [b for b in self.bases if "loss" in b.__name__.lower()]
-        return next(iter(self.losses), None) or standins.derived(standins.MSELoss, bases)
+        return next(iter(self.losses), None) or standins.loss_class(self.bases)
 
     def loss(self) -> Any:
         """One of it."""
@@ -108,7 +108,7 @@ class Workshop:
             except (TypeError, AttributeError, ValueError):
                 continue
         why = f": the closest attempt: {closest.message}" if closest is not None else ""
-        raise NotBuilt(f"{cls.__name__}{_asked(cls)} could not be wired{why}; check_network checks one that you build")
+        raise NotBuilt(f"{called_as(cls)} could not be wired{why}; check_network checks one that you build")
 
     def _arrangements(self, cls: type) -> Iterator[Callable[[], Any]]:
         """Ways to put one together, by what its constructor asks for."""
@@ -123,6 +123,9 @@ class Workshop:
         }
         required = [p for p in given if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
         kinds = [wiring.role(p.name) for p in required]
+        optional = next((p.name for p in given if p.default is not p.empty and wiring.role(p.name) == "modules"), "")
+        if optional and all(k in roles for k in kinds):
+            yield lambda: cls(*[roles[k]() for k in kinds], **{optional: self.layers(3, 4, 2)})
         if any(p.kind is p.VAR_POSITIONAL for p in given):
             if all(k in roles for k in kinds):
                 yield lambda: cls(*[roles[k]() for k in kinds], *self.layers(3, 4, 2))
@@ -145,11 +148,10 @@ class Workshop:
         """The network with its layers added one by one, if it was made without."""
         if full:
             return net
-        names = ("add", "append", "add_module", "add_layer", "ajouter", "ajoute", "ajouter_module", "insert")
-        add = next((getattr(net, n) for n in names if callable(getattr(net, n, None))), None)
-        if add is not None and layers_of(net)[0] is net:
+        add = first_method(net, ADDS)
+        if add and layers_of(net)[0] is net:
             for layer in self.layers(3, 4, 2):
-                add(layer)
+                getattr(net, add)(layer)
         return net
 
     def examine_network(self, cls: type) -> Report:
@@ -164,7 +166,7 @@ class Workshop:
                 tried.append(not_checked(cls.__name__, str(problem)))
                 continue
             x, y = _data()
-            loss = standins.derived(standins.MSELoss, [b for b in self.bases if "loss" in b.__name__.lower()])()
+            loss = standins.loss_class(self.bases)()
             try:
                 out = last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
             except Misbehaviour as problem:
@@ -267,7 +269,7 @@ class Workshop:
         roles = {"net": net, "modules": net, "loss": loss, "rate": _RATE, "X": x, "y": y}
         arguments = wiring.filled(cls, roles, (("net", "loss", "rate"), ("net", "loss"), ("net", "rate")))
         if arguments is None:
-            raise NotBuilt(f"{cls.__name__}{_asked(cls)}: what its arguments mean is not known")
+            raise NotBuilt(f"{called_as(cls)}: what its arguments mean is not known")
         return lambda: cls(*arguments)
 
 
@@ -277,13 +279,6 @@ def _kinds(report: Report) -> list[tuple[str, str]]:
 
 def _says_something(report: Report) -> bool:
     return any(verdict != "not checked" for _, verdict, _ in report.verdicts)
-
-
-def _asked(cls: type) -> str:
-    try:
-        return str(inspect.signature(cls)).split(" ->")[0]
-    except (TypeError, ValueError):
-        return ""
 
 
 def _data() -> tuple[np.ndarray, np.ndarray]:

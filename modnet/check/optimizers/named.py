@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.arguments import NotBuilt, asks
 from modnet.check.lines import quote
-from modnet.check.networks.arguments import asks
 from modnet.check.optimizers.steppers import (
-    IS_RATE,
     RATE,
     STEPS,
     Model,
@@ -34,10 +33,10 @@ from modnet.check.optimizers.steppers import (
     layers_for,
     one_by_one,
 )
-from modnet.check.recipes import NotBuilt
 from modnet.check.report import Finding, Report
 from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import is_rate
 
 #: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
 _NUMBERS = (
@@ -75,11 +74,11 @@ def is_optimizer(cls: type) -> bool:
         return True
     step = getattr(cls, "step", None)
     if callable(step) and all(_HOLDERS.match(p.name) for p in asks(step) if p.default is p.empty):
-        return bool(family_of(cls.__name__)) or any(IS_RATE.match(p.name) for p in _given(cls))
+        return bool(family_of(cls.__name__)) or any(is_rate(p.name) for p in asks(cls, by_name=True))
     update = getattr(cls, "update", None)
     if not callable(update):
         return False
-    named = bool(family_of(cls.__name__)) or any(IS_RATE.match(p.name) for p in _given(cls))
+    named = bool(family_of(cls.__name__)) or any(is_rate(p.name) for p in asks(cls, by_name=True))
     return named and 1 <= len([p for p in asks(update) if p.default is p.empty]) <= 3
 
 
@@ -91,13 +90,6 @@ def is_rule(function: Any) -> bool:
     )
 
 
-def _given(made: Any) -> list[inspect.Parameter]:
-    try:
-        return [p for p in inspect.signature(made).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    except (TypeError, ValueError):
-        return []
-
-
 class _Maker:
     """Makes optimizers of a class, with numbers away from the defaults, so that one that has no effect shows."""
 
@@ -107,12 +99,12 @@ class _Maker:
 
     def __call__(self, model: Any = None) -> Any:
         arguments: dict[str, Any] = {}
-        for p in _given(self.cls):
+        for p in asks(self.cls, by_name=True):
             if p.name in self.options:
                 arguments[p.name] = self.options[p.name]
             elif model is not None and re.search(r"model|net|layers|param|module", p.name, re.I):
                 arguments[p.name] = model.layers if re.search("layers", p.name, re.I) else model
-            elif IS_RATE.match(p.name):
+            elif is_rate(p.name):
                 arguments[p.name] = RATE
             elif re.match(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", p.name, re.I) and isinstance(p.default, int | float):
                 arguments[p.name] = type(p.default)(0)
@@ -139,7 +131,7 @@ def _ways(cls: type) -> list[Callable[..., Iterator[dict[str, np.ndarray]]]]:
     if callable(getattr(cls, "step", None)):
         return [by_model]
     needs = [p for p in asks(cls.update) if p.default is p.empty]  # type: ignore[attr-defined]
-    if len(needs) == 1 or (len(needs) == 2 and IS_RATE.match(needs[1].name)):
+    if len(needs) == 1 or (len(needs) == 2 and is_rate(needs[1].name)):
         return [by_layers]
     many = any(re.search(r"params|grads|weights|gradients", p.name, re.I) for p in needs)
     return [by_dict, by_list, one_by_one] if many or len(needs) == 2 else [one_by_one]
@@ -417,8 +409,8 @@ def _numbers(made: Any) -> dict[str, float]:
 def _rate_of(made: Any) -> float | None:
     if made is None:
         return RATE
-    held = [v for n, v in vars(made).items() if IS_RATE.match(n) and isinstance(v, int | float)]
-    return float(held[0]) if held else RATE if any(IS_RATE.match(p.name) for p in asks(getattr(made, "update", None))) else None
+    held = [v for n, v in vars(made).items() if is_rate(n) and isinstance(v, int | float)]
+    return float(held[0]) if held else RATE if any(is_rate(p.name) for p in asks(getattr(made, "update", None))) else None
 
 
 def _of_values(found: Fit, made: Any, family: str) -> Iterator[Mistake]:
@@ -452,7 +444,7 @@ def _zeros(run: Callable[..., Setting]) -> Iterator[Mistake]:
 
 def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
     """Options to try: a momentum of SGD, a decay of the rate."""
-    for p in _given(cls):
+    for p in asks(cls, by_name=True):
         if re.match(r"momentum|mu$|mom$", p.name, re.I) and family_of(cls.__name__) == "sgd" and p.default is not p.empty:
             if not isinstance(p.default, bool):
                 yield p.name, 0.8, "momentum"

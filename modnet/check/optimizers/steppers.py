@@ -11,18 +11,43 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.networks.arguments import asks
+from modnet.check.arguments import asks
 from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import is_rate
 
 STEPS, RATE = 6, 0.05
-IS_RATE = re.compile(r"^(lr|eta|rate|step_?size|learn(ing)?_?(rate|step)|alpha|init_?lr|base_?lr)$", re.I)
 
 
 class Layer:
-    """A layer with one matrix and one bias, by whatever names they and their gradients are asked for."""
+    """A layer with one matrix and one bias, by whatever names they and their gradients are asked for, and in lists.
+
+    It may also derive from a stranger's class, whose params and grads mean something else.
+    """
 
     def __init__(self, W: np.ndarray, b: np.ndarray) -> None:
         self.__dict__.update(params={"W": W, "b": b}, grads={"W": np.zeros_like(W), "b": np.zeros_like(b)}, trainable=True)
+
+    @property
+    def params(self) -> dict[str, np.ndarray]:
+        """Values by name."""
+        held: dict[str, np.ndarray] = self.__dict__["params"]
+        return held
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """Gradients by name."""
+        held: dict[str, np.ndarray] = self.__dict__["grads"]
+        return held
+
+    @property
+    def parameters(self) -> list[np.ndarray]:
+        """Values in a list."""
+        return list(self.params.values())
+
+    @property
+    def gradients(self) -> list[np.ndarray]:
+        """Gradients in a list, in the same order."""
+        return [self.grads[n] for n in self.params]
 
     def __getattr__(self, name: str) -> Any:
         place = _place(name)
@@ -45,36 +70,6 @@ class Layer:
         """Other values."""
         for name, value in given.items():
             self.params[name] = value["value"] if isinstance(value, dict) else value
-
-
-class Listing(Layer):
-    """A layer that also gives its parameters and gradients in lists."""
-
-    @property
-    def parameters(self) -> list[np.ndarray]:
-        """Values in a list."""
-        return list(self.params.values())
-
-    @property
-    def gradients(self) -> list[np.ndarray]:
-        """Gradients in a list, in the same order."""
-        return [self.grads[n] for n in self.params]
-
-
-class _Plain(Listing):
-    """A layer that also derives from a stranger's class, whose params and grads mean something else."""
-
-    @property
-    def params(self) -> dict[str, np.ndarray]:
-        """Ours."""
-        held: dict[str, np.ndarray] = self.__dict__["params"]
-        return held
-
-    @property
-    def grads(self) -> dict[str, np.ndarray]:
-        """Ours."""
-        held: dict[str, np.ndarray] = self.__dict__["grads"]
-        return held
 
 
 def _place(name: str) -> tuple[str, str] | None:
@@ -136,7 +131,7 @@ def by_layers(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
         if callable(getattr(made, "pre_update_params", None)):
             call("pre_update_params", made.pre_update_params)
         for layer in layers:
-            rest = [RATE if IS_RATE.match(p.name) else k + 1 for p in needs[1:]]
+            rest = [RATE if is_rate(p.name) else k + 1 for p in needs[1:]]
             call(f"{type(made).__name__}.{method.__name__}", method, layer, *rest)
         if callable(getattr(made, "post_update_params", None)):
             call("post_update_params", made.post_update_params)
@@ -159,30 +154,27 @@ def by_model(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
 
 def by_dict(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
     """params and grads as dicts."""
-    params = {n: v.copy() for n, v in s.values.items()}
-    own = dict(params)
-    for k in range(STEPS):
-        grads = {n: s.gradients[n][k].copy() for n in params}
-        found = call(f"{type(made).__name__}.update", made.update, params, grads)
-        if isinstance(found, dict) and set(found) == set(params):
-            params = found
-        s.replaced = s.replaced or any(params[n] is not own[n] for n in params)
-        s.writes = s.writes or any(not np.array_equal(g, s.gradients[n][k]) for n, g in grads.items())
-        yield params
+    return _together(made, s, dict)
 
 
 def by_list(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
     """params and grads as lists."""
-    names = list(s.values)
-    params = [s.values[n].copy() for n in names]
-    own = list(params)
+    return _together(made, s, lambda held: list(held.values()))
+
+
+def _together(made: Any, s: Setting, pack: Callable[[dict[str, np.ndarray]], Any]) -> Iterator[dict[str, np.ndarray]]:
+    """All parameters and all gradients at once, packed; what is packed alike is given back, or changed in place."""
+    own = {n: v.copy() for n, v in s.values.items()}
+    params = pack(own)
     for k in range(STEPS):
-        grads = [s.gradients[n][k].copy() for n in names]
-        found = call(f"{type(made).__name__}.update", made.update, params, grads)
-        if isinstance(found, list) and len(found) == len(names):
+        grads = {n: s.gradients[n][k].copy() for n in own}
+        found = call(f"{type(made).__name__}.update", made.update, params, pack(grads))
+        if isinstance(found, type(params)) and len(found) == len(own) and (isinstance(found, list) or set(found) == set(own)):
             params = found
-        s.replaced = s.replaced or any(one is not other for one, other in zip(params, own, strict=True))
-        yield dict(zip(names, params, strict=True))
+        now = params if isinstance(params, dict) else dict(zip(own, params, strict=True))
+        s.replaced = s.replaced or any(now[n] is not own[n] for n in own)
+        s.writes = s.writes or any(not np.array_equal(g, s.gradients[n][k]) for n, g in grads.items())
+        yield now
 
 
 def one_by_one(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
@@ -192,7 +184,7 @@ def one_by_one(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
     for k in range(STEPS):
         for n, one in made.items():
             needs = [p for p in asks(one.update) if p.default is p.empty]
-            rest = [RATE if IS_RATE.match(p.name) else k + 1 for p in needs[2:]]
+            rest = [RATE if is_rate(p.name) else k + 1 for p in needs[2:]]
             found = call(f"{type(one).__name__}.update", one.update, values[n], s.gradients[n][k].copy(), *rest)
             found = found[0] if isinstance(found, tuple) and found else found
             if isinstance(found, np.ndarray) and found.shape == values[n].shape:
@@ -223,7 +215,7 @@ _CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0
 
 def layers_for(s: Setting) -> list[Layer]:
     """The layers that hold the parameters of a setting."""
-    kind = type("Layer", (_Plain, *s.bases), {}) if s.bases else Listing
+    kind = type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
     return [kind(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arrays import copied, parameters
+from modnet.check.known import affine
 from modnet.check.layers import layers_of, recorded
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.training.steps import Steps, rates_of
@@ -71,25 +72,13 @@ def _layer(layer: Any, x: np.ndarray | None) -> Any:
 
 
 def _linear(layer: Any, x: np.ndarray, out: np.ndarray) -> Any:
-    held = list(parameters(layer).values())
-    weights = [a for a in held if a.ndim == 2 and {*a.shape} == {x.shape[-1], out.shape[-1]}]
-    if x.ndim != 2 or out.ndim != 2 or not weights:
-        return None
-    biases = [a for a in held if a.size == out.shape[-1] and a.ndim in (1, 2) and not any(a is w for w in weights)]
-    for W in weights:
-        for matrix in (W, W.T):
-            if matrix.shape != (x.shape[-1], out.shape[-1]):
-                continue
-            for b in (None, *biases):
-                computed = x @ matrix + (0.0 if b is None else b.reshape(-1))
-                if np.allclose(computed, out, rtol=1e-6, atol=1e-9, equal_nan=True):
-                    if b is None and biases and not biases[0].any():
-                        b = biases[0]  # a bias that is still 0
-                    found = Linear(*matrix.shape, bias=b is not None, rng=0)
-                    found.weight[...] = matrix
-                    if b is not None:
-                        found.bias[...] = b.reshape(-1)
-                    return found
+    for W, b in affine(x.shape[-1], out.shape[-1], parameters(layer)) if x.ndim == out.ndim == 2 else ():
+        if np.allclose(x @ W + (0.0 if b is None else b), out, rtol=1e-6, atol=1e-9, equal_nan=True):
+            found = Linear(x.shape[-1], out.shape[-1], bias=b is not None, rng=0)
+            found.weight[...] = W
+            if b is not None:
+                found.bias[...] = b
+            return found
     return None
 
 

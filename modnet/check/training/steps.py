@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied, looks_trained, parameters
+from modnet.check.arrays import arrays_within, copied, looks_trained, parameters
 from modnet.check.draws import same_draws
 from modnet.check.layers import hint_for, label_of, last_output, layers_of, needs_integers
 from modnet.check.lines import quote
@@ -245,7 +245,7 @@ def _not_reset(first: Steps) -> bool:
     for layer in layers_of(cleaned.net):
         if callable(getattr(layer, "zero_grad", None)):
             call("zero_grad", layer.zero_grad)
-        for array in _gradient_arrays(layer):
+        for array in (a for name, a in arrays_within(layer) if "grad" in name.lower()):
             array[...] = 0
     before = plain.numbers()
     plain.step()
@@ -256,13 +256,6 @@ def _not_reset(first: Steps) -> bool:
         for place in a
         if place in b
     )
-
-
-def _gradient_arrays(layer: Any) -> list[np.ndarray]:
-    held = getattr(layer, "_gradient", None)
-    found = list(held.values()) if isinstance(held, dict) else list(held) if isinstance(held, list) else [held]
-    found += [value for name, value in getattr(layer, "__dict__", {}).items() if "grad" in name.lower() and name != "_gradient"]
-    return [array for array in found if isinstance(array, np.ndarray)]
 
 
 def _falls(start: Steps, factor: float, rates: list[str]) -> float:

@@ -1,0 +1,137 @@
+"""The words of other people's code, in English and French: what methods are called, and what arguments mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+#: The contract's operations.
+FORWARD, DELTA, GRADIENT = "forward", "backward_delta", "backward_update_gradient"
+UPDATE, ZERO = "update_parameters", "zero_grad"
+OPERATIONS = (FORWARD, DELTA, GRADIENT, UPDATE, ZERO)
+
+# --- methods ---------------------------------------------------------------------------------------------------------
+
+FORWARDS = (
+    "forward", "feed_forward", "feedforward", "forward_propagation", "forward_prop", "forward_pass", "propagate", "calcule",
+    "calculer", "propage", "propager", "propagation", "avant",
+)  # fmt: skip
+#: What gives a network's output.
+OUTPUTS = ("predict", *FORWARDS, "scores", "predict_proba", "think", "query", "run")
+BACKWARDS = (
+    "backward", "backward_pass", "backprop", "backpropagate", "back_propagate", "backpropagation", "back_propagation",
+    "backward_propagation", "backward_prop", "back_prop", "bprop", "back", "backpass", "retropropage", "retropropagation",
+)  # fmt: skip
+#: Those of a network of the contract, the statement's first.
+CONTRACT_BACKWARDS = (GRADIENT, "backward", DELTA, *BACKWARDS[1:])
+#: What an activation or a loss is, and its derivative.
+VALUES = (
+    "forward", "loss", "calculate", "compute", "activate", "activation", "apply", "cost", "function", "func", "fn", "value",
+    "evaluate", "f", "__call__", "call",
+)  # fmt: skip
+DERIVATIVES = (
+    "derivative", "prime", "gradient", "gradients", "grad", "deriv", "differentiate", "diff", "derivate", "activation_prime",
+    "activation_derivative", "loss_prime", "loss_derivative", "gradient_loss", "dloss", "d_loss", "delta", "df", "dfn", "df_dx",
+    "compute_gradient", "backward_activation", "d",
+)  # fmt: skip
+UPDATES = (UPDATE, "update_params", "update_weights")
+ZEROS = (ZERO, "zero_gradient", "zero_gradients", "reset_gradient", "reset_gradients", "reset_grad")
+TRAINS = ("fit", "train", "train_on_batch", "train_step")
+ADDS = ("add", "add_layer", "addLayer", "append", "add_module", "push", "ajouter", "ajoute", "ajouter_module", "insert")
+
+
+def core(name: str) -> str:
+    """A name without case and underscores."""
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
+def first_method(held: object, names: Collection[str]) -> str:
+    """The first of these names that is a method; empty if none is."""
+    kind = held if isinstance(held, type) else type(held)
+    own = any("__call__" in vars(k) for k in kind.__mro__[:-1])
+    return next((n for n in names if callable(getattr(held, n, None)) and (n != "__call__" or own)), "")
+
+
+# --- arguments -------------------------------------------------------------------------------------------------------
+
+_NUMBER = r"(nb?|num|number|dim|size|taille)?(of)?"
+_SIZE = r"(size|dim(ension)?s?|shape|nodes?|units?|neurons?|num|layer(size|dim|features)?|features?|s)?"
+_OF_DATA = r"(train(ing)?|batch|true|data|list|array|vec(tor)?|values?)?"
+#: What an argument means, by its name without case, accents, underscores and digits. A name may mean several things: who asks
+#: says among which, and the first of them is meant.
+MEANINGS = {
+    # what a training is given
+    "x val": r"(x|inputs?)(test|val.*)",
+    "y val": r"(y|t|labels?|targets?)(test|val.*)",
+    "none": r".*(test|callback).*|.*val(id.*)?|val(x|y|data|set|split|labels?|targets?|inputs?|loss|acc|frac|ratio|every).*",
+    "quiet": r".*(verbose|print|display|plot|show|log|debug|every).*",
+    "epochs": r"(?!crit).*(epoch|iter|ntimes).*|(n|num|max).*steps|(nb?|max|nombre)?(de)?(epoques?|ite)(max|nb)?",
+    "batch": r"(taille|size)?(de)?(mini)?(batch|lot)s?(size|taille|num)?|bs",
+    "dataset": r"data(set)?",
+    # what goes forward and back
+    "yhat": r"y?hat|y?pred(ict(ion|ed|ions)?)?s?|yp|.*hat|decoded?|recon(struct(ion|ed)|struite?)?",
+    "outputs": r"outputs?|sorties?|res(ult)?",
+    "X": rf"(train(ing)?|batch|data)?(xs?|inp(uts?)?|in|entrees?|features?|samples?|data){_OF_DATA}(inputs?|x)?",
+    "y": rf"(train(ing)?|batch|data)?(ys?|t|targets?|labels?|outputs?|truth|expected|cibles?|verite){_OF_DATA}",
+    "derivative": r"(loss|cost|error|objective)(fn|func|function)?(prime|deriv.*|grad.*|der|d)|d(loss|cost|error)",
+    "delta": r".*delta.*|d|dout|grad(ient)?(out(put)?)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)",
+    # what a network, an optimizer or a loop is made of
+    "loss": r"(f|fct)?(loss|cost|criterion|objective|error)(f|fn|func|fonction|function|class|name|type)?|cout|critere|perte",
+    "optimizer params": r"optim.*params?",
+    "optimizer config": r"optim.*(config|args)",
+    "optimizer": r"optim.*|opt|updaterule",
+    "accuracy": r".*(accura|metric).*",
+    "rate": r"(init(ial)?|base)?(lr|learning(rate|step))|eta|alpha|rate|stepsize|learn(rate|step)",
+    "step": r"step|gradientstep|pas",
+    "net": r"net|network|reseau|model|modele|sequen(tial|tiel)|modulelist|nn",
+    "modules": r"modules?|layers?|couches?|listmodules?|seq(uence)?|args|(list|liste)(des)?(modules|couches|layers)|chain",
+    "encoder": r"encod(er|eur|e)",
+    "decoder": r"decod(er|eur|e)",
+    # sizes of a network
+    "every": r"(layers?|network)?(sizes?|dims?|shape|structure|architecture|widths?)|layersdims|layers?(sizelist|list)|"
+    r"sizelist",
+    "hiddens": r"n?hid(den)?(size|dim|layer|unit|node|neuron|layersize|layerdim)?(s|list|slist)",
+    "hidden": rf"{_NUMBER}hid(den)?{_SIZE}|nh|h",
+    "depth": r"(n|num|nb|number)(of)?(hidden)?layers?|hiddenlayernum",
+    "dtype": r"dtype",
+    "scale": r"(weight)?(init)?(scale|std)|weightscale|weightinitstd|std",
+    # and of a layer, as in the handout
+    "k_size": r"k|ks?ize|ksiz|kernel(size)?|filter(size|shape)?|window(size)?|pool(size)?|size|(taille)?(noyau|filtre|fenetre)|"
+    r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)|[pfk][hw]|(kernel|filter|pool|window)dim(ension)?s?",
+    "chan_in": r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
+    r"(nb|n)?canauxentree|prevchan|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
+    "chan_out": r"(nb|n|num)?(chan(nels?)?|canaux|c)(out|sortie)|(out|output)(chan(nels?)?|canaux)|"
+    r"(nb|n|num)filt(er|re)s?|(nb|n)?canauxsortie|(num|number|n)(of)?(out|output)(ch|chan(nels?)?)|out(ch|c|depth)|"
+    r"outputdepth|depth|(num|number|n)?(of)?(filters|kernels)|filternum|numchannels",
+    "stride": r"strides?|s|pas|step|[vh]stride|(up|down)samplingfactor",
+    "padding": r"pad(ding)?|p",
+    "input": rf"{_NUMBER}(in|inp|inputs?|entrees?){_SIZE}|nx?|d|i|fanin|xdim|features?in|infeature",
+    "output": rf"{_NUMBER}(out|outp|outputs?|sorties?|class(es)?){_SIZE}|m|o|c|ny|fanout|ydim|features?out|outfeature|"
+    r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)",
+    "features": r"(nb|num|n)?features?|dim(ension)?s?|size",
+    "threshold": r"threshold|seuil|tresh",
+    "slope": r"alpha|slope|pente|negativeslope|leak",
+    "drop": r"rate|p|prob(a|ability)?|dropout(rate)?|drop",
+    "eps": r"eps(ilon)?",
+    "seed": r"(random)?(seed|state)|graine|rng",
+    "shape": r"(in|input|inp|image|img)(shape|dims?)",
+    "activation": r"(act|activation)(f|fn|fun|func|function)?|nonlinearity",
+    "init": r"(weights?|w|bias|b|kernel)?(init|initiali[sz]er)(fn|func|function)?",
+}
+_PATTERNS = {meaning: re.compile(pattern) for meaning, pattern in MEANINGS.items()}
+
+
+def meanings(name: str, among: Collection[str]) -> list[str]:
+    """What an argument of this name may mean, of these meanings."""
+    word = re.sub(r"[^a-z]", "", name.lower().replace("é", "e"))
+    return [m for m, pattern in _PATTERNS.items() if m in among and pattern.fullmatch(word)]
+
+
+def meaning_of(name: str, among: Collection[str]) -> str:
+    """The first of them; empty if it means nothing of that."""
+    return next(iter(meanings(name, among)), "")
+
+
+def is_rate(name: str) -> bool:
+    """Whether an argument or an attribute of this name is a learning rate."""
+    return bool(meaning_of(name, ("rate",)))
