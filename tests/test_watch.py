@@ -193,8 +193,9 @@ def test_norms_show_that_gradients_vanish_through_sigmoids(tmp_path):
     assert norms.delta.shape == norms.gradient.shape == norms.update.shape == (3, 11)
     assert norms.delta[0, 0] < 0.01 * norms.delta[0, 10]
     assert (norms.gradient[:, 1::2] == 0).all(), "a Sigmoid has no parameters"
-    one = Norms(X, labels)
+    one, before = Norms(X, labels), [module.parameters.copy() for module in net]
     fit(net, X, labels, loss=CrossEntropy(), optimizer=SGD(0.5), epochs=1, callbacks=[one], rng=0)
+    np.testing.assert_allclose(one.update[0], [np.linalg.norm(m.parameters - b) for m, b in zip(net, before)], rtol=1e-12)
     assert np.linalg.norm(one.update[0]) > 0
     assert not np.array_equal(net.parameters, start)
     norms.plot(path=tmp_path / "norms.png")

@@ -455,6 +455,7 @@ RATE = "a positive number or a schedule"
         (lambda: Rprop(etas=(0.5, 0.9)), ValueError, "Rprop: etas[1] is 0.9, expected a number above 1"),
         (lambda: Rprop(etas=(1.5, 2)), ValueError, "Rprop: etas[0] is 1.5, expected a number between 0 and 1"),
         (lambda: Rprop(etas=0.5), TypeError, "Rprop: etas is 0.5, expected a pair of numbers"),
+        (lambda: Rprop(step_sizes=(0, 1)), ValueError, "Rprop: step_sizes[0] is 0, expected a positive number"),
         (lambda: Rprop(step_sizes=(1e-2, 1e-3)), ValueError, "Rprop: step_sizes[1] is 0.001, expected at least 0.01"),
         (lambda: Rprop(clip_norm=0), ValueError, "Rprop: clip_norm is 0, expected a positive number, or None"),
         (lambda: RandomSearch(0), ValueError, f"RandomSearch: lr is 0, expected {RATE}"),
