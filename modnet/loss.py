@@ -45,12 +45,13 @@ import numpy as np
 from modnet import hints
 from modnet.inputs import all_text, as_batch, as_targets, short_repr
 from modnet.kernels import flat, in_rows
-from modnet.kernels.compiled import Compiled, enter_hits, enter_loss, enter_loss_at_once, enter_loss_backward
+from modnet.kernels.compiled import enter_hits, enter_loss, enter_loss_at_once, enter_loss_backward
 from modnet.kernels.declare import Declares, Setting, Shape
 from modnet.kernels.mathfun import largest
 from modnet.kernels.memory import aligned
 from modnet.kernels.operation import Kind, Memo, Operation, is_compiled, operation
 from modnet.kernels.softmax_rows import IGNORED, is_right
+from modnet.kernels.targets import BY_LABELS, BY_ROWS, read_labels
 
 
 class Z(NamedTuple):
@@ -156,7 +157,11 @@ class Loss(hints.Explained, Declares):
         """The mean loss over the batch."""
         if given:
             hints.refuse(self, "__call__", given)
-        return float(np.mean(self.forward(y, yhat)))
+        losses = self.forward(y, yhat)
+        if type(losses) is not np.ndarray or losses.dtype.char not in "fd" or not losses.size:
+            return float(np.mean(losses))
+        total = np.add.reduce(losses, axis=None)  # the same number as np.mean's, which takes 3 us more
+        return float(total.dtype.type(float(total) / losses.size))
 
     def __repr__(self) -> str:
         return hints.call_of(self)
@@ -189,6 +194,14 @@ class Loss(hints.Explained, Declares):
 
     def check_prediction(self, yhat: np.ndarray) -> None:
         """A `PredictionError` if yhat holds a value that has no meaning for the loss, such as a score for a probability."""
+
+    def by_machine(self, y: Any, yhat: np.ndarray) -> Any:
+        """The functions that look whether such y and yhat are as they should be and give `forward` and `backward`; or None."""
+        kind = type(self)
+        checks = kind.targets, kind.check_values, kind.check_prediction
+        plain = checks == (Loss.targets, Loss.check_values, Loss.check_prediction)
+        is_alike = type(y) is np.ndarray and y.shape == yhat.shape and y.dtype == yhat.dtype and y.ndim == 2
+        return BY_ROWS if plain and is_alike else None
 
     @classmethod
     def examples(cls) -> list[tuple[Any, np.ndarray, np.ndarray]]:
@@ -236,16 +249,57 @@ def _take(loss: Any, operation: Operation, y: Any, yhat: Any) -> tuple[np.ndarra
     return prediction, target, z, operation.addresses[type(loss), prediction.dtype.char]
 
 
+class _Attempts:
+    """Calls of a loss's operation that the machine checks by itself: of each class the last that it could.
+
+    In a small step what is called from Python takes more than its kernel. Whatever is not as kernels take it goes the way of
+    all others, which also knows the errors.
+
+    Parameters
+    ----------
+    is_loss : whether the operation gives a number for each example; otherwise a derivative.
+    """
+
+    def __init__(self, is_loss: bool) -> None:
+        self.is_loss = is_loss
+        self.known: dict[type, tuple[Any, ...]] = {}
+
+    def of(self, loss: Any, y: Any, yhat: Any) -> np.ndarray | None:
+        """What the operation gives, or None if this call is none of these."""
+        found = self.known.get(type(loss))
+        if found is None or (found[0] and loss.ignore_index is not None):
+            return None
+        _, attempt, kernel, columns, made, z = found
+        done: np.ndarray | None = attempt(kernel, y, yhat, made, columns, self.is_loss, z, loss._settings[1])
+        return done
+
+    def learn(self, loss: Any, y: Any, yhat: np.ndarray, z: Z, kernel: int) -> None:
+        """Note that a call went well, with a yhat that is as kernels take it."""
+        functions = loss.by_machine(y, yhat)
+        attempt = None if functions is None else functions[not self.is_loss].attempt(yhat.dtype)
+        if attempt is not None:
+            columns = yhat.shape[1]
+            made = 1 if self.is_loss else columns
+            self.known[type(loss)] = functions is BY_LABELS, attempt, kernel, columns, made, z.address
+
+
 def _for_each_example(enter: Any) -> Any:
     """What is called as `forward`, and as `hits`: a number for each example."""
 
     def of(operation: Operation) -> Any:
+        attempts = _Attempts(is_loss=True)
+
         def numbers(self: Any, y: Any, yhat: Any, **given: Any) -> np.ndarray:
             if given:
                 hints.refuse(self, operation.name, given)
+            done = attempts.of(self, y, yhat)
+            if done is not None:
+                return done
             prediction, target, z, address = _take(self, operation, y, yhat)
             out = np.empty(len(prediction), prediction.dtype)
             enter.call(address, target, prediction, out, z.address, self._settings[1])
+            if prediction is yhat:
+                attempts.learn(self, y, yhat, z, address)
             return out
 
         return numbers
@@ -254,10 +308,17 @@ def _for_each_example(enter: Any) -> Any:
 
 
 def _backward(operation: Operation) -> Any:
+    attempts = _Attempts(is_loss=False)
+
     def backward(self: Any, y: Any, yhat: Any) -> np.ndarray:
+        done = attempts.of(self, y, yhat)
+        if done is not None:
+            return done
         prediction, target, z, address = _take(self, operation, y, yhat)
         delta = np.empty(prediction.shape, prediction.dtype)
         enter_loss_backward.call(address, target, prediction, delta, z.address, self._settings[1])
+        if prediction is yhat:
+            attempts.learn(self, y, yhat, z, address)
         return delta if prediction is yhat else delta.reshape(np.shape(yhat))
 
     return backward
@@ -314,19 +375,6 @@ def require_probabilities(loss: Any, yhat: np.ndarray, advice: str) -> None:
 # --- losses over classes ---------------------------------------------------------------------------------------------
 
 
-def _read_labels(labels, classes, target):
-    """Copy labels (n,) to target, of n elements; the place of the first that is not one of 0 to classes - 1, or -1."""
-    target = flat(target)
-    for i in range(labels.size):
-        label = labels[i]
-        if label < 0 or label >= classes:
-            return i
-        target[i] = label
-    return -1
-
-
-# numpy's min, max and astype take 3 us for a batch of 32, of the 15 of a whole step from Python; this takes 0.4.
-read_labels = Compiled(_read_labels, "Iim", "i")
 _INTEGER = np.dtype(np.int64)
 
 
@@ -390,6 +438,12 @@ class ClassLoss(Loss):
         if ignored is not None:
             target[ignored.reshape(target.shape)] = IGNORED
         return target, self.rows[classes, 1]
+
+    def by_machine(self, y: Any, yhat: np.ndarray) -> Any:
+        kind = type(self)
+        plain = (kind.targets, kind.check_prediction) == (ClassLoss.targets, Loss.check_prediction)
+        is_labels = type(y) is np.ndarray and y.ndim == 1 and y.dtype == _INTEGER and yhat.ndim == 2
+        return BY_LABELS if plain and is_labels and self.ignore_index is None else None
 
     def _advice(self, labels: np.ndarray, label: int, classes: int) -> str:
         """What to do about a label that is none of 0 to classes - 1."""

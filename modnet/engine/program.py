@@ -13,7 +13,6 @@ walk, the walk in Python, shapes and their errors, the summary and everybody who
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -71,8 +70,9 @@ class Binding:
     """
 
     __slots__ = (
-        "_addresses", "_keep", "_versions", "columns", "dtype", "gradient", "input_rows", "input_shape", "may_refuse", "module",
-        "output_columns", "output_rows", "output_shape", "parameters", "s", "state", "z", "z_gradient",
+        "_addresses", "_keep", "_versions", "columns", "dtype", "gives_rows", "gradient", "input_rows", "input_shape",
+        "may_refuse", "module", "output_columns", "output_rows", "output_shape", "parameters", "s", "state", "takes_rows", "z",
+        "z_gradient",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +88,8 @@ class Binding:
         self.output_columns = self.output_shape[-1] if folds_output else prod(self.output_shape)
         self.input_rows = prod(self.input_shape[:-1]) if folds_input else 1
         self.output_rows = prod(self.output_shape[:-1]) if folds_output else 1
+        #: Whether an input, and an output, is a matrix already.
+        self.takes_rows, self.gives_rows = len(self.input_shape) == 1, len(self.output_shape) == 1
         self.may_refuse = may_refuse(module)
         home, at = module._storage, module._at  # together: another thread may be moving them
         if layout.parameters or layout.states:
@@ -175,15 +177,19 @@ class Binding:
         others = [getattr(self.module, p.module) for p in type(self.module).layout.parameters.values() if isinstance(p, Shared)]
         return [shape for m in (self.module, *others) for *_, shape in m._arrays["parameters"].values()]
 
-    def writing(self, who: Any) -> Any:
-        """Context: gradients, also those of a module whose parameters are shared, are this thread's alone."""
-        if len(self._versions) == 1:
-            storage, version = self._versions[0]
-            return storage.writing(who, version)
-        stack = ExitStack()
-        for storage, version in self._versions:
-            stack.enter_context(storage.writing(who, version))
-        return stack
+    def take(self, who: Any) -> None:
+        """Gradients, also those of a module whose parameters are shared, are this thread's alone until `give`."""
+        for n, (storage, version) in enumerate(self._versions):
+            try:
+                storage.take(who, version)
+            except RuntimeError:
+                for taken, _ in self._versions[:n]:
+                    taken.lock.release()
+                raise
+
+    def give(self) -> None:
+        for storage, _ in self._versions:
+            storage.lock.release()
 
     @property
     def storages(self) -> list[Any]:
@@ -278,6 +284,9 @@ class Program(_Wiring):
         self.output = self._wire(net, self.input) if hasattr(net, "wire") else self.add(net, self.input)
         self._make_table()
         self.pool: list[Any] = []  # workspaces, see `modnet.engine.run`
+        self._knows_backward = False
+        self.attempt_forward: Any = None  # once there was one: see there, too
+        self.attempt_backward: Any = None
         self.spare: dict[str, Any] = {}  # memory that one training leaves to the next
 
     # Wiring.
@@ -408,8 +417,7 @@ class Program(_Wiring):
                 continue
             entry["input_rows"], entry["input_columns"] = bound.input_rows, bound.columns
             entry["output_rows"], entry["output_columns"] = bound.output_rows, bound.output_columns
-            for name, operation in zip(("forward", "gradient", "backward"), type(row.module).operations):
-                entry[name] = bound.address(operation)
+            entry["forward"] = bound.address(type(row.module).operations[0])
             entry["z"], entry["s"] = bound.z, bound.s
         written: set[int] = set()
         for r in reversed(range(len(self.table_rows))):
@@ -440,14 +448,14 @@ class Program(_Wiring):
         #: Whether every row is a kernel.
         self.is_compiled = not self.foreign
         self.features = self.slots[self.output.slot]
-        self.nothing = np.empty((0, 0), self.dtype)
         present = {id(row.module) for row in self.rows}
         #: Modules that use parameters of another which is not in the network, and so would not be trained: with that other.
         self.outsiders = [
             (row, other) for row in self.rows if is_ours(row.module) and not row.joint
             for other in row.module.shares_parameters_of if id(other) not in present
         ]  # fmt: skip
-        self.takes_numbers = not any(b is not None and self.table[r]["backward"] == 0 for r, b in enumerate(self.bindings))
+        rows = zip(self.table_rows, self.bindings)
+        self.takes_numbers = not any(b is not None and type(row.module).operations[2] is None for row, b in rows)
         home = self.storage
         if home.dtype == self.dtype:
             self.parameters, self.gradient, self.state = home.parameters, home.gradient, home.state
@@ -459,6 +467,11 @@ class Program(_Wiring):
             for bound in self.bindings if bound is not None and bound.has_numbers
             for storage in bound.storages
         )  # fmt: skip
+        #: Whether a forward or backward by hand is the walk and nothing else, from and to matrices.
+        self.is_plain = (
+            self.is_compiled and self.takes_numbers and len(self.input.shape) == len(self.output.shape) == 1
+            and not (self.checks or self.mode_rows or self.has_guests or self.outsiders)
+        )  # fmt: skip
 
     def note_draw(self, number: int) -> None:
         """Note the number of a forward in training, whose draws backward will repeat."""
@@ -467,10 +480,21 @@ class Program(_Wiring):
         if number > draws[0]:
             draws[0] = number
 
+    def prepare_backward(self) -> None:
+        """Note where the kernels of backward lie, before any is called: a network that only computes waits for none of them."""
+        if self._knows_backward:
+            return
+        for entry, row, bound in zip(self.table, self.table_rows, self.bindings):
+            if bound is not None:
+                _, gradient, backward = type(row.module).operations
+                entry["gradient"], entry["backward"] = bound.address(gradient), bound.address(backward)
+        self._knows_backward = True
+
     @property
     def writes_gradient(self) -> bool:
         """Whether a walk backward can write all of the gradient: every number belongs to one row, whose kernel can."""
-        own = [row.module for row, entry in zip(self.table_rows, self.table) if entry["gradient"]]
+        rows = zip(self.table_rows, self.bindings)
+        own = [row.module for row, bound in rows if bound is not None and type(row.module).operations[1] is not None]
         return (
             self.is_compiled
             and not self.has_guests

@@ -36,7 +36,7 @@ import numpy as np
 
 from modnet.kernels import jit, objects, shipped
 from modnet.kernels.cache import KernelCache, keep_object, load_object, path_of_entry
-from modnet.kernels.entry import PYTHON, Entry, is_known_layout, provide_python, symbol, written
+from modnet.kernels.entry import PYTHON, Entry, is_filled, is_known_layout, provide_python, symbol, written
 from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
 from modnet.kernels.loading import BEFORE_LOADING, assembled, load
 
@@ -118,10 +118,14 @@ def some_record() -> Any:
 
 
 def signature(kind: str, element: Any, z: Any = None, s: Any = None) -> tuple[Any, ...]:
-    """The types of a kernel's arguments; records of a type that is not known are some."""
+    """The types of a kernel's arguments, as a kernel of this kind is called: arrays by their addresses and shapes.
+
+    An array as numba hands it over takes ten words, which go over the stack: a step of 2-16-16-2 then takes 1.04 times as long.
+    Records of a type that is not known are some.
+    """
     z, s = z or some_record(), s or some_record()
-    letters = {"m": element[:, ::1], "v": element[::1], "z": z, "s": s, "i": types.int64}
-    return tuple(letters[letter] for letter in ARGUMENTS[kind].values())
+    letters = {"m": [types.int64] * 3, "v": [types.int64] * 2, "z": [z], "s": [s], "i": [types.int64]}
+    return tuple(part for letter in ARGUMENTS[kind].values() for part in letters[letter])
 
 
 python_kernels: list[Callable[..., None]] = []
@@ -136,19 +140,25 @@ def _caller(kind: str) -> Any:
     @intrinsic
     def call(typingctx: Any, address: Any, *arguments: Any) -> Any:
         given = tuple(arguments[0]) if isinstance(arguments[0], types.BaseTuple) else arguments
-        wanted = signature(kind, given[0].dtype)
-        if given != tuple(types.int64 if letter in "zs" else kind for letter, kind in zip(letters, wanted)):
-            raise TypeError(f"a {kind} kernel takes {wanted}, got {given}")
+        element = given[0].dtype
+        known = {"m": element[:, ::1], "v": element[::1]}
+        if given != tuple(known.get(letter, types.int64) for letter in letters):
+            raise TypeError(f"a {kind} kernel takes {ARGUMENTS[kind]}, got {given}")
+        wanted = signature(kind, element)
 
         def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
             function = context.call_conv.get_function_type(types.void, wanted)
             pointer = builder.inttoptr(values[0], function.as_pointer())
             record = context.get_value_type(some_record())
-            given = [
-                builder.inttoptr(value, record) if letter in "zs" else value
-                for letter, value in zip(letters, cgutils.unpack_tuple(builder, values[1]))
-            ]
-            status, _result = context.call_conv.call_function(builder, pointer, types.void, wanted, given)
+            parts: list[Any] = []
+            for letter, kind_of, value in zip(letters, given, cgutils.unpack_tuple(builder, values[1])):
+                if letter in "mv":
+                    array = context.make_array(kind_of)(context, builder, value)
+                    place = builder.ptrtoint(array.data, context.get_value_type(types.int64))
+                    parts += [place, *cgutils.unpack_tuple(builder, array.shape)]
+                else:
+                    parts.append(builder.inttoptr(value, record) if letter in "zs" else value)
+            status, _result = context.call_conv.call_function(builder, pointer, types.void, wanted, parts)
             with cgutils.if_unlikely(builder, status.is_error):
                 context.call_conv.return_status_propagate(builder, status)
             return context.get_dummy_value()
@@ -170,7 +180,8 @@ def types_of(letters: str, element: Any) -> tuple[Any, ...]:
     """numba's types of arguments, from their letters (`modnet.kernels.entry`)."""
     known = {
         "i": types.int64, "d": types.float64, "b": types.boolean, "m": element[:, ::1], "v": element[::1],
-        "I": types.int64[::1], "U": types.uint64[::1], "D": types.float64[::1],
+        "I": types.int64[::1], "U": types.uint64[::1], "D": types.float64[::1], "o": element[:, ::1],
+        "w": element[:, ::1],
     }  # fmt: skip
     return tuple(known[letter] for letter in letters)
 
@@ -189,6 +200,13 @@ class Compiled:
         self.py_func, self.letters, self.returns = function, letters, returns
         self.__doc__, self.__name__ = function.__doc__, function.__name__
         self._addresses: dict[Any, int] = {}
+        self._attempts: dict[Any, Any] = {}
+
+    def with_letters(self, letters: str) -> Compiled:
+        """The same code, called with other arguments: a matrix that is there, a new one, or a new vector."""
+        found = Compiled(self.py_func, letters, self.returns)
+        found._addresses = self._addresses
+        return found
 
     @cached_property
     def entry(self) -> Entry:
@@ -198,8 +216,38 @@ class Compiled:
     def call(self) -> Any:
         """The function as Python calls it; made when first asked for, since most programs use few of them."""
         if JIT_DISABLED:
-            return quiet(self.py_func)
-        return self.entry.call if is_known_layout() else jit.numba().njit(**JIT_OPTIONS)(self.py_func)
+            return self._filled(quiet(self.py_func))
+        return self.entry.call if is_known_layout() else self._filled(jit.numba().njit(**JIT_OPTIONS)(self.py_func))
+
+    def _filled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as an entry calls it: if it fills a matrix, with one that is made here."""
+        at = is_filled(self.letters)
+        if at is None:
+            return function
+        like, is_vector = self.letters.index("m"), self.letters[at] == "w"
+
+        def call(*arguments: Any) -> Any:
+            first = arguments[like]
+            made = np.empty((len(first), arguments[at]), first.dtype)
+            if not function(*arguments[:at], made, *arguments[at + 1 :]):
+                return None
+            return made.reshape(-1) if is_vector else made
+
+        return call
+
+    def attempt(self, dtype: Any) -> Any:
+        """The function for one element type, which gives None if an argument is not as it should be. None if there is no such.
+
+        So whoever has only to look whether an array is as kernels take it may leave that to the machine. Compile it before.
+        """
+        found = np.dtype(dtype)
+        if JIT_DISABLED or not is_known_layout():
+            return None
+        if found not in self._attempts:
+            entry = Entry(self.__name__, entry_code(self.letters, self.returns, False), _unfit)
+            entry.know(found, self.address(dtype))
+            self._attempts[found] = entry.call
+        return self._attempts[found]
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it, compiled at the first call for each element type."""
@@ -226,7 +274,8 @@ class Compiled:
 
     def cached(self, dtype: Any) -> KernelCache:
         """Where the machine code for an element type is kept."""
-        return KernelCache(self.py_func, kind=f"{self.letters} {self.returns}", dtype=self.element_type(dtype))
+        letters = self.letters.replace("w", "m").replace("o", "m")  # the same code
+        return KernelCache(self.py_func, kind=f"{letters} {self.returns}", dtype=self.element_type(dtype))
 
     def _made(self, kept: KernelCache, dtype: np.dtype[Any] | None) -> int:
         element = jit.element_types()[dtype or np.dtype(np.float64)]
@@ -244,8 +293,12 @@ class Compiled:
         return self.entry.call(*(_plain(letter, argument) for letter, argument in zip(self.letters, arguments)))
 
 
+def _unfit(*arguments: Any) -> None:
+    """What an attempt gives if something is not as it should be."""
+
+
 def _fits(letter: str, argument: Any) -> bool:
-    if letter == "i":
+    if letter in "iow":
         return hasattr(type(argument), "__index__")
     if letter in "db":
         return hasattr(type(argument), "__float__") and not isinstance(argument, np.ndarray)
@@ -261,8 +314,8 @@ def _fits(letter: str, argument: Any) -> bool:
 
 def _plain(letter: str, argument: Any) -> Any:
     """An argument that fits, in the one form that an entry takes: numpy has several names for some element types."""
-    if letter in "idb":
-        return {"i": int, "d": float, "b": bool}[letter](argument)
+    if letter in "idbow":
+        return {"d": float, "b": bool}.get(letter, int)(argument)
     return argument.view({"I": np.int64, "U": np.uint64, "D": np.float64}.get(letter, f"f{argument.itemsize}"))
 
 
@@ -275,7 +328,8 @@ def _kind_of(argument: Any) -> str:
 def _expected(letters: str) -> str:
     names = {
         "i": "an integer", "d": "a number", "b": "a bool", "m": "a matrix", "v": "a vector", "I": "int64", "U": "uint64",
-        "D": "float64",
+        "D": "float64", "o": "a number of columns",
+        "w": "a number of columns",
     }  # fmt: skip
     return ", ".join(names[letter] for letter in letters) + "; arrays C-contiguous, matrices and vectors of one type of float"
 

@@ -93,7 +93,22 @@ def matrix_like(typingctx, address, rows, columns, like):
     return kind(types.int64, types.int64, types.int64, like), codegen
 
 
-def _typed_vector(dtype):
+def typed_matrix(dtype):
+    """Make ``matrix(address, rows, columns)`` for one element type."""
+
+    @intrinsic
+    def matrix(typingctx, address, rows, columns):
+        element = jit.numba().from_dtype(np.dtype(dtype))
+
+        def codegen(context, builder, _, values):
+            return _at_address(context, builder, element[:, ::1], values[0], [values[1], values[2]])
+
+        return element[:, ::1](types.int64, types.int64, types.int64), codegen
+
+    return matrix
+
+
+def typed_vector(dtype):
     """Make ``vector(address, size)`` for one element type."""
 
     @intrinsic
@@ -129,7 +144,7 @@ def record_reader(dtype):
 
 def records_reader(dtype):
     """Make ``read(address, count)``, which gives the array of records of this type that lies at an address."""
-    return _typed_vector(dtype)
+    return typed_vector(dtype)
 
 
 #: Bytes up to which `room` is on the stack, whose least size, that of a thread on Windows, is a megabyte.
@@ -172,6 +187,23 @@ def integer_room(typingctx, size):
     return kind(types.int64), lambda context, builder, _, values: _make_room(context, builder, kind, values[0])
 
 
+#: Up to so many numbers there are in a `small_room`.
+SMALL = 1 << 12
+
+
+@intrinsic
+def small_room(typingctx, size, like):
+    """The same, on the stack for certain, for a size that the caller has compared: it needs nothing of numba's runtime."""
+    kind = like.dtype[::1]
+
+    def codegen(context, builder, _, values):
+        memory = builder.alloca(context.get_data_type(kind.dtype), size=values[0])
+        memory.align = ALIGNMENT
+        return borrowed(context, builder, kind, memory, [values[0]])
+
+    return kind(types.int64, like), codegen
+
+
 room.takes_memory = integer_room.takes_memory = True
 
 if JIT_DISABLED:
@@ -183,6 +215,8 @@ if JIT_DISABLED:
     def integer_room(size):
         """The same, made by numpy."""
         return np.empty(size, np.int64)
+
+    small_room = room
 
 
 @intrinsic
@@ -327,4 +361,4 @@ if JIT_DISABLED:
     matrix_at = lambda flat, start, rows, columns: vector_at(flat, start, rows * columns).reshape(rows, columns)
     views, numbers = _python_views, _python_numbers
 
-integers_at, words_at, bits_at = _typed_vector(np.int64), _typed_vector(np.float64), _typed_vector(np.uint64)
+integers_at, words_at, bits_at = typed_vector(np.int64), typed_vector(np.float64), typed_vector(np.uint64)
