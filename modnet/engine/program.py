@@ -278,6 +278,8 @@ class Program(_Wiring):
         self.output = self._wire(net, self.input) if hasattr(net, "wire") else self.add(net, self.input)
         self._make_table()
         self.pool: list[Any] = []  # workspaces, see `modnet.engine.run`
+        self.attempt_forward: Any = None  # once there was one: see there, too
+        self.attempt_backward: Any = None
         self.spare: dict[str, Any] = {}  # memory that one training leaves to the next
 
     # Wiring.
@@ -440,7 +442,6 @@ class Program(_Wiring):
         #: Whether every row is a kernel.
         self.is_compiled = not self.foreign
         self.features = self.slots[self.output.slot]
-        self.nothing = np.empty((0, 0), self.dtype)
         present = {id(row.module) for row in self.rows}
         #: Modules that use parameters of another which is not in the network, and so would not be trained: with that other.
         self.outsiders = [
@@ -458,6 +459,11 @@ class Program(_Wiring):
             storage is not home
             for bound in self.bindings if bound is not None and bound.has_numbers
             for storage in bound.storages
+        )  # fmt: skip
+        #: Whether a forward or backward by hand is the walk and nothing else, from and to matrices.
+        self.is_plain = (
+            self.is_compiled and self.takes_numbers and len(self.input.shape) == len(self.output.shape) == 1
+            and not (self.checks or self.mode_rows or self.has_guests or self.outsiders)
         )  # fmt: skip
 
     def note_draw(self, number: int) -> None:

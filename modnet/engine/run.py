@@ -19,7 +19,16 @@ from modnet.engine.foreign import Foreign
 from modnet.engine.modes import in_evaluation, inside
 from modnet.engine.program import Program, Row, is_ours, is_wired
 from modnet.engine.storage import ANOTHER_USE, Storage, last_draw_of
-from modnet.engine.walk import WALK, is_remembered, remember, rows_backward, rows_forward, walk_backward, walk_forward
+from modnet.engine.walk import (
+    WALK,
+    is_remembered,
+    remember,
+    rows_backward,
+    rows_forward,
+    walk_backward,
+    walk_forward,
+    walk_forward_into,
+)
 from modnet.inputs import as_batch
 from modnet.kernels.declare import ShapeError
 from modnet.kernels.memory import aligned
@@ -66,6 +75,8 @@ class Workspace:
         }.items():  # fmt: skip
             self.record[name] = value
         self.address = self.record.ctypes.data
+        #: Whether no walk in it has to ask how many threads a product gets.
+        self.is_small = program.operations * capacity <= FEW
 
     def set_modes(self) -> bool:
         """Note which modules are in training, and say whether any is."""
@@ -118,15 +129,17 @@ def forward(
 ) -> np.ndarray:
     """The result for x (batch, features), in `out` or a new array (batch, features); the workspace has all values."""
     batch = x.shape[0]
-    out = np.empty((batch, program.features), program.dtype) if out is None else out
     workspace.batch = 0
     if program.is_compiled:
         if program.operations * batch > FEW and has_choice():
             with threads_for(program.operations * batch):
-                walk_forward.call(workspace.address, x, out, draw, 1 if keep else 0)
+                out = _walk_forward(program, workspace, x, draw, keep, out)
         else:
-            walk_forward.call(workspace.address, x, out, draw, 1 if keep else 0)
+            out = _walk_forward(program, workspace, x, draw, keep, out)
+        if program.is_plain and program.attempt_forward is None:
+            program.attempt_forward = walk_forward.attempt(program.dtype)
     else:
+        out = np.empty((batch, program.features), program.dtype) if out is None else out
         workspace.values[: x.size] = x.reshape(-1)
         _rows_forward(program, workspace, batch, draw)
         out[:] = workspace.value(program.output.slot, out.shape[1:], batch)
@@ -134,6 +147,16 @@ def forward(
             _remember(program, workspace)
     if keep:
         workspace.batch, workspace.draw = batch, abs(draw)
+    return out
+
+
+def _walk_forward(
+    program: Program, workspace: Workspace, x: np.ndarray, draw: int, keep: bool, out: np.ndarray | None
+) -> np.ndarray:
+    if out is None:
+        made: np.ndarray = walk_forward.call(workspace.address, x, program.features, draw, 1 if keep else 0)
+        return made
+    walk_forward_into.call(workspace.address, x, out, draw, 1 if keep else 0)
     return out
 
 
@@ -211,16 +234,18 @@ def backward(
     """
     batch = x.shape[0]
     filled = workspace.batch == batch and workspace.draw == abs(draw) and not program.has_guests
-    dx = np.empty(x.shape, program.dtype) if wants_dx else program.nothing
     workspace.batch = 0
     if program.is_compiled:
-        up, add, full = 1 if wants_dx else 0, 1 if gradient else 0, 1 if filled else 0
+        up, add, full = x.shape[1] if wants_dx else 0, 1 if gradient else 0, batch if filled else 0
         if program.operations * batch > FEW and has_choice():
             with threads_for(program.operations * batch):
-                walk_backward.call(workspace.address, x, delta, dx, draw, up, add, full)
+                dx = walk_backward.call(workspace.address, x, delta, up, draw, add, full)
         else:
-            walk_backward.call(workspace.address, x, delta, dx, draw, up, add, full)
+            dx = walk_backward.call(workspace.address, x, delta, up, draw, add, full)
+        if program.is_plain and program.attempt_backward is None:
+            program.attempt_backward = walk_backward.attempt(program.dtype)
     else:
+        dx = np.empty(x.shape if wants_dx else (0, 0), program.dtype)
         if not trusted and not (filled and _is_remembered(program, workspace, x)):
             workspace.values[: x.size] = x.reshape(-1)
             _rows_forward(program, workspace, batch, -abs(draw), repeats=True)
@@ -402,6 +427,60 @@ def _own_workspace(net: Any, program: Program, batch: int) -> Workspace:
     found = take(program, batch)
     found.batch = 0
     return found
+
+
+# In a small step, what a call from Python takes is more than its kernels take. Here the machine looks whether the arrays are
+# as kernels take them, and nothing is done twice; whatever is not so goes the way of all others, which also knows the errors.
+# A network's attributes are read from its dict: since it has a `__getattr__`, Python takes three times as long for others.
+
+
+def attempt_forward(own: dict[str, Any], X: Any) -> np.ndarray | None:
+    """forward of a network, by its attributes, if that is the walk alone and nothing has to be changed of X; else None."""
+    program = own.get("_recent")
+    if program is None or program.attempt_forward is None:
+        return None
+    storage, training = program.storage, own["_training"]
+    if storage.version != program.version or own["_storage"] is not storage:
+        return None
+    try:
+        workspace: Workspace = own.pop("_last") if training else program.pool.pop()
+    except (KeyError, IndexError):
+        return None
+    out: np.ndarray | None = None
+    if workspace.program is program and workspace.is_small:
+        workspace.batch = 0
+        out = program.attempt_forward(workspace.address, X, program.features, 0, training)
+        if training and out is not None:
+            workspace.batch, workspace.draw = len(out), 0
+    if training:
+        own["_last"] = workspace
+    else:
+        program.pool.append(workspace)
+    return out
+
+
+def attempt_backward(own: dict[str, Any], x: Any, delta: Any, gradient: bool, wants_dx: bool | None) -> np.ndarray | None:
+    """The same for backward of a network in training: dx, without columns if it is not wanted; None if nothing was done."""
+    program = own.get("_recent")
+    if program is None or program.attempt_backward is None or not own["_training"]:
+        return None
+    storage = program.storage
+    if own["_storage"] is not storage or (gradient and not storage.lock.acquire(False)):
+        return None
+    dx: np.ndarray | None = None
+    try:
+        workspace: Workspace | None = own.pop("_last", None)
+        if workspace is not None:
+            if storage.version == program.version and workspace.program is program and workspace.is_small:
+                held, workspace.batch = workspace.batch, 0
+                columns = 0 if wants_dx is False else program.slots[0]
+                dx = program.attempt_backward(workspace.address, x, delta, columns, 0, gradient, held)
+                workspace.batch, workspace.draw = held if dx is None else len(dx), 0
+            own["_last"] = workspace
+    finally:
+        if gradient:
+            storage.lock.release()
+    return dx
 
 
 def call_backward(net: Any, program: Program, x: np.ndarray, delta: np.ndarray, gradient: bool, wants_dx: bool) -> Any:

@@ -208,28 +208,44 @@ def _is_remembered(w, like):
     return _equal(parameters, seen) and _equal(state, seen_state) and _equal(settings, seen_settings)
 
 
-@_compiled("immii")
+@_compiled("imoii", "b")
 def walk_forward(walk, x, out, draw, keep):
-    """Fill a workspace from x and copy the result to out; keep is 1 if what it came from is to be remembered."""
+    """Fill a workspace from x and copy the result to out; keep is 1 if what it came from is to be remembered.
+
+    False, and nothing done, if an array is not of the workspace's sizes.
+    """
     w, batch = _walk_at(walk), x.shape[0]
+    if batch > w.capacity or x.shape[1] != w.input_features or out.shape[1] != w.features:
+        return False
     values = _values(w, x)
     _copy_rows(x, 0, batch, matrix_at(values, 0, batch, x.shape[1]))
     _forward(w, 0, w.row_count, batch, draw, x)
     _copy_rows(_slot(values, w.result, w.capacity, batch, 1, out.shape[1]), 0, batch, out)
     if keep:
         _remember(w, x)
+    return True
 
 
-@_compiled("immmiiii")
-def walk_backward(walk, x, delta, dx, draw, wants_dx, wants_gradient, filled):
-    """Walk up from delta, the derivative by the result. Flags are 0 or 1; dx is filled if it is wanted.
+#: The same with a matrix that is there as out.
+walk_forward_into = walk_forward.with_letters("immii")
 
-    Unless the workspace is that of a forward on an equal x with these parameters, forward comes first. Modules that draw then
-    draw what they drew last, and statistics do not move.
+
+@_compiled("immoiii", "b")
+def walk_backward(walk, x, delta, dx, draw, wants_gradient, filled):
+    """Walk up from delta, the derivative by the result. dx is filled if it has columns, the gradient if it is wanted (0 or 1).
+
+    filled says how many examples the forward had that the workspace holds, 0 if it holds none. Unless that was on an equal x with
+    these parameters, forward comes first. Modules that draw then
+    draw what they drew last, and statistics do not move. False, and nothing done, if an array is not of the workspace's sizes.
     """
-    w, batch = _walk_at(walk), x.shape[0]
+    w, batch, wants_dx = _walk_at(walk), x.shape[0], dx.shape[1] != 0
+    if (
+        batch > w.capacity or x.shape[1] != w.input_features or delta.shape[0] != batch or delta.shape[1] != w.features
+        or (wants_dx and dx.shape[1] != x.shape[1])
+    ):  # fmt: skip
+        return False
     values, flat_x = _values(w, x), matrix_at(x, 0, 1, x.size)[0]
-    if not (filled and _equal(flat_x, values) and _is_remembered(w, x)):
+    if not (filled == batch and _equal(flat_x, values) and _is_remembered(w, x)):
         _copy(flat_x, values)
         _forward(w, 0, w.row_count, batch, -abs(draw), x)
         _remember(w, x)
@@ -238,6 +254,7 @@ def walk_backward(walk, x, delta, dx, draw, wants_dx, wants_gradient, filled):
     _backward(w, 0, w.row_count, batch, draw, wants_dx, wants_gradient, 1, x)
     if wants_dx:
         _copy_rows(matrix_at(deltas, 0, batch, x.shape[1]), 0, batch, dx)
+    return True
 
 
 @_compiled("iiiiiv")
@@ -478,6 +495,25 @@ def _clip(gradient, pieces, limit):
 def clip(gradient, pieces, count, limit):
     """Scale the gradient, in pieces, down to norm `limit` if it is longer; return its norm before."""
     return _clip(gradient, _pieces_at(pieces, count), limit)
+
+
+@_compiled("iDiivvv", "b")
+def move(kernel, words, pieces, count, parameters, gradient, moments):
+    """One step of an optimizer by its kernel; words are its settings, the rate first, then the count, then the norm to clip to.
+
+    False, and nothing done, if the gradient is to be clipped, or there is nothing to move.
+    """
+    if count == 0 or words[2] != 0.0:
+        return False
+    parts = _pieces_at(pieces, count)
+    for k in range(count):
+        piece = parts[k]
+        words_at(piece["s"], 1)[0] = words[0] * piece["factor"]
+        call_step(
+            kernel, vector_at(parameters, piece["start"], piece["size"]), vector_at(gradient, piece["start"], piece["size"]),
+            moments, piece["z"], piece["s"],
+        )  # fmt: skip
+    return True
 
 
 @inline_always

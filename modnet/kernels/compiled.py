@@ -170,7 +170,7 @@ def types_of(letters: str, element: Any) -> tuple[Any, ...]:
     """numba's types of arguments, from their letters (`modnet.kernels.entry`)."""
     known = {
         "i": types.int64, "d": types.float64, "b": types.boolean, "m": element[:, ::1], "v": element[::1],
-        "I": types.int64[::1], "U": types.uint64[::1], "D": types.float64[::1],
+        "I": types.int64[::1], "U": types.uint64[::1], "D": types.float64[::1], "o": element[:, ::1],
     }  # fmt: skip
     return tuple(known[letter] for letter in letters)
 
@@ -189,6 +189,7 @@ class Compiled:
         self.py_func, self.letters, self.returns = function, letters, returns
         self.__doc__, self.__name__ = function.__doc__, function.__name__
         self._addresses: dict[Any, int] = {}
+        self._attempts: dict[Any, Any] = {}
 
     @cached_property
     def entry(self) -> Entry:
@@ -198,8 +199,35 @@ class Compiled:
     def call(self) -> Any:
         """The function as Python calls it; made when first asked for, since most programs use few of them."""
         if JIT_DISABLED:
-            return quiet(self.py_func)
-        return self.entry.call if is_known_layout() else jit.numba().njit(**JIT_OPTIONS)(self.py_func)
+            return self._filled(quiet(self.py_func))
+        return self.entry.call if is_known_layout() else self._filled(jit.numba().njit(**JIT_OPTIONS)(self.py_func))
+
+    def _filled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as an entry calls it: if it fills a matrix, with one that is made here."""
+        if "o" not in self.letters:
+            return function
+        at, like = self.letters.index("o"), self.letters.index("m")
+
+        def call(*arguments: Any) -> Any:
+            first = arguments[like]
+            made = np.empty((len(first), arguments[at]), first.dtype)
+            return made if function(*arguments[:at], made, *arguments[at + 1 :]) else None
+
+        return call
+
+    def attempt(self, dtype: Any) -> Any:
+        """The function for one element type, which gives None if an argument is not as it should be. None if there is no such.
+
+        So whoever has only to look whether an array is as kernels take it may leave that to the machine. Compile it before.
+        """
+        found = np.dtype(dtype)
+        if JIT_DISABLED or not is_known_layout():
+            return None
+        if found not in self._attempts:
+            entry = Entry(self.__name__, entry_code(self.letters, self.returns, False), _unfit)
+            entry.know(found, self.address(dtype))
+            self._attempts[found] = entry.call
+        return self._attempts[found]
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it, compiled at the first call for each element type."""
@@ -244,8 +272,12 @@ class Compiled:
         return self.entry.call(*(_plain(letter, argument) for letter, argument in zip(self.letters, arguments)))
 
 
+def _unfit(*arguments: Any) -> None:
+    """What an attempt gives if something is not as it should be."""
+
+
 def _fits(letter: str, argument: Any) -> bool:
-    if letter == "i":
+    if letter in "io":
         return hasattr(type(argument), "__index__")
     if letter in "db":
         return hasattr(type(argument), "__float__") and not isinstance(argument, np.ndarray)
@@ -261,8 +293,8 @@ def _fits(letter: str, argument: Any) -> bool:
 
 def _plain(letter: str, argument: Any) -> Any:
     """An argument that fits, in the one form that an entry takes: numpy has several names for some element types."""
-    if letter in "idb":
-        return {"i": int, "d": float, "b": bool}[letter](argument)
+    if letter in "idbo":
+        return {"i": int, "d": float, "b": bool, "o": int}[letter](argument)
     return argument.view({"I": np.int64, "U": np.uint64, "D": np.float64}.get(letter, f"f{argument.itemsize}"))
 
 
@@ -275,7 +307,7 @@ def _kind_of(argument: Any) -> str:
 def _expected(letters: str) -> str:
     names = {
         "i": "an integer", "d": "a number", "b": "a bool", "m": "a matrix", "v": "a vector", "I": "int64", "U": "uint64",
-        "D": "float64",
+        "D": "float64", "o": "a number of columns",
     }  # fmt: skip
     return ", ".join(names[letter] for letter in letters) + "; arrays C-contiguous, matrices and vectors of one type of float"
 

@@ -6,8 +6,10 @@ call an address; a call of `Linear.forward` takes 2.7 us instead of 3.1. An argu
 
     i int64    d float64    b bool    m, v matrix and vector of float32 or float64, all arrays of a call of one type
     I, U, D    vectors of int64, uint64, float64
+    o          a new matrix, which the call returns: it has as many rows as the first m, which comes before it, and its type;
+               given is the number of its columns. The code says in a bool whether it did its work; if not, None is returned
 
-Arrays are C-contiguous. What a call returns is a letter, too: i, d, b for a bool, or nothing.
+Arrays are C-contiguous. What the code gives is a letter, too: i, d, b for a bool, or nothing.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ _BYTE_ORDER, _NUMBER = _HEAD + 10, _HEAD + 12
 _CONTIGUOUS_AND_ALIGNED = 0x101
 
 #: What an entry finds in its table: addresses of the code for float32 and float64, of the objects to call if it cannot go on
-#: and if the code raises, of numpy's type of arrays, of None.
-_SINGLE, _DOUBLE, _OTHERWISE, _FAILED, _ARRAY_TYPE, _NONE = range(6)
+#: and if the code raises, of numpy's type of arrays, of None, of numpy's function that makes arrays.
+_SINGLE, _DOUBLE, _OTHERWISE, _FAILED, _ARRAY_TYPE, _NONE, _EMPTY = range(7)
 
 #: numpy's numbers of element types, by letter.
 _NUMBERS: dict[str, list[int]] = {
@@ -46,6 +48,9 @@ _NUMBERS: dict[str, list[int]] = {
 _NUMBERS["v"] = _NUMBERS["m"]
 
 _METH_FASTCALL = 0x80
+
+#: Where numpy's table of functions has its type of arrays, and ``PyArray_Empty(ndim, shape, dtype, is_fortran)``.
+_TYPE_AT, _EMPTY_AT = 2, 184
 
 
 @cache
@@ -69,7 +74,21 @@ def is_known_layout() -> bool:
         and [read(size, read(size, place + _STRIDES) + 8 * d) for d in range(2)] == [12, 4]
         and read(ctypes.c_int, place + _FLAGS) & _CONTIGUOUS_AND_ALIGNED == _CONTIGUOUS_AND_ALIGNED
         and (read(ctypes.c_char, dtype + _BYTE_ORDER), read(ctypes.c_int, dtype + _NUMBER)) == (b"=", sample.dtype.num)
+        and _empty() != 0
     )
+
+
+@cache
+def _empty() -> int:
+    """Where numpy's function lies that makes arrays; 0 if its table of functions is not as its headers say."""
+    try:
+        from numpy._core._multiarray_umath import _ARRAY_API  # type: ignore[attr-defined]
+    except ImportError:
+        return 0
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.argtypes, pointer.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
+    functions = ctypes.cast(pointer(_ARRAY_API, None), ctypes.POINTER(ctypes.c_ssize_t))
+    return functions[_EMPTY_AT] if functions[_TYPE_AT] == id(np.ndarray) else 0
 
 
 class _Writer:
@@ -109,12 +128,14 @@ class _Writer:
         table = self.read(own, _DATA, _POINTER)
         letters = "i" * self.by_address + self.letters
         self.require(b.icmp_signed("==", count, _WORD(len(letters))))
-        single, values = None, []
+        single, values, first, made = None, [], None, None
         for i, letter in enumerate(letters):
             one = b.load(b.gep(given, [_WORD(i)]))
-            if letter in "idb":
-                values.append([self.number(one, letter)])
+            if letter in "idbo":
+                values.append([self.number(one, "i" if letter == "o" else letter)])
                 continue
+            if letter == "m" and first is None:
+                first = one
             number = self.element_type(one, 2 if letter == "m" else 1, table)
             if letter in "mv":
                 if single is None:
@@ -132,7 +153,10 @@ class _Writer:
             is_double = ir.IntType(1)(0) if single is None else b.icmp_signed("==", single, _INT32(np.dtype("d").num))
             address = b.select(is_double, places[1], places[0])
             self.require(b.icmp_signed("!=", address, _WORD(0)))
-        self.call(address, [value for each in values for value in each], table)
+        if "o" in self.letters:
+            at = self.letters.index("o")
+            made, values[at] = self.new(first, values[at][0], single, table)
+        self.call(address, [value for each in values for value in each], table, made)
         self.escape(table, given, count)
 
     def number(self, one: Any, letter: str) -> Any:
@@ -180,7 +204,28 @@ class _Writer:
         itemsize = b.select(is_single, _WORD(4), _WORD(8))
         return [nobody, nobody, size, itemsize, self.read(one, _DATA, _POINTER), *sizes, *steps]
 
-    def call(self, address: Any, values: list[Any], table: Any) -> None:
+    def new(self, like: Any, columns: Any, number: Any, table: Any) -> tuple[Any, list[Any]]:
+        """A new matrix with the rows and the type of another that has some: the object, and as compiled code takes it."""
+        b = self.b
+        rows = self.read(self.read(like, _SHAPE, _POINTER), 0, _WORD)
+        self.require(b.icmp_signed(">", rows, _WORD(0)))
+        self.require(b.icmp_signed(">=", columns, _WORD(0)))
+        with b.goto_entry_block():
+            shape = b.alloca(_WORD, 2)
+        b.store(rows, shape)
+        b.store(columns, b.gep(shape, [_WORD(1)]))
+        dtype = self.read(like, _DTYPE, _POINTER)
+        b.call(self.outside("Py_IncRef", ir.VoidType(), _POINTER), [dtype])  # the function takes one
+        kind = ir.FunctionType(_POINTER, [_INT32, _WORD.as_pointer(), _POINTER, _INT32])
+        function = b.inttoptr(self.read(table, 8 * _EMPTY, _WORD), kind.as_pointer())
+        made = b.call(function, [_INT32(2), shape, dtype, _INT32(0)])
+        no_memory = self.function.append_basic_block("no_memory")
+        self.require(b.icmp_unsigned("!=", made, _POINTER(None)), no_memory)
+        with b.goto_block(no_memory):
+            b.ret(_POINTER(None))
+        return made, self.array(made, "m", number)
+
+    def call(self, address: Any, values: list[Any], table: Any, made: Any) -> None:
         b = self.b
         with b.goto_entry_block():
             result, error = b.alloca(_WORD), b.alloca(_POINTER)
@@ -193,8 +238,18 @@ class _Writer:
         b.call(self.outside("PyEval_RestoreThread", ir.VoidType(), _POINTER), [state])
         failed = self.function.append_basic_block("failed")
         self.require(b.icmp_signed("==", status, _INT32(0)), failed)
-        self.give(result, table)
+        if made is None:
+            self.give(result, table)
+        else:
+            undone = self.function.append_basic_block("undone")
+            self.require(b.icmp_signed("!=", b.load(b.bitcast(result, _BYTE.as_pointer())), _BYTE(0)), undone)
+            b.ret(made)
+            b.position_at_end(undone)
+            b.call(self.outside("Py_DecRef", ir.VoidType(), _POINTER), [made])
+            self.give_none(table)
         b.position_at_end(failed)
+        if made is not None:
+            b.call(self.outside("Py_DecRef", ir.VoidType(), _POINTER), [made])
         report = self.outside("PyObject_CallFunction", _POINTER, _POINTER, _POINTER, varies=True)
         text = ir.ArrayType(_BYTE, 3)
         letters = b.alloca(text)
@@ -206,9 +261,7 @@ class _Writer:
     def give(self, result: Any, table: Any) -> None:
         b = self.b
         if self.returns == "":
-            none = self.read(table, 8 * _NONE, _POINTER)
-            b.call(self.outside("Py_IncRef", ir.VoidType(), _POINTER), [none])
-            b.ret(none)
+            self.give_none(table)
             return
         name, kind, own = {
             "i": ("PyLong_FromLongLong", _WORD, _WORD),
@@ -217,6 +270,11 @@ class _Writer:
         }[self.returns]
         value = b.load(b.bitcast(result, own.as_pointer()))
         b.ret(b.call(self.outside(name, _POINTER, kind), [b.zext(value, kind) if self.returns == "b" else value]))
+
+    def give_none(self, table: Any) -> None:
+        none = self.read(table, 8 * _NONE, _POINTER)
+        self.b.call(self.outside("Py_IncRef", ir.VoidType(), _POINTER), [none])
+        self.b.ret(none)
 
     def escape(self, table: Any, given: Any, count: Any) -> None:
         """What does not fit is left to Python, with no error pending."""
@@ -250,7 +308,7 @@ def written(entries: list[tuple[str, str, bool]]) -> str:
 PYTHON = (
     "PyLong_AsLongLong", "PyFloat_AsDouble", "PyObject_IsTrue", "PyErr_Occurred", "PyErr_Clear", "PyEval_SaveThread",
     "PyEval_RestoreThread", "PyObject_CallFunction", "PyObject_Vectorcall", "PyLong_FromLongLong", "PyBool_FromLong",
-    "PyFloat_FromDouble", "Py_IncRef",
+    "PyFloat_FromDouble", "Py_IncRef", "Py_DecRef",
 )  # fmt: skip
 
 
@@ -275,9 +333,9 @@ class Entry:
     """
 
     def __init__(self, name: str, code: int, otherwise: Callable[..., Any]) -> None:
-        self.table = np.zeros(6, np.int64)
+        self.table = np.zeros(7, np.int64)
         self.otherwise, self._name = otherwise, name.encode()
-        self.table[_OTHERWISE:] = id(otherwise), id(failed), id(np.ndarray), id(None)
+        self.table[_OTHERWISE:] = id(otherwise), id(failed), id(np.ndarray), id(None), _empty()
         self._method = _Method(self._name, code, _METH_FASTCALL, None)
         make = ctypes.pythonapi.PyCFunction_NewEx
         make.argtypes, make.restype = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p], ctypes.py_object

@@ -172,6 +172,23 @@ def integer_room(typingctx, size):
     return kind(types.int64), lambda context, builder, _, values: _make_room(context, builder, kind, values[0])
 
 
+#: Up to so many numbers there are in a `small_room`.
+SMALL = 1 << 12
+
+
+@intrinsic
+def small_room(typingctx, size, like):
+    """The same, on the stack for certain, for a size that the caller has compared: it needs nothing of numba's runtime."""
+    kind = like.dtype[::1]
+
+    def codegen(context, builder, _, values):
+        memory = builder.alloca(context.get_data_type(kind.dtype), size=values[0])
+        memory.align = ALIGNMENT
+        return borrowed(context, builder, kind, memory, [values[0]])
+
+    return kind(types.int64, like), codegen
+
+
 room.takes_memory = integer_room.takes_memory = True
 
 if JIT_DISABLED:
@@ -183,6 +200,8 @@ if JIT_DISABLED:
     def integer_room(size):
         """The same, made by numpy."""
         return np.empty(size, np.int64)
+
+    small_room = room
 
 
 @intrinsic

@@ -348,6 +348,9 @@ class Container(Module):
     def forward(self, X: Any, **given: Any) -> Any:
         if given:
             hints.refuse(self, "forward", given)
+        done = run.attempt_forward(self.__dict__, X)
+        if done is not None:
+            return done
         x, program = self._take(X)
         out = run.call_forward(self, program, x)
         return out if len(program.output.shape) == 1 else out.reshape(len(x), *program.output.shape)
@@ -378,11 +381,15 @@ class Container(Module):
         """Set every gradient to zero."""
         if given:
             hints.refuse(self, "zero_grad", given)
-        storage = self.storage
-        storage.take(type(self).__name__, storage.version)
+        own = self.__dict__
+        storage = own.get("_storage")
+        if storage is None or storage.version != own["_version"]:
+            storage = self.storage
+        if not storage.lock.acquire(False):
+            storage.take(type(self).__name__, storage.version)
         try:
-            if self._range is not None:
-                self._own_gradient.fill(0)
+            if own["_range"] is not None:
+                own["_own_gradient"].fill(0)
             for module in self._apart():
                 Foreign(module).zero_grad()
         finally:
@@ -405,6 +412,9 @@ class Container(Module):
         return self._strangers if self._range is not None else unique(self.leaves())
 
     def _back(self, input: Any, delta: Any, gradient: bool, wants_dx: bool | None) -> Any:
+        done = run.attempt_backward(self.__dict__, input, delta, gradient, wants_dx)
+        if done is not None:
+            return None if wants_dx is False else done
         x, program = self._take(input)
         if wants_dx is None:
             wants_dx = program.takes_numbers

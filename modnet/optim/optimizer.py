@@ -42,7 +42,7 @@ from modnet import hints
 from modnet.engine.foreign import Foreign
 from modnet.engine.storage import has_storage, library_leaves
 from modnet.engine.storage import leaves as leaves
-from modnet.engine.walk import PIECE, clip
+from modnet.engine.walk import PIECE, clip, move
 from modnet.inputs import real, short_repr, whole
 from modnet.kernels.compiled import enter_step
 from modnet.kernels.declare import Declares, Setting
@@ -463,15 +463,18 @@ class Optimizer(hints.Explained, _Constructed):
 
 def _step(operation: Operation) -> Any:
     def step(self: Any, loss: Callable[[], float] | None = None) -> None:
+        groups = self._groups
+        if len(groups) == 1 and self._schedule is None and groups[0].attempt_step(operation):
+            return
         self.check_attached()
-        storage = self._groups[0].storage if self._groups else None  # a flat vector comes first
+        storage = groups[0].storage if groups else None  # a flat vector comes first
         if storage is not None:
-            storage.take(self, self._groups[0].version)
+            storage.take(self, groups[0].version)
         try:
             rate = float(self._words[0]) if self._schedule is None else self.lr
             if self._words[2]:
                 self._clip()
-            for group in self._groups:
+            for group in groups:
                 group.step(operation, rate)
         finally:
             if storage is not None:
@@ -520,6 +523,10 @@ class _Group:
     settings: np.ndarray
     moments: Any
 
+    def attempt_step(self, operation: Operation) -> bool:
+        """A step in one compiled call, if that is all there is to do; else False, and nothing done."""
+        return False
+
     def counts(self, name: str) -> np.ndarray:
         return self.settings.view(np.int64)[..., type(self.optimizer).layout.words[name]]
 
@@ -544,7 +551,7 @@ class _Flat(_Group):
 
     def __init__(self, optimizer: Optimizer, net: Any, factors: dict[int, float]) -> None:
         self.optimizer, self.net = optimizer, net
-        self.size, self.dtype = net.parameters.size, net.dtype
+        self.size, self.dtype, self.letter = net.parameters.size, net.dtype, net.dtype.char
         self.stretches = _stretches(net, factors)
         self.moments = aligned(len(optimizer.moments()) * self.padded, self.dtype)
         #: A row for each piece. The first counts the steps if there is none.
@@ -577,16 +584,35 @@ class _Flat(_Group):
             )  # fmt: skip
         self.addresses = self.pieces.ctypes.data, self.moments.ctypes.data
         parameters, gradient = self.storage.parameters, self.storage.gradient
+        self.moved = self.addresses[0], len(self.pieces), parameters, gradient, self.moments
         self.parts = [(parameters[a : a + n], gradient[a : a + n], z, s, f) for a, n, z, s, f in self.pieces.tolist()]
 
     def check(self) -> None:
-        if self.storage is not None and self.storage.version == self.version and self.net._storage is self.storage:
+        if self._is_current():
             return
         if self.version >= 0 or self.net.parameters.size != self.size or self.net.dtype != self.dtype:
             raise ValueError(
                 f"{self.optimizer}: the network was changed by append or astype since attach; call optimizer.attach(net) again"
             )
         self._bind()
+
+    def _is_current(self) -> bool:
+        storage = self.storage
+        return storage is not None and storage.version == self.version and self.net._storage is storage
+
+    def attempt_step(self, operation: Operation) -> bool:
+        """For a network that is as it was, and whose gradient is not to be clipped."""
+        storage = self.storage
+        if storage is None or self.net._storage is not storage or not storage.lock.acquire(False):
+            return False
+        try:
+            if storage.version != self.version:
+                return False
+            optimizer = self.optimizer
+            done: bool = move.call(operation.addresses[type(optimizer), self.letter], optimizer._words, *self.moved)
+            return done
+        finally:
+            storage.lock.release()
 
     def arrays(self) -> list[tuple[np.ndarray, np.ndarray, float]]:
         return [(parameters, gradient, factor) for parameters, gradient, _, _, factor in self.parts]
@@ -600,10 +626,9 @@ class _Flat(_Group):
             self.count_step()
 
     def __getstate__(self) -> dict[str, Any]:
-        gone = ("storage", "version", "z", "pieces", "parts", "addresses")
+        gone = ("storage", "version", "z", "pieces", "parts", "addresses", "moved")
         state = {name: value for name, value in dict(self.__dict__).items() if name not in gone}
-        is_current = self.storage is not None and self.storage.version == self.version and self.net._storage is self.storage
-        state["version"] = -1 if self.version < 0 or is_current else 0  # 0: the network has changed since attach
+        state["version"] = -1 if self.version < 0 or self._is_current() else 0  # 0: the network has changed since attach
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from modnet.engine.walk import shuffle, walk_epoch, walk_forward
 from modnet.kernels import ahead
 from modnet.kernels.called import by_steps, turned
 from modnet.kernels.target import WIDE
-from modnet.loss import ClassLoss, read_labels
+from modnet.kernels.targets import read_labels
+from modnet.loss import ClassLoss
 from modnet.training.progress import in_notebook, is_watched
 
 #: What was looked for: by the storage of a network, and by all that kernels depend on.
