@@ -234,9 +234,9 @@ walk_forward_into = walk_forward.with_letters("immii")
 def walk_backward(walk, x, delta, dx, draw, wants_gradient, filled):
     """Walk up from delta, the derivative by the result. dx is filled if it has columns, the gradient if it is wanted (0 or 1).
 
-    filled says how many examples the forward had that the workspace holds, 0 if it holds none. Unless that was on an equal x with
-    these parameters, forward comes first. Modules that draw then
-    draw what they drew last, and statistics do not move. False, and nothing done, if an array is not of the workspace's sizes.
+    filled says how many examples the forward had that the workspace holds, 0 if it holds none. Unless that was on an equal x
+    with these parameters, forward comes first. Modules that draw then draw what they drew last, and statistics do not move.
+    False, and nothing done, if an array is not of the workspace's sizes.
     """
     w, batch, wants_dx = _walk_at(walk), x.shape[0], dx.shape[1] != 0
     if (

@@ -36,7 +36,7 @@ import numpy as np
 
 from modnet.kernels import jit, objects, shipped
 from modnet.kernels.cache import KernelCache, keep_object, load_object, path_of_entry
-from modnet.kernels.entry import PYTHON, Entry, is_known_layout, provide_python, symbol, written
+from modnet.kernels.entry import PYTHON, Entry, is_filled, is_known_layout, provide_python, symbol, written
 from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
 from modnet.kernels.loading import BEFORE_LOADING, assembled, load
 
@@ -171,6 +171,7 @@ def types_of(letters: str, element: Any) -> tuple[Any, ...]:
     known = {
         "i": types.int64, "d": types.float64, "b": types.boolean, "m": element[:, ::1], "v": element[::1],
         "I": types.int64[::1], "U": types.uint64[::1], "D": types.float64[::1], "o": element[:, ::1],
+        "w": element[:, ::1],
     }  # fmt: skip
     return tuple(known[letter] for letter in letters)
 
@@ -204,14 +205,17 @@ class Compiled:
 
     def _filled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as an entry calls it: if it fills a matrix, with one that is made here."""
-        if "o" not in self.letters:
+        at = is_filled(self.letters)
+        if at is None:
             return function
-        at, like = self.letters.index("o"), self.letters.index("m")
+        like, is_vector = self.letters.index("m"), self.letters[at] == "w"
 
         def call(*arguments: Any) -> Any:
             first = arguments[like]
             made = np.empty((len(first), arguments[at]), first.dtype)
-            return made if function(*arguments[:at], made, *arguments[at + 1 :]) else None
+            if not function(*arguments[:at], made, *arguments[at + 1 :]):
+                return None
+            return made.reshape(-1) if is_vector else made
 
         return call
 
@@ -254,7 +258,8 @@ class Compiled:
 
     def cached(self, dtype: Any) -> KernelCache:
         """Where the machine code for an element type is kept."""
-        return KernelCache(self.py_func, kind=f"{self.letters} {self.returns}", dtype=self.element_type(dtype))
+        letters = self.letters.replace("w", "o")  # the same code
+        return KernelCache(self.py_func, kind=f"{letters} {self.returns}", dtype=self.element_type(dtype))
 
     def _made(self, kept: KernelCache, dtype: np.dtype[Any] | None) -> int:
         element = jit.element_types()[dtype or np.dtype(np.float64)]
@@ -277,7 +282,7 @@ def _unfit(*arguments: Any) -> None:
 
 
 def _fits(letter: str, argument: Any) -> bool:
-    if letter in "io":
+    if letter in "iow":
         return hasattr(type(argument), "__index__")
     if letter in "db":
         return hasattr(type(argument), "__float__") and not isinstance(argument, np.ndarray)
@@ -293,8 +298,8 @@ def _fits(letter: str, argument: Any) -> bool:
 
 def _plain(letter: str, argument: Any) -> Any:
     """An argument that fits, in the one form that an entry takes: numpy has several names for some element types."""
-    if letter in "idbo":
-        return {"i": int, "d": float, "b": bool, "o": int}[letter](argument)
+    if letter in "idbow":
+        return {"d": float, "b": bool}.get(letter, int)(argument)
     return argument.view({"I": np.int64, "U": np.uint64, "D": np.float64}.get(letter, f"f{argument.itemsize}"))
 
 
@@ -308,6 +313,7 @@ def _expected(letters: str) -> str:
     names = {
         "i": "an integer", "d": "a number", "b": "a bool", "m": "a matrix", "v": "a vector", "I": "int64", "U": "uint64",
         "D": "float64", "o": "a number of columns",
+        "w": "a number of columns",
     }  # fmt: skip
     return ", ".join(names[letter] for letter in letters) + "; arrays C-contiguous, matrices and vectors of one type of float"
 

@@ -6,8 +6,9 @@ call an address; a call of `Linear.forward` takes 2.7 us instead of 3.1. An argu
 
     i int64    d float64    b bool    m, v matrix and vector of float32 or float64, all arrays of a call of one type
     I, U, D    vectors of int64, uint64, float64
-    o          a new matrix, which the call returns: it has as many rows as the first m, which comes before it, and its type;
-               given is the number of its columns. The code says in a bool whether it did its work; if not, None is returned
+    o, w       a new matrix, which the call returns; given is the number of its columns, and it has as many rows as the first m,
+               which comes before it, and its type. With w Python gets it as a vector. The code says in a bool whether it did
+               its work; if not, None is returned
 
 Arrays are C-contiguous. What the code gives is a letter, too: i, d, b for a bool, or nothing.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import pickle
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -81,13 +83,12 @@ def is_known_layout() -> bool:
 @cache
 def _empty() -> int:
     """Where numpy's function lies that makes arrays; 0 if its table of functions is not as its headers say."""
-    try:
-        from numpy._core._multiarray_umath import _ARRAY_API  # type: ignore[attr-defined]
-    except ImportError:
+    found = getattr(sys.modules.get("numpy._core._multiarray_umath"), "_ARRAY_API", None)
+    if found is None:
         return 0
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.argtypes, pointer.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
-    functions = ctypes.cast(pointer(_ARRAY_API, None), ctypes.POINTER(ctypes.c_ssize_t))
+    functions = ctypes.cast(pointer(found, None), ctypes.POINTER(ctypes.c_ssize_t))
     return functions[_EMPTY_AT] if functions[_TYPE_AT] == id(np.ndarray) else 0
 
 
@@ -131,8 +132,8 @@ class _Writer:
         single, values, first, made = None, [], None, None
         for i, letter in enumerate(letters):
             one = b.load(b.gep(given, [_WORD(i)]))
-            if letter in "idbo":
-                values.append([self.number(one, "i" if letter == "o" else letter)])
+            if letter in "idbow":
+                values.append([self.number(one, "i" if letter in "ow" else letter)])
                 continue
             if letter == "m" and first is None:
                 first = one
@@ -153,9 +154,9 @@ class _Writer:
             is_double = ir.IntType(1)(0) if single is None else b.icmp_signed("==", single, _INT32(np.dtype("d").num))
             address = b.select(is_double, places[1], places[0])
             self.require(b.icmp_signed("!=", address, _WORD(0)))
-        if "o" in self.letters:
-            at = self.letters.index("o")
-            made, values[at] = self.new(first, values[at][0], single, table)
+        at = is_filled(self.letters)
+        if at is not None:
+            made, values[at] = self.new(first, values[at][0], single, table, self.letters[at] == "o")
         self.call(address, [value for each in values for value in each], table, made)
         self.escape(table, given, count)
 
@@ -204,7 +205,7 @@ class _Writer:
         itemsize = b.select(is_single, _WORD(4), _WORD(8))
         return [nobody, nobody, size, itemsize, self.read(one, _DATA, _POINTER), *sizes, *steps]
 
-    def new(self, like: Any, columns: Any, number: Any, table: Any) -> tuple[Any, list[Any]]:
+    def new(self, like: Any, columns: Any, number: Any, table: Any, is_matrix: bool) -> tuple[Any, list[Any]]:
         """A new matrix with the rows and the type of another that has some: the object, and as compiled code takes it."""
         b = self.b
         rows = self.read(self.read(like, _SHAPE, _POINTER), 0, _WORD)
@@ -212,18 +213,21 @@ class _Writer:
         self.require(b.icmp_signed(">=", columns, _WORD(0)))
         with b.goto_entry_block():
             shape = b.alloca(_WORD, 2)
-        b.store(rows, shape)
+        b.store(rows if is_matrix else b.mul(rows, columns), shape)
         b.store(columns, b.gep(shape, [_WORD(1)]))
         dtype = self.read(like, _DTYPE, _POINTER)
         b.call(self.outside("Py_IncRef", ir.VoidType(), _POINTER), [dtype])  # the function takes one
         kind = ir.FunctionType(_POINTER, [_INT32, _WORD.as_pointer(), _POINTER, _INT32])
         function = b.inttoptr(self.read(table, 8 * _EMPTY, _WORD), kind.as_pointer())
-        made = b.call(function, [_INT32(2), shape, dtype, _INT32(0)])
+        made = b.call(function, [_INT32(2 if is_matrix else 1), shape, dtype, _INT32(0)])
         no_memory = self.function.append_basic_block("no_memory")
         self.require(b.icmp_unsigned("!=", made, _POINTER(None)), no_memory)
         with b.goto_block(no_memory):
             b.ret(_POINTER(None))
-        return made, self.array(made, "m", number)
+        if is_matrix:
+            return made, self.array(made, "m", number)
+        *alike, _, size = self.array(made, "v", number)
+        return made, [*alike, rows, columns, b.mul(columns, size), size]
 
     def call(self, address: Any, values: list[Any], table: Any, made: Any) -> None:
         b = self.b
@@ -288,6 +292,11 @@ class _Writer:
         otherwise = self.read(table, 8 * _OTHERWISE, _POINTER)
         call = self.outside("PyObject_Vectorcall", _POINTER, _POINTER, _POINTER.as_pointer(), _WORD, _POINTER)
         b.ret(b.call(call, [otherwise, given, count, _POINTER(None)]))
+
+
+def is_filled(letters: str) -> int | None:
+    """Which argument is a new matrix; None if none is."""
+    return next((i for i, letter in enumerate(letters) if letter in "ow"), None)
 
 
 def symbol(letters: str, returns: str, by_address: bool) -> str:

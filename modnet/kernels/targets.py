@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modnet.kernels.compiled import Compiled, call_loss_backward, inline_always
+from modnet.kernels.compiled import Compiled, call_loss, call_loss_backward, inline_always
 from modnet.kernels.memory import SMALL, flat, matrix_at, small_room
 
 
@@ -21,27 +21,40 @@ def _read_labels(labels, classes, target):
     return _read(labels, classes, flat(target))
 
 
-def _backward_by_labels(kernel, labels, yhat, delta, z, s):
-    """backward of a loss for labels (n,) and yhat (n, classes), by its kernel. False, and nothing done, if they are not so."""
-    n, classes = labels.size, delta.shape[1]
-    if n > SMALL or yhat.shape[0] != n or yhat.shape[1] != classes:
+def _by_labels(kernel, labels, yhat, out, classes, is_loss, z, s):
+    """A loss by its kernel, for labels (n,) and yhat (n, classes): its backward, or if is_loss is 1 its forward, out (n, 1).
+
+    False, and nothing done, if they are not so.
+    """
+    n = labels.size
+    if n > SMALL or yhat.shape[0] != n or yhat.shape[1] != classes or out.shape[1] != (1 if is_loss else classes):
         return False
     target = small_room(n, yhat)
     if _read(labels, classes, target) >= 0:
         return False
-    call_loss_backward(kernel, matrix_at(target, 0, n, 1), yhat, delta, z, s)
+    if is_loss:
+        call_loss(kernel, matrix_at(target, 0, n, 1), yhat, flat(out), z, s)
+    else:
+        call_loss_backward(kernel, matrix_at(target, 0, n, 1), yhat, out, z, s)
     return True
 
 
-def _backward_by_rows(kernel, y, yhat, delta, z, s):
+def _by_rows(kernel, y, yhat, out, columns, is_loss, z, s):
     """The same for y and yhat (n, columns)."""
-    if y.shape[0] != yhat.shape[0] or y.shape[1] != yhat.shape[1] or yhat.shape[1] != delta.shape[1]:
+    if (
+        y.shape[0] != yhat.shape[0] or y.shape[1] != columns or yhat.shape[1] != columns
+        or out.shape[1] != (1 if is_loss else columns)
+    ):  # fmt: skip
         return False
-    call_loss_backward(kernel, y, yhat, delta, z, s)
+    if is_loss:
+        call_loss(kernel, y, yhat, flat(out), z, s)
+    else:
+        call_loss_backward(kernel, y, yhat, out, z, s)
     return True
 
 
 # numpy's min, max and astype take 3 us for a batch of 32; this takes 0.1.
 read_labels = Compiled(_read_labels, "Iim", "i")
-backward_by_labels = Compiled(_backward_by_labels, "iImoii", "b")
-backward_by_rows = Compiled(_backward_by_rows, "immoii", "b")
+#: For y as labels and as rows: a function for the losses, and one for the derivative.
+BY_LABELS = [Compiled(_by_labels, f"iIm{new}iiii", "b") for new in "wo"]
+BY_ROWS = [Compiled(_by_rows, f"imm{new}iiii", "b") for new in "wo"]
