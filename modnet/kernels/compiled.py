@@ -192,6 +192,12 @@ class Compiled:
         self._addresses: dict[Any, int] = {}
         self._attempts: dict[Any, Any] = {}
 
+    def with_letters(self, letters: str) -> Compiled:
+        """The same code, called with other arguments: a matrix that is there, a new one, or a new vector."""
+        found = Compiled(self.py_func, letters, self.returns)
+        found._addresses = self._addresses
+        return found
+
     @cached_property
     def entry(self) -> Entry:
         return Entry(self.__name__, entry_code(self.letters, self.returns, False), self._otherwise)
@@ -258,7 +264,7 @@ class Compiled:
 
     def cached(self, dtype: Any) -> KernelCache:
         """Where the machine code for an element type is kept."""
-        letters = self.letters.replace("w", "o")  # the same code
+        letters = self.letters.replace("w", "m").replace("o", "m")  # the same code
         return KernelCache(self.py_func, kind=f"{letters} {self.returns}", dtype=self.element_type(dtype))
 
     def _made(self, kept: KernelCache, dtype: np.dtype[Any] | None) -> int:
