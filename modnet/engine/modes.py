@@ -23,8 +23,19 @@ def set_training(net: Any, training: bool) -> None:
 
 def modes_of(net: Any) -> list[tuple[Any, dict[str, Any]]]:
     """The modes of a network's modules, to be given to `restore_modes`."""
-    names = ("training", "_training", "_put_into_evaluation")
-    return [(m, {n: getattr(m, n) for n in names if hasattr(m, n)}) for m in parts(net) if hasattr(m, "training")]
+    return [(m, _mode_of(m)) for m in parts(net) if has_storage(m) or hasattr(m, "training")]
+
+
+def _mode_of(module: Any) -> dict[str, Any]:
+    if not has_storage(module):
+        return {n: getattr(module, n) for n in ("training", "_training", "_put_into_evaluation") if hasattr(module, n)}
+    own = {"_training": module.__dict__["_training"]} if "_training" in module.__dict__ else {}
+    return {"training": module.training, **own, "_put_into_evaluation": module._put_into_evaluation}
+
+
+def are_training(net: Any, modules: Sequence[Any]) -> bool:
+    """Whether `set_training(net, True)` would do nothing, for the `parts` of a network; False if that is not known."""
+    return all(has_storage(m) and m.training is not (m is not net and m._put_into_evaluation) for m in modules)
 
 
 def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:

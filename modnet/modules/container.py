@@ -186,7 +186,10 @@ class Container(Module):
     def leaves(self) -> Iterator[Any]:
         """All modules that are not containers, in order, each as often as it is used here."""
         for module in self._modules:
-            yield from leaves(module)
+            if getattr(type(module), "leaves", None) is Module.leaves:
+                yield module
+            else:
+                yield from leaves(module)
 
     def containers(self) -> Iterator[Container]:
         """The containers inside this one, at every depth."""

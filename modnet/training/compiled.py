@@ -51,7 +51,8 @@ class CompiledRunner(Runner):
             "step": cast(Operation, type(optimizer).step).address(type(optimizer), dtype),
         }  # fmt: skip
         self.now = 0.0
-        self.training_block, self.validation_block = _Block(self, trains=True), _Block(self, trains=False)
+        self.training_block = _Block(self, trains=True)
+        self.validation_block = None if held_out is None else _Block(self, trains=False)
         _prepare(walk_epoch, dtype)
 
     def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
@@ -185,6 +186,7 @@ class CompiledRunner(Runner):
 
     def validate(self) -> tuple[np.ndarray, float, float]:
         assert self.held_out is not None
+        assert self.validation_block is not None
         block, seen, counted = self.validation_block, 0, 0.0
         self.training_block.held = False  # they go through the same workspace
         block.begin()

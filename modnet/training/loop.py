@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from modnet.engine.held import numbers_of
-from modnet.engine.modes import modes_of, restore_modes, set_training
+from modnet.engine.modes import are_training, modes_of, restore_modes, set_training
 from modnet.engine.snapshot import Kept
+from modnet.engine.storage import parts
 from modnet.engine.walk import shuffle as shuffle_order
 from modnet.optim.optimizer import Optimizer
 from modnet.training import advice
@@ -44,6 +45,7 @@ class Loop:
         self.training, self.runner, self.watchers, self.seed = training, runner, watchers, seed
         self.patience, self.bar, self.measured, self.checkpoint = patience, bar, measured, checkpoint
         self.order = np.arange(runner.data.n or 0)
+        self.parts = parts(training.net)
         self.start, self.moved = 0, False
         self.best, self.best_at = np.inf, 0
         self.kept: Kept | None = None
@@ -98,8 +100,8 @@ class Loop:
     def _epoch(self) -> bool:
         """One epoch and its figures; False if it ended early."""
         training, runner, history = self.training, self.runner, self.training.history
-        if self.watchers:
-            set_training(training.net, True)  # a callback may have called eval()
+        if self.watchers and not are_training(training.net, self.parts):  # a callback may have called eval()
+            set_training(training.net, True)
         seed = None if runner.whole else self.seed
         if seed is not None:
             shuffle_order.call(self.order, seed)
