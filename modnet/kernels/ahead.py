@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import multiprocessing
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -125,6 +123,8 @@ class Ahead:
 
     def _feed(self, number: int) -> None:
         """Give one process one kernel after the other."""
+        import subprocess
+
         try:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -190,7 +190,8 @@ def begin(kernels: Iterable[Kernel], later: Iterable[Kernel] = ()) -> Ahead | No
     """
     end()
     is_python = os.path.basename(sys.executable or "").lower().startswith("python") and not hasattr(sys, "frozen")
-    if JIT_DISABLED or not is_python or multiprocessing.parent_process() is not None:
+    several = sys.modules.get("multiprocessing.process")  # a process that was begun by it has imported it
+    if JIT_DISABLED or not is_python or (several is not None and several.parent_process() is not None):
         return None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     missing, missing_later = ([k for k in dict.fromkeys(each) if not _is_here(k)] for each in (kernels, later))

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 import os
 import pickle
@@ -110,7 +109,7 @@ def cache_folder() -> Path | None:
         if found is not None:
             processor = repr((llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()))
             made_by = repr((switches(), llvmlite.__version__, object.__basicsize__))
-            version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{importlib.metadata.version('numba')}"
+            version = f"py{sys.version_info.major}{sys.version_info.minor}-numba{keys.version_of('numba')}"
             base, found = found, found / f"{version}-{_short(processor)}-{_short(made_by)}"
             _remove_old(base, found)
         _folder.append(found)

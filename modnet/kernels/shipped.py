@@ -9,7 +9,6 @@ all kernels if this process, its libraries or its processor are not those that t
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import sys
@@ -23,7 +22,7 @@ import llvmlite.binding
 
 from modnet.kernels.cache import KernelCache
 from modnet.kernels.jit import switches
-from modnet.kernels.keys import kernels_key
+from modnet.kernels.keys import kernels_key, version_of
 from modnet.kernels.loading import Refused, load
 from modnet.kernels.target import levels
 
@@ -37,12 +36,8 @@ def minor(version: str) -> str:
 
 def made_for() -> dict[str, Any]:
     """What machine code depends on beside its sources and the level of the processor."""
-    try:
-        numba = importlib.metadata.version("numba")
-    except importlib.metadata.PackageNotFoundError:
-        numba = ""
     return {
-        "format": FORMAT, "triple": llvmlite.binding.get_process_triple(), "numba": minor(numba),
+        "format": FORMAT, "triple": llvmlite.binding.get_process_triple(), "numba": minor(version_of("numba")),
         "llvmlite": minor(llvmlite.__version__), "head": object.__basicsize__,
     }  # fmt: skip
 
