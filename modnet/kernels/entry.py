@@ -194,10 +194,15 @@ class _Writer:
         return self.read(dtype, _NUMBER, _INT32)
 
     def array(self, one: Any, letter: str, number: Any) -> list[Any]:
-        """An array as compiled code takes it: no owner, its size, that of an element, its place, its shape and strides."""
+        """An array as compiled code takes it: no owner, its size, that of an element, its place, its shape and strides.
+
+        Kernels, which are called by address, take the place and the shape alone.
+        """
         b, axes = self.b, range(2 if letter == "m" else 1)
         shape, strides = self.read(one, _SHAPE, _POINTER), self.read(one, _STRIDES, _POINTER)
         sizes = [self.read(shape, 8 * d, _WORD) for d in axes]
+        if self.by_address:
+            return [self.read(one, _DATA, _WORD), *sizes]
         steps = [self.read(strides, 8 * d, _WORD) for d in axes]
         is_single = b.icmp_signed("==", number, _INT32(np.dtype("f").num))
         size = sizes[0] if letter != "m" else b.mul(*sizes)

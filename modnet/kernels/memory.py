@@ -93,7 +93,22 @@ def matrix_like(typingctx, address, rows, columns, like):
     return kind(types.int64, types.int64, types.int64, like), codegen
 
 
-def _typed_vector(dtype):
+def typed_matrix(dtype):
+    """Make ``matrix(address, rows, columns)`` for one element type."""
+
+    @intrinsic
+    def matrix(typingctx, address, rows, columns):
+        element = jit.numba().from_dtype(np.dtype(dtype))
+
+        def codegen(context, builder, _, values):
+            return _at_address(context, builder, element[:, ::1], values[0], [values[1], values[2]])
+
+        return element[:, ::1](types.int64, types.int64, types.int64), codegen
+
+    return matrix
+
+
+def typed_vector(dtype):
     """Make ``vector(address, size)`` for one element type."""
 
     @intrinsic
@@ -129,7 +144,7 @@ def record_reader(dtype):
 
 def records_reader(dtype):
     """Make ``read(address, count)``, which gives the array of records of this type that lies at an address."""
-    return _typed_vector(dtype)
+    return typed_vector(dtype)
 
 
 #: Bytes up to which `room` is on the stack, whose least size, that of a thread on Windows, is a megabyte.
@@ -346,4 +361,4 @@ if JIT_DISABLED:
     matrix_at = lambda flat, start, rows, columns: vector_at(flat, start, rows * columns).reshape(rows, columns)
     views, numbers = _python_views, _python_numbers
 
-integers_at, words_at, bits_at = _typed_vector(np.int64), _typed_vector(np.float64), _typed_vector(np.uint64)
+integers_at, words_at, bits_at = typed_vector(np.int64), typed_vector(np.float64), typed_vector(np.uint64)

@@ -50,7 +50,7 @@ from modnet.kernels.compiled import (
 )
 from modnet.kernels.declare import Layout
 from modnet.kernels.jit import JIT_DISABLED
-from modnet.kernels.memory import Fields, at_address, numbers, views
+from modnet.kernels.memory import Fields, at_address, numbers, typed_matrix, typed_vector, views
 
 
 class Kind:
@@ -208,7 +208,14 @@ def _adapter(operation: Operation, space: dict[str, Any]) -> Any:
     given = [_EXPRESSIONS.get(name, name).format(like=like) for name in operation.names]
     if operation.kind.name == "step":  # an optimizer's parameters are one vector, and its moments have names
         given = [{"p": "p", "g": "g", "st": "views(moments, z, ST)"}.get(name, name) for name in operation.names]
-    text = f"def adapter({', '.join(arguments)}):\n    body({', '.join(given)})\n"
+    lines, names = [f"body({', '.join(given)})"], list(arguments)
+    if "matrix" in space:  # compiled: arrays come as addresses and shapes
+        axes = {name: {"m": 2, "v": 1}.get(letter, 0) for name, letter in arguments.items()}
+        parts = {name: [f"{name}_at", *(f"{name}_{d}" for d in range(n))] if n else [name] for name, n in axes.items()}
+        reads = ("", "vector", "matrix")
+        lines[:0] = [f"{name} = {reads[n]}({', '.join(parts[name])})" for name, n in axes.items() if n]
+        names = [part for name in arguments for part in parts[name]]
+    text = f"def adapter({', '.join(names)}):\n" + "".join(f"    {line}\n" for line in lines)
     exec(text, space)
     adapter = space["adapter"]
     adapter.__module__ = operation.body.__module__
@@ -229,10 +236,16 @@ def _places(record: np.dtype[Any]) -> str:
 def _compiled(operation: Operation, layout: Layout, functions: Any, kept: KernelCache) -> int:
     numba = jit.numba()
     body = numba.njit(**JIT_OPTIONS, **LEAN, inline="always")(operation.body)
-    space = {"views": views, "numbers": numbers, "body": body, "P": layout.P, "ST": layout.ST, "C": layout.C}
+    space = {
+        "views": views, "numbers": numbers, "body": body, "P": layout.P, "ST": layout.ST, "C": layout.C,
+        "matrix": _matrix(kept.dtype), "vector": _vector(kept.dtype),
+    }  # fmt: skip
     adapter = _adapter(operation, {**space, **{name: _formula(function) for name, function in functions}})
     records = numba.from_dtype(layout.z), numba.from_dtype(layout.s)
     return machine_code(adapter, kept, signature(operation.kind.name, jit.element_types()[kept.dtype], *records))
+
+
+_matrix, _vector = cache(typed_matrix), cache(typed_vector)
 
 
 @cache
