@@ -30,7 +30,10 @@ SPEED = {
         "losses/mse.py at_once", "losses/cross_entropy.py at_once", "losses/binary.py at_once", "loss.py at_once _newest"
     ),
     "several threads": ("kernels/threads.py", "kernels/together.py", "training/parts.py"),
-    "a call from Python": ("kernels/entry.py",),
+    "a call from Python": (
+        "kernels/entry.py", "kernels/targets.py", "engine/run.py attempt_forward attempt_backward", "engine/walk.py move",
+        "loss.py learn by_machine", "optim/optimizer.py attempt_step",
+    ),
     "machine code from the wheel and the cache": (
         "kernels/shipped.py", "kernels/objects.py", "kernels/loading.py", "kernels/target.py", "kernels/keys.py",
         "kernels/cache.py", "kernels/jit.py",
