@@ -140,6 +140,6 @@ def test_few_kernels_and_processes_that_are_not_alone_begin_no_other(monkeypatch
     monkeypatch.undo()
     monkeypatch.setattr(ahead.shipped, "is_here", lambda kept: False)
     monkeypatch.setattr(ahead, "_here", set())
-    monkeypatch.setattr(ahead.multiprocessing, "parent_process", lambda: object())
+    monkeypatch.setattr("multiprocessing.process.parent_process", lambda: object())
     assert ahead.begin(kernels) is None
     assert ahead.begun() is None
