@@ -14,7 +14,7 @@ import numpy as np
 from modnet.cli.doctor import count_kernels
 from modnet.discovery import all_losses, all_modules, all_optimizers
 from modnet.engine.joints import JOINTS
-from modnet.kernels import shipped
+from modnet.kernels import ahead, shipped
 from modnet.kernels.cache import KernelCache, cache_folder
 from modnet.kernels.compiled import Compiled
 from modnet.kernels.jit import JIT_DISABLED
@@ -40,28 +40,38 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> int:
     began = time.perf_counter()
     work = [(compile, np.dtype(dtype)) for compile in kernels() for dtype in dtypes]
     folder = cache_folder()
-    kept, before, shown = _count(folder), KernelCache.compiled, began
-    progress = None
+    kept, before = _count(folder), KernelCache.compiled
+    progress, last = None, began
     if sys.stderr.isatty():
         from tqdm import tqdm
 
         progress = tqdm(total=len(work), desc="kernels", leave=False)
+
+    def show(done: int) -> None:
+        nonlocal last
+        if progress is not None:
+            progress.update(max(0, done - progress.n))
+        elif time.perf_counter() - last > 5:
+            last = time.perf_counter()
+            print(f"{done} of {len(work)} kernels", flush=True)
+
+    once = {_key(*each): each for each in reversed(work)}  # the first of those with one code
+    others = ahead.begin(kernel for each in reversed(once.values()) for kernel in _named(*each))
+    if others is not None:
+        others.finish(show)
     found = set()  # classes may have one code, and one that has no numbers of either type is one for both
     for done, (compile, dtype) in enumerate(work):
-        if progress is not None:
-            progress.update()
-        elif time.perf_counter() - shown > 5:
-            shown = time.perf_counter()
-            print(f"{done} of {len(work)} kernels", flush=True)
+        show(done)
         found.add(compile(dtype))
     if progress is not None:
         progress.close()
-    compiled, seconds = KernelCache.compiled - before, time.perf_counter() - began
+    new, seconds = _count(folder) - kept, time.perf_counter() - began
+    compiled = max(new, KernelCache.compiled - before)  # by all processes, or by this one without a folder
     there = len(found) - compiled
     came = shipped.bundle()
     where = f"they are in {folder}" + (f"; {came.used} of them came with modnet" if came is not None else "")
     print(f"{compiled} kernels compiled, {there} were there already, {seconds:.1f} s; {where}")
-    if _count(folder) - kept < compiled:
+    if new < compiled:
         print("modnet: not all of them could be kept, expected a folder to write to: set MODNET_CACHE_DIR", file=sys.stderr)
         return 1
     return 0
@@ -76,6 +86,20 @@ def kernels() -> list[Callable[[Any], Any]]:
         if name.startswith("modnet."):
             functions.update({id(value): value for value in vars(module).values() if isinstance(value, Compiled)})
     return [*(partial(operation.compile, kind) for operation, kind in pairs), *(f.compile for f in functions.values())]
+
+
+def _key(compile: Any, dtype: Any) -> Any:
+    """What functions of `kernels` have in common that compile the same code."""
+    if isinstance(compile, partial):
+        return compile.func.__self__.key(*compile.args, dtype)  # type: ignore[attr-defined]
+    return compile.__self__.cached(dtype).path()
+
+
+def _named(compile: Any, dtype: Any) -> list[ahead.Kernel]:
+    """What a function of `kernels` compiles, as another process is told of it."""
+    if isinstance(compile, partial):
+        return ahead.of_class(compile.args[0], [compile.func.__self__], dtype)  # type: ignore[attr-defined]
+    return ahead.of_functions([compile.__self__], dtype)
 
 
 def _operations(kind: Any) -> list[Operation]:

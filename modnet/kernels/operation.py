@@ -174,14 +174,18 @@ class Operation:
                 f"{owner.__qualname__}.{self.name}: its body takes {unknown}, expected a static function of the class, or some "
                 f"of {names}"
             )
-        functions = tuple((name, getattr(owner, name)) for name in self.functions)
-        # A subclass that changes none of these runs its parent's code.
-        key = (self, dtype, layout.P._fields, layout.ST._fields, layout.C._fields, layout.z, layout.s, functions)
+        key = self.key(owner, dtype)
         found = _ADDRESSES.get(key)
         if found is None:
             make = _python_kernel if JIT_DISABLED else _machine_code
-            found = _ADDRESSES[key] = make(self, owner, layout, dtype, functions)
+            found = _ADDRESSES[key] = make(self, owner, layout, dtype, key[-1])
         return found
+
+    def key(self, owner: Any, dtype: np.dtype[Any]) -> tuple[Any, ...]:
+        """What its code for a class depends on: a subclass that changes none of it runs its parent's."""
+        layout: Layout = owner.layout
+        functions = tuple((name, getattr(owner, name)) for name in self.functions)
+        return self, dtype, layout.P._fields, layout.ST._fields, layout.C._fields, layout.z, layout.s, functions
 
 
 _ADDRESSES: dict[Any, int] = {}
