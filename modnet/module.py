@@ -454,10 +454,16 @@ NO_DERIVATIVE = (
 
 def _take(module: Any, X: Any) -> tuple[np.ndarray, Any]:
     """An input, checked, and how kernels see the module for its shape."""
+    bound = module.__dict__.get("_bound")
+    # The common case in 0.4 us: nothing is to be converted, and the last input was like it.
+    if (
+        bound is not None and type(X) is np.ndarray and X.dtype is bound.dtype and X.flags.carray and X.size
+        and bound.serves(X) and not bound.may_refuse
+    ):  # fmt: skip
+        return X, bound
     if not has_storage(module):
         raise RuntimeError(f"{type(module).__name__}: {NO_INIT}")
     x = as_batch(X, module._storage.dtype if module.counts.parameters or module.counts.state else None, module)
-    bound = module._bound
     if bound is None or not bound.serves(x):
         try:
             with Storage.laying_out:  # where its numbers lie is noted while nobody moves them
@@ -477,10 +483,10 @@ def _take(module: Any, X: Any) -> tuple[np.ndarray, Any]:
 
 def _take_delta(module: Any, delta: Any, x: np.ndarray, bound: Any) -> np.ndarray:
     d = as_batch(delta, x.dtype, module, "delta")
-    expected = (len(x), *bound.output_shape)
-    if d.shape != expected:
+    if d.shape[1:] != bound.output_shape or len(d) != len(x):
+        expected = (len(x), *bound.output_shape)
         raise ValueError(f"{module}: delta has shape {d.shape}, expected {expected}, that of the output")
-    return d.reshape(len(x) * bound.output_rows, bound.output_columns)
+    return d if bound.gives_rows else d.reshape(len(x) * bound.output_rows, bound.output_columns)
 
 
 def _last_draw(module: Any) -> int:
@@ -501,21 +507,28 @@ def _last_draw(module: Any) -> int:
     return -max(1, last)
 
 
+def _new_draw(module: Any) -> int:
+    """The draw of a new forward of a module that has a mode: 0 in evaluation."""
+    if inside.repeats:  # a class that repeats its forward holds this module
+        return _last_draw(module)
+    if inside.draws_for(module._storage):
+        draw = -_last_draw(module)
+        inside.calls[id(module)] += draw != 0
+        return draw
+    if not module.training or module._frozen:
+        return 0
+    draw = int(module._storage.next_draw())
+    module._storage.draws[1 + module._at.draws] = abs(draw)
+    return draw
+
+
 def _forward(operation: Operation) -> Any:
     def forward(self: Any, X: Any, **given: Any) -> np.ndarray:
         if given:
             hints.refuse(self, "forward", given)
         x, bound = _take(self, X)
-        draw = 0
-        if inside.repeats:  # a class that repeats its forward holds this module
-            draw = _last_draw(self)
-        elif inside.draws_for(self._storage):
-            draw = -_last_draw(self)
-            inside.calls[id(self)] += draw != 0
-        elif type(self).has_mode and self.training and not self._frozen:
-            draw = self._storage.next_draw()
-            self._storage.draws[1 + self._at.draws] = abs(draw)
-        return _output(operation, x, bound, draw).reshape(len(x), *bound.output_shape)
+        out = _output(operation, x, bound, _new_draw(self) if type(self).has_mode else 0)
+        return out if bound.gives_rows else out.reshape(len(x), *bound.output_shape)
 
     return forward
 
@@ -530,7 +543,7 @@ def _output(operation: Operation, x: np.ndarray, bound: Any, draw: int) -> np.nd
 
 def _rows(x: np.ndarray, bound: Any) -> np.ndarray:
     """An input as kernels take it; -1 would fail for one without numbers."""
-    return x.reshape(len(x) * bound.input_rows, bound.columns)
+    return x if bound.takes_rows else x.reshape(len(x) * bound.input_rows, bound.columns)
 
 
 def _gradient(operation: Operation) -> Any:
@@ -539,11 +552,14 @@ def _gradient(operation: Operation) -> Any:
         d = _take_delta(self, delta, x, bound)
         draw = _last_draw(self)
         out = _again(self, operation, x, bound, draw, d)
-        with bound.writing(self):
+        bound.take(self)
+        try:
             enter_gradient.call(
                 bound.address(operation), _rows(x, bound), out, d, bound.gradient, bound.parameters, bound.state,
                 bound.z_gradient, bound.s, draw, 1,
             )  # fmt: skip
+        finally:
+            bound.give()
 
     return backward_update_gradient
 

@@ -13,7 +13,6 @@ walk, the walk in Python, shapes and their errors, the summary and everybody who
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -71,8 +70,9 @@ class Binding:
     """
 
     __slots__ = (
-        "_addresses", "_keep", "_versions", "columns", "dtype", "gradient", "input_rows", "input_shape", "may_refuse", "module",
-        "output_columns", "output_rows", "output_shape", "parameters", "s", "state", "z", "z_gradient",
+        "_addresses", "_keep", "_versions", "columns", "dtype", "gives_rows", "gradient", "input_rows", "input_shape",
+        "may_refuse", "module", "output_columns", "output_rows", "output_shape", "parameters", "s", "state", "takes_rows", "z",
+        "z_gradient",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +88,8 @@ class Binding:
         self.output_columns = self.output_shape[-1] if folds_output else prod(self.output_shape)
         self.input_rows = prod(self.input_shape[:-1]) if folds_input else 1
         self.output_rows = prod(self.output_shape[:-1]) if folds_output else 1
+        #: Whether an input, and an output, is a matrix already.
+        self.takes_rows, self.gives_rows = len(self.input_shape) == 1, len(self.output_shape) == 1
         self.may_refuse = may_refuse(module)
         home, at = module._storage, module._at  # together: another thread may be moving them
         if layout.parameters or layout.states:
@@ -175,15 +177,19 @@ class Binding:
         others = [getattr(self.module, p.module) for p in type(self.module).layout.parameters.values() if isinstance(p, Shared)]
         return [shape for m in (self.module, *others) for *_, shape in m._arrays["parameters"].values()]
 
-    def writing(self, who: Any) -> Any:
-        """Context: gradients, also those of a module whose parameters are shared, are this thread's alone."""
-        if len(self._versions) == 1:
-            storage, version = self._versions[0]
-            return storage.writing(who, version)
-        stack = ExitStack()
-        for storage, version in self._versions:
-            stack.enter_context(storage.writing(who, version))
-        return stack
+    def take(self, who: Any) -> None:
+        """Gradients, also those of a module whose parameters are shared, are this thread's alone until `give`."""
+        for n, (storage, version) in enumerate(self._versions):
+            try:
+                storage.take(who, version)
+            except RuntimeError:
+                for taken, _ in self._versions[:n]:
+                    taken.lock.release()
+                raise
+
+    def give(self) -> None:
+        for storage, _ in self._versions:
+            storage.lock.release()
 
     @property
     def storages(self) -> list[Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import message
 
-from modnet import MSE, CrossEntropy, Linear, ReLU, Sequential
+from modnet import MSE, CrossEntropy, Flatten, Linear, ReLU, Sequential, Softmax
 from modnet.optim import SGD, Adam
 from modnet.optim.schedules import StepDecay
 
@@ -75,6 +75,26 @@ def test_so_it_is_with_a_delta(delta):
     for name in ("backward", "backward_update_gradient", "backward_delta"):
         assert outcome(getattr(later, name), X, delta) == outcome(getattr(first, name), X, delta), name
     np.testing.assert_array_equal(later.gradient, first.gradient, strict=True)
+
+
+LEAVES = {"Linear": lambda: Linear(3, 2, rng=0).astype("float32"), "ReLU": ReLU, "Flatten": Flatten, "Softmax": Softmax}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("make", LEAVES.values(), ids=LEAVES)
+def test_so_it_is_with_a_module_alone(make):
+    for x in INPUTS.values():
+        for before in (X, X[:, :2].copy(), X[None].copy()):
+            first, later = make(), make()
+            for _ in range(2):
+                outcome(later.forward, before)
+            got = outcome(first.forward, x)
+            assert outcome(later.forward, x) == got
+            for delta in (np.resize(DELTA, got[1]) if len(got) == 3 else DELTA, DELTA):
+                for name in ("backward_update_gradient", "backward_delta"):
+                    assert outcome(getattr(later, name), x, delta) == outcome(getattr(first, name), x, delta), name
+            if later.counts.parameters:
+                np.testing.assert_array_equal(later.gradient, first.gradient, strict=True)
 
 
 CHANGES = {
