@@ -273,9 +273,9 @@ class _Attempts:
         done: np.ndarray | None = attempt(kernel, y, yhat, made, columns, self.is_loss, z, loss._settings[1])
         return done
 
-    def learn(self, loss: Any, y: Any, yhat: Any, z: Z, kernel: int) -> None:
-        """Note that a call went well."""
-        functions = loss.by_machine(y, yhat) if type(yhat) is np.ndarray else None
+    def learn(self, loss: Any, y: Any, yhat: np.ndarray, z: Z, kernel: int) -> None:
+        """Note that a call went well, with a yhat that is as kernels take it."""
+        functions = loss.by_machine(y, yhat)
         attempt = None if functions is None else functions[not self.is_loss].attempt(yhat.dtype)
         if attempt is not None:
             columns = yhat.shape[1]
@@ -298,7 +298,8 @@ def _for_each_example(enter: Any) -> Any:
             prediction, target, z, address = _take(self, operation, y, yhat)
             out = np.empty(len(prediction), prediction.dtype)
             enter.call(address, target, prediction, out, z.address, self._settings[1])
-            attempts.learn(self, y, yhat, z, address)
+            if prediction is yhat:
+                attempts.learn(self, y, yhat, z, address)
             return out
 
         return numbers
@@ -316,7 +317,8 @@ def _backward(operation: Operation) -> Any:
         prediction, target, z, address = _take(self, operation, y, yhat)
         delta = np.empty(prediction.shape, prediction.dtype)
         enter_loss_backward.call(address, target, prediction, delta, z.address, self._settings[1])
-        attempts.learn(self, y, yhat, z, address)
+        if prediction is yhat:
+            attempts.learn(self, y, yhat, z, address)
         return delta if prediction is yhat else delta.reshape(np.shape(yhat))
 
     return backward

@@ -151,7 +151,10 @@ TARGETS = {
 }  # fmt: skip
 
 
-YHATS = [DELTA, DELTA.astype(float), DELTA[:, :1].copy(), np.asfortranarray(DELTA), DELTA[:3], DELTA[None].copy(), DELTA[:0], None]
+YHATS = [
+    DELTA, DELTA.astype(float), DELTA[:, :1].copy(), np.asfortranarray(DELTA), DELTA[:3], DELTA[None].copy(), DELTA[:0], None,
+    np.rint(3 * DELTA).astype(int), DELTA.astype(">f4"), DELTA.tolist(),
+]  # fmt: skip
 
 
 def first_call(loss):
@@ -165,9 +168,9 @@ def first_call(loss):
 @pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
 def test_so_it_is_with_a_loss(loss, y):
     for name in ("forward", "backward", "hits"):
-        for plain in (Y, np.eye(2, dtype=np.float32)[Y]):  # the machine learns by one of them
-            outcome(getattr(loss, name), plain, DELTA)
         for yhat in YHATS:
+            for plain in (Y, np.eye(2, dtype=np.float32)[Y]):  # the machine learns by one of them
+                outcome(getattr(loss, name), plain, DELTA)
             assert outcome(getattr(loss, name), y, yhat) == outcome(getattr(first_call(loss), name), y, yhat), name
 
 
