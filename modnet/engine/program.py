@@ -284,6 +284,7 @@ class Program(_Wiring):
         self.output = self._wire(net, self.input) if hasattr(net, "wire") else self.add(net, self.input)
         self._make_table()
         self.pool: list[Any] = []  # workspaces, see `modnet.engine.run`
+        self._knows_backward = False
         self.attempt_forward: Any = None  # once there was one: see there, too
         self.attempt_backward: Any = None
         self.spare: dict[str, Any] = {}  # memory that one training leaves to the next
@@ -416,8 +417,7 @@ class Program(_Wiring):
                 continue
             entry["input_rows"], entry["input_columns"] = bound.input_rows, bound.columns
             entry["output_rows"], entry["output_columns"] = bound.output_rows, bound.output_columns
-            for name, operation in zip(("forward", "gradient", "backward"), type(row.module).operations):
-                entry[name] = bound.address(operation)
+            entry["forward"] = bound.address(type(row.module).operations[0])
             entry["z"], entry["s"] = bound.z, bound.s
         written: set[int] = set()
         for r in reversed(range(len(self.table_rows))):
@@ -454,7 +454,8 @@ class Program(_Wiring):
             (row, other) for row in self.rows if is_ours(row.module) and not row.joint
             for other in row.module.shares_parameters_of if id(other) not in present
         ]  # fmt: skip
-        self.takes_numbers = not any(b is not None and self.table[r]["backward"] == 0 for r, b in enumerate(self.bindings))
+        rows = zip(self.table_rows, self.bindings)
+        self.takes_numbers = not any(b is not None and type(row.module).operations[2] is None for row, b in rows)
         home = self.storage
         if home.dtype == self.dtype:
             self.parameters, self.gradient, self.state = home.parameters, home.gradient, home.state
@@ -479,10 +480,21 @@ class Program(_Wiring):
         if number > draws[0]:
             draws[0] = number
 
+    def prepare_backward(self) -> None:
+        """Note where the kernels of backward lie, before any is called: a network that only computes waits for none of them."""
+        if self._knows_backward:
+            return
+        for entry, row, bound in zip(self.table, self.table_rows, self.bindings):
+            if bound is not None:
+                _, gradient, backward = type(row.module).operations
+                entry["gradient"], entry["backward"] = bound.address(gradient), bound.address(backward)
+        self._knows_backward = True
+
     @property
     def writes_gradient(self) -> bool:
         """Whether a walk backward can write all of the gradient: every number belongs to one row, whose kernel can."""
-        own = [row.module for row, entry in zip(self.table_rows, self.table) if entry["gradient"]]
+        rows = zip(self.table_rows, self.bindings)
+        own = [row.module for row, bound in rows if bound is not None and type(row.module).operations[1] is not None]
         return (
             self.is_compiled
             and not self.has_guests

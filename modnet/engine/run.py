@@ -235,6 +235,7 @@ def backward(
     batch = x.shape[0]
     filled = workspace.batch == batch and workspace.draw == abs(draw) and not program.has_guests
     workspace.batch = 0
+    program.prepare_backward()
     if program.is_compiled:
         up, add, full = x.shape[1] if wants_dx else 0, 1 if gradient else 0, batch if filled else 0
         if program.operations * batch > FEW and has_choice():
@@ -265,6 +266,7 @@ def _run_backward(
 ) -> None:  # fmt: skip
     compiled, first, last = segment
     if compiled:
+        program.prepare_backward()
         rows_backward.call(workspace.address, first, last, batch, draw, int(wants_dx), int(gradient), workspace.values)
         return
     row, entry = program.table_rows[first], program.table[first]

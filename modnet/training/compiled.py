@@ -32,6 +32,7 @@ class CompiledRunner(Runner):
         super().__init__(training, data, held_out, size)
         net, loss, optimizer = training.net, training.loss, training.optimizer
         self.program = run.program_of(net, data.shape, data.dtype)
+        self.program.prepare_backward()
         self.storage, dtype = self.program.storage, self.program.dtype
         self.workspace = run.take(self.program, size)
         operations = type(loss).operations

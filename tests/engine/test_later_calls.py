@@ -8,6 +8,7 @@ import pytest
 from helpers import message
 
 from modnet import MSE, CrossEntropy, Flatten, Linear, ReLU, Sequential, Softmax
+from modnet.engine.run import program_of
 from modnet.optim import SGD, Adam
 from modnet.optim.schedules import StepDecay
 
@@ -120,6 +121,18 @@ def test_what_changes_between_two_calls_is_seen(change):
     np.testing.assert_array_equal(later.gradient, first.gradient, strict=True)
     assert later.gradient.any()
     del kept
+
+
+def test_the_kernels_of_backward_are_asked_for_by_the_first_backward():
+    net = made()
+    net.forward(X)
+    rows = program_of(net, (3,), X.dtype).table
+    assert rows["forward"].all()
+    assert not rows["gradient"].any()
+    assert not rows["backward"].any()
+    net.backward_delta(X, DELTA)
+    assert rows["backward"].all()
+    assert (rows["gradient"] != 0).tolist() == [True, False, True]
 
 
 def test_gradients_add_up_and_an_output_is_an_array_of_its_own():
