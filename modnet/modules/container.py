@@ -393,7 +393,7 @@ class Container(Module):
         try:
             if own["_range"] is not None:
                 own["_own_gradient"].fill(0)
-            for module in self._apart():
+            for module in own["_strangers"] if own["_range"] is not None else self._apart():
                 Foreign(module).zero_grad()
         finally:
             storage.lock.release()
