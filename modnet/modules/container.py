@@ -272,7 +272,8 @@ class Container(Module):
             return self._storage
         if self._part_of is not None:
             whole = self._part_of.storage
-            if any(m._storage is not whole for m in library_leaves(self) if m.owns_numbers):
+            own = *(m for m in library_leaves(self) if m.owns_numbers), *self.containers()  # what has gone may change, unseen
+            if any(m._storage is not whole for m in own):
                 raise ValueError(f"{type(self).__name__}: the network that it is a slice of has changed; take the slice again")
             self._settle_on(whole)
         else:

@@ -643,3 +643,15 @@ def test_a_layer_that_was_used_alone_follows_its_numbers_into_a_network():
     fit(Sequential(layer, Tanh()), x, y, MSE(), SGD(0.1), epochs=3, progress=False)
     np.testing.assert_array_equal(predict(layer, x), layer.forward(x))
     np.testing.assert_allclose(predict(layer, x), x @ layer.weight + layer.bias, rtol=1e-12)
+
+
+@pytest.mark.parametrize("inside", [[], [Tanh()]])
+def test_a_slice_is_refused_once_a_network_in_it_without_numbers_has_gone(inside):
+    inner = Sequential(inside)
+    net = Sequential(Linear(3, 3, rng=0), inner)
+    part = net[0:2]
+    predict(part, np.ones((2, 3)))
+    net[1] = ReLU()
+    inner.append(Linear(3, 2, rng=1))
+    said = message(ValueError, predict, part, np.ones((2, 3)))
+    assert said == "Sequential: the network that it is a slice of has changed; take the slice again"
