@@ -13,26 +13,30 @@ OPERATIONS = (FORWARD, DELTA, GRADIENT, UPDATE, ZERO)
 # --- methods ---------------------------------------------------------------------------------------------------------
 
 FORWARDS = (
-    "forward", "feed_forward", "feedforward", "forward_propagation", "forward_prop", "forward_pass", "propagate", "calcule",
-    "calculer", "propage", "propager", "propagation", "avant",
+    "forward", "feed_forward", "feedforward", "forward_propagation", "forward_propagate", "forward_prop", "forwardprop",
+    "forward_pass", "fprop", "propagate_forward", "propagate", "calcule", "calculer", "propage", "propager", "propagation",
+    "propagation_avant", "avant",
 )  # fmt: skip
 #: What gives a network's output.
 OUTPUTS = ("predict", *FORWARDS, "scores", "predict_proba", "think", "query", "run")
 BACKWARDS = (
     "backward", "backward_pass", "backprop", "backpropagate", "back_propagate", "backpropagation", "back_propagation",
-    "backward_propagation", "backward_prop", "back_prop", "bprop", "back", "backpass", "retropropage", "retropropagation",
+    "backward_propagation", "backward_propagate", "backward_prop", "backwardprop", "back_prop", "propagate_backward", "bprop",
+    "back", "backpass", "back_pass", "retropropage", "retropropager", "retropropagation", "arriere",
 )  # fmt: skip
 #: Those of a network of the contract, the statement's first.
 CONTRACT_BACKWARDS = (GRADIENT, "backward", DELTA, *BACKWARDS[1:])
 #: What an activation or a loss is, and its derivative.
 VALUES = (
-    "forward", "loss", "calculate", "compute", "activate", "activation", "apply", "cost", "function", "func", "fn", "value",
-    "evaluate", "f", "__call__", "call",
+    "forward", "loss", "calculate", "compute", "compute_loss", "compute_cost", "compute_error", "calculate_loss", "calc_loss",
+    "get_loss", "activate", "activation", "apply", "cost", "function", "func", "fn", "value", "evaluate", "f", "__call__",
+    "call",
 )  # fmt: skip
 DERIVATIVES = (
     "derivative", "prime", "gradient", "gradients", "grad", "deriv", "differentiate", "diff", "derivate", "activation_prime",
-    "activation_derivative", "loss_prime", "loss_derivative", "gradient_loss", "dloss", "d_loss", "delta", "df", "dfn", "df_dx",
-    "compute_gradient", "backward_activation", "d",
+    "activation_derivative", "loss_prime", "loss_derivative", "cost_derivative", "gradient_loss", "dloss", "d_loss", "delta",
+    "df", "dfn", "df_dx", "compute_gradient", "compute_gradients", "compute_grad", "compute_derivative", "calculate_gradient",
+    "calc_gradient", "get_gradient", "get_grad", "backward_activation", "d",
 )  # fmt: skip
 UPDATES = (UPDATE, "update_params", "update_weights")
 ZEROS = (ZERO, "zero_gradient", "zero_gradients", "reset_gradient", "reset_gradients", "reset_grad")
@@ -56,7 +60,7 @@ def first_method(held: object, names: Collection[str]) -> str:
 
 _NUMBER = r"(nb?|num|number|dim|size|taille)?(of)?"
 _SIZE = r"(size|dim(ension)?s?|shape|nodes?|units?|neurons?|num|layer(size|dim|features)?|features?|s)?"
-_OF_DATA = r"(train(ing)?|batch|true|data|list|array|vec(tor)?|values?)?"
+_OF_DATA = r"(train(ing)?|b|batch|true|data|list|array|vec(tor)?|values?)?"
 #: What an argument means, by its name without case, accents, underscores and digits. A name may mean several things: who asks
 #: says among which, and the first of them is meant.
 MEANINGS = {
@@ -71,8 +75,8 @@ MEANINGS = {
     # what goes forward and back
     "yhat": r"y?hat|y?pred(ict(ion|ed|ions)?)?s?|yp|.*hat|decoded?|recon(struct(ion|ed)|struite?)?",
     "outputs": r"outputs?|sorties?|res(ult)?",
-    "X": rf"(train(ing)?|batch|data)?(xs?|inp(uts?)?|in|entrees?|features?|samples?|data){_OF_DATA}(inputs?|x)?",
-    "y": rf"(train(ing)?|batch|data)?(ys?|t|targets?|labels?|outputs?|truth|expected|cibles?|verite){_OF_DATA}",
+    "X": rf"(train(ing)?|b|batch|data)?(xs?|inp(uts?)?|in|entrees?|features?|samples?|data){_OF_DATA}(inputs?|x)?",
+    "y": rf"(train(ing)?|b|batch|data)?(ys?|t|targets?|labels?|outputs?|truth|expected|cibles?|verite){_OF_DATA}",
     "derivative": r"(loss|cost|error|objective)(fn|func|function)?(prime|deriv.*|grad.*|der|d)|d(loss|cost|error)",
     "delta": r".*delta.*|d|dout|grad(ient)?(out(put)?)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)",
     # what a network, an optimizer or a loop is made of
@@ -96,7 +100,7 @@ MEANINGS = {
     "dtype": r"dtype",
     "scale": r"(weight)?(init)?(scale|std)|weightscale|weightinitstd|std",
     # and of a layer, as in the handout
-    "k_size": r"k|ks?ize|ksiz|kernel(size)?|filter(size|shape)?|window(size)?|pool(size)?|size|(taille)?(noyau|filtre|fenetre)|"
+    "k_size": r"k|ks?ize|ksiz|(kernel|filter|window|pool)(size|shape)?|size|(taille)?(noyau|filtre|fenetre)|"
     r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)|[pfk][hw]|(kernel|filter|pool|window)dim(ension)?s?",
     "chan_in": r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
     r"(nb|n)?canauxentree|prevchan|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
@@ -105,9 +109,9 @@ MEANINGS = {
     r"outputdepth|depth|(num|number|n)?(of)?(filters|kernels)|filternum|numchannels",
     "stride": r"strides?|s|pas|step|[vh]stride|(up|down)samplingfactor",
     "padding": r"pad(ding)?|p",
-    "input": rf"{_NUMBER}(in|inp|inputs?|entrees?){_SIZE}|nx?|d|i|fanin|xdim|features?in|infeature",
-    "output": rf"{_NUMBER}(out|outp|outputs?|sorties?|class(es)?){_SIZE}|m|o|c|ny|fanout|ydim|features?out|outfeature|"
-    r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)",
+    "input": rf"{_NUMBER}(in|inp|inputs?|entrees?){_SIZE}|nx?|d|i|shape(in|input)|fanin|xdim|features?in|infeature",
+    "output": rf"{_NUMBER}(out|outp|outputs?|sorties?|class(es)?){_SIZE}|m|o|c|ny|fanout|ydim|dprime|features?out|outfeature|"
+    r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)|shape(out|output)",
     "features": r"(nb|num|n)?features?|dim(ension)?s?|size",
     "threshold": r"threshold|seuil|tresh",
     "slope": r"alpha|slope|pente|negativeslope|leak",
