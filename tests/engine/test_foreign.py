@@ -40,6 +40,7 @@ from modnet import (
 )
 from modnet.discovery import all_optimizers
 from modnet.engine.run import program_of
+from modnet.engine.snapshot import Kept
 from modnet.optim import SGD, Adam
 
 OPTIMIZERS = [
@@ -854,3 +855,20 @@ def test_arrays_of_other_types_move_as_float64_does(dtype):
     for name, array in nets[1][0]._parameters.items():
         assert held[name].dtype == dtype
         np.testing.assert_allclose(held[name].astype(float), array, rtol=2e-3, atol=2e-3)
+
+
+def test_of_what_a_stranger_keeps_the_arrays_that_are_not_finite_are_put_back_alone():
+    layer = DictLinear(2, 2)
+    layer.seen, layer.lengths, layer.notes = np.zeros(2), np.arange(3), ["a", {"b": 1}]
+    net = Sequential(Linear(2, 2, rng=0), layer)
+    weight, before = layer._parameters["W"].copy(), net[0].weight.copy()
+    kept = Kept(net)
+    layer._parameters["W"][0, 0], layer.seen[:], layer.lengths[:] = np.nan, 1.0, 7
+    layer.notes.append("c")
+    net[0].weight[...] = np.inf
+    kept.restore_what_is_not_finite()
+    np.testing.assert_array_equal(layer._parameters["W"], weight)
+    np.testing.assert_array_equal(net[0].weight, before)
+    np.testing.assert_array_equal(layer.seen, [1.0, 1.0])
+    np.testing.assert_array_equal(layer.lengths, [7, 7, 7])
+    assert layer.notes == ["a", {"b": 1}, "c"]
