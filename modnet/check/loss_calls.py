@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arguments import asks, needs, required
-from modnet.check.lines import returned
+from modnet.check.lines import returned, tree_of
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
 
@@ -27,7 +27,12 @@ _TRUTH = re.compile(
     r"true|target|truth|label|actual|real|expect|desired|one_?hot|answer|^(t|y_t|gt|ys|y_train|oh_\w+|teacher)$", re.I
 )
 _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?|out(put)?s?|y_?p|h|activations?)$", re.I)
-_DERIVATIVES = ("backward", *DERIVATIVES, *BACKWARDS[1:])
+_VALUES = (*VALUES, "compute_loss", "compute_cost", "compute_error", "calculate_loss", "calc_loss", "get_loss")
+_DERIVATIVES = (
+    "backward", *DERIVATIVES, *BACKWARDS[1:],
+    "compute_derivative", "compute_gradients", "compute_grad", "calculate_gradient", "calc_gradient", "get_gradient",
+    "get_grad", "cost_derivative",
+)  # fmt: skip
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
 )
@@ -40,7 +45,7 @@ _PRIME = (
 )
 #: What a loss may take beside truth and prediction: a mask, or weights.
 _MORE = re.compile(r"mask|weight|^(lengths?|pos_w\w*)$", re.I)
-_RESULTS = ("output", "loss", "value", "cost", "out")
+_RESULTS = ("lossvalue", "dataloss", "loss", "value", "cost", "output", "out")
 _GRADIENTS = (
     "dinputs",
     "dinput",
@@ -83,9 +88,23 @@ def order_of(names: list[str]) -> bool | None:
     return plain[1] if plain[0] != plain[1] else None
 
 
+def _calls_more(kind: Any) -> bool:
+    """Whether calling an object of a class does more than its forward, such as keeping what backward reads."""
+    call = next((vars(k)["__call__"] for k in kind.__mro__[:-1] if "__call__" in vars(k)), None)
+    function = tree_of(call) if inspect.isfunction(call) else None
+    if function is None or not callable(getattr(kind, "forward", None)):
+        return False
+    called = [n.func.attr for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    kept = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    return "forward" in called and bool(kept)
+
+
+calls_more: Callable[[Any], bool] = functools.cache(_calls_more)
+
+
 def methods_of(cls: type) -> tuple[str, str] | None:
     """The names of the methods that are the loss and its derivative; None if the class has no such two."""
-    value = next((n for n in VALUES if len(without_more(required(cls, n) or [])) == 2), None)
+    value = next((n for n in _VALUES if len(without_more(required(cls, n) or [])) == 2), None)
     derivative = next((n for n in _DERIVATIVES if n != value and required(cls, n) is not None), None)
     return (value, derivative) if value and derivative else None
 
@@ -147,6 +166,8 @@ class Calling:
         found = _repaired(made, self.value, pair, self._beside(made, self.value))
         if isinstance(found, tuple):  # (loss, derivative), or (probabilities, loss)
             found = next((v for v in found if not isinstance(v, tuple | list | dict) and np.ndim(v) < 2), found)
+        if isinstance(found, np.ndarray) and found.shape == prediction.shape and np.array_equal(found, prediction):
+            raise Misbehaviour("crash", f"{self.value} gives back the prediction, and no loss")
         if found is not None:
             return found
         fresh = [v for n, v in _held(made, _RESULTS).items() if v is not before.get(n)]
@@ -204,7 +225,7 @@ def _meaning(names: list[str], first: bool) -> Iterator[str]:
 
 def _repaired(made: Any, name: str, pair: tuple[Any, Any], more: Mapping[str, Any]) -> Any:
     """Call a method; what it reads from self under the name of an argument, and nobody has set, is put there once."""
-    method = getattr(made, name)
+    method = made if name == "forward" and calls_more(type(made)) else getattr(made, name)
     if more:
         plain, names = method, without_more([p.name for p in asks(method)])
 
