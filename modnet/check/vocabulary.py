@@ -41,7 +41,10 @@ DERIVATIVES = (
 UPDATES = (UPDATE, "update_params", "update_weights")
 ZEROS = (ZERO, "zero_gradient", "zero_gradients", "reset_gradient", "reset_gradients", "reset_grad")
 TRAINS = ("fit", "train", "train_on_batch", "train_step")
-ADDS = ("add", "add_layer", "addLayer", "append", "add_module", "push", "ajouter", "ajoute", "ajouter_module", "insert")
+ADDS = (
+    "add", "add_layer", "addLayer", "append", "add_module", "push", "ajouter", "ajoute", "ajouter_module", "ajouter_couche",
+    "insert",
+)  # fmt: skip
 
 
 def core(name: str) -> str:

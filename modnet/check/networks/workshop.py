@@ -24,11 +24,11 @@ from modnet.check.networks.contract import examine_chain
 from modnet.check.report import Report, not_checked
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.training import check_steps
+from modnet.check.vocabulary import ADDS, first_method
 
 _RATE = 0.01
 #: Findings that may be about what was put in rather than about the class.
 _OF_WHAT_WAS_PUT_IN = ("crash", "unknown", "shape", "not-implemented", "signature")
-_ADDS = re.compile(r"(add|append|ajoute|ajouter|insert|push)(_?(module|layer|couche)s?)?$", re.I)
 _HELD = re.compile(r"layer|modul|couche", re.I)
 
 
@@ -155,7 +155,7 @@ class Workshop:
         """The network with its layers added one by one, if it was made without."""
         if full:
             return net
-        add = next((n for n in dir(type(net)) if _ADDS.match(n) and callable(getattr(net, n))), "")
+        add = first_method(net, ADDS)
         if add and layers_of(net)[0] is net:
             for layer in self.layers(3, 4, 2):
                 getattr(net, add)(layer)
