@@ -674,3 +674,23 @@ def test_an_optimizer_that_goes_through_the_layers_itself():
         assert any(verdict == "right" for _, verdict, _ in report.verdicts), str(report)
     (finding,) = examine_optimizer(type("SGD", (WrongWay,), {})).findings
     assert finding.kind == "sign"
+
+
+class EnFrancais:
+    """Methods by French names."""
+
+    def __init__(self, nb_entrees, nb_sorties):
+        self.w = np.random.normal(size=(nb_entrees, nb_sorties))
+
+    def calcule(self, x):
+        self.x = x
+        return x @ self.w
+
+    def retropropage(self, dout):
+        self.dw = dout.T @ self.x
+        return dout @ self.w.T
+
+
+def test_a_layer_with_methods_by_french_names():
+    assert kind_of(EnFrancais) == "module"
+    assert ("retropropage", "shape") in said(examine_module(EnFrancais))
