@@ -27,12 +27,7 @@ _TRUTH = re.compile(
     r"true|target|truth|label|actual|real|expect|desired|one_?hot|answer|^(t|y_t|gt|ys|y_train|oh_\w+|teacher)$", re.I
 )
 _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?|out(put)?s?|y_?p|h|activations?)$", re.I)
-_VALUES = (*VALUES, "compute_loss", "compute_cost", "compute_error", "calculate_loss", "calc_loss", "get_loss")
-_DERIVATIVES = (
-    "backward", *DERIVATIVES, *BACKWARDS[1:],
-    "compute_derivative", "compute_gradients", "compute_grad", "calculate_gradient", "calc_gradient", "get_gradient",
-    "get_grad", "cost_derivative",
-)  # fmt: skip
+_DERIVATIVES = ("backward", *DERIVATIVES, *BACKWARDS[1:])
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
 )
@@ -104,7 +99,7 @@ calls_more: Callable[[Any], bool] = functools.cache(_calls_more)
 
 def methods_of(cls: type) -> tuple[str, str] | None:
     """The names of the methods that are the loss and its derivative; None if the class has no such two."""
-    value = next((n for n in _VALUES if len(without_more(required(cls, n) or [])) == 2), None)
+    value = next((n for n in VALUES if len(without_more(required(cls, n) or [])) == 2), None)
     derivative = next((n for n in _DERIVATIVES if n != value and required(cls, n) is not None), None)
     return (value, derivative) if value and derivative else None
 
