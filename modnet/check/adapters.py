@@ -69,6 +69,12 @@ class Adapted(Called):
         found: dict[str, np.ndarray] = {}
         if self.updates:
             now = self.parameters(module)
+            for name, array in start.items():
+                if name in now and now[name].ndim == array.ndim and now[name].shape != array.shape:
+                    said = name.removeprefix(_PLACE)
+                    text = f"backward leaves {said} in shape {now[name].shape}, where it had {array.shape}"
+                    hint = f"sum over the batch: {said} -= rate * grad.sum(axis=0, keepdims=True). With one example it is right"
+                    raise Misbehaviour("shape", text, self.quote(DELTA, rf"\b{said.split('.')[-1]}\b.*="), hint)
             found = {n: a - now[n] for n, a in start.items() if n in now and now[n].shape == a.shape}
             if any(g.any() for g in found.values()):
                 return found

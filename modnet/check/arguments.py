@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.lines import words_compared
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour
 from modnet.check.vocabulary import meaning_of
@@ -52,19 +53,39 @@ def called_as(cls: Any) -> str:
 
 
 def switches(function: Any) -> Iterator[tuple[str, Any]]:
-    """The options of a function that are on or off, each with the other value."""
+    """The options of a function or a class, each with another value: those that are on or off, and words that it asks for."""
     for p in asks(function, by_name=True):
-        if isinstance(p.default, bool) and not re.search("verbose|plot|debug|print|affich|first", p.name, re.I):
+        if re.search("verbose|plot|debug|print|affich|first", p.name, re.I):
+            continue
+        if isinstance(p.default, bool):
             yield p.name, not p.default
+        elif isinstance(p.default, str) and isinstance(function, type):
+            asked = (words_compared(k, rf"{p.name}(?:[\"']\])?") for k in function.__mro__[:-1])
+            words = dict.fromkeys(word for each in asked for word in each if word != p.default)
+            yield from ((p.name, word) for word in list(words)[:3])
 
 
-def add_with(
-    report: Report, options: Iterable[tuple[str, Any]], ask: Callable[[str, Any], Report], row: bool = True
-) -> None:
+def forgiven(report: Report, option: str, value: Any) -> None:
+    """Take out of what was found with an option what is no mistake with it: a bias of zeros, weights that are all alike.
+
+    What is wrong with a padding that is said in a word is called so.
+    """
+    for finding in report.findings:
+        if "pad" in option.lower() and isinstance(value, str) and finding.kind in ("direction", "shape"):
+            finding.kind = "padding"
+    if re.search("bias|biais", option, re.I) and value is False:
+        report.findings = [f for f in report.findings if f.kind != "missing-parameter"]
+    elif re.search("init", option, re.I):
+        report.findings = [f for f in report.findings if f.kind == "crash"]
+
+
+def add_with(report: Report, options: Iterable[tuple[str, Any]], ask: Callable[[str, Any], Report], row: bool = True) -> None:
     """Add to a report what is found with each option and not without; an option that it cannot be asked with is left out."""
     for name, value in options:
         try:
-            report.add(ask(name, value), f"with {name}={value}", row)
+            found = ask(name, value)
+            forgiven(found, name, value)
+            report.add(found, f"with {name}={value!r}", row)
         except (Misbehaviour, NotBuilt):
             continue
 

@@ -159,6 +159,9 @@ def _is_module(value: Any) -> bool:
 
 # --- which is the gradient of which -----------------------------------------------------------------------------------
 
+_HELD = re.compile(r"(.+)\['(\w+)'\]")
+
+
 def arrays_within(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
     """Every float array within an object, in dicts, lists and layers too, by its place."""
     if isinstance(value, np.ndarray):
@@ -202,4 +205,10 @@ def partner_of(name: str, every: dict[str, np.ndarray]) -> str | None:
         for other in every:
             if other.startswith(front) and other != name and core(other[len(front) :]) in wanted:
                 return other
-    return None
+    if (held := _HELD.fullmatch(name)) is None:
+        return None
+    keys = (core(held[2]), "d" + core(held[2]))  # the same key, in a dict whose name says that it holds gradients
+    beside = [m for other in every if (m := _HELD.fullmatch(other)) and "grad" in m[1].lower() and core(m[2]) in keys]
+    shape = every[name].shape if name in every else ()
+    best = min(beside, key=lambda m: (every[m[0]].shape != shape, core(held[1]) not in core(m[1])), default=None)
+    return None if best is None else best[0]

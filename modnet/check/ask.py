@@ -24,10 +24,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from modnet.check import means
+from modnet.check import means, older
 from modnet.check.adapters import remembers
 from modnet.check.arguments import NotBuilt, required
 from modnet.check.building import build, examine_loss, examine_module, loss_data
+from modnet.check.evaluation import ALWAYS
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
@@ -43,7 +44,7 @@ from modnet.check.networks.trainers import examine_trained, trains
 from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.other_losses import examine_loss_object, is_other_loss
-from modnet.check.other_modules import examine_other
+from modnet.check.other_modules import examine_other, layout_of
 from modnet.check.pairs import examine_pair
 from modnet.check.report import Finding, Line, Report, not_checked
 from modnet.check.subject import Misbehaviour, call
@@ -66,6 +67,11 @@ def _module(subject: Loaded, project: Project, options: Options) -> Report:
     elif remembers(subject.cls) and (network := network_of_layers(subject.cls)) is not None:
         return _with_right_parts(network, subject, project)
     report = examine_module(subject.cls, made, options.shape)
+    if made is None and remembers(subject.cls) and any(f.kind in ("batch-coupled", "shape") for f in report.findings):
+        report = _as_the_others(report, subject, project)
+    if any(ALWAYS in f.message for f in report.findings) and _skipped_by_name(subject, project):
+        report.findings = [f for f in report.findings if ALWAYS not in f.message]
+        report.verdicts = [row for row in report.verdicts if row[2] != "eval-mode"]
     if remembers(subject.cls) and any(f.kind == "scale" for f in report.findings):
         mixed = len({*means.divided(subject.cls), *filter(None.__ne__, _layers(project))}) > 1
         means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True, mixed=mixed)
@@ -105,6 +111,9 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
     if not contract and trains(cls):
         return _with_right_parts(examine_trained(cls), subject, project)
     report = _workshop(subject, project).examine_network(cls)
+    unset = [f.message for f in report.findings if f.kind == "crash" and "'NoneType' object has no" in f.message]
+    if unset and len(unset) == len(report.findings):
+        raise NotBuilt(f"{unset[0]} Somebody else sets it first; check_network checks one that you build")
     if project.of("module") and not contract and any(re.search(r" has no \w+\(", f.message) for f in report.findings):
         # a method of a contract that it does not follow
         raise NotBuilt("how it gives its gradients is not known; check_network(net, None, X, y) takes one that you build")
@@ -125,6 +134,27 @@ def _optim(subject: Loaded, project: Project, options: Options) -> Report:
 def _follows_the_contract(project: Project) -> bool:
     """Whether any layer of a project is one of the contract."""
     return any(not remembers(other.cls) for other in project.of("module"))
+
+
+def _as_the_others(report: Report, subject: Loaded, project: Project) -> Report:
+    """The report on a layer in the layout of the other layers of its project: examples as columns, or one at a time."""
+    for other in project.of("module"):
+        if other.cls is not subject.cls and remembers(other.cls) and (layout := layout_of(other.cls)):
+            with suppress(Misbehaviour):
+                again = examine_other(subject.cls, layout)
+                if not again.findings or "batch-coupled" not in {f.kind for f in again.findings}:
+                    again.notes.append(f"checked as {other.name} is: " + _LAYOUTS[layout])
+                    return again
+    return report
+
+
+def _skipped_by_name(subject: Loaded, project: Project) -> bool:
+    """Whether a line of the project asks whether a layer is of this class, as a network does that leaves it out."""
+    asks = re.compile(rf"(isinstance|type\(|__class__|__name__|\.name).*\b{subject.name}\b", re.I)
+    return any(asks.search(line) for file in project.files for line in _text(file).split("\n"))
+
+
+_LAYOUTS = {"columns": "an example is a column.", "single": "it is given one example, without an axis for the batch."}
 
 
 def _as_in_libraries(cls: type) -> bool:
@@ -232,7 +262,7 @@ def _layers(project: Project) -> Iterator[bool | None]:
     """For each layer of another style in a project, whether it divides by the size of the batch."""
     for other in project.of("module"):
         if remembers(other.cls):
-            with outside.unnoticed():
+            with outside.unnoticed(), older.unnoticed():
                 found = means.layer_divides(other.cls)
             yield found
 

@@ -30,6 +30,11 @@ Shape = tuple[int, ...]
 _LINE: Shape = (4, 3)
 _SIGNAL: Shape = (2, 8, 2)
 _IMAGE: Shape = (2, 7, 7, 2)
+#: What a constructor raises at an argument of another type than it wants.
+_GUESSED = re.compile(
+    r"TypeError: ('(int|float|tuple)' object is not (iterable|subscriptable|callable)|cannot unpack non-iterable (int|float)|"
+    r"object of type '(int|float)' has no len)|AttributeError: '(int|float|tuple)' object has no attribute"
+)
 #: Sizes for what takes the usual ones, and for what is made for one channel or for windows side by side.
 _SIZES: tuple[dict[str, Any], ...] = (
     {},
@@ -53,7 +58,12 @@ def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any
     if roles is None or any(r.split()[0] not in values and n in required for r, n in roles.items()):
         raise NotBuilt(f"{cls.__name__}({', '.join(required)}): give an example with --make")
     given = {n: values[r.split()[0]] for r, n in roles.items() if r.split()[0] in values}
-    return call(f"{cls.__name__}(...)", lambda: cls(**given | (options or {})))
+    try:
+        return call(f"{cls.__name__}(...)", lambda: cls(**given | (options or {})))
+    except Misbehaviour as problem:
+        if _GUESSED.search(problem.message):  # a number where it wants a tuple, or the other way round
+            raise NotBuilt(f"{problem.message}; give an example with --make") from problem
+        raise
 
 
 def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
@@ -159,7 +169,9 @@ def _add_options(report: Report, cls: type, sizes: dict[str, Any], shape: Shape)
     def ask(name: str, value: Any) -> Report:
         # With an option it may be another function than its name says, as log=True makes a softmax a log-softmax.
         reference = own_definition if name not in ("bias", "biais") else None
-        return check_module(build(cls, {name: value}, **sizes), shape, reference=reference)
+        word = "pad" in name.lower() and isinstance(value, str)
+        own = {**sizes, "k_size": 3, "stride": 1} if word else sizes  # what "same" is meant for
+        return check_module(build(cls, {name: value}, **own), shape, reference=reference)
 
     add_with(report, switches(cls), ask)
 

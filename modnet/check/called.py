@@ -18,7 +18,7 @@ import numpy as np
 
 from modnet.check import layer_calls
 from modnet.check.lines import words_compared
-from modnet.check.loss_calls import held_arrays
+from modnet.check.loss_calls import calls_more, held_arrays
 from modnet.check.modes import has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
 from modnet.check.recipes import Recipe
@@ -35,6 +35,8 @@ _DELTAS = (
     "dinputs", "dinput", "dx", "dlda", "dldz", "da", "daprev", "gradinput", "inputgrad", "inputgradient", "gradinputs", "delta",
     "din",
 )  # fmt: skip
+#: Where the first weights may come from outside, or later; mytorch's, with dLdW, are set by whoever builds the network.
+_STARTS = re.compile(r"init|load|set_|reset|build|compile|random|xavier|glorot|^dld", re.I)
 _WHICH = re.compile(r"^(wrt|with_respect\w*|respect_to|of|grad_of)$", re.I)  # one gradient a call, chosen by a word
 
 
@@ -72,6 +74,25 @@ class Called(Subject):
         self.single = self._takes_one()
         if self.single:
             self.x = self.x[None]
+        self._grow()
+        held = [*(n for n in dir(type(module)) if n[:2] != "__"), *getattr(module, "__dict__", ())]
+        if recipe is not None and not recipe.arrays and not any(map(_STARTS.search, held)):
+            self.omits = self.omits - {"__init__"}
+
+    def _grow(self) -> None:
+        """Take a copy after its first forward for the layer, if it makes its parameters there."""
+        if self.x.dtype.kind != "f" or not hasattr(self.original, "__dict__") or self.holds(self.copy()):
+            return
+        grown = self.copy()
+        try:
+            self.invoke(FORWARD, grown, [self.x.copy()])
+            made = {name: array.copy() for name, array in self.holds(grown).items()}
+            self.invoke(FORWARD, grown, [0.5 * self.x + 0.1])
+        except (Misbehaviour, TypeError, ValueError):
+            return
+        now = self.holds(grown)
+        if made and all(name in now and np.array_equal(array, now[name]) for name, array in made.items()):
+            self.original = grown
 
     def examine(self) -> None:
         """Look at what it is; pictures have their channels first unless there are fewer of the last axis."""
@@ -173,7 +194,7 @@ class Called(Subject):
         """Whether it takes one example without an axis for the batch: a column (n, 1), or one picture."""
         if self.one_row:
             return True
-        if self.recipe is not None and self.recipe.dims:
+        if self.recipe is not None and (self.recipe.dims or self.recipe.single):
             return self.recipe.single
         if not self.updates or self.x.ndim < 2:
             return False
@@ -204,13 +225,18 @@ class Called(Subject):
 
     def invoke(self, operation: str, module: Any, arrays: Sequence[Any]) -> Any:
         """Call forward or backward of a copy, and take the result from where it is put."""
+        columns = self.recipe is not None and self.recipe.columns
         if operation == FORWARD:
-            x = arrays[0][0] if self.single else arrays[0]
+            x = arrays[0][0] if self.single else _turned(arrays[0]) if columns else arrays[0]
             out = self._forward(module, x)
+            if columns:
+                return _turned(out)
             return np.asarray(out)[None] if self.single and out is not None else out
         if operation not in (DELTA, GRADIENT):
             raise Misbehaviour("not-implemented", f"there is no {operation}")
         found = self.go_back(module, arrays[-1][0] if self.single else arrays[-1])
+        if columns:
+            return _turned(found[0])
         if self.one_row and np.shape(found[0])[:-1] == (1,):
             return np.asarray(found[0])  # a row all the same
         return np.asarray(found[0])[None] if self.single and found[0] is not None else found[0]
@@ -218,7 +244,7 @@ class Called(Subject):
     def _forward(self, module: Any, x: np.ndarray) -> Any:
         before = held_arrays(module, _OUTPUTS)
         name = self.names[FORWARD]
-        method = getattr(module, name)
+        method = module if name == "forward" and calls_more(type(module)) else getattr(module, name)
         given: list[Any] = [x]
         by_name = dict(getattr(module, "_given_more", {}))
         if self.listed:
@@ -241,6 +267,7 @@ class Called(Subject):
 
     def go_back(self, module: Any, delta: np.ndarray, rate: float = 1.0, word: str = "") -> tuple[Any, tuple[Any, ...]]:
         """dL/dinput, and what else backward returned; the gradient that a word chooses, if it takes one."""
+        delta = _turned(delta) if self.recipe is not None and self.recipe.columns else delta
         x = getattr(module, "_given_input", self.x[0] if self.single else self.x)
         required = [p for p in self.asked or () if p.default is p.empty] if self.asked is not None else None
         arguments: list[Any] = []
@@ -262,7 +289,8 @@ class Called(Subject):
             elif INPUT.match(p.name) and len(required or ()) > 1:
                 names[p.name] = x.copy()
             elif not used and (p.default is p.empty or re.match(r"d|grad|up", p.name, re.I)):
-                names[p.name], used = delta, True
+                listed = re.search(r"list|tuple|sequence", f"{p.name} {p.annotation}", re.I) and p.annotation is not tuple
+                names[p.name], used = [delta] if listed else delta, True
         if self.asked is None:
             arguments, used = [delta], True
         if self.reading != "above":
@@ -305,3 +333,8 @@ class Called(Subject):
             text = f"{self.names[operation]} returns None, and sets no {where} either"
             raise Misbehaviour("not-implemented", text, hint=f"return the result, or put it into {where}")
         return super().as_output(raw, operation, x)
+
+
+def _turned(array: Any) -> Any:
+    """A matrix with an example a column, from one with an example a row, or the other way round; else what it was."""
+    return array.T.copy() if isinstance(array, np.ndarray) and array.ndim == 2 else array

@@ -79,7 +79,10 @@ def derivative(e: Examination) -> Findings:
             found += geometry.channels_too(e.shapes, DELTA, subject, q)
         elif found and found[0].kind == "scale":
             yield from geometry.but_for_a_factor(e.shapes, DELTA, subject)
-    yield from found or [subject.unexplained(q, subject.names[DELTA])]
+    found = found or [subject.unexplained(q, subject.names[DELTA])]
+    # What mends these leaves the formula's limits as they are.
+    e.mended = q.factor(q.truth) is not None or {f.kind for f in found} == {"diagonal"}
+    yield from found
 
 
 def _right_along(e: Examination, got: np.ndarray) -> bool:
@@ -143,6 +146,25 @@ def stateful(e: Examination, operation: str = DELTA) -> Findings:
         return
 
 
+def repeated(e: Examination) -> Findings:
+    """A layer that remembers its input begins its derivative anew in every call."""
+    subject, q = e.subject, e.questions.get(DELTA)
+    if q is None or not q.right or not subject.remembers or subject.random or subject.coupled or subject.batch_statistics:
+        return
+    module, weights, answers = subject.fresh(), subject.weights(2), list[np.ndarray]()
+    for _ in range(2):
+        subject.ask(FORWARD, module, subject.x)
+        answers.append(subject.as_output(subject.ask(DELTA, module, subject.x, weights), DELTA, subject.x).copy())
+    if answers[0].shape == answers[1].shape and np.allclose(answers[1], answers[0] + answers[0]) and answers[0].any():
+        yield Finding(
+            "double-counts",
+            "",
+            f"{subject.names[DELTA]} adds to what it gave in the call before: called twice, it gives twice the derivative.",
+            "begin with zeros in every call, dx = np.zeros_like(x), or what the batch before was given stays in it",
+            line=subject.quote(DELTA, r"\+=", RETURN),
+        )
+
+
 def ties(e: Examination) -> Findings:
     """Moving equal numbers together moves their maximum as much: what is given back must add up to that."""
     subject, x, q = e.subject, e.subject.x, e.questions.get(DELTA)
@@ -202,7 +224,7 @@ def other_sizes(e: Examination, operation: str = DELTA) -> Findings:
 def saturates(e: Examination) -> Findings:
     """It is finite for large input, if forward is."""
     subject, q = e.subject, e.questions.get(DELTA)
-    if q is None or not q.right:
+    if q is None or (not q.right and not e.mended):
         return  # another formula will have other limits
     for text, extreme in subject.extremes() if e.by_numbers else []:
         try:
@@ -231,6 +253,7 @@ PROBES: tuple[Probe, ...] = (
     partial(forward.uninitialised, operation=DELTA),
     derivative,
     stateful,
+    repeated,
     ties,
     other_sizes,
     lambda e: e.subject.near_zero(e),

@@ -74,11 +74,37 @@ def _difference(x: np.ndarray, y: np.ndarray, truth: np.ndarray, got: np.ndarray
                 said = [f"what is in {' and '.join(out)} is left out"] * bool(out)
                 said += [f"the sign of {' and '.join(turned)}{' below the fraction line' * below} is wrong"] * bool(turned)
                 return "missing-factor" if out else "sign", ", and ".join(said)
+    if "f(x)" in names and _same(ratio, y):
+        return "missing-factor", "the factor f(x) is there once too often"
+    if (power := _power(names, values, x, y, truth, got)) is not None:
+        return "missing-factor", power
     for name, column in zip(names, values.T, strict=True):
         if name != "1" and _same(ratio * column, np.ones_like(ratio)):
             turned_exponent = "exp" in name
             text = "the sign of an exponent is wrong" if turned_exponent else f"the factor {name} is left out"
             return "sign" if turned_exponent else "missing-factor", text
+    return None
+
+
+def _power(
+    names: list[str], values: np.ndarray, x: np.ndarray, y: np.ndarray, truth: np.ndarray, got: np.ndarray
+) -> str | None:
+    """A power that is another in one derivative than in the other, such as f(x) where f(x)^2 belongs."""
+    if _same(truth, 1 - y * y) and _same(got, (1 - y) ** 2):
+        return "(1 - f(x))^2 stands where 1 - f(x)^2 belongs"
+    for count in range(1, _LARGEST):
+        for chosen in combinations(range(values.shape[1]), count):
+            terms = values[:, chosen]
+            own, _, rank, _ = np.linalg.lstsq(terms, truth, rcond=1e-9)
+            if rank < count or not _same(terms @ own, truth) or np.abs(own).min() < 1e-4:
+                continue
+            for place, column in enumerate(chosen):
+                rest = got - terms @ own + terms[:, place] * own[place]
+                for base, numbers in (("f(x)", y), ("x", x)):
+                    for power in (1, 2, 3):
+                        text, meant = base if power == 1 else f"{base}^{power}", names[column]
+                        if meant.startswith(base) and text != meant and _same(rest, numbers**power * own[place]):
+                            return f"{text} stands where {meant} belongs"
     return None
 
 

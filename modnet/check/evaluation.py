@@ -24,6 +24,7 @@ from modnet.check.vocabulary import FORWARD
 _ROWS = 48  # enough that a variance over the batch, by n or by n - 1, is nearly the same
 _STEPS = 400  # forwards in training, until running statistics have forgotten where they began
 _GATHERED = re.compile(r"run|mov|inference|ema|global|test", re.I)
+ALWAYS = "what is predicted changes from call to call."
 _NEAR = 0.1  # of the spread of the results
 
 
@@ -35,9 +36,20 @@ def examine_in_evaluation(report: Report, recipe: Recipe, size: Size | Shape) ->
     try:
         x = as_input((_ROWS, *shape[1:]))
         subject = subject_of(recipe.build((_ROWS, *shape[1:])), x, recipe)
-        if isinstance(subject, Adapted) and subject.is_told() and not subject.single:
-            name = subject.names[FORWARD]
+        if not isinstance(subject, Adapted) or subject.single:
+            return
+        name = subject.names[FORWARD]
+        if subject.is_told():
             _judge(report, subject, f"{subject.name}.{name}", f"{name}, in evaluation")
+        elif re.search("drop", recipe.cls.__name__, re.I):
+            subject.examine()
+            if subject.random:
+                text = f"{name} draws whenever it is called, and nothing tells it of an evaluation: {ALWAYS}"
+                line = subject.quote(FORWARD, r"random|binomial|rand\(|mask")
+                hint = "an attribute or an argument, training=True; if it is False, return the input as it is"
+                where = f"{subject.name}.{name}"
+                report.findings.append(Finding("eval-mode", where, text, hint, line=line, given_weight="in part"))
+                report.verdict(f"{name}, in evaluation", right=False, remark="eval-mode")
     except Misbehaviour:
         return
 

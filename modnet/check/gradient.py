@@ -255,6 +255,7 @@ PROBES: tuple[Probe, ...] = (
 
 # --- update_parameters, and the start ---------------------------------------------------------------------------------
 
+
 def moves(e: Examination) -> Findings:
     """Each parameter moves by -step times its gradient, whatever the gradient is."""
     subject, x = e.subject, e.subject.x

@@ -103,6 +103,9 @@ def scale(q: Question, operation: str, factor: float, name: str, beside: bool = 
             if "number" in name or "size" in name
             else "the constant in front: the derivative of (yhat - y)^2 is 2 (yhat - y)"
         )
+        outputs = q.x.shape[-1] if q.x.ndim > 1 else 1
+        if "number" not in name and outputs > 1 and min(abs(abs(factor) - n) for n in (outputs, 1 / outputs)) < 1e-4:
+            hint += "; or only one of the two divides by the outputs"
     if batch > 1 and "batch" in name and abs(factor) < 1:
         hint = (
             "a mean over the batch: backward is for each example's own loss; whoever trains divides, once"
@@ -335,13 +338,18 @@ def _at_another_place(subject: Subject, q: Question) -> Hypotheses:
         logsoftmax,
         lambda z: delta * (1 - np.exp(-z)),
     )
+    truths = [q.truth]
+    if q.whole and q.jacobian.shape == (x.size, x.size):
+        truths.append(delta.ravel() * np.diagonal(q.jacobian))  # of a softmax, taken for a function of each number
     with np.errstate(all="ignore"):
         for formula in in_terms_of_output:
-            if np.allclose(formula(out).ravel()[q.entries], q.truth, atol=1e-5):
+            fits = [bool(np.allclose(formula(out).ravel()[q.entries], truth, atol=1e-5)) for truth in truths]
+            if any(fits):
+                more = "" if fits[0] else "; of a softmax that is the diagonal alone: all is out * (delta - sum(delta * out))"
                 yield Hypothesis(
                     "at-output",
                     "the formula for the derivative in terms of the output is used with the input.",
-                    "write out = self.forward(input) first, and use out for the output in the formula",
+                    "write out = self.forward(input) first, and use out for the output in the formula" + more,
                     formula(x),
                 )
     other = {

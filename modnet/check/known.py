@@ -11,7 +11,7 @@ import inspect
 import itertools
 import math
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -226,13 +226,15 @@ def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | 
 
 _ROLES = (
     "k_size", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope", "drop", "eps",
-    "seed", "shape", "activation", "init",
+    "seed", "shape", "activation", "init", "out_shape", "classes", "range", "scale", "pair",
 )  # fmt: skip
-VALUES = {
+VALUES: dict[str, Any] = {
     "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
-    "threshold": 0.0, "slope": 0.2, "drop": 0.5, "eps": 1e-8, "seed": 0,
+    "threshold": 0.0, "slope": 0.2, "drop": 0.5, "eps": 1e-8, "seed": 0, "classes": 3, "range": (-1.0, 1.0), "scale": 1.0,
+    "pair": (3, 2),
 }  # fmt: skip
-_ANYWHERE = ("eps", "seed", "threshold", "slope", "shape", "activation", "init")  # windows or not
+#: With windows or without.
+_ANYWHERE = ("eps", "seed", "threshold", "slope", "shape", "out_shape", "activation", "init", "range", "scale")
 _WINDOW = ("k_size", "chan_in", "chan_out", "stride", "padding")
 #: The order of the statement, for names that say nothing.
 _ORDERS = {
@@ -266,24 +268,33 @@ def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, 
     found: dict[str, str] = {}
     for p in given:
         wanted = [r for r in fitting[p.name] if (r in _WINDOW) == windowed or r in _ANYWHERE]
-        if "shape" in wanted:
-            wanted = ["shape"] if windowed else [r for r in wanted if r != "shape"]
+        for whole in {"shape", "out_shape"}.intersection(wanted):  # a picture's
+            wanted = [whole] if windowed else [r for r in wanted if r != whole]
         wanted = wanted or (fitting[p.name] if not windowed else [])
+        if "pair" in wanted:  # of a matrix
+            wanted = ["pair"] if name == "linear" else [r for r in wanted if r != "pair"]
         role = next((r for r in wanted if r not in found), None) or next(
             (f"{r} 2" for r in wanted if f"{r} 2" not in found), None
         )
         if role is not None:
             found[role] = p.name
         elif p.default is p.empty:
-            return _by_order(name, given)
+            return _by_order(name, given, fitting)
     return found
 
 
-def _by_order(name: str, given: list[inspect.Parameter]) -> dict[str, str] | None:
-    """The roles of a class of this name by the order of its arguments, if there are as many as in the statement."""
+def _by_order(name: str, given: list[inspect.Parameter], fitting: Mapping[str, list[str]]) -> dict[str, str] | None:
+    """The roles of a class of this name by the order of its arguments, if there are as many as in the statement.
+
+    None as well if a name says another one of these roles, such as (n_out, init).
+    """
     order = _ORDERS.get(name, ())
     required = [p for p in given if p.default is p.empty]
-    return {role: p.name for role, p in zip(order, given)} if order and len(required) in (len(order), len(order) - 1) else None
+    if not order or len(required) not in (len(order), len(order) - 1):
+        return None
+    found = {role: p.name for role, p in zip(order, given)}
+    said = {n: set(order).intersection(fitting[n]) for n in found.values()}
+    return None if any(said[n] and role not in said[n] for role, n in found.items()) else found
 
 
 def options_of(module: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from modnet.check.arguments import needs, required
 from modnet.check.loss_calls import Functions, flag_of, is_loss_name, is_truth, with_derivatives, with_flag
-from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES
+from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES
 
 _ABOVE = re.compile(r"^(d_?(out|val|y|z|a|l|x)\w*|dL\w*|delta\w*|up\w*|\w*grad\w*|error\w*|err|g|ds)$", re.I)
 #: Arguments that say nothing of the input.
@@ -38,7 +38,7 @@ def methods_of(cls: Any) -> Methods | None:
     if callable(getattr(cls, "backward", None)) and callable(getattr(cls, "forward", None)):
         return Methods("forward", "backward", False)
     kind = cls if isinstance(cls, type) else type(cls)
-    value = next((n for n in VALUES if _takes_one(kind, n)), None)
+    value = next((n for n in (*FORWARDS, *VALUES) if _takes_one(kind, n)), None)
     back = next((n for n in (*BACKWARDS, *DERIVATIVES) if value and n != value and required(kind, n) is not None), None)
     if value is None or back is None or len(required(kind, back) or ()) > 2:
         return None
@@ -50,7 +50,7 @@ def _takes_one(kind: type, name: str) -> bool:
     asked = required(kind, name)
     if asked is None or not asked:
         return False
-    return len(asked) == 1 or (name == "forward" and not any(map(is_truth, asked)))
+    return len(asked) == 1 or (name in FORWARDS and not any(map(is_truth, asked)))
 
 
 def is_above(name: str) -> bool:

@@ -23,7 +23,7 @@ def source(kind: type, method: str) -> list[tuple[int, str]]:
         return []
     if str(inspect.getsourcefile(function)).startswith(_LIBRARY):
         return []
-    idle = _idle("".join(lines), getattr(getattr(kind, method), "options", {}))
+    idle = _idle("".join(lines), getattr(getattr(kind, method), "options", {})) | _texts("".join(lines))
     return [(first + i, re.sub(r"\s+#.*", "", line).strip()) for i, line in enumerate(lines) if i + 1 not in idle]
 
 
@@ -73,6 +73,18 @@ def words_compared(function: Any, name: str) -> list[str]:
         return []
     compared = re.findall(rf"\b{name}\s*(?:\.lower\(\)\s*)?(?:==|!=|in|is)\s*([\[(]?(?:\s*,?\s*[\"']\w+[\"'])+)", text)
     return list(dict.fromkeys(word for words in compared for word in re.findall(r"\w+", words)))
+
+
+def _texts(text: str) -> set[int]:
+    """The lines of a function's docstring, counted from 1."""
+    try:
+        (function,) = ast.parse(textwrap.dedent(text)).body
+    except (SyntaxError, ValueError):
+        return set()
+    first = next(iter(getattr(function, "body", ())), None)
+    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)):
+        return set()
+    return set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
 
 
 def _idle(text: str, options: dict[str, Any]) -> set[int]:

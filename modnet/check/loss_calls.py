@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arguments import asks, needs, required
-from modnet.check.lines import returned
+from modnet.check.lines import returned, tree_of
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
 
@@ -40,7 +40,7 @@ _PRIME = (
 )
 #: What a loss may take beside truth and prediction: a mask, or weights.
 _MORE = re.compile(r"mask|weight|^(lengths?|pos_w\w*)$", re.I)
-_RESULTS = ("output", "loss", "value", "cost", "out")
+_RESULTS = ("lossvalue", "dataloss", "loss", "value", "cost", "output", "out")
 _GRADIENTS = (
     "dinputs",
     "dinput",
@@ -81,6 +81,20 @@ def order_of(names: list[str]) -> bool | None:
         return first[1]
     plain = [n.lower() in ("y", "yy") for n in names[:2]]
     return plain[1] if plain[0] != plain[1] else None
+
+
+def _calls_more(kind: Any) -> bool:
+    """Whether calling an object of a class does more than its forward, such as keeping what backward reads."""
+    call = next((vars(k)["__call__"] for k in kind.__mro__[:-1] if "__call__" in vars(k)), None)
+    function = tree_of(call) if inspect.isfunction(call) else None
+    if function is None or not callable(getattr(kind, "forward", None)):
+        return False
+    called = [n.func.attr for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    kept = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    return "forward" in called and bool(kept)
+
+
+calls_more: Callable[[Any], bool] = functools.cache(_calls_more)
 
 
 def methods_of(cls: type) -> tuple[str, str] | None:
@@ -147,6 +161,8 @@ class Calling:
         found = _repaired(made, self.value, pair, self._beside(made, self.value))
         if isinstance(found, tuple):  # (loss, derivative), or (probabilities, loss)
             found = next((v for v in found if not isinstance(v, tuple | list | dict) and np.ndim(v) < 2), found)
+        if isinstance(found, np.ndarray) and found.shape == prediction.shape and np.array_equal(found, prediction):
+            raise Misbehaviour("crash", f"{self.value} gives back the prediction, and no loss")
         if found is not None:
             return found
         fresh = [v for n, v in _held(made, _RESULTS).items() if v is not before.get(n)]
@@ -204,7 +220,7 @@ def _meaning(names: list[str], first: bool) -> Iterator[str]:
 
 def _repaired(made: Any, name: str, pair: tuple[Any, Any], more: Mapping[str, Any]) -> Any:
     """Call a method; what it reads from self under the name of an argument, and nobody has set, is put there once."""
-    method = getattr(made, name)
+    method = made if name == "forward" and calls_more(type(made)) else getattr(made, name)
     if more:
         plain, names = method, without_more([p.name for p in asks(method)])
 

@@ -232,14 +232,16 @@ class LossSubject(Subject):
             return None
         factor = float(out @ wanted) / (float(wanted @ wanted) or 1.0)
         hint = "compute one small example by hand, and compare it with the figures above"
+        text = f"the loss is not what {self.name} means."
         if np.allclose(out, factor * wanted, rtol=1e-5) and factor:
             per, n = self.x[0].size, len(self.x)
             words = {1 / per: "1/{}, one over the number of features", 1 / n: "1/{}, one over the size of the batch"}
             name = next((w.format(round(1 / v)) for v, w in words.items() if np.isclose(factor, v)), f"{factor:.6g}")
             mean = np.isclose(factor, 1 / per)
             hint = f"it is {name}, times the definition" + (": a mean over features, but the contract sums" if mean else "")
+            text = f"the loss is {name} times what {self.name} means."
             self.convention = True
-        return Finding("forward", "", f"the loss is not what {self.name} means.", hint)
+        return Finding("forward", "", text, hint)
 
     def other_inputs(self) -> list[np.ndarray]:
         """Other predictions, of as many examples."""

@@ -58,7 +58,7 @@ def divided(cls: type) -> list[bool]:
         module, x = recipe.build(size), recipe.input_shape(size)
         from modnet.check.modules import as_input
 
-        subject = subject_of(module, as_input(x))
+        subject = subject_of(module, as_input(x), recipe)
         subject.examine()
         if subject.random or subject.batch_statistics or not subject.parameters(subject.fresh()):
             return found

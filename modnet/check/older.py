@@ -12,7 +12,8 @@ import builtins
 import linecache
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,6 +167,16 @@ def note(old: str, new: str) -> None:
         used.append(use)
 
 
+@contextmanager
+def unnoticed() -> Iterator[None]:
+    """Within it uses are not kept: they are said of the class that has them."""
+    noted = len(used)
+    try:
+        yield
+    finally:
+        del used[noted:]
+
+
 def say(report: Report, kind: type, since: int = 0) -> None:
     """Add to a report what a class did the old way, unless it is said there already.
 
@@ -217,21 +228,57 @@ def _xrange(*given: int) -> range:
     return range(*given)
 
 
+def _shape(value: Any = None) -> Any:
+    if value is None:
+        note("None as a shape", "()")
+    return () if value is None else value
+
+
+def _element(array: Any, index: Any, value: Any) -> Any:
+    one = isinstance(value, np.ndarray) and value.ndim > 0 and value.size == 1
+    if not (one and isinstance(array, np.ndarray) and array.dtype.kind in "iufb" and np.ndim(array[index]) == 0):
+        return value
+    note(f"a[i] = array of shape {value.shape}", "a[i] = array.item()")
+    return value.item()
+
+
 _OF_PYTHON_2 = {"xrange": _xrange}
 #: Names for code that `rewritten` changed: they are to be among its builtins.
-BUILTINS = {"__older_int__": _of_one(int), "__older_float__": _of_one(float), **_OF_PYTHON_2}
+BUILTINS = {
+    "__older_int__": _of_one(int), "__older_float__": _of_one(float), "__older_shape__": _shape, "__older_element__": _element,
+    **_OF_PYTHON_2,
+}  # fmt: skip
+
+
+def _is_plain(node: ast.AST) -> bool:
+    """Whether an expression can be evaluated twice: names, numbers, attributes, and what is reckoned of them."""
+    kinds = (ast.Name, ast.Constant, ast.Attribute, ast.Tuple, ast.BinOp, ast.UnaryOp, ast.Load, ast.operator, ast.unaryop)
+    return all(isinstance(inner, kinds) for inner in ast.walk(node))
 
 
 class _Calls(ast.NodeTransformer):
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        self.generic_visit(node)
+        place = node.targets[0]
+        element = len(node.targets) == 1 and isinstance(place, ast.Subscript) and not isinstance(node.value, ast.Constant)
+        if element and isinstance(place, ast.Subscript) and _is_plain(place.value) and _is_plain(place.slice):
+            name = ast.copy_location(ast.Name("__older_element__", ast.Load()), node.value)
+            node.value = ast.copy_location(ast.Call(name, [place.value, place.slice, node.value], []), node.value)
+        return node
+
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         plain = isinstance(node.func, ast.Name) and node.func.id in ("int", "float") and not node.keywords
         if plain and len(node.args) == 1 and not isinstance(node.args[0], ast.Starred):
             node.func = ast.copy_location(ast.Name(f"__older_{node.func.id}__", ast.Load()), node.func)  # type: ignore[attr-defined]
+        makes = isinstance(node.func, ast.Attribute) and node.func.attr in ("zeros", "ones", "empty", "full")
+        if makes and node.args and isinstance(node.args[0], ast.Name | ast.Attribute):
+            name = ast.copy_location(ast.Name("__older_shape__", ast.Load()), node.func)
+            node.args[0] = ast.copy_location(ast.Call(name, [node.args[0]], []), node.args[0])
         return node
 
 
 def rewritten(node: ast.stmt) -> ast.stmt:
-    """A statement in which ``int(a)`` and ``float(a)`` take arrays of one number, as they did."""
+    """A statement in which ``int(a)``, ``float(a)`` and ``b[i] = a`` take arrays of one number, and ``np.zeros(None)`` one."""
     changed: ast.stmt = _Calls().visit(node)
     return changed

@@ -28,6 +28,9 @@ from modnet.loss import Loss
 _LABELS = re.compile("cross|entrop|ce($|_|loss)|cce|nll|soft|logit|hinge|perceptron|marg|svm|log|kl|xent", re.I)
 
 
+_NUMBERS = re.compile(r"mse|mae|squar|abs|error|huber|l1|l2|quadr|rms|smooth", re.I)
+
+
 def is_other_loss(cls: type) -> bool:
     """Whether a loss is not the contract's: other methods, (prediction, truth), or a backward that is given less than both.
 
@@ -54,6 +57,8 @@ class OtherLoss(LossSubject):
         self.remembers = self.replaces = True
         self.refuses_integers = True  # some give back the type that they are given
         self.unit = 1.0
+        self.may_couple = y.ndim == yhat.ndim == 1 and y.dtype.kind == "f" and float(y.sum()) == 1  # one example, of classes
+        self.times = 1.0
         self.meant: int | None = None  # which definition of its name backward belongs to, if forward is another function
 
     @property
@@ -107,7 +112,7 @@ class OtherLoss(LossSubject):
         if self.meant is None:
             return super().forward(x, module)
         with np.errstate(all="ignore"):
-            return list(definitions(self.name, self.t, x.astype(float)))[self.meant]
+            return self.times * list(definitions(self.name, self.t, x.astype(float)))[self.meant]
 
     def explain_delta(self, q: Question) -> list[Finding] | None:
         """A mask, or weights, that forward takes and backward leaves out; else what any loss may have wrong."""
@@ -134,11 +139,11 @@ class OtherLoss(LossSubject):
             return
         got, own = (a.ravel() for a in asked)
 
-        def belongs(truth: np.ndarray) -> bool:
+        def belongs(truth: np.ndarray) -> float:
             if got.shape != truth.shape:
-                return False
+                return 0.0
             factor = float(got @ truth) / (float(truth @ truth) or 1.0)
-            return factor > 0 and np.allclose(got, factor * truth, rtol=1e-4, atol=1e-6)
+            return factor if factor > 0 and np.allclose(got, factor * truth, rtol=1e-4, atol=1e-6) else 0.0
 
         with np.errstate(all="ignore"):
             count = len(list(definitions(self.name, self.t, x)))
@@ -147,11 +152,11 @@ class OtherLoss(LossSubject):
                 def wanted(v: np.ndarray, i: int = i) -> np.ndarray:
                     return list(definitions(self.name, self.t, v.reshape(x.shape)))[i]
 
-                if belongs(derivative(wanted, x, places, self.precision).value.sum(axis=1)):
+                if times := belongs(derivative(wanted, x, places, self.precision).value.sum(axis=1)):
                     text = f"the loss is not what {self.name} means, and backward is the derivative of what it means."
                     hint = "the signs and the terms of the formula: compute one example by hand"
                     yield Finding("forward", "", text, hint, line=self.quote(FORWARD, r"^return", r"="))
-                    self.meant, self.unit, self.out = i, 1.0, wanted(x)
+                    self.meant, self.times, self.unit, self.out = i, times, 1.0, times * wanted(x)
                     return
 
     def _settle_unit(self) -> None:
@@ -284,10 +289,13 @@ def examine_loss_object(loss: Any, name: str) -> Report:
         return not_checked(name, f"no data was found that it takes: {why} check_loss takes yours")
     right = [r for r in answered if r.ok]
     first = (right or answered)[0]
-    if right and first is not answered[0] and {f.kind for f in answered[0].findings} == {"scale"}:
+    alike = {"scale", "direction", "forward"} if _NUMBERS.search(name) else {"scale"}
+    if right and first is not answered[0] and {f.kind for f in answered[0].findings} <= alike:
         first, right = answered[0], []  # right for one output alone: the mean is over another number than it divides by
         for finding in first.findings:
             finding.message = f"{finding.message.rstrip('.')}; with one output it is right."
+            if finding.kind == "scale":
+                finding.hint = "one of the two divides by the outputs too, the other by the examples alone: the same in both"
     alone = answered[-1]  # one example without an axis for the batch
     if right and alone is not first and " (3,) " in alone.subject:
         fresh = [f for f in alone.findings if f.kind == "saturates" and _of_value(f, loss)]
@@ -329,7 +337,7 @@ def data_for(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(truth, prediction) for a loss of this name, the likeliest first; a single example last."""
     yield from _sequences(name)
     yield from _batches(name)
-    if re.search("cross|entrop|soft|nll", name, re.I) and not re.search("bin|bce", name, re.I):
+    if re.search("cross|entrop|soft|nll|cce|categor", name, re.I) and not re.search("bin|bce", name, re.I):
         yield np.eye(3)[1], np.array([0.2, 0.5, 0.3])
 
 
@@ -363,8 +371,9 @@ def _batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield from ((labels, np.log(shares)), (onehot, np.log(shares)), (onehot, shares), (labels, shares))
     elif re.search(r"cross|entrop|ce($|_|loss)|cce|log|kl|xent", word):
         yield from ((onehot, shares), (labels, shares), (onehot, scores), (labels, scores), (bits, near))
-        yield from ((bits[:, 0], near[:, 0]), (bits[:, :1], near[:, :1]))
-    elif re.search(r"mse|mae|squar|abs|error|huber|l1|l2|quadr|rms|smooth", word):
+        if not re.search(r"categor|cce", word):
+            yield from ((bits[:, 0], near[:, 0]), (bits[:, :1], near[:, :1]))
+    elif _NUMBERS.search(word):
         yield from (numbers, (numbers[0][:, :1], numbers[1][:, :1]), (numbers[0][:, 0], numbers[1][:, 0]), (labels, scores))
     else:
         yield from (numbers, (onehot, shares), (labels, scores), (numbers[0][:, 0], numbers[1][:, 0]))

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check import known
+from modnet.check import known, older
 from modnet.check.adapters import subject_of, updates_itself
 from modnet.check.arguments import NotBuilt, add_with, switches
 from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import is_of_functions, methods_of
+from modnet.check.modes import mode_of, switches_of
 from modnet.check.modules import as_input, check_module
 from modnet.check.recipes import Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
 from modnet.check.report import Finding, Report, not_checked
@@ -29,14 +30,14 @@ _SIGNAL: Shape = (2, 4, 3)
 _IMAGE: Shape = (2, 3, 4, 5)
 
 
-def attempts(cls: type) -> Iterator[tuple[Recipe, Size | Shape]]:
-    """Ways to build a class and what to give it, the likeliest first."""
+def attempts(cls: type, layout: str = "") -> Iterator[tuple[Recipe, Size | Shape]]:
+    """Ways to build a class and what to give it, the likeliest first; in a `layout`, "columns" or "single", if one is given."""
     updates, word = updates_itself(cls), cls.__name__.lower()
     windowed = list(recipes_for(cls, updates))
     yield from windowed
     if windowed:
         return
-    plain = Recipe(cls)
+    plain, shaped = Recipe(cls), by_shapes(cls)
     if "flat" in word:
         shapes = [_LINE, _IMAGE, _SIGNAL]
     elif "2d" in word:
@@ -45,22 +46,32 @@ def attempts(cls: type) -> Iterator[tuple[Recipe, Size | Shape]]:
         shapes = [_LINE, (2, 3, 5)]
     else:
         shapes = [_LINE, _SIGNAL, _IMAGE]
+    if layout:
+        recipe = Recipe(cls, columns=True) if layout == "columns" else Recipe(cls, single=True, shaped=shaped)
+        yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
+        return
     for shape in shapes:
         yield plain, shape
+    if shaped:
+        yield from ((Recipe(cls, shaped=True), shape) for shape in shapes)
+        yield from ((Recipe(cls, single=True, shaped=True), shape[1:]) for shape in shapes)  # one example, without an axis
     if plain.arrays:
         yield Recipe(cls, square=True), _LINE
     if updates:
         yield plain, (int(known.VALUES["input"]), 1)  # one example, a column
+    if not is_of_functions(cls):
+        yield from ((Recipe(cls, columns=True), shape) for shape in shapes if len(shape) == 2 or "flat" in word)
 
 
-def chosen(cls: type) -> tuple[Recipe, Size | Shape]:
+def chosen(cls: type, layout: str = "") -> tuple[Recipe, Size | Shape]:
     """The first way to build a class in which it goes forward and back; else forward; a `Misbehaviour` if none does.
 
     With windows, the channels must come out where the recipe has them.
     """
     answering: list[tuple[Recipe, Size | Shape]] = []
     first: Misbehaviour | None = None
-    for recipe, size in attempts(cls):
+    unset = ""
+    for recipe, size in attempts(cls, layout):
         try:
             subject = subject_of(recipe.build(size), as_input(recipe.input_shape(size)), recipe)
             subject.examine()
@@ -68,20 +79,26 @@ def chosen(cls: type) -> tuple[Recipe, Size | Shape]:
                 raise NotBuilt(f"{cls.__name__}.backward({subject.unknown}): what it asks for has no known meaning")
         except Misbehaviour as problem:
             first = first or problem
-            if not by_guess(problem.message):
+            if not by_guess(problem.message) and problem.kind != "shape":
                 raise
             continue
         if not subject.out.size or not np.isfinite(subject.out).all():
             continue
         if isinstance(size, Size) and not _in_place(subject, recipe, size):
             continue
-        if goes_back(subject):
+        if by_shapes(cls) and not isinstance(size, Size) and not _as_named(subject, cls):
+            answering.append((recipe, size))
+            continue
+        if (stopped := _stopped(subject)) is None:
             return recipe, size
+        unset = unset or (stopped.message if _UNSET.search(stopped.message) else "")
         answering.append((recipe, size))
+    if unset:
+        raise NotBuilt(f"{unset}: what somebody else sets first. Give an example with --make")
     if answering:
         return answering[0]
     asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
-    if first is not None and _sure(cls) and not asks_more:
+    if first is not None and (_sure(cls) or first.kind == "shape") and not asks_more:
         raise first
     why = (
         first.message
@@ -102,10 +119,24 @@ def _in_place(subject: Subject, recipe: Recipe, size: Size) -> bool:
     return found == channels and all(n < side or size.k == 1 or n == side for n, side in zip(axes, size.sides, strict=True))
 
 
+def by_shapes(cls: type) -> bool:
+    """Whether a class asks for the shape of its input, by that name."""
+    given = inspect.signature(cls).parameters.values()
+    return any(p.default is p.empty and re.search("shape", p.name, re.I) for p in given)
+
+
+def _as_named(subject: Subject, cls: type) -> bool:
+    """Whether it is what its name says, if that says anything: a softmax of one example is none of a batch."""
+    wanted = known.FUNCTIONS.get(known.plain_name(cls))
+    return wanted is None or bool(np.allclose(wanted(subject.x).ravel(), subject.out.ravel(), rtol=1e-6, atol=1e-9))
+
+
 def _sure(cls: type) -> bool:
     """Whether a class asks for nothing but the numbers of its inputs and outputs: then a crash is its own."""
     roles = known.roles(cls)
     required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+    if by_shapes(cls):
+        return False
     return bool(required) and roles is not None and {r for r, n in roles.items() if n in required} == {"input", "output"}
 
 
@@ -125,17 +156,45 @@ def goes_back(subject: Subject) -> bool:
     return back is not None and back.shape == subject.x.shape
 
 
+def _stopped(subject: Subject) -> Misbehaviour | None:
+    """What is in the way of going back; None if it answers in the shape of the input."""
+    try:
+        shape = subject.delta(subject.x, subject.weights(2)).shape
+    except Misbehaviour as problem:
+        return problem
+    return None if shape == subject.x.shape else Misbehaviour("shape", f"it comes back in shape {shape}")
+
+
+#: What is raised where something is None that somebody else is to set first, such as an optimizer.
+_UNSET = re.compile(
+    r"AttributeError: 'NoneType' object has no|AssertionError.*(undefined|not (been )?set|is None|first|missing)", re.I
+)
+
+
 def by_guess(message: str) -> bool:
     """Whether a crash may come from arguments or an input that were guessed: a name that does not exist does not."""
-    return "abstract class" not in message and bool(
-        re.search(r"raises (Value|Index|Axis|ZeroDivision|Assertion|Type|Key|\w*Shape\w*)Error", message)
-    )
+    if "abstract class" in message:
+        return False
+    wrong = re.search(r"\) raises (?!Name|Attribute|Import|NotImpl|Syntax)\w+:", message)  # a constructor that refuses it
+    unset = _UNSET.search(message)
+    sized = re.search(r"raises (Value|Index|Axis|ZeroDivision|Assertion|Type|Key|\w*Shape\w*)Error", message)
+    return bool(wrong or unset or sized)
 
 
-def examine_other(cls: type) -> Report:
-    """The report on a layer's class."""
+def layout_of(cls: type) -> str:
+    """The layout in which a layer takes its examples, if it takes them in no other: "columns", "single", else empty."""
     try:
-        recipe, size = chosen(cls)
+        with older.unnoticed():
+            recipe, _ = chosen(cls)
+    except (NotBuilt, Misbehaviour):
+        return ""
+    return "columns" if recipe.columns else "single" if recipe.single and not recipe.dims else ""
+
+
+def examine_other(cls: type, layout: str = "") -> Report:
+    """The report on a layer's class, in a layout of its examples if one is given."""
+    try:
+        recipe, size = chosen(cls, layout)
     except NotBuilt as problem:
         return not_checked(cls.__name__, str(problem))
     except Misbehaviour as problem:
@@ -200,8 +259,17 @@ def _left_out(recipe: Recipe, size: Size | Shape) -> bool:
 
 
 def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
-    """What is found with an option that is on or off, and was not found without it."""
-    def ask(name: str, value: Any) -> Report:
-        return check_module(recipe.build(size, options={name: value}), recipe.input_shape(size))
+    """What is found with an option that is on or off, or another word, and was not found without it."""
+    shape = recipe.input_shape(size)
 
-    add_with(report, switches(recipe.cls), ask)
+    def ask(name: str, value: Any) -> Report:
+        return check_module(recipe.build(size, options={name: value}), shape)
+
+    padding = recipe.roles.get("padding")  # as a word it is tried with windows that it is meant for
+    add_with(report, ((n, v) for n, v in switches(recipe.cls) if not (isinstance(v, str) and n == padding)), ask)
+    for name, value in switches_of(recipe.build(size)).items():
+        training = mode_of(name, value)
+        if name not in inspect.signature(recipe.cls).parameters and value != training == (not mode_of(name, value, True)):
+            made = recipe.build(size)
+            setattr(made, name, training)  # whoever trains sets it
+            report.add(check_module(made, shape, make=recipe), f"in training, with {name}={training}")

@@ -25,6 +25,7 @@ from modnet.check.subject import Misbehaviour, call
 Shape = tuple[int, ...]
 #: An argument that chooses by a word.
 _WAY = re.compile(r"^(mode|activation(_(fn|function|name))?|act|pool(ing)?(_mode)?)$", re.I)
+_RATE = re.compile(r"^(p|(keep|drop(out)?)?_?(prob|rate|ratio)|drop(out)?)$", re.I)
 _ENDS = r"(_(naive|alt|vectorized|fast|simple))?"
 
 
@@ -164,6 +165,8 @@ def _rows(names: list[str], word: str) -> Iterator[list[Any]]:
             "bn_param": {"mode": "train", "eps": 1e-5}, "ln_param": {"eps": 1e-5}, "gn_param": {"eps": 1e-5},
             "dropout_param": {"mode": "train", "p": 0.6, "seed": 3}, "g": 2, "stride": 1, "pad": 1,
         }  # fmt: skip
+        if "drop" in word:
+            known |= {n.lower(): 0.6 for n in names if _RATE.match(n)}
         if "groupnorm" in word:
             known |= {"gamma": draw(1, d, 1, 1) + 2, "beta": draw(1, d, 1, 1)}
         if "embedding" in word:

@@ -55,7 +55,7 @@ class Examination:
         self.drawn = False
         self.shapes: geometry.Outcomes | None = None
         self.defined: list[int] = []
-        self.wrong_forward = False
+        self.wrong_forward = self.mended = False
         self.found: dict[str, list[Finding]] = {}
         self.questions: dict[str, Question] = {}
         self.first: dict[str, np.ndarray] = {}

@@ -20,6 +20,7 @@ from modnet.check.arguments import NotBuilt
 from modnet.check.subject import Misbehaviour, call
 
 Shape = tuple[int, ...]
+_CONNECTS = re.compile(r"^(connect|link|attach)(_?(to|layers?))?$", re.I)
 _PREPARES = re.compile(
     r"^_?(initiali[sz]e(_?(weights|param(eter)?s))?|build|set_?up|set_?input(_?(shape|size))?|init_?(weights|param(eter)?s)|"
     r"make_?first(_?layer)?)$",
@@ -121,7 +122,8 @@ class Recipe:
     cls : the class. first : whether channels come first. single : whether it takes one example, without an axis for the
         batch. paired : whether windows are given as pairs. dims : 1 for signals, 2 for pictures, 0 for what has no windows.
         square : whether a matrix that is given has as many columns as rows. strict : whether it must take every size, as the
-        statement's do, which have no padding.
+        statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as the shapes
+        of one example. columns : whether examples are columns: a matrix is (features, batch).
     """
 
     def __init__(
@@ -133,21 +135,27 @@ class Recipe:
         dims: int = 0,
         square: bool = False,
         strict: bool = False,
+        shaped: bool = False,
+        columns: bool = False,
     ) -> None:
         self.cls, self.first, self.single, self.paired, self.dims, self.square = cls, first, single, paired, dims, square
-        self.strict = strict
+        self.strict, self.shaped, self.columns = strict, shaped, columns
         self.arrays = array_arguments(cls)
         roles = known.roles(cls, without=self.arrays)
-        if roles is None or any(role.split()[0] == "shape" and not dims for role in roles):
+        if roles is None or any(role.split()[0] in ("shape", "out_shape") and not (dims or shaped) for role in roles):
             asked = ", ".join(p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
         self.roles: dict[str, str] = roles
+        for name, method in inspect.getmembers(cls, inspect.isfunction):
+            if _CONNECTS.match(name) and (told := list(inspect.signature(method).parameters)[1:]):
+                raise NotBuilt(f"{cls.__name__} is told its neighbours first, by {name}({', '.join(told)}): give --make")
 
     def takes(self, role: str) -> bool:
         """Whether the constructor has an argument of this role."""
         if self.strict and role == "padding":
             return False
-        return role in self.roles or (bool(self.arrays) and role in ("chan_in", "chan_out"))
+        by_shape = role == "chan_out" and "out_shape" in self.roles and "conv" in self.cls.__name__.lower()
+        return role in self.roles or by_shape or (bool(self.arrays) and role in ("chan_in", "chan_out"))
 
     def takes_same(self) -> bool:
         """Whether padding is said in words, "valid" or "same"."""
@@ -175,7 +183,11 @@ class Recipe:
         shape = self.input_shape(size)
         parameters = inspect.signature(self.cls).parameters
         required = {n for n, p in parameters.items() if p.default is p.empty}
-        values: dict[str, Any] = {**known.VALUES, "shape": shape if self.single else shape[1:], "init": drawn}
+        example = shape if self.single else shape[1:]
+        values: dict[str, Any] = {**known.VALUES, "shape": example, "init": drawn}
+        if self.shaped:
+            same = re.search("shape|flat", self.cls.__name__, re.I)
+            values |= {"input": example, "output": (int(np.prod(example)),) if same else (2,)}
         values["activation"] = activation or straight
         sure = {"activation"} if activation is not None else set()
         if isinstance(size, Size):
@@ -183,6 +195,7 @@ class Recipe:
             values |= {"k_size": k, "stride": size.stride, "chan_in": size.chan_in, "chan_out": size.chan_out}
             values["padding"] = (size.padding or "valid") if self.takes_same() else size.padding
             sure |= {"k_size", "stride", "chan_in", "chan_out", *(() if self.strict else ("padding",))}
+            values["out_shape"] = self._of_result(size)
         names = {n: role.split()[0] for role, n in self.roles.items()}
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
         if (handed := _of_base(self.cls)) is not None:
@@ -191,6 +204,12 @@ class Recipe:
         made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
         prepare(made, shape)
         return made
+
+    def _of_result(self, size: Size) -> Shape:
+        """The shape of one example of what comes out, without padding."""
+        sides = tuple((n - size.k) // size.stride + 1 for n in size.sides)
+        channels = size.chan_out if self.takes("chan_out") else size.chan_in
+        return (channels, *sides) if self.first else (*sides, channels)
 
 
 def prepare(made: Any, shape: Shape) -> None:

@@ -7,6 +7,7 @@ the same state before every call and put back afterwards: a module that draws th
 
 from __future__ import annotations
 
+import inspect
 import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -336,8 +337,10 @@ class Subject:
 
     def argument(self, operation: str, place: int, name: str) -> str:
         """The author's name for an argument, for a line to quote."""
-        code = getattr(getattr(type(self.original), self.names[operation], None), "__code__", None)
-        names = code.co_varnames[1 : code.co_argcount] if code is not None else ()
+        kind, method = type(self.original), self.names[operation]
+        code = getattr(getattr(kind, method, None), "__code__", None)
+        first = 0 if isinstance(inspect.getattr_static(kind, method, None), staticmethod) else 1
+        names = code.co_varnames[first : code.co_argcount] if code is not None else ()
         return str(names[place]) if place < len(names) else name
 
     def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:

@@ -41,7 +41,10 @@ DERIVATIVES = (
 UPDATES = (UPDATE, "update_params", "update_weights")
 ZEROS = (ZERO, "zero_gradient", "zero_gradients", "reset_gradient", "reset_gradients", "reset_grad")
 TRAINS = ("fit", "train", "train_on_batch", "train_step")
-ADDS = ("add", "add_layer", "addLayer", "append", "add_module", "push", "ajouter", "ajoute", "ajouter_module", "insert")
+ADDS = (
+    "add", "add_layer", "addLayer", "append", "add_module", "push", "ajouter", "ajoute", "ajouter_module", "ajouter_couche",
+    "insert",
+)  # fmt: skip
 
 
 def core(name: str) -> str:
@@ -98,7 +101,7 @@ MEANINGS = {
     "hidden": rf"{_NUMBER}hid(den)?{_SIZE}|nh|h",
     "depth": r"(n|num|nb|number)(of)?(hidden)?layers?|hiddenlayernum",
     "dtype": r"dtype",
-    "scale": r"(weight)?(init)?(scale|std)|weightscale|weightinitstd|std",
+    "scale": r"(weights?|w|poids)?(init)?(scale|std|sigma|gain)|std(dev)?|facteur.*|ecarttype",
     # and of a layer, as in the handout
     "k_size": r"k|ks?ize|ksiz|(kernel|filter|window|pool)(size|shape)?|size|(taille)?(noyau|filtre|fenetre)|"
     r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)|[pfk][hw]|(kernel|filter|pool|window)dim(ension)?s?",
@@ -118,7 +121,11 @@ MEANINGS = {
     "drop": r"rate|p|prob(a|ability)?|dropout(rate)?|drop",
     "eps": r"eps(ilon)?",
     "seed": r"(random)?(seed|state)|graine|rng",
-    "shape": r"(in|input|inp|image|img)(shape|dims?)",
+    "shape": r"(in|input|inp|image|img)(shape|dims?)|shape(in|input)?",
+    "out_shape": r"(out|output)(shape|dims?)|shape(out|output)",
+    "classes": r"(nb|n|num|number)?(of)?(class(e|es)?|categor(y|ies))",
+    "range": r"(plage|range|intervalle?|bornes?|bounds?).*",
+    "pair": r"(layer|weights?|w)?(dim(ension)?s|shape|sizes)",
     "activation": r"(act|activation)(f|fn|fun|func|function)?|nonlinearity",
     "init": r"(weights?|w|bias|b|kernel)?(init|initiali[sz]er)(fn|func|function)?",
 }

@@ -21,9 +21,9 @@ class Forgets(TanH):
         return delta
 
 class Dense:
-    def calcule(self, x):
+    def calcule_sortie(self, x):
         return x
-    def retropropage(self, dout):
+    def retropropage_erreur(self, dout):
         return dout
 """
 

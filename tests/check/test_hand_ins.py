@@ -367,10 +367,10 @@ class Steps:
 
 
 class Dense:
-    def calcule(self, x):
+    def calcule_sortie(self, x):
         return x
 
-    def retropropage(self, dout):
+    def retropropage_erreur(self, dout):
         return dout
 
 

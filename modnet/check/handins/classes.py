@@ -36,6 +36,11 @@ from modnet.optim import Optimizer
 _FORWARD = re.compile(r"^_*(forward|calcul|propag|avant|predict|__call__)", re.I)
 _BACKWARD = re.compile(r"back|retro|rétro|grad|deriv|dériv", re.I)
 _TAKES_MODULES = re.compile(r"modul|layer|couche|reseau|réseau|^net|encod|decod", re.I)
+_OF_PROGRESS = re.compile(r"metric|epoch|score|acc|val_|monitor|optimi", re.I)
+_STEPS = re.compile(r"^_*(update|step|minimi|apply|optimi|descend|maj|mise)", re.I)
+_OPTIMIZER = re.compile(
+    r"^(opti\w*|(mini_?batch_?)?sgd\w*|rms_?prop|ada(m\w*|grad|delta)|nesterov\w*|momentum|gradient_?descent)$", re.I
+)
 _INSTALLED = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
@@ -47,6 +52,8 @@ def kind_of(cls: type) -> str:
         return "network"
     if is_optimizer(cls):
         return "optim"
+    if _has(cls, "step") and any(map(_OF_PROGRESS.search, required(cls, "step") or [])):
+        return ""  # it changes a rate, or stops, by how the training goes
     if _has(cls, "step") and not _has(cls, "forward"):
         return "optim"
     if is_loop(cls):
@@ -79,7 +86,7 @@ def loaded_classes(file: File, bases: Collection[type]) -> list[Loaded]:
         if not isinstance(cls, type) or issubclass(cls, Optimizer):
             continue
         kind = "base" if is_base(cls, bases) else kind_of(cls)
-        if kind or looks_relevant(cls):
+        if kind or looks_relevant(cls) or looks_an_optimizer(cls):
             found.append(Loaded(cls, kind, file.path, cell, line, "" if kind else why_not(cls)))
     return found
 
@@ -135,6 +142,12 @@ def looks_relevant(cls: type) -> bool:
     return ("forward" in methods or _takes_modules(cls)) and not outside.derives_from_outside(cls)
 
 
+def looks_an_optimizer(cls: type) -> bool:
+    """Whether a class seems to be an optimizer, by its name and that of a method."""
+    steps = _OPTIMIZER.match(cls.__name__) and any(map(_STEPS.match, _own_methods(cls)))
+    return bool(steps) and not outside.derives_from_outside(cls)
+
+
 def why_not(cls: type) -> str:
     """Why a class is not recognised."""
     methods = list(dict.fromkeys(n for n in _own_methods(cls) if not n.startswith("__")))
@@ -181,9 +194,16 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
     if not name:
         own = [n for n in ("step", "update", "update_params", "backward") if n in vars(cls)]
         return not looks_relevant(cls) and all(does_nothing(getattr(cls, n), or_raises=True) for n in own)
+    if cls in bases and any(_is_abstract(cls, n) for n in re.findall(r"self\.(\w+)\(", _lines_of(cls, name))):
+        return True  # what it calls is left to those that derive from it
     if name != "forward":
         return does_nothing(getattr(cls, name), or_raises=True)
     return not re.search(r"return (?!None\b)\S|self\.\w+(\[.*\])?\s*=[^=]", _lines_of(cls, name))
+
+
+def _is_abstract(cls: type, method: str) -> bool:
+    own = getattr(cls, method, None)
+    return own is not None and does_nothing(own, or_raises=True) and not does_nothing(own)
 
 
 def _lines_of(cls: type, method: str) -> str:

@@ -8,6 +8,7 @@ nearest to its class.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ _SAME = {"outputs": "yhat", "step": "rate", "eps": "rate"}  # in a course in Fre
 
 def role(name: str) -> str:
     """What an argument of this name is to a network or an optimizer; empty if that is not known."""
-    found = meaning_of(name, _ROLES)
+    found = meaning_of(re.sub(r"_?(valid|val|test)$", "", name), _ROLES)
     return _SAME.get(found, found)
 
 

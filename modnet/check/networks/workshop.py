@@ -29,6 +29,13 @@ from modnet.check.vocabulary import ADDS, first_method
 _RATE = 0.01
 #: Findings that may be about what was put in rather than about the class.
 _OF_WHAT_WAS_PUT_IN = ("crash", "unknown", "shape", "not-implemented", "signature")
+_HELD = re.compile(r"layer|modul|couche", re.I)
+
+
+def _role(cls: type, name: str) -> str:
+    """What an argument of a constructor is, by its name, or by that of the attribute that keeps it: self.modules = m."""
+    kept = (re.match(rf"self\.(\w+)\s*=\s*{name}\b\s*$", text) for _, text in source(cls, "__init__"))
+    return wiring.role(name) or next((role for found in kept if found and (role := wiring.role(found[1]))), "")
 
 
 class Workshop:
@@ -122,10 +129,10 @@ class Workshop:
             "net": lambda: self._plain(3, 4, 2),
         }
         required = [p for p in given if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
-        kinds = [wiring.role(p.name) for p in required]
-        optional = next((p.name for p in given if p.default is not p.empty and wiring.role(p.name) == "modules"), "")
-        if optional and all(k in roles for k in kinds):
-            yield lambda: cls(*[roles[k]() for k in kinds], **{optional: self.layers(3, 4, 2)})
+        kinds = [_role(cls, p.name) for p in required]
+        holds = next((p.name for p in given if p.default is not p.empty and _role(cls, p.name) == "modules"), "")
+        if holds and all(k in roles for k in kinds):
+            yield lambda: cls(*[roles[k]() for k in kinds], **{holds: self.layers(3, 4, 2)})
         if any(p.kind is p.VAR_POSITIONAL for p in given):
             if all(k in roles for k in kinds):
                 yield lambda: cls(*[roles[k]() for k in kinds], *self.layers(3, 4, 2))
@@ -152,6 +159,9 @@ class Workshop:
         if add and layers_of(net)[0] is net:
             for layer in self.layers(3, 4, 2):
                 getattr(net, add)(layer)
+        lists = [v for n, v in vars(net).items() if isinstance(v, list) and not v and _HELD.search(n)]
+        if lists and layers_of(net)[0] is net:
+            lists[0] += self.layers(3, 4, 2)  # whoever uses it fills its list
         return net
 
     def examine_network(self, cls: type) -> Report:

@@ -30,6 +30,7 @@ from modnet.check.optimizers.steppers import (
     by_layers,
     by_list,
     by_model,
+    by_model_of_dicts,
     layers_for,
     one_by_one,
 )
@@ -40,8 +41,8 @@ from modnet.check.vocabulary import is_rate
 
 #: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
 _NUMBERS = (
-    (re.compile(r"^(beta|b|rho|decay|gamma)_?2$|^beta_?v$|^squared?_decay$", re.I), "b", 0.9),
-    (re.compile(r"^(beta|b|rho|decay|gamma)_?1$|^beta_?m$", re.I), "a", 0.7),
+    (re.compile(r"^(beta|b|rho|decay|gamma)_?2$|^beta_?(v|s(_?dw)?)$|^squared?_decay$", re.I), "b", 0.9),
+    (re.compile(r"^(beta|b|rho|decay|gamma)_?1$|^beta_?(m|v_?dw)$", re.I), "a", 0.7),
     (re.compile(r"^(momentum|mu|mom|rho|decay_?rate|beta|gamma|alpha|smoothing)$", re.I), "a", 0.8),
 )
 _EVERY = [(a, b) for a in (0.9, 0.99, 0.95, 0.8, 0.5) for b in (0.999, 0.99)]
@@ -129,7 +130,7 @@ def _ways(cls: type) -> list[Callable[..., Iterator[dict[str, np.ndarray]]]]:
     if callable(getattr(cls, "update_params", None)):
         return [by_layers]
     if callable(getattr(cls, "step", None)):
-        return [by_model]
+        return [by_model, by_model_of_dicts]
     needs = [p for p in asks(cls.update) if p.default is p.empty]  # type: ignore[attr-defined]
     if len(needs) == 1 or (len(needs) == 2 and is_rate(needs[1].name)):
         return [by_layers]
@@ -163,7 +164,7 @@ def check_update(optimizer: Any) -> Report:
     cls = optimizer if isinstance(optimizer, type) else type(optimizer)
     if not any(callable(getattr(cls, n, None)) for n in ("update_params", "update", "step")):
         raise TypeError(f"check_update: {cls.__name__} has neither update, update_params nor step")
-    if cls is not optimizer and _ways(cls) == [by_model]:
+    if cls is not optimizer and by_model in _ways(cls):
         raise TypeError(
             f"check_update: step() moves what {cls.__name__} was given; expected the class, which is then given a model"
         )
@@ -195,7 +196,7 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
         )
         return report
     line = quote(cls, method, r"-=|\+=|= .*-|set_params|setattr")
-    made = maker(Model(layers_for(Setting(2)))) if way is by_model else maker()
+    made = maker(Model(layers_for(together))) if way in (by_model, by_model_of_dicts) else maker()
     _judge(report, cls.__name__, where, line, lambda n, zeros=False: _run(maker, way, n, zeros), made)
     if way in (by_dict, by_list) and together.replaced:
         report.notes.append(
@@ -221,7 +222,7 @@ def _own(problem: Misbehaviour, cls: type) -> bool:
 def _run(maker: Any, way: Callable[..., Any], layers: int, zeros: bool = False) -> Setting:
     setting = Setting(layers, zeros)
     setting.bases = _layers_asked_for(getattr(maker, "cls", None))
-    setting.take(maker if way in (by_model, one_by_one) else maker(), way)
+    setting.take(maker if way in (by_model, by_model_of_dicts, one_by_one) else maker(), way)
     return setting
 
 

@@ -81,11 +81,39 @@ def _place(name: str) -> tuple[str, str] | None:
     return None if own is None else (kind, own)
 
 
+class _Holding(Layer):
+    """A layer whose weights and gradients are dicts, each by whatever name it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.__dict__[_held(name)]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[_held(name)] = value
+
+
+def _held(name: str) -> str:
+    """Which dict is asked for by a name: "params" or "grads"."""
+    if re.search("grad|^d_?(w|p)", name, re.I):
+        return "grads"
+    if re.match("(weight|param)", name, re.I):
+        return "params"
+    raise AttributeError(f"a layer with weights and gradients has no {name}")
+
+
 class Model:
-    """A model of such layers."""
+    """A model of such layers; it goes through them, as a list does."""
 
     def __init__(self, layers: list[Layer]) -> None:
         self.layers = self.trainable_layers = layers
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.layers[place]
 
 
 class Setting:
@@ -93,6 +121,7 @@ class Setting:
 
     Attributes
     ----------
+    holding : whether a layer has its parameters in a dict.
     values : the parameters' start. gradients : by name, (steps, ...). moves : by name, (steps, numbers), once they were moved.
     """
 
@@ -109,6 +138,7 @@ class Setting:
                 g.reshape(STEPS, -1)[:, 0] = 0
         self.layers = layers
         self.bases: tuple[type, ...] = ()
+        self.holding = False
         self.moves: dict[str, np.ndarray] = {}
         self.replaced = self.writes = False
 
@@ -150,6 +180,12 @@ def by_model(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
         call(f"{type(made).__name__}.step", made.step, *given)
         s.writes = s.writes or _written(layers, s, k)
         yield _read(layers)
+
+
+def by_model_of_dicts(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
+    """The same, and each layer has its parameters in a dict, and its gradients in another."""
+    s.holding = True
+    yield from by_model(make, s)
 
 
 def by_dict(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
@@ -215,7 +251,7 @@ _CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0
 
 def layers_for(s: Setting) -> list[Layer]:
     """The layers that hold the parameters of a setting."""
-    kind = type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
+    kind = _Holding if s.holding else type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
     return [kind(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
 
 

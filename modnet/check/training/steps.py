@@ -18,7 +18,7 @@ from modnet.check.layers import hint_for, label_of, last_output, layers_of, need
 from modnet.check.lines import quote
 from modnet.check.networks.form import Form
 from modnet.check.networks.judge import judge
-from modnet.check.networks.wiring import backward_of
+from modnet.check.networks.wiring import backward_of, filled
 from modnet.check.numeric import EPS, along
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
@@ -89,6 +89,7 @@ class Steps:
         given = [self.X.copy(), self.y.copy()]
         if len(inspect.signature(method).parameters) == 1 and np.array_equal(self.X, self.y):
             given.pop()  # an auto-encoder's target is its input
+        given = filled(method, {"X": given[0], "y": given[-1]}) or given  # those of a validation, too
         call(f"{type(self.optimizer).__name__}.step", method, *given)
 
     def numbers(self) -> dict[tuple[int, str], np.ndarray]:
