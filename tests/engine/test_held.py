@@ -40,3 +40,18 @@ def test_attributes_come_and_go_with_what_is_given_back():
     assert list(differences(held(one)[0], held(two)[0])) == []
     assert vars(two).keys() == vars(one).keys()
     assert two.later[1] is not one.later[1]
+
+
+def generators():
+    return [np.random.default_rng(1), np.random.Generator(np.random.MT19937(2)), np.random.RandomState(3)]
+
+
+@pytest.mark.parametrize("mine", range(3))
+@pytest.mark.parametrize("kept", range(3))
+def test_a_generator_draws_on_as_it_would_have_and_stays_the_object_that_it_is(mine, kept):
+    thing, source = Thing(generators()[mine]), Thing(generators()[kept])
+    before, tree = thing.value, held(source)[0]
+    give_back(thing, tree, "Thing")
+    assert type(thing.value) is type(source.value)
+    np.testing.assert_array_equal(thing.value.uniform(size=3), source.value.uniform(size=3))
+    assert (thing.value is before) == (mine == kept)

@@ -176,7 +176,10 @@ def test_a_loss_that_fell_no_further_than_a_constant_answer_points_there_too():
     same = copy.deepcopy(net)
     share = noise.mean()
     entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
-    assert f"which has {entropy:.4g}" in said(net, CrossEntropy(), noise, SGD(1e-3, momentum=0.9), epochs=60)[0][0]
+    told, history = said(net, CrossEntropy(), noise, SGD(1e-3, momentum=0.9), epochs=60)
+    assert f"the loss ended at {history.loss[-1]:.4g} after 60 epochs" in told[0]
+    assert len({f"{loss:.4g}" for loss in (history.loss[1], *history.loss[-2:])}) == 3
+    assert f"which has {entropy:.4g}" in told[0]
     weights = rng.uniform(0.5, 1.5, 64)  # the constant answer is then another one
     assert said(same, CrossEntropy(), noise, SGD(1e-3, momentum=0.9), epochs=60, sample_weight=weights)[0] == []
 

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from modnet import (
     fit,
     predict,
 )
+from modnet.engine.walk import shuffle
 from modnet.optim import SGD, Adam
 
 # Minibatches
@@ -61,6 +63,17 @@ def test_each_example_comes_once_an_epoch(batch_size, sizes):
     assert all(sorted(order) == list(range(23)) for order in orders)
     # Each in an order of its own, unless a batch is everything.
     assert len({tuple(order) for order in [*orders, list(range(23))]}) == (5 if len(sizes) > 1 else 1)
+
+
+def test_an_epoch_comes_in_every_order_equally_often():
+    orders = Counter()
+    bits, order = np.random.default_rng(0).integers(1, 2**63, 1, dtype=np.uint64), np.arange(4)
+    for _ in range(12_000):
+        order[:] = range(4)
+        shuffle.call(order, bits)
+        orders[tuple(order)] += 1
+    assert len(orders) == 24
+    assert sum((count - 500) ** 2 / 500 for count in orders.values()) < 60  # chi-square of 23: above it once in 30,000
 
 
 def test_without_shuffle_examples_come_as_they_lie():
