@@ -369,12 +369,12 @@ def test_a_forked_child_can_train_what_the_parent_is_training(watchers):
                 warnings.simplefilter("ignore")  # the parent may have trained it as far as it goes
                 before = net.parameters.copy()
                 history = fit(net, x, y, loss=MSE(), optimizer=Adam(0.01), epochs=30, batch_size=8, rng=0, progress=False)
+                moved = not np.array_equal(net.parameters, before)
                 net.zero_grad()
                 net.backward(x, predict(net, x) - y)
                 net.append(Tanh()).astype("float32")
                 large = Sequential(Linear(200, 200, rng=0))
                 large.forward(np.ones((100, 200)))  # products that BLAS makes
-                moved = not np.array_equal(net.parameters, before)
                 status = 0 if moved and history.epochs == 30 and np.isfinite(net.parameters).all() else 2
             finally:
                 os._exit(status)
