@@ -66,6 +66,7 @@ print("numba" in sys.modules)
 """
     root = str(Path(modnet.__file__).parent.parent)
     environment = {**os.environ, "PYTHONPATH": root, "MODNET_CACHE_DIR": str(tmp_path), "MODNET_MACHINE_CODE": "0"}
+    environment.pop("NUMBA_BOUNDSCHECK", None)  # code with checks is kept otherwise
     command = [sys.executable, "-c", code]
     said = [
         subprocess.run(command, check=True, timeout=120, env=environment, capture_output=True, text=True).stdout for _ in range(2)
