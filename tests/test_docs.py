@@ -38,7 +38,11 @@ def examples(name):
     return [test for test in doctest.DocTestFinder(exclude_empty=True).find(module) if test.examples]
 
 
-@pytest.mark.parametrize("name", NAMES)
+#: Its trainings have five seconds of processor time.
+TIMED = "modnet.check.training.why"
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.needs_jit] if n == TIMED else []) for n in NAMES])
 def test_examples_of_docstrings_give_what_they_show(name):
     report = []
     runner = doctest.DocTestRunner()
