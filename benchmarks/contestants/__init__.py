@@ -14,7 +14,7 @@ CONTESTANTS = {
     "NumPy": ("with_numpy", "Textbook"),
     "torch.compile": ("with_torch", "Compiled"),
 }
-# It compiles for a minute, and takes longer for a step of a small network than eager PyTorch.
+# It compiles for 7 to 20 s a network; a step then takes 0.7 to 1.5 of eager PyTorch's time, and nowhere the least of all.
 ON_REQUEST = ("torch.compile",)
 
 
