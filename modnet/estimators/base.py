@@ -6,8 +6,9 @@ Names and meanings are those of scikit-learn's MLPClassifier and MLPRegressor, s
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -43,6 +44,11 @@ from modnet.training import History, TrainingWarning, fit, predict
 from modnet.warning import warn
 
 _FEW = 20  # examples: the mean and deviation of fewer say little
+#: What the network is built with; and what the optimizer is made with, which `partial_fit` keeps from call to call.
+_BUILDING = ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "net", "scale")
+_STEPPING = (
+    "solver", "optimizer", "learning_rate_init", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon",
+)  # fmt: skip
 
 
 class Estimator(Explained, BaseEstimator):
@@ -152,6 +158,27 @@ class Estimator(Explained, BaseEstimator):
             sizes, activation, alpha=self.alpha, dropout=dropout, batch_norm=self.batch_norm, random=random, who=self._who
         )
 
+    def _texts(self, names: Iterable[str]) -> dict[str, str]:
+        """Settings in words, to see later whether they are still the same; a list is as good as a tuple."""
+        values = {name: getattr(self, name) for name in names}
+        lists = {name: tuple(value) if isinstance(value, list | np.ndarray) else value for name, value in values.items()}
+        if "hidden_layer_sizes" in lists:
+            lists["hidden_layer_sizes"] = tuple(hidden_sizes(self.hidden_layer_sizes, self._who))
+        return {name: re.sub(" at 0x[0-9a-fA-F]+", "", repr(value)) for name, value in lists.items()}
+
+    def _require_same_network(self, incremental: bool) -> None:
+        """ValueError if the network that a fit goes on with was built with other settings than those of today."""
+        before = self.__dict__.get("_built_with", {})
+        now = self._texts(before)
+        for name, was in before.items():
+            if now[name] != was:
+                call = "partial_fit" if incremental else "fit with warm_start=True"
+                raise ValueError(
+                    f"{self._who}: {call} goes on with the network that is there, which was built with {name}={was}, and "
+                    f"{name} is {now[name]} now; put it back, or begin anew: "
+                    f"{'fit' if incremental else 'set_params(warm_start=False)'}"
+                )
+
     # Training.
 
     @property
@@ -163,6 +190,8 @@ class Estimator(Explained, BaseEstimator):
         if incremental and self.early_stopping:
             raise ValueError(f"{self._who}: partial_fit does not support early_stopping=True")
         goes_on = hasattr(self, "net_") and (incremental or self.warm_start)
+        if goes_on:
+            self._require_same_network(incremental)
         X, y = self._encode(X, y, not goes_on, incremental)
         weights = self._weights(sample_weight, y, incremental)
         if weights is not None:
@@ -207,6 +236,7 @@ class Estimator(Explained, BaseEstimator):
                     "argument of net(n_inputs, n_outputs)"
                 )
         self.n_layers_ = len(linears(self.net_)) + 1
+        self._built_with = self._texts(_BUILDING)
         self.n_iter_ = self.t_ = 0
         self.loss_curve_: list[float] = []
         self._no_improvement_count = 0
@@ -218,11 +248,13 @@ class Estimator(Explained, BaseEstimator):
     def _fit_batches(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, random: np.random.RandomState, incremental: bool
     ) -> None:
-        if not incremental or not hasattr(self, "_optimizer"):
+        stepping, before = self._texts(_STEPPING), self.__dict__.get("_stepping")
+        if not incremental or not hasattr(self, "_optimizer") or before not in (None, stepping):
             self._optimizer = self._made_optimizer(len(X)).attach(self.net_)
         elif isinstance(self._optimizer, Mapping):  # as a file or a pickle had it
             kept, self._optimizer = self._optimizer, self._made_optimizer(len(X)).attach(self.net_)
             self._optimizer.load_state_dict(kept)
+        self._stepping = stepping
         score = None
         if self.early_stopping:
             X, held_X, y, held_y, weights, held_weights = self._split(X, y, weights, random)

@@ -1,5 +1,6 @@
 """The same numbers as scikit-learn's MLPs, from the same seed, for all that both have: the referee is another implementation."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -116,6 +117,31 @@ def test_a_warm_start_goes_on_from_the_last_parameters_with_a_new_optimizer():
                 model.fit(X, y)
     require_same(*models, 1e-9)
     np.testing.assert_allclose(models[0].loss_curve_, models[1].loss_curve_, rtol=1e-3)
+
+
+def test_what_the_network_is_built_with_cannot_change_while_it_goes_on():
+    X, y = BINARY
+    changes = {"hidden_layer_sizes": (7,), "activation": "tanh", "dropout": 0.5, "batch_norm": True, "scale": False}
+    for name, value in changes.items():
+        model = NetClassifier([6], warm_start=True, max_iter=500, random_state=1, tol=1e9, n_iter_no_change=1).fit(X, y)
+        model.set_params(hidden_layer_sizes=(6,), alpha=0.1, learning_rate_init=0.1).fit(X, y)  # as good as the list; no matter
+        before, kept = model.get_params()[name], model.net_.parameters.copy()
+        model.set_params(**{name: value})
+        for call in (model.fit, model.partial_fit):
+            with pytest.raises(ValueError, match=f"which was built with {name}="):
+                call(X, y)
+        np.testing.assert_array_equal(model.net_.parameters, kept)
+        model.set_params(**{name: before}).partial_fit(X, y)
+        model.set_params(**{name: value, "warm_start": False}).fit(X, y)
+
+
+def test_partial_fit_takes_steps_as_the_settings_say_now():
+    X, y = BINARY
+    model = NetClassifier(solver="sgd", learning_rate_init=0.5, random_state=1).partial_fit(X, y, classes=[0, 1])
+    model = pickle.loads(pickle.dumps(model.set_params(learning_rate_init=1e-12, momentum=0.0)))
+    before = model.net_.parameters.copy()
+    model.partial_fit(X, y)
+    np.testing.assert_allclose(model.net_.parameters, before, atol=1e-9)
 
 
 def test_weights_are_those_of_repeated_examples():
