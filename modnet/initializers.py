@@ -108,7 +108,11 @@ def initialize(module: Any, init: Any, rng: Any, fan_in: int, fan_out: int) -> N
     if not (is_name or is_number or (callable(init) and not isinstance(init, type))):
         names = ", ".join(map(repr, SCHEMES))
         came = type(init).__name__ if "\n" in repr(init) else repr(init)
-        raise ValueError(f"{who}: init is {came}, expected one of {names}, a number, or a function (shape, rng) -> array")
+        ours = str(init).lower().replace("glorot", "xavier").replace("kaiming", "he").rstrip("_")
+        advice = f"; here it is {ours!r}" if ours in SCHEMES else ""
+        raise ValueError(
+            f"{who}: init is {came}, expected one of {names}, a number, or a function (shape, rng) -> array{advice}"
+        )
     if is_number and not np.isfinite(init):
         raise ValueError(f"{who}: init is {init}, expected a finite number")
     source = generator(rng, who)

@@ -160,6 +160,8 @@ def test_a_single_weight_and_a_bias_are_not_warned_of():
     ("init", "message"),
     [
         ("xavier", r"Linear: init is 'xavier', expected one of 'uniform', 'xavier_uniform', .*, a number, or a function"),
+        ("kaiming_normal_", "Linear: init is 'kaiming_normal_', .*; here it is 'he_normal'"),
+        ("glorot_uniform", "Linear: init is 'glorot_uniform', .*; here it is 'xavier_uniform'"),
         (None, "Linear: init is None, expected one of"),
         (True, "Linear: init is True, expected one of"),
         (np.ones((2, 2)), "Linear: init is ndarray, expected one of"),

@@ -41,6 +41,7 @@ from modnet.optim import SGD, Adam, minimize
 from modnet.optim.optimizer import Optimizer
 from modnet.persistence.describe import build, describe
 from modnet.training import History, TrainingWarning, fit, predict
+from modnet.training.advice import see_order
 from modnet.warning import warn
 
 _FEW = 20  # examples: the mean and deviation of fewer say little
@@ -192,6 +193,7 @@ class Estimator(Explained, BaseEstimator):
         goes_on = hasattr(self, "net_") and (incremental or self.warm_start)
         if goes_on:
             self._require_same_network(incremental)
+        see_order(self._who, X, y)
         X, y = self._encode(X, y, not goes_on, incremental)
         weights = self._weights(sample_weight, y, incremental)
         if weights is not None:

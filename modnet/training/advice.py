@@ -46,6 +46,20 @@ def before(net: Any, loss: Any, data: Source) -> list[str]:
     return notes
 
 
+def see_order(who: str, X: Any, y: Any) -> None:
+    """Warn of frames whose index says that their rows are in different orders."""
+    ours: Any = getattr(X, "index", None)
+    theirs: Any = getattr(y, "index", None)
+    if not (hasattr(ours, "equals") and hasattr(theirs, "equals")) or ours.equals(theirs):  # a list has an index, too
+        return
+    if ours.is_unique and theirs.is_unique and len(ours) == len(theirs) and ours.isin(theirs).all():
+        warn(
+            f"{who}: X and y have the same index in different orders, and row goes with row, whatever the index: if it says "
+            "what belongs together, give y.loc[X.index]; if the rows do, y.set_axis(X.index)",
+            TrainingWarning,
+        )
+
+
 def end_of(net: Any) -> Any:
     """The last module that changes numbers; None if the network can't be looked into."""
     passive = (Identity, Flatten, Reshape, Dropout, GaussianNoise)

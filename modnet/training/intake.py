@@ -8,6 +8,7 @@ import numpy as np
 
 from modnet.engine import run
 from modnet.engine.program import is_ours, is_wired
+from modnet.training.advice import see_order
 from modnet.training.data import Data, Source, is_mapped
 from modnet.training.predicting import predict
 from modnet.training.sources import Mapped
@@ -28,6 +29,7 @@ class Intake:
 
     def take(self, who: str, X: Any, y: Any, weight: Any, training: bool = False) -> Source:
         """Arrays as a source: checked now, or block by block if X is mapped into memory. A share is not prepared yet."""
+        see_order(who, X, y)
         if is_mapped(X):
             return Mapped(who, self.net, X, y, weight, self.maker(who, training))
         return Data(who, self.net, X, y, weight)

@@ -9,7 +9,7 @@ from fit_cases import network
 from helpers import layouts, message
 from scipy import sparse
 
-from modnet import CrossEntropy, evaluate, fit, predict
+from modnet import CrossEntropy, TrainingWarning, evaluate, fit, predict
 from modnet.optim import Adam
 
 RNG = np.random.default_rng(0)
@@ -26,7 +26,20 @@ def trained(x, y):
 def frames():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=list("abc"), index=RNG.permutation(30))
-    return [(frame, pandas.Series(Y, index=frame.index[::-1])), (frame.convert_dtypes(), pandas.Series(Y).astype("Int64"))]
+    return [(frame, pandas.Series(Y, index=range(30, 60))), (frame.convert_dtypes().reset_index(drop=True), pandas.Series(Y).astype("Int64"))]
+
+
+def test_frames_whose_index_says_that_one_was_shuffled_are_warned_of_and_the_advice_ends_it():
+    pandas = pytest.importorskip("pandas")
+    from modnet.estimators import NetClassifier
+
+    frame = pandas.DataFrame(X, index=RNG.permutation(30))
+    y = pandas.Series(Y, name="class")
+    for call in (trained, NetClassifier((4,), max_iter=500, tol=1e9, n_iter_no_change=1).fit):
+        with pytest.warns(TrainingWarning, match=r"same index in different orders.* y.loc\[X.index\]"):
+            call(frame, y)
+        for mended in (y.loc[frame.index], y.set_axis(frame.index), y.set_axis(range(1, 31)), y.to_numpy(), list(y)):
+            call(frame, mended)
 
 
 def polars_frames():
