@@ -19,7 +19,7 @@ from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
 from modnet.kernels.loading import BEFORE_LOADING
 from modnet.kernels.loops import start
 from modnet.kernels.simd import VECTOR_BYTES
-from modnet.kernels.target import WIDE
+from modnet.kernels.target import MASKED, WIDE
 from modnet.kernels.threads import MANY
 
 
@@ -101,17 +101,24 @@ if JIT_DISABLED:
     _gemm = _python_gemm
 
 
-# If registers have 64 bytes, some products are made by tiles of our own (`modnet.kernels.tiles`), where they are faster than
-# BLAS; with registers of 32 bytes BLAS is as good. One core with AVX-512, float32, gain of the product:
+# With AVX-512 or AVX2 some products are made by tiles of our own (`modnet.kernels.tiles`), where they are faster than BLAS. One
+# core, float32, gain of the product:
 #
-#     a matrix turned over                                  1.1 to 1.7      32x100x100 in 7.1 us instead of 11.1
-#     x W + b, with few inputs or up to a register of       1.1 to 3        32x16x2 in 0.15 us instead of 0.37
-#     outputs
-#     one of two million operations or more, or 1000 rows   1.05 to 2       256x784x512 in 1815 us instead of 1940
+#     AVX-512, OpenBLAS's SkylakeX kernels
+#         a matrix turned over                                  1.1 to 1.7      32x100x100 in 7.1 us instead of 11.1
+#         x W + b, with few inputs or up to a register of       1.1 to 3        32x16x2 in 0.15 us instead of 0.37
+#         outputs
+#         one of two million operations or more, or 1000 rows   1.05 to 2       256x784x512 in 1815 us instead of 1940
+#     AVX2, its Haswell kernels, which have none for small matrices
+#         x W + b, a matrix turned over, up to 25 million       1.05 to 3.5     32x2x16 in 0.06 us instead of 0.22
+#         operations
+#         x' delta of up to 64 rows, or with a small result     1 to 1.7        10000 rows, 4x32, in 41 us instead of 54
 #
 # Products of `MANY` operations go to BLAS if it has several threads. Which it is depends on the sizes and on that number alone:
 # the same training gives the same bits again.
-_BY_TILES = WIDE and not JIT_DISABLED
+_BY_TILES = MASKED and not JIT_DISABLED
+
+
 @inline_always
 def matmul(a, b, out, add):
     """out (n, m) = a (n, k) @ b (k, m); out += with `add`."""
@@ -146,18 +153,33 @@ def matmul_nt(a, b, out, add):
 
 @inline_always
 def _is_large(n, k, m):
-    """Whether tiles serve a product of many operations."""
+    """Whether tiles of wide registers serve a product of many operations."""
     work = 2 * n * k * m
     return m >= 10 and work >= 2_000_000 and (work < MANY or has_one_thread())
 
 
 @inline_always
+def _fills(m, out):
+    """Whether columns fill registers: not if few of them begin a second one."""
+    lanes = VECTOR_BYTES // out.itemsize
+    return m <= lanes or 4 * m > 5 * lanes
+
+
+@inline_always
+def _is_small(n, k, m):
+    """Whether tiles of narrow registers serve a product: BLAS makes copies of larger ones, which lie better in the caches."""
+    return n >= 8 and 2 * n * k * m <= 25_000_000
+
+
+@inline_always
 def _tiles(a, b, out, before, before_step):
     (n, k), m = a.shape, b.shape[1]
-    lanes = VECTOR_BYTES // out.itemsize
-    fills = m <= lanes or 4 * m > 5 * lanes  # not if few columns begin a second register
-    is_small = n >= 8 and (k <= 16 or lanes < 4 * m <= 4 * lanes)
-    is_faster = (fills and (is_small or (n >= 1000 and m >= 10))) or _is_large(n, k, m)
+    if WIDE:
+        lanes = VECTOR_BYTES // out.itemsize
+        is_small = n >= 8 and (k <= 16 or lanes < 4 * m <= 4 * lanes)
+        is_faster = (_fills(m, out) and (is_small or (n >= 1000 and m >= 10))) or _is_large(n, k, m)
+    else:
+        is_faster = _is_small(n, k, m)
     function = address_of(STEPS, out) if is_faster else 0
     if function > 0:
         call(function, address(a), k, 1, n, k, address(b), m, m, address(out), m, before, before_step, out)
@@ -167,7 +189,11 @@ def _tiles(a, b, out, before, before_step):
 @inline_always
 def _tiles_tn(a, b, out, add):
     (k, n), m = a.shape, b.shape[1]
-    function = address_of(STEPS, out) if _is_large(n, k, m) else 0
+    if WIDE:
+        is_faster = _is_large(n, k, m)
+    else:
+        is_faster = _is_small(k, n, m) and (k <= 64 or (64 <= n * m <= 4096 and _fills(m, out)))
+    function = address_of(STEPS, out) if is_faster else 0
     if function > 0:
         call(function, address(a), 1, n, n, k, address(b), m, m, address(out), m, address(out) if add else 0, m, out)
     return function > 0
@@ -176,7 +202,10 @@ def _tiles_tn(a, b, out, add):
 @inline_always
 def _tiles_nt(a, b, out, add):
     (n, k), m = a.shape, b.shape[0]
-    is_faster = n >= 8 and m >= 16 and (k >= 8 or m <= 64) and (2 * n * k * m < MANY or has_one_thread())
+    if WIDE:
+        is_faster = n >= 8 and m >= 16 and (k >= 8 or m <= 64) and (2 * n * k * m < MANY or has_one_thread())
+    else:
+        is_faster = _is_small(n, k, m)
     function = address_of(TURNED, out) if is_faster else 0
     if function > 0:
         call(function, address(a), k, 1, n, k, address(b), k, m, address(out), m, address(out) if add else 0, m, out)

@@ -121,11 +121,34 @@ class Registers:
 
     def store(self, value: Any, place: Any, mask: Any) -> None:
         """A register to a place in memory, where the mask is set."""
-        place = self.builder.bitcast(place, self.vector.as_pointer())
+        whole = self.builder.bitcast(place, self.vector.as_pointer())
         if mask is None:
-            self.builder.store(value, place, align=self.bytes)
+            self.builder.store(value, whole, align=self.bytes)
+        elif WIDE:
+            self.builder.call(self._store, [value, whole, INT32(self.bytes), mask])
         else:
-            self.builder.call(self._store, [value, place, INT32(self.bytes), mask])
+            self._store_pieces(value, place, whole, mask)
+
+    def _store_pieces(self, value: Any, place: Any, whole: Any, mask: Any) -> None:
+        """The first lanes, in pieces of half a register, a quarter, ..: with AVX2 a masked store can take 40 instructions."""
+        builder, bits = self.builder, ir.IntType(self.lanes)
+        set_lanes = builder.bitcast(mask, bits)
+        with builder.if_else(builder.icmp_signed("==", set_lanes, bits(-1))) as (full, part):
+            with full:
+                builder.store(value, whole, align=self.bytes)
+            with part:
+                count = builder.zext(builder.call(self._function(f"llvm.ctpop.i{self.lanes}", bits, [bits]), [set_lanes]), INT)
+                left, at, piece = value, builder.bitcast(place, self.vector.element.as_pointer()), self.lanes // 2
+                while piece:
+                    has = builder.icmp_signed("!=", builder.and_(count, INT(piece)), INT(0))
+                    low = builder.shuffle_vector(left, left, ir.Constant(ir.VectorType(INT32, piece), list(range(piece))))
+                    with builder.if_then(has):
+                        builder.store(low, builder.bitcast(at, low.type.as_pointer()), align=self.bytes)
+                    rest = [min(lane + piece, self.lanes - 1) for lane in range(self.lanes)]
+                    moved = builder.shuffle_vector(left, left, ir.Constant(ir.VectorType(INT32, self.lanes), rest))
+                    left = builder.select(has, moved, left)
+                    at = builder.select(has, builder.gep(at, [INT(piece)]), at)
+                    piece //= 2
 
     def shuffle(self, a: Any, b: Any, lanes: list[int]) -> Any:
         """A register of lanes of two, which are counted on from the first to the second."""

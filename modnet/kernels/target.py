@@ -57,5 +57,6 @@ def _level_of_host() -> str:
     return best
 
 
-#: Whether registers have 64 bytes.
+#: Whether registers have 64 bytes; and whether they have 32 or more, with instructions that take some of their lanes.
 WIDE = is_wide()
+MASKED = WIDE or any(level.startswith("x86-64") for level in levels())

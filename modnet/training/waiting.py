@@ -13,7 +13,7 @@ from modnet.engine.storage import has_storage
 from modnet.engine.walk import shuffle, walk_epoch, walk_forward
 from modnet.kernels import ahead
 from modnet.kernels.called import by_steps, turned
-from modnet.kernels.target import WIDE
+from modnet.kernels.target import MASKED
 from modnet.kernels.targets import read_labels
 from modnet.loss import ClassLoss
 from modnet.training.progress import in_notebook, is_watched
@@ -35,7 +35,7 @@ def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any)
     at_once = kinds.in_one_pass
     counts = Counter(modules)
     found = [(kind, getattr(kind, "operations", ())) for kind in counts]
-    products = WIDE * sum(counts[kind] for kind, operations in found if any(op and op.multiplies for op in operations))
+    products = MASKED * sum(counts[kind] for kind, operations in found if any(op and op.multiplies for op in operations))
     of_loss = [forward, backward, hits] if at_once is None else [at_once]
     return [
         *ahead.of_functions([walk_epoch], dtype),

@@ -6,7 +6,7 @@ import pytest
 from modnet.kernels import affine, called, matmul, matmul_nt, matmul_tn
 from modnet.kernels.compiled import JIT_OPTIONS
 from modnet.kernels.jit import JIT_DISABLED, numba
-from modnet.kernels.simd import WIDE
+from modnet.kernels.target import MASKED
 from modnet.kernels.threads import one_thread, thread_count
 
 
@@ -49,7 +49,7 @@ def test_products_of_any_size_are_those_of_numpy(n, k, m, dtype):
 
 
 @pytest.mark.needs_jit
-@pytest.mark.skipif(not WIDE or JIT_DISABLED, reason="products are BLAS's here")
+@pytest.mark.skipif(not MASKED or JIT_DISABLED, reason="products are BLAS's here")
 def test_code_for_tiles_is_there_once_a_product_has_asked_for_it():
     test_products_of_any_size_are_those_of_numpy(1000, 20, 17, "float32")
     for function, place in ((called.by_steps, 0), (called.turned, 2)):
