@@ -117,6 +117,7 @@ if JIT_DISABLED:
 # Products of `MANY` operations go to BLAS if it has several threads. Which it is depends on the sizes and on that number alone:
 # the same training gives the same bits again.
 _BY_TILES = MASKED and not JIT_DISABLED
+LEAST_ROWS = 8  # of a product by tiles, unless it is large
 
 
 @inline_always
@@ -168,7 +169,7 @@ def _fills(m, out):
 @inline_always
 def _is_small(n, k, m):
     """Whether tiles of narrow registers serve a product: BLAS makes copies of larger ones, which lie better in the caches."""
-    return n >= 8 and 2 * n * k * m <= 25_000_000
+    return n >= LEAST_ROWS and 2 * n * k * m <= 25_000_000
 
 
 @inline_always
@@ -176,7 +177,7 @@ def _tiles(a, b, out, before, before_step):
     (n, k), m = a.shape, b.shape[1]
     if WIDE:
         lanes = VECTOR_BYTES // out.itemsize
-        is_small = n >= 8 and (k <= 16 or lanes < 4 * m <= 4 * lanes)
+        is_small = n >= LEAST_ROWS and (k <= 16 or lanes < 4 * m <= 4 * lanes)
         is_faster = (_fills(m, out) and (is_small or (n >= 1000 and m >= 10))) or _is_large(n, k, m)
     else:
         is_faster = _is_small(n, k, m)
@@ -203,7 +204,7 @@ def _tiles_tn(a, b, out, add):
 def _tiles_nt(a, b, out, add):
     (n, k), m = a.shape, b.shape[0]
     if WIDE:
-        is_faster = n >= 8 and m >= 16 and (k >= 8 or m <= 64) and (2 * n * k * m < MANY or has_one_thread())
+        is_faster = n >= LEAST_ROWS and m >= 16 and (k >= 8 or m <= 64) and (2 * n * k * m < MANY or has_one_thread())
     else:
         is_faster = _is_small(n, k, m)
     function = address_of(TURNED, out) if is_faster else 0

@@ -20,6 +20,7 @@ import numpy as np
 from modnet import hints
 from modnet.engine.storage import writing
 from modnet.inputs import generator, real, short_repr, whole
+from modnet.kernels.blas import LEAST_ROWS
 from modnet.kernels.declare import require_bool
 from modnet.loss import Loss, require_loss
 from modnet.metrics import Metrics
@@ -150,10 +151,12 @@ def fit(
         raise ValueError("fit: resume without checkpoint, expected checkpoint=path, the file to go on from")
     keeper = None if checkpoint is None else Checkpoint(checkpoint, every, resume)
     with writing(net, "fit"), nullcontext() if comm is None else Team(comm, net, optimizer) as team:
-        if comm is None and not any(w.watches_batches for w in watchers):
-            compile_kernels(net, loss, optimizer, progress)
         size = None if batch_size is None else whole(batch_size, "fit", "batch_size")
         in_batches = is_batches(X, y)
+        if comm is None and not any(w.watches_batches for w in watchers):
+            n, *others = (() if in_batches else getattr(X, "shape", ())) or (LEAST_ROWS,)
+            few = len(others) == 1 and min(n, size or n) < LEAST_ROWS
+            compile_kernels(net, loss, optimizer, progress, few)
         intake = Intake(net, loss, None if in_batches else size, frozen=_is_attached(optimizer, net))
         data = _training_data(intake, X, y, sample_weight, epochs if in_batches else 0)
         held_out, share = _validation_data(intake, data, validation)

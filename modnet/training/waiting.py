@@ -23,19 +23,22 @@ _asked: WeakKeyDictionary[Any, set[Any]] = WeakKeyDictionary()
 _done: set[Any] = set()
 
 
-def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any) -> list[ahead.Kernel]:
+def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any, few: bool = False) -> list[ahead.Kernel]:
     """The kernels of a compiled training, the dearest first.
 
     Parameters
     ----------
     modules : classes of the network's modules, each as often as it is there, or twice. loss, optimizer : classes.
+    few : whether products have so few rows that none is made by tiles.
     """
     kinds: Any = loss
     forward, backward, hits = kinds.operations
     at_once = kinds.in_one_pass
     counts = Counter(modules)
     found = [(kind, getattr(kind, "operations", ())) for kind in counts]
-    products = MASKED * sum(counts[kind] for kind, operations in found if any(op and op.multiplies for op in operations))
+    products = sum(counts[kind] for kind, operations in found if any(op and op.multiplies for op in operations))
+    if few or not MASKED:
+        products = 0
     of_loss = [forward, backward, hits] if at_once is None else [at_once]
     return [
         *ahead.of_functions([walk_epoch], dtype),
@@ -48,25 +51,26 @@ def kernels_of(modules: Iterable[type], loss: type, optimizer: type, dtype: Any)
 
 
 def begin_compiling(
-    modules: Iterable[type], loss: type, optimizer: type, dtype: Any, predicts: bool = True, next_modules: Iterable[type] = ()
+    modules: Iterable[type], loss: type, optimizer: type, dtype: Any, few: bool = False, predicts: bool = True,
+    next_modules: Iterable[type] = (),
 ) -> ahead.Ahead | None:
     """Let another process begin with the kernels of a training, if some are missing; then with those of predictions.
 
     Parameters
     ----------
-    modules, loss, optimizer, dtype : see `kernels_of`. predicts : whether predictions follow at once.
+    modules, loss, optimizer, dtype, few : see `kernels_of`. predicts : whether predictions follow at once.
     next_modules : classes that the training after it will need.
     """
     if ahead.begun() is not None:
         return ahead.begun()
-    kernels = kernels_of(modules, loss, optimizer, dtype)
+    kernels = kernels_of(modules, loss, optimizer, dtype, few)
     walk = ahead.of_functions([walk_forward], dtype)
     after = [kernel for kind in next_modules for kernel in ahead.of_class(kind, kind.operations, dtype)]  # type: ignore[attr-defined]
     return ahead.begin([*kernels, *walk], after) if predicts else ahead.begin(kernels, [*walk, *after])
 
 
-def compile_kernels(net: Any, loss: Any, optimizer: Any, wanted: bool | None) -> None:
-    """Compile the kernels of a training that are missing, if it will have a compiled walk.
+def compile_kernels(net: Any, loss: Any, optimizer: Any, wanted: bool | None, few: bool) -> None:
+    """Compile the kernels of a training that are missing, if it will have a compiled walk; see `kernels_of` for few.
 
     A bar shows it if there is one for the epochs: `wanted` as `fit` has it. To look for all kernels takes longer than a short
     training, so it is done once for all networks of these modules, and to see that takes 1 us for one that was trained before.
@@ -74,14 +78,14 @@ def compile_kernels(net: Any, loss: Any, optimizer: Any, wanted: bool | None) ->
     if not has_storage(net):
         return
     kinds, asked = (type(loss), type(optimizer)), _asked.setdefault(net.storage, set())
-    if kinds in asked:
+    if (*kinds, few) in asked:
         return
-    asked.add(kinds)
+    asked.add((*kinds, few))
     counts = Counter(type(leaf) for leaf in net.leaves()) if is_wired(net) or is_ours(net) else {}
     if not counts or not all(getattr(kind, "is_compiled", False) for kind in (*counts, *kinds)):
         return
     modules = frozenset((kind, min(count, 2)) for kind, count in counts.items())
-    key = (modules, *kinds, net.storage.dtype)
+    key = (modules, *kinds, net.storage.dtype, few)
     if key in _done:
         return
     _done.add(key)
