@@ -107,7 +107,8 @@ class Examples:
             X, y = X[kept], y[kept]
             weights = None if weights is None or len(weights) != n else weights[kept]
             if options["validation"] is None:
-                epochs = max(1, round(epochs * n / len(X)))  # as many steps as on all examples
+                size = options["batch_size"] or n
+                epochs = max(1, round(epochs * -(-n // size) / -(-len(X) // size)))  # as many steps as on all examples
         elif judged[0] is X and weights is not None and weights.ndim > 1:
             judged = self._judging(X, y, weights)
         common = {k: v for k, v in self.parts.items() if k != "task"}

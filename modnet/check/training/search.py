@@ -344,7 +344,7 @@ class Search:
             before, after = setup.run(draw, redraw=True), changed.run(draw, redraw=True)
             shares.append(before.share)
             fails += before.share < wanted - 0.5 * self.gap and float(np.mean(shares)) < wanted - 0.75 * self.gap
-            holds += after.share - before.share >= 0.5 * (wanted - self.base.share)
+            holds += after.share - before.share >= 0.5 * (wanted - max(self.base.share, before.share))
             if fails == holds == 2 and draw == 1:
                 return True
         return fails >= 2 and holds >= 2
@@ -441,7 +441,7 @@ class Search:
         fair = setup.task.with_balance()
         if base.answers is not None and fair.balanced:  # a rare class can be found at the cost of the frequent one
             chance = fair.chance(setup.y, setup.judged[1])
-            if fair.share(fair.score(setup.judged[1], base.answers), chance) > max(_NOTHING, 2.5 * noise):
+            if fair.share(fair.score(setup.judged[1], base.answers), chance) > max(_NOTHING, 2.5 * self._noise()):
                 return
         if self.few:
             self.report.verdict("the data", right=None, remark="no reference learns from the examples that were looked at")
