@@ -115,12 +115,27 @@ def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
                 f"the first layer gets {ratio:.2g} of the gradient of the last, through {len(curved)} {names}s",
                 [_activation(setup, edit.SATURATING, ReLU, "he_normal")], curved[0].name,
             )  # fmt: skip
+    batch_norms = [p for p in edit.places(net) if edit.name_of(p.module) == "BatchNorm"]
+    for place in batch_norms[:1]:
+        steps, old = setup.epochs * setup.steps, 1 - place.module.momentum
+        if old**steps > 0.1:
+            seen = (
+                f"predictions use the running mean and variance of {place.name} BatchNorm, and with momentum {1 - old:g} "
+                f"{old**steps:.0%} of them are still those from before training, after {steps} steps"
+            )
+            yield Change("train-test-mismatch", 91, seen, [of_net(setup, _usual_momentum, "momentum=0.1")], place.name)
     drops = [p for p in edit.places(net) if isinstance(p.module, Dropout) and p.module.p > 0]
     if drops:
         largest = max(p.module.p for p in drops)
         seen = f"Dropout leaves {1 - largest:.0%} of the units at each step"
         weight = 73 if largest >= 0.6 else 46 if largest >= 0.4 else 28
         yield Change("dropout-too-high", weight, seen, [of_net(setup, _less_dropout, "less Dropout")], drops[0].name)
+
+
+def _usual_momentum(net: Any) -> None:
+    for place in edit.places(net):
+        if edit.name_of(place.module) == "BatchNorm":
+            place.module.momentum = 0.1
 
 
 def _less_dropout(net: Any) -> None:

@@ -40,12 +40,14 @@ class Examples:
                 self.held = self._judging(*self.held, np.asarray(validation[2], np.float64))
             if len(self.held[0]) < _FEWEST or (held.shape == X.shape and np.array_equal(held, X)):
                 self.held, self.pair = None, False
-        self.share = 0.0
+        self.share, self.aside = 0.0, None
         if not self.pair:
             enough = len(X) >= _ENOUGH and not complete
             self.share = _HELD_OUT if enough else 0.0
             if isinstance(validation, float) and validation * len(X) >= _FEWEST:
                 self.share = validation
+            elif isinstance(validation, float) and complete:
+                self.aside = validation
         weights = options["sample_weight"]
         self.weights = None if weights is None else np.asarray(weights, np.float64)
         source = generator(0 if options["rng"] is None else fresh(options["rng"]), "check_training")
@@ -116,7 +118,7 @@ class Examples:
             X=X, y=y, judged=judged, task=self.task, epochs=epochs, asked=self.epochs, given=n,
             batch_size=options["batch_size"], shuffle=bool(options["shuffle"]), weights=weights, seed=self.seed,
             patience=options["patience"] if options["validation"] is not None else None, augment=options.get("augment"),
-            pair=self.pair, **common,
+            pair=self.pair, aside=self.aside, **common,
         )  # fmt: skip
 
     def _held_out(self, rng: np.random.Generator) -> np.ndarray:
@@ -132,6 +134,10 @@ class Examples:
 
     def mismatch(self) -> list[Change]:
         """Changes for validation data that were prepared otherwise, or are another part of a sorted table."""
+        if self.aside:
+            seen = f"validation={self.aside:g} sets rows aside, and no other row of this table says what is right there"
+            line = "validation=None" + ", patience=None" * (self.options["patience"] is not None)
+            return [Change("train-test-mismatch", 96, seen, [(line, lambda s: s.but(aside=None, patience=None))])]
         if self.held is None:
             return []
         X, held = (a.reshape(len(a), -1).astype(np.float64) for a in (self.X, self.held[0]))

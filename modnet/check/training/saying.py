@@ -47,6 +47,13 @@ def of_refusal(change: Change, line: str, base: Run, cured: Run) -> TrainingFind
     return _finding(change, base.setup, "fit", "", line, proof)
 
 
+def of_uncured(change: Change, line: str, base: Run, run: Run | None) -> TrainingFinding:
+    """The finding for what is wrong in any case, where nothing that was tried cures; run is the training with that change."""
+    after = "" if run is None else f", {run.score:.3g} with that change"
+    proof = f"{base.setup.task.word} on {_where(base.setup)} {base.score:.3g} as it is{after}: not all that is wrong"
+    return _finding(change, base.setup, type(base.setup.net).__name__, "", line, proof)
+
+
 def of_nothing(base: Run, references: list[Trial], spent: str) -> TrainingFinding:
     """The finding if no reference learns anything."""
     setup = base.setup
@@ -57,7 +64,7 @@ def of_nothing(base: Run, references: list[Trial], spent: str) -> TrainingFindin
     always = "the mean" if setup.task.kind == "numbers" else "the most frequent class"
     return TrainingFinding(
         "nothing-to-learn", "X, y",
-        f"{seen}no reference does better on {on} than {always} ({setup.task.word} {setup.chance:.3g}).",
+        f"{seen}no reference does better on {on} than {always} ({setup.task.word} {setup.chance:.3g}) by more than chance.",
         "whether X and y belong together, row by row, and whether what decides y is among the columns of X",
         proof=f"{setup.task.word} on {on} {base.score:.3g} as it is; {scores}; {spent}",
     )  # fmt: skip

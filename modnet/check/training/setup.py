@@ -51,7 +51,7 @@ class Setup:
     loop : a loop by hand: called with a copy of (net, loss, optimizer) and a batch for every step, instead of `fit`.
     rate_name, rate_unit : what the rate of a loop by hand is called, empty for `fit`; and its value at a rate of 1 of the mean
         loss. origin : the network of a student's classes that this one computes the same as, if it was made from one.
-    pair : whether it is judged on data of the person's own.
+    pair : whether it is judged on data of the person's own. aside : the share of X that `fit` does not train on.
     look_at_clock : called while it trains: after each epoch, and after each step that is not compiled. What it raises ends it.
     """
 
@@ -77,6 +77,7 @@ class Setup:
     rate_unit: float = 1.0
     origin: Any = None
     pair: bool = False
+    aside: float | None = None
     seed: int = 0
     look_at_clock: Callable[..., None] | None = None
 
@@ -143,7 +144,7 @@ class Setup:
         if self.rates:
             found = list(leaves(net))
             optimizer.attach(net, {found[i]: factor for i, factor in self.rates.items()})
-        validation: Any = self.judged if self.patience is not None else None
+        validation: Any = self.judged if self.patience is not None and not self.aside else self.aside
         history = fit(
             net, self.X, self.y, self.loss, optimizer, epochs=self.epochs, batch_size=self.batch_size, shuffle=self.shuffle,
             rng=rng, sample_weight=self.weights, patience=self.patience, validation=validation,
@@ -152,7 +153,8 @@ class Setup:
         return self.judge(net, history.loss, diverged=history.stopped_because.startswith("diverged"))
 
     def _watchers(self) -> list[Any]:
-        if self.look_at_clock is None or (self.is_compiled and self.work < _SHORT):
+        is_short = self.is_compiled and self.work < _SHORT and self.optimizer.schedule is None
+        if self.look_at_clock is None or is_short:
             return []
         return [self.look_at_clock if self.is_compiled else _AfterEachStep(self.look_at_clock)]
 

@@ -14,7 +14,7 @@ import numpy as np
 from modnet.check.arrays import copied
 from modnet.check.networks import check_network
 from modnet.check.report import Finding, Report
-from modnet.check.training.byhand import Law, as_sgd, is_plain, known_loss, law_of, translated
+from modnet.check.training.byhand import Law, as_sgd, is_plain, is_same_step, known_loss, law_of, translated
 from modnet.check.training.change import Change
 from modnet.check.training.change_steps import faster
 from modnet.check.training.examples import sample
@@ -74,7 +74,10 @@ def subject(
         return Subject({**parts, "net": net}, [_right_gradient(wrong, {"net": twin, "origin": net})], wrong)
     where = f"{type(optimizer).__name__}.step"
     rows = sample(len(X), size)
-    law = law_of(net, loss, optimizer, X[rows], y[rows])
+    start = Steps(net, loss, optimizer, X[rows], y[rows])
+    law = law_of(start)
+    if law is not None and law.along:  # whatever the parts give alone: a softmax that leaves its derivative to the loss
+        wrong = None
     known, factor = (loss, 1.0) if known_class else known_loss(loss, y[:_FEW], yhat)
     kinds = [NAMES[f.kind] for f in steps.findings] if steps is not None else []
     walk: dict[str, Any] = {}
@@ -84,7 +87,8 @@ def subject(
             "net": own, "loss": known, "optimizer": as_sgd(rate), "origin": None if twin is None else net,
             "rate_name": law.name or "eps", "rate_unit": law.given / abs(rate) if law.given and rate else 1.0, "loop": None,
         }  # fmt: skip
-    if walk and law is not None and not kinds and wrong is None and law.plain and law.rate > 0:
+    plain = law is not None and not kinds and wrong is None and law.plain and law.rate > 0
+    if walk and law is not None and plain and is_same_step(start, own, known, abs(rate)):
         first = []
         if not law.divided and size > 1:
             seen_twice = "a step on the same examples twice is twice as long: the gradient is a sum over the batch"
@@ -97,7 +101,7 @@ def subject(
     first = [_right_gradient(wrong, walk)] if wrong is not None and walk else []
     first += [Change(k, 99, _SEEN[k], [(_LINES[k], lambda s: s.but(**walk))], where) for k in kinds if walk]
     if not kinds:
-        first += knobs(Steps(net, loss, optimizer, X[rows], y[rows]), name, where)
+        first += knobs(start, name, where)
         first += loop_rates(name, optimizer) if name else []
     return Subject(parts, first, wrong)
 

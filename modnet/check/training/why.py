@@ -111,7 +111,8 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
     )
     search.run()
     _symptoms(report, search)
-    _place(report, steps.findings[0] if steps is not None and steps.findings else None, found.wrong, search.behind)
+    tried = any(change.kind == "wrong-gradient" for change in found.first)
+    _place(report, steps.findings[0] if steps is not None and steps.findings else None, found.wrong, search.behind, tried)
     report.seconds = search.budget.taken
     left_out = [name for name in ("callbacks", "comm") if options[name] not in (None, ())]
     if options["augment"] is not None and found.parts.get("loop") is not None:  # fit's alone
@@ -125,13 +126,13 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
         report.verdict("the search", right=None, remark="the work allowed was used up: a later change may cure as well")
 
 
-def _place(report: TrainingReport, step: Finding | None, wrong: Finding | None, behind: bool) -> None:
+def _place(report: TrainingReport, step: Finding | None, wrong: Finding | None, behind: bool, tried: bool) -> None:
     """Findings that were seen in the code as well: with their place in it, and without a cure if none was found.
 
     Parameters
     ----------
     step, wrong : what the check of the steps and that of the gradient found.
-    behind : whether it learns less than the reference.
+    behind : whether it learns less than the reference. tried : whether the right gradient was.
     """
     known = [(NAMES[step.kind], step)] if step is not None else []
     known += [("wrong-gradient", wrong)] if wrong is not None else []
@@ -141,11 +142,11 @@ def _place(report: TrainingReport, step: Finding | None, wrong: Finding | None, 
                 finding.line, finding.where, finding.hint = seen.line, seen.where, finding.hint or seen.hint
     if step is not None and report.ok:  # learns all the same
         report.findings.append(TrainingFinding(NAMES[step.kind], step.where, step.message, step.hint, line=step.line))
-    if wrong is not None and report.ok:
+    if wrong is not None and (report.ok or not tried):
         report.verdict("the gradient", right=False, remark=f"{wrong.kind} in {wrong.where}: ask check_network")
         if behind:
             message = f"{wrong.kind}: {wrong.message}"
-            report.findings.append(TrainingFinding("wrong-gradient", wrong.where, message, wrong.hint, line=wrong.line))
+            report.findings.insert(0, TrainingFinding("wrong-gradient", wrong.where, message, wrong.hint, line=wrong.line))
 
 
 def _symptoms(report: TrainingReport, search: Search) -> None:
