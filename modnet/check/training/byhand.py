@@ -45,19 +45,40 @@ def is_plain(net: Any) -> bool:
     return not all(is_ours(leaf) for leaf in (net.leaves() if isinstance(net, Container) else [net]))
 
 
-def translated(net: Any, X: np.ndarray) -> Any:
-    """A network of the library's that computes the same as a student's; None if it can't be said what it computes."""
+def translated(net: Any, X: np.ndarray, instead: dict[int, Any] | None = None) -> Any:
+    """A network of the library's that computes the same as a student's; None if it can't be said what it computes.
+
+    Parameters
+    ----------
+    instead : modules that stand for some of the layers, by their number; it then computes something else.
+    """
+    instead = instead or {}
     try:
         with np.errstate(all="ignore"):
             out, inputs = recorded(net, X)
-            layers = [_layer(layer, x) for layer, x in zip(layers_of(net), inputs, strict=True)]
+            layers = [instead.get(i) or _layer(*pair) for i, pair in enumerate(zip(layers_of(net), inputs, strict=True))]
             if not layers or any(layer is None for layer in layers):
                 return None
             twin = Sequential(*layers)
             found = np.asarray(twin.forward(X.astype(twin.dtype)))
     except (Misbehaviour, ValueError, TypeError, RuntimeError, AttributeError, IndexError):
         return None
-    return twin if found.shape == out.shape and np.allclose(found, out, rtol=1e-5, atol=1e-7, equal_nan=True) else None
+    same = found.shape == out.shape and (instead or np.allclose(found, out, rtol=1e-5, atol=1e-7, equal_nan=True))
+    return twin if same else None
+
+
+def cutting(net: Any, loss: Any, X: np.ndarray, y: np.ndarray) -> int | None:
+    """The number of the last layer that passes no gradient on, though it gets one; None if all do, or it can't be said."""
+    try:
+        with np.errstate(all="ignore"):
+            out, inputs = recorded(net, X)
+            delta = np.asarray(loss.backward(y, out))
+            for i, (layer, x) in reversed(list(enumerate(zip(layers_of(net), inputs, strict=True)))):
+                if i and not (delta := np.asarray(layer.backward_delta(x, delta))).any():
+                    return i
+    except Exception:  # whatever a stranger's class raises
+        return None
+    return None
 
 
 def _layer(layer: Any, x: np.ndarray | None) -> Any:

@@ -77,7 +77,7 @@ def _where(setup: Setup) -> str:
 def _finding(change: Change, setup: Setup, otherwise: str, hint: str, line: str, proof: str) -> TrainingFinding:
     """A finding in words about the network that was given, which another one may stand for."""
     where, seen = (words if setup.origin is None else renamed(words, setup.origin) for words in (change.where, change.seen))
-    message = f"{seen[:1].upper()}{seen[1:]}."
+    message = f"{seen if seen.startswith('net') else seen[:1].upper() + seen[1:]}."
     return TrainingFinding(change.kind, where or otherwise, message, hint, change=line, proof=proof)
 
 

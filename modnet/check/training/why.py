@@ -8,7 +8,7 @@ import numpy as np
 
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
-from modnet.check.training.byhand import is_plain
+from modnet.check.training.byhand import cutting, is_plain
 from modnet.check.training.examples import Examples, is_complete, sample
 from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
 from modnet.check.training.given import Given, given
@@ -90,6 +90,8 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
         rows = sample(len(X), min(size, _STEPS_ON))
         steps = check_steps(net, loss, optimizer, X[rows], y[rows])
         left = (*_LEFT_TO_TRIALS, "lr-ignored") if ours else _LEFT_TO_TRIALS
+        if cutting(net, loss, X[rows], y[rows]) is not None:  # the step is not to blame
+            left = (*left, "layer-not-trained")
         certain = [f for f in steps.findings if f.kind not in left]
         report.verdict("a step", right=not certain, remark=certain[0].kind if certain else "against the gradient, by the rate")
         if certain and certain[0].kind not in NAMES:
