@@ -47,11 +47,13 @@ def of_refusal(change: Change, line: str, base: Run, cured: Run) -> TrainingFind
     return _finding(change, base.setup, "fit", "", line, proof)
 
 
-def of_uncured(change: Change, line: str, base: Run, run: Run | None) -> TrainingFinding:
+def of_uncured(change: Change, base: Run, run: Run | None) -> TrainingFinding:
     """The finding for what is wrong in any case, where nothing that was tried cures; run is the training with that change."""
-    after = "" if run is None else f", {run.score:.3g} with that change"
+    line, hint, after = change.variants[0][0], "", "" if run is None else f", {run.score:.3g} with that change"
+    if change.kind == "overfitting":
+        line, hint, after = "", "fewer columns, or more examples: no weight_decay and no patience that was tried is enough", ""
     proof = f"{base.setup.task.word} on {_where(base.setup)} {base.score:.3g} as it is{after}: not all that is wrong"
-    return _finding(change, base.setup, type(base.setup.net).__name__, "", line, proof)
+    return _finding(change, base.setup, type(base.setup.net).__name__, hint, line, proof)
 
 
 def of_nothing(base: Run, references: list[Trial], spent: str) -> TrainingFinding:

@@ -434,8 +434,7 @@ class Search:
     def _undisputed(self) -> None:
         """What is wrong in any case is said though it cures nothing by itself."""
         for change in self.certain:
-            line = change.variants[0][0]
-            self.report.findings.append(of_uncured(change, line, self.base, self.tried.get(line)))
+            self.report.findings.append(of_uncured(change, self.base, self.tried.get(change.variants[0][0])))
 
     def _mark(self, diagnosis: Run) -> None:
         """Note which of the trials the findings speak of."""
