@@ -103,7 +103,7 @@ def too_few_epochs():
 def batch_size():
     X, y = make_moons(500, noise=0.1, random_state=0)
     net = Sequential(Linear(2, 16, rng=0), Tanh(), Linear(16, 2, rng=1))
-    return net, CrossEntropy(), SGD(0.15), X, y, dict(epochs=25, batch_size=500, rng=0)
+    return net, CrossEntropy(), SGD(0.3), X, y, dict(epochs=25, batch_size=500, rng=0)
 
 
 @kind(

@@ -13,6 +13,7 @@ import modnet
 from modnet import MSE, BatchNorm, Conv1D, CrossEntropy, Dropout, Flatten, Linear, ReLU, Sequential, Sigmoid, Tanh, fit, predict
 from modnet.check import check_training
 from modnet.check.training.byhand import known_loss, law_of, translated
+from modnet.check.training.steps import Steps
 from modnet.check.training.task import Task
 from modnet.optim import SGD, Adam, CosineDecay
 from modnet.optim.schedules import Schedule
@@ -342,7 +343,7 @@ def test_the_law_of_a_loop_is_measured(divides, keeps):
 
     X, y = rings(40)
     net, loss = net_for_rings(), CrossEntropy()
-    law = law_of(net, loss, Optim(net, loss, 0.01), X, y)
+    law = law_of(Steps(net, loss, Optim(net, loss, 0.01), X, y))
     assert (law.divided, law.plain, law.name) == (divides, keeps == 0, "eps")
     assert law.rate == pytest.approx(0.01 if divides else 0.4, rel=1e-3)
 
@@ -356,7 +357,7 @@ def test_a_step_that_is_downhill_but_not_along_the_gradient_is_no_plain_descent(
 
     X, y = rings(40)
     net, loss = net_for_rings(), CrossEntropy()
-    assert not law_of(net, loss, Signs(net, loss, 1e-4), X, y).plain
+    assert not law_of(Steps(net, loss, Signs(net, loss, 1e-4), X, y)).plain
     report = check_training(net, loss, Signs(net, loss, 1e-7), *rings(), epochs=20, rng=0)
     assert report.findings[0].kind == "rate-too-small"
     assert report.findings[0].change.startswith("optimizer.eps = ")

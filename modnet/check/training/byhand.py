@@ -45,19 +45,40 @@ def is_plain(net: Any) -> bool:
     return not all(is_ours(leaf) for leaf in (net.leaves() if isinstance(net, Container) else [net]))
 
 
-def translated(net: Any, X: np.ndarray) -> Any:
-    """A network of the library's that computes the same as a student's; None if it can't be said what it computes."""
+def translated(net: Any, X: np.ndarray, instead: dict[int, Any] | None = None) -> Any:
+    """A network of the library's that computes the same as a student's; None if it can't be said what it computes.
+
+    Parameters
+    ----------
+    instead : modules that stand for some of the layers, by their number; it then computes something else.
+    """
+    instead = instead or {}
     try:
         with np.errstate(all="ignore"):
             out, inputs = recorded(net, X)
-            layers = [_layer(layer, x) for layer, x in zip(layers_of(net), inputs, strict=True)]
+            layers = [instead.get(i) or _layer(*pair) for i, pair in enumerate(zip(layers_of(net), inputs, strict=True))]
             if not layers or any(layer is None for layer in layers):
                 return None
             twin = Sequential(*layers)
             found = np.asarray(twin.forward(X.astype(twin.dtype)))
     except (Misbehaviour, ValueError, TypeError, RuntimeError, AttributeError, IndexError):
         return None
-    return twin if found.shape == out.shape and np.allclose(found, out, rtol=1e-5, atol=1e-7, equal_nan=True) else None
+    same = found.shape == out.shape and (instead or np.allclose(found, out, rtol=1e-5, atol=1e-7, equal_nan=True))
+    return twin if same else None
+
+
+def cutting(net: Any, loss: Any, X: np.ndarray, y: np.ndarray) -> int | None:
+    """The number of the last layer that passes no gradient on, though it gets one; None if all do, or it can't be said."""
+    try:
+        with np.errstate(all="ignore"):
+            out, inputs = recorded(net, X)
+            delta = np.asarray(loss.backward(y, out))
+            for i, (layer, x) in reversed(list(enumerate(zip(layers_of(net), inputs, strict=True)))):
+                if i and not (delta := np.asarray(layer.backward_delta(x, delta))).any():
+                    return i
+    except Exception:  # whatever a stranger's class raises
+        return None
+    return None
 
 
 def _layer(layer: Any, x: np.ndarray | None) -> Any:
@@ -136,20 +157,21 @@ class Law:
     ----------
     rate : parameters -= rate * gradient of the mean loss; below 0 if the step goes uphill. It is measured.
     name : of the attribute that holds the rate; empty if there is none. given : its value.
-    plain : whether that is all, for every batch: no momentum, nothing left of earlier steps.
+    along : whether a first step is that. plain : whether later ones are, too: no momentum, nothing left of earlier steps.
     divided : whether the step is that of the mean over the batch, not of the sum.
     """
 
     rate: float
     name: str
     given: float
+    along: bool
     plain: bool
     divided: bool
 
 
-def law_of(net: Any, loss: Any, optimizer: Any, X: np.ndarray, y: np.ndarray) -> Law | None:
+def law_of(start: Steps) -> Law | None:
     """The law of a loop by hand, from its steps on copies; None if no step moves anything."""
-    start = Steps(net, loss, optimizer, X, y)
+    net, loss, optimizer, X, y = start.net, start.loss, start.optimizer, start.X, start.y
     names = rates_of(optimizer)
     name = next((n for n in ("eps", "lr", "rate", "learning_rate", "gradient_step") if n in names), names[0] if names else "")
     given = float(getattr(optimizer, name)) if name else 0.0
@@ -161,8 +183,8 @@ def law_of(net: Any, loss: Any, optimizer: Any, X: np.ndarray, y: np.ndarray) ->
     later = start.copy()
     later.step()
     second = _length(later)
-    plain = (second is None or abs(second / first - 1) < 0.05) and _is_along(start, first)
-    return Law(first, name, given, plain, divided)
+    along = _is_along(start, first)
+    return Law(first, name, given, along, along and (second is None or abs(second / first - 1) < 0.05), divided)
 
 
 def _length(start: Steps) -> float | None:
@@ -186,15 +208,28 @@ def _is_along(start: Steps, length: float) -> bool:
     twin = start.copy()
     before = twin.numbers()
     twin.step()
-    place, move = max(twin.moved(before).items(), key=lambda item: item[1].size)
     rng = np.random.default_rng(6)
-    size = float(np.sqrt(np.sum(move.astype(np.float64) ** 2)))
-    for _ in range(3):
-        direction = rng.choice([-1.0, 1.0], move.shape)
-        along = -float(np.sum(move * direction)) / length
-        if abs(along - start.slope(place, direction)) > 0.05 * size / abs(length) + 1e-9:
-            return False
+    for place, move in twin.moved(before).items():
+        size = float(np.sqrt(np.sum(move.astype(np.float64) ** 2)))
+        for _ in range(3):
+            direction = rng.choice([-1.0, 1.0], move.shape)
+            along = -float(np.sum(move * direction)) / length
+            if abs(along - start.slope(place, direction)) > 0.05 * size / abs(length) + 1e-9:
+                return False
     return True
+
+
+def is_same_step(start: Steps, net: Any, loss: Any, rate: float) -> bool:
+    """Whether a step of the library's, with a network and a loss that stand for a student's, goes where the student's goes."""
+    theirs, own = start.copy(), copied(net)
+    before = np.asarray(own.forward(start.X))
+    own.zero_grad()
+    own.backward(start.X, np.asarray(loss.backward(start.y, before)) / len(start.X))
+    own.update_parameters(rate)
+    theirs.step()
+    after = np.asarray(theirs.net.forward(start.X))
+    far = float(np.abs(after - before).max())
+    return bool(np.abs(after - np.asarray(own.forward(start.X))).max() <= 0.05 * far + 1e-9)
 
 
 def as_sgd(rate: float) -> SGD:

@@ -13,7 +13,7 @@ from modnet.check.training.facts import Facts, dead, gradient_norms, look, satur
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
 from modnet.check.training.wild import Tamed
-from modnet.modules import Dropout, LeakyReLU, ReLU
+from modnet.modules import Dropout, GaussianNoise, LeakyReLU, ReLU
 
 
 def inputs(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
@@ -115,18 +115,58 @@ def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
                 f"the first layer gets {ratio:.2g} of the gradient of the last, through {len(curved)} {names}s",
                 [_activation(setup, edit.SATURATING, ReLU, "he_normal")], curved[0].name,
             )  # fmt: skip
-    drops = [p for p in edit.places(net) if isinstance(p.module, Dropout) and p.module.p > 0]
-    if drops:
-        largest = max(p.module.p for p in drops)
+    batch_norms = [p for p in edit.places(net) if edit.name_of(p.module) == "BatchNorm"]
+    for place in batch_norms[:1]:
+        steps, old = setup.epochs * setup.steps, 1 - place.module.momentum
+        if old**steps > 0.1:
+            seen = (
+                f"predictions use the running mean and variance of {place.name} BatchNorm, and with momentum {1 - old:g} "
+                f"{old**steps:.0%} of them are still those from before training, after {steps} steps"
+            )
+            yield Change("train-test-mismatch", 91, seen, [of_net(setup, _usual_momentum, "momentum=0.1")], place.name)
+    sizes = {f"net{place}": float(np.std(x)) for place, _, x, _ in facts.outputs}
+    drops = [(_lost(p.module, sizes.get(p.name, 1.0)), p.name, p.module) for p in edit.places(net)]
+    largest, where, module = max(drops, key=lambda drop: drop[0])
+    if largest > 0:
         seen = f"Dropout leaves {1 - largest:.0%} of the units at each step"
+        if isinstance(module, GaussianNoise):
+            seen = f"{module} adds noise to numbers of deviation {sizes.get(where, 1.0):.3g}"
         weight = 73 if largest >= 0.6 else 46 if largest >= 0.4 else 28
-        yield Change("dropout-too-high", weight, seen, [of_net(setup, _less_dropout, "less Dropout")], drops[0].name)
+        yield Change("dropout-too-high", weight, seen, [of_net(setup, _less_dropout, "less Dropout")], where)
+    for name, module, x, out in facts.outputs:
+        other = not edit.is_weighted(module) and edit.name_of(module) not in (*edit.BENDING, *edit.SATURATING)
+        if other and len(x) > 1 and np.ptp(x, axis=0).any() and np.ptp(out, axis=0).max() < 1e-6:
+            seen = f"net{name} {module} gives the same for every example, whatever it is given"
+            yield Change("dead-units", 93, seen, [_without(setup, f"net{name}")], f"net{name}")
+
+
+def _usual_momentum(net: Any) -> None:
+    for place in edit.places(net):
+        if edit.name_of(place.module) == "BatchNorm":
+            place.module.momentum = 0.1
+
+
+def _lost(module: Any, size: float) -> float:
+    """How much of what a module is given it drops, or drowns in noise; size is the deviation of that."""
+    if isinstance(module, GaussianNoise):
+        return float(module.sigma**2 / (module.sigma**2 + size**2))
+    return float(module.p) if isinstance(module, Dropout) else 0.0
 
 
 def _less_dropout(net: Any) -> None:
     for place in edit.places(net):
         if isinstance(place.module, Dropout):
             place.module.p = 0.1 if place.module.p > 0.3 else 0.0
+        elif isinstance(place.module, GaussianNoise):
+            place.module.sigma *= 0.1
+
+
+def _without(setup: Setup, name: str) -> tuple[str, Apply]:
+    def change(net: Any) -> None:
+        place = next(p for p in edit.places(net) if p.name == name)
+        place.container.pop(place.at)
+
+    return of_net(setup, change, f"the network without {name}")
 
 
 def _activation(setup: Setup, names: tuple[str, ...], kind: Any, init: str | None) -> tuple[str, Apply]:

@@ -162,7 +162,7 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
                      [(f"batch_size={new}", lambda s: s.but(batch_size=new))])  # fmt: skip
     elif size <= 4 and n >= 32 and facts.is_normalised:
         seen = f"BatchNorm takes the mean and the deviation of {size} example{'s' * (size > 1)} at each step"
-        yield Change("batch-size", 69, seen, [("batch_size=32", lambda s: s.but(batch_size=32))])
+        yield Change("batch-size", 95 if size <= 2 else 69, seen, [("batch_size=32", lambda s: s.but(batch_size=32))])
     elif size <= 2 and n >= 32:
         yield Change("batch-size", 37, f"{size} example{'s' * (size > 1)} a step",
                      [("batch_size=32", lambda s: s.but(batch_size=32))])  # fmt: skip

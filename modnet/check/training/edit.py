@@ -83,9 +83,14 @@ def hidden_activations(net: Any, names: tuple[str, ...]) -> list[Place]:
     return [p for p in places(net) if name_of(p.module) in names and p.module is not end.module]
 
 
+def is_weighted(module: Any) -> bool:
+    """Whether a module has a weight of two axes or more."""
+    return isinstance(module, Module) and getattr(_weight(module), "ndim", 0) >= 2
+
+
 def weighted(net: Any) -> list[Place]:
     """The modules with a weight of two axes or more."""
-    return [p for p in places(net) if isinstance(p.module, Module) and getattr(_weight(p.module), "ndim", 0) >= 2]
+    return [p for p in places(net) if is_weighted(p.module)]
 
 
 def _weight(module: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,14 @@ class Examples:
                 self.held = self._judging(*self.held, np.asarray(validation[2], np.float64))
             if len(self.held[0]) < _FEWEST or (held.shape == X.shape and np.array_equal(held, X)):
                 self.held, self.pair = None, False
-        self.share = 0.0
+        self.share, self.aside = 0.0, None
         if not self.pair:
             enough = len(X) >= _ENOUGH and not complete
             self.share = _HELD_OUT if enough else 0.0
             if isinstance(validation, float) and validation * len(X) >= _FEWEST:
                 self.share = validation
+            elif isinstance(validation, float) and complete:
+                self.aside = validation
         weights = options["sample_weight"]
         self.weights = None if weights is None else np.asarray(weights, np.float64)
         source = generator(0 if options["rng"] is None else fresh(options["rng"]), "check_training")
@@ -107,7 +110,8 @@ class Examples:
             X, y = X[kept], y[kept]
             weights = None if weights is None or len(weights) != n else weights[kept]
             if options["validation"] is None:
-                epochs = max(1, round(epochs * n / len(X)))  # as many steps as on all examples
+                size = options["batch_size"] or n
+                epochs = max(1, round(epochs * -(-n // size) / -(-len(X) // size)))  # as many steps as on all examples
         elif judged[0] is X and weights is not None and weights.ndim > 1:
             judged = self._judging(X, y, weights)
         common = {k: v for k, v in self.parts.items() if k != "task"}
@@ -115,7 +119,7 @@ class Examples:
             X=X, y=y, judged=judged, task=self.task, epochs=epochs, asked=self.epochs, given=n,
             batch_size=options["batch_size"], shuffle=bool(options["shuffle"]), weights=weights, seed=self.seed,
             patience=options["patience"] if options["validation"] is not None else None, augment=options.get("augment"),
-            pair=self.pair, **common,
+            pair=self.pair, aside=self.aside, **common,
         )  # fmt: skip
 
     def _held_out(self, rng: np.random.Generator) -> np.ndarray:
@@ -131,22 +135,27 @@ class Examples:
 
     def mismatch(self) -> list[Change]:
         """Changes for validation data that were prepared otherwise, or are another part of a sorted table."""
+        if self.aside:
+            seen = f"validation={self.aside:g} sets rows aside, and no other row of this table says what is right there"
+            line = "validation=None" + ", patience=None" * (self.options["patience"] is not None)
+            return [Change("train-test-mismatch", 96, seen, [(line, lambda s: s.but(aside=None, patience=None))])]
         if self.held is None:
             return []
-        X, held = (a.reshape(len(a), -1).astype(np.float64) for a in (self.X, self.held[0]))
-        spread = np.where(X.std(axis=0) > 1e-12, X.std(axis=0), 1.0)
-        shift = np.abs(held.mean(axis=0) - X.mean(axis=0)) / spread
-        wide = held.std(axis=0) / spread
         found = []
-        if shift.max() > 3 or wide.max() > 5 or wide[X.std(axis=0) > 1e-12].min(initial=1.0) < 0.1:
-            column = int(np.argmax(np.maximum(shift, wide)))
-            other, own = held[:, column], X[:, column]
-            found.append(Change(
-                "train-test-mismatch", 96,
-                f"column {column} of the validation data has a mean of {other.mean():.4g} and a deviation of "
-                f"{other.std():.4g}, that of the training data {own.mean():.4g} and {own.std():.4g}",
-                [(_ALIGNED, _aligned)], "validation",
-            ))  # fmt: skip
+        for i, name in enumerate("Xy" if self.task.kind == "numbers" else "X"):
+            own, held = (a.reshape(len(a), -1).astype(np.float64) for a in ((self.X, self.y)[i], self.held[i]))
+            spread = np.where(own.std(axis=0) > 1e-12, own.std(axis=0), 1.0)
+            shift = np.abs(held.mean(axis=0) - own.mean(axis=0)) / spread
+            wide = held.std(axis=0) / spread
+            if shift.max() > 3 or wide.max() > 5 or wide[own.std(axis=0) > 1e-12].min(initial=1.0) < 0.1:
+                at = int(np.argmax(np.maximum(shift, wide)))
+                seen = (
+                    f"column {at} of {name} has a mean of {held[:, at].mean():.4g} and a deviation of "
+                    f"{held[:, at].std():.4g} in the validation data, {own[:, at].mean():.4g} and {own[:, at].std():.4g} in "
+                    "the training data"
+                )
+                variant = _ALIGNED.replace("X", name), partial(_aligned, i)
+                found.append(Change("train-test-mismatch", 96 - i, seen, [variant], "validation"))
         truth, held_truth = self.task.truth(self.y), self.task.truth(self.held[1])
         if self.task.kind == "numbers":
             away = np.abs(truth.mean(axis=0) - held_truth.mean(axis=0))
@@ -171,11 +180,14 @@ class Examples:
         return found
 
 
-def _aligned(setup: Setup) -> Setup:
-    X, held = setup.X, setup.judged[0]
+def _aligned(which: int, setup: Setup) -> Setup:
+    """The X of the validation data, or its y, with the mean and the deviation of the training data's."""
+    own, judged = (setup.X, setup.y)[which], list(setup.judged)
+    held = judged[which]
     spread = held.std(axis=0)
     spread = np.where(spread > 1e-12, spread, 1.0)
-    return setup.but(judged=((held - held.mean(axis=0)) / spread * X.std(axis=0) + X.mean(axis=0), setup.judged[1]))
+    judged[which] = (held - held.mean(axis=0)) / spread * own.std(axis=0) + own.mean(axis=0)
+    return setup.but(judged=tuple(judged))
 
 
 def _mixed(setup: Setup) -> Setup:

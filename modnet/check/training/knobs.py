@@ -3,16 +3,19 @@
 1. With it at 0 the first step differs, along the weights themselves: it is a penalty on the weights.
 2. The first step is the same, later ones are shorter: what it multiplies is left of earlier steps, a momentum.
 3. The rate itself is another one after some steps: the loop takes it away.
+4. At the same parameters later steps are longer: what the loop has in arrays of its own is added to.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied
+from modnet.check.arrays import copied, parameters
+from modnet.check.layers import layers_of
 from modnet.check.subject import Misbehaviour
 from modnet.check.training.change import Apply, Change
 from modnet.check.training.setup import Setup
@@ -29,6 +32,7 @@ def knobs(start: Steps, rate: str, where: str) -> Iterator[Change]:
     ----------
     start : the loop before it is run; it is left as it is. rate : the name of its rate; empty if it has none.
     """
+    momentum = False
     for name in rates_of(start.optimizer):
         if name == rate:
             continue
@@ -42,8 +46,11 @@ def knobs(start: Steps, rate: str, where: str) -> Iterator[Change]:
             seen = f"each step takes optimizer.{name} = {value:g} of a weight, times the rate, off it"
             yield Change("weight-decay-too-large", penalty_weight(value), seen, [(line, _setting(name, 0.0))], where)
         elif kind == "momentum":
+            momentum = True
             seen = f"each step takes optimizer.{name} = {value:g} of the one before again"
             yield Change("momentum-too-large", momentum_weight(value, 0.1), seen, [(line, _setting(name, 0.0))], where)
+    if not momentum:
+        yield from _adding(start, where)
     if rate:
         yield from _falling(start, rate, where)
 
@@ -113,6 +120,45 @@ def _difference(one: Steps, other: Steps) -> dict[tuple[int, str], np.ndarray]:
 
 def _power(array: np.ndarray) -> float:
     return float(np.sum(np.square(array, dtype=np.float64))) + 1e-300
+
+
+def _adding(start: Steps, where: str) -> Iterator[Change]:
+    """Arrays of the loop's own to which every step adds: sums that are never zeroed, or a momentum that has no name."""
+    twin = start.copy()
+    before, lengths = twin.numbers(), []  # by step, those of each array
+    try:
+        for _ in range(3):
+            twin.step()
+            lengths.append(np.sqrt([_power(move) for move in twin.moved(before).values()]))
+            for place, array in before.items():
+                parameters(layers_of(twin.net)[place[0]])[place[1]][...] = array
+    except Misbehaviour:
+        return
+    at = int(np.argmax(lengths[1] / lengths[0])) if len(lengths[0]) else 0
+    grown = float(lengths[1][at] / lengths[0][at]) - 1 if len(lengths[0]) else 0.0
+    if not grown > 0.3 or not lengths[2][at] > 1.05 * lengths[1][at]:
+        return
+
+    def forgetting(step: Callable[..., None]) -> Callable[..., None]:
+        def taken(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
+            parts = [net, loss, *layers_of(net)]
+            parts += [array for layer in layers_of(net) for array in parameters(layer).values()]
+            kept = copy.deepcopy(vars(optimizer), {id(part): part for part in parts})
+            step(net, loss, optimizer, x, y)
+            vars(optimizer).update(kept)
+
+        return taken
+
+    def apply(setup: Setup) -> Setup:
+        assert setup.loop is not None
+        return setup.but(loop=forgetting(setup.loop))
+
+    if grown > 0.97:
+        seen = "at the same parameters the second step is twice as long as the first: it adds to what was summed before"
+        yield Change("not-zeroed", 97, seen, [("sums of gradients that begin at 0 in every step", apply)], where)
+    else:
+        seen = f"each step takes {grown:.2g} of the one before again"
+        yield Change("momentum-too-large", momentum_weight(grown, 0.1), seen, [("a step without the last one's", apply)], where)
 
 
 def _falling(start: Steps, rate: str, where: str) -> Iterator[Change]:

@@ -47,6 +47,15 @@ def of_refusal(change: Change, line: str, base: Run, cured: Run) -> TrainingFind
     return _finding(change, base.setup, "fit", "", line, proof)
 
 
+def of_uncured(change: Change, base: Run, run: Run | None) -> TrainingFinding:
+    """The finding for what is wrong in any case, where nothing that was tried cures; run is the training with that change."""
+    line, hint, after = change.variants[0][0], "", "" if run is None else f", {run.score:.3g} with that change"
+    if change.kind == "overfitting":
+        line, hint, after = "", "fewer columns, or more examples: no weight_decay and no patience that was tried is enough", ""
+    proof = f"{base.setup.task.word} on {_where(base.setup)} {base.score:.3g} as it is{after}: not all that is wrong"
+    return _finding(change, base.setup, type(base.setup.net).__name__, hint, line, proof)
+
+
 def of_nothing(base: Run, references: list[Trial], spent: str) -> TrainingFinding:
     """The finding if no reference learns anything."""
     setup = base.setup
@@ -57,7 +66,7 @@ def of_nothing(base: Run, references: list[Trial], spent: str) -> TrainingFindin
     always = "the mean" if setup.task.kind == "numbers" else "the most frequent class"
     return TrainingFinding(
         "nothing-to-learn", "X, y",
-        f"{seen}no reference does better on {on} than {always} ({setup.task.word} {setup.chance:.3g}).",
+        f"{seen}no reference does better on {on} than {always} ({setup.task.word} {setup.chance:.3g}) by more than chance.",
         "whether X and y belong together, row by row, and whether what decides y is among the columns of X",
         proof=f"{setup.task.word} on {on} {base.score:.3g} as it is; {scores}; {spent}",
     )  # fmt: skip
@@ -70,7 +79,7 @@ def _where(setup: Setup) -> str:
 def _finding(change: Change, setup: Setup, otherwise: str, hint: str, line: str, proof: str) -> TrainingFinding:
     """A finding in words about the network that was given, which another one may stand for."""
     where, seen = (words if setup.origin is None else renamed(words, setup.origin) for words in (change.where, change.seen))
-    message = f"{seen[:1].upper()}{seen[1:]}."
+    message = f"{seen if seen.startswith('net') else seen[:1].upper() + seen[1:]}."
     return TrainingFinding(change.kind, where or otherwise, message, hint, change=line, proof=proof)
 
 

@@ -23,7 +23,7 @@ from modnet.check.training.changes import proposals
 from modnet.check.training.facts import Facts
 from modnet.check.training.reference import referees, references
 from modnet.check.training.report import TrainingFinding, TrainingReport, Trial
-from modnet.check.training.saying import figure, of_cure, of_nothing, of_refusal
+from modnet.check.training.saying import figure, of_cure, of_nothing, of_refusal, of_uncured
 from modnet.check.training.setup import Run, Setup
 
 _GAP = 0.2  # of what can be learned: less is a matter of taste and luck
@@ -33,6 +33,7 @@ _NEAR = 0.1  # cures that differ by less are equally good
 _WORK, _KEPT = 1e10, 3e9
 _NOTHING = 0.1  # a reference that learns less has learned nothing
 
+_EFFORT = ("rate-too-small", "rate-too-large", "too-few-epochs", "batch-size")  # what helps nearly any training a little
 _CERTAIN = 95  # the weight from which a fact is wrong in any case
 Part = tuple[Change, str, Apply]
 
@@ -75,6 +76,7 @@ class Search:
         self.report, self.words, self.first, self.shorter, self.pair = report, words, first, shorter, pair
         self.gap = _GAP
         self.behind = False  # whether it learns less than the reference
+        self.certain: list[Change] = []  # what is wrong in any case, if it learns less
         self.budget = Budget(_WORK, seconds)
         self.make = lambda draw: make(draw).but(look_at_clock=self.budget.look_at_clock)
         self.setup = self.make(0)
@@ -88,6 +90,7 @@ class Search:
         except OutOfTime:
             if self.place is not None and self.report.verdicts[self.place][1] == "right":
                 self.report.verdicts[self.place] = ("learns", "not checked", self.report.verdicts[self.place][2])
+            self._undisputed()
 
     def _run(self) -> None:
         report, setup = self.report, self.setup
@@ -155,6 +158,7 @@ class Search:
             report.verdicts[place] = (
                 "learns", "not checked", f"{figure(base)}, less than the reference, and no change that was tried cures it"
             )  # fmt: skip
+            self._undisputed()
             return
         self._say(cure, base)
 
@@ -257,18 +261,32 @@ class Search:
         changes = [*self.first, *proposals(self.setup, self.facts, base)]
         if self.shorter > 1:
             changes = [c for c in changes if c.kind != "too-few-epochs"]
+        self.certain = [c for c in changes if c.weight >= _CERTAIN or c.kind == "overfitting"]
         facts, others = [c for c in changes if c.weight >= FACT], [c for c in changes if c.weight < FACT]
         certain = [(c, *c.variants[0]) for c in facts if c.weight >= _CERTAIN]
         rest = [c for c in changes if c.weight < _CERTAIN]
         for group in (facts, others):
             found = self._first(group)
-            if found is not None and (not certain or found.weight >= _CERTAIN):
-                return found
-            if certain and group is facts:  # wrong in any case, though not all that is wrong
-                found = self._first(rest, certain) or found
+            if certain and group is facts and (found is None or found.weight < _CERTAIN):
+                found = self._first(rest, certain) or found  # wrong in any case, though not all that is wrong
             if found is not None:
-                return found
+                return self._completed(found, changes)
         return self._backward(changes)
+
+    def _completed(self, found: Cure, changes: list[Change]) -> Cure:
+        """A cure with what is wrong besides, if it falls short of the reference by itself."""
+        assert self.reference is not None
+        while found.run.share < self.reference.share - _NEAR:
+            self.goal = found.run.share + _NEAR
+            rest = [c for c in changes if c.kind not in _EFFORT and all(c is not used for used, _, _ in found.changes)]
+            louder = [(c, *c.variants[0]) for c in rest if c.weight > max(found.weight, FACT)]
+            quieter = [c for c in rest if all(c is not other for other, _, _ in louder)]
+            more = [self._first(rest, found.changes), self._first(quieter, louder) if louder else None]
+            better = [cure for cure in more if cure is not None]
+            if not better:
+                break
+            found = max(better, key=lambda cure: cure.run.share)
+        return found
 
     def _first(self, changes: list[Change], before: Sequence[Part] = ()) -> Cure | None:
         """The first change that is as good as the reference and holds; else the one that most speaks for among the best."""
@@ -344,7 +362,7 @@ class Search:
             before, after = setup.run(draw, redraw=True), changed.run(draw, redraw=True)
             shares.append(before.share)
             fails += before.share < wanted - 0.5 * self.gap and float(np.mean(shares)) < wanted - 0.75 * self.gap
-            holds += after.share - before.share >= 0.5 * (wanted - self.base.share)
+            holds += after.share - before.share >= 0.5 * (wanted - max(self.base.share, before.share))
             if fails == holds == 2 and draw == 1:
                 return True
         return fails >= 2 and holds >= 2
@@ -413,6 +431,11 @@ class Search:
         changes = [(change, line) for change, line, _ in cure.changes]
         self.report.findings += of_cure(changes, base, cure.run, self.reference, str(self.budget))
 
+    def _undisputed(self) -> None:
+        """What is wrong in any case is said though it cures nothing by itself."""
+        for change in self.certain:
+            self.report.findings.append(of_uncured(change, self.base, self.tried.get(change.variants[0][0])))
+
     def _mark(self, diagnosis: Run) -> None:
         """Note which of the trials the findings speak of."""
         for trial in self.report.trials:
@@ -441,7 +464,7 @@ class Search:
         fair = setup.task.with_balance()
         if base.answers is not None and fair.balanced:  # a rare class can be found at the cost of the frequent one
             chance = fair.chance(setup.y, setup.judged[1])
-            if fair.share(fair.score(setup.judged[1], base.answers), chance) > max(_NOTHING, 2.5 * noise):
+            if fair.share(fair.score(setup.judged[1], base.answers), chance) > max(_NOTHING, 2.5 * self._noise()):
                 return
         if self.few:
             self.report.verdict("the data", right=None, remark="no reference learns from the examples that were looked at")

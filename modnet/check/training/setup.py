@@ -22,6 +22,7 @@ from modnet.optim.optimizer import leaves
 from modnet.training import Callback, fit, predict
 
 _SEEN = 256  # examples whose loss is taken after each epoch of a loop by hand
+_SHORT = 2e8  # of a compiled training that ends in a tenth of a second: nothing looks at the clock meanwhile
 
 
 class _AfterEachStep(Callback):
@@ -50,7 +51,7 @@ class Setup:
     loop : a loop by hand: called with a copy of (net, loss, optimizer) and a batch for every step, instead of `fit`.
     rate_name, rate_unit : what the rate of a loop by hand is called, empty for `fit`; and its value at a rate of 1 of the mean
         loss. origin : the network of a student's classes that this one computes the same as, if it was made from one.
-    pair : whether it is judged on data of the person's own.
+    pair : whether it is judged on data of the person's own. aside : the share of X that `fit` does not train on.
     look_at_clock : called while it trains: after each epoch, and after each step that is not compiled. What it raises ends it.
     """
 
@@ -76,6 +77,7 @@ class Setup:
     rate_unit: float = 1.0
     origin: Any = None
     pair: bool = False
+    aside: float | None = None
     seed: int = 0
     look_at_clock: Callable[..., None] | None = None
 
@@ -114,7 +116,8 @@ class Setup:
         positions = -(-positions // 4)  # they take a quarter of the time, by measurement
         numbers = sum(p.size * (positions if p.ndim > 2 else 1) for p in map(np.asarray, _numbers(self.net)))
         step = 1_000 if self.is_compiled else 80_000
-        return float(self.epochs * (len(self.X) * (numbers + 50) + self.steps * step + 20_000))
+        work = float(self.epochs * (len(self.X) * (numbers + 50) + self.steps * step + 2_000))
+        return work if self.is_compiled and work < _SHORT else work + 18_000.0 * self.epochs
 
     def run(self, seed: int = 0, redraw: bool = False) -> Run:
         """Train a copy, and judge it.
@@ -141,7 +144,7 @@ class Setup:
         if self.rates:
             found = list(leaves(net))
             optimizer.attach(net, {found[i]: factor for i, factor in self.rates.items()})
-        validation: Any = self.judged if self.patience is not None else None
+        validation: Any = self.judged if self.patience is not None and not self.aside else self.aside
         history = fit(
             net, self.X, self.y, self.loss, optimizer, epochs=self.epochs, batch_size=self.batch_size, shuffle=self.shuffle,
             rng=rng, sample_weight=self.weights, patience=self.patience, validation=validation,
@@ -150,7 +153,8 @@ class Setup:
         return self.judge(net, history.loss, diverged=history.stopped_because.startswith("diverged"))
 
     def _watchers(self) -> list[Any]:
-        if self.look_at_clock is None:
+        is_short = self.is_compiled and self.work < _SHORT and self.optimizer.schedule is None
+        if self.look_at_clock is None or is_short:
             return []
         return [self.look_at_clock if self.is_compiled else _AfterEachStep(self.look_at_clock)]
 

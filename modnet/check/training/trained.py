@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arrays import copied
+from modnet.check.layers import label_of, layers_of
 from modnet.check.networks import check_network
 from modnet.check.report import Finding, Report
-from modnet.check.training.byhand import Law, as_sgd, is_plain, known_loss, law_of, translated
+from modnet.check.training.byhand import Law, as_sgd, cutting, is_plain, is_same_step, known_loss, law_of, translated
 from modnet.check.training.change import Change
 from modnet.check.training.change_steps import faster
 from modnet.check.training.examples import sample
@@ -22,6 +23,7 @@ from modnet.check.training.knobs import knobs, loop_rates
 from modnet.check.training.setup import frozen
 from modnet.check.training.steps import Steps
 from modnet.check.training.task import Task
+from modnet.modules import Tanh
 from modnet.training import predict
 
 _FEW = 64  # examples at which a student's classes are compared with the library's
@@ -62,6 +64,8 @@ def subject(
     plain_net = is_plain(net)
     twin = translated(net, few) if plain_net else None
     own = net if twin is None else twin
+    cut = cutting(net, loss, few, y[:_FEW]) if plain_net and twin is None else None
+    other = own if cut is None else translated(net, few, {cut: Tanh()})
     yhat = np.asarray(predict(own, few) if hasattr(own, "storage") else copied(own).forward(few.copy()))
     task = Task.of(loss, y, yhat.shape[1:])
     wrong = _wrong_gradient(net, loss, X, y) if plain_net or not known_class else None
@@ -74,17 +78,21 @@ def subject(
         return Subject({**parts, "net": net}, [_right_gradient(wrong, {"net": twin, "origin": net})], wrong)
     where = f"{type(optimizer).__name__}.step"
     rows = sample(len(X), size)
-    law = law_of(net, loss, optimizer, X[rows], y[rows])
+    start = Steps(net, loss, optimizer, X[rows], y[rows])
+    law = law_of(start)
+    if law is not None and law.along:  # whatever the parts give alone: a softmax that leaves its derivative to the loss
+        wrong = None
     known, factor = (loss, 1.0) if known_class else known_loss(loss, y[:_FEW], yhat)
     kinds = [NAMES[f.kind] for f in steps.findings] if steps is not None else []
     walk: dict[str, Any] = {}
-    if law is not None and known is not None and hasattr(own, "storage"):
+    if law is not None and known is not None and hasattr(other, "storage"):
         rate = _rate(law, wrong, size) * factor
         walk = {
-            "net": own, "loss": known, "optimizer": as_sgd(rate), "origin": None if twin is None else net,
+            "net": other, "loss": known, "optimizer": as_sgd(rate), "origin": None if other is net else net,
             "rate_name": law.name or "eps", "rate_unit": law.given / abs(rate) if law.given and rate else 1.0, "loop": None,
         }  # fmt: skip
-    if walk and law is not None and not kinds and wrong is None and law.plain and law.rate > 0:
+    plain = law is not None and not kinds and wrong is None and law.plain and law.rate > 0
+    if walk and cut is None and law is not None and plain and is_same_step(start, own, known, abs(rate)):
         first = []
         if not law.divided and size > 1:
             seen_twice = "a step on the same examples twice is twice as long: the gradient is a sum over the batch"
@@ -95,9 +103,14 @@ def subject(
     name = law.name if law is not None else ""
     parts = {"net": net, "loss": loss, "optimizer": optimizer, "task": task, "loop": _step, "rate_name": name}
     first = [_right_gradient(wrong, walk)] if wrong is not None and walk else []
+    if cut is not None and walk:
+        layer = label_of(cut, layers_of(net)[cut])
+        seen = f"{layer} passes no gradient on: its backward_delta is 0 for every example, so that nothing before it learns"
+        line = "an activation that has a slope in its place, such as tanh"
+        first.append(Change("vanishing-gradient", 98, seen, [(line, lambda s: s.but(**walk))], layer))
     first += [Change(k, 99, _SEEN[k], [(_LINES[k], lambda s: s.but(**walk))], where) for k in kinds if walk]
     if not kinds:
-        first += knobs(Steps(net, loss, optimizer, X[rows], y[rows]), name, where)
+        first += knobs(start, name, where)
         first += loop_rates(name, optimizer) if name else []
     return Subject(parts, first, wrong)
 

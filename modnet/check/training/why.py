@@ -8,7 +8,7 @@ import numpy as np
 
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
-from modnet.check.training.byhand import is_plain
+from modnet.check.training.byhand import cutting, is_plain
 from modnet.check.training.examples import Examples, is_complete, sample
 from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
 from modnet.check.training.given import Given, given
@@ -90,6 +90,8 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
         rows = sample(len(X), min(size, _STEPS_ON))
         steps = check_steps(net, loss, optimizer, X[rows], y[rows])
         left = (*_LEFT_TO_TRIALS, "lr-ignored") if ours else _LEFT_TO_TRIALS
+        if cutting(net, loss, X[rows], y[rows]) is not None:  # the step is not to blame
+            left = (*left, "layer-not-trained")
         certain = [f for f in steps.findings if f.kind not in left]
         report.verdict("a step", right=not certain, remark=certain[0].kind if certain else "against the gradient, by the rate")
         if certain and certain[0].kind not in NAMES:
@@ -111,7 +113,8 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
     )
     search.run()
     _symptoms(report, search)
-    _place(report, steps.findings[0] if steps is not None and steps.findings else None, found.wrong, search.behind)
+    tried = any(change.kind == "wrong-gradient" for change in found.first)
+    _place(report, steps.findings[0] if steps is not None and steps.findings else None, found.wrong, search.behind, tried)
     report.seconds = search.budget.taken
     left_out = [name for name in ("callbacks", "comm") if options[name] not in (None, ())]
     if options["augment"] is not None and found.parts.get("loop") is not None:  # fit's alone
@@ -125,13 +128,13 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
         report.verdict("the search", right=None, remark="the work allowed was used up: a later change may cure as well")
 
 
-def _place(report: TrainingReport, step: Finding | None, wrong: Finding | None, behind: bool) -> None:
+def _place(report: TrainingReport, step: Finding | None, wrong: Finding | None, behind: bool, tried: bool) -> None:
     """Findings that were seen in the code as well: with their place in it, and without a cure if none was found.
 
     Parameters
     ----------
     step, wrong : what the check of the steps and that of the gradient found.
-    behind : whether it learns less than the reference.
+    behind : whether it learns less than the reference. tried : whether the right gradient was.
     """
     known = [(NAMES[step.kind], step)] if step is not None else []
     known += [("wrong-gradient", wrong)] if wrong is not None else []
@@ -141,11 +144,11 @@ def _place(report: TrainingReport, step: Finding | None, wrong: Finding | None, 
                 finding.line, finding.where, finding.hint = seen.line, seen.where, finding.hint or seen.hint
     if step is not None and report.ok:  # learns all the same
         report.findings.append(TrainingFinding(NAMES[step.kind], step.where, step.message, step.hint, line=step.line))
-    if wrong is not None and report.ok:
+    if wrong is not None and (report.ok or not tried):
         report.verdict("the gradient", right=False, remark=f"{wrong.kind} in {wrong.where}: ask check_network")
         if behind:
             message = f"{wrong.kind}: {wrong.message}"
-            report.findings.append(TrainingFinding("wrong-gradient", wrong.where, message, wrong.hint, line=wrong.line))
+            report.findings.insert(0, TrainingFinding("wrong-gradient", wrong.where, message, wrong.hint, line=wrong.line))
 
 
 def _symptoms(report: TrainingReport, search: Search) -> None:
