@@ -20,6 +20,9 @@ from modnet.training.data import element_type, is_mapped
 def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
     """The network's output in evaluation mode, in batches. May be called from many threads, also while another one trains.
 
+    One thing is shared: a class of your own that has a mode keeps it in itself. It is in evaluation while one predicts with it,
+    and a `fit` of it in another thread takes the steps of that time so; give one of them a `copy.deepcopy`.
+
     Parameters
     ----------
     net : a module. X : (n, ...). A memory-mapped array is read a batch at a time.
