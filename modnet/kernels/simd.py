@@ -24,7 +24,7 @@ from llvmlite import ir
 from modnet.kernels import jit
 from modnet.kernels.compiled import inline
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
-from modnet.kernels.target import WIDE
+from modnet.kernels.target import MASKED, WIDE
 
 #: Bytes of a vector register.
 VECTOR_BYTES = 64 if WIDE else 32
@@ -114,10 +114,12 @@ class Registers:
 
     def load(self, place: Any, mask: Any) -> Any:
         """A register from a place in memory, 0 where the mask is not set; a mask that is None is a full one."""
-        place = self.builder.bitcast(place, self.vector.as_pointer())
+        whole = self.builder.bitcast(place, self.vector.as_pointer())
         if mask is None:
-            return self.builder.load(place, align=self.bytes)
-        return self.builder.call(self._load, [place, INT32(self.bytes), mask, self.zero])
+            return self.builder.load(whole, align=self.bytes)
+        if MASKED:
+            return self.builder.call(self._load, [whole, INT32(self.bytes), mask, self.zero])
+        return self._load_pieces(place, whole, mask)
 
     def store(self, value: Any, place: Any, mask: Any) -> None:
         """A register to a place in memory, where the mask is set."""
@@ -129,34 +131,74 @@ class Registers:
         else:
             self._store_pieces(value, place, whole, mask)
 
+    # The first lanes in pieces of half a register, a quarter, ..: with AVX2 a masked store can take 40 instructions, and with
+    # less a masked load takes as many branches as there are lanes.
+
+    def _counted(self, place: Any, mask: Any) -> tuple[Any, Any, Any]:
+        """Whether all lanes of a mask are set, how many are, and a place as one of numbers."""
+        bits = ir.IntType(self.lanes)
+        set_lanes = self.builder.bitcast(mask, bits)
+        count = self.builder.call(self._function(f"llvm.ctpop.i{self.lanes}", bits, [bits]), [set_lanes])
+        is_full = self.builder.icmp_signed("==", set_lanes, bits(-1))
+        return is_full, self.builder.zext(count, INT), self.builder.bitcast(place, self.vector.element.as_pointer())
+
+    def _has(self, count: Any, piece: int) -> Any:
+        return self.builder.icmp_signed("!=", self.builder.and_(count, INT(piece)), INT(0))
+
+    def _load_pieces(self, place: Any, whole: Any, mask: Any) -> Any:
+        builder, lanes = self.builder, self.lanes
+        is_full, count, at = self._counted(place, mask)
+        with builder.if_else(is_full) as (full, part):
+            with full:
+                found, found_in = builder.load(whole, align=self.bytes), builder.block
+            with part:
+                at, value, piece = builder.gep(at, [count]), self.zero, 1
+                while piece < lanes:  # from the last lanes to the first, each piece in front of those before
+                    has, before = self._has(count, piece), builder.block
+                    at = builder.select(has, builder.gep(at, [INT(-piece)]), at)
+                    with builder.if_then(has):
+                        few = ir.VectorType(self.vector.element, piece)
+                        low = builder.load(builder.bitcast(at, few.as_pointer()), align=self.bytes)
+                        low = self.shuffle(low, low, [min(lane, piece - 1) for lane in range(lanes)])
+                        joined = self.shuffle(low, value, [*range(piece), *range(lanes, 2 * lanes - piece)])
+                        joined_in = builder.block
+                    value = either(builder, self.vector, (value, before), (joined, joined_in))
+                    piece *= 2
+                part_in = builder.block
+        return either(builder, self.vector, (found, found_in), (value, part_in))
+
     def _store_pieces(self, value: Any, place: Any, whole: Any, mask: Any) -> None:
-        """The first lanes, in pieces of half a register, a quarter, ..: with AVX2 a masked store can take 40 instructions."""
-        builder, bits = self.builder, ir.IntType(self.lanes)
-        set_lanes = builder.bitcast(mask, bits)
-        with builder.if_else(builder.icmp_signed("==", set_lanes, bits(-1))) as (full, part):
+        builder, lanes = self.builder, self.lanes
+        is_full, count, at = self._counted(place, mask)
+        with builder.if_else(is_full) as (full, part):
             with full:
                 builder.store(value, whole, align=self.bytes)
             with part:
-                count = builder.zext(builder.call(self._function(f"llvm.ctpop.i{self.lanes}", bits, [bits]), [set_lanes]), INT)
-                left, at, piece = value, builder.bitcast(place, self.vector.element.as_pointer()), self.lanes // 2
+                piece = lanes // 2
                 while piece:
-                    has = builder.icmp_signed("!=", builder.and_(count, INT(piece)), INT(0))
-                    low = builder.shuffle_vector(left, left, ir.Constant(ir.VectorType(INT32, piece), list(range(piece))))
+                    has, low = self._has(count, piece), self.shuffle(value, value, list(range(piece)))
                     with builder.if_then(has):
                         builder.store(low, builder.bitcast(at, low.type.as_pointer()), align=self.bytes)
-                    rest = [min(lane + piece, self.lanes - 1) for lane in range(self.lanes)]
-                    moved = builder.shuffle_vector(left, left, ir.Constant(ir.VectorType(INT32, self.lanes), rest))
-                    left = builder.select(has, moved, left)
+                    rest = self.shuffle(value, value, [min(lane + piece, lanes - 1) for lane in range(lanes)])
+                    value = builder.select(has, rest, value)
                     at = builder.select(has, builder.gep(at, [INT(piece)]), at)
                     piece //= 2
 
     def shuffle(self, a: Any, b: Any, lanes: list[int]) -> Any:
         """A register of lanes of two, which are counted on from the first to the second."""
-        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, self.lanes), lanes))
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, len(lanes)), lanes))
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         """a b + c."""
         return self.builder.call(self._fma, [a, b, c])
+
+
+def either(builder: Any, kind: Any, *incoming: Any) -> Any:
+    """The value that comes from the block that was left last."""
+    found = builder.phi(kind)
+    for value, block in incoming:
+        found.add_incoming(value, block)
+    return found
 
 
 def place_of(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:

@@ -37,7 +37,7 @@ from llvmlite import ir
 from modnet.kernels.compiled import inline, inline_always
 from modnet.kernels.jit import JIT_DISABLED, cgutils, intrinsic, types
 from modnet.kernels.memory import flat
-from modnet.kernels.simd import INT, VECTOR_BYTES, Registers, place_of
+from modnet.kernels.simd import INT, VECTOR_BYTES, Registers, either, place_of
 from modnet.kernels.target import WIDE
 
 #: Rows of a tile of three registers a row, and of one or two: sums, factors and the numbers that they are multiplied by must
@@ -120,9 +120,10 @@ def _tiles(
         builder.cbranch(has_start, starting, begin)
         builder.position_at_end(starting)
         there = [v.load(builder.gep(row_of_start[r], [offsets[c]]), inside[c]) for r, c in cells]
+        started = builder.block
         builder.branch(begin)
         builder.position_at_end(begin)
-        starts = [_either(builder, v.vector, (v.zero, empty), (found, starting)) for found in there]
+        starts = [either(builder, v.vector, (v.zero, empty), (found, started)) for found in there]
 
         loop, done = builder.append_basic_block("steps"), builder.append_basic_block("tile.done")
         builder.cbranch(builder.icmp_signed(">", depth, INT(0)), loop, done)
@@ -139,27 +140,18 @@ def _tiles(
         once = builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], True)
         once.attributes.add("convergent")
         following = builder.add(step, INT(1))
-        step.add_incoming(INT(0), begin)
-        step.add_incoming(following, loop)
-        for total, first, more in zip(sums, starts, grown):
-            total.add_incoming(first, begin)
-            total.add_incoming(more, loop)
+        grown_in = builder.block
+        for phi, first, more in zip([step, *sums], [INT(0), *starts], [following, *grown]):
+            phi.add_incoming(first, begin)
+            phi.add_incoming(more, grown_in)
         builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
 
         builder.position_at_end(done)
-        results = [_either(builder, v.vector, (first, begin), (more, loop)) for first, more in zip(starts, grown)]
+        results = [either(builder, v.vector, (first, begin), (more, grown_in)) for first, more in zip(starts, grown)]
         for result, (r, c) in zip(results, cells):
             v.store(result, builder.gep(row_of_out[r], [offsets[c]]), inside[c])
 
     return tiles
-
-
-def _either(builder: Any, kind: Any, *incoming: Any) -> Any:
-    """The value that comes from the block that was left last."""
-    found = builder.phi(kind)
-    for value, block in incoming:
-        found.add_incoming(value, block)
-    return found
 
 
 _three, _two, _one = _tiles(3, ROWS3, is_full=True), _tiles(2), _tiles(1)
