@@ -12,8 +12,20 @@ import numpy as np
 from modnet.engine.storage import leaves
 from modnet.inputs import short_repr
 from modnet.loss import ClassLoss, Loss
-from modnet.losses import BCE, MSE, NLL, BCEWithLogits, CrossEntropy, KLDivergence
-from modnet.modules import Dropout, Flatten, GaussianNoise, Identity, LogSoftmax, Reshape, Sigmoid, Softmax
+from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy, Huber, KLDivergence
+from modnet.modules import (
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Identity,
+    LogSoftmax,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from modnet.training.data import Data, Source
 from modnet.training.predicting import predict
 from modnet.training.training import Training, TrainingWarning
@@ -21,6 +33,7 @@ from modnet.warning import warn
 
 _LOOKED_AT = 256  # examples
 _LARGE, _FAR = 1e4, 1e2  # targets, inputs, that explain why a loss became infinite
+_GIVES = {Sigmoid: (0.0, 1.0), Softmax: (0.0, 1.0), Tanh: (-1.0, 1.0), ReLU: (0.0, np.inf), Softplus: (0.0, np.inf)}
 _WHY = "modnet.check.check_training(net, loss, optimizer, X, y, ...), with the untrained network, says why"
 
 
@@ -40,6 +53,7 @@ def before(net: Any, loss: Any, data: Source) -> list[str]:
         if getattr(type(loss), "check_prediction", Loss.check_prediction) is not Loss.check_prediction:
             loss.check_prediction(np.asarray(predict(net, data.X[:_LOOKED_AT])))
         notes += [_one_class(loss, data), _no_logarithms(net, loss, data), _no_probabilities(loss, data)]
+        notes.append(_out_of_reach(net, loss, data))
     notes = [note for note in notes if note]
     for note in notes:
         warn(f"fit: {note}", TrainingWarning)
@@ -115,6 +129,23 @@ def _no_probabilities(loss: Any, data: Data) -> str:
     )
 
 
+def _out_of_reach(net: Any, loss: Any, data: Data) -> str:
+    """Targets that the activation at the end cannot give: a tenth of them by more than a tenth of their range."""
+    end, y = end_of(net), np.asarray(data.y)
+    if not isinstance(loss, MSE | MAE | Huber | BCE) or type(end) not in _GIVES or y.dtype.kind != "f":
+        return ""
+    if isinstance(end, Softmax) and y.shape[1:] == (1,):
+        return f"the network ends with {end} over one number, which is always 1: end it with Sigmoid()"
+    low, high = _GIVES[type(end)]
+    if np.mean(np.maximum(low - y, y - high) > 0.1 * np.ptp(y)) <= 0.1:
+        return ""
+    gives = f"numbers from {low:g} to {high:g}" if high < np.inf else f"no number below {low:g}"
+    return (
+        f"the network ends with {end}, which gives {gives}, and the targets y reach from {y.min():.4g} to {y.max():.4g}: leave "
+        "it out, or scale y into that range"
+    )
+
+
 def after(training: Training, data: Source, diverged: bool, kept: bool, moved: bool) -> None:
     """Warn of how a training ended, with advice that fits the cause, and note it in the history.
 
@@ -139,12 +170,12 @@ def after(training: Training, data: Source, diverged: bool, kept: bool, moved: b
     elif _has_not_fallen(training, data):
         note = (
             f"the loss did not fall: {history.loss[0]:.4g} in the first epoch, {history.loss[-1]:.4g} in the last of "
-            f"{history.epochs}, no better than always giving the same answer; {_WHY}"
+            f"{history.epochs}, no better than always giving the same answer; {_of_scale(data, _FAR)}{_WHY}"
         )
     elif (constant := _always_the_same(training, data)) and history.loss[-1] > 0.99 * constant:
         note = (
             f"the loss ended at {history.loss[-1]:.4g} after {history.epochs} epochs, no better than always giving the same "
-            f"answer, which has {constant:.4g}; {_WHY}"
+            f"answer, which has {constant:.4g}; {_of_scale(data, _FAR)}{_WHY}"
         )
     if note:
         history.notes.append(note)
@@ -155,13 +186,19 @@ def _of_divergence(training: Training, data: Source) -> str:
     """The cause that can be read, else the rate."""
     if isinstance(training.loss, BCE | KLDivergence) and not isinstance(end_of(training.net), Sigmoid | Softmax):
         return probabilities_expected(training.loss)
+    return _of_scale(data, _LARGE).removesuffix("; ") or "try a smaller lr, or inputs scaled to about -1 to 1"
+
+
+def _of_scale(data: Source, large: float) -> str:
+    """What to do with targets of this size and more, and with large inputs; empty for others, else it ends with a semicolon."""
+    said = ""
     if isinstance(data, Data):
-        for array, name, far in ((np.asarray(data.y), "targets y", _LARGE), (data.X, "inputs X", _FAR)):
+        for array, name, far in ((np.asarray(data.y), "targets y", large), (data.X, "inputs X", _FAR)):
             largest, short = float(np.abs(array).max()) if array.dtype.kind == "f" else 0.0, name[-1]
             if largest >= far:
                 scaled = f"{short} = ({short} - {short}.mean(axis=0)) / {short}.std(axis=0)"
-                return f"the {name} reach {largest:.3g}: scale them, {scaled}"
-    return "try a smaller lr, or inputs scaled to about -1 to 1"
+                said += f"the {name} reach {largest:.3g}: scale them, {scaled}; "
+    return said
 
 
 def probabilities_expected(loss: Any) -> str:

@@ -165,10 +165,31 @@ def test_a_loss_that_takes_no_constant_prediction_is_not_compared_with_one():
     assert said(Sequential(Linear(3, 1, rng=0)), Picky(), X[:, :1] ** 2, SGD(1e-9), epochs=60)[0] == []
 
 
+@pytest.mark.parametrize(("end", "low", "high", "warns"), [
+    (Sigmoid(), -1.0, 1.0, "gives numbers from 0 to 1, and the targets y reach from -1 to 1"),
+    (ReLU(), -1.0, 1.0, "gives no number below 0"),
+    (Tanh(), 5.0, 9.0, "leave it out, or scale y into that range"),
+    (Tanh(), -1.05, 1.05, ""), (ReLU(), -0.05, 2.0, ""), (Linear(1, 1, rng=1), -9.0, 9.0, ""),
+    (Softmax(), 0.0, 1.0, "over one number, which is always 1"),
+])  # fmt: skip
+def test_targets_that_the_last_activation_cannot_give_are_named_before_the_first_step(end, low, high, warns):
+    y = np.linspace(low, high, len(X))[:, None]
+    told, _ = said(Sequential(Linear(3, 1, rng=0), end), MSE(), y, SGD(1e-3))
+    assert warns in told[0] if warns else told == []
+
+
+def test_columns_and_targets_that_are_large_are_named_if_nothing_was_learned():
+    net = Sequential(Linear(3, 8, rng=0), Tanh(), Linear(8, 1, rng=1))
+    told, _ = said(net, MSE(), 5e3 * X[:, :1], SGD(1e-9), 1e3 * X, epochs=60)
+    assert "the targets y reach" in told[0]
+    assert "; the inputs X reach" in told[0]
+    assert told[0].endswith("says why")
+
+
 def test_a_loss_that_fell_no_further_than_a_constant_answer_points_there_too():
     y = (X @ [1.0, 2.0, 3.0])[:, None] + 1000
     told, _ = said(Sequential(Linear(3, 8, rng=0), Tanh(), Linear(8, 1, rng=1), Tanh()), MSE(), y, SGD(0.01), epochs=60)
-    assert "no better than always giving the same answer" in told[0]
+    assert "no better than always giving the same answer" in told[-1]
     rng = np.random.default_rng(1)
     noise = rng.integers(0, 2, 64)
     net = Sequential(Linear(3, 2, rng=0))

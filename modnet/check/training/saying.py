@@ -49,10 +49,11 @@ def of_refusal(change: Change, line: str, base: Run, cured: Run) -> TrainingFind
 
 def of_uncured(change: Change, base: Run, run: Run | None) -> TrainingFinding:
     """The finding for what is wrong in any case, where nothing that was tried cures; run is the training with that change."""
-    line, hint, after = change.variants[0][0], "", "" if run is None else f", {run.score:.3g} with that change"
+    after = ", which is not all that is wrong" if run is None else f", {run.score:.3g} with that change: not all that is wrong"
+    line, hint = change.variants[0][0], ""
     if change.kind == "overfitting":
         line, hint, after = "", "fewer columns, or more examples: no weight_decay and no patience that was tried is enough", ""
-    proof = f"{base.setup.task.word} on {_where(base.setup)} {base.score:.3g} as it is{after}: not all that is wrong"
+    proof = f"{base.setup.task.word} on {_where(base.setup)} {base.score:.3g} as it is{after}"
     return _finding(change, base.setup, type(base.setup.net).__name__, hint, line, proof)
 
 
