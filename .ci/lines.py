@@ -32,7 +32,7 @@ SPEED = {
     "several threads": ("kernels/threads.py", "kernels/together.py", "training/parts.py"),
     "a call from Python": (
         "kernels/entry.py", "kernels/targets.py", "engine/run.py attempt_forward attempt_backward", "engine/walk.py move",
-        "loss.py learn by_machine", "optim/optimizer.py attempt_step",
+        "loss.py learn by_machine", "optim/groups.py attempt_step",
     ),
     "machine code from the wheel and the cache": (
         "kernels/shipped.py", "kernels/objects.py", "kernels/loading.py", "kernels/target.py", "kernels/keys.py",

@@ -329,7 +329,7 @@ def block(text, name):
 LOSS_FILE = "from modnet.loss import Loss, Setting, operation\n\n\n" + block(modnet.loss.__doc__, "Squares")
 OPTIMIZER_FILE = (
     "import numpy as np\n\nfrom modnet.kernels import State, operation\n"
-    "from modnet.optim.optimizer import Optimizer, Rate, share\n\n\n"
+    "from modnet.optim.arguments import Rate, share\nfrom modnet.optim.optimizer import Optimizer\n\n\n"
     + block(modnet.optim.optimizer.__doc__, "SignDescent")
     + "\n    @classmethod\n    def examples(cls):\n        return [cls(0.01)]\n"
 )

@@ -23,11 +23,12 @@ import numpy as np
 
 from modnet import hints
 from modnet.engine import run
+from modnet.engine.alone import NO_DERIVATIVE, NO_INIT
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, library_leaves, parts, unique
 from modnet.inputs import as_batch, as_step, example_shape, short_repr
-from modnet.module import NO_DERIVATIVE, NO_INIT, Module, Shape
+from modnet.module import Module, Shape
 from modnet.modules.summary import Summary
 from modnet.modules.summary import summarise as summarise_rows
 

@@ -16,7 +16,8 @@ Reference: D. Kingma and J. Ba, Adam: a method for stochastic optimization, ICLR
 from __future__ import annotations
 
 from modnet.kernels import State, operation
-from modnet.optim.optimizer import Optimizer, Rate, not_negative, positive, share
+from modnet.optim.arguments import Rate, not_negative, positive, share
+from modnet.optim.optimizer import Optimizer
 
 
 class Adamax(Optimizer):

@@ -19,7 +19,7 @@ import numpy as np
 
 from modnet.kernels import operation
 from modnet.optim.adam import Adam
-from modnet.optim.optimizer import not_negative
+from modnet.optim.arguments import not_negative
 
 
 class AdamW(Adam):

@@ -19,7 +19,8 @@ import numpy as np
 
 from modnet.engine.storage import writing
 from modnet.inputs import generator, short_repr
-from modnet.optim.optimizer import Count, Optimizer
+from modnet.optim.arguments import Count
+from modnet.optim.optimizer import Optimizer
 from modnet.optim.schedules import Schedule
 
 

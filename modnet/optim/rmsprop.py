@@ -22,7 +22,8 @@ from __future__ import annotations
 import numpy as np
 
 from modnet.kernels import State, operation
-from modnet.optim.optimizer import Optimizer, Rate, not_negative, positive, share, switch
+from modnet.optim.arguments import Rate, not_negative, positive, share, switch
+from modnet.optim.optimizer import Optimizer
 
 
 class RMSprop(Optimizer):

@@ -15,7 +15,8 @@ initialization and momentum in deep learning, ICML 2013.
 from __future__ import annotations
 
 from modnet.kernels import State, operation
-from modnet.optim.optimizer import Optimizer, Rate, not_negative, share, switch
+from modnet.optim.arguments import Rate, not_negative, share, switch
+from modnet.optim.optimizer import Optimizer
 
 
 class SGD(Optimizer):

@@ -17,7 +17,7 @@ import pytest
 from helpers import DictLinear, example_input, message
 
 import modnet
-from modnet import MAE, MSE, BatchNorm, CrossEntropy, Dropout, GaussianNoise, Linear, ReLU, Sequential, Tanh, fit
+from modnet import ELU, MAE, MSE, BatchNorm, CrossEntropy, Dropout, GaussianNoise, Linear, ReLU, Sequential, Tanh, fit
 from modnet.discovery import all_modules, all_optimizers
 from modnet.optim import SGD, Adam, RandomSearch, Schedule, StepDecay, schedules
 from modnet.persistence import FileError, archive
@@ -252,7 +252,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path):
     assert text(net=other) == f"{who}: was made with module 2 Dropout(0.2), and now it is Dropout(0.9); expected the same"
     assert text(net=relu) == f"{who}: was made with module 3 Tanh(), and now it is ReLU(); expected the same"
     deeper = network()
-    deeper.append(Tanh())
+    deeper.append(ELU())
     assert text(net=deeper).startswith(f"{who}: holds the settings of 8 modules, expected 9")
     wider = Sequential(Linear(3, 6), BatchNorm(6), Dropout(), Tanh(), Linear(6, 4), Tanh(), GaussianNoise(0.1), Linear(4, 1))
     assert text(net=wider) == f"{who}: was made with module 0 Linear(3 -> 5), and now it is Linear(3 -> 6); expected the same"

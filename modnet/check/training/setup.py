@@ -17,8 +17,8 @@ import numpy as np
 from modnet.check.arrays import copied
 from modnet.check.training.task import Task
 from modnet.engine.program import is_ours, is_wired
+from modnet.engine.storage import leaves
 from modnet.module import Module
-from modnet.optim.optimizer import leaves
 from modnet.training import Callback, fit, predict
 
 _SEEN = 256  # examples whose loss is taken after each epoch of a loop by hand
