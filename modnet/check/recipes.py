@@ -138,11 +138,10 @@ class Recipe:
     Parameters
     ----------
     cls : the class. first : whether channels come first. single : whether it takes one example, without an axis for the
-        batch. paired : whether windows are given as pairs, and 2 if strides
-        are, too. dims : 1 for signals, 2 for pictures, 0 for what has no windows.
-        square : whether a matrix that is given has as many columns as rows. strict : whether it must take every size, as the
-        statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as the shapes
-        of one example. columns : whether examples are columns: a matrix is (features, batch).
+        batch. paired : 1 if windows are given as pairs, 2 if strides are, too. dims : 1 for signals, 2 for pictures, 0 for what
+        has no windows. square : whether a matrix that is given has as many columns as rows. strict : whether it must take every
+        size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
+        the shapes of one example. columns : whether examples are columns: a matrix is (features, batch).
     """
 
     def __init__(

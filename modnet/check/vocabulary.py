@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Collection
-from typing import Any
 
 #: The contract's operations.
 FORWARD, DELTA, GRADIENT = "forward", "backward_delta", "backward_update_gradient"
@@ -61,8 +59,7 @@ def first_method(held: object, names: Collection[str]) -> str:
     return next((n for n in names if callable(getattr(held, n, None)) and (n != "__call__" or own)), "")
 
 
-@functools.cache
-def written(held: Any, names: tuple[str, ...]) -> list[str]:
+def written(held: type, names: Collection[str]) -> list[str]:
     """These names as a class writes them: private, as ``_backward``, and in the plural, too; in their order."""
     spelt: dict[str, str] = {}
     for name in sorted(dir(held), key=lambda n: n[:1] == "_", reverse=True):  # one without an underscore is meant first
