@@ -115,8 +115,8 @@ def references(setup: Setup, words: bool) -> list[tuple[str, Setup]]:
             loss, task = (Huber() if task.wild else MSE()), Task("numbers", wild=task.wild)
     rows = int(np.prod(outputs))
     common = setup.but(
-        y=y, task=task, loss=loss, batch_size=min(_BATCH, len(y)), shuffle=True, patience=None, aside=None, augment=None, rates={},
-        backwards=back, loop=None, weights=_weights(setup, task, y),
+        y=y, task=task, loss=loss, batch_size=min(_BATCH, len(y)), shuffle=True, patience=None, aside=None, augment=None,
+        rates={}, backwards=back, loop=None, weights=_weights(setup, task, y),
     )  # fmt: skip
 
     def end(*layers: Any) -> Sequential:
