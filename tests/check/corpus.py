@@ -1196,3 +1196,53 @@ class ConvWithBias(Conv1D):
     def update_parameters(self, gradient_step=1e-3):
         super().update_parameters(gradient_step)
         self.bias = self.bias - gradient_step * self.bias_gradient
+
+
+# --- normalisations that hold a statistic for a constant -------------------------------------------------------------
+
+
+@broken("constant-statistics", (6, 3), 3)
+class BatchNormHeld(BatchNorm):
+    def backward_delta(self, input, delta):
+        return delta * self._parameters[0] / np.sqrt(input.var(axis=0) + 1e-5)
+
+
+@broken("constant-statistics", (6, 3), 3)
+class BatchNormVarianceHeld(BatchNorm):
+    def backward_delta(self, input, delta):
+        d = delta * self._parameters[0] / np.sqrt(input.var(axis=0) + 1e-5)
+        return d - d.mean(axis=0)
+
+
+@broken("constant-statistics", (6, 3), 3)
+class BatchNormMeanHeld(BatchNorm):
+    def backward_delta(self, input, delta):
+        std = np.sqrt(input.var(axis=0) + 1e-5)
+        xhat = (input - input.mean(axis=0)) / std
+        d = delta * self._parameters[0] / std
+        return d - xhat * (d * xhat).mean(axis=0)
+
+
+@correct((3, 5))
+class LayerNorm(Module):
+    """Over the features of each example, with nothing to learn."""
+
+    def forward(self, X):
+        return (X - X.mean(-1, keepdims=True)) / np.sqrt(X.var(-1, keepdims=True) + 1e-3)
+
+    def backward_delta(self, input, delta):
+        std = np.sqrt(input.var(-1, keepdims=True) + 1e-3)
+        xhat = (input - input.mean(-1, keepdims=True)) / std
+        return (delta - delta.mean(-1, keepdims=True) - xhat * (delta * xhat).mean(-1, keepdims=True)) / std
+
+
+@broken("constant-statistics", (3, 5))
+class LayerNormHeld(LayerNorm):
+    def backward_delta(self, input, delta):
+        return delta / np.sqrt(input.var(-1, keepdims=True) + 1e-3)
+
+
+@broken("constant-statistics", (2, 3, 5))
+class LayerNormVarianceHeld(LayerNorm):
+    def backward_delta(self, input, delta):
+        return (delta - delta.mean(-1, keepdims=True)) / np.sqrt(input.var(-1, keepdims=True) + 1e-3)
