@@ -73,8 +73,9 @@ def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any
 
 def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
     """Input shapes to try, the statement's first."""
-    name, chan = cls.__name__.lower(), sizes.get("chan_in", 2)
-    plain = known.plain_name(cls)
+    name, plain = cls.__name__.lower(), known.plain_name(cls)
+    asked = {role.split()[0] for role in known.roles(cls) or {}}
+    chan = sizes.get("chan_in", known.VALUES["input"] if asked & {"input", "features"} else 2)
     if "2d" in name or ("2" in name and "conv" in name):
         bases = [_IMAGE]
     elif re.search("conv|pool", name):

@@ -175,6 +175,9 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         text = f"{name} returns delta as it came: the module's own derivative is missing."
         hint = "multiply delta by the derivative of forward at the input"
         yield Hypothesis("identity", text, hint, delta)
+        if np.abs(past := q.truth - delta.ravel()[q.entries]).max() > 1e-3:
+            text = "what goes past the inner part is left out: forward adds the input, and dL/dinput lacks delta itself."
+            yield Hypothesis("shortcut", text, "for out = x + f(x) it is delta plus what comes back through f", past)
     if np.allclose(subject.delta(x, draw_delta(q.out, 7)).ravel()[q.entries], got, rtol=1e-10, atol=0):
         yield Hypothesis(
             "ignores-delta",
@@ -210,6 +213,22 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         if x.ndim > 2 < q.out.ndim:
             yield from _of_positions(q)
     yield from _of_windows(subject, q)
+    gives = q.jacobian * q.delta.ravel()
+    if 1 < (gives != 0).sum(axis=1).max(initial=0) <= q.out.size // len(q.out) // 2:
+        for order, which in ((slice(None), "first"), (slice(None, None, -1), "last")):
+            text = f"an input goes into several outputs, and what they give back is not added: only the {which} one's is kept."
+            yield Hypothesis("overwrites", text, "sum delta over all outputs that an input went into", _first_given(gives[:, order]))
+    yield from signs(q, name)
+    if 0 < (q.got == 0).sum() < q.got.size:
+        text = f"{name} is right in part and zero elsewhere: what goes through there is not passed back."
+        hint = "every number of the input that forward uses gets its part: in a loop over steps, back to the first"
+        yield Hypothesis("cut-short", text, hint, np.where(q.got == 0, 0.0, q.truth))
+
+
+def signs(q: Question, name: str) -> Hypotheses:
+    """The wrong sign in places."""
+    text = f"{name} has the wrong sign for some inputs, and the right size."
+    yield Hypothesis("sign", text, "the derivative of abs(z) is np.sign(z)", np.copysign(q.truth, q.got))
 
 
 def inside_derivative(subject: Subject, q: Question) -> list[Finding]:

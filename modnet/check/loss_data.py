@@ -11,6 +11,9 @@ Data = tuple[np.ndarray, np.ndarray]
 #: Losses of numbers, by their names.
 NUMBERS = re.compile(r"mse|mae|squar|abs|error|huber|l1|l2|quadr|rms|smooth", re.I)
 
+#: How far predictions of numbers are from the truth, up and down: near enough and far enough for what changes on the way.
+_APART = (0.2, 0.45, 0.7, 1.3, 2.2, 3.1)
+
 
 def data_for(name: str, statement: bool = False, log: bool = False) -> Iterator[Data]:
     """(truth, prediction) for a loss of this name, the likeliest first.
@@ -26,6 +29,7 @@ def data_for(name: str, statement: bool = False, log: bool = False) -> Iterator[
     onehot, shares = np.eye(3)[labels], rng.dirichlet(np.ones(3) * 2, 4)
     # As many features as neither examples nor the 2 of a square, so that a factor says where it comes from.
     numbers = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    numbers[1][:] = numbers[0] + rng.permutation(np.multiply.outer([-1, 1], _APART).ravel()).reshape(4, 3)
     binary = (rng.random((4, 3)) > 0.5) * 1.0, rng.uniform(0.1, 0.9, (4, 3))
     bits = np.array([[0.0], [1.0], [1.0], [0.0]]), binary[1][:, :1]
     probable, scored = [(onehot, shares), (labels, shares)], [(labels, scores), (onehot, scores)]

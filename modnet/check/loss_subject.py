@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import delta, forward
-from modnet.check.guesses import Hypothesis, diagnose, scaled
+from modnet.check.guesses import Hypothesis, diagnose, scaled, signs
 from modnet.check.known import FUNCTIONS, options_of
 from modnet.check.numeric import EPS
 from modnet.check.plan import Examination
@@ -331,6 +331,7 @@ class LossSubject(Subject):
                 )
             yield Hypothesis("sign", f"{name} has the wrong sign: it is minus the truth.", swapped, -q.truth)
             yield from scaled(self, q, name)
+            yield from signs(q, name)
             if t.shape == z.shape:
                 with np.errstate(all="ignore"):
                     for text, formula in DERIVATIVES:

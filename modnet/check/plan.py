@@ -120,7 +120,7 @@ class Examination:
         kind, before = finding.kind, self.found.get(FORWARD, [])
         if kind == "integer-input" and any(f.kind == "mutates" and f.where == finding.where for f in beside):
             return True
-        if kind == "direction" and any(f.kind in ("uninitialised", "double-counts", "mutates") for f in beside):
+        if kind in ("direction", "cut-short") and any(f.kind in ("uninitialised", "double-counts", "mutates") for f in beside):
             return True
         if operation == FORWARD or kind not in (
             "saturates",

@@ -1246,3 +1246,94 @@ class LayerNormHeld(LayerNorm):
 class LayerNormVarianceHeld(LayerNorm):
     def backward_delta(self, input, delta):
         return (delta - delta.mean(-1, keepdims=True)) / np.sqrt(input.var(-1, keepdims=True) + 1e-3)
+
+
+# --- an input that goes two ways, or into several outputs ------------------------------------------------------------
+
+
+class _Around(Module):
+    """The input, plus a bend of it."""
+
+    def forward(self, X):
+        return X + np.tanh(X)
+
+
+@correct()
+class Around(_Around):
+    def backward_delta(self, input, delta):
+        return delta * (2 - np.tanh(input) ** 2)
+
+
+@broken("shortcut")
+class AroundLost(_Around):
+    def backward_delta(self, input, delta):
+        return delta * (1 - np.tanh(input) ** 2)
+
+
+class _Repeat(Module):
+    def forward(self, X):
+        return X.repeat(2, axis=1)
+
+
+@correct()
+class Repeat(_Repeat):
+    def backward_delta(self, input, delta):
+        return delta[:, ::2] + delta[:, 1::2]
+
+
+@broken("overwrites")
+class RepeatFirst(_Repeat):
+    def backward_delta(self, input, delta):
+        return delta[:, ::2]
+
+
+@broken("overwrites")
+class RepeatLast(_Repeat):
+    def backward_delta(self, input, delta):
+        return delta[:, 1::2]
+
+
+# --- right in part ---------------------------------------------------------------------------------------------------
+
+
+class _Running(Module):
+    """The last of running sums of bends: (batch, length) -> (batch, 1)."""
+
+    def forward(self, X):
+        h = np.zeros(len(X))
+        for t in range(X.shape[1]):
+            h = np.tanh(X[:, t] + 0.5 * h)
+        return h[:, None]
+
+    def states(self, X):
+        h = [np.zeros(len(X))]
+        for t in range(X.shape[1]):
+            h.append(np.tanh(X[:, t] + 0.5 * h[-1]))
+        return h
+
+
+@correct()
+class Running(_Running):
+    def backward_delta(self, input, delta):
+        h, d, out = self.states(input), delta[:, 0], np.zeros(input.shape)
+        for t in range(input.shape[1] - 1, -1, -1):
+            out[:, t] = d = d * (1 - h[t + 1] ** 2)
+            d = 0.5 * d
+        return out
+
+
+@broken("cut-short")
+class RunningLastStep(_Running):
+    def backward_delta(self, input, delta):
+        out = np.zeros(input.shape)
+        out[:, -1] = delta[:, 0] * (1 - self.states(input)[-1] ** 2)
+        return out
+
+
+@broken("sign")
+class Distance(Module):
+    def forward(self, X):
+        return np.abs(X - 0.2)
+
+    def backward_delta(self, input, delta):
+        return np.abs(delta) * np.sign(input - 0.2)
