@@ -58,7 +58,7 @@ class Adapted(Called):
         held = self.parameters(module)
         start = {name: array.copy() for name, array in held.items()}
         _, rest = self.go_back(module, delta[0].copy() if self.single else delta.copy())
-        every = dict(arrays_within(module))
+        every = dict(arrays_within(module)) | dict(arrays_within(getattr(module, "_given_gradients", {}), "grads"))
         rest_of_words = [n.removeprefix(_PLACE) for n in start if self.words]  # what an else answers
         for word in dict.fromkeys((*self.words, *rest_of_words)):
             if not OF_INPUT.match(word) and partner_of(word, every) is None:

@@ -159,7 +159,7 @@ def _is_module(value: Any) -> bool:
 
 # --- which is the gradient of which -----------------------------------------------------------------------------------
 
-_HELD = re.compile(r"(.+)\['(\w+)'\]")
+_HELD = re.compile(r"(.+)\['([\w/.]+)'\]")
 
 
 def arrays_within(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
@@ -175,12 +175,16 @@ def arrays_within(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):
             yield from arrays_within(item, f"{place}[{i}]", depth + 1)
-    elif (
-        hasattr(value, "__dict__") and not isinstance(value, type) and (not place or callable(getattr(value, "forward", None)))
-    ):
+    elif hasattr(value, "__dict__") and not isinstance(value, type) and (not place or _holds_numbers(value)):
         for name, item in vars(value).items():
             if not name.startswith("_given_"):
                 yield from arrays_within(item, f"{place}.{name}" if place else name, depth + 1)
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Whether an object within another is a layer, or a parameter: arrays, with a gradient among them."""
+    held = [n for n, v in vars(value).items() if isinstance(v, np.ndarray)]
+    return callable(getattr(value, "forward", None)) or any(map(is_gradient_name, held))
 
 
 def is_gradient_name(last: str) -> bool:
@@ -201,9 +205,9 @@ def partner_of(name: str, every: dict[str, np.ndarray]) -> str | None:
     short = {"weights": "w", "weight": "w", "biases": "b", "bias": "b", "w": "weights", "b": "biases"}.get(own, own)
     for word in (own, short, own.rstrip("s")):
         wanted = {f"d{word}", f"dld{word}", f"grad{word}", f"{word}grad", f"{word}gradient", f"gradient{word}", f"{word}g"}
-        wanted |= {f"dl{word}", f"{word}grads", f"grads{word}", f"gradients{word}", f"delta{word}"}
+        wanted |= {f"dl{word}", f"{word}grads", f"grads{word}", f"gradients{word}", f"{word}gradients", f"delta{word}"}
         for other in every:
-            if other.startswith(front) and other != name and core(other[len(front) :]) in wanted:
+            if other.startswith(front) and other != name and core(re.sub(r"\[\d+\]$", "", other[len(front) :])) in wanted:
                 return other
     if (held := _HELD.fullmatch(name)) is None:
         return None

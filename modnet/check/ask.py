@@ -24,9 +24,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from modnet.check import means, older
+from modnet.check import known, means, older
 from modnet.check.adapters import remembers
-from modnet.check.arguments import NotBuilt, required
+from modnet.check.arguments import NotBuilt, add_with, required, switches
 from modnet.check.building import build, examine_loss, examine_module, loss_data
 from modnet.check.evaluation import ALWAYS
 from modnet.check.functions import in_columns
@@ -44,7 +44,7 @@ from modnet.check.networks.trainers import examine_trained, trains
 from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.other_losses import examine_loss_object, is_other_loss
-from modnet.check.other_modules import examine_other, layout_of
+from modnet.check.other_modules import examine_other, layout_of, with_activations_of
 from modnet.check.pairs import examine_pair
 from modnet.check.report import Finding, Line, Report, not_checked
 from modnet.check.subject import Misbehaviour, call
@@ -69,6 +69,10 @@ def _module(subject: Loaded, project: Project, options: Options) -> Report:
     report = examine_module(subject.cls, made, options.shape)
     if made is None and remembers(subject.cls) and any(f.kind in ("batch-coupled", "shape") for f in report.findings):
         report = _as_the_others(report, subject, project)
+    if made is None and remembers(subject.cls):
+        curves = [c for c in project.of("module") if known.plain_name(c.cls) in ("sigmoid", "tanh") and not project.is_wrong(c)]
+        with suppress(NotBuilt, Misbehaviour):
+            with_activations_of(report, subject.cls, [c.cls for c in curves if remembers(c.cls)])
     if any(ALWAYS in f.message for f in report.findings) and _skipped_by_name(subject, project):
         report.findings = [f for f in report.findings if ALWAYS not in f.message]
         report.verdicts = [row for row in report.verdicts if row[2] != "eval-mode"]
@@ -90,7 +94,9 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
     layers = project.of("module")
     if _follows_the_contract(project) or not (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
         return examine_loss(subject.cls)
-    report = examine_loss_object(build(subject.cls), subject.name)
+    cls, name = subject.cls, subject.name
+    report = _in_their_layout(examine_loss_object(build(cls), name), build(cls), name, project)
+    add_with(report, switches(cls), lambda option, value: examine_loss_object(build(cls, {option: value}), name), row=False)
     means.settle(report, _layers(project), of_layer=False)
     return report
 
@@ -148,6 +154,18 @@ def _as_the_others(report: Report, subject: Loaded, project: Project) -> Report:
     return report
 
 
+def _in_their_layout(report: Report, loss: Any, name: str, project: Project) -> Report:
+    """The report on a loss at one example, if the layers of its project take one at a time and it is right so, or more so."""
+    of_batch = {"batch-coupled", "forward", "shape", "scale", "crash"}
+    judged = any(word != "not checked" for _, word, _ in report.verdicts)
+    if judged and not of_batch.intersection(f.kind for f in report.findings):
+        return report
+    if not any(layout_of(c.cls) == "single" for c in project.of("module") if remembers(c.cls)):
+        return report
+    again = examine_loss_object(loss, name, alone=True)
+    return again if again.ok or not of_batch.intersection(f.kind for f in again.findings) else report
+
+
 def _skipped_by_name(subject: Loaded, project: Project) -> bool:
     """Whether a line of the project asks whether a layer is of this class, as a network does that leaves it out."""
     asks = re.compile(rf"(isinstance|type\(|__class__|__name__|\.name).*\b{subject.name}\b", re.I)
@@ -178,7 +196,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
         return examine_weighted(held.weighted)
     if is_of_functions(held):
         return examine_other(held)
-    report = examine_loss_object(held.loss, subject.name)
+    report = _in_their_layout(examine_loss_object(held.loss, subject.name), held.loss, subject.name, project)
     value, derivative = held.loss.calling.value, held.loss.calling.derivative
     if value != derivative and derivative.isidentifier():  # each function has its own record
         report.findings = [f for f in report.findings if f.where == subject.name]

@@ -18,15 +18,18 @@ import numpy as np
 from modnet.check import known
 from modnet.check.adapters import remembers, subject_of
 from modnet.check.arguments import NotBuilt, add_with, switches
+from modnet.check.choosing import chosen
+from modnet.check.loss_data import data_for
 from modnet.check.loss_subject import LossSubject
 from modnet.check.losses import check_loss
 from modnet.check.modules import as_input, check_module, own_definition
 from modnet.check.other_modules import examine_other, goes_back
 from modnet.check.report import Finding, Report, not_checked
-from modnet.check.subject import Misbehaviour, call, tried
+from modnet.check.subject import Misbehaviour, Subject, call, tried
 from modnet.check.vocabulary import DELTA, FORWARD
 
 Shape = tuple[int, ...]
+Way = tuple[dict[str, Any], Shape]
 _LINE: Shape = (4, 3)
 _SIGNAL: Shape = (2, 8, 2)
 _IMAGE: Shape = (2, 7, 7, 2)
@@ -57,7 +60,9 @@ def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any
     required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
     if roles is None or any(r.split()[0] not in values and n in required for r, n in roles.items()):
         raise NotBuilt(f"{cls.__name__}({', '.join(required)}): give an example with --make")
-    given = {n: values[r.split()[0]] for r, n in roles.items() if r.split()[0] in values}
+    chosen_here = {"k_size", "chan_in", "chan_out", "stride", "padding"}  # whatever the default
+    filled = {n: r.split()[0] for r, n in roles.items() if n in required or r.split()[0] in chosen_here}
+    given = {n: values[role] for n, role in filled.items() if role in values}
     try:
         return call(f"{cls.__name__}(...)", lambda: cls(**given | (options or {})))
     except Misbehaviour as problem:
@@ -91,7 +96,7 @@ def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
         yield (2, 9, chan)  # the rows of a square picture, for what takes nothing else
 
 
-def attempts(cls: type) -> Iterator[tuple[dict[str, Any], Shape]]:
+def attempts(cls: type) -> Iterator[Way]:
     """Constructor sizes and input shapes to try, the statement's first."""
     windowed = "k_size" in (known.roles(cls) or {})
     for sizes in _SIZES if windowed else _SIZES[:1]:
@@ -99,36 +104,29 @@ def attempts(cls: type) -> Iterator[tuple[dict[str, Any], Shape]]:
             yield sizes, shape
 
 
-def chosen(cls: type) -> tuple[dict[str, Any], Shape]:
+def _way_for(cls: type) -> Way:
     """The first sizes and shape with which forward answers, and gives what the class's name says if anything does."""
-    answering: list[tuple[dict[str, Any], Shape]] = []
-    fitting: list[tuple[dict[str, Any], Shape]] = []
-    first, refused, raised = next(attempts(cls)), "", list[tuple[dict[str, Any], Shape]]()
-    for sizes, shape in attempts(cls):
-        try:
-            subject = subject_of(build(cls, **sizes), as_input(shape))
-            subject.examine()
-        except Misbehaviour as problem:
-            if "AssertionError" in problem.message:
-                refused = refused or problem.message
-            else:
-                raised.append((sizes, shape))
-            continue
-        if not subject.out.size or not np.isfinite(subject.out).all():
-            continue
-        wanted = subject.definition(subject.x, subject.out, subject.fresh())
-        named = any(w.shape == subject.out.shape and np.allclose(w, subject.out, rtol=1e-6, atol=1e-9) for w in wanted)
-        if named or (not wanted and (subject.undefined or not known.plain_name(cls))):
-            if not subject.has(DELTA) or goes_back(subject):
-                return sizes, shape
-            fitting.append((sizes, shape))
-        answering.append((sizes, shape))
-    if refused and not known.plain_name(cls) and not answering and not fitting:
-        if not raised:
-            raise NotBuilt(f"it takes none of the inputs that were tried: {refused}; give one with --shape")
-        return raised[0]  # what it refuses is no mistake of its own
-    # By its name it should take the statement's input; if it does not, that is what there is to say.
-    return (fitting or [a for a in answering[:1] if a == first or not known.plain_name(cls)] or [first])[0]
+    first, plain = next(attempts(cls)), known.plain_name(cls)
+
+    def subject(way: Way) -> Subject:
+        return subject_of(build(cls, **way[0]), as_input(way[1]))
+
+    def rank(made: Subject, way: Way) -> int | None:
+        wanted = made.definition(made.x, made.out, made.fresh())
+        named = any(w.shape == made.out.shape and np.allclose(w, made.out, rtol=1e-6, atol=1e-9) for w in wanted)
+        if named or (not wanted and (made.undefined or not plain)):
+            return 0 if not made.has(DELTA) or goes_back(made) else 1
+        # By its name it should take the statement's input; if it does not, that is what there is to say.
+        return 2 if way == first or not plain else None
+
+    def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
+        refused = [p.message for _, p in problems if "AssertionError" in p.message]
+        raised = [way for way, p in problems if p.message not in refused]
+        if refused and not plain and not raised:
+            raise NotBuilt(f"it takes none of the inputs that were tried: {refused[0]}; give one with --shape")
+        return raised[0] if refused and not plain else first  # what it refuses is no mistake of its own
+
+    return chosen(attempts(cls), subject, rank, give_up)
 
 
 def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> Report:
@@ -141,7 +139,7 @@ def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> R
     if made is None and remembers(cls):
         return examine_other(cls)
     try:
-        sizes, found = chosen(cls) if made is None else ({}, shape or _shape_of(made))
+        sizes, found = _way_for(cls) if made is None else ({}, shape or _shape_of(made))
         module = build(cls, **sizes) if made is None else made
         if unknown := subject_of(module, as_input(found)).unknown:
             raise NotBuilt(f"{cls.__name__}.backward({unknown}): what it asks for has no known meaning")
@@ -217,7 +215,7 @@ def loss_data(loss: Any, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
     Data of one column come last: a loss that takes nothing else takes them.
     """
     ranked = []
-    candidates = list(_candidates(type(loss).__name__, log))
+    candidates = list(data_for(type(loss).__name__, statement=True, log=log))
     for place, (y, yhat) in enumerate(candidates):
         try:
             subject = LossSubject(loss, y, yhat)
@@ -237,32 +235,3 @@ def loss_data(loss: Any, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
         outside = not subject.takes_any_number() and (yhat.min() < 0 or yhat.max() > 1)  # it wants probabilities
         ranked.append((merged, column, outside, not fits, place))
     return candidates[min(ranked)[-1] if ranked else 0]
-
-
-def _candidates(name: str, log: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Data for a loss of this name, the likeliest first."""
-    rng = np.random.default_rng(0)
-    labels, scores = np.array([0, 2, 1, 2]), rng.normal(size=(4, 3))
-    scores *= np.array([3, 3, 3, -3])[:, None]  # those of the right labels, too, are no probabilities
-    onehot, probabilities = np.eye(3)[labels], rng.dirichlet(np.ones(3) * 2, 4)
-    # As many features as neither examples nor the 2 of a square, so that a factor says where it comes from.
-    numbers = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
-    binary = (rng.random((4, 3)) > 0.5) * 1.0, rng.uniform(0.1, 0.9, (4, 3))
-    column = (numbers[0][:, :1], numbers[1][:, :1])
-    logs = (onehot, np.log(probabilities))
-    word = name.lower()
-    if re.search("bce|bin", word):
-        bits = np.array([[0.0], [1.0], [1.0], [0.0]])
-        yield from (binary, (bits, binary[1][:, :1]), (bits[:, 0], binary[1][:, 0]))
-    elif re.search("hinge|perceptron|marg", word):
-        signs = np.sign(column[0])
-        yield from ((np.sign(numbers[0]), numbers[1]), (signs, column[1]), (signs[:, 0], column[1][:, 0]))
-    elif re.search("ce|cross|nll|entrop|log|soft", word):
-        probable, scored = [(onehot, probabilities), (labels, probabilities)], [(labels, scores), (onehot, scores)]
-        if log or "nll" in word:
-            yield from (logs, (labels, logs[1]))
-        yield from (*scored, *probable)
-        if not log:
-            yield logs
-    else:
-        yield from (numbers, column, (column[0][:, 0], column[1][:, 0]), binary, (onehot, probabilities))

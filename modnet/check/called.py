@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 
 from modnet.check import layer_calls
-from modnet.check.lines import words_compared
+from modnet.check.lines import does_nothing, words_compared
 from modnet.check.loss_calls import calls_more, held_arrays
-from modnet.check.modes import has_eval, is_mode, mode_of, positional, switches_of
+from modnet.check.modes import evaluate, has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
-from modnet.check.recipes import Recipe
+from modnet.check.recipes import Recipe, Stepper
 from modnet.check.subject import Misbehaviour, Subject, call, tried
-from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, meaning_of
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, is_rate, meaning_of
 
 #: An argument that is the input.
-INPUT = re.compile(r"^(x|input|inputs|inp|a_prev|data)$", re.I)
+INPUT = re.compile(r"^(x|input|inputs|inp|(a|activations?)_prev|data)$", re.I)
 OF_INPUT = re.compile(r"^(d_?)?(x|inputs?|data|a|z|prev\w*|inp)$", re.I)
 _CACHE = re.compile(r"cache|ctx|context|saved", re.I)
 #: Where forward and backward put what they do not return, by names without case and underscores.
@@ -37,6 +37,7 @@ _DELTAS = (
 )  # fmt: skip
 #: Where the first weights may come from outside, or later; mytorch's, with dLdW, are set by whoever builds the network.
 _STARTS = re.compile(r"init|load|set_|reset|build|compile|random|xavier|glorot|^dld", re.I)
+_INTO = re.compile(r"^(grads|gradients)$", re.I)  # a dict that backward fills
 _WHICH = re.compile(r"^(wrt|with_respect\w*|respect_to|of|grad_of)$", re.I)  # one gradient a call, chosen by a word
 
 
@@ -63,6 +64,8 @@ class Called(Subject):
         self.asked = positional(getattr(module, back, None))
         self.evaluating = False
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
+        self.place: Any = None  # where a derivative alone finds the input
+        self.rates: list[str] = []  # attributes that are the rate of a step that backward takes
         self.listed = False  # whether these come in one list with the input
         self.one_row = False  # whether an example is given without an axis for the batch, since it is not taken with one
         self.updates = any(moves_by(p.name) for p in self.asked or ())
@@ -75,6 +78,7 @@ class Called(Subject):
         if self.single:
             self.x = self.x[None]
         self._grow()
+        self._find_rates()
         held = [*(n for n in dir(type(module)) if n[:2] != "__"), *getattr(module, "__dict__", ())]
         if recipe is not None and not recipe.arrays and not any(map(_STARTS.search, held)):
             self.omits = self.omits - {"__init__"}
@@ -94,6 +98,25 @@ class Called(Subject):
         if made and all(name in now and np.array_equal(array, now[name]) for name, array in made.items()):
             self.original = grown
 
+    def _find_rates(self) -> None:
+        """Whether backward takes a step by a rate or an optimizer that the layer holds itself; such a rate is 1 here."""
+        held = getattr(self.original, "__dict__", {})
+        self.rates = [n for n, v in held.items() if is_rate(n.strip("_")) and isinstance(v, float)]
+        if self.updates or not (self.rates or any(re.search("opt", n, re.I) and v is not None for n, v in held.items())):
+            self.rates = []
+            return
+        module = self.copy()
+        try:
+            out = np.asarray(self.invoke(FORWARD, module, [self.x.copy()]), dtype=float)
+            before = {n: a.copy() for n, a in self.holds(module).items()}
+            self.invoke(DELTA, module, [np.ones_like(out)])
+        except (Misbehaviour, TypeError, ValueError):
+            self.rates = []
+            return
+        now = self.holds(module)
+        self.updates = any(n in now and not np.array_equal(a, now[n]) for n, a in before.items())
+        self.rates = self.rates if self.updates else []
+
     def examine(self) -> None:
         """Look at what it is; pictures have their channels first unless there are fewer of the last axis."""
         super().examine()
@@ -109,24 +132,31 @@ class Called(Subject):
         if not required:
             return
         readings = ["above", "input", "output"]
-        if len(required) == 1 and not layer_calls.is_above(required[0].name):
+        if len(required) == 1 and not layer_calls.is_above(required[0].name) and self.names[DELTA] != "backward":
             readings = ["input", "output", "above"]
+            asked = positional(getattr(self.original, self.names[FORWARD], None)) or []
+            if required[0].name in [p.name for p in asked[:1]]:  # what forward is given: nothing from above
+                readings.pop()
         delta = self.weights(7)
         v = np.random.default_rng(9).uniform(-1, 1, self.x.shape)
         try:
             truth = float(along(lambda at: (delta * self.forward(at)).sum(), self.x, v, self.precision))
         except Misbehaviour:
             truth = np.nan
+        fitting = []
         for self.reading in readings:
             got = tried(self.delta, self.x, delta)
-            near = 1e-5 * max(1.0, abs(truth))
-            if got is not None and got.shape == self.x.shape and abs(float((got * v).sum()) - truth) <= near:
-                return
-        self.reading = readings[0]
+            if got is not None and got.shape == self.x.shape:
+                fitting.append(self.reading)
+                if abs(float((got * v).sum()) - truth) <= 1e-5 * max(1.0, abs(truth)):
+                    return
+        self.reading = [*fitting, *readings][0]
 
     def copy(self) -> Any:
         """A copy that holds what forward is given beside its input."""
         module = super().copy()
+        for name in self.rates:
+            setattr(module, name, 1.0)
         if self.more:
             module.__dict__["_given_more"] = {name: array.copy() for name, array in self.more.items()}
         return module
@@ -141,40 +171,36 @@ class Called(Subject):
             self._find_list([p.name for p in asked])
             return
         rng, batch = np.random.default_rng(12), self.x.shape[:1]
+
+        def drawn(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+            return {name: rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape) for name in names}
+
         widths = [int(v) for n, v in vars(self.original).items() if isinstance(v, int) and re.search("hid|^h$|out", n, re.I)]
         for shape in (self.x.shape, *((*batch, width) for width in widths)):
-            self.more = {name: rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape) for name in names}
-            try:
-                self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
-            except Misbehaviour:
-                continue
-            return
-        if self.x.ndim == 2:  # a recurrent cell of one example, without an axis for the batch
-            for width in widths:
-                self.more = {name: rng.uniform(0.3, 1.3, width) * rng.choice([-1, 1], width) for name in names}
-                try:
-                    out = np.asarray(self._forward(self.copy(), self.x[0].copy()), dtype=float)
-                except (Misbehaviour, TypeError, ValueError):
-                    continue
-                if out.shape == (width,):
-                    self.x, self.one_row = self.x[0], True
-                    return
+            self.more = drawn(shape)
+            if self._answers():
+                return
+        for width in widths if self.x.ndim == 2 else ():  # a recurrent cell of one example, without an axis for the batch
+            self.more = drawn((width,))
+            out = tried(lambda: np.asarray(self._forward(self.copy(), self.x[0].copy()), float), also=(TypeError, ValueError))
+            if out is not None and out.shape == (width,):
+                self.x, self.one_row = self.x[0], True
+                return
         self.more = {}
 
     def _find_list(self, names: list[str]) -> None:
         """Whether its one input is a list of arrays, as an addition's or a concatenation's."""
-        if not names or not re.search(r"s$|list|inputs", names[0], re.I):
+        if not names or not re.search(r"s$|list|inputs", names[0], re.I) or self._answers():
             return
-        try:
-            self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
-        except Misbehaviour:
-            rng, shape = np.random.default_rng(12), self.x.shape
-            self.more = {f"{names[0]}[1]": rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape)}
-            self.listed = True
-            try:
-                self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)
-            except Misbehaviour:
-                self.more, self.listed = {}, False
+        rng, shape = np.random.default_rng(12), self.x.shape
+        self.more = {f"{names[0]}[1]": rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape)}
+        self.listed = True
+        if not self._answers():
+            self.more, self.listed = {}, False
+
+    def _answers(self) -> bool:
+        """Whether forward takes what it is given beside its input now."""
+        return tried(lambda: self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)) is not None
 
     def is_told(self) -> bool:
         """Whether there is a way to tell it that this is an evaluation."""
@@ -186,7 +212,7 @@ class Called(Subject):
         if not self.evaluating:
             return
         if has_eval(module):
-            call("eval", module.eval)
+            call("eval", evaluate, module)
         for name, value in switches_of(module).items():
             setattr(module, name, mode_of(name, value, True))
 
@@ -209,7 +235,7 @@ class Called(Subject):
         names = [n for n in names if n != self.which]
         known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
         left = [n for n in names if not (moves_by(n) or _CACHE.search(n) or is_mode(n) or INPUT.match(n))]
-        return ", ".join(n for n in left[1:] if n not in known)
+        return ", ".join(n for n in left[1:] if n not in known and not _INTO.match(n))
 
     def like(self, module: Any, x: np.ndarray) -> Subject:
         """Another object of the same style."""
@@ -223,6 +249,11 @@ class Called(Subject):
         """Whether there is such a method."""
         return operation in (FORWARD, DELTA, GRADIENT) and super().has(operation)
 
+    def arguments(self, operation: str, x: np.ndarray, delta: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
+        """What an operation is given, by name: a derivative alone its place, too."""
+        given = super().arguments(operation, x, delta)
+        return [("input", x.copy()), *given] if len(given) == 1 and delta is not None and self.reading == "input" else given
+
     def invoke(self, operation: str, module: Any, arrays: Sequence[Any]) -> Any:
         """Call forward or backward of a copy, and take the result from where it is put."""
         columns = self.recipe is not None and self.recipe.columns
@@ -234,6 +265,7 @@ class Called(Subject):
             return np.asarray(out)[None] if self.single and out is not None else out
         if operation not in (DELTA, GRADIENT):
             raise Misbehaviour("not-implemented", f"there is no {operation}")
+        self.place = arrays[0] if len(arrays) > 1 else None
         found = self.go_back(module, arrays[-1][0] if self.single else arrays[-1])
         if columns:
             return _turned(found[0])
@@ -259,15 +291,20 @@ class Called(Subject):
         if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
             module._given_cache = out[1] if len(out) == 2 else out[1:]
             out = out[0]
-        if out is not None:
-            if hasattr(module, "__dict__"):
-                module.__dict__["_given_out"] = out
-            return out
-        return next((v for n, v in held_arrays(module, _OUTPUTS).items() if v is not before.get(n)), None)
+        if out is None:
+            out = next((v for n, v in held_arrays(module, _OUTPUTS).items() if v is not before.get(n)), None)
+        if out is not None and hasattr(module, "__dict__"):
+            module.__dict__["_given_out"] = out
+        return out
 
     def go_back(self, module: Any, delta: np.ndarray, rate: float = 1.0, word: str = "") -> tuple[Any, tuple[Any, ...]]:
         """dL/dinput, and what else backward returned; the gradient that a word chooses, if it takes one."""
         delta = _turned(delta) if self.recipe is not None and self.recipe.columns else delta
+        for held in self.rates:
+            setattr(module, held, rate)
+        for stepper in getattr(module, "__dict__", {}).values():
+            if isinstance(stepper, Stepper):
+                stepper.rate = rate
         x = getattr(module, "_given_input", self.x[0] if self.single else self.x)
         required = [p for p in self.asked or () if p.default is p.empty] if self.asked is not None else None
         arguments: list[Any] = []
@@ -284,6 +321,8 @@ class Called(Subject):
                 names[p.name] = mode_of(p.name, p.default)
             elif _CACHE.search(p.name) and p.default is p.empty:
                 names[p.name] = x.copy()  # forward has given none: what it was given is all there is
+            elif used and _INTO.match(p.name):
+                names[p.name] = module.__dict__["_given_gradients"] = {}
             elif used and (known := layer_calls.beside(p.name, module, x, cell)) is not None:
                 names[p.name] = known
             elif INPUT.match(p.name) and len(required or ()) > 1:
@@ -310,11 +349,19 @@ class Called(Subject):
             return out, ()
         changed = [v for n, v in held_arrays(module, _DELTAS).items() if v is not before.get(n)]
         if not changed:
+            if does_nothing(getattr(type(module), name, None)) and np.array_equal(
+                np.asarray(getattr(module, "_given_out", ())), x
+            ):
+                return delta, ()  # what only hands on the input of a network has nothing before it
             self._misspelt(module)
         return next((v for v in changed if v.shape == x.shape), changed[0] if changed else None), ()
 
     def _given(self, module: Any, x: np.ndarray) -> np.ndarray:
-        """What a derivative alone is taken at."""
+        """What a derivative alone is taken at: in the memory of who asks, to see whether it writes there."""
+        place = self.place[0] if self.single and self.place is not None else self.place
+        if self.reading == "input" and place is not None and place.shape == x.shape and place.dtype == x.dtype:
+            place[...] = x
+            return place
         return x.copy() if self.reading == "input" else np.array(self._forward(module, x.copy()), dtype=float)
 
     def _misspelt(self, module: Any) -> None:

@@ -71,7 +71,7 @@ class Outcomes:
         return self.factors.get((size, operation), 1.0)
 
     def cause(self, operation: str) -> str:
-        """What the mistake needs, but for a constant factor: "stride", "overlap", "side", "channels" or "any"; else empty."""
+        """What the mistake needs, but for a constant factor: "stride", "even", "overlap", "side", "channels", "any"; or ""."""
         factor = self.factor(operation)
         right = {
             size: answer if factor == 1 or answer is None else abs(self.factors.get((size, operation), 0.0) - factor) < 1e-4
@@ -84,7 +84,7 @@ class Outcomes:
             return "any"
         one_channel = wrong & {"stride", "gaps", "overlap"}
         if one_channel and one_channel <= {"stride", "gaps"}:
-            return "stride"
+            return "even" if right.get("all") else "stride"
         if one_channel == {"overlap"}:
             return "overlap"
         if one_channel == {"overlap", "gaps"}:
@@ -193,7 +193,7 @@ _BESIDE_HINTS = {
 def _ask(of: Subject, module: Any, shape: tuple[int, ...], label: str, outcomes: Outcomes) -> dict[str, bool | None]:
     rng = np.random.default_rng(3)
     size = int(np.prod(shape))
-    subject = of.like(module, ((rng.permutation(size) - size / 2) * (4 / size)).reshape(shape))
+    subject = of.like(module, ((rng.permutation(size) - size / 2 + 0.3) * (4 / size)).reshape(shape))
     found: dict[str, bool | None] = dict.fromkeys(_OPERATIONS)
     functions: list[Function] = [subject.forward]
     for operation in _OPERATIONS:
@@ -298,6 +298,11 @@ _TEXT = {
         "overlap",
         "is right only for windows side by side, a stride as large as they are, and wrong if they overlap or leave gaps.",
         "window i starts at i * stride; a position seen by several windows gets the sum, one seen by none gets 0",
+    ),
+    "even": (
+        "padding",
+        "is right for windows of 1 or 3 and wrong for windows of 2: even ones have no middle.",
+        "pad k - 1 in all, and backward as much before as forward pads after: (k - 1) // 2 and k // 2 change places",
     ),
     "channels": (
         "channel-mix",

@@ -225,8 +225,8 @@ def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | 
 # --- building --------------------------------------------------------------------------------------------------------
 
 _ROLES = (
-    "k_size", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope", "drop", "eps",
-    "seed", "shape", "activation", "init", "out_shape", "classes", "range", "scale", "pair",
+    "k_size", "volume", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope", "drop",
+    "eps", "seed", "shape", "activation", "init", "optimizer", "out_shape", "classes", "range", "scale", "pair",
 )  # fmt: skip
 VALUES: dict[str, Any] = {
     "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
@@ -234,8 +234,8 @@ VALUES: dict[str, Any] = {
     "pair": (3, 2),
 }  # fmt: skip
 #: With windows or without.
-_ANYWHERE = ("eps", "seed", "threshold", "slope", "shape", "out_shape", "activation", "init", "range", "scale")
-_WINDOW = ("k_size", "chan_in", "chan_out", "stride", "padding")
+_ANYWHERE = ("eps", "seed", "threshold", "slope", "shape", "out_shape", "activation", "init", "optimizer", "range", "scale")
+_WINDOW = ("k_size", "volume", "chan_in", "chan_out", "stride", "padding")
 #: The order of the statement, for names that say nothing.
 _ORDERS = {
     "linear": ("input", "output"),

@@ -16,7 +16,7 @@ import numpy as np
 
 from modnet.check.arguments import needs, required
 from modnet.check.loss_calls import Functions, flag_of, is_loss_name, is_truth, with_derivatives, with_flag
-from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES
+from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES, is_rate, written
 
 _ABOVE = re.compile(r"^(d_?(out|val|y|z|a|l|x)\w*|dL\w*|delta\w*|up\w*|\w*grad\w*|error\w*|err|g|ds)$", re.I)
 #: Arguments that say nothing of the input.
@@ -36,13 +36,17 @@ def methods_of(cls: Any) -> Methods | None:
     if isinstance(known := getattr(cls, "layer_methods", None), Methods):
         return known
     if callable(getattr(cls, "backward", None)) and callable(getattr(cls, "forward", None)):
-        return Methods("forward", "backward", False)
+        kind = cls if isinstance(cls, type) else type(cls)
+        asked = required(kind, "backward")  # given what forward is given, it may be the derivative alone
+        return Methods("forward", "backward", len(asked or ()) == 1 and asked == required(kind, "forward"))
     kind = cls if isinstance(cls, type) else type(cls)
-    value = next((n for n in (*FORWARDS, *VALUES) if _takes_one(kind, n)), None)
-    back = next((n for n in (*BACKWARDS, *DERIVATIVES) if value and n != value and required(kind, n) is not None), None)
-    if value is None or back is None or len(required(kind, back) or ()) > 2:
+    value = next((n for n in written(kind, (*FORWARDS, *VALUES)) if _takes_one(kind, n)), None)
+    back = next((n for n in written(kind, BACKWARDS) if value and n != value and required(kind, n) is not None), None)
+    slopes = next((n for n in written(kind, DERIVATIVES) if value and n != value and required(kind, n) is not None), None)
+    last = back or slopes
+    if value is None or last is None or len([n for n in required(kind, last) or () if not is_rate(n)]) > 2:
         return None
-    return Methods(value, back, back in DERIVATIVES)
+    return Methods(value, last, not back)
 
 
 def _takes_one(kind: type, name: str) -> bool:
@@ -50,7 +54,7 @@ def _takes_one(kind: type, name: str) -> bool:
     asked = required(kind, name)
     if asked is None or not asked:
         return False
-    return len(asked) == 1 or (name in FORWARDS and not any(map(is_truth, asked)))
+    return len(asked) == 1 or (name.strip("_").rstrip("s") in FORWARDS and not any(map(is_truth, asked)))
 
 
 def is_above(name: str) -> bool:
@@ -64,10 +68,10 @@ def times_above(slopes: Any, delta: np.ndarray) -> np.ndarray | None:
         return float(slopes) * delta
     if not isinstance(slopes, np.ndarray):
         return None
-    if slopes.shape == delta.shape:
+    if slopes.shape == delta.shape or delta.ndim == 0:
         return slopes * delta
-    if delta.ndim == 2 and slopes.shape == (*delta.shape, delta.shape[1]):
-        return np.einsum("bij,bi->bj", slopes, delta)
+    if delta.ndim in (1, 2) and slopes.shape == (*delta.shape, delta.shape[-1]):
+        return np.einsum("...ij,...i->...j", slopes, delta)
     return None
 
 

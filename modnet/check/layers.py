@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from types import MethodType
@@ -69,7 +70,8 @@ def _by_list(net: Any) -> list[Any]:
 
 
 def _by_attributes(net: Any) -> list[Any]:
-    values = getattr(net, "__dict__", {}).values()
+    held = getattr(net, "__dict__", {}).items()
+    values = [v for n, v in held if v is not net and not re.match("_*(prev|next|parent|input)", n, re.I)]  # no neighbours
     return [v for v in values if _is_layer(v) and (callable(getattr(v, "backward_delta", None)) or _has_layers(v))]
 
 

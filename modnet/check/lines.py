@@ -37,11 +37,19 @@ def quote(kind: type, method: str, *patterns: str) -> str:
     return ""
 
 
+def text_of(function: Any) -> str:
+    """The lines of a function or a class; empty if they cannot be read."""
+    try:
+        return inspect.getsource(inspect.unwrap(function))
+    except (OSError, TypeError):
+        return ""
+
+
 def tree_of(function: Any) -> ast.FunctionDef | None:
     """A function as Python reads it; None if its lines cannot be read."""
     try:
-        (node,) = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body
-    except (OSError, TypeError, SyntaxError, ValueError):
+        (node,) = ast.parse(textwrap.dedent(text_of(function))).body
+    except (SyntaxError, ValueError):
         return None
     return node if isinstance(node, ast.FunctionDef) else None
 
@@ -67,11 +75,8 @@ def does_nothing(function: Any, or_raises: bool = False) -> bool:
 
 def words_compared(function: Any, name: str) -> list[str]:
     """The words that an argument may be, by the lines of a function that compare it: mode == "max", wrt in ("x", "W")."""
-    try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError):
-        return []
-    compared = re.findall(rf"\b{name}\s*(?:\.lower\(\)\s*)?(?:==|!=|in|is)\s*([\[(]?(?:\s*,?\s*[\"']\w+[\"'])+)", text)
+    asks = rf"\b{name}\s*(?:\.lower\(\)\s*)?(?:==|!=|in|is)\s*([\[(]?(?:\s*,?\s*[\"']\w+[\"'])+)"
+    compared = re.findall(asks, text_of(function))
     return list(dict.fromkeys(word for words in compared for word in re.findall(r"\w+", words)))
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from modnet.check.arguments import asks, needs, required
 from modnet.check.lines import returned, tree_of
+from modnet.check.modes import positional
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
 
@@ -84,14 +85,14 @@ def order_of(names: list[str]) -> bool | None:
 
 
 def _calls_more(kind: Any) -> bool:
-    """Whether calling an object of a class does more than its forward, such as keeping what backward reads."""
+    """Whether calling an object of a class does more than its forward: keeps what backward reads, or takes the mean."""
     call = next((vars(k)["__call__"] for k in kind.__mro__[:-1] if "__call__" in vars(k)), None)
     function = tree_of(call) if inspect.isfunction(call) else None
     if function is None or not callable(getattr(kind, "forward", None)):
         return False
     called = [n.func.attr for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
     kept = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
-    return "forward" in called and bool(kept)
+    return "forward" in called and bool(kept or {"mean", "sum"}.intersection(called))
 
 
 calls_more: Callable[[Any], bool] = functools.cache(_calls_more)
@@ -129,9 +130,11 @@ class Calling:
         names = methods_of(kind)
         if names is None:
             return None
-        order = order_of(without_more(required(kind, names[0]) or []))
+        asked = without_more(required(kind, names[0]) or [])
+        order = order_of(asked)
         first = True if order is None else order
-        return cls(*names, first, tuple(_meaning(without_more(required(kind, names[1]) or []), first)), order is not None)
+        back = without_more(required(kind, names[1]) or []) if positional(getattr(loss, names[1])) is not None else asked
+        return cls(*names, first, tuple(_meaning(back, first)), order is not None)
 
     def given_more(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Calling:
         """The same with what its methods ask for beside truth and prediction, in a shape that they take."""

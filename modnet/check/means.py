@@ -14,8 +14,9 @@ import numpy as np
 
 from modnet.check.adapters import subject_of
 from modnet.check.loss_calls import calling_of
-from modnet.check.other_losses import OtherLoss, data_for
-from modnet.check.other_modules import chosen
+from modnet.check.loss_data import data_for
+from modnet.check.other_losses import OtherLoss
+from modnet.check.other_modules import way_for
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour
 
@@ -54,7 +55,7 @@ def divided(cls: type) -> list[bool]:
     """Of each parameter of a layer with which that can be seen, whether its gradient is divided by the size of the batch."""
     found: list[bool] = []
     try:
-        recipe, size = chosen(cls)
+        recipe, size = way_for(cls)
         module, x = recipe.build(size), recipe.input_shape(size)
         from modnet.check.modules import as_input
 

@@ -6,10 +6,12 @@ import inspect
 import re
 from typing import Any
 
+from modnet.check.vocabulary import written
+
 _TRAINING = re.compile(
-    r"^(is_?)?(train(ing)?|(for_?)?train\w*|mode|(save|store|keep)_?(cache|input|state|activations?|grads?))$", re.I
+    r"^(is_?)?((in_?)?train(ing)?|(for_?)?train\w*|mode|(save|store|keep)_?(cache|input|state|activations?|grads?))$", re.I
 )
-_EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)$", re.I)
+_EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)(_?(phase|mode|time))?$", re.I)
 
 
 def is_mode(name: str) -> bool:
@@ -31,16 +33,20 @@ def switches_of(module: Any) -> dict[str, Any]:
 
 def has_eval(module: Any) -> bool:
     """Whether there is a method eval() that is given nothing."""
-    method = getattr(module, "eval", None)
+    method = getattr(module, next(iter(written(module.__class__, ("eval",))), ""), None)
     return callable(method) and not positional(method)
 
 
+def evaluate(module: Any) -> None:
+    """Put a module into evaluation by its method eval()."""
+    getattr(module, written(module.__class__, ("eval",))[0])()
+
+
 def positional(method: Any) -> list[inspect.Parameter] | None:
-    """The arguments of a bound method; None if they can't be known."""
+    """The named arguments of a bound method; None if they can't be known."""
     try:
-        given = inspect.signature(method).parameters.values()
+        given = list(inspect.signature(method).parameters.values())
     except (TypeError, ValueError):
         return None
-    if any(p.kind is p.VAR_POSITIONAL for p in given):
-        return None
-    return [p for p in given if p.kind is not p.VAR_KEYWORD]
+    named = [p for p in given if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return named if named or not any(p.kind is p.VAR_POSITIONAL for p in given) else None

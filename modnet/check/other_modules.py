@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,21 +16,24 @@ import numpy as np
 from modnet.check import known, older
 from modnet.check.adapters import subject_of, updates_itself
 from modnet.check.arguments import NotBuilt, add_with, switches
+from modnet.check.choosing import chosen
 from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import is_of_functions, methods_of
+from modnet.check.lines import text_of
 from modnet.check.modes import mode_of, switches_of
 from modnet.check.modules import as_input, check_module
 from modnet.check.recipes import Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.subject import Misbehaviour, Subject, tried
-from modnet.check.vocabulary import FORWARD
+from modnet.check.vocabulary import DELTA, FORWARD
 
+Way = tuple[Recipe, Size | Shape]
 _LINE: Shape = (4, 3)
 _SIGNAL: Shape = (2, 4, 3)
 _IMAGE: Shape = (2, 3, 4, 5)
 
 
-def attempts(cls: type, layout: str = "") -> Iterator[tuple[Recipe, Size | Shape]]:
+def attempts(cls: type, layout: str = "") -> Iterator[Way]:
     """Ways to build a class and what to give it, the likeliest first; in a `layout`, "columns" or "single", if one is given."""
     updates, word = updates_itself(cls), cls.__name__.lower()
     windowed = list(recipes_for(cls, updates))
@@ -44,6 +47,8 @@ def attempts(cls: type, layout: str = "") -> Iterator[tuple[Recipe, Size | Shape
         shapes = [_IMAGE]
     elif "1d" in word:
         shapes = [_LINE, (2, 3, 5)]
+    elif re.search("conv|pool", word) or "chan_in" in plain.roles:
+        shapes = [(2, 2, 6, 4), (2, 6, 4, 2)]
     else:
         shapes = [_LINE, _SIGNAL, _IMAGE]
     if layout:
@@ -54,7 +59,7 @@ def attempts(cls: type, layout: str = "") -> Iterator[tuple[Recipe, Size | Shape
         yield plain, shape
     if shaped:
         yield from ((Recipe(cls, shaped=True), shape) for shape in shapes)
-        yield from ((Recipe(cls, single=True, shaped=True), shape[1:]) for shape in shapes)  # one example, without an axis
+    yield from ((Recipe(cls, single=True, shaped=shaped), shape[1:]) for shape in shapes)  # one example, without an axis
     if plain.arrays:
         yield Recipe(cls, square=True), _LINE
     if updates:
@@ -63,49 +68,48 @@ def attempts(cls: type, layout: str = "") -> Iterator[tuple[Recipe, Size | Shape
         yield from ((Recipe(cls, columns=True), shape) for shape in shapes if len(shape) == 2 or "flat" in word)
 
 
-def chosen(cls: type, layout: str = "") -> tuple[Recipe, Size | Shape]:
+def way_for(cls: type, layout: str = "") -> Way:
     """The first way to build a class in which it goes forward and back; else forward; a `Misbehaviour` if none does.
 
     With windows, the channels must come out where the recipe has them.
     """
-    answering: list[tuple[Recipe, Size | Shape]] = []
-    first: Misbehaviour | None = None
-    unset = ""
-    for recipe, size in attempts(cls, layout):
-        try:
-            subject = subject_of(recipe.build(size), as_input(recipe.input_shape(size)), recipe)
-            subject.examine()
-            if subject.unknown:
-                raise NotBuilt(f"{cls.__name__}.backward({subject.unknown}): what it asks for has no known meaning")
-        except Misbehaviour as problem:
-            first = first or problem
-            if not by_guess(problem.message) and problem.kind != "shape":
-                raise
-            continue
-        if not subject.out.size or not np.isfinite(subject.out).all():
-            continue
-        if isinstance(size, Size) and not _in_place(subject, recipe, size):
-            continue
-        if by_shapes(cls) and not isinstance(size, Size) and not _as_named(subject, cls):
-            answering.append((recipe, size))
-            continue
-        if (stopped := _stopped(subject)) is None:
-            return recipe, size
-        unset = unset or (stopped.message if _UNSET.search(stopped.message) else "")
-        answering.append((recipe, size))
+    unset: list[str] = []
+
+    def subject(way: Way) -> Subject:
+        return subject_of(way[0].build(way[1]), as_input(way[0].input_shape(way[1])), way[0])
+
+    def forgive(problem: Misbehaviour) -> bool:
+        if by_guess(problem.message) or problem.kind == "shape":
+            return True
+        if _set_elsewhere(cls, problem.message):
+            raise NotBuilt(f"{problem.message}: somebody else sets it first. Give an example with --make") from problem
+        return False
+
+    def rank(made: Subject, way: Way) -> int | None:
+        recipe, size = way
+        if isinstance(size, Size) and not _in_place(made, recipe, size):
+            return None
+        if by_shapes(cls) and not isinstance(size, Size) and not _as_named(made, cls):
+            return 1
+        if (stopped := _stopped(made)) is None:
+            unset.clear()
+            return 0
+        unset.extend([stopped.message] if _UNSET.search(stopped.message) else [])
+        return 1
+
+    def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
+        first = problems[0][1] if problems else None
+        asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
+        if first is not None and (_sure(cls) or first.kind == "shape") and not asks_more:
+            raise first
+        takes = f"{_forward_of(cls)}({', '.join(_arguments(cls))}) gives nothing that fits its input"
+        why = takes if first is None else first.message
+        raise NotBuilt(f"no input was found that it takes: {why}. Give an example with --make, --shape")
+
+    found = chosen(attempts(cls, layout), subject, rank, give_up, forgive)
     if unset:
-        raise NotBuilt(f"{unset}: what somebody else sets first. Give an example with --make")
-    if answering:
-        return answering[0]
-    asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
-    if first is not None and (_sure(cls) or first.kind == "shape") and not asks_more:
-        raise first
-    why = (
-        first.message
-        if first is not None
-        else f"{_forward_of(cls)}({', '.join(_arguments(cls))}) gives nothing that fits its input"
-    )
-    raise NotBuilt(f"no input was found that it takes: {why}. Give an example with --make, --shape")
+        raise NotBuilt(f"{unset[0]}: what somebody else sets first. Give an example with --make")
+    return found
 
 
 def _in_place(subject: Subject, recipe: Recipe, size: Size) -> bool:
@@ -116,7 +120,9 @@ def _in_place(subject: Subject, recipe: Recipe, size: Size) -> bool:
         return out.ndim == 2  # such as one that flattens
     axes: list[int] = list(out.shape[1:])
     found = axes.pop(0) if recipe.first else axes.pop()
-    return found == channels and all(n < side or size.k == 1 or n == side for n, side in zip(axes, size.sides, strict=True))
+    sized = list(zip(axes, size.sides, strict=True))
+    alike = len(set(axes)) == len(set(size.sides))  # pictures are squares here
+    return found == channels and alike and all(n < side or size.k == 1 or n == side for n, side in sized)
 
 
 def by_shapes(cls: type) -> bool:
@@ -137,6 +143,8 @@ def _sure(cls: type) -> bool:
     required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
     if by_shapes(cls):
         return False
+    if not required and not is_of_functions(cls) and {known.plain_name(cls)} & {*known.FUNCTIONS, "leakyrelu", "elu"}:
+        return True  # a function of any numbers
     return bool(required) and roles is not None and {r for r, n in roles.items() if n in required} == {"input", "output"}
 
 
@@ -171,6 +179,15 @@ _UNSET = re.compile(
 )
 
 
+def _set_elsewhere(cls: type, message: str) -> bool:
+    """Whether what an object lacks is set by a method of its own that somebody else is to call."""
+    lacks = re.search(rf"AttributeError: '{cls.__name__}' object has no attribute '(\w+)'", message)
+    forward = text_of(getattr(cls, _forward_of(cls), None))
+    held = [f for k in cls.__mro__[:-1] for f in vars(k).values() if inspect.isfunction(f)]
+    others = [f for f in held if f.__name__ not in ("__init__", _forward_of(cls)) and f"self.{f.__name__}(" not in forward]
+    return lacks is not None and any(re.search(rf"self\.{lacks[1]}\s*=[^=]", text_of(f)) for f in others)
+
+
 def by_guess(message: str) -> bool:
     """Whether a crash may come from arguments or an input that were guessed: a name that does not exist does not."""
     if "abstract class" in message:
@@ -185,7 +202,7 @@ def layout_of(cls: type) -> str:
     """The layout in which a layer takes its examples, if it takes them in no other: "columns", "single", else empty."""
     try:
         with older.unnoticed():
-            recipe, _ = chosen(cls)
+            recipe, _ = way_for(cls)
     except (NotBuilt, Misbehaviour):
         return ""
     return "columns" if recipe.columns else "single" if recipe.single and not recipe.dims else ""
@@ -194,7 +211,7 @@ def layout_of(cls: type) -> str:
 def examine_other(cls: type, layout: str = "") -> Report:
     """The report on a layer's class, in a layout of its examples if one is given."""
     try:
-        recipe, size = chosen(cls, layout)
+        recipe, size = way_for(cls, layout)
     except NotBuilt as problem:
         return not_checked(cls.__name__, str(problem))
     except Misbehaviour as problem:
@@ -213,29 +230,55 @@ def examine_other(cls: type, layout: str = "") -> Report:
     return report
 
 
+def _takes_activation(recipe: Recipe) -> bool:
+    """Whether a layer is given its activation as a function or an object, and not by a name of the author's own."""
+    name = recipe.roles.get("activation")
+    return name is not None and not (recipe.word or isinstance(inspect.signature(recipe.cls).parameters[name].default, str))
+
+
+def _new_with(report: Report, recipe: Recipe, size: Size | Shape, activation: Any) -> list[Finding] | None:
+    """What is found with an activation and not without one; None if the layer wants one of another kind."""
+    try:
+        other = check_module(recipe.build(size, activation), recipe.input_shape(size), make=_without_sizes(recipe))
+    except Misbehaviour:
+        return None
+    said, forward = {(f.kind, f.where) for f in report.findings}, "." + _forward_of(recipe.cls)
+    new = [f for f in other.findings if (f.kind, f.where) not in said and not f.where.endswith(forward)]
+    return None if any(f.kind == "shape" or (f.kind == "crash" and by_guess(f.message)) for f in new) else new
+
+
+def with_activations_of(report: Report, cls: type, activations: Iterable[type]) -> None:
+    """Add what a layer does wrong with the activations of its own project alone: it asks them for f' at the wrong place."""
+    recipe, size = way_for(cls)
+    if not _takes_activation(recipe):
+        return
+    ours = [_new_with(report, recipe, size, a) for a in (curve_by_output, curve_by_input)]
+    fewest = min((len(new) for new in ours if new is not None), default=99)
+    for kind in activations:
+        activation = Recipe(kind).build(_LINE)
+        asked = subject_of(activation, as_input(_LINE))
+        asked.examine()
+        reading = getattr(asked, "reading", "above")
+        wrong = [f for f in _new_with(report, recipe, size, activation) or () if f.kind in ("direction", "missing-factor")]
+        if reading != "above" and len(wrong) > fewest:
+            given = "output" if reading == "input" else "input"
+            wrong[0].kind, name = "at-output", f"{kind.__name__}.{asked.names[DELTA]}"
+            wrong[0].message = f"it gives {name}, the derivative in terms of the {reading}, the activation's {given}."
+            wrong[0].hint = f"keep the activation's {reading} in forward, and give it that"
+            report.findings.append(wrong[0])
+            report.verdict(f"with {kind.__name__}", right=False, remark="at-output")
+            return
+
+
 def _with_activation(report: Report, recipe: Recipe, size: Size | Shape) -> None:
     """What is wrong with an activation and right without one."""
-    if not recipe.takes("activation"):
+    if not _takes_activation(recipe):
         return
     name = recipe.roles["activation"]
-    if isinstance(inspect.signature(recipe.cls).parameters[name].default, str):
-        return  # it is given by a name of the author's own
-    fresh: list[Finding] | None = None
-    for activation in (curve_by_output, curve_by_input):
-        try:
-            made = recipe.build(size, activation)
-            other = check_module(made, recipe.input_shape(size))
-        except Misbehaviour:
-            continue
-        said = {(f.kind, f.where) for f in report.findings}
-        forward = "." + _forward_of(recipe.cls)
-        new = [f for f in other.findings if (f.kind, f.where) not in said and not f.where.endswith(forward)]
-        if not new:
-            return
-        if fresh is None:
-            fresh = new
-    for finding in fresh or ():
-        if finding.kind == "direction" and _left_out(recipe, size):
+    found = [new for a in (curve_by_output, curve_by_input) if (new := _new_with(report, recipe, size, a)) is not None]
+    fresh = min(found, key=len, default=[])
+    for finding in fresh:
+        if finding.kind == "direction" and _left_out(recipe, size, finding):
             finding.kind = "missing-activation"
             finding.message = "forward applies an activation, and backward is the same as without one."
             finding.hint = "multiply what comes from above by the activation's derivative first: dZ = dA * f'(Z)"
@@ -245,15 +288,23 @@ def _with_activation(report: Report, recipe: Recipe, size: Size | Shape) -> None
         report.verdict(f"with {name}", right=False, remark=", ".join(dict.fromkeys(f.kind for f in fresh)))
 
 
-def _left_out(recipe: Recipe, size: Size | Shape) -> bool:
-    """Whether what comes back is the same with an activation as without."""
-    x = as_input(recipe.input_shape(size))
+def _without_sizes(recipe: Recipe) -> Recipe | None:
+    """The recipe, if it says how examples are given; windows of other sizes are not tried again."""
+    return None if recipe.dims and not recipe.single else recipe
+
+
+def _left_out(recipe: Recipe, size: Size | Shape, finding: Finding) -> bool:
+    """Whether the gradient that a finding is about is the same with an activation as without."""
+    x, of = as_input(recipe.input_shape(size)), re.search(r"gradient of [\w.]*?(\w+) ", finding.message)
     try:
         with_one, without = (subject_of(recipe.build(size, f), x, recipe) for f in (curve_by_output, None))
         with_one.examine()
         without.examine()
-        delta = without.weights(2)
-        return bool(np.allclose(with_one.delta(x, delta), without.delta(x, delta)))
+        x, delta = with_one.x, without.weights(2)
+        if of is None:
+            return bool(np.allclose(with_one.delta(x, delta), without.delta(x, delta)))
+        one, other = (s.gradients(x, delta) for s in (with_one, without))
+        return any(n.split(".")[-1] == of[1] and n in other and np.allclose(one[n], other[n]) for n in one)
     except Misbehaviour:
         return False
 
@@ -263,7 +314,7 @@ def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
     shape = recipe.input_shape(size)
 
     def ask(name: str, value: Any) -> Report:
-        return check_module(recipe.build(size, options={name: value}), shape)
+        return check_module(recipe.build(size, options={name: value}), shape, make=_without_sizes(recipe))
 
     padding = recipe.roles.get("padding")  # as a word it is tried with windows that it is meant for
     add_with(report, ((n, v) for n, v in switches(recipe.cls) if not (isinstance(v, str) and n == padding)), ask)

@@ -17,12 +17,14 @@ import numpy as np
 
 from modnet.check import known
 from modnet.check.arguments import NotBuilt
+from modnet.check.lines import words_compared
 from modnet.check.subject import Misbehaviour, call
+from modnet.check.vocabulary import DERIVATIVES, VALUES, meaning_of
 
 Shape = tuple[int, ...]
-_CONNECTS = re.compile(r"^(connect|link|attach)(_?(to|layers?))?$", re.I)
+_CONNECTS = re.compile(r"^(connect|link|attach)(_?(to|layers?))?$|^add_?(son|child|parent|successor|next|prev)", re.I)
 _PREPARES = re.compile(
-    r"^_?(initiali[sz]e(_?(weights|param(eter)?s))?|build|set_?up|set_?input(_?(shape|size))?|init_?(weights|param(eter)?s)|"
+    r"^_?(initiali[sz]e(_?(weights|param(eter)?s))?|build|compile|prepare(_?layer)?|set_?up|set_?input(_?(shape|size))?|init(_?(weights|param(eter)?s))?|"
     r"make_?first(_?layer)?)$",
     re.I,
 )
@@ -75,7 +77,7 @@ class Activation:
         self._z = np.asarray(z, dtype=float)
         return self.value(self._z)
 
-    def derivative(self, z: Any = None) -> np.ndarray:
+    def derivative(self, z: Any = None, **_: Any) -> np.ndarray:
         """f', at what was given last unless something is given."""
         if z is None:
             return self.slope(self._z)
@@ -85,8 +87,11 @@ class Activation:
         """f' at what was given last, times what comes from above."""
         return self.slope(self._z) * (1.0 if delta is None else np.asarray(delta, dtype=float))
 
-    compute = activate = call = apply = function = forward
-    gradients = gradient = grad = prime = deriv = backward_activation = derivative
+    def __getattr__(self, name: str) -> Any:
+        """The methods by any usual names."""
+        if name in VALUES or name in DERIVATIVES:
+            return self.forward if name in VALUES else self.derivative
+        raise AttributeError(f"an activation has no {name}")
 
 
 def _bend(z: np.ndarray) -> np.ndarray:
@@ -111,6 +116,19 @@ class _Drawn:
 
 drawn = _Drawn()
 
+
+class Stepper:
+    """An optimizer for layers that hold one: steps at a rate of 1, or at what is set."""
+
+    rate = 1.0
+
+    def update(self, parameter: Any, gradient: Any, *_: Any) -> Any:
+        """The parameter after a step."""
+        return parameter - self.rate * gradient
+
+    step = update_param = update_params = calculate_update = get_update = apply = optimize = __call__ = update
+
+
 # --- recipes ---------------------------------------------------------------------------------------------------------
 
 
@@ -120,10 +138,10 @@ class Recipe:
     Parameters
     ----------
     cls : the class. first : whether channels come first. single : whether it takes one example, without an axis for the
-        batch. paired : whether windows are given as pairs. dims : 1 for signals, 2 for pictures, 0 for what has no windows.
-        square : whether a matrix that is given has as many columns as rows. strict : whether it must take every size, as the
-        statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as the shapes
-        of one example. columns : whether examples are columns: a matrix is (features, batch).
+        batch. paired : 1 if windows are given as pairs, 2 if strides are, too. dims : 1 for signals, 2 for pictures, 0 for what
+        has no windows. square : whether a matrix that is given has as many columns as rows. strict : whether it must take every
+        size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
+        the shapes of one example. columns : whether examples are columns: a matrix is (features, batch).
     """
 
     def __init__(
@@ -131,7 +149,7 @@ class Recipe:
         cls: type,
         first: bool = True,
         single: bool = False,
-        paired: bool = False,
+        paired: int = 0,
         dims: int = 0,
         square: bool = False,
         strict: bool = False,
@@ -146,6 +164,8 @@ class Recipe:
             asked = ", ".join(p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
         self.roles: dict[str, str] = roles
+        words = [w for k in cls.__mro__[:-1] for w in words_compared(k, roles.get("activation", "activation"))]
+        self.word = next((w for w in words if "soft" not in w), "")  # of an activation that is chosen by its name
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if _CONNECTS.match(name) and (told := list(inspect.signature(method).parameters)[1:]):
                 raise NotBuilt(f"{cls.__name__} is told its neighbours first, by {name}({', '.join(told)}): give --make")
@@ -155,6 +175,7 @@ class Recipe:
         if self.strict and role == "padding":
             return False
         by_shape = role == "chan_out" and "out_shape" in self.roles and "conv" in self.cls.__name__.lower()
+        by_shape = by_shape or (role in ("k_size", "chan_in") and "volume" in self.roles)
         return role in self.roles or by_shape or (bool(self.arrays) and role in ("chan_in", "chan_out"))
 
     def takes_same(self) -> bool:
@@ -184,17 +205,24 @@ class Recipe:
         parameters = inspect.signature(self.cls).parameters
         required = {n for n, p in parameters.items() if p.default is p.empty}
         example = shape if self.single else shape[1:]
-        values: dict[str, Any] = {**known.VALUES, "shape": example, "init": drawn}
+        values: dict[str, Any] = {**known.VALUES, "shape": example, "init": drawn, "optimizer": Stepper()}
         if self.shaped:
             same = re.search("shape|flat", self.cls.__name__, re.I)
             values |= {"input": example, "output": (int(np.prod(example)),) if same else (2,)}
-        values["activation"] = activation or straight
+        values["activation"] = self.word or activation or straight
         sure = {"activation"} if activation is not None else set()
         if isinstance(size, Size):
             k = (size.k,) * self.dims if self.paired else size.k
-            values |= {"k_size": k, "stride": size.stride, "chan_in": size.chan_in, "chan_out": size.chan_out}
+            strided = parameters.get(self.roles.get("stride", ""))
+            pairs = self.paired == 2 or (self.paired == 1 and strided is not None and is_pair(strided))
+            stride = (size.stride,) * self.dims if pairs else size.stride
+            values |= {"k_size": k, "stride": stride, "chan_in": size.chan_in, "chan_out": size.chan_out}
+            window = (size.k,) * self.dims
+            values["volume"] = (size.chan_in, *window) if self.first else (*window, size.chan_in)
             values["padding"] = (size.padding or "valid") if self.takes_same() else size.padding
-            sure |= {"k_size", "stride", "chan_in", "chan_out", *(() if self.strict else ("padding",))}
+            if pairs and "padding" in self.roles and not isinstance(parameters[self.roles["padding"]].default, int | str):
+                values["padding"] = (size.padding,) * self.dims
+            sure |= {"k_size", "volume", "stride", "chan_in", "chan_out", *(() if self.strict else ("padding",))}
             values["out_shape"] = self._of_result(size)
         names = {n: role.split()[0] for role, n in self.roles.items()}
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
@@ -213,7 +241,10 @@ class Recipe:
 
 
 def prepare(made: Any, shape: Shape) -> None:
-    """Call the method by which a layer is told the shape of its input, if it has one."""
+    """Tell a layer the shape of its input, by the attribute or the method that it has for it."""
+    for name, value in list(getattr(made, "__dict__", {}).items()):
+        if value is None and re.fullmatch("_*(in|input)_?(shape|dims?)", name, re.I):
+            setattr(made, name, shape[1:])
     for name, method in inspect.getmembers(type(made), callable):
         if not _PREPARES.match(name):
             continue
@@ -225,12 +256,20 @@ def prepare(made: Any, shape: Shape) -> None:
                 if "AssertionError" in problem.message:
                     raise  # a size that it refuses
             continue
+        if asked and all(meaning_of(p.name, ("optimizer",)) for p in asked):
+            call(name, getattr(made, name), *(Stepper() for _ in asked))
+            continue
         if asked and _OF_SHAPE.search(asked[0].name) and all(p.default is not p.empty for p in asked[1:]):
-            try:
-                call(name, getattr(made, name), shape)
-            except Misbehaviour:
-                call(name, getattr(made, name), shape[1:])
-            return
+            ways: list[Any] = [shape, shape[1:]] if "shape" in asked[0].name.lower() else [shape[1:]]
+            if len(shape) == 2 and len(ways) == 1:
+                ways.insert(0, shape[1])  # how many numbers, by that name
+            for way in ways:
+                try:
+                    call(name, getattr(made, name), way)
+                    return
+                except Misbehaviour:
+                    if way is ways[-1]:
+                        raise
 
 
 def _of_base(cls: type) -> str | None:
@@ -268,6 +307,11 @@ def drawn_arrays(names: list[str], size: Size | None, dims: int, square: bool = 
     return found
 
 
+def is_pair(argument: inspect.Parameter) -> bool:
+    """Whether an argument is a tuple, by its default or its annotation."""
+    return isinstance(argument.default, tuple) or "tuple" in str(argument.annotation).lower()
+
+
 def recipes_for(cls: type, updates: bool) -> Iterator[tuple[Recipe, Size]]:
     """Ways to build a class with windows, and a size for each, the likeliest first; none if it has no windows.
 
@@ -275,17 +319,16 @@ def recipes_for(cls: type, updates: bool) -> Iterator[tuple[Recipe, Size]]:
     """
     arrays = array_arguments(cls)
     roles = known.roles(cls, without=arrays) or {}
-    if "k_size" not in roles and not (arrays and "stride" in roles):
+    if not {"k_size", "volume"}.intersection(roles) and not (arrays and "stride" in roles):
         return
     word, signature = cls.__name__.lower(), inspect.signature(cls).parameters
     dimensions = [1] if "1d" in word else [2] if "2d" in word or arrays or "shape" in roles else [2, 1]
     singles = [True, False] if updates else [False, True] if "shape" in roles else [False]
-    window = signature.get(roles.get("k_size", ""))
-    as_pair = window is not None and (isinstance(window.default, tuple) or "tuple" in str(window.annotation).lower())
+    as_pair = "k_size" in roles and is_pair(signature[roles["k_size"]])
     for dims in dimensions:
         stride = 2 if "stride" in roles or "chan_in" not in roles else 1
         for single in singles:
-            for paired in (True, False) if as_pair else (False, True):
+            for paired in (1, 2, 0) if as_pair else (0, 2, 1):
                 for first in (True, False):
                     for chan_in, chan_out in ((2, 3), (2, 2), (1, 2), (1, 1)):
                         yield Recipe(cls, first, single, paired, dims), Size(2, stride, chan_in, chan_out, sides=(6, 6)[:dims])

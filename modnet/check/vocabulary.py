@@ -59,6 +59,16 @@ def first_method(held: object, names: Collection[str]) -> str:
     return next((n for n in names if callable(getattr(held, n, None)) and (n != "__call__" or own)), "")
 
 
+def written(held: type, names: Collection[str]) -> list[str]:
+    """These names as a class writes them: private, as ``_backward``, and in the plural, too; in their order."""
+    spelt: dict[str, str] = {}
+    for name in sorted(dir(held), key=lambda n: n[:1] == "_", reverse=True):  # one without an underscore is meant first
+        if name[:2] != "__" or name == "__call__":
+            spelt[name if name == "__call__" else core(name).rstrip("s")] = name
+    found = (n if hasattr(held, n) else spelt.get(core(n).rstrip("s"), "") for n in names if n != "__call__" or n in spelt)
+    return [n for n in dict.fromkeys(found) if n]
+
+
 # --- arguments -------------------------------------------------------------------------------------------------------
 
 _NUMBER = r"(nb?|num|number|dim|size|taille)?(of)?"
@@ -104,18 +114,20 @@ MEANINGS = {
     "scale": r"(weights?|w|poids)?(init)?(scale|std|sigma|gain)|std(dev)?|facteur.*|ecarttype",
     # and of a layer, as in the handout
     "k_size": r"k|ks?ize|ksiz|(kernel|filter|window|pool)(size|shape)?|size|(taille)?(noyau|filtre|fenetre)|"
-    r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)|[pfk][hw]|(kernel|filter|pool|window)dim(ension)?s?",
-    "chan_in": r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
-    r"(nb|n)?canauxentree|prevchan|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
+    r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)|[pfk][hw]|(kernel|filt(er)?|pool(ing)?|window)(dim(ension)?s?|shape)",
+    "volume": r"convolution(shape|dims?)",
+    "chan_in": r"(num|n)(of)?kernelchannels|(num|number)ofchannels|"
+    r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
+    r"(nb|n)?canauxentree|prev(ious)?(chan(nels?)?|filters?)|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
     "chan_out": r"(nb|n|num)?(chan(nels?)?|canaux|c)(out|sortie)|(out|output)(chan(nels?)?|canaux)|"
-    r"(nb|n|num)filt(er|re)s?|(nb|n)?canauxsortie|(num|number|n)(of)?(out|output)(ch|chan(nels?)?)|out(ch|c|depth)|"
+    r"(nb|n|num)filt(er|re)s?|(nb|n)?canauxsortie|(num|number|n)(of)?(out|output)(ch|chan(nels?)?)|out(ch|c|depth)|nc|"
     r"outputdepth|depth|(num|number|n)?(of)?(filters|kernels)|filternum|numchannels",
-    "stride": r"strides?|s|pas|step|[vh]stride|(up|down)samplingfactor",
+    "stride": r"strides?(shape)?|s|pas|step|[vh]stride|(up|down)samplingfactor",
     "padding": r"pad(ding)?|p",
     "input": rf"{_NUMBER}(in|inp|inputs?|entrees?){_SIZE}|nx?|d|i|shape(in|input)|fanin|xdim|features?in|infeature",
     "output": rf"{_NUMBER}(out|outp|outputs?|sorties?|class(es)?){_SIZE}|m|o|c|ny|fanout|ydim|dprime|features?out|outfeature|"
     r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)|shape(out|output)",
-    "features": r"(nb|num|n)?features?|dim(ension)?s?|size",
+    "features": r"(nb|num|n)?(features?|channels?)|dim(ension)?s?|size",
     "threshold": r"threshold|seuil|tresh",
     "slope": r"alpha|slope|pente|negativeslope|leak",
     "drop": r"rate|p|prob(a|ability)?|dropout(rate)?|drop",
@@ -126,7 +138,7 @@ MEANINGS = {
     "classes": r"(nb|n|num|number)?(of)?(class(e|es)?|categor(y|ies))",
     "range": r"(plage|range|intervalle?|bornes?|bounds?).*",
     "pair": r"(layer|weights?|w)?(dim(ension)?s|shape|sizes)",
-    "activation": r"(act|activation)(f|fn|fun|func|function)?|nonlinearity",
+    "activation": r"(output|out|hidden)?(act|activation)(f|fn|fun|func|function)?|nonlinearity|func(tion)?|fonction",
     "init": r"(weights?|w|bias|b|kernel)?(init|initiali[sz]er)(fn|func|function)?",
 }
 _PATTERNS = {meaning: re.compile(pattern) for meaning, pattern in MEANINGS.items()}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 import sysconfig
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from modnet.check.arguments import required
@@ -81,14 +82,20 @@ def bases_of(files: Iterable[File]) -> set[type]:
 def loaded_classes(file: File, bases: Collection[type]) -> list[Loaded]:
     """The classes that a file defines and that are, or look like, something to check."""
     found = []
-    for name, (cell, line) in file.places.items():
-        cls = file.names.get(name)
+    places = [(file.names.get(name), *place) for name, place in file.places.items()]
+    inner = [(v, c, n) for of, c, n in places if isinstance(of, type) for v in vars(of).values() if _is_within(v, of)]
+    for cls, cell, line in [*places, *inner]:
         if not isinstance(cls, type) or issubclass(cls, Optimizer):
             continue
         kind = "base" if is_base(cls, bases) else kind_of(cls)
         if kind or looks_relevant(cls) or looks_an_optimizer(cls):
             found.append(Loaded(cls, kind, file.path, cell, line, "" if kind else why_not(cls)))
     return found
+
+
+def _is_within(value: Any, cls: type) -> bool:
+    """Whether something is a class written within another."""
+    return isinstance(value, type) and value.__qualname__.startswith(f"{cls.__qualname__}.")
 
 
 def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded]:
@@ -102,8 +109,12 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
         cell = file_and_cell(backward.__code__.co_filename)[1]
         yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
     functions = {n: f for n, f in file.names.items() if inspect.isfunction(f) and own(f)}
-    found = [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(functions)]
-    found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(functions)]
+    found: list[tuple[str, Any, dict[str, Any]]] = []
+    classes = [c for c in map(file.names.get, file.places) if isinstance(c, type)]
+    gathered: list[dict[str, Any]] = [functions, *map(methods_as_functions, classes)]
+    for among in gathered:
+        found += [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(among)]
+        found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(among)]
     found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in functions.items() if is_weighted(at)]
     for name, function, holder in _descents(file, functions):
         cell, line = file_and_cell(function.__code__.co_filename)[1], function.__code__.co_firstlineno
@@ -112,8 +123,29 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
     found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in functions.items() if is_rule(at)]
     for name, at, held in found:
         held = {n: v for n, v in held.items() if not n.startswith("__")}
-        cell = file_and_cell(at.__code__.co_filename)[1]
-        yield Loaded(type(name, (), held), "functions", file.path, cell, at.__code__.co_firstlineno)
+        code = inspect.unwrap(at).__code__
+        yield Loaded(type(name, (), held), "functions", file.path, file_and_cell(code.co_filename)[1], code.co_firstlineno)
+
+
+def methods_as_functions(cls: type) -> dict[str, Callable[..., Any]]:
+    """The methods of a class that only gathers functions, such as activations with their derivatives, as these functions."""
+    if cls.__mro__[1:] != (object,) or "__init__" in vars(cls) or kind_of(cls):
+        return {}
+    held = [(n, v) for n, v in vars(cls).items() if n[:2] != "__"]
+    found = {n: v.__func__ for n, v in held if isinstance(v, staticmethod)}
+    return found | {n: _without_self(v, cls) for n, v in held if inspect.isfunction(v)}
+
+
+def _without_self(method: Any, cls: type) -> Callable[..., Any]:
+    """A method as a function of its other arguments."""
+
+    @functools.wraps(method)
+    def function(*given: Any, **named: Any) -> Any:
+        return method(cls(), *given, **named)
+
+    signature = inspect.signature(method)
+    function.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
+    return function
 
 
 def _descents(file: File, functions: dict[str, Any]) -> Iterator[tuple[str, Any, type | None]]:
@@ -185,7 +217,8 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
     """Whether it is the handout's empty Module or Loss, which others derive from, or which is named so."""
     if cls not in bases and cls.__name__.lower() not in ("module", "loss", "layer", "couche"):
         return False
-    if inspect.isabstract(cls) and cls in bases:
+    decorates = isinstance(inspect.getattr_static(cls, "forward", None), staticmethod)  # those of who derives from it
+    if (inspect.isabstract(cls) or decorates) and cls in bases:
         return True
     if cls.__name__.lower() in ("module", "loss", "layer", "couche") and not _has(cls, "forward"):
         return True
