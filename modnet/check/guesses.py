@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check import elementwise
-from modnet.check.normalising import held_constant
 from modnet.check.numeric import derivative
 from modnet.check.question import Question, draw_delta
 from modnet.check.report import Finding
@@ -201,13 +200,6 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
                 "the result for one example depends on the other examples of the batch.",
                 "a sum or maximum over one example needs its axis: axis=-1, keepdims=True; else it runs over the batch",
             )
-    if q.whole and x.shape == q.out.shape and x.ndim > 1:
-        for what, values in held_constant(q):
-            text = f"{what} taken for a constant, but depends on the input too." if what.endswith("is") else (
-                f"{what} taken for constants, but depend on the input too."
-            )
-            hint = "three terms for x, the mean and the variance: g / s * (d - d.mean(0) - xhat * (d * xhat).mean(0))"
-            yield Hypothesis("constant-statistics", text, hint, values)
     if q.whole and not subject.columns and len(x) == len(q.out):
         yield from _of_jacobian(subject, q)
         if x.ndim > 2 < q.out.ndim:
@@ -217,7 +209,8 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
     if 1 < (gives != 0).sum(axis=1).max(initial=0) <= q.out.size // len(q.out) // 2:
         for order, which in ((slice(None), "first"), (slice(None, None, -1), "last")):
             text = f"an input goes into several outputs, and what they give back is not added: only the {which} one's is kept."
-            yield Hypothesis("overwrites", text, "sum delta over all outputs that an input went into", _first_given(gives[:, order]))
+            hint = "sum delta over all outputs that an input went into"
+            yield Hypothesis("overwrites", text, hint, _first_given(gives[:, order]))
     yield from signs(q, name)
     if 0 < (q.got == 0).sum() < q.got.size:
         text = f"{name} is right in part and zero elsewhere: what goes through there is not passed back."
