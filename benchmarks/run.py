@@ -30,7 +30,7 @@ import tasks
 from contestants import CONTESTANTS, ON_REQUEST
 
 HERE = Path(__file__).parent
-SECTIONS = ("training", "prediction", "backward", "first-fit", "script", "modules")
+SECTIONS = ("training", "parts", "calls", "prediction", "backward", "first-fit", "script", "start", "modules")
 TURN = 0.4  # seconds of a turn, at least
 VARIES = 0.2  # from the best to the median of the turns: beyond it, a figure is marked
 Figures = dict[str, Any]
@@ -456,13 +456,13 @@ def first_fit(names: list[str], rounds: int, threads: int) -> Figures:
 # --- a whole script --------------------------------------------------------------------------------------------------
 
 
-def run_script(path: Path, env: dict[str, str]) -> tuple[float, float, str]:
-    """Wall and CPU seconds of a script as a process, and its last line."""
+def run_process(command: Sequence[Any], env: dict[str, str]) -> tuple[float, float, str]:
+    """Wall and CPU seconds of Python with these arguments, and the last line that it printed."""
     started, before = time.perf_counter(), os.times()
-    done = subprocess.run([sys.executable, path], env=env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True)
     wall, after = time.perf_counter() - started, os.times()
     if done.returncode:
-        raise SystemExit(f"benchmarks: {path.name} failed:\n{done.stderr}")
+        raise SystemExit(f"benchmarks: {' '.join(map(str, command))} failed:\n{done.stdout[-500:]}{done.stderr}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return wall, cpu, done.stdout.strip().splitlines()[-1]
 
@@ -482,7 +482,7 @@ def script(names: list[str], rounds: int, threads: int) -> Figures:
                 if cache == "empty" and not 0 < turn <= 3:
                     continue
                 place = None if cache is None else Path(scratch) / (f"empty{turn}" if cache == "empty" else cache)
-                wall, cpu, line = run_script(HERE / "scripts" / file, environment(threads, place))
+                wall, cpu, line = run_process([HERE / "scripts" / file], environment(threads, place))
                 if not float(line) < 0.01:
                     raise SystemExit(f"benchmarks: {file} ends with a loss of {line}, expected less than 0.01")
                 if turn:
@@ -507,6 +507,61 @@ def script(names: list[str], rounds: int, threads: int) -> Figures:
         ],
     )
     return figures
+
+
+# --- inside a step, and a start --------------------------------------------------------------------------------------
+
+
+def inside(chosen: Sequence[str], what: str, env: dict[str, str], dtype: str) -> dict[str, Figures]:
+    """What `inside.py` says of modnet on the tasks, each in a process of its own."""
+    found = {}
+    for name in chosen:
+        with tempfile.TemporaryDirectory() as scratch:
+            worker = Worker("inside", env)
+            worker.ask("load", **files_of(tasks.TASKS[name], Path(scratch), dtype))
+            found[name] = worker.ask(what, seconds=TURN)
+            worker.close()
+    return found
+
+
+def parts(chosen: Sequence[str], env: dict[str, str], dtype: str) -> Figures:
+    title(f"Where the time of a step goes: microseconds, {dtype}; kernels alone in a loop, so in the nearest cache")
+    found = inside(chosen, "parts", env, dtype)
+    for figures in found.values():
+        figures["rest"] = 2 * figures["step"] - sum(figures.values())
+    head = ["task", "fit, a step", *list(next(iter(found.values())))[1:]]
+    table(head, [[name, *map(in_microseconds, figures.values())] for name, figures in found.items()])
+    return found
+
+
+def calls(env: dict[str, str], dtype: str) -> Figures:
+    title(f"By hand: nanoseconds of a call alone in a loop, and of that its kernels, toy16, {dtype}")
+    found = inside(["toy16"], "calls", env, dtype)["toy16"]
+    rows = [[name, *("" if value is None else f"{1e9 * value:.0f}" for value in row)] for name, row in found.items()]
+    table(["call", "ns", "kernels"], rows)
+    return found
+
+
+def start(rounds: int, threads: int) -> Figures:
+    title("Before there is a result: seconds of whole processes of modnet, with all kernels in the cache and with none")
+    with tempfile.TemporaryDirectory() as scratch:
+        commands = {
+            "XOR, 2-8-1 tanh, 2000 steps": [HERE / "scripts" / "xor_modnet.py"],
+            "modnet check, a file with one class": ["-m", "modnet", "check", HERE / "scripts" / "hand_in.py"],
+            "modnet warmup": ["-m", "modnet", "warmup"],
+        }
+        found: Figures = {}
+        for label, command in commands.items():
+            caches = [Path(scratch) / f"{len(found)} {turn}" for turn in range(1 if "warmup" in command else min(rounds, 3))]
+            turns = {"empty": [run_process(command, environment(threads, cache)) for cache in caches]}
+            turns["warm"] = [run_process(command, environment(threads, caches[0])) for _ in range(rounds)]
+            found[label] = {
+                f"{what} {state}": median(turn[i] for turn in turns[state])
+                for state in ("warm", "empty") for i, what in enumerate(("wall", "cpu"))
+            }  # fmt: skip
+    head = ["", "warm, s", "cpu s", "empty cache, s", "cpu s"]
+    table(head, [[label, *(f"{value:.2f}" for value in row.values())] for label, row in found.items()])
+    return found
 
 
 # --- modules alone ---------------------------------------------------------------------------------------------------
@@ -581,6 +636,10 @@ def main() -> None:
     if "training" in chosen:
         chosen_tasks, rounds = options.task or tuple(tasks.TASKS), options.rounds or 9
         figures["training"] = training(names, chosen_tasks, rounds, env, options.threads, dtype)
+    if "parts" in chosen:
+        figures["parts"] = parts(options.task or tuple(tasks.TASKS), env, dtype)
+    if "calls" in chosen:
+        figures["calls"] = calls(env, dtype)
     if "prediction" in chosen:
         title(f"Prediction: microseconds for one row and for 10,000, {dtype}")
         found = alone(names, options.task or tuple(tasks.TASKS), "predicting", (1, 10_000), options.rounds or 5, env, dtype)
@@ -593,6 +652,8 @@ def main() -> None:
         figures["first fit"] = first_fit(names, options.rounds or 5, options.threads)
     if "script" in chosen:
         figures["script"] = script(names, options.rounds or 5, options.threads)
+    if "start" in chosen:
+        figures["start"] = start(options.rounds or 5, options.threads)
     if "modules" in chosen:
         figures["modules"] = modules(names, options.rounds or 9, env)
     if options.figure and "training" in figures:
