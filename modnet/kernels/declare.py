@@ -265,7 +265,7 @@ _DECLARED = Parameter, State, Setting, Size
 
 @cache
 def _named_tuple(name: str, *fields: str) -> Any:
-    return namedtuple(name, fields)  # type: ignore[misc]
+    return namedtuple(name, fields)
 
 
 @cache
