@@ -33,6 +33,9 @@ from modnet.module import Module, Parameter, Setting, Shape, Size, State, operat
 #: So many numbers, or rows, are added up in x's type, in many short sums at once, before their sum goes on in float64.
 _BLOCK, _ROWS = 256, 8
 
+#: Shorter rows gain nothing by it.
+_SHORT = 48
+
 
 @inline_always
 def _is_lost(squares, count, eps):
@@ -233,7 +236,7 @@ class BatchNorm(Module):
 @inline
 def _about(x, i, near):
     """The sums of x - near and of (x - near)^2 over row i of x (rows, n)."""
-    n, total, squares = x.shape[1], 0.0, 0.0
+    n, total, squares = x.shape[1], np.float64(0.0), np.float64(0.0)
     for a in range(0, n, _BLOCK):
         some = vector_at(x, i * n + a, min(_BLOCK, n - a))
         part, part_squares = x.dtype.type(0.0), x.dtype.type(0.0)
@@ -253,15 +256,22 @@ def _over_features(x, i, eps):
     near is about the mean, so that x - near loses nothing, and rest puts in what is missing.
     """
     n, real = x.shape[1], x.dtype.type
-    total, squares = _about(x, i, x[i, 0])
-    near = real(x[i, 0] + total / n)
-    total, squares = _about(x, i, near)
-    if _is_lost(squares, n, eps):
-        squares = 0.0
+    near, missing, var, is_plain = x[i, 0], 0.0, 0.0, n < _SHORT
+    if not is_plain:
+        total, _ = _about(x, i, near)
+        near += real(total / n)
+        total, squares = _about(x, i, near)
+        missing, var = _moments(total, squares, n)
+        is_plain = _is_lost(squares, n, eps)
+    if is_plain:  # in float64, number by number
+        mean = var = np.float64(0.0)
         for j in range(n):
-            d = np.float64(x[i, j]) - near
-            squares += d * d
-    missing, var = _moments(total, squares, n)
+            mean += x[i, j]
+        mean /= n
+        for j in range(n):
+            var += (x[i, j] - mean) * (x[i, j] - mean)
+        near, var = real(mean), var / n
+        missing = mean - near
     r = 1.0 / math.sqrt(var + eps)
     return near, real(r), real(-missing * r)
 
@@ -345,7 +355,7 @@ class LayerNorm(Module):
         n = x.shape[1]
         for i in range(x.shape[0]):
             near, r, rest = _over_features(x, i, s.eps)
-            mean_g = mean_gh = 0.0
+            mean_g = mean_gh = np.float64(0.0)
             for a in range(0, n, _BLOCK):
                 size = min(_BLOCK, n - a)
                 xs, deltas, w = vector_at(x, i * n + a, size), vector_at(delta, i * n + a, size), vector_at(p.weight, a, size)
