@@ -33,8 +33,8 @@ from modnet.module import Module, Parameter, Setting, Shape, Size, State, operat
 #: So many numbers, or rows, are added up in x's type, in many short sums at once, before their sum goes on in float64.
 _BLOCK, _ROWS = 256, 8
 
-#: Shorter rows gain nothing by it.
-_SHORT = 48
+#: Rows of fewer numbers than this times the bytes of one gain nothing by it.
+_SHORT = 12
 
 
 @inline_always
@@ -256,7 +256,7 @@ def _over_features(x, i, eps):
     near is about the mean, so that x - near loses nothing, and rest puts in what is missing.
     """
     n, real = x.shape[1], x.dtype.type
-    near, missing, var, is_plain = x[i, 0], 0.0, 0.0, n < _SHORT
+    near, missing, var, is_plain = x[i, 0], 0.0, 0.0, n < _SHORT * x.itemsize
     if not is_plain:
         total, _ = _about(x, i, near)
         near += real(total / n)
