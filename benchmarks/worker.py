@@ -176,6 +176,10 @@ def main() -> None:
         elif action == "modules":
             subject = Modules(**arguments)
             answer = None
+        elif action == "inside":
+            from inside import Inside
+
+            subject, answer = Inside(), None
         elif action == "machine":
             answer = machine()
         else:

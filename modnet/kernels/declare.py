@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections import namedtuple
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -257,6 +258,21 @@ class Size(Fixed):
         return whole(value, type(module).__name__, self.name, 1, LARGEST)
 
 
+_DECLARED = Parameter, State, Setting, Size
+
+# Most classes declare what another does: made for each, these types would take a tenth of `import modnet`.
+
+
+@cache
+def _named_tuple(name: str, *fields: str) -> Any:
+    return namedtuple(name, fields)
+
+
+@cache
+def _record(*fields: Any) -> np.dtype[Any]:
+    return np.dtype(list(fields) or [("nothing", np.int64)], align=True)
+
+
 class Layout:
     """What a class declares, base classes included: names, and the types by which kernels see them."""
 
@@ -264,10 +280,10 @@ class Layout:
         found: dict[str, Any] = {}
         for base in reversed(owner.__mro__):
             for name, value in vars(base).items():
-                if isinstance(value, Parameter | State | Setting | Size):
+                if isinstance(value, _DECLARED):
                     found[name] = value
-                else:
-                    found.pop(name, None)  # a subclass has put something else in its place
+                elif name in found:
+                    del found[name]  # a subclass has put something else in its place
         self.parameters = {n: v for n, v in found.items() if isinstance(v, Parameter)}
         self.states = {n: v for n, v in found.items() if isinstance(v, State)}
         self.settings = {n: v for n, v in found.items() if isinstance(v, Setting)}
@@ -278,17 +294,17 @@ class Layout:
         self.output_size = next((n for n, v in self.sizes.items() if "output" in v.last_axis_of), None)
 
         #: The classes of the tuples that kernels get as p or g, and st; and of settings as numbers of x's type.
-        self.P: Any = namedtuple("P", self.parameters)  # type: ignore[misc]
-        self.ST: Any = namedtuple("ST", self.states)  # type: ignore[misc]
-        self.C: Any = namedtuple("C", ["zero", "one", *self.settings])  # type: ignore[misc]
+        self.P = _named_tuple("P", *self.parameters)
+        self.ST = _named_tuple("ST", *self.states)
+        self.C = _named_tuple("C", "zero", "one", *self.settings)
         #: The records that kernels get as z and s. Every field has eight bytes.
         fields: list[Any] = [("use", np.int64)]
         for name, array in (*self.parameters.items(), *self.states.items()):
             fields += [(f"{name}_at", np.int64), *((f"{name}_{d}", np.int64) for d in range(array.axes))]
         for row_size in self.row_sizes:
             fields.append((row_size, np.int64) if isinstance(row_size, str) else (row_size[0], np.int64, (row_size[1],)))
-        self.z = np.dtype(fields, align=True)
-        self.s = np.dtype([(name, v.dtype) for name, v in self.settings.items()] or [("nothing", np.int64)], align=True)
+        self.z = _record(*fields)
+        self.s = _record(*((name, v.dtype) for name, v in self.settings.items()))
 
 
 class Declares:

@@ -52,6 +52,8 @@ from modnet.kernels.declare import Layout
 from modnet.kernels.jit import JIT_DISABLED
 from modnet.kernels.memory import Fields, at_address, numbers, typed_matrix, typed_vector, views
 
+_signature = cache(inspect.signature)
+
 
 class Kind:
     """What an operation is by its name in a class.
@@ -97,7 +99,7 @@ class Operation:
 
     def __init__(self, body: Callable[..., None]) -> None:
         self.body = body
-        self.names = tuple(inspect.signature(body).parameters)
+        self.names = body.__code__.co_varnames[: body.__code__.co_argcount]
         self.__doc__, self.__wrapped__ = body.__doc__, body
         #: Where the machine code lies, in this process, by class and letter of the element type.
         self.addresses = Memo(self._find)
@@ -112,7 +114,7 @@ class Operation:
         method = kind.method(self)
         method.__name__, method.__qualname__ = name, f"{owner.__qualname__}.{name}"
         method.__module__, method.__doc__ = owner.__module__, kind.contract.__doc__
-        method.__signature__ = inspect.signature(kind.contract)
+        method.__signature__ = _signature(kind.contract)
         method.__wrapped__ = self.body
         self.method = method
 

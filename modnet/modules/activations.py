@@ -254,7 +254,7 @@ class GELU(Elementwise):
 
 
 class SiLU(Elementwise):
-    """out = x s(x), with s the sigmoid; the derivative is s (1 + x (1 - s)), written s + out s(-x).
+    """out = x s(x), with s the sigmoid; the derivative is s (1 + x (1 - s)), written s + x s(x) s(-x).
 
     Shape
     -----
@@ -275,8 +275,8 @@ class SiLU(Elementwise):
         return x * sigmoid_function(x)
 
     @staticmethod
-    def derivative(x, out, c):
-        return sigmoid_function(x) + out * sigmoid_function(-x)
+    def derivative(x, c):
+        return sigmoid_function(x) + x * sigmoid_function(x) * sigmoid_function(-x)
 
 
 @inline_always

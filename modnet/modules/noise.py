@@ -28,18 +28,19 @@ import numpy as np
 from modnet.inputs import generator
 from modnet.kernels import copy, flat, inline, inline_always
 from modnet.kernels.mathfun import log, polynomial
-from modnet.kernels.random import bits, stream
+from modnet.kernels.random import STEP, bits, mix, stream
 from modnet.module import Module, Setting, Shape, operation
 
 
 @inline
 def _apply_mask(x, out, p, start):
     """out[i] = x[i] k[i] / (1 - p), with the k of one stream of bits. A product: a NaN or an infinity must not vanish."""
-    border = np.uint64(p * 2.0**53)
+    border = np.uint64(p * 2.0**53) << np.uint64(11)  # of 53 bits, as `bits` has them
     zero, scale = x.dtype.type(0.0), x.dtype.type(1.0 / (1.0 - p))
-    x, out = flat(x), flat(out)
+    x, out, place = flat(x), flat(out), np.uint64(start)
     for i in range(x.size):
-        out[i] = x[i] * (scale if bits(start, i) >= border else zero)
+        out[i] = x[i] * (scale if mix(place) >= border else zero)
+        place += STEP  # a product for each place would make it 1.2 times as long
 
 
 # The power series of sin(2 pi s), the highest power first. For |s| <= 1/4 the next term is below 2e-18.

@@ -125,6 +125,27 @@ def test_statistics_survive_a_mean_much_larger_than_the_spread(kind, dtype):
     np.testing.assert_allclose(out, want, rtol=0, atol=1e-6 if dtype is np.float32 else 1e-11)
 
 
+@pytest.mark.parametrize("kind", [BatchNorm, LayerNorm])
+@pytest.mark.parametrize(
+    ("mean", "spread", "eps"),
+    [(0, 1, 1e-5), (4096.1, 1, 1e-5), (1e6, 1, 1e-5), (-3, 100, 1e-2), (0, 1e25, 1e-5), (0, 1e-25, 1e-60)],
+)
+def test_sums_in_float32_are_as_good_as_its_numbers(kind, mean, spread, eps):
+    """Of more numbers, and more rows, than are added up at a time; no sum may depend on the mean, nor overflow."""
+    rng = np.random.default_rng(12)
+    shape = (300, 43) if kind is BatchNorm else (43, 601)
+    single = kind(shape[1]).astype(np.float32)
+    single.eps, single.parameters[:] = eps, rng.normal(size=single.parameters.size)
+    double = copy.deepcopy(single).astype(np.float64)
+    x, delta = (mean + spread * rng.normal(size=shape)).astype(np.float32), rng.normal(size=shape).astype(np.float32)
+    exact, axis = x.astype(np.float64), 0 if kind is BatchNorm else 1
+    want = (exact - exact.mean(axis, keepdims=True)) / np.sqrt(exact.var(axis, keepdims=True) + eps)
+    np.testing.assert_allclose(single.forward(x), want * single.weight + single.bias, rtol=0, atol=2e-6)
+    got, want = ([m.backward_delta(x, delta), m.backward_update_gradient(x, delta), m.gradient][::2] for m in (single, double))
+    for g, w in zip(got, want, strict=True):
+        np.testing.assert_allclose(g, w, rtol=0, atol=1e-6 * np.abs(w).max())
+
+
 # Derivatives
 
 
