@@ -139,20 +139,14 @@ def _adding(start: Steps, where: str) -> Iterator[Change]:
     if not grown > 0.3 or not lengths[2][at] > 1.05 * lengths[1][at]:
         return
 
-    def forgetting(step: Callable[..., None]) -> Callable[..., None]:
-        def taken(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
-            parts = [net, loss, *layers_of(net)]
-            parts += [array for layer in layers_of(net) for array in parameters(layer).values()]
-            kept = copy.deepcopy(vars(optimizer), {id(part): part for part in parts})
-            step(net, loss, optimizer, x, y)
-            vars(optimizer).update(kept)
+    def forgetting(step: Callable[[], None], net: Any, loss: Any, optimizer: Any) -> None:
+        parts = [net, loss, *layers_of(net)]
+        parts += [array for layer in layers_of(net) for array in parameters(layer).values()]
+        kept = copy.deepcopy(vars(optimizer), {id(part): part for part in parts})
+        step()
+        vars(optimizer).update(kept)
 
-        return taken
-
-    def apply(setup: Setup) -> Setup:
-        assert setup.loop is not None
-        return setup.but(loop=forgetting(setup.loop))
-
+    apply = _around(forgetting)
     if grown > 0.97:
         seen = "at the same parameters the second step is twice as long as the first: it adds to what was summed before"
         yield Change("not-zeroed", 97, seen, [("sums of gradients that begin at 0 in every step", apply)], where)
@@ -174,17 +168,25 @@ def _falling(start: Steps, rate: str, where: str) -> Iterator[Change]:
     if not left < given:
         return
 
-    def held(step: Callable[..., None]) -> Callable[..., None]:
-        def taken(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
-            setattr(optimizer, rate, given)
-            step(net, loss, optimizer, x, y)
-
-        return taken
-
-    def apply(setup: Setup) -> Setup:
-        assert setup.loop is not None
-        return setup.but(loop=held(setup.loop))
+    def held(step: Callable[[], None], net: Any, loss: Any, optimizer: Any) -> None:
+        setattr(optimizer, rate, given)
+        step()
 
     seen = f"the rate, optimizer.{rate}, is {given:g} at the start and {left:.3g} after {_STEPS} steps"
     line = f"optimizer.{rate} = {given:g}  # before each step"
-    yield Change("rate-too-small", 71 if left < _FALLEN * given else 47, seen, [(line, apply)], where)
+    yield Change("rate-too-small", 71 if left < _FALLEN * given else 47, seen, [(line, _around(held))], where)
+
+
+def _around(taking: Callable[..., None]) -> Apply:
+    """The loop with something done around each step: taking is given the step, and what it is taken with."""
+
+    def apply(setup: Setup) -> Setup:
+        before = setup.loop
+        assert before is not None
+
+        def loop(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
+            taking(lambda: before(net, loss, optimizer, x, y), net, loss, optimizer)
+
+        return setup.but(loop=loop)
+
+    return apply

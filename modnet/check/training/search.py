@@ -12,6 +12,7 @@ is longer than most, so that the order in which things are tried can be read in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -329,19 +330,22 @@ class Search:
             if best is not None:
                 yield best
 
-    def _try(self, kind: str, parts: list[Part]) -> Run | None:
+    def _taken(self, parts: list[Part]) -> tuple[Setup, list[Part]]:
+        """The training with some changes, and those of them that the network takes."""
+        setup, used = self.setup, []
+        for part in parts:
+            with np.errstate(all="ignore"), suppress(ValueError, TypeError, RuntimeError, IndexError):
+                setup = part[2](setup)
+                used.append(part)
+        return setup, used
+
+    def _try(self, kind: str, parts: list[Part], keep: float = _KEPT) -> Run | None:
         """The run with some changes; None if the network does not take them, or the budget is used up."""
         line = "; ".join(line for _, line, _ in parts)
         if line in self.tried:
             return self.tried[line]
-        setup = self.setup
-        try:
-            with np.errstate(all="ignore"):
-                for _, _, apply in parts:
-                    setup = apply(setup)
-        except (ValueError, TypeError, RuntimeError, IndexError):  # a change that this network does not take
-            return None
-        if not self.budget.allows(setup.work, keep=_KEPT):
+        setup, used = self._taken(parts)
+        if len(used) < len(parts) or not self.budget.allows(setup.work, keep=keep):
             return None
         run = self.tried[line] = setup.run()
         if not run.error:
@@ -392,23 +396,9 @@ class Search:
 
     def _all(self, parts: list[Part]) -> Cure | None:
         """The parts together, if they cure. One that the network does not take after the others is left out."""
-        setup, used = self.setup, []
-        for part in parts:
-            try:
-                with np.errstate(all="ignore"):
-                    setup = part[2](setup)
-            except (ValueError, TypeError, RuntimeError, IndexError):
-                continue
-            used.append(part)
-        if not used or not self.budget.allows(setup.work):
-            return None
-        run = setup.run()
-        line = "; ".join(line for _, line, _ in used)
-        if run.error or run.share < self.goal:
-            if not run.error:
-                self.report.trials.append(Trial("together", line, run.score, run.share, run.losses))
-            return None
-        return Cure(used, run)
+        _, used = self._taken(parts)
+        run = self._try("together", used, keep=0.0) if used else None
+        return Cure(used, run) if run is not None and not run.error and run.share >= self.goal else None
 
     def _reduced(self, cure: Cure) -> Cure | None:
         """Without each change that can be taken back, the least concrete first."""
@@ -418,11 +408,7 @@ class Search:
             smaller = self._all(rest) if rest else None
             if smaller is not None and len(smaller.changes) == len(rest):
                 found.append(smaller)
-        chosen = next((smaller for smaller in reversed(found) if self._holds(smaller)), None)
-        if chosen is not None:
-            line = "; ".join(line for _, line, _ in chosen.changes)
-            self.report.trials.append(Trial("together", line, chosen.run.score, chosen.run.share, chosen.run.losses, True))
-        return chosen
+        return next((smaller for smaller in reversed(found) if self._holds(smaller)), None)
 
     # What is said.
 
