@@ -112,7 +112,7 @@ def _power(array: np.ndarray) -> float:
 
 
 def _growth(start: Steps) -> float:
-    """By how much a second step at the same parameters is longer, in the array where that is most, if a third is longer still."""
+    """How much longer a second step at the same parameters is, in the array where that is most, if a third is longer still."""
     twin = start.copy()
     before, lengths = twin.numbers(), []  # by step, those of each array
     try:

@@ -1,8 +1,8 @@
 """The search for the change that cures.
 
 1. The training as it is, and references on the same data. Without a gap between them nothing is said.
-2. Forward: one change at a time, those that a fact speaks for first, each with the person's own budget of epochs.
-3. Backward, if nothing cures alone: changes together, then each taken back; what cannot be taken back is the diagnosis.
+2. One change at a time, those that a fact speaks for first, each with the person's own budget of epochs.
+3. More on top: of what is wrong in any case, of a cure that falls short of the reference, and in pairs if nothing cures alone.
 4. A cure and the training as it is are repeated with other orders of the examples and of the weights before anything is said.
 
 Work is counted in examples times parameters, so the same call gives the same answer; the clock is a cap on top of it. The file
@@ -12,7 +12,6 @@ is longer than most, so that the order in which things are tried can be read in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +31,7 @@ _SURE_GAP = 0.1  # where a fact is wrong in any case
 _CLOSED = 0.7  # the part of the gap that a cure closes
 _NEAR = 0.1  # cures that differ by less are equally good
 _WORK, _KEPT = 1e10, 3e9
+_MOST = 6  # changes that others are tried on top of
 _NOTHING = 0.1  # a reference that learns less has learned nothing
 
 _EFFORT = ("rate-too-small", "rate-too-large", "too-few-epochs", "batch-size")  # what helps nearly any training a little
@@ -77,6 +77,7 @@ class Search:
         self.report, self.words, self.first, self.shorter, self.pair = report, words, first, shorter, pair
         self.gap = _GAP
         self.behind = False  # whether it learns less than the reference
+        self.keep = _KEPT  # work that is left for changes in pairs
         self.certain: list[Change] = []  # what is wrong in any case, if it learns less
         self.budget = Budget(_WORK, seconds)
         self.make = lambda draw: make(draw).but(look_at_clock=self.budget.look_at_clock)
@@ -272,7 +273,7 @@ class Search:
                 found = self._first(rest, certain) or found  # wrong in any case, though not all that is wrong
             if found is not None:
                 return self._completed(found, changes)
-        return self._backward(changes)
+        return self._pairs(changes)
 
     def _completed(self, found: Cure, changes: list[Change]) -> Cure:
         """A cure with what is wrong besides, if it falls short of the reference by itself."""
@@ -330,22 +331,19 @@ class Search:
             if best is not None:
                 yield best
 
-    def _taken(self, parts: list[Part]) -> tuple[Setup, list[Part]]:
-        """The training with some changes, and those of them that the network takes."""
-        setup, used = self.setup, []
-        for part in parts:
-            with np.errstate(all="ignore"), suppress(ValueError, TypeError, RuntimeError, IndexError):
-                setup = part[2](setup)
-                used.append(part)
-        return setup, used
-
-    def _try(self, kind: str, parts: list[Part], keep: float = _KEPT) -> Run | None:
+    def _try(self, kind: str, parts: list[Part]) -> Run | None:
         """The run with some changes; None if the network does not take them, or the budget is used up."""
         line = "; ".join(line for _, line, _ in parts)
         if line in self.tried:
             return self.tried[line]
-        setup, used = self._taken(parts)
-        if len(used) < len(parts) or not self.budget.allows(setup.work, keep=keep):
+        setup = self.setup
+        try:
+            with np.errstate(all="ignore"):
+                for _, _, apply in parts:
+                    setup = apply(setup)
+        except (ValueError, TypeError, RuntimeError, IndexError):  # a change that this network does not take
+            return None
+        if not self.budget.allows(setup.work, keep=self.keep):
             return None
         run = self.tried[line] = setup.run()
         if not run.error:
@@ -371,44 +369,14 @@ class Search:
                 return True
         return fails >= 2 and holds >= 2
 
-    def _backward(self, changes: list[Change]) -> Cure | None:
-        """Changes together, then each taken back if it can be."""
-        together: list[Part] = []
-        for change in sorted(changes, key=_order):
-            if change.weight >= FACT - 5 and change.kind not in ("rate-too-large", "rate-too-small"):
-                together.append((change, *change.variants[-1 if change.kind == "too-few-epochs" else 0]))
-        rates = [c for c in changes if c.kind in ("rate-too-large", "rate-too-small")]
-        efforts = [c for c in changes if c.kind == "too-few-epochs"]
-        options: list[list[Part]] = [[]]
-        options += [[(c, line, apply)] for c in rates for line, apply in self._likeliest(c)]
-        options += [[*o, (c, *c.variants[1])] for c in efforts for o in options[:] if not any(c is k for k, _, _ in together)]
-        for option in options:
-            found = self._all([*together, *option])
+    def _pairs(self, changes: list[Change]) -> Cure | None:
+        """Two changes that cure only together: one of those that most speaks for, and another on top of it."""
+        self.keep = 0.0
+        for change in [c for c in changes if c.weight >= FACT][:_MOST]:
+            found = self._first([c for c in changes if c is not change], [(change, *change.variants[0])])
             if found is not None:
-                return self._reduced(found)
+                return self._completed(found, changes)
         return None
-
-    def _likeliest(self, change: Change) -> list[tuple[str, Apply]]:
-        """The two variants that did best alone, or the first two."""
-        runs = [self.tried.get(line) for line, _ in change.variants]
-        order = sorted(range(len(runs)), key=lambda i: (-round(runs[i].share, 1) if runs[i] else 1.0, i))  # type: ignore[union-attr]
-        return [change.variants[i] for i in order[:2]]
-
-    def _all(self, parts: list[Part]) -> Cure | None:
-        """The parts together, if they cure. One that the network does not take after the others is left out."""
-        _, used = self._taken(parts)
-        run = self._try("together", used, keep=0.0) if used else None
-        return Cure(used, run) if run is not None and not run.error and run.share >= self.goal else None
-
-    def _reduced(self, cure: Cure) -> Cure | None:
-        """Without each change that can be taken back, the least concrete first."""
-        found = [cure]
-        for part in sorted(cure.changes, key=lambda part: part[0].weight):
-            rest = [other for other in found[-1].changes if other is not part]
-            smaller = self._all(rest) if rest else None
-            if smaller is not None and len(smaller.changes) == len(rest):
-                found.append(smaller)
-        return next((smaller for smaller in reversed(found) if self._holds(smaller)), None)
 
     # What is said.
 
@@ -476,9 +444,3 @@ def _is_worse(run: Run, last: Run, kind: str) -> bool:
 
 def _balanced(setup: Setup) -> Setup:
     return setup.but(task=setup.task.with_balance())
-
-
-def _order(change: Change) -> int:
-    """In which order changes are made together: the end of the network before the targets that it must give."""
-    first = ("double-softmax", "label-coding", "output-range", "wrong-loss", "too-small", "no-bias", "vanishing-gradient")
-    return first.index(change.kind) if change.kind in first else len(first)
