@@ -34,6 +34,7 @@ _WORK, _KEPT = 1e10, 3e9
 _MOST = 6  # changes that others are tried on top of
 _NOTHING = 0.1  # a reference that learns less has learned nothing
 
+_HINT = 30  # the weight from which something speaks for a change, if only a little
 _EFFORT = ("rate-too-small", "rate-too-large", "too-few-epochs", "batch-size")  # what helps nearly any training a little
 _CERTAIN = 95  # the weight from which a fact is wrong in any case
 Part = tuple[Change, str, Apply]
@@ -280,7 +281,8 @@ class Search:
         assert self.reference is not None
         while found.run.share < self.reference.share - _NEAR:
             self.goal = found.run.share + _NEAR
-            rest = [c for c in changes if c.kind not in _EFFORT and all(c is not used for used, _, _ in found.changes)]
+            rest = [c for c in changes if c.weight >= _HINT and c.kind not in _EFFORT]
+            rest = [c for c in rest if all(c is not used for used, _, _ in found.changes)]
             louder = [(c, *c.variants[0]) for c in rest if c.weight > max(found.weight, FACT)]
             quieter = [c for c in rest if all(c is not other for other, _, _ in louder)]
             more = [self._first(rest, found.changes), self._first(quieter, louder) if louder else None]
