@@ -55,8 +55,7 @@ class Optim:
 @kind(
     "rate-too-large",
     "The loss jumps up and down, becomes NaN, or freezes at a bad value after a few steps.",
-    "A step goes along the slope where it starts. If it is longer than the valley is wide, it lands higher on the "
-    "other side.",
+    "A step goes along the slope where it starts. If it is longer than the valley is wide, it lands higher on the other side.",
     "Divide the rate by ten until the loss falls smoothly. The largest rate that does so is the fastest.",
 )
 def rate_too_large():
@@ -68,8 +67,7 @@ def rate_too_large():
 @kind(
     "rate-too-small",
     "The loss falls smoothly, but so slowly that it is still near its start when the training ends.",
-    "Every step is the rate times the gradient: with a rate a hundred times too small, a hundred epochs do the "
-    "work of one.",
+    "Every step is the rate times the gradient: with a rate a hundred times too small, a hundred epochs do the work of one.",
     "Multiply the rate by ten until the loss begins to jump, then go one step back. A schedule can take the rate "
     "away too early "
     "in the same way.",
@@ -136,7 +134,8 @@ def weight_decay_too_large():
     "dropout-too-high",
     "The training loss hardly falls, while the same network without Dropout learns.",
     "`Dropout(p)` sets each number to 0 with probability p: with 0.97, one unit of thirty is left at each step.",
-    "p of 0.1 to 0.3, in wide layers only, and none in a network that does not overfit.",
+    "p of 0.1 to 0.3, in wide layers only, and none in a network that does not overfit. `GaussianNoise` that is larger than "
+    "what it is added to does the same.",
 )
 def dropout_too_high():
     X, y = load_iris(return_X_y=True)
@@ -169,7 +168,7 @@ def unscaled_inputs():
 )
 def unscaled_targets():
     X = np.random.default_rng(0).uniform(-1, 1, (300, 3))
-    y = (50_000 * (np.sin(3 * X[:, :1]) + X[:, 1:2] * X[:, 2:]) + 200_000)
+    y = 50_000 * (np.sin(3 * X[:, :1]) + X[:, 1:2] * X[:, 2:]) + 200_000
     net = Sequential(Linear(3, 32, rng=0), ReLU(), Linear(32, 1, rng=1))
     return net, MSE(), Adam(0.01), X, y, dict(epochs=60, rng=0)
 
@@ -234,9 +233,8 @@ def output_range():
 @kind(
     "symmetric-init",
     "All units of a layer give the same; the loss stays where it was, or a wide layer learns no more than one unit could.",
-    "Units with equal weights get equal gradients and stay equal. With weights of 0, the layers below get no "
-    "gradient at all.",
-    "Random weights of a size that fits the number of inputs: the default, or `init=\"he_normal\"` before ReLU. A "
+    "Units with equal weights get equal gradients and stay equal. With weights of 0, the layers below get no gradient at all.",
+    'Random weights of a size that fits the number of inputs: the default, or `init="he_normal"` before ReLU. A '
     "bias may start at 0.",
 )
 def symmetric_init():
@@ -273,7 +271,8 @@ def saturated_units():
     "A ReLU whose input is below 0 for all examples has no gradient and cannot come back. A bias far below 0 or "
     "one step that was "
     "too long is enough.",
-    "`LeakyReLU`, another start, or a smaller rate.",
+    "`LeakyReLU`, another start, or a smaller rate. A module that gives the same for every example, such as a `LayerNorm` "
+    "over one number, has to go.",
 )
 def dead_units():
     X, y = make_moons(300, noise=0.1, random_state=0)
@@ -288,7 +287,8 @@ def dead_units():
     "A deep network of sigmoids learns nothing, a shallow one with the same rate does.",
     "The derivative of a sigmoid is at most 1/4. Through six of them the first layer gets a thousandth of the "
     "gradient, at best.",
-    "ReLU with `init=\"he_normal\"`, fewer layers, `Residual` blocks or `BatchNorm` between them.",
+    'ReLU with `init="he_normal"`, fewer layers, `Residual` blocks or `BatchNorm` between them. A step from 0 to 1 passes no '
+    "gradient at all.",
 )
 def vanishing_gradient():
     X, y = make_moons(400, noise=0.1, random_state=0)
@@ -328,7 +328,7 @@ def too_small():
     "The loss falls first, then swings wider and wider.",
     "`backward_update_gradient` adds. Without `zero_grad` every step goes along the sum of all gradients so far: "
     "a momentum of 1.",
-    "`net.zero_grad()` in every step.",
+    "`net.zero_grad()` in every step; and sums of your own begin at 0 in every step: `sums = templates` is no copy.",
 )
 def not_zeroed():
     class Keeping(Optim):
@@ -417,8 +417,10 @@ def sorted_data():
 @kind(
     "train-test-mismatch",
     "Training looks good, and on new data every answer is the same.",
-    "The new data were prepared otherwise: not scaled, or scaled by other numbers, or with columns in another order.",
-    "One function that prepares both, with the numbers of the training data.",
+    "The new data were prepared otherwise: not scaled, or scaled by other numbers, or with columns in another order; or a "
+    "`BatchNorm` predicts by statistics that are still those of the start.",
+    "One function that prepares both, X and y, with the numbers of the training data. `momentum=0.1` in a BatchNorm. No "
+    "`validation` for a table of all there is, such as XOR.",
 )
 def train_test_mismatch():
     X, y = load_breast_cancer(return_X_y=True)
@@ -461,8 +463,7 @@ def overfitting():
 @kind(
     "nothing-to-learn",
     "Whatever is tried, held-out data are answered no better than by the most frequent class, or the mean.",
-    "What decides is not among the columns; rows of X and y do not belong together; or equal inputs have "
-    "different targets.",
+    "What decides is not among the columns; rows of X and y do not belong together; or equal inputs have different targets.",
     "Look at the rows themselves. If X was shuffled, was y shuffled along?",
 )
 def nothing_to_learn():

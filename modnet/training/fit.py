@@ -117,8 +117,8 @@ def fit(
     -----
     TrainingWarning : if Ctrl-C, or a loss that is NaN or infinite, ended the training. The network then has the last finite
         parameters; after a non-finite loss the optimizer's state is reset. Also if the network ends with the softmax that its
-        loss contains, if targets or outputs mean something else to a loss over classes, if there is one class only, if the rate
-        was 0 in all steps, and if the loss did not fall at all.
+        loss contains, if targets or outputs mean something else to a loss over classes, if the last activation cannot give the
+        targets, if there is one class only, if the rate was 0 in all steps, and if the loss did not fall at all.
 
     Example
     -------

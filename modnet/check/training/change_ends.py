@@ -33,6 +33,12 @@ from modnet.losses import (
 )
 from modnet.modules import LogSoftmax, Sigmoid, Softmax
 
+#: Losses that do not take scores: what they take, what gives it, and what else may end the network.
+_TAKES: dict[Any, tuple[str, Any, tuple[str, ...]]] = {
+    BCE: ("probabilities", Sigmoid, ("Sigmoid", "Sigmoide", "Softmax")),
+    NLL: ("log-probabilities", LogSoftmax, ("LogSoftmax",)),
+    KLDivergence: ("probabilities", Softmax, ("Softmax", "Sigmoid")),
+}
 _SCORES = (CrossEntropy, BCEWithLogits, MultiMargin, Hinge, Perceptron, Poisson)
 
 
@@ -48,12 +54,8 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         if task.link == "exp":
             if size > 20:
                 seen = f"the counts have a mean of {facts.y_mean[0]:.4g}, and a network begins with a rate of about 1"
-                yield Change(
-                    "unscaled-targets",
-                    86,
-                    seen,
-                    [("y_val = y_val / y.mean(); " * setup.pair + "y = y / y.mean()", _scale_counts)],
-                )
+                line = "y_val = y_val / y.mean(); " * setup.pair + "y = y / y.mean()"
+                yield Change("unscaled-targets", 86, seen, [(line, _scale_counts)])
         elif size > 10 or far > 10 or (0 < small < 1e-3):
             yield Change(
                 "unscaled-targets", 86 if size > 100 else 60,
@@ -68,16 +70,12 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
                 f"the targets are {count} whole numbers from {task.codes[0]:g} to {task.codes[-1]:g}, taken as amounts",
                 [(_classes_apart_line(setup), classes_apart)],
             )  # fmt: skip
-    elif task.kind == "binary" and (task.low, task.high) not in ((0.0, 1.0), (-1.0, 1.0)):
-        yield Change(
-            "label-coding", 90, f"the two classes are coded {task.low:g} and {task.high:g}",
-            [(for_both(setup, "y", f"({{}} == {task.high:g}).astype(float)"), lambda s: _recode(s, 0.0, 1.0))],
-        )  # fmt: skip
-    elif task.kind == "binary" and task.low == -1 and end in ("Sigmoid", "Softmax", "ReLU"):
-        yield Change(
-            "label-coding", 88, f"the two classes are coded -1 and 1, and {end} gives nothing below 0",
-            [(for_both(setup, "y", "({} + 1) / 2"), lambda s: _recode(s, 0.0, 1.0))],
-        )  # fmt: skip
+    elif task.kind == "binary" and (task.low, task.high) != (0, 1):
+        below = f", and {end} gives nothing below 0" * (task.low < 0 and end in ("Sigmoid", "Softmax", "ReLU"))
+        if below or (task.low, task.high) != (-1, 1):
+            line = for_both(setup, "y", f"({{}} == {task.high:g}).astype(float)")
+            seen = f"the two classes are coded {task.low:g} and {task.high:g}{below}"
+            yield Change("label-coding", 90, seen, [(line, lambda s: _recode(s, 0.0, 1.0))])
     labels = _as_labels(y) if base.error and isinstance(setup.loss, CrossEntropy | NLL) else None
     if labels is not None:
         shape = f"({', '.join(map(str, ('n', *y.shape[1:])))}{',' * (y.ndim == 1)})"
@@ -87,13 +85,9 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         )  # fmt: skip
     if base.error and y.dtype.kind in "iu" and y.ndim == 1 and y.min() > 0:
         least = int(y.min())
-        yield Change(
-            "label-coding", 95, f"the labels begin at {least}",
-            [(
-                for_both(setup, "y", f"{{}} - {least}"),
-                lambda s: s.but(y=s.y - least, judged=(s.judged[0], s.judged[1] - least)),
-            )],
-        )  # fmt: skip
+        line = for_both(setup, "y", f"{{}} - {least}")
+        variant = line, lambda s: s.but(y=s.y - least, judged=(s.judged[0], s.judged[1] - least))
+        yield Change("label-coding", 95, f"the labels begin at {least}", [variant])
     if base.error and task.kind == "binary" and task.low == 0 and isinstance(setup.loss, Hinge | Perceptron):
         line = for_both(setup, "y", "2 * {} - 1")
         yield Change("label-coding", 95, "the loss takes labels -1 and 1", [(line, lambda s: _recode(s, -1.0, 1.0))])
@@ -134,18 +128,14 @@ def shapes(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
 
 def _is_mixing(loss: Any, y: np.ndarray, yhat: np.ndarray) -> bool:
     """Whether the gradient of an example depends on the targets of others."""
-    n = len(yhat)
-    moved = y[:n].copy()
-    others = np.flatnonzero(np.any((y != moved[-1]).reshape(len(y), -1), axis=1))
-    if not others.size:
-        return False
-    moved[-1] = y[others[0]]
+    own = y[: len(yhat)]
+    moved = np.concatenate([own[:1], own[1:] + np.ptp(own) + 1])
     try:
         with np.errstate(all="ignore"):
-            one, other = (np.asarray(copied(loss).backward(t.copy(), yhat.copy()), np.float64) for t in (y[:n], moved))
+            one, other = (np.asarray(copied(loss).backward(t.copy(), yhat.copy()), np.float64) for t in (own, moved))
     except Exception:  # whatever a stranger's loss raises
         return False
-    return one.shape != yhat.shape or not np.array_equal(one[: n - 1], other[: n - 1], equal_nan=True)
+    return one.shape != yhat.shape or not np.array_equal(one[:1], other[:1], equal_nan=True)
 
 
 def _scaled_targets(setup: Setup) -> str:
@@ -251,17 +241,11 @@ def output(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             yield _end_with(setup, Sigmoid(), 99, "a softmax over one unit is always 1", where)
         elif end == "Softmax" and task.kind == "binary":
             yield _end_with(setup, Sigmoid(), 90, "several columns can be 1 at once, and a softmax's add up to 1", where)
-        elif end not in ("Sigmoid", "Sigmoide", "Softmax"):
-            seen = f"BCE takes probabilities, and the network ends with {end or 'a layer'}, which gives {_span(facts)}"
-            yield _end_with(setup, Sigmoid(), 95, seen, where)
-    elif isinstance(loss, NLL):
-        if end != "LogSoftmax":
-            yield _end_with(
-                setup, LogSoftmax(), 93, f"{name} takes log-probabilities, and the network gives {_span(facts)}", where
-            )
-    elif isinstance(loss, KLDivergence):
-        if end not in ("Softmax", "Sigmoid"):
-            yield _end_with(setup, Softmax(), 93, f"{name} takes probabilities, and the network gives {_span(facts)}", where)
+    if isinstance(loss, tuple(_TAKES)):
+        takes, wanted, fine = next(_TAKES[kind] for kind in _TAKES if isinstance(loss, kind))
+        if end not in fine:
+            seen = f"{name} takes {takes}, and the network ends with {end or 'a layer'}, which gives {_span(facts)}"
+            yield _end_with(setup, wanted(), 95, seen, where)
     elif end:
         low, high = facts.range
         y = setup.y.astype(np.float64)

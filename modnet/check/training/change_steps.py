@@ -49,25 +49,23 @@ def _scaled(schedule: Schedule, factor: float) -> Schedule:
     return twin
 
 
-def _line(setup: Setup, changed: Apply) -> str:
-    optimizer = changed(setup).optimizer
-    if setup.rate_name:
-        return f"optimizer.{setup.rate_name} = {optimizer.lr * setup.rate_unit:.3g}"
-    return f"optimizer = {optimizer!r}"
+def _optimizer(setup: Setup, apply: Apply) -> tuple[str, Apply]:
+    """A change of the optimizer, with its line."""
+    optimizer = apply(setup).optimizer
+    line = (
+        f"optimizer.{setup.rate_name} = {optimizer.lr * setup.rate_unit:.3g}"
+        if setup.rate_name
+        else f"optimizer = {optimizer!r}"
+    )
+    return line, apply
 
 
 def _rate(setup: Setup, factor: float) -> tuple[str, Apply]:
-    def apply(s: Setup) -> Setup:
-        return faster(s, factor)
-
-    return _line(setup, apply), apply
+    return _optimizer(setup, lambda s: faster(s, factor))
 
 
 def _with(setup: Setup, **settings: Any) -> tuple[str, Apply]:
-    def apply(s: Setup) -> Setup:
-        return s.but(optimizer=rebuilt(s.optimizer, **settings))
-
-    return _line(setup, apply), apply
+    return _optimizer(setup, lambda s: s.but(optimizer=rebuilt(s.optimizer, **settings)))
 
 
 def rates(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
@@ -88,26 +86,25 @@ def rates(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         yield Change("weight-decay-too-large", penalty_weight(decay), seen, [_with(setup, weight_decay=0.0)])
     schedule = optimizer.schedule
     if schedule is not None:
-        with np.errstate(all="ignore"):
-            last = float(np.ravel(schedule.rates(max(0, setup.epochs - 1), np.array([setup.epochs * setup.steps - 1]),
-                                                 schedule.begin()))[0])  # fmt: skip
-            half = float(np.ravel(schedule.rates(setup.epochs // 4, np.array([setup.epochs * setup.steps // 4]),
-                                                 schedule.begin()))[0])  # fmt: skip
+        half, last = _rate_at(setup, setup.epochs // 4), _rate_at(setup, setup.epochs - 1)
         seen = f"{schedule!r} leaves a rate of {half:.3g} after a quarter of the training, {last:.3g} at its end"
         yield Change("rate-too-small", 71 if half < 0.05 * schedule.lr else 33, seen, [_with(setup, lr=float(schedule.lr))])
     down = [_rate(setup, f) for f in (0.1, 0.01, 0.001, 0.0001)]
     up = [_rate(setup, f) for f in (10.0, 100.0, 1e3, 1e4, 1e5)]
     wild = base.diverged or jumps(base.losses)
-    seen = (
-        "the loss became infinite"
-        if base.diverged
-        else "the loss jumps"
-        if wild
-        else f"the rate is {rate * setup.rate_unit:.3g}"
-    )
+    how = "became infinite" if base.diverged else "jumps" if wild else ""
+    seen = f"the loss {how}" if how else f"the rate is {rate * setup.rate_unit:.3g}"
     yield Change("rate-too-large", 50 if base.diverged else 44 if wild else 38, seen, down, ladder=not base.diverged)
     seen = fell(base)
     yield Change("rate-too-small", 30 if wild else 42, seen, up, ladder=True)
+
+
+def _rate_at(setup: Setup, epoch: int) -> float:
+    """The rate of a schedule at the end of an epoch."""
+    schedule = setup.optimizer.schedule
+    with np.errstate(all="ignore"):
+        found = schedule.rates(max(0, epoch), np.array([(epoch + 1) * setup.steps - 1]), schedule.begin())
+    return float(np.ravel(found)[0])
 
 
 def jumps(losses: list[float]) -> bool:
@@ -156,16 +153,15 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     yield Change("too-few-epochs", 66 if few else 36 if falling else 26, seen,
                  [(f"epochs={setup.asked * f}", _longer(f)) for f in (5, 30, 150 if few else 60)], ladder=True)  # fmt: skip
     n, size = len(setup.X), setup.batch_size or len(setup.X)
+    new, weight, seen = 32, 0, f"{size} example{'s' * (size > 1)}"
     if size >= 64 and setup.steps <= 4 and total <= 400:
-        new = 16 if n < 1000 else 32
-        yield Change("batch-size", 67, f"batches of {batch} make {made}",
-                     [(f"batch_size={new}", lambda s: s.but(batch_size=new))])  # fmt: skip
+        new, weight, seen = (16 if n < 1000 else 32), 67, f"batches of {batch} make {made}"
     elif size <= 4 and n >= 32 and facts.is_normalised:
-        seen = f"BatchNorm takes the mean and the deviation of {size} example{'s' * (size > 1)} at each step"
-        yield Change("batch-size", 95 if size <= 2 else 69, seen, [("batch_size=32", lambda s: s.but(batch_size=32))])
+        weight, seen = 95 if size <= 2 else 69, f"BatchNorm takes the mean and the deviation of {seen} at each step"
     elif size <= 2 and n >= 32:
-        yield Change("batch-size", 37, f"{size} example{'s' * (size > 1)} a step",
-                     [("batch_size=32", lambda s: s.but(batch_size=32))])  # fmt: skip
+        weight, seen = 37, f"{seen} a step"
+    if weight:
+        yield Change("batch-size", weight, seen, [(f"batch_size={new}", lambda s: s.but(batch_size=new))])
 
 
 def _longer(factor: int) -> Apply:

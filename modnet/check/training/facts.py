@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -98,9 +99,7 @@ class Facts:
     def odd_weights(self, net: Any) -> tuple[list[int], str]:
         """The weighted modules whose weights are all equal or next to nothing, and what they are in words."""
         found, words = [], ""
-        for i, place in enumerate(weighted(net)):
-            weight = place.module.named_parameters()["weight"].astype(np.float64)
-            size = float(np.sqrt(np.mean(weight**2))) * np.sqrt(fan_in(place.module))
+        for i, place, weight, size in _sizes(net):
             equal = weight.size > 1 and float(np.ptp(weight)) == 0
             alike = weight.shape[-1] > 1 and float(np.max(np.ptp(weight, axis=-1))) <= 1e-3 * max(size, 1e-300)
             if equal or alike or size < 0.03:
@@ -112,9 +111,7 @@ class Facts:
     def large_weights(self, net: Any) -> tuple[list[int], str]:
         """The weighted modules whose weights are much too large, or all of one sign, and what they are in words."""
         found, words = [], ""
-        for i, place in enumerate(weighted(net)):
-            weight = place.module.named_parameters()["weight"].astype(np.float64)
-            size = float(np.sqrt(np.mean(weight**2))) * np.sqrt(fan_in(place.module))
+        for i, place, weight, size in _sizes(net):
             signed = weight.size >= 8 and (bool((weight > 0).all()) or bool((weight < 0).all()))
             if size > 4 or (signed and size > 0.5):
                 found.append(i)
@@ -125,8 +122,14 @@ class Facts:
 
     def enormous(self, net: Any) -> bool:
         """Whether some weights are at least ten times the size that keeps a signal as it is."""
-        found = [p.module.named_parameters()["weight"] * np.sqrt(fan_in(p.module)) for p in weighted(net)]
-        return any(float(np.sqrt(np.mean(np.square(w, dtype=np.float64)))) > 10 for w in found)
+        return any(size > 10 for *_, size in _sizes(net))
+
+
+def _sizes(net: Any) -> Iterator[tuple[int, Place, np.ndarray, float]]:
+    """(number, place, weight, size) of the weighted modules; of size 1 a weight keeps a signal as it is."""
+    for i, place in enumerate(weighted(net)):
+        weight = place.module.named_parameters()["weight"].astype(np.float64)
+        yield i, place, weight, float(np.sqrt(np.mean(weight**2)) * np.sqrt(fan_in(place.module)))
 
 
 def look(net: Any, X: np.ndarray) -> list[tuple[str, Any, np.ndarray, np.ndarray]]:
@@ -141,11 +144,9 @@ def look(net: Any, X: np.ndarray) -> list[tuple[str, Any, np.ndarray, np.ndarray
 
 def dead(outputs: list[tuple[str, Any, np.ndarray, np.ndarray]]) -> list[tuple[str, float]]:
     """For each ReLU, the share of units that are 0 for every example."""
-    found = []
-    for place, module, _, out in outputs:
-        if name_of(module) == "ReLU":
-            found.append((f"net{place}", float(np.mean(np.all(out.reshape(-1, out.shape[-1]) == 0, axis=0)))))
-    return found
+    zero = [(f"net{place}", np.all(out.reshape(-1, out.shape[-1]) == 0, axis=0)) for place, module, _, out in outputs
+            if name_of(module) == "ReLU"]  # fmt: skip
+    return [(place, float(np.mean(units))) for place, units in zero]
 
 
 def saturated(outputs: list[tuple[str, Any, np.ndarray, np.ndarray]]) -> list[tuple[str, float]]:

@@ -1,9 +1,9 @@
 """The numbers that a loop by hand keeps beside its rate, and what each of them does: found by taking steps with and without it.
 
 1. With it at 0 the first step differs, along the weights themselves: it is a penalty on the weights.
-2. The first step is the same, later ones are shorter: what it multiplies is left of earlier steps, a momentum.
+2. At the same parameters later steps are longer: something is left of earlier ones. Where the steps stay as long with an
+   attribute at 0, that is the momentum; else the loop adds to arrays of its own.
 3. The rate itself is another one after some steps: the loop takes it away.
-4. At the same parameters later steps are longer: what the loop has in arrays of its own is added to.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from modnet.check.training.steps import Steps, rates_of
 
 _STEPS = 20
 _FALLEN = 0.8  # of a rate, after so many steps: less is a fact
+_GROWS = 0.3  # of a step: more of those before in it, without a name for it, is worth a trial
 
 
 def knobs(start: Steps, rate: str, where: str) -> Iterator[Change]:
@@ -32,25 +33,28 @@ def knobs(start: Steps, rate: str, where: str) -> Iterator[Change]:
     ----------
     start : the loop before it is run; it is left as it is. rate : the name of its rate; empty if it has none.
     """
-    momentum = False
+    grown = _growth(start)
+    nameless = grown > _GROWS
     for name in rates_of(start.optimizer):
         if name == rate:
             continue
-        value = float(getattr(start.optimizer, name))
-        try:
-            kind = _does(start, name, rate)
-        except Misbehaviour:
-            continue
-        line = f"optimizer.{name} = 0"
-        if kind == "penalty":
+        value, line = float(getattr(start.optimizer, name)), f"optimizer.{name} = 0"
+        without = start.copy()
+        setattr(without.optimizer, name, 0.0)
+        if _is_penalty(start.copy(), without.copy()):
             seen = f"each step takes optimizer.{name} = {value:g} of a weight, times the rate, off it"
-            yield Change("weight-decay-too-large", penalty_weight(value), seen, [(line, _setting(name, 0.0))], where)
-        elif kind == "momentum":
-            momentum = True
+            yield Change("weight-decay-too-large", penalty_weight(value), seen, [(line, setting(name, 0.0))], where)
+        elif grown > 0.05 and abs(_growth(without)) < 0.01:
+            nameless = False
             seen = f"each step takes optimizer.{name} = {value:g} of the one before again"
-            yield Change("momentum-too-large", momentum_weight(value, 0.1), seen, [(line, _setting(name, 0.0))], where)
-    if not momentum:
-        yield from _adding(start, where)
+            yield Change("momentum-too-large", momentum_weight(value, 0.1), seen, [(line, setting(name, 0.0))], where)
+    if nameless and grown > 0.97:
+        seen = "at the same parameters the second step is twice as long as the first: it adds to what was summed before"
+        line = "sums of gradients that begin at 0 in every step"
+        yield Change("not-zeroed", 97, seen, [(line, _around(_forgetting))], where)
+    elif nameless:
+        seen, line = f"each step takes {grown:.2g} of the one before again", "a step that takes nothing of the one before"
+        yield Change("momentum-too-large", momentum_weight(grown, 0.1), seen, [(line, _around(_forgetting))], where)
     if rate:
         yield from _falling(start, rate, where)
 
@@ -70,7 +74,7 @@ def loop_rates(name: str, optimizer: Any) -> list[Change]:
     given = float(getattr(optimizer, name))
 
     def lines(factors: tuple[float, ...]) -> list[tuple[str, Apply]]:
-        return [(f"optimizer.{name} = {given * f:g}", _setting(name, given * f)) for f in factors]
+        return [(f"optimizer.{name} = {given * f:g}", setting(name, given * f)) for f in factors]
 
     return [
         Change("rate-too-large", 46, f"the rate is {given:g}", lines((0.1, 0.01, 0.001)), ladder=True),
@@ -78,7 +82,7 @@ def loop_rates(name: str, optimizer: Any) -> list[Change]:
     ]
 
 
-def _setting(name: str, value: float) -> Apply:
+def setting(name: str, value: float) -> Apply:
     """An attribute of the optimizer at another value."""
 
     def apply(setup: Setup) -> Setup:
@@ -89,41 +93,26 @@ def _setting(name: str, value: float) -> Apply:
     return apply
 
 
-def _does(start: Steps, name: str, rate: str) -> str:
-    """What an attribute does to the steps: "penalty", "momentum", or empty for anything else, such as a change of the rate."""
-    with_it, without = start.copy(), start.copy()
-    setattr(without.optimizer, name, 0.0)
-    before = start.numbers()
-    with_it.step()
-    without.step()
-    first = _difference(with_it, without)
-    if any(change.any() for change in first.values()):
-        weights = {place: array for place, array in before.items() if first[place].any()}
-        against = [
-            np.vdot(first[place], array) / np.sqrt(_power(first[place]) * _power(array)) for place, array in weights.items()
-        ]
-        return "penalty" if min(-c for c in against) > 0.99 else ""
-    for _ in range(3):
+def _is_penalty(with_it: Steps, without: Steps) -> bool:
+    """Whether a step with an attribute differs from one without by a part of the weights themselves."""
+    before = with_it.numbers()
+    try:
         with_it.step()
         without.step()
-    if rate and getattr(without.optimizer, rate) != getattr(with_it.optimizer, rate):
-        return ""
-    far = sum(_power(move) for move in with_it.moved(before).values())
-    near = sum(_power(move) for move in without.moved(before).values())
-    return "momentum" if near < far and getattr(start.optimizer, name) < 1 else ""
-
-
-def _difference(one: Steps, other: Steps) -> dict[tuple[int, str], np.ndarray]:
-    ours, theirs = one.numbers(), other.numbers()
-    return {place: ours[place].astype(np.float64) - theirs[place] for place in ours if place in theirs}
+    except Misbehaviour:
+        return False
+    moved, other = with_it.moved(before), without.moved(before)
+    taken = [(moved[place] - other[place], array) for place, array in before.items() if place in moved]
+    against = [np.vdot(off, array) / np.sqrt(_power(off) * _power(array)) for off, array in taken if off.any()]
+    return bool(against) and max(against) < -0.99
 
 
 def _power(array: np.ndarray) -> float:
     return float(np.sum(np.square(array, dtype=np.float64))) + 1e-300
 
 
-def _adding(start: Steps, where: str) -> Iterator[Change]:
-    """Arrays of the loop's own to which every step adds: sums that are never zeroed, or a momentum that has no name."""
+def _growth(start: Steps) -> float:
+    """How much longer a second step at the same parameters is, in the array where that is most, if a third is longer still."""
     twin = start.copy()
     before, lengths = twin.numbers(), []  # by step, those of each array
     try:
@@ -133,32 +122,19 @@ def _adding(start: Steps, where: str) -> Iterator[Change]:
             for place, array in before.items():
                 parameters(layers_of(twin.net)[place[0]])[place[1]][...] = array
     except Misbehaviour:
-        return
-    at = int(np.argmax(lengths[1] / lengths[0])) if len(lengths[0]) else 0
-    grown = float(lengths[1][at] / lengths[0][at]) - 1 if len(lengths[0]) else 0.0
-    if not grown > 0.3 or not lengths[2][at] > 1.05 * lengths[1][at]:
-        return
+        return 0.0
+    first, second, third = lengths
+    at = int(np.argmax(second / first))
+    return float(second[at] / first[at]) - 1 if third[at] > second[at] or second[at] < first[at] else 0.0
 
-    def forgetting(step: Callable[..., None]) -> Callable[..., None]:
-        def taken(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
-            parts = [net, loss, *layers_of(net)]
-            parts += [array for layer in layers_of(net) for array in parameters(layer).values()]
-            kept = copy.deepcopy(vars(optimizer), {id(part): part for part in parts})
-            step(net, loss, optimizer, x, y)
-            vars(optimizer).update(kept)
 
-        return taken
-
-    def apply(setup: Setup) -> Setup:
-        assert setup.loop is not None
-        return setup.but(loop=forgetting(setup.loop))
-
-    if grown > 0.97:
-        seen = "at the same parameters the second step is twice as long as the first: it adds to what was summed before"
-        yield Change("not-zeroed", 97, seen, [("sums of gradients that begin at 0 in every step", apply)], where)
-    else:
-        seen = f"each step takes {grown:.2g} of the one before again"
-        yield Change("momentum-too-large", momentum_weight(grown, 0.1), seen, [("a step without the last one's", apply)], where)
+def _forgetting(step: Callable[[], None], net: Any, loss: Any, optimizer: Any) -> None:
+    """A step after which the loop's own arrays are what they were."""
+    parts = [net, loss, *layers_of(net)]
+    parts += [array for layer in layers_of(net) for array in parameters(layer).values()]
+    kept = copy.deepcopy(vars(optimizer), {id(part): part for part in parts})
+    step()
+    vars(optimizer).update(kept)
 
 
 def _falling(start: Steps, rate: str, where: str) -> Iterator[Change]:
@@ -174,17 +150,25 @@ def _falling(start: Steps, rate: str, where: str) -> Iterator[Change]:
     if not left < given:
         return
 
-    def held(step: Callable[..., None]) -> Callable[..., None]:
-        def taken(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
-            setattr(optimizer, rate, given)
-            step(net, loss, optimizer, x, y)
-
-        return taken
-
-    def apply(setup: Setup) -> Setup:
-        assert setup.loop is not None
-        return setup.but(loop=held(setup.loop))
+    def held(step: Callable[[], None], net: Any, loss: Any, optimizer: Any) -> None:
+        setattr(optimizer, rate, given)
+        step()
 
     seen = f"the rate, optimizer.{rate}, is {given:g} at the start and {left:.3g} after {_STEPS} steps"
     line = f"optimizer.{rate} = {given:g}  # before each step"
-    yield Change("rate-too-small", 71 if left < _FALLEN * given else 47, seen, [(line, apply)], where)
+    yield Change("rate-too-small", 71 if left < _FALLEN * given else 47, seen, [(line, _around(held))], where)
+
+
+def _around(taking: Callable[..., None]) -> Apply:
+    """The loop with something done around each step: taking is given the step, and what it is taken with."""
+
+    def apply(setup: Setup) -> Setup:
+        before = setup.loop
+        assert before is not None
+
+        def loop(net: Any, loss: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> None:
+            taking(lambda: before(net, loss, optimizer, x, y), net, loss, optimizer)
+
+        return setup.but(loop=loop)
+
+    return apply

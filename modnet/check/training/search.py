@@ -1,8 +1,8 @@
 """The search for the change that cures.
 
 1. The training as it is, and references on the same data. Without a gap between them nothing is said.
-2. Forward: one change at a time, those that a fact speaks for first, each with the person's own budget of epochs.
-3. Backward, if nothing cures alone: changes together, then each taken back; what cannot be taken back is the diagnosis.
+2. One change at a time, those that a fact speaks for first, each with the person's own budget of epochs.
+3. More on top: of what is wrong in any case, of a cure that falls short of the reference, and in pairs if nothing cures alone.
 4. A cure and the training as it is are repeated with other orders of the examples and of the weights before anything is said.
 
 Work is counted in examples times parameters, so the same call gives the same answer; the clock is a cap on top of it. The file
@@ -31,8 +31,10 @@ _SURE_GAP = 0.1  # where a fact is wrong in any case
 _CLOSED = 0.7  # the part of the gap that a cure closes
 _NEAR = 0.1  # cures that differ by less are equally good
 _WORK, _KEPT = 1e10, 3e9
+_MOST = 6  # changes that others are tried on top of
 _NOTHING = 0.1  # a reference that learns less has learned nothing
 
+_HINT = 30  # the weight from which something speaks for a change, if only a little
 _EFFORT = ("rate-too-small", "rate-too-large", "too-few-epochs", "batch-size")  # what helps nearly any training a little
 _CERTAIN = 95  # the weight from which a fact is wrong in any case
 Part = tuple[Change, str, Apply]
@@ -76,6 +78,7 @@ class Search:
         self.report, self.words, self.first, self.shorter, self.pair = report, words, first, shorter, pair
         self.gap = _GAP
         self.behind = False  # whether it learns less than the reference
+        self.keep = _KEPT  # work that is left for changes in pairs
         self.certain: list[Change] = []  # what is wrong in any case, if it learns less
         self.budget = Budget(_WORK, seconds)
         self.make = lambda draw: make(draw).but(look_at_clock=self.budget.look_at_clock)
@@ -271,14 +274,15 @@ class Search:
                 found = self._first(rest, certain) or found  # wrong in any case, though not all that is wrong
             if found is not None:
                 return self._completed(found, changes)
-        return self._backward(changes)
+        return self._pairs(changes)
 
     def _completed(self, found: Cure, changes: list[Change]) -> Cure:
         """A cure with what is wrong besides, if it falls short of the reference by itself."""
         assert self.reference is not None
         while found.run.share < self.reference.share - _NEAR:
             self.goal = found.run.share + _NEAR
-            rest = [c for c in changes if c.kind not in _EFFORT and all(c is not used for used, _, _ in found.changes)]
+            rest = [c for c in changes if c.weight >= _HINT and c.kind not in _EFFORT]
+            rest = [c for c in rest if all(c is not used for used, _, _ in found.changes)]
             louder = [(c, *c.variants[0]) for c in rest if c.weight > max(found.weight, FACT)]
             quieter = [c for c in rest if all(c is not other for other, _, _ in louder)]
             more = [self._first(rest, found.changes), self._first(quieter, louder) if louder else None]
@@ -341,7 +345,7 @@ class Search:
                     setup = apply(setup)
         except (ValueError, TypeError, RuntimeError, IndexError):  # a change that this network does not take
             return None
-        if not self.budget.allows(setup.work, keep=_KEPT):
+        if not self.budget.allows(setup.work, keep=self.keep):
             return None
         run = self.tried[line] = setup.run()
         if not run.error:
@@ -367,62 +371,14 @@ class Search:
                 return True
         return fails >= 2 and holds >= 2
 
-    def _backward(self, changes: list[Change]) -> Cure | None:
-        """Changes together, then each taken back if it can be."""
-        together: list[Part] = []
-        for change in sorted(changes, key=_order):
-            if change.weight >= FACT - 5 and change.kind not in ("rate-too-large", "rate-too-small"):
-                together.append((change, *change.variants[-1 if change.kind == "too-few-epochs" else 0]))
-        rates = [c for c in changes if c.kind in ("rate-too-large", "rate-too-small")]
-        efforts = [c for c in changes if c.kind == "too-few-epochs"]
-        options: list[list[Part]] = [[]]
-        options += [[(c, line, apply)] for c in rates for line, apply in self._likeliest(c)]
-        options += [[*o, (c, *c.variants[1])] for c in efforts for o in options[:] if not any(c is k for k, _, _ in together)]
-        for option in options:
-            found = self._all([*together, *option])
+    def _pairs(self, changes: list[Change]) -> Cure | None:
+        """Two changes that cure only together: one of those that most speaks for, and another on top of it."""
+        self.keep = 0.0
+        for change in [c for c in changes if c.weight >= FACT][:_MOST]:
+            found = self._first([c for c in changes if c is not change], [(change, *change.variants[0])])
             if found is not None:
-                return self._reduced(found)
+                return self._completed(found, changes)
         return None
-
-    def _likeliest(self, change: Change) -> list[tuple[str, Apply]]:
-        """The two variants that did best alone, or the first two."""
-        runs = [self.tried.get(line) for line, _ in change.variants]
-        order = sorted(range(len(runs)), key=lambda i: (-round(runs[i].share, 1) if runs[i] else 1.0, i))  # type: ignore[union-attr]
-        return [change.variants[i] for i in order[:2]]
-
-    def _all(self, parts: list[Part]) -> Cure | None:
-        """The parts together, if they cure. One that the network does not take after the others is left out."""
-        setup, used = self.setup, []
-        for part in parts:
-            try:
-                with np.errstate(all="ignore"):
-                    setup = part[2](setup)
-            except (ValueError, TypeError, RuntimeError, IndexError):
-                continue
-            used.append(part)
-        if not used or not self.budget.allows(setup.work):
-            return None
-        run = setup.run()
-        line = "; ".join(line for _, line, _ in used)
-        if run.error or run.share < self.goal:
-            if not run.error:
-                self.report.trials.append(Trial("together", line, run.score, run.share, run.losses))
-            return None
-        return Cure(used, run)
-
-    def _reduced(self, cure: Cure) -> Cure | None:
-        """Without each change that can be taken back, the least concrete first."""
-        found = [cure]
-        for part in sorted(cure.changes, key=lambda part: part[0].weight):
-            rest = [other for other in found[-1].changes if other is not part]
-            smaller = self._all(rest) if rest else None
-            if smaller is not None and len(smaller.changes) == len(rest):
-                found.append(smaller)
-        chosen = next((smaller for smaller in reversed(found) if self._holds(smaller)), None)
-        if chosen is not None:
-            line = "; ".join(line for _, line, _ in chosen.changes)
-            self.report.trials.append(Trial("together", line, chosen.run.score, chosen.run.share, chosen.run.losses, True))
-        return chosen
 
     # What is said.
 
@@ -490,9 +446,3 @@ def _is_worse(run: Run, last: Run, kind: str) -> bool:
 
 def _balanced(setup: Setup) -> Setup:
     return setup.but(task=setup.task.with_balance())
-
-
-def _order(change: Change) -> int:
-    """In which order changes are made together: the end of the network before the targets that it must give."""
-    first = ("double-softmax", "label-coding", "output-range", "wrong-loss", "too-small", "no-bias", "vanishing-gradient")
-    return first.index(change.kind) if change.kind in first else len(first)
