@@ -347,3 +347,124 @@ def test_a_step_may_be_given_the_model_or_its_layers(cls, kinds):
     report = check_update(cls)
     assert [f.kind for f in report.findings] == kinds, report
     assert report.verdicts
+
+
+class AdamOfTheNetwork:
+    """update(), of one that was given the network; layers move themselves by what they are told."""
+
+    power = True
+
+    def __init__(self, nn, lr, b1, b2):
+        self.nn, self.lr, self.b1, self.b2, self.t = nn, lr, b1, b2, 0
+        self.m, self.v = ([[np.zeros_like(layer.W), np.zeros_like(layer.B)] for layer in nn.layers] for _ in "mv")
+
+    def update(self):
+        self.t += 1
+        for i, layer in enumerate(self.nn.layers):
+            moves = []
+            for k, g in enumerate((layer.W_grad, layer.B_grad)):
+                self.m[i][k] = self.b1 * self.m[i][k] + (1 - self.b1) * g
+                self.v[i][k] = self.b2 * self.v[i][k] + (1 - self.b2) * g**2
+                t = self.t if self.power else 1
+                m, v = self.m[i][k] / (1 - self.b1**t), self.v[i][k] / (1 - self.b2**t)
+                moves.append(self.lr * m / np.sqrt(v + 1e-10))
+            layer.update(*moves)
+
+
+class AdamWithoutPower(AdamOfTheNetwork):
+    power = False
+
+
+class MomentumOfPairs:
+    """step(gradients) gives what is to be taken from each pair of weights and bias."""
+
+    sign = 1
+
+    def __init__(self, learning_rate, momentum=0.9):
+        self.learning_rate, self.momentum, self.velocity = learning_rate, momentum, None
+
+    def step(self, gradients):
+        if self.velocity is None:
+            self.velocity = [(np.zeros_like(w), np.zeros_like(b)) for w, b in gradients]
+        updates = []
+        for i, (w, b) in enumerate(gradients):
+            v, c = self.velocity[i]
+            v = self.sign * self.momentum * v + self.learning_rate * w
+            c = self.sign * self.momentum * c + self.learning_rate * b
+            self.velocity[i] = (v, c)
+            updates.append((v, c))
+        return updates
+
+
+class MomentumAgainstItself(MomentumOfPairs):
+    sign = -1
+
+
+class SGDOfALayersArrays:
+    """minimize(w, b, dw, db) gives new ones."""
+
+    def __init__(self, alpha=0.01):
+        self.alpha = alpha
+
+    def minimize(self, w, b, dw, db):
+        return w - self.alpha * dw, b - self.alpha * db
+
+
+class OptimizerRMSProp:
+    """get_update(grad, key), of one parameter."""
+
+    key = True
+
+    def __init__(self, eta=0.01, rho=0.9):
+        self.eta, self.rho, self.h = eta, rho, {}
+
+    def get_update(self, grad, name):
+        name = name if self.key else 0
+        self.h[name] = self.rho * self.h.get(name, np.zeros_like(grad)) + (1 - self.rho) * grad**2
+        return self.eta * grad / (np.sqrt(self.h[name]) + 1e-8)
+
+
+class AdaGradOfObjects:
+    """step() over parameters that know their gradients."""
+
+    root = 0.5
+
+    def __init__(self, params, lr=0.01):
+        self.params, self.lr = params, lr
+        self.h = [np.zeros_like(p.data) for p in params]
+
+    def step(self):
+        for p, h in zip(self.params, self.h, strict=True):
+            h += p.grad**2
+            p.data -= self.lr * p.grad / (h**self.root + 1e-8)
+
+
+class AdaGradWithoutRoot(AdaGradOfObjects):
+    root = 1
+
+
+class SGDOfNumberedNames:
+    """update(parameters, grads), by W1, b1 and dW1, db1."""
+
+    def __init__(self, learning_rate=0.01):
+        self.learning_rate = learning_rate
+
+    def update(self, parameters, grads):
+        for i in range(len(parameters) // 2):
+            for n in "Wb":
+                parameters[f"{n}{i + 1}"] = parameters[f"{n}{i + 1}"] - self.learning_rate * grads[f"d{n}{i + 1}"]
+        return parameters
+
+
+@pytest.mark.parametrize(
+    ("cls", "kinds"),
+    [
+        (AdamOfTheNetwork, []), (AdamWithoutPower, ["bias-correction"]), (MomentumOfPairs, []),
+        (MomentumAgainstItself, ["sign"]), (SGDOfALayersArrays, []), (OptimizerRMSProp, []), (AdaGradOfObjects, []),
+        (AdaGradWithoutRoot, ["missing-root"]), (SGDOfNumberedNames, []),
+    ],
+)  # fmt: skip
+def test_what_an_optimizer_asks_for_says_how_it_is_given(cls, kinds):
+    report = check_update(cls)
+    assert [f.kind for f in report.findings] == kinds, report
+    assert report.findings or ("the rule", "right") in [row[:2] for row in report.verdicts]

@@ -20,20 +20,7 @@ import numpy as np
 
 from modnet.check.arguments import NotBuilt, asks
 from modnet.check.lines import quote
-from modnet.check.optimizers.steppers import (
-    RATE,
-    STEPS,
-    Model,
-    Setting,
-    by_dict,
-    by_function,
-    by_layers,
-    by_list,
-    by_model,
-    by_model_of_dicts,
-    layers_for,
-    one_by_one,
-)
+from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, by_function, meant, method_of, ways_of
 from modnet.check.report import Finding, Report
 from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.subject import Misbehaviour, call
@@ -71,16 +58,13 @@ def is_optimizer(cls: type) -> bool:
     """Whether a class is an optimizer of one of these styles, and not of the contract's, whose step is given a batch."""
     if callable(getattr(cls, "forward", None)) or inspect.isabstract(cls):
         return False
-    if callable(getattr(cls, "update_params", None)):
-        return True
-    step = getattr(cls, "step", None)
-    if callable(step) and all(_HOLDERS.match(p.name) for p in asks(step) if p.default is p.empty):
-        return bool(family_of(cls.__name__)) or any(is_rate(p.name) for p in asks(cls, by_name=True))
-    update = getattr(cls, "update", None)
-    if not callable(update):
-        return False
-    named = bool(family_of(cls.__name__)) or any(is_rate(p.name) for p in asks(cls, by_name=True))
-    return named and 1 <= len([p for p in asks(update) if p.default is p.empty]) <= 3
+    name = method_of(cls)
+    rated = family_of(cls.__name__) or any(
+        is_rate(p.name) for f in (cls, getattr(cls, name, None)) for p in asks(f, by_name=True)
+    )
+    if name in ("update_params", "step", "update"):
+        return name == "update_params" or bool(rated)
+    return bool(name and rated) and any(re.search("optim", k.__name__, re.I) or family_of(k.__name__) for k in cls.__mro__)
 
 
 def is_rule(function: Any) -> bool:
@@ -98,13 +82,14 @@ class _Maker:
         self.cls, self.options = cls, given
         self.family = family_of(cls.__name__)
 
-    def __call__(self, model: Any = None) -> Any:
+    def __call__(self, moved: Any = None) -> Any:
+        """One that is given the model, the layers or the parameters that it is to move, if it asks for them."""
         arguments: dict[str, Any] = {}
         for p in asks(self.cls, by_name=True):
             if p.name in self.options:
                 arguments[p.name] = self.options[p.name]
-            elif model is not None and re.search(r"model|net|layers|param|module", p.name, re.I):
-                arguments[p.name] = model.layers if re.search("layers", p.name, re.I) else model
+            elif moved is not None and (what := meant(p.name)) in moved and is_held(p):
+                arguments[p.name] = moved[what]
             elif is_rate(p.name):
                 arguments[p.name] = RATE
             elif re.match(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", p.name, re.I) and isinstance(p.default, int | float):
@@ -126,16 +111,13 @@ def _number(name: str) -> tuple[str, float] | None:
     return next(((which, value) for pattern, which, value in _NUMBERS if pattern.match(name)), None)
 
 
-def _ways(cls: type) -> list[Callable[..., Iterator[dict[str, np.ndarray]]]]:
-    if callable(getattr(cls, "update_params", None)):
-        return [by_layers]
-    if callable(getattr(cls, "step", None)):
-        return [by_model, by_model_of_dicts]
-    needs = [p for p in asks(cls.update) if p.default is p.empty]  # type: ignore[attr-defined]
-    if len(needs) == 1 or (len(needs) == 2 and is_rate(needs[1].name)):
-        return [by_layers]
-    many = any(re.search(r"params|grads|weights|gradients", p.name, re.I) for p in needs)
-    return [by_dict, by_list, one_by_one] if many or len(needs) == 2 else [one_by_one]
+def is_held(p: inspect.Parameter) -> bool:
+    """Whether an argument of a constructor is what the optimizer is to move, and not one of its numbers."""
+    return meant(p.name) in ("model", "layers", "param") and (p.default is p.empty or p.default is None)
+
+
+def _ways(cls: type) -> list[Way]:
+    return ways_of(cls, [meant(p.name) for p in asks(cls, by_name=True) if is_held(p)])
 
 
 def check_update(optimizer: Any) -> Report:
@@ -162,9 +144,9 @@ def check_update(optimizer: Any) -> Report:
             raise TypeError(f"check_update: {optimizer.__name__} takes other arguments than (w, dw, config)")
         return examine_rule(optimizer)
     cls = optimizer if isinstance(optimizer, type) else type(optimizer)
-    if not any(callable(getattr(cls, n, None)) for n in ("update_params", "update", "step")):
-        raise TypeError(f"check_update: {cls.__name__} has neither update, update_params nor step")
-    if cls is not optimizer and by_model in _ways(cls):
+    if not method_of(cls):
+        raise TypeError(f"check_update: {cls.__name__} has neither update, update_params nor step that takes known arguments")
+    if cls is not optimizer and any(is_held(p) for p in asks(cls, by_name=True)):
         raise TypeError(
             f"check_update: step() moves what {cls.__name__} was given; expected the class, which is then given a model"
         )
@@ -173,12 +155,13 @@ def check_update(optimizer: Any) -> Report:
 
 def examine_optimizer(cls: type, like: Any = None) -> Report:
     """The report on an optimizer's class, or on an object: whether its steps are those of the rule that it is named after."""
-    maker = _Maker(cls) if like is None else lambda model=None: copy.deepcopy(like)
+    maker = _Maker(cls) if like is None else lambda moved=None: copy.deepcopy(like)
     report = Report(f"{cls.__name__}, {STEPS} steps on two layers")
-    way, problem = None, None
+    method, problem = method_of(cls), None
+    way: Way | None = None
     for candidate in _ways(cls):
         try:
-            together = _run(maker, candidate, 2)
+            together = _run(maker, candidate, method, 2)
             way = candidate
             if any(m.any() for m in together.moves.values()):
                 break
@@ -186,7 +169,6 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
             problem = problem or raised
         except (TypeError, ValueError, KeyError, AttributeError, IndexError):
             continue
-    method = next(n for n in ("update_params", "step", "update") if callable(getattr(cls, n, None)))
     where = f"{cls.__name__}.{method}"
     if way is None:
         if problem is not None and problem.line and _own(problem, cls):
@@ -196,9 +178,8 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
         )
         return report
     line = quote(cls, method, r"-=|\+=|= .*-|set_params|setattr")
-    made = maker(Model(layers_for(together))) if way in (by_model, by_model_of_dicts) else maker()
-    _judge(report, cls.__name__, where, line, lambda n, zeros=False: _run(maker, way, n, zeros), made)
-    if way in (by_dict, by_list) and together.replaced:
+    _judge(report, cls.__name__, where, line, lambda n, zeros=False: _run(maker, way, method, n, zeros), maker(together.whole))
+    if way.pack in ("dict", "list") and together.replaced and not together.returned:
         report.notes.append(
             "it puts new arrays into params. Layers that were given the old ones, as Affine(params['W1'], params['b1']), "
             "go on with those: params[key] -= ... changes them in place."
@@ -206,7 +187,7 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
     for option in _options(cls) if like is None else ():
         if report.ok:
             label = f"with {option[0]}={option[1]}"
-            rule = _tell(report, where, line, _with(cls, option, way), f"{label}: ")
+            rule = _tell(report, where, line, _with(cls, option, way, method), f"{label}: ")
             if rule:
                 report.verdict(label, remark=rule)
     for finding in report.findings:
@@ -219,10 +200,10 @@ def _own(problem: Misbehaviour, cls: type) -> bool:
     return bool(re.search(rf"NameError|UnboundLocalError|'{cls.__name__}' object has no attribute", problem.message))
 
 
-def _run(maker: Any, way: Callable[..., Any], layers: int, zeros: bool = False) -> Setting:
+def _run(maker: Any, way: Way, method: str, layers: int, zeros: bool = False) -> Setting:
     setting = Setting(layers, zeros)
     setting.bases = _layers_asked_for(getattr(maker, "cls", None))
-    setting.take(maker if way in (by_model, by_model_of_dicts, one_by_one) else maker(), way)
+    setting.take(maker, way, method)
     return setting
 
 
@@ -242,7 +223,7 @@ def examine_rule(function: Any) -> Report:
 
     def run(layers: int, zeros: bool = False) -> Setting:
         setting = Setting(layers, zeros)
-        setting.take(function, by_function)
+        by_function(function, setting)
         return setting
 
     try:
@@ -453,12 +434,12 @@ def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
             yield p.name, 0.5, "decay"
 
 
-def _with(cls: type, option: tuple[str, Any, str], way: Any) -> Generator[Mistake, None, str]:
+def _with(cls: type, option: tuple[str, Any, str], way: Way, method: str) -> Generator[Mistake, None, str]:
     """What is found with an option; at the end, the rule that the steps then have."""
     name, value, what = option
     maker = _Maker(cls, **{name: value})
     try:
-        one, two = _run(maker, way, 1), _run(maker, way, 2)
+        one, two = (_run(maker, way, method, n) for n in (1, 2))
     except (Misbehaviour, TypeError, ValueError, KeyError, AttributeError, IndexError) as problem:
         if isinstance(problem, Misbehaviour) and problem.kind == "crash" and problem.line:
             yield "crash", f"{problem.message}.", ""
