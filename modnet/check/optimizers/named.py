@@ -59,9 +59,10 @@ def is_optimizer(cls: type) -> bool:
     if callable(getattr(cls, "forward", None)) or inspect.isabstract(cls):
         return False
     name = method_of(cls)
-    rated = family_of(cls.__name__) or any(
-        is_rate(p.name) for f in (cls, getattr(cls, name, None)) for p in asks(f, by_name=True)
-    )
+    made, asked = asks(cls, by_name=True), asks(getattr(cls, name or "__init__"), by_name=True)
+    if not any(map(is_held, made)) and not {meant(p.name) for p in asked} & {"layer", "layers", "model", "param", "grad"}:
+        return False
+    rated = family_of(cls.__name__) or any(is_rate(p.name) for p in (*made, *asked))
     if name in ("update_params", "step", "update"):
         return name == "update_params" or bool(rated)
     return bool(name and rated) and any(re.search("optim", k.__name__, re.I) or family_of(k.__name__) for k in cls.__mro__)

@@ -317,7 +317,7 @@ class Setting:
             _around(first, "pre_update_params")
             for at, (one, names) in enumerate(zip(made, parts, strict=True)):
                 given = {n: self.gradients[n][k].copy() for n in names} if self.box is not None or way.each == "one" else None
-                grads = PACKS[way.pack](given) if self.box is not None else given
+                grads: Any = PACKS[way.pack](given) if given is not None and self.box is not None else given
                 was = self.now()
                 arguments = [self._argument(what, names, grads, at, k) for what in needs]
                 found = call(f"{type(one).__name__}.{name}", getattr(one, name), *arguments)
