@@ -82,14 +82,15 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
             if p.default is not p.empty:
                 continue
             value = False
-        elif kind and not (kind == "step" and p.default is p.empty):
+        elif kind and not (kind == "step" and p.default is p.empty) and not (kind == "delta" and known.get("") is not None):
             value = values.get(kind, 1)
         elif word in own:
             value = own[word]
         elif p.default is not p.empty:
             continue
-        elif "" in known:
-            value = known.pop("")  # what was returned last, under whatever name
+        elif known.get("") is not None:  # what was returned last, under whatever name, or the next part of it
+            rest = known[""] if isinstance(known[""], tuple) else (known[""],)
+            value, known[""] = rest[0], rest[1:] or None
         elif "yhat" in values and "yhat" not in used:
             kind, value = "yhat", values["yhat"]
         else:

@@ -50,9 +50,9 @@ class Trained(Form):
 
     Attributes
     ----------
-    net : before the step. stages : the methods of a step. x : its input. y : the truth, of its output's shape. given : both as
-        the step was given them. held : its parameters before. moved : what the step has taken from them. loss : by which it may have
-        moved, and its name.
+    net : before the step. stages : the methods of a step. x : its input. y : the truth, of its output's shape. given_data :
+        both as the step was given them. held : its parameters before. moved : what the step has taken from them. loss : by
+        which it may have moved, and its name.
     """
 
     nearness = 10 * ALIKE
@@ -197,6 +197,7 @@ def _step(net: Any, stages: Sequence[str], x: np.ndarray, given: tuple[Any, Any]
     values = {"batch": _COUNT, "X": given[0], "y": given[1], "yhat": _forward(net, x), "rate": _RATE * less, "step": 1}
     if isinstance(net, InFunctions):
         run(net, net.parts["forward"], {"X": x}, known)
+        known.pop("")
     if np.shape(given[1]) == values["yhat"].shape:
         values["delta"] = values["yhat"] - given[1]
     for stage in stages:
@@ -241,6 +242,8 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
         if not {f.kind for f in report.findings} & {"direction", "updates-first"}:
             return report
         wrong.append((max(fits), report))
+        if len(wrong) == 4:
+            break
     if wrong:
         return max(wrong, key=lambda one: one[0])[1]
     raise NotBuilt(f"{cls.__name__} could not be asked: {closest or 'what its arguments mean is not known'}")
