@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 _TRAINING = re.compile(
-    r"^(is_?)?(train(ing)?|(for_?)?train\w*|mode|(save|store|keep)_?(cache|input|state|activations?|grads?))$", re.I
+    r"^(is_?)?(train(ing)?|traning|(for_?)?train\w*|mode|(save|store|keep)_?(cache|input|state|activations?|grads?))$", re.I
 )
 _EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)$", re.I)
 

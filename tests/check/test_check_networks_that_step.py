@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ class MLP:
 
     def __init__(self, sizes):
         self.settings = Held(learning_rate=0.5, epochs=300)
-        self.layers = [Held(w=np.random.randn(n, m), dw=np.zeros((n, m))) for n, m in zip(sizes, sizes[1:], strict=False)]
+        self.layers = [Held(w=np.random.randn(n, m), dw=np.zeros((n, m))) for n, m in pairwise(sizes)]
 
     def predict(self, x):
         self.outputs = [x]
@@ -84,12 +85,45 @@ class MLP:
                 layer.w = layer.w - self.settings.learning_rate * layer.dw / len(X)
 
 
+class Network:
+    """Examples and their truth come in pairs, as columns."""
+
+    def __init__(self, sizes):
+        self.biases = [np.random.randn(n, 1) for n in sizes[1:]]
+        self.weights = [np.random.randn(n, m) for m, n in pairwise(sizes)]
+
+    def feedforward(self, a):
+        for w, b in zip(self.weights, self.biases, strict=True):
+            a = sigmoid(w @ a + b)
+        return a
+
+    def backprop(self, x, y):
+        held = [x]
+        for w, b in zip(self.weights, self.biases, strict=True):
+            held.append(sigmoid(w @ held[-1] + b))
+        delta, found = held[-1] - y, []
+        for i in reversed(range(len(self.weights))):
+            delta = delta * held[i + 1] * (1 - held[i + 1])
+            found.insert(0, (delta @ held[i].T, delta))
+            delta = self.weights[i].T @ delta
+        return found
+
+    def update_mini_batch(self, mini_batch, eta):
+        for x, y in mini_batch:
+            moves = self.backprop(x, y)
+            self.weights = [w - eta / len(mini_batch) * dw for w, (dw, _) in zip(self.weights, moves, strict=True)]
+            self.biases = [b - eta / len(mini_batch) * db for b, (_, db) in zip(self.biases, moves, strict=True)]
+
+    def SGD(self, training_data, epochs, mini_batch_size, eta, test_data):
+        raise NotImplementedError
+
+
 class Classifier:
     """Layers of its own inside; somebody else makes updates of the gradients that it hands out."""
 
     def __init__(self, input_dim, output_dim, hidden_layers: list[int]):
         sizes = [input_dim, *hidden_layers, output_dim]
-        self.weights = [np.random.randn(n, m) for n, m in zip(sizes, sizes[1:], strict=False)]
+        self.weights = [np.random.randn(n, m) for n, m in pairwise(sizes)]
 
     def forward(self, X):
         self.held = [X]
@@ -117,6 +151,7 @@ class Classifier:
         (NeuralNetwork, "", None), (NeuralNetwork, "twice", "scale"), (NeuralNetwork, "slope", "direction"),
         (NeuralNetwork, "zero", "layer-not-trained"), (NeuralNetwork, "rate", "lr-ignored"), (MLP, "", None),
         (MLP, "unzeroed", "never-zeroed"), (Classifier, "", None),
+        (Network, "", None),
     ],
 )  # fmt: skip
 def test_a_step_may_take_several_methods(cls, wrong, kind):
@@ -175,7 +210,12 @@ def update_parameters_along(parameters, grads, learning_rate):
     ],
 )
 def test_a_network_may_be_four_functions(back, update, kinds):
-    parts = {"init_params": initialize_parameters, "forward_prop": forward_propagation, "backprop": back, "update_params": update}
+    parts = {
+        "init_params": initialize_parameters,
+        "forward_prop": forward_propagation,
+        "backprop": back,
+        "update_params": update,
+    }
     ((at, cls),) = networks_among(parts, set(parts))
     assert at is back
     report = examine_trained(cls)
@@ -196,7 +236,7 @@ class Model:
 
     def compile(self, loss):
         widths = [one.neurons for one in self.description]
-        self.weights, self.loss = [np.random.randn(n, m) for n, m in zip(widths, widths[1:], strict=False)], loss
+        self.weights, self.loss = [np.random.randn(n, m) for n, m in pairwise(widths)], loss
 
     def predict(self, X):
         return X @ self.weights[0] @ self.weights[1]

@@ -23,6 +23,8 @@ from modnet.check.vocabulary import BACKWARDS, FORWARDS, OUTPUTS, TRAINS, UPDATE
 ALL_FORWARDS = (*FORWARDS, *OUTPUTS)
 ALL_UPDATES = (*UPDATES, "update", "update_weights_and_biases", "gradient_descent", "optimize", "step", "apply_gradients")
 _GIVES = ("get_gradients", "get_grads", "gradients", "compute_gradients")
+_OF_PAIRS = re.compile(r"_*(update|train|fit|learn|sgd|step)", re.I)
+_PAIRED = re.compile(r"(mini_?)?batch|(train(ing)?_?)?(data(set)?|set|samples|examples)|pairs", re.I)
 _FORWARD = re.compile(r"^_*(calc\w*|compute|get)?_?(and_)?(predict|forward|feed|propagate|outputs?$)|_predict$", re.I)
 _ALIKE = {"gradient": "grads", "gradients": "grads", "grad": "grads", "params": "parameters", "param": "parameters"}
 #: The functions of a network in functions, by their names.
@@ -56,8 +58,15 @@ def stages_of(cls: type) -> Iterator[tuple[str, ...]]:
         yield cls.parts["backward"], cls.parts["update"]
         return
     asked = first_method(cls, _GIVES)
-    every = ((train,), (back,), (back, update), (back, asked, update))
+    paired = sorted((n for n in dir(cls) if _OF_PAIRS.match(n) and is_paired(getattr(cls, n))), key=lambda n: "update" not in n)
+    every = ((train,), *((n,) for n in paired), (back,), (back, update), (back, asked, update))
     yield from dict.fromkeys(stages for stages in every if all(stages))
+
+
+def is_paired(method: Any) -> bool:
+    """Whether a method is given examples with their truth in one: a list of pairs."""
+    given = [p.name for p in asks(method, by_name=True)] if callable(method) else []
+    return any(map(_PAIRED.fullmatch, given)) and not any(meaning_of(n, ("y",)) for n in given)
 
 
 def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> Any:
@@ -69,12 +78,14 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
     """
     method = getattr(net, name)
     given = asks(method, by_name=True)
-    own = {plain(n): v for n, v in vars(net).items()}
+    own, paired = {plain(n): v for n, v in vars(net).items()}, "pairs" in values and is_paired(method)
     truths = [p.name for p in given if meaning_of(p.name, ("y",))]
     sure = [n for n in truths if not meaning_of(n, ("outputs",))]  # beside a truth, output is what forward gave
     arguments, used = dict[str, Any](), set[str]()
     for p in given:
         kind, word = meaning_of(p.name, ("epochs", "quiet", *values)), plain(p.name)
+        kind = "pairs" if paired and _PAIRED.fullmatch(p.name) else kind
+        kind = "rate" if p.default is p.empty and meaning_of(p.name, ("eps",)) else kind
         kind = "yhat" if kind == "y" and sure and p.name not in sure else kind
         if word in known:
             value = known[word]

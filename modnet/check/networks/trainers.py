@@ -30,7 +30,8 @@ from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import is_rate, meaning_of
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_NAMED = re.compile(r"(neural)?net(work|z|s)*|[a-z]{0,3}nn|mlp|perceptron|model|regress\w*|classif\w*|neural", re.I)
+_NAMED = re.compile(r"(neural)?net(work|z|s)*|[a-z]{0,3}nn|mlp|perceptron|model|regress\w*|classif\w*|neural|sequential", re.I)
+_NO_NETWORK = re.compile(r"cell|layer|norm|block|loss|connected|conv", re.I)
 _KEPT = re.compile(r"grad|cache|veloc|moment|running|moving|mean|var|std|history|delta", re.I)
 _RATE, _COUNT = 0.01, 6
 Loss = tuple[str, Callable[[np.ndarray, np.ndarray], float]]
@@ -40,7 +41,8 @@ def trains(cls: type) -> bool:
     """Whether a class is such a network."""
     if issubclass(cls, InFunctions):
         return True
-    if form_of(cls) or not any(map(_NAMED.fullmatch, _WORD.findall(cls.__name__))):
+    words = _WORD.findall(cls.__name__)
+    if form_of(cls) or not any(map(_NAMED.fullmatch, words)) or any(map(_NO_NETWORK.match, words)):
         return False
     return bool(forward_of(cls) and any(stages_of(cls)))
 
@@ -198,6 +200,8 @@ def _step(net: Any, stages: Sequence[str], x: np.ndarray, given: tuple[Any, Any]
     if isinstance(net, InFunctions):
         run(net, net.parts["forward"], {"X": x}, known)
         known.pop("")
+    if len(given[0]) and np.ndim(given[1]) == 2 and 1 in (x.ndim, x.shape[-1]):
+        values["pairs"] = [(x.copy(), given[1].reshape(values["yhat"].shape))]
     if np.shape(given[1]) == values["yhat"].shape:
         values["delta"] = values["yhat"] - given[1]
     for stage in stages:

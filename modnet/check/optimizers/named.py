@@ -24,7 +24,7 @@ from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, by_funct
 from modnet.check.report import Finding, Report
 from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import is_rate
+from modnet.check.vocabulary import is_rate, meaning_of
 
 #: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
 _NUMBERS = (
@@ -62,6 +62,8 @@ def is_optimizer(cls: type) -> bool:
     made, asked = asks(cls, by_name=True), asks(getattr(cls, name or "__init__"), by_name=True)
     if not any(map(is_held, made)) and not {meant(p.name) for p in asked} & {"layer", "layers", "model", "param", "grad"}:
         return False
+    if any(p.default is p.empty and meaning_of(p.name, ("loss", "X", "y")) for p in made):
+        return False  # of the contract
     rated = family_of(cls.__name__) or any(is_rate(p.name) for p in (*made, *asked))
     if name in ("update_params", "step", "update"):
         return name == "update_params" or bool(rated)
@@ -79,12 +81,20 @@ def is_rule(function: Any) -> bool:
 class _Maker:
     """Makes optimizers of a class, with numbers away from the defaults, so that one that has no effect shows."""
 
-    def __init__(self, cls: Any, **given: Any) -> None:
+    def __init__(self, cls: Any, like: Any = None, **given: Any) -> None:
+        self.like = like
         self.cls, self.options = cls, given
+        self.shared = [v for k in cls.__mro__[:-1] for v in vars(k).values() if isinstance(v, dict | list)]
+        self.first = copy.deepcopy(self.shared)
         self.family = family_of(cls.__name__)
 
     def __call__(self, moved: Any = None) -> Any:
         """One that is given the model, the layers or the parameters that it is to move, if it asks for them."""
+        for held, first in zip(self.shared, self.first, strict=True):  # what belongs to the class, as if nothing had been
+            held.clear()
+            held.update(first) if isinstance(held, dict) else held.extend(first)
+        if self.like is not None:
+            return copy.deepcopy(self.like)
         arguments: dict[str, Any] = {}
         for p in asks(self.cls, by_name=True):
             if p.name in self.options:
@@ -156,7 +166,7 @@ def check_update(optimizer: Any) -> Report:
 
 def examine_optimizer(cls: type, like: Any = None) -> Report:
     """The report on an optimizer's class, or on an object: whether its steps are those of the rule that it is named after."""
-    maker = _Maker(cls) if like is None else lambda moved=None: copy.deepcopy(like)
+    maker = _Maker(cls, like)
     report = Report(f"{cls.__name__}, {STEPS} steps on two layers")
     method, problem = method_of(cls), None
     way: Way | None = None
@@ -185,6 +195,10 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
             "it puts new arrays into params. Layers that were given the old ones, as Affine(params['W1'], params['b1']), "
             "go on with those: params[key] -= ... changes them in place."
         )
+    if like is None and [len(held) for held in maker.shared] != [len(first) for first in maker.first]:
+        text = "what it keeps belongs to the class, so a second optimizer goes on with it."
+        report.findings.append(Finding("shared-state", where, text, "self.cache = {} in __init__", line=line))
+        report.verdict("of its own", right=False, remark="shared-state")
     for option in _options(cls) if like is None else ():
         if report.ok:
             label = f"with {option[0]}={option[1]}"
@@ -269,6 +283,8 @@ def _tell(report: Report, where: str, line: str, mistakes: Generator[Mistake, No
 def _mistakes(name: str, run: Callable[..., Setting], made: Any) -> Generator[Mistake, None, str]:
     """What is wrong with the steps, one thing after another; at the end, the rule they have. `NotBuilt` if none is known."""
     family, rate = family_of(name), _rate_of(made)
+    if family == "sgd" and any(re.match("mom|mu$", n) and isinstance(v, float) and 0 < v < 1 for n, v in vars(made).items()):
+        family = "momentum"
     alone, together = run(1), run(2)
     still = [n for n, m in together.moves.items() if not m.any()]
     if len(still) == len(together.moves):
