@@ -20,7 +20,7 @@ from modnet.check.lines import quote
 from modnet.check.modes import is_mode
 from modnet.check.networks.asbuilt import Script, as_built
 from modnet.check.networks.flow import InFunctions, forward_of, keep_start, numbers_within, run, stages_of, within
-from modnet.check.networks.form import Form, difference
+from modnet.check.networks.form import Form, difference, finer
 from modnet.check.networks.judge import judge
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import built
@@ -70,7 +70,7 @@ class Trained(Form):
     def _stepped(self, less: float = 1.0) -> tuple[dict[str, np.ndarray], bool]:
         """How far a step moves each parameter, and whether it was told a rate."""
         after = copied(self.net)
-        told = _step(after, self.stages, self.x, self.given_data, less)
+        told = _step(after, self.stages, (self.x, self.y), self.given_data, less)
         now = dict(numbers_within(after))
         moved = {n: a - now[n] for n, a in self.held.items() if n in now and now[n].shape == a.shape}
         return moved, told
@@ -85,6 +85,11 @@ class Trained(Form):
         with np.errstate(all="ignore"):
             asked = {n: difference(self, n, self.held[n]) for n in self.moved}
         self.asked = {n: q for n, q in asked.items() if np.isfinite(q.truth).all() and np.abs(q.truth).max(initial=0.0) > 1e-9}
+        largest = max((np.abs(q.truth).max() for q in self.asked.values()), default=0.0)
+        self.asked = {n: q for n, q in self.asked.items() if np.abs(q.truth).max() > 1e-6 * largest}
+        rates = self._rates(self.moved)
+        for n in [n for n, r in rates.items() if r is None] if any(rates.values()) else ():
+            finer(self, self.held[n], self.asked[n])  # a kink, perhaps
         return sum(r is not None and r != 0 for r in self._rates(self.moved).values())
 
     def _rates(self, moved: dict[str, np.ndarray]) -> dict[str, float | None]:
@@ -113,14 +118,14 @@ class Trained(Form):
                 text = f"a step is the rate times the derivative, divided by {self.batch} examples twice."
                 yield Finding("scale", "", text, "the mean is taken once: in the loss's derivative, or in the gradients")
         first, then = copied(self.net), copied(self.net)
-        _step(first, self.stages, self.x, self.given_data)
+        _step(first, self.stages, (self.x, self.y), self.given_data)
         now = dict(numbers_within(first))
         for n, array in numbers_within(then):
             if n in self.moved:
                 array[...] = now[n]
         twin = Trained(then, self.stages, self.x, self.y, self.given_data)
         start = {n: now[n].copy() for n in self.moved}
-        _step(first, self.stages, self.x, self.given_data)
+        _step(first, self.stages, (self.x, self.y), self.given_data)
         again = {n: start[n] - a for n, a in numbers_within(first) if n in self.moved}
         if all(np.allclose(again[n], twin.moved[n] + m, rtol=1e-4, atol=1e-12) for n, m in self.moved.items()):
             text = "a second step moves by the gradient of the first one, too: gradients are added to what was there."
@@ -179,12 +184,14 @@ def _forward(net: Any, x: np.ndarray) -> np.ndarray:
     return np.asarray(found, dtype=float)
 
 
-def _step(net: Any, stages: Sequence[str], x: np.ndarray, given: tuple[Any, Any], less: float = 1.0) -> bool:
+def _step(
+    net: Any, stages: Sequence[str], own: tuple[np.ndarray, np.ndarray], given: tuple[Any, Any], less: float = 1.0
+) -> bool:
     """One step of training, by so much less than the usual rate; whether it was told a rate.
 
     Parameters
     ----------
-    x : an input for forward. given : input and truth for training.
+    own : an input for forward, and the truth for its output. given : both as training may take them.
     """
     told = any(is_rate(p.name) for stage in stages for p in asks(getattr(net, stage), by_name=True))
     held = [one for _, one in within(net) if not isinstance(one, np.ndarray)]
@@ -196,12 +203,12 @@ def _step(net: Any, stages: Sequence[str], x: np.ndarray, given: tuple[Any, Any]
             elif isinstance(value, int) and (what := meaning_of(name, ("epochs", "batch"))):
                 vars(one)[name] = 1 if what == "epochs" else _COUNT
     known: dict[str, Any] = {}
-    values = {"batch": _COUNT, "X": given[0], "y": given[1], "yhat": _forward(net, x), "rate": _RATE * less, "step": 1}
+    values = {"batch": _COUNT, "X": given[0], "y": given[1], "yhat": _forward(net, own[0]), "rate": _RATE * less, "step": 1}
     if isinstance(net, InFunctions):
-        run(net, net.parts["forward"], {"X": x}, known)
+        run(net, net.parts["forward"], {"X": own[0]}, known)
         known.pop("")
-    if len(given[0]) and np.ndim(given[1]) == 2 and 1 in (x.ndim, x.shape[-1]):
-        values["pairs"] = [(x.copy(), given[1].reshape(values["yhat"].shape))]
+    if 1 in (own[0].ndim, own[0].shape[-1]):
+        values["pairs"] = [tuple(a.copy() for a in own)]
     if np.shape(given[1]) == values["yhat"].shape:
         values["delta"] = values["yhat"] - given[1]
     for stage in stages:
@@ -263,7 +270,8 @@ def _tried(cls: type, scripts: Iterable[Script]) -> Iterator[Callable[[], Traine
             try:
                 start = copied(net)
                 for array in _parameters(start, x).values():
-                    array[...] = rng.uniform(-1, 1, array.shape)
+                    wide = max(array.size / max(array.shape), min(array.shape)) if array.ndim > 1 else 1
+                    array[...] = rng.uniform(-1, 1, array.shape) * 1.5 / np.sqrt(max(wide, 2))
                 out = _forward(start, x)
             except (Misbehaviour, TypeError, ValueError, AttributeError, IndexError, StopIteration) as raised:
                 failed += [raised] if isinstance(raised, Misbehaviour) else []
@@ -294,7 +302,8 @@ def _started(cls: type, scripts: Iterable[Script], failed: list[Misbehaviour]) -
 
 def _truths(out: np.ndarray, x: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
     """(a truth of the output's shape, input and truth as a step may be given them)."""
-    columns = out.ndim == x.ndim == 2 and out.shape[-1] == x.shape[-1] and x.shape[-1] in (1, _COUNT) and x.shape[0] != _COUNT
+    last = x.shape[-1] if x.ndim == 2 else 1
+    columns = out.ndim == 2 and out.shape[-1] == last and last in (1, _COUNT) and x.shape[0] != _COUNT
     rows = out.T if columns else np.atleast_2d(out)
     many, classes = rows.shape
     labels = np.arange(many) % classes
