@@ -470,9 +470,33 @@ class SGDOfNames:
         return param - self.lr * v
 
 
+class SGDThatDecays(SGD):
+    def __init__(self, lr=0.01, weight_decay=0.0):
+        super().__init__(lr)
+        self.weight_decay = weight_decay
+
+    def update(self, params, grads):
+        for i in range(len(params)):
+            params[i] -= self.lr * (grads[i] + self.decay(params[i], grads[i]))
+
+    def decay(self, w, g):
+        return self.weight_decay * w
+
+
+class SGDThatGrows(SGDThatDecays):
+    def decay(self, w, g):
+        return -self.weight_decay * w
+
+
+class SGDThatDecaysTheGradient(SGDThatDecays):
+    def decay(self, w, g):
+        return self.weight_decay * g**2
+
+
 @pytest.mark.parametrize(
     ("cls", "kinds"),
     [
+        (SGDThatDecays, []), (SGDThatGrows, ["sign"]), (SGDThatDecaysTheGradient, ["regulariser"]),
         (SGDOfNames, ["shared-state"]), (AdamOfTheNetwork, []), (AdamWithoutPower, ["bias-correction"]), (MomentumOfPairs, []),
         (MomentumAgainstItself, ["sign"]), (SGDOfALayersArrays, []), (OptimizerRMSProp, []), (AdaGradOfObjects, []),
         (AdaGradWithoutRoot, ["missing-root"]), (SGDOfNumberedNames, []),

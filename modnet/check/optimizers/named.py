@@ -14,13 +14,14 @@ import copy
 import inspect
 import re
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from modnet.check.arguments import NotBuilt, asks
 from modnet.check.lines import quote
-from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, by_function, meant, method_of, ways_of
+from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, meant, method_of, ways_of
 from modnet.check.report import Finding, Report
 from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.subject import Misbehaviour, call
@@ -43,6 +44,7 @@ _FAMILIES = (
 )
 #: What step is given, if it is not what the constructor was given.
 _HOLDERS = re.compile(r"^(model|net(work)?|layers)$", re.I)
+_DECAYS = re.compile(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", re.I)
 _OTHERS = re.compile(r"adadelta|adamax|nadam|adabound|lion|lars|lamb|lookahead|radam|amsgrad", re.I)
 
 
@@ -103,7 +105,7 @@ class _Maker:
                 arguments[p.name] = moved[what]
             elif is_rate(p.name):
                 arguments[p.name] = RATE
-            elif re.match(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", p.name, re.I) and isinstance(p.default, int | float):
+            elif _DECAYS.match(p.name) and isinstance(p.default, int | float):
                 arguments[p.name] = type(p.default)(0)
             elif (value := _number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
                 arguments[p.name] = value[1]
@@ -180,7 +182,7 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
             problem = problem or raised
         except (TypeError, ValueError, KeyError, AttributeError, IndexError):
             continue
-    where = f"{cls.__name__}.{method}"
+    where = cls.__name__ if issubclass(cls, _Rule) else f"{cls.__name__}.{method}"
     if way is None:
         if problem is not None and problem.line and _own(problem, cls):
             report.findings.append(Finding(problem.kind, where, problem.message + ".", problem.hint, line=problem.line))
@@ -189,7 +191,8 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
         )
         return report
     line = quote(cls, method, r"-=|\+=|= .*-|set_params|setattr")
-    _judge(report, cls.__name__, where, line, lambda n, zeros=False: _run(maker, way, method, n, zeros), maker(together.whole))
+    run = partial(_run, maker, way, method)
+    _judge(report, cls.__name__, where, line, run, None if issubclass(cls, _Rule) else maker(together.whole))
     if way.pack in ("dict", "list") and together.replaced and not together.returned:
         report.notes.append(
             "it puts new arrays into params. Layers that were given the old ones, as Affine(params['W1'], params['b1']), "
@@ -232,25 +235,11 @@ def _layers_asked_for(cls: Any) -> tuple[type, ...]:
 
 def examine_rule(function: Any) -> Report:
     """The report on a function (w, dw, config) -> (w, config)."""
-    name = function.__name__
-    report = Report(f"{name}, {STEPS} steps")
-    held = type(name, (), {name: staticmethod(function)})
+    return examine_optimizer(type(function.__name__, (_Rule,), {"update": staticmethod(function)}))
 
-    def run(layers: int, zeros: bool = False) -> Setting:
-        setting = Setting(layers, zeros)
-        by_function(function, setting)
-        return setting
 
-    try:
-        run(1)
-    except Misbehaviour as problem:
-        report.findings.append(Finding(problem.kind, name, problem.message + ".", problem.hint, line=problem.line))
-        report.verdict("a step", right=False, remark=problem.kind)
-        return report
-    _judge(report, name, name, quote(held, name, r"next_w\s*=|w\s*[-+]?="), run, None)
-    for finding in report.findings:
-        finding.locate(held)
-    return report
+class _Rule:
+    """An optimizer that is one function."""
 
 
 def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., Setting], made: Any) -> None:
@@ -283,7 +272,7 @@ def _tell(report: Report, where: str, line: str, mistakes: Generator[Mistake, No
 def _mistakes(name: str, run: Callable[..., Setting], made: Any) -> Generator[Mistake, None, str]:
     """What is wrong with the steps, one thing after another; at the end, the rule they have. `NotBuilt` if none is known."""
     family, rate = family_of(name), _rate_of(made)
-    if family == "sgd" and any(re.match("mom|mu$", n) and isinstance(v, float) and 0 < v < 1 for n, v in vars(made).items()):
+    if family == "sgd" and any(re.match("mom|mu$", n) and v for n, v in getattr(made, "__dict__", {}).items()):
         family = "momentum"
     alone, together = run(1), run(2)
     still = [n for n, m in together.moves.items() if not m.any()]
@@ -449,6 +438,8 @@ def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
                 yield p.name, 0.8, "momentum"
         elif p.name.lower() in ("decay", "lr_decay", "learning_rate_decay"):
             yield p.name, 0.5, "decay"
+        elif _DECAYS.match(p.name) and isinstance(p.default, int | float) and family_of(cls.__name__) == "sgd":
+            yield p.name, 0.3, "weights"
 
 
 def _with(cls: type, option: tuple[str, Any, str], way: Way, method: str) -> Generator[Mistake, None, str]:
@@ -467,6 +458,8 @@ def _with(cls: type, option: tuple[str, Any, str], way: Way, method: str) -> Gen
         if what == "decay":
             text, hint = "the rate decays at every layer, not once a step.", "count steps once, after all layers"
         yield "shared-state", text, hint
+    elif what == "weights":
+        yield from _decayed(one)
     elif what == "momentum":
         g, moves = one.gradients["W1"].reshape(STEPS, -1), one.moves["W1"]
         found = fitting("momentum", g, moves, [(value, 0.0)]) or fitting("nesterov", g, moves, [(value, 0.0)])
@@ -482,3 +475,17 @@ def _with(cls: type, option: tuple[str, Any, str], way: Way, method: str) -> Gen
         else:
             return found.label
     return ""
+
+
+def _decayed(s: Setting) -> Iterator[Mistake]:
+    """What a decay of the weights adds to the first step: so many times minus the weights."""
+    w, move, g = s.values["W1"].ravel(), s.moves["W1"][0], s.gradients["W1"][0].ravel()
+    terms = np.stack([g, w, np.sign(w)], axis=1)
+    factors = -np.linalg.lstsq(terms, move, rcond=None)[0]
+    write = "w -= rate * (g + decay * w)"
+    if not np.allclose(move, -terms @ factors, rtol=1e-6, atol=1e-9):
+        yield "regulariser", "what it adds to a step is no multiple of the weights.", write
+    elif np.abs(factors[1:]).max() < 1e-9:
+        yield "option-ignored", "it has no effect.", write
+    elif factors[1:].min() < -1e-9:
+        yield "sign", "it makes weights grow.", write

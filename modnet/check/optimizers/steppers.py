@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.arguments import asks
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.subject import call
 from modnet.check.vocabulary import is_rate
 
 STEPS, RATE = 6, 0.05
@@ -197,6 +197,7 @@ _MEANT = (
     ("layers", r"(trainable_?)?layers|modules"),
     ("layer", r"layer|module|node"),
     ("model", r"model|net(work)?|nn|neural_?net(work)?|self"),
+    ("config", r"config|cfg|conf"),
     ("key", r"\w*(key|name|_?id|idx|index)|layer_?(num|no|number)|l"),
     ("count", r"t|i|k|it(er(ation)?s?)?|n|epoch\w*|steps?|count|time_?step"),
     ("bias grad", r"(d_?(l_?d)?|delta_?|grad(ient)?s?_?)(b|bias|biases|b_\w+)|(b|bias|biases)_?(grad(ient)?s?|delta)|db\w*"),
@@ -204,6 +205,9 @@ _MEANT = (
     ("bias", r"b|bias(es)?"),
     ("param", r"w|x|weights?|theta|\w*param(eter)?s?|var(iable)?s?|values?|old_?\w+|kernel|arr(ay)?"),
 )  # fmt: skip
+
+
+_GIVEN = ("layer", "layers", "model", "grad", "param", "config")
 
 
 def meant(name: str) -> str:
@@ -221,7 +225,7 @@ def method_of(cls: type) -> str:
 
 def asked_of(method: Any) -> list[inspect.Parameter]:
     """The arguments of a step that it is given."""
-    return [p for p in asks(method) if p.default is p.empty or meant(p.name) in ("layer", "layers", "model", "grad", "param")]
+    return [p for p in asks(method) if p.default is p.empty or meant(p.name) in _GIVEN]
 
 
 class Way(NamedTuple):
@@ -286,7 +290,7 @@ class Setting:
         self.gradients: Arrays = {}
         for i, (n, s) in enumerate(shapes.items()):  # the first layer's numbers are the same with another one beside it
             rng = np.random.default_rng([4, i])
-            self.values[n] = rng.normal(size=s)
+            self.values[n] = rng.uniform(2, 3, s) * rng.choice([-1.0, 1.0], s)  # far from what a step moves
             self.gradients[n] = rng.uniform(0.5, 1.5, (STEPS, *s)) * rng.choice([-1.0, 1.0], (STEPS, *s))
         if zeros:
             for g in self.gradients.values():
@@ -294,6 +298,7 @@ class Setting:
         self.layers = layers
         self.bases: tuple[type, ...] = ()
         self.moves: Arrays = {}
+        self.configs: dict[str, Any] = {}
         self.replaced = self.writes = self.returned = False
 
     def take(self, maker: Callable[..., Any], way: Way, name: str) -> None:
@@ -344,6 +349,8 @@ class Setting:
     def _argument(self, what: str, names: list[str], grads: Any, at: int, k: int) -> Any:
         """What one argument of a step is given."""
         layer, own = self.places[names[-1 if what.startswith("bias") else 0]]
+        if what == "config":
+            return self.configs.setdefault(names[0], dict(_CONFIG))
         simple = {"rate": RATE, "count": k + 1, "key": names[0] if len(names) == 1 else at, "layer": layer}
         if what in simple:
             return simple[what]
@@ -361,6 +368,8 @@ class Setting:
     def _take_result(self, names: list[str], was: Arrays, found: Any, k: int) -> None:
         """Take what a step returned, if nothing has moved where it was: new values, or what is to be taken from the old."""
         now = self.now()
+        if self.configs and isinstance(found, tuple):
+            self.configs[names[0]] = found[-1]
         if any(not np.array_equal(now[n], was[n], equal_nan=True) for n in names):
             return
         found = [found[n] for n in names] if isinstance(found, dict) and set(found) == set(names) else flat(found)
@@ -390,26 +399,6 @@ def layers_for(s: Setting, holding: bool = False) -> list[Layer]:
     """The layers that hold the parameters of a setting."""
     kind = _Holding if holding else type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
     return [kind(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
-
-
-def by_function(function: Any, s: Setting) -> None:
-    """(w, dw, config) -> (w, config)."""
-    values = {n: v.copy() for n, v in s.values.items()}
-    configs: dict[str, Any] = {n: dict(_CONFIG) for n in values}
-    name, seen = function.__name__, list[Arrays]()
-    for k in range(STEPS):
-        before = dict(values)
-        for n in values:
-            g = s.gradients[n][k].copy()
-            found = call(name, function, values[n].copy(), g, configs[n])
-            if not isinstance(found, tuple) or len(found) != 2 or np.shape(found[0]) != values[n].shape:
-                raise Misbehaviour(
-                    "shape", f"{name} gives {type(found).__name__}, expected (w, config)", hint="return next_w, config"
-                )
-            s.writes = s.writes or not np.array_equal(g, s.gradients[n][k])
-            values[n], configs[n] = np.array(found[0], dtype=float), found[1]
-        seen.append({n: (values[n] - before[n]).ravel() for n in values})
-    s.moves = {n: np.array([row[n] for row in seen]) for n in values}
 
 
 _CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}
