@@ -17,6 +17,7 @@ import numpy as np
 
 from modnet.check.arguments import asks, method_given, needs
 from modnet.check.lines import returned
+from modnet.check.networks.scored import REG
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import BACKWARDS, FORWARDS, OUTPUTS, TRAINS, UPDATES, core, first_method, meaning_of
 
@@ -25,6 +26,7 @@ ALL_UPDATES = (*UPDATES, "update", "update_weights_and_biases", "gradient_descen
 _GIVES = ("get_gradients", "get_grads", "gradients", "compute_gradients")
 _OF_PAIRS = re.compile(r"_*(update|train|fit|learn|sgd|step)", re.I)
 _PAIRED = re.compile(r"(mini_?)?batch|(train(ing)?_?)?(data(set)?|set|samples|examples)|pairs", re.I)
+_OFF = re.compile(r"keep_?prob\w*|drop_?(out)?(_?(rate|prob\w*))?", re.I)
 _FORWARD = re.compile(r"^_*(calc\w*|compute|get)?_?(and_)?(predict|forward|feed|propagate|outputs?$)|_predict$", re.I)
 _ALIKE = {"gradient": "grads", "gradients": "grads", "grad": "grads", "params": "parameters", "param": "parameters"}
 #: The functions of a network in functions, by their names.
@@ -93,6 +95,8 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
             if p.default is not p.empty:
                 continue
             value = False
+        elif _OFF.fullmatch(p.name) or REG.match(p.name):  # what changes the loss is switched off
+            value = float(p.name.lower().startswith("keep"))
         elif kind and not (kind == "step" and p.default is p.empty) and not (kind == "delta" and known.get("") is not None):
             value = values.get(kind, 1)
         elif word in own:

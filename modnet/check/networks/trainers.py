@@ -22,7 +22,7 @@ from modnet.check.networks.asbuilt import Script, as_built
 from modnet.check.networks.flow import InFunctions, forward_of, keep_start, numbers_within, run, stages_of, within
 from modnet.check.networks.form import Form, difference, finer
 from modnet.check.networks.judge import judge
-from modnet.check.networks.scored import form_of
+from modnet.check.networks.scored import REG, form_of
 from modnet.check.networks.scored_build import built
 from modnet.check.question import ALIKE
 from modnet.check.report import Finding, Report
@@ -84,9 +84,9 @@ class Trained(Form):
         self.loss = loss
         with np.errstate(all="ignore"):
             asked = {n: difference(self, n, self.held[n]) for n in self.moved}
-        self.asked = {n: q for n, q in asked.items() if np.isfinite(q.truth).all() and np.abs(q.truth).max(initial=0.0) > 1e-9}
-        largest = max((np.abs(q.truth).max() for q in self.asked.values()), default=0.0)
-        self.asked = {n: q for n, q in self.asked.items() if np.abs(q.truth).max() > 1e-6 * largest}
+        sizes = {n: float(np.abs(q.truth).max(initial=0.0)) for n, q in asked.items()}
+        least = max(1e-9, 1e-6 * max(sizes.values(), default=0.0))
+        self.asked = {n: q for n, q in asked.items() if np.isfinite(q.truth).all() and sizes[n] > least}
         rates = self._rates(self.moved)
         for n in [n for n, r in rates.items() if r is None] if any(rates.values()) else ():
             finer(self, self.held[n], self.asked[n])  # a kink, perhaps
@@ -176,11 +176,9 @@ def _forward(net: Any, x: np.ndarray) -> np.ndarray:
         found = run(net, name, {"X": x.copy()}, {})
     else:
         found = call(f"{type(net).__name__}.{name}", lambda: getattr(net, name)(x.copy(), **named))
-    while isinstance(found, tuple | list) and found:
-        arrays: list[Any] = [v for v in found if isinstance(v, np.ndarray)]
-        found = (
-            (found[0] if isinstance(found[0], np.ndarray) and len(arrays) < len(found) else arrays[-1]) if arrays else found[0]
-        )
+    while isinstance(found, tuple | list) and found:  # the output and what is kept, or the outputs of all layers
+        alone = not isinstance(found[0], np.ndarray) or not all(isinstance(v, np.ndarray) for v in found)
+        found = found[0 if alone else -1]
     return np.asarray(found, dtype=float)
 
 
@@ -200,6 +198,8 @@ def _step(
             if is_rate(name) and isinstance(value, float):
                 vars(one)[name] = _RATE * less
                 told = True
+            elif isinstance(value, float) and REG.match(name):
+                vars(one)[name] = 0.0
             elif isinstance(value, int) and (what := meaning_of(name, ("epochs", "batch"))):
                 vars(one)[name] = 1 if what == "epochs" else _COUNT
     known: dict[str, Any] = {}
@@ -248,6 +248,8 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
             closest = "what a step moves is the derivative of no loss that is known here, not even at the output"
             continue
         trained.by(_LOSSES[fits.index(max(fits))])
+        if 2 * max(fits) < len(trained.asked) and not list(trained.moves().values())[-1]:
+            continue  # that few of the first ones fit is chance: a mistake shows in what is before it
         report = Report(f"{cls.__name__}, one step by {trained.loss[0]} on an input of shape {trained.x.shape}")
         judge(report, trained)
         if not {f.kind for f in report.findings} & {"direction", "updates-first"}:
