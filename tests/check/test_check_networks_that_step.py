@@ -70,7 +70,9 @@ class MLP:
         return self.outputs[-1]
 
     def fit(self, X, Y):
-        for _ in range(self.settings.epochs):
+        for epoch in range(self.settings.epochs):
+            if self.wrong == "says something" and epoch % (self.settings.epochs // 10) == 0:
+                self.said = epoch
             if self.wrong != "unzeroed":
                 for layer in self.layers:
                     layer.dw = np.zeros_like(layer.w)
@@ -150,7 +152,7 @@ class Classifier:
     [
         (NeuralNetwork, "", None), (NeuralNetwork, "twice", "scale"), (NeuralNetwork, "slope", "direction"),
         (NeuralNetwork, "zero", "layer-not-trained"), (NeuralNetwork, "rate", "lr-ignored"), (MLP, "", None),
-        (MLP, "unzeroed", "never-zeroed"), (Classifier, "", None),
+        (MLP, "says something", None), (MLP, "unzeroed", "never-zeroed"), (Classifier, "", None),
         (Network, "", None),
     ],
 )  # fmt: skip

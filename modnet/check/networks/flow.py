@@ -85,7 +85,7 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
     sure = [n for n in truths if not meaning_of(n, ("outputs",))]  # beside a truth, output is what forward gave
     arguments, used = dict[str, Any](), set[str]()
     for p in given:
-        kind, word = meaning_of(p.name, ("epochs", "quiet", *values)), plain(p.name)
+        kind, word = meaning_of(p.name, ("quiet", *values)), plain(p.name)
         kind = "pairs" if paired and _PAIRED.fullmatch(p.name) else kind
         kind = "rate" if p.default is p.empty and meaning_of(p.name, ("eps",)) else kind
         kind = "yhat" if kind == "y" and sure and p.name not in sure else kind

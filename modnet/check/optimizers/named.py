@@ -109,6 +109,8 @@ class _Maker:
                 arguments[p.name] = type(p.default)(0)
             elif (value := _number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
                 arguments[p.name] = value[1]
+            elif p.default is p.empty and re.match(r"n_?[A-Z]|n_\w|\w*(inputs?|outputs?|size|dim|features|units)$", p.name):
+                arguments[p.name] = 3  # as wide as its layers
             elif p.default is p.empty:
                 raise Misbehaviour("unknown", f"{self.cls.__name__}: what {p.name} means is not known")
         return call(f"{self.cls.__name__}(...)", lambda: self.cls(**arguments))
