@@ -13,7 +13,7 @@ import numpy as np
 
 from modnet.check.arguments import NotBuilt
 from modnet.check.networks.calls import Call
-from modnet.check.optimizers.steppers import Layer
+from modnet.check.optimizers.holders import Layer
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES
 
 

@@ -1,4 +1,4 @@
-"""Parameters for an optimizer of another style to move, and the ways in which such an optimizer is let do it.
+"""The ways in which an optimizer of another style is let move parameters of ours.
 
 What its method asks for says what it is given: a model or its layers, one layer, one parameter, or all parameters and all
 gradients, packed in one of several ways. What it moves is read where it was put, or from what it returns: new values, or what
@@ -9,181 +9,17 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from modnet.check.arguments import asks
+from modnet.check.optimizers.holders import PACKS, Arrays, Holding, Layer, Model, Parameter, flat
 from modnet.check.subject import call
 from modnet.check.vocabulary import is_rate
 
 STEPS, RATE = 6, 0.05
-
-
-class Layer:
-    """A layer with one matrix and one bias, by whatever names they and their gradients are asked for, and in lists.
-
-    It may also derive from a stranger's class, whose params and grads mean something else.
-    """
-
-    def __init__(self, W: np.ndarray, b: np.ndarray) -> None:
-        self.__dict__.update(params={"W": W, "b": b}, grads={"W": np.zeros_like(W), "b": np.zeros_like(b)}, trainable=True)
-
-    @property
-    def params(self) -> dict[str, np.ndarray]:
-        """Values by name."""
-        held: dict[str, np.ndarray] = self.__dict__["params"]
-        return held
-
-    @property
-    def grads(self) -> dict[str, np.ndarray]:
-        """Gradients by name."""
-        held: dict[str, np.ndarray] = self.__dict__["grads"]
-        return held
-
-    @property
-    def parameters(self) -> list[np.ndarray]:
-        """Values in a list."""
-        return list(self.params.values())
-
-    @property
-    def gradients(self) -> list[np.ndarray]:
-        """Gradients in a list, in the same order."""
-        return [self.grads[n] for n in self.params]
-
-    def __getattr__(self, name: str) -> Any:
-        place = _place(name)
-        if place is None:
-            raise AttributeError(f"a layer with weights and biases has no {name}")
-        return self.__dict__[place[0]][place[1]]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        place = _place(name)
-        if place is None:
-            self.__dict__[name] = value
-        else:
-            self.__dict__[place[0]][place[1]] = value
-
-    def get_params(self) -> dict[str, dict[str, np.ndarray]]:
-        """Values and gradients by name."""
-        return {n: {"value": v, "grad": self.grads[n]} for n, v in self.params.items()}
-
-    def set_params(self, given: dict[str, Any]) -> None:
-        """Other values."""
-        for name, value in given.items():
-            self.params[name] = value["value"] if isinstance(value, dict) else value
-
-    def update(self, *moves: Any) -> None:
-        """Take away what each parameter is to move, or a rate times its gradient."""
-        if len(moves) == 1 and not np.ndim(moves[0]):
-            moves = tuple(moves[0] * g for g in self.gradients)
-        for name, move in zip(self.params, moves, strict=True):
-            self.params[name] = self.params[name] - move
-
-
-def _place(name: str) -> tuple[str, str] | None:
-    """Where what is asked for by a name is: ("params" or "grads", "W" or "b")."""
-    core = re.sub("[^a-z]", "", name.lower())
-    bare = re.sub(r"^(dld|d|grad(ient)?s?)|(grad(ient)?s?)$", "", core)
-    kind = "grads" if bare != core else "params"
-    own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare)
-    return None if own is None else (kind, own)
-
-
-class _Holding(Layer):
-    """A layer whose weights and gradients are dicts, each by whatever name it is asked for."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self.__dict__[_held(name)]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__[_held(name)] = value
-
-
-def _held(name: str) -> str:
-    """Which dict is asked for by a name: "params" or "grads"."""
-    if re.search("grad|^d_?(w|p)", name, re.I):
-        return "grads"
-    if re.match("(weight|param)", name, re.I):
-        return "params"
-    raise AttributeError(f"a layer with weights and gradients has no {name}")
-
-
-class Model:
-    """A model of such layers; it goes through them, as a list does."""
-
-    def __init__(self, layers: list[Layer]) -> None:
-        self.layers = self.trainable_layers = layers
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.layers[place]
-
-
-# --- packed parameters and gradients ---------------------------------------------------------------------------------
-
-
-class _Named(dict[Any, Any]):
-    """Arrays by name, of which that of a gradient may have a d in front: grads["dW1"]."""
-
-    def __missing__(self, key: Any) -> Any:
-        for name, value in self.items():
-            if isinstance(key, str) and re.sub("^_|_$", "", re.sub("^d|grad", "", key)) == name:
-                return value
-        raise KeyError(key)
-
-
-class Parameter:
-    """A parameter as an object, with its gradient, by whatever names they are asked for."""
-
-    def __init__(self, layer: Layer, name: str) -> None:
-        self.__dict__.update(of=layer, named=name)
-
-    def __getattr__(self, name: str) -> Any:
-        if not re.search("^_*(data|val(ue)?|w(eights?)?|param|array|d|grad(ient)?s?)$", name, re.I):
-            raise AttributeError(f"a parameter has no {name}")
-        return (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params)[self.named]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        try:
-            getattr(self, name)
-        except AttributeError:
-            self.__dict__[name] = value
-        else:
-            (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params)[self.named] = value
-
-
-Arrays = dict[str, np.ndarray]
-
-
-def _by_layer(held: dict[str, Any]) -> list[list[Any]]:
-    values = list(held.values())
-    return [values[i : i + 2] for i in range(0, len(values), 2)]
-
-
-#: What all parameters, or all gradients, may come in.
-PACKS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "dict": _Named,
-    "list": lambda held: list(held.values()),
-    "pairs": lambda held: [tuple(pair) for pair in _by_layer(held)],
-    "dicts": lambda held: [_Named(zip("Wb", pair, strict=True)) for pair in _by_layer(held)],
-    "dict of dicts": lambda held: dict(enumerate(_Named(zip("Wb", pair, strict=True)) for pair in _by_layer(held))),
-    "two lists": lambda held: tuple(map(list, zip(*_by_layer(held), strict=True))),
-}
-
-
-def flat(value: Any) -> list[Any]:
-    """The arrays, or names, in whatever they are packed in, in their order."""
-    if isinstance(value, dict | list | tuple):
-        items = value.values() if isinstance(value, dict) else value
-        return [array for item in items for array in flat(item)]
-    return [value] if isinstance(value, str) or np.ndim(value) else []
 
 
 # --- what a step asks for --------------------------------------------------------------------------------------------
@@ -240,11 +76,6 @@ class Way(NamedTuple):
     each: str
     pack: str
 
-    @property
-    def outside(self) -> bool:
-        """Whether an optimizer is given what it moves when it is made."""
-        return self.pack in ("", "holding", "objects")
-
 
 def ways_of(cls: type, made_with: Sequence[str] = ()) -> list[Way]:
     """Ways to let an optimizer of a class step, the likeliest first.
@@ -299,11 +130,12 @@ class Setting:
         self.bases: tuple[type, ...] = ()
         self.moves: Arrays = {}
         self.configs: dict[str, Any] = {}
+        self.box: Any = None
         self.replaced = self.writes = self.returned = False
 
     def take(self, maker: Callable[..., Any], way: Way, name: str) -> None:
         """Take the steps by a method of this name, of what `maker` makes when it is given what it may be made with."""
-        self.layers_held = layers = layers_for(self, way.pack == "holding")
+        layers = layers_for(self, way.pack == "holding")
         self.places = {f"{n}{i + 1}": (layer, n) for i, layer in enumerate(layers) for n in ("W", "b")}
         self.box = PACKS[way.pack](self._held()) if way.pack in PACKS else None
         self.order = flat(PACKS[way.pack]({n: n for n in self.places})) if way.pack in PACKS else list(self.places)
@@ -338,7 +170,7 @@ class Setting:
         self.moves = {n: np.array([row[n] for row in seen]) for n in self.places}
 
     def _held(self) -> Arrays:
-        if getattr(self, "box", None) is not None:
+        if self.box is not None:
             return dict(zip(self.order, flat(self.box), strict=True))
         return {n: layer.params[own] for n, (layer, own) in self.places.items()}
 
@@ -385,9 +217,7 @@ class Setting:
             layer, own = self.places[n]
             layer.params[own] = a
         if self.box is not None:
-            fresh = {**was, **values}
-            order = {n: fresh[n] for n in self.places}
-            self.box = PACKS[self.pack](order)
+            self.box = PACKS[self.pack]({n: {**was, **values}[n] for n in self.places})
 
 
 def _around(made: Any, name: str) -> None:
@@ -397,7 +227,7 @@ def _around(made: Any, name: str) -> None:
 
 def layers_for(s: Setting, holding: bool = False) -> list[Layer]:
     """The layers that hold the parameters of a setting."""
-    kind = _Holding if holding else type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
+    kind = Holding if holding else type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
     return [kind(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
 
 
