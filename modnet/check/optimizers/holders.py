@@ -1,6 +1,5 @@
 """What holds the parameters that an optimizer of another style moves, and their gradients: layers, a model, objects, lists.
 
-
 They answer to the names that several courses and books use.
 """
 
