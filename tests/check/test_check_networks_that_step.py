@@ -272,6 +272,11 @@ def test_a_network_may_be_built_as_its_author_builds_it():
     assert report.verdicts
 
 
+def test_no_line_is_done_that_reads_or_trains():
+    line = "widths = [Widths(2), Widths(4), Widths(read(1))]\nnet = Model(widths)\nnet.compile('mse')"
+    assert not list(as_built(Model, [(ast.parse(line).body, {"Widths": Widths, "Model": Model, "read": int})]))
+
+
 def test_what_is_no_network_is_not_taken_for_one():
     class FullyConnected:
         forward = NeuralNetwork.forward

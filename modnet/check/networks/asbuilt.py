@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,6 +20,10 @@ from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import ADDS, meaning_of
 
 _SETS_UP = (*ADDS, "compile", "use", "set", "set_loss", "set_optimizer", "build", "initialize", "init_weights", "configure")
+#: What is not called to build something: it reads, writes, trains or asks.
+_NOT_DONE = re.compile(
+    r"_*(load|fetch|download|read|open|input|train|fit|learn|main|exec|system|remove|save|write|show|plot)(_|$|[A-Z0-9])"
+)
 #: A script: its statements, and what its names mean.
 Script = tuple[Iterable[ast.stmt], dict[str, Any]]
 
@@ -96,6 +101,9 @@ class _Values:
             for t in ast.walk(c.target)
             if isinstance(t, ast.Name)
         }
+        called = {getattr(c.func, "attr", getattr(c.func, "id", "")) for c in ast.walk(node) if isinstance(c, ast.Call)}
+        if worse := [name for name in called if _NOT_DONE.match(name)]:
+            raise NotBuilt(f"{worse[0]} is not called here")
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - inner
         space = {n: self.named(n) for n in names if not hasattr(builtins, n)}
         try:
