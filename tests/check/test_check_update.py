@@ -410,6 +410,19 @@ class SGDOfALayersArrays:
         return w - self.alpha * dw, b - self.alpha * db
 
 
+class MomentumOfALayer:
+    """One for each layer, whose sizes it is given."""
+
+    def __init__(self, n_inputs, n_outputs, learning_rate, beta=0.9):
+        self.v, self.c = np.zeros((n_inputs, n_outputs)), np.zeros(n_outputs)
+        self.learning_rate, self.beta = learning_rate, beta
+
+    def update(self, t, w, b, dW, db):
+        self.v = self.beta * self.v + (1 - self.beta) * dW
+        self.c = self.beta * self.c + (1 - self.beta) * db
+        return w - self.learning_rate * self.v, b - self.learning_rate * self.c
+
+
 class OptimizerRMSProp:
     """get_update(grad, key), of one parameter."""
 
@@ -498,7 +511,7 @@ class SGDThatDecaysTheGradient(SGDThatDecays):
     [
         (SGDThatDecays, []), (SGDThatGrows, ["sign"]), (SGDThatDecaysTheGradient, ["regulariser"]),
         (SGDOfNames, ["shared-state"]), (AdamOfTheNetwork, []), (AdamWithoutPower, ["bias-correction"]), (MomentumOfPairs, []),
-        (MomentumAgainstItself, ["sign"]), (SGDOfALayersArrays, []), (OptimizerRMSProp, []), (AdaGradOfObjects, []),
+        (MomentumAgainstItself, ["sign"]), (SGDOfALayersArrays, []), (MomentumOfALayer, []), (OptimizerRMSProp, []), (AdaGradOfObjects, []),
         (AdaGradWithoutRoot, ["missing-root"]), (SGDOfNumberedNames, []),
     ],
 )  # fmt: skip

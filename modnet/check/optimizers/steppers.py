@@ -146,7 +146,8 @@ class Setting:
         first = maker(self.whole)
         needs = [meant(p.name) for p in asked_of(getattr(first, name))]
         self.pack, self.by_arrays = way.pack, bool({"grad", "bias grad"} & set(needs))
-        made = [maker(self.whole) if i and way.each == "one" and "key" not in needs else first for i in range(len(parts))]
+        alone = "key" not in needs and (way.each == "one" or self.by_arrays)  # nothing tells it which parameter it is given
+        made = [maker(self.whole) if i and alone else first for i in range(len(parts))]
         before, start, seen = self.now(), self._held(), list[Arrays]()
         for k in range(STEPS):
             for n, (layer, own) in self.places.items():
