@@ -17,9 +17,10 @@ import numpy as np
 
 from modnet.check.arguments import NotBuilt
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import ADDS, meaning_of
+from modnet.check.vocabulary import meaning_of
 
-_SETS_UP = (*ADDS, "compile", "use", "set", "set_loss", "set_optimizer", "build", "initialize", "init_weights", "configure")
+#: What sets something up once it is made.
+_SETS_UP = re.compile("_*(add|append|push|insert|ajout|use|set|compile|build|init|config)", re.I)
 #: What is not called to build something: it reads, writes, trains or asks.
 _NOT_DONE = re.compile(
     r"_*(load|fetch|download|read|open|input|train|fit|learn|main|exec|system|remove|save|write|show|plot)(_|$|[A-Z0-9])"
@@ -79,7 +80,7 @@ def _follow(cls: type, name: str, node: ast.expr, before: list[ast.stmt], after:
         raise NotBuilt("another class of that name")
     for line in after:
         method = _method_on(line, name)
-        if method in _SETS_UP and isinstance(line, ast.Expr):
+        if _SETS_UP.match(method) and isinstance(line, ast.Expr):
             call(f"{cls.__name__}.{method}", lambda line=line: values.of(line.value))
         elif method or _made(line, cls.__name__) == name:
             break
@@ -130,7 +131,7 @@ class _Values:
             at, line = assigned[-1]
             self.known[name] = value = self.of(line.value)
             for later in self.lines[at + 1 :]:
-                if _method_on(later, name) in _SETS_UP and isinstance(later, ast.Expr):
+                if _SETS_UP.match(_method_on(later, name)) and isinstance(later, ast.Expr):
                     self.of(later.value)
             return value
         if name in self.space:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ _NAMED = re.compile(r"(neural)?net(work|z|s)*|[a-z]{0,3}nn|mlp|perceptron|model|
 _NO_NETWORK = re.compile(r"cell|layer|norm|block|loss|connected|conv", re.I)
 _KEPT = re.compile(r"grad|cache|veloc|moment|running|moving|mean|var|std|history|delta", re.I)
 _RATE, _COUNT = 0.01, 6
+_LONGEST = 8.0  # seconds for finding out what it takes
 Loss = tuple[str, Callable[[np.ndarray, np.ndarray], float]]
 
 
@@ -285,11 +287,13 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
 
 def _tried(cls: type, scripts: Iterable[Script]) -> Iterator[Callable[..., Trained]]:
     """Ways to let a network take a step: for each shape of input that it takes, rows, then columns; and each form of truth."""
-    rng, failed = np.random.default_rng(5), list[Misbehaviour]()
+    rng, failed, start_time = np.random.default_rng(5), list[Misbehaviour](), process_time()
     for net in _started(cls, scripts, failed):
         widths = dict.fromkeys([3, *(n for _, a in list(numbers_within(net))[:3] for n in a.shape if n < 2000)])
         for shape in [s for n in widths for s in ((_COUNT, n), (n, _COUNT), (1, n), (n, 1), (n,))]:
             x = rng.normal(size=shape)
+            if process_time() - start_time > _LONGEST:
+                break
             try:
                 start = copied(net)
                 for array in _parameters(start, x).values():
