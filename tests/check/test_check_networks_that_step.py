@@ -87,6 +87,31 @@ class MLP:
                 layer.w = layer.w - self.settings.learning_rate * layer.dw / len(X)
 
 
+class Leaky:
+    def __init__(self, alpha):
+        self.alpha = alpha
+
+    def slopes(self, z):
+        return np.where(z > 0, 1.0, self.alpha)
+
+
+class LeakyNet:
+    """The slope of an activation is called as a rate is."""
+
+    def __init__(self, input_dim, output_dim, lr=0.1):
+        self.w, self.v, self.lr, self.bend = np.random.randn(input_dim, 5), np.random.randn(5, output_dim), lr, Leaky(0.3)
+
+    def forward(self, x):
+        self.x, self.z = x, x @ self.w
+        self.h = self.z * self.bend.slopes(self.z)
+        return self.h @ self.v
+
+    def train(self, x, y):
+        error = self.forward(x) - y
+        moves = x.T @ (error @ self.v.T * self.bend.slopes(self.z)), self.h.T @ error
+        self.w, self.v = self.w - self.lr * moves[0], self.v - self.lr * moves[1]
+
+
 class Network:
     """Examples and their truth come in pairs, as columns."""
 
@@ -153,7 +178,7 @@ class Classifier:
         (NeuralNetwork, "", None), (NeuralNetwork, "twice", "scale"), (NeuralNetwork, "slope", "direction"),
         (NeuralNetwork, "zero", "layer-not-trained"), (NeuralNetwork, "rate", "lr-ignored"), (MLP, "", None),
         (MLP, "says something", None), (MLP, "unzeroed", "never-zeroed"), (Classifier, "", None),
-        (Network, "", None),
+        (Network, "", None), (LeakyNet, "", None),
     ],
 )  # fmt: skip
 def test_a_step_may_take_several_methods(cls, wrong, kind):

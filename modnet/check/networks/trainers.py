@@ -205,7 +205,7 @@ def _step(
     held = [one for _, one in within(net) if not isinstance(one, np.ndarray)]
     for one in held:
         for name, value in list(vars(one).items()):
-            if is_rate(name) and isinstance(value, float):
+            if is_rate(name) and isinstance(value, float) and (one is net or name != "alpha"):  # which may be a slope
                 vars(one)[name] = _RATE * less
                 told = True
             elif isinstance(value, float) and REG.match(name):
