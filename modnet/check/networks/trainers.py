@@ -250,7 +250,7 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
     ----------
     scripts : of its author, who may build one.
     """
-    closest, wrong = "", list[tuple[int, Report]]()
+    closest, wrong = "", list[tuple[int, tuple[int, ...], Report]]()
     for make in _tried(cls, scripts):
         try:
             try:
@@ -264,7 +264,7 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
             continue
         except (TypeError, ValueError, AttributeError, IndexError, KeyError, StopIteration):
             continue
-        if not any(m.any() for m in trained.moved.values()):
+        if not any(m.any() for m in trained.moved.values()) or trained.x.shape in [shape for _, shape, _ in wrong]:
             continue
         fits = [trained.by(loss) for loss in _LOSSES]
         if not any(fits):
@@ -277,11 +277,11 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
         judge(report, trained)
         if not {f.kind for f in report.findings} & {"direction", "updates-first"}:
             return report
-        wrong.append((max(fits), report))
-        if len(wrong) == 4:
+        wrong.append((max(fits), trained.x.shape, report))
+        if len(wrong) == 3:
             break
     if wrong:
-        return max(wrong, key=lambda one: one[0])[1]
+        return max(wrong, key=lambda one: one[0])[-1]
     raise NotBuilt(f"{cls.__name__} could not be asked: {closest or 'what its arguments mean is not known'}")
 
 
