@@ -251,3 +251,4 @@ def test_mistakes_of_methods(holder, name, kinds):
     report = of_method(holder, name)
     assert [f.kind for f in report.findings] == kinds, report
     assert all(f.where == f"{holder.__name__}.{name}" for f in report.findings)
+

@@ -95,7 +95,7 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
             if p.default is not p.empty:
                 continue
             value = False
-        elif _OFF.fullmatch(p.name) or REG.match(p.name):  # what changes the loss is switched off
+        elif _OFF.fullmatch(p.name) or REG.match(p.name):  # what changes the loss is switched off: nothing dropped, all kept
             value = float(p.name.lower().startswith("keep"))
         elif kind and not (kind == "step" and p.default is p.empty) and not (kind == "delta" and known.get("") is not None):
             value = values.get(kind, 1)
@@ -119,8 +119,9 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
 
 def _keep(net: Any, method: Any, found: Any, known: dict[str, Any]) -> None:
     """Keep what was returned under the names it was returned by; parameters of a network in functions change so."""
+    known[""] = found
     for name, value in _named(method, found):
-        known[plain(name)] = known[""] = value
+        known |= {plain(name): value} if name else {}
         if isinstance(net, InFunctions):
             held = [n for n in vars(net) if plain(n) == plain(name)] or [n for n, v in vars(net).items() if _as(v, value)]
             if held:
