@@ -17,6 +17,7 @@ the answer for what cannot be built or wired; a report in which every verdict is
 
 from __future__ import annotations
 
+import ast
 import linecache
 import re
 from collections.abc import Iterator
@@ -33,10 +34,12 @@ from modnet.check.functions import in_columns
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
+from modnet.check.handins.source import read
 from modnet.check.layer_calls import is_of_functions
 from modnet.check.losses import check_loss
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.networks.descent import examine_descent
+from modnet.check.networks.flow import InFunctions
 from modnet.check.networks.loops import examine_loop
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import examine_network_class, network_of_layers, used_by
@@ -114,8 +117,14 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
     if not contract and (is_assembled(cls) or goes_both_ways(cls)):
         with suppress(NotBuilt):
             return examine_assembled(cls)
-    if not contract and trains(cls):
-        return _with_right_parts(examine_trained(cls), subject, project)
+    if trains(cls) and (issubclass(cls, InFunctions) or not contract):
+        try:
+            return _with_right_parts(examine_trained(cls, _scripts(project)), subject, project)
+        except NotBuilt:
+            network = network_of_layers(cls)
+            if network is None:
+                raise
+            return _with_right_parts(network, subject, project)
     report = _workshop(subject, project).examine_network(cls)
     unset = [f.message for f in report.findings if f.kind == "crash" and "'NoneType' object has no" in f.message]
     if unset and len(unset) == len(report.findings):
@@ -288,6 +297,13 @@ def _layers(project: Project) -> Iterator[bool | None]:
 def ask_object(made: Any, kind: str, shape: tuple[int, ...] | None = None) -> Report:
     """The report on a module or a loss that is built already; of other kinds, on their forward and backward as a module's."""
     return check_loss(made, *loss_data(made)) if kind == "loss" else examine_module(type(made), made, shape)
+
+
+def _scripts(project: Project) -> Iterator[tuple[list[ast.stmt], dict[str, Any]]]:
+    """The statements of each file, and what the names in it mean; of a name that no file has read yet, what another says."""
+    every = {n: v for file in project.files for n, v in project.namespace(file).items() if not n.startswith("__")}
+    for file in project.files:
+        yield [line for code in read(file)[0] for line in code.body], every | project.namespace(file)
 
 
 def _workshop(subject: Loaded, project: Project) -> Workshop:

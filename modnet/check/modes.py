@@ -9,7 +9,8 @@ from typing import Any
 from modnet.check.vocabulary import written
 
 _TRAINING = re.compile(
-    r"^(is_?)?((in_?)?train(ing)?|(for_?)?train\w*|mode|(save|store|keep)_?(cache|input|state|activations?|grads?))$", re.I
+    r"^(is_?)?((in_?)?(train(ing)?|traning)|(for_?)?train\w*|mode|(save|store|keep)_?(cache|input|state|activations?|grads?))$",
+    re.I,
 )
 _EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)(_?(phase|mode|time))?$", re.I)
 

@@ -231,7 +231,8 @@ class Examination:
             at[...] = values
             return function(subject.x, module).ravel()
 
-        return derivative(f, start, entries, subject.precision), entries, start.shape, function(subject.x, module)
+        narrow = float(np.finfo(at.dtype).eps) if name and at.dtype.kind == "f" else 0.0  # its numbers may be the narrower ones
+        return derivative(f, start, entries, max(subject.precision, narrow)), entries, start.shape, function(subject.x, module)
 
 
 class Judged(Exception):

@@ -237,11 +237,11 @@ def fitting(
         if fits:
             return min(fits, key=lambda fit: 0.0 if wanted is None else abs(fit.rate - wanted))
     for a, b in values:
-        for mistake in MISTAKES[family]:
-            with np.errstate(all="ignore"):
-                rate = _rate(mistake.moves(g, a, b), moves)
-            if rate is not None:
-                return Fit(rate, "", mistake, a, b)
+        with np.errstate(all="ignore"):
+            rates = [(mistake, _rate(mistake.moves(g, a, b), moves)) for mistake in MISTAKES[family]]
+        fits = [Fit(rate, "", mistake, a, b) for mistake, rate in rates if rate is not None]
+        if fits:
+            return min(fits, key=lambda fit: 0.0 if wanted is None else abs(fit.rate - wanted))
     return None
 
 

@@ -22,7 +22,7 @@ OUTPUTS = ("predict", *FORWARDS, "scores", "predict_proba", "think", "query", "r
 BACKWARDS = (
     "backward", "backward_pass", "backprop", "backpropagate", "back_propagate", "backpropagation", "back_propagation",
     "backward_propagation", "backward_propagate", "backward_prop", "backwardprop", "back_prop", "propagate_backward", "bprop",
-    "back", "backpass", "back_pass", "retropropage", "retropropager", "retropropagation", "arriere",
+    "back", "backwards", "backpass", "back_pass", "retropropage", "retropropager", "retropropagation", "arriere",
 )  # fmt: skip
 #: Those of a network of the contract, the statement's first.
 CONTRACT_BACKWARDS = (GRADIENT, "backward", DELTA, *BACKWARDS[1:])
@@ -91,7 +91,7 @@ MEANINGS = {
     "X": rf"(train(ing)?|b|batch|data)?(xs?|inp(uts?)?|in|entrees?|features?|samples?|data){_OF_DATA}(inputs?|x)?",
     "y": rf"(train(ing)?|b|batch|data)?(ys?|t|targets?|labels?|outputs?|truth|expected|cibles?|verite){_OF_DATA}",
     "derivative": r"(loss|cost|error|objective)(fn|func|function)?(prime|deriv.*|grad.*|der|d)|d(loss|cost|error)",
-    "delta": r".*delta.*|d|dout|grad(ient)?(out(put)?)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)",
+    "delta": r".*delta.*|d|g|dout|grad(ient)?(out(put)?)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)",
     # what a network, an optimizer or a loop is made of
     "loss": r"(f|fct)?(loss|cost|criterion|objective|error)(f|fn|func|fonction|function|class|name|type)?|cout|critere|perte",
     "optimizer params": r"optim.*params?",

@@ -694,3 +694,26 @@ class EnFrancais:
 def test_a_layer_with_methods_by_french_names():
     assert kind_of(EnFrancais) == "module"
     assert ("retropropage", "shape") in said(examine_module(EnFrancais))
+
+
+class NarrowBias:
+    """Weights are float64, and a bias of float32 is beside them."""
+
+    factor = 1.0
+
+    def __init__(self, n, m):
+        self.weights, self.biases = np.random.randn(n, m), np.zeros((1, m), dtype=np.float32)
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs @ self.weights + self.biases
+
+    def backward(self, dvalues):
+        self.dweights, self.dbiases = self.inputs.T @ dvalues, dvalues.sum(axis=0, keepdims=True) * self.factor
+        return dvalues @ self.weights.T
+
+
+def test_a_narrow_bias_beside_wide_weights_is_measured_as_narrow():
+    assert check_module(NarrowBias(3, 2), (4, 3)).ok
+    wrong = type("NarrowBias", (NarrowBias,), {"factor": 1.001})
+    assert [f.kind for f in check_module(wrong(3, 2), (4, 3)).findings] == ["scale"]

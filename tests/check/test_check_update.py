@@ -347,3 +347,175 @@ def test_a_step_may_be_given_the_model_or_its_layers(cls, kinds):
     report = check_update(cls)
     assert [f.kind for f in report.findings] == kinds, report
     assert report.verdicts
+
+
+class AdamOfTheNetwork:
+    """update(), of one that was given the network; layers move themselves by what they are told."""
+
+    power = True
+
+    def __init__(self, nn, lr, b1, b2):
+        self.nn, self.lr, self.b1, self.b2, self.t = nn, lr, b1, b2, 0
+        self.m, self.v = ([[np.zeros_like(layer.W), np.zeros_like(layer.B)] for layer in nn.layers] for _ in "mv")
+
+    def update(self):
+        self.t += 1
+        for i, layer in enumerate(self.nn.layers):
+            moves = []
+            for k, g in enumerate((layer.W_grad, layer.B_grad)):
+                self.m[i][k] = self.b1 * self.m[i][k] + (1 - self.b1) * g
+                self.v[i][k] = self.b2 * self.v[i][k] + (1 - self.b2) * g**2
+                t = self.t if self.power else 1
+                m, v = self.m[i][k] / (1 - self.b1**t), self.v[i][k] / (1 - self.b2**t)
+                moves.append(self.lr * m / np.sqrt(v + 1e-10))
+            layer.update(*moves)
+
+
+class AdamWithoutPower(AdamOfTheNetwork):
+    power = False
+
+
+class MomentumOfPairs:
+    """step(gradients) gives what is to be taken from each pair of weights and bias."""
+
+    sign = 1
+
+    def __init__(self, learning_rate, momentum=0.9):
+        self.learning_rate, self.momentum, self.velocity = learning_rate, momentum, None
+
+    def step(self, gradients):
+        if self.velocity is None:
+            self.velocity = [(np.zeros_like(w), np.zeros_like(b)) for w, b in gradients]
+        updates = []
+        for i, (w, b) in enumerate(gradients):
+            v, c = self.velocity[i]
+            v = self.sign * self.momentum * v + self.learning_rate * w
+            c = self.sign * self.momentum * c + self.learning_rate * b
+            self.velocity[i] = (v, c)
+            updates.append((v, c))
+        return updates
+
+
+class MomentumAgainstItself(MomentumOfPairs):
+    sign = -1
+
+
+class SGDOfALayersArrays:
+    """minimize(w, b, dw, db) gives new ones."""
+
+    def __init__(self, alpha=0.01):
+        self.alpha = alpha
+
+    def minimize(self, w, b, dw, db):
+        return w - self.alpha * dw, b - self.alpha * db
+
+
+class MomentumOfALayer:
+    """One for each layer, whose sizes it is given."""
+
+    def __init__(self, n_inputs, n_outputs, learning_rate, beta=0.9):
+        self.v, self.c = np.zeros((n_inputs, n_outputs)), np.zeros(n_outputs)
+        self.learning_rate, self.beta = learning_rate, beta
+
+    def update(self, t, w, b, dW, db):
+        self.v = self.beta * self.v + (1 - self.beta) * dW
+        self.c = self.beta * self.c + (1 - self.beta) * db
+        return w - self.learning_rate * self.v, b - self.learning_rate * self.c
+
+
+class OptimizerRMSProp:
+    """get_update(grad, key), of one parameter."""
+
+    key = True
+
+    def __init__(self, eta=0.01, rho=0.9):
+        self.eta, self.rho, self.h = eta, rho, {}
+
+    def get_update(self, grad, name):
+        name = name if self.key else 0
+        self.h[name] = self.rho * self.h.get(name, np.zeros_like(grad)) + (1 - self.rho) * grad**2
+        return self.eta * grad / (np.sqrt(self.h[name]) + 1e-8)
+
+
+class AdaGradOfObjects:
+    """step() over parameters that know their gradients."""
+
+    root = 0.5
+
+    def __init__(self, params, lr=0.01):
+        self.params, self.lr = params, lr
+        self.h = [np.zeros_like(p.data) for p in params]
+
+    def step(self):
+        for p, h in zip(self.params, self.h, strict=True):
+            h += p.grad**2
+            p.data -= self.lr * p.grad / (h**self.root + 1e-8)
+
+
+class AdaGradWithoutRoot(AdaGradOfObjects):
+    root = 1
+
+
+class SGDOfNumberedNames:
+    """update(parameters, grads), by W1, b1 and dW1, db1."""
+
+    def __init__(self, learning_rate=0.01):
+        self.learning_rate = learning_rate
+
+    def update(self, parameters, grads):
+        for i in range(len(parameters) // 2):
+            for n in "Wb":
+                parameters[f"{n}{i + 1}"] = parameters[f"{n}{i + 1}"] - self.learning_rate * grads[f"d{n}{i + 1}"]
+        return parameters
+
+
+class SGDOfNames:
+    """What it keeps belongs to the class; momentum has to be given, and is that of an average."""
+
+    cache = {}
+
+    def __init__(self, lr, momentum):
+        self.lr, self.momentum = lr, momentum
+
+    def update(self, param, param_grad, param_name):
+        v = self.momentum * self.cache.get(param_name, 0) + (1 - self.momentum) * param_grad
+        self.cache[param_name] = v
+        return param - self.lr * v
+
+
+class SGDThatDecays(SGD):
+    def __init__(self, lr=0.01, weight_decay=0.0):
+        super().__init__(lr)
+        self.weight_decay = weight_decay
+
+    def update(self, params, grads):
+        for i in range(len(params)):
+            params[i] -= self.lr * (grads[i] + self.decay(params[i], grads[i]))
+
+    def decay(self, w, g):
+        return self.weight_decay * w
+
+
+class SGDThatGrows(SGDThatDecays):
+    def decay(self, w, g):
+        return -self.weight_decay * w
+
+
+class SGDThatDecaysTheGradient(SGDThatDecays):
+    def decay(self, w, g):
+        return self.weight_decay * g**2
+
+
+@pytest.mark.parametrize(
+    ("cls", "kinds"),
+    [
+        (SGDThatDecays, []), (SGDThatGrows, ["sign"]), (SGDThatDecaysTheGradient, ["regulariser"]),
+        (SGDOfNames, ["shared-state"]), (AdamOfTheNetwork, []), (AdamWithoutPower, ["bias-correction"]), (MomentumOfPairs, []),
+        (MomentumAgainstItself, ["sign"]), (SGDOfALayersArrays, []), (MomentumOfALayer, []), (OptimizerRMSProp, []), (AdaGradOfObjects, []),
+        (AdaGradWithoutRoot, ["missing-root"]), (SGDOfNumberedNames, []),
+    ],
+)  # fmt: skip
+def test_what_an_optimizer_asks_for_says_how_it_is_given(cls, kinds):
+    report = check_update(cls)
+    assert [f.kind for f in report.findings] == kinds, report
+    assert kinds not in ([], ["shared-state"]) or ("the rule", "right") in [row[:2] for row in report.verdicts]

@@ -117,11 +117,11 @@ def test_what_is_seen_and_what_is_not_of_the_hand_in(write):
         "    def backward(self, y, yhat): return 2 * (yhat - y)\n",
         "tests.py": "import unittest\n\nclass Case(unittest.TestCase):\n    def test_gradient(self):\n        pass\n",
         "net.py": "class Sequentiel:\n    def __init__(self, modules):\n        self.modules = modules\n\n"
-        "    def fit(self, X, y):\n        return [m.forward(X) for m in self.modules]\n",
+        "    def evaluate(self, X):\n        return [m.forward(X) for m in self.modules]\n",
     })  # fmt: skip
     _, found = load(root)
     assert {name: c.kind for name, c in found.items()} == {"Loss": "base", "MSE": "loss", "Sequentiel": ""}
-    assert found["Sequentiel"].remark == "not recognised: it has fit"
+    assert found["Sequentiel"].remark == "not recognised: it has evaluate"
 
 
 def test_a_name_of_python_is_the_students_own_file_only_beside_it(write):

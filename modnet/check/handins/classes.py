@@ -22,6 +22,7 @@ from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, method
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
 from modnet.check.networks.descent import is_descent
+from modnet.check.networks.flow import networks_among
 from modnet.check.networks.loops import is_loop
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.trainers import trains
@@ -121,6 +122,8 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
         held = {function.__name__: staticmethod(function), "descent": staticmethod(function), "holder": holder}
         yield Loaded(type(name, (), held), "loop", file.path, cell, line)
     found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in functions.items() if is_rule(at)]
+    networks = networks_among({n: f for n, f in file.names.items() if inspect.isfunction(f)}, functions)
+    yield from (Loaded(cls, "network", file.path, *_place_of(at)) for at, cls in networks)
     for name, at, held in found:
         held = {n: v for n, v in held.items() if not n.startswith("__")}
         code = inspect.unwrap(at).__code__
@@ -146,6 +149,11 @@ def _without_self(method: Any, cls: type) -> Callable[..., Any]:
     signature = inspect.signature(method)
     function.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
     return function
+
+
+def _place_of(function: Any) -> tuple[int | None, int]:
+    """The cell and the line of a function."""
+    return file_and_cell(function.__code__.co_filename)[1], function.__code__.co_firstlineno
 
 
 def _descents(file: File, functions: dict[str, Any]) -> Iterator[tuple[str, Any, type | None]]:

@@ -48,7 +48,8 @@ _WIDTH, _COUNT, _RATE = 3, 6, 0.05
 
 def is_assembled(cls: type) -> bool:
     """Whether a class is such a network."""
-    return bool(first_method(cls, ADDS) and _trains(cls)) and not form_of(cls)
+    given = any(meaning_of(p.name, ("modules",)) and p.default in (p.empty, None) for p in asks(cls, by_name=True))
+    return bool((first_method(cls, ADDS) or given) and _trains(cls)) and not form_of(cls)
 
 
 def goes_both_ways(cls: type) -> bool:

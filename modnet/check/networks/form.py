@@ -234,7 +234,7 @@ def measure(form: Form) -> Measured:
         for got in (*fitting, fitting[0]):
             q.answer(got.reshape(q.shape))
             if not q.right:
-                _beside_kinks(form, held[name], q)
+                finer(form, held[name], q, np.flatnonzero(q.excess))
             if q.right:
                 break
     return Measured(answered, {n: q for n, q in answered.items() if not q.right}, said)
@@ -258,17 +258,19 @@ def _up_to_ones(shape: tuple[int, ...]) -> list[int]:
     return [n for n in shape if n != 1]
 
 
-def _beside_kinks(form: Form, array: np.ndarray, q: Question) -> None:
-    """Where an answer differs, ask again by steps so small that no ReLU turns within them: a bias moves every example."""
+def finer(form: Form, array: np.ndarray, q: Question, entries: Iterable[int] | None = None) -> None:
+    """Measure again, by steps so small that no ReLU turns within them: a bias moves every example."""
     if array.dtype != np.float64:
         return
     h, start = 1e-6, array.copy()
-    for k in np.flatnonzero(q.excess):
+    for k in range(len(q.entries)) if entries is None else entries:
         values = []
         for step in (h, -h):
             array.flat[q.entries[k]] += step
             values.append(float(form.number().sum()))
             array[...] = start
         near = (values[0] - values[1]) / (2 * h)
-        if abs(near - q.got[k]) <= 1e-5 * np.abs(q.truth).max() + 1e-8 * max(abs(values[0]), 1.0):
+        if entries is None:
+            q.truth[k] = near
+        elif abs(near - q.got[k]) <= 1e-5 * np.abs(q.truth).max() + 1e-8 * max(abs(values[0]), 1.0):
             q.low[k], q.high[k] = min(q.low[k], q.got[k]), max(q.high[k], q.got[k])

@@ -13,7 +13,7 @@ import numpy as np
 
 from modnet.check.arguments import NotBuilt
 from modnet.check.networks.calls import Call
-from modnet.check.optimizers.steppers import Layer
+from modnet.check.optimizers.holders import Layer
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES
 
 
@@ -142,12 +142,13 @@ class LossPiece:
 
     def number(self, *given: Any, **named: Any) -> Any:
         """The loss; with its regularisation if that is asked for."""
-        value = self._value(*self._sorted([*given, *named.values()]))
+        self._given = self._sorted([*given, *named.values()])
+        value = self._value(*self._given)
         return (value, 0.0) if named.get("include_regularization") else value
 
     def slope(self, *given: Any, **named: Any) -> np.ndarray:
-        """Its derivative."""
-        guess, truth = self._sorted([*given, *named.values()])
+        """Its derivative, at what the loss was given last unless something is given."""
+        guess, truth = self._sorted([*given, *named.values()]) if given or named else self._given
         self.dinputs = self._slope(guess, truth)
         self.log.events.append(Call("slope", self.layers, guess.copy(), self.dinputs.copy(), held=(truth,)))
         return self.dinputs.copy()

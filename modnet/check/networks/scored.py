@@ -38,7 +38,8 @@ from modnet.check.subject import Misbehaviour, call, tried
 from modnet.check.vocabulary import FORWARD, OUTPUTS, core
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")
-_REG = re.compile(
+#: What a regularisation is called.
+REG = re.compile(
     r"^(reg|l2|l2_?reg\w*|reg_?(lambda|strength)|regulari[sz]ation\w*|(weight_?)?decay(_?lambda)?|lambd\w*|lamda)$", re.I
 )
 _PARAMS = ("params", "parameters", "weights", "W")
@@ -59,7 +60,7 @@ def form_of(cls: type) -> str:
     ):
         if _gradient_method(cls) and _outputs(cls):
             return "gradient"
-        regular = any(_REG.match(p.name) for p in given[2:])
+        regular = any(REG.match(p.name) for p in given[2:])
         if given[1].default is None or regular:
             return "both"
     forward, backward = (getattr(cls, n, None) for n in ("forward", "backward"))
@@ -106,14 +107,14 @@ class Scored(Form, Asked):
     def _set_reg(self) -> None:
         """Give the regularisation where it is an attribute."""
         for name, value in list(vars(self.net).items()):
-            if _REG.match(name) and isinstance(value, int | float) and not isinstance(value, bool):
+            if REG.match(name) and isinstance(value, int | float) and not isinstance(value, bool):
                 setattr(self.net, name, self.reg)
 
     @property
     def takes_reg(self) -> bool:
         """Whether there is a regularisation at all."""
-        own = any(_REG.match(n) and isinstance(v, int | float) for n, v in vars(self.net).items())
-        return own or any(_REG.match(p.name) for p in asks(getattr(self.cls, "loss", None)))
+        own = any(REG.match(n) and isinstance(v, int | float) for n, v in vars(self.net).items())
+        return own or any(REG.match(p.name) for p in asks(getattr(self.cls, "loss", None)))
 
     def parameters(self) -> dict[str, np.ndarray]:
         """What learns, in place, by name."""
@@ -205,7 +206,7 @@ class Scored(Form, Asked):
         for i, p in enumerate(asks(method)[1:]):
             if isinstance(p.default, bool) and re.search("decay|reg(ular|$)|l2", p.name, re.I):
                 named[p.name] = bool(self.reg)
-            elif _REG.match(p.name):
+            elif REG.match(p.name):
                 named[p.name] = self.reg
             elif is_mode(p.name):
                 named[p.name] = "train" if isinstance(p.default, str) else not re.search("eval|test|infer", p.name, re.I)

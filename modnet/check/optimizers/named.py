@@ -14,30 +14,18 @@ import copy
 import inspect
 import re
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from modnet.check.arguments import NotBuilt, asks
 from modnet.check.lines import quote
-from modnet.check.optimizers.steppers import (
-    RATE,
-    STEPS,
-    Model,
-    Setting,
-    by_dict,
-    by_function,
-    by_layers,
-    by_list,
-    by_model,
-    by_model_of_dicts,
-    layers_for,
-    one_by_one,
-)
+from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, meant, method_of, ways_of
 from modnet.check.report import Finding, Report
 from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import is_rate
+from modnet.check.vocabulary import is_rate, meaning_of
 
 #: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
 _NUMBERS = (
@@ -56,6 +44,7 @@ _FAMILIES = (
 )
 #: What step is given, if it is not what the constructor was given.
 _HOLDERS = re.compile(r"^(model|net(work)?|layers)$", re.I)
+_DECAYS = re.compile(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", re.I)
 _OTHERS = re.compile(r"adadelta|adamax|nadam|adabound|lion|lars|lamb|lookahead|radam|amsgrad", re.I)
 
 
@@ -71,16 +60,16 @@ def is_optimizer(cls: type) -> bool:
     """Whether a class is an optimizer of one of these styles, and not of the contract's, whose step is given a batch."""
     if callable(getattr(cls, "forward", None)) or inspect.isabstract(cls):
         return False
-    if callable(getattr(cls, "update_params", None)):
-        return True
-    step = getattr(cls, "step", None)
-    if callable(step) and all(_HOLDERS.match(p.name) for p in asks(step) if p.default is p.empty):
-        return bool(family_of(cls.__name__)) or any(is_rate(p.name) for p in asks(cls, by_name=True))
-    update = getattr(cls, "update", None)
-    if not callable(update):
+    name = method_of(cls)
+    made, asked = asks(cls, by_name=True), asks(getattr(cls, name or "__init__"), by_name=True)
+    if not any(map(is_held, made)) and not {meant(p.name) for p in asked} & {"layer", "layers", "model", "param", "grad"}:
         return False
-    named = bool(family_of(cls.__name__)) or any(is_rate(p.name) for p in asks(cls, by_name=True))
-    return named and 1 <= len([p for p in asks(update) if p.default is p.empty]) <= 3
+    if any(p.default is p.empty and meaning_of(p.name, ("loss", "X", "y")) for p in made):
+        return False  # of the contract
+    rated = family_of(cls.__name__) or any(is_rate(p.name) for p in (*made, *asked))
+    if name in ("update_params", "step", "update"):
+        return name == "update_params" or bool(rated)
+    return bool(name and rated) and any(re.search("optim", k.__name__, re.I) or family_of(k.__name__) for k in cls.__mro__)
 
 
 def is_rule(function: Any) -> bool:
@@ -94,23 +83,34 @@ def is_rule(function: Any) -> bool:
 class _Maker:
     """Makes optimizers of a class, with numbers away from the defaults, so that one that has no effect shows."""
 
-    def __init__(self, cls: Any, **given: Any) -> None:
+    def __init__(self, cls: Any, like: Any = None, **given: Any) -> None:
+        self.like = like
         self.cls, self.options = cls, given
+        self.shared = [v for k in cls.__mro__[:-1] for v in vars(k).values() if isinstance(v, dict | list)]
+        self.first = copy.deepcopy(self.shared)
         self.family = family_of(cls.__name__)
 
-    def __call__(self, model: Any = None) -> Any:
+    def __call__(self, moved: Any = None) -> Any:
+        """One that is given the model, the layers or the parameters that it is to move, if it asks for them."""
+        for held, first in zip(self.shared, self.first, strict=True):  # what belongs to the class, as if nothing had been
+            held.clear()
+            held.update(first) if isinstance(held, dict) else held.extend(first)
+        if self.like is not None:
+            return copy.deepcopy(self.like)
         arguments: dict[str, Any] = {}
         for p in asks(self.cls, by_name=True):
             if p.name in self.options:
                 arguments[p.name] = self.options[p.name]
-            elif model is not None and re.search(r"model|net|layers|param|module", p.name, re.I):
-                arguments[p.name] = model.layers if re.search("layers", p.name, re.I) else model
+            elif moved is not None and (what := meant(p.name)) in moved and is_held(p):
+                arguments[p.name] = moved[what]
             elif is_rate(p.name):
                 arguments[p.name] = RATE
-            elif re.match(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", p.name, re.I) and isinstance(p.default, int | float):
+            elif _DECAYS.match(p.name) and isinstance(p.default, int | float):
                 arguments[p.name] = type(p.default)(0)
             elif (value := _number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
                 arguments[p.name] = value[1]
+            elif p.default is p.empty and re.match(r"n_?[A-Z]|n_\w|\w*(inputs?|outputs?|size|dim|features|units)$", p.name):
+                arguments[p.name] = 3  # as wide as its layers
             elif p.default is p.empty:
                 raise Misbehaviour("unknown", f"{self.cls.__name__}: what {p.name} means is not known")
         return call(f"{self.cls.__name__}(...)", lambda: self.cls(**arguments))
@@ -126,16 +126,13 @@ def _number(name: str) -> tuple[str, float] | None:
     return next(((which, value) for pattern, which, value in _NUMBERS if pattern.match(name)), None)
 
 
-def _ways(cls: type) -> list[Callable[..., Iterator[dict[str, np.ndarray]]]]:
-    if callable(getattr(cls, "update_params", None)):
-        return [by_layers]
-    if callable(getattr(cls, "step", None)):
-        return [by_model, by_model_of_dicts]
-    needs = [p for p in asks(cls.update) if p.default is p.empty]  # type: ignore[attr-defined]
-    if len(needs) == 1 or (len(needs) == 2 and is_rate(needs[1].name)):
-        return [by_layers]
-    many = any(re.search(r"params|grads|weights|gradients", p.name, re.I) for p in needs)
-    return [by_dict, by_list, one_by_one] if many or len(needs) == 2 else [one_by_one]
+def is_held(p: inspect.Parameter) -> bool:
+    """Whether an argument of a constructor is what the optimizer is to move, and not one of its numbers."""
+    return meant(p.name) in ("model", "layers", "param") and (p.default is p.empty or p.default is None)
+
+
+def _ways(cls: type) -> list[Way]:
+    return ways_of(cls, [meant(p.name) for p in asks(cls, by_name=True) if is_held(p)])
 
 
 def check_update(optimizer: Any) -> Report:
@@ -162,9 +159,9 @@ def check_update(optimizer: Any) -> Report:
             raise TypeError(f"check_update: {optimizer.__name__} takes other arguments than (w, dw, config)")
         return examine_rule(optimizer)
     cls = optimizer if isinstance(optimizer, type) else type(optimizer)
-    if not any(callable(getattr(cls, n, None)) for n in ("update_params", "update", "step")):
-        raise TypeError(f"check_update: {cls.__name__} has neither update, update_params nor step")
-    if cls is not optimizer and by_model in _ways(cls):
+    if not method_of(cls):
+        raise TypeError(f"check_update: {cls.__name__} has neither update, update_params nor step that takes known arguments")
+    if cls is not optimizer and any(is_held(p) for p in asks(cls, by_name=True)):
         raise TypeError(
             f"check_update: step() moves what {cls.__name__} was given; expected the class, which is then given a model"
         )
@@ -173,12 +170,13 @@ def check_update(optimizer: Any) -> Report:
 
 def examine_optimizer(cls: type, like: Any = None) -> Report:
     """The report on an optimizer's class, or on an object: whether its steps are those of the rule that it is named after."""
-    maker = _Maker(cls) if like is None else lambda model=None: copy.deepcopy(like)
+    maker = _Maker(cls, like)
     report = Report(f"{cls.__name__}, {STEPS} steps on two layers")
-    way, problem = None, None
+    method, problem = method_of(cls), None
+    way: Way | None = None
     for candidate in _ways(cls):
         try:
-            together = _run(maker, candidate, 2)
+            together = _run(maker, candidate, method, 2)
             way = candidate
             if any(m.any() for m in together.moves.values()):
                 break
@@ -186,8 +184,7 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
             problem = problem or raised
         except (TypeError, ValueError, KeyError, AttributeError, IndexError):
             continue
-    method = next(n for n in ("update_params", "step", "update") if callable(getattr(cls, n, None)))
-    where = f"{cls.__name__}.{method}"
+    where = cls.__name__ if issubclass(cls, _Rule) else f"{cls.__name__}.{method}"
     if way is None:
         if problem is not None and problem.line and _own(problem, cls):
             report.findings.append(Finding(problem.kind, where, problem.message + ".", problem.hint, line=problem.line))
@@ -196,17 +193,21 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
         )
         return report
     line = quote(cls, method, r"-=|\+=|= .*-|set_params|setattr")
-    made = maker(Model(layers_for(together))) if way in (by_model, by_model_of_dicts) else maker()
-    _judge(report, cls.__name__, where, line, lambda n, zeros=False: _run(maker, way, n, zeros), made)
-    if way in (by_dict, by_list) and together.replaced:
+    run = partial(_run, maker, way, method)
+    _judge(report, cls.__name__, where, line, run, None if issubclass(cls, _Rule) else maker(together.whole))
+    if way.pack in ("dict", "list") and together.replaced and not together.returned:
         report.notes.append(
             "it puts new arrays into params. Layers that were given the old ones, as Affine(params['W1'], params['b1']), "
             "go on with those: params[key] -= ... changes them in place."
         )
+    if like is None and [len(held) for held in maker.shared] != [len(first) for first in maker.first]:
+        text = "what it keeps belongs to the class, so a second optimizer goes on with it."
+        report.findings.append(Finding("shared-state", where, text, "self.cache = {} in __init__", line=line))
+        report.verdict("of its own", right=False, remark="shared-state")
     for option in _options(cls) if like is None else ():
         if report.ok:
             label = f"with {option[0]}={option[1]}"
-            rule = _tell(report, where, line, _with(cls, option, way), f"{label}: ")
+            rule = _tell(report, where, line, _with(cls, option, way, method), f"{label}: ")
             if rule:
                 report.verdict(label, remark=rule)
     for finding in report.findings:
@@ -219,10 +220,10 @@ def _own(problem: Misbehaviour, cls: type) -> bool:
     return bool(re.search(rf"NameError|UnboundLocalError|'{cls.__name__}' object has no attribute", problem.message))
 
 
-def _run(maker: Any, way: Callable[..., Any], layers: int, zeros: bool = False) -> Setting:
+def _run(maker: Any, way: Way, method: str, layers: int, zeros: bool = False) -> Setting:
     setting = Setting(layers, zeros)
     setting.bases = _layers_asked_for(getattr(maker, "cls", None))
-    setting.take(maker if way in (by_model, by_model_of_dicts, one_by_one) else maker(), way)
+    setting.take(maker, way, method)
     return setting
 
 
@@ -236,25 +237,11 @@ def _layers_asked_for(cls: Any) -> tuple[type, ...]:
 
 def examine_rule(function: Any) -> Report:
     """The report on a function (w, dw, config) -> (w, config)."""
-    name = function.__name__
-    report = Report(f"{name}, {STEPS} steps")
-    held = type(name, (), {name: staticmethod(function)})
+    return examine_optimizer(type(function.__name__, (_Rule,), {"update": staticmethod(function)}))
 
-    def run(layers: int, zeros: bool = False) -> Setting:
-        setting = Setting(layers, zeros)
-        setting.take(function, by_function)
-        return setting
 
-    try:
-        run(1)
-    except Misbehaviour as problem:
-        report.findings.append(Finding(problem.kind, name, problem.message + ".", problem.hint, line=problem.line))
-        report.verdict("a step", right=False, remark=problem.kind)
-        return report
-    _judge(report, name, name, quote(held, name, r"next_w\s*=|w\s*[-+]?="), run, None)
-    for finding in report.findings:
-        finding.locate(held)
-    return report
+class _Rule:
+    """An optimizer that is one function."""
 
 
 def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., Setting], made: Any) -> None:
@@ -287,6 +274,8 @@ def _tell(report: Report, where: str, line: str, mistakes: Generator[Mistake, No
 def _mistakes(name: str, run: Callable[..., Setting], made: Any) -> Generator[Mistake, None, str]:
     """What is wrong with the steps, one thing after another; at the end, the rule they have. `NotBuilt` if none is known."""
     family, rate = family_of(name), _rate_of(made)
+    if family == "sgd" and any(re.match("mom|mu$", n) and v for n, v in getattr(made, "__dict__", {}).items()):
+        family = "momentum"
     alone, together = run(1), run(2)
     still = [n for n, m in together.moves.items() if not m.any()]
     if len(still) == len(together.moves):
@@ -451,14 +440,16 @@ def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
                 yield p.name, 0.8, "momentum"
         elif p.name.lower() in ("decay", "lr_decay", "learning_rate_decay"):
             yield p.name, 0.5, "decay"
+        elif _DECAYS.match(p.name) and isinstance(p.default, int | float) and family_of(cls.__name__) == "sgd":
+            yield p.name, 0.3, "weights"
 
 
-def _with(cls: type, option: tuple[str, Any, str], way: Any) -> Generator[Mistake, None, str]:
+def _with(cls: type, option: tuple[str, Any, str], way: Way, method: str) -> Generator[Mistake, None, str]:
     """What is found with an option; at the end, the rule that the steps then have."""
     name, value, what = option
     maker = _Maker(cls, **{name: value})
     try:
-        one, two = _run(maker, way, 1), _run(maker, way, 2)
+        one, two = (_run(maker, way, method, n) for n in (1, 2))
     except (Misbehaviour, TypeError, ValueError, KeyError, AttributeError, IndexError) as problem:
         if isinstance(problem, Misbehaviour) and problem.kind == "crash" and problem.line:
             yield "crash", f"{problem.message}.", ""
@@ -469,6 +460,8 @@ def _with(cls: type, option: tuple[str, Any, str], way: Any) -> Generator[Mistak
         if what == "decay":
             text, hint = "the rate decays at every layer, not once a step.", "count steps once, after all layers"
         yield "shared-state", text, hint
+    elif what == "weights":
+        yield from _decayed(one)
     elif what == "momentum":
         g, moves = one.gradients["W1"].reshape(STEPS, -1), one.moves["W1"]
         found = fitting("momentum", g, moves, [(value, 0.0)]) or fitting("nesterov", g, moves, [(value, 0.0)])
@@ -484,3 +477,17 @@ def _with(cls: type, option: tuple[str, Any, str], way: Any) -> Generator[Mistak
         else:
             return found.label
     return ""
+
+
+def _decayed(s: Setting) -> Iterator[Mistake]:
+    """What a decay of the weights adds to the first step: so many times minus the weights."""
+    w, move, g = s.values["W1"].ravel(), s.moves["W1"][0], s.gradients["W1"][0].ravel()
+    terms = np.stack([g, w, np.sign(w)], axis=1)
+    factors = -np.linalg.lstsq(terms, move, rcond=None)[0]
+    write = "w -= rate * (g + decay * w)"
+    if not np.allclose(move, -terms @ factors, rtol=1e-6, atol=1e-9):
+        yield "regulariser", "what it adds to a step is no multiple of the weights.", write
+    elif np.abs(factors[1:]).max() < 1e-9:
+        yield "option-ignored", "it has no effect.", write
+    elif factors[1:].min() < -1e-9:
+        yield "sign", "it makes weights grow.", write

@@ -1,119 +1,108 @@
-"""Parameters for an optimizer of another style to move, and the ways in which such an optimizer is let do it.
+"""The ways in which an optimizer of another style is let move parameters of ours.
 
-A way is a generator: it takes the steps, and yields the parameters after each.
+What its method asks for says what it is given: a model or its layers, one layer, one parameter, or all parameters and all
+gradients, packed in one of several ways. What it moves is read where it was put, or from what it returns: new values, or what
+is to be taken from the old ones.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from modnet.check.arguments import asks
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.optimizers.holders import PACKS, Arrays, Holding, Layer, Model, Parameter, flat
+from modnet.check.subject import call
 from modnet.check.vocabulary import is_rate
 
 STEPS, RATE = 6, 0.05
 
 
-class Layer:
-    """A layer with one matrix and one bias, by whatever names they and their gradients are asked for, and in lists.
+# --- what a step asks for --------------------------------------------------------------------------------------------
 
-    It may also derive from a stranger's class, whose params and grads mean something else.
+#: The methods that may take a step, the likeliest first.
+METHODS = (
+    "update_params", "step", "update", "update_parameters", "update_weights", "minimize", "optimize", "apply_gradients",
+    "apply", "get_update", "get_updates", "compute_update", "compute_updates", "calculate_update",
+)  # fmt: skip
+_MEANT = (
+    ("layers", r"(trainable_?)?layers|modules"),
+    ("layer", r"layer|module|node"),
+    ("model", r"model|net(work)?|nn|neural_?net(work)?|self"),
+    ("config", r"config|cfg|conf"),
+    ("key", r"\w*(key|name|_?id|idx|index)|layer_?(num|no|number)|l"),
+    ("count", r"t|i|k|it(er(ation)?s?)?|n|epoch\w*|steps?|count|time_?step"),
+    ("bias grad", r"(d_?(l_?d)?|delta_?|grad(ient)?s?_?)(b|bias|biases|b_\w+)|(b|bias|biases)_?(grad(ient)?s?|delta)|db\w*"),
+    ("grad", r"g|gs|.*grad.*|d_?(l_?d_?)?[a-z]+|delta\w*|nabla\w*"),
+    ("bias", r"b|bias(es)?"),
+    ("param", r"w|x|weights?|theta|\w*param(eter)?s?|var(iable)?s?|values?|old_?\w+|kernel|arr(ay)?"),
+)  # fmt: skip
+
+
+_GIVEN = ("layer", "layers", "model", "grad", "param", "config")
+
+
+def meant(name: str) -> str:
+    """What an argument of a step is; empty if that is not known."""
+    if is_rate(name):
+        return "rate"
+    return next((what for what, pattern in _MEANT if re.fullmatch(pattern, name, re.I)), "")
+
+
+def method_of(cls: type) -> str:
+    """The method of a class that takes a step; empty if there is none of which each argument is known."""
+    there = [n for n in METHODS if callable(getattr(cls, n, None))]
+    return next((n for n in there if all(meant(p.name) for p in asked_of(getattr(cls, n)))), "")
+
+
+def asked_of(method: Any) -> list[inspect.Parameter]:
+    """The arguments of a step that it is given."""
+    return [p for p in asks(method) if p.default is p.empty or meant(p.name) in _GIVEN]
+
+
+class Way(NamedTuple):
+    """A way to let an optimizer step.
+
+    Attributes
+    ----------
+    each : what it is given at a time: "all", "layer" or "one". pack : what all parameters come in, "" for layers that hold
+        them, "holding" for layers that hold them in dicts, "objects" for parameters that hold their gradients.
     """
 
-    def __init__(self, W: np.ndarray, b: np.ndarray) -> None:
-        self.__dict__.update(params={"W": W, "b": b}, grads={"W": np.zeros_like(W), "b": np.zeros_like(b)}, trainable=True)
-
-    @property
-    def params(self) -> dict[str, np.ndarray]:
-        """Values by name."""
-        held: dict[str, np.ndarray] = self.__dict__["params"]
-        return held
-
-    @property
-    def grads(self) -> dict[str, np.ndarray]:
-        """Gradients by name."""
-        held: dict[str, np.ndarray] = self.__dict__["grads"]
-        return held
-
-    @property
-    def parameters(self) -> list[np.ndarray]:
-        """Values in a list."""
-        return list(self.params.values())
-
-    @property
-    def gradients(self) -> list[np.ndarray]:
-        """Gradients in a list, in the same order."""
-        return [self.grads[n] for n in self.params]
-
-    def __getattr__(self, name: str) -> Any:
-        place = _place(name)
-        if place is None:
-            raise AttributeError(f"a layer with weights and biases has no {name}")
-        return self.__dict__[place[0]][place[1]]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        place = _place(name)
-        if place is None:
-            self.__dict__[name] = value
-        else:
-            self.__dict__[place[0]][place[1]] = value
-
-    def get_params(self) -> dict[str, dict[str, np.ndarray]]:
-        """Values and gradients by name."""
-        return {n: {"value": v, "grad": self.grads[n]} for n, v in self.params.items()}
-
-    def set_params(self, given: dict[str, Any]) -> None:
-        """Other values."""
-        for name, value in given.items():
-            self.params[name] = value["value"] if isinstance(value, dict) else value
+    each: str
+    pack: str
 
 
-def _place(name: str) -> tuple[str, str] | None:
-    """Where what is asked for by a name is: ("params" or "grads", "W" or "b")."""
-    core = re.sub("[^a-z]", "", name.lower())
-    bare = re.sub(r"^(dld|d|grad(ient)?s?)|(grad(ient)?s?)$", "", core)
-    kind = "grads" if bare != core else "params"
-    own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare)
-    return None if own is None else (kind, own)
+def ways_of(cls: type, made_with: Sequence[str] = ()) -> list[Way]:
+    """Ways to let an optimizer of a class step, the likeliest first.
+
+    Parameters
+    ----------
+    made_with : what its constructor is given of what it moves.
+    """
+    name = method_of(cls)
+    roles = [meant(p.name) for p in asked_of(getattr(cls, name))] if name else []
+    if "layer" in roles:
+        return [Way("layer", "")]
+    if "grad" not in roles:
+        packs = ["objects"] * ("param" in (*made_with, *roles)) + ["", "holding"]
+        if roles == ["param"] and not made_with:
+            return [Way("layer", ""), *(Way("all", pack) for pack in packs)]
+        return [Way("all", pack) for pack in packs]
+    if {"bias", "bias grad"} & set(roles):
+        return [Way("layer", ""), Way("all", "two lists")]
+    named = [p.name for p in asked_of(getattr(cls, name)) if meant(p.name) in ("grad", "param")]
+    every, one = [Way("all", pack) for pack in PACKS], Way("one", "")
+    if any(re.search(r"params|grads|parameters|weights|gradients", n, re.I) for n in named):
+        return [*every, one]
+    return [one] if len(roles) > 2 else [*every, one] if len(roles) == 2 else [one, *every]
 
 
-class _Holding(Layer):
-    """A layer whose weights and gradients are dicts, each by whatever name it is asked for."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self.__dict__[_held(name)]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__[_held(name)] = value
-
-
-def _held(name: str) -> str:
-    """Which dict is asked for by a name: "params" or "grads"."""
-    if re.search("grad|^d_?(w|p)", name, re.I):
-        return "grads"
-    if re.match("(weight|param)", name, re.I):
-        return "params"
-    raise AttributeError(f"a layer with weights and gradients has no {name}")
-
-
-class Model:
-    """A model of such layers; it goes through them, as a list does."""
-
-    def __init__(self, layers: list[Layer]) -> None:
-        self.layers = self.trainable_layers = layers
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.layers[place]
+# --- steps -----------------------------------------------------------------------------------------------------------
 
 
 class Setting:
@@ -121,151 +110,126 @@ class Setting:
 
     Attributes
     ----------
-    holding : whether a layer has its parameters in a dict.
     values : the parameters' start. gradients : by name, (steps, ...). moves : by name, (steps, numbers), once they were moved.
+    replaced : whether new arrays came into the place of old ones. writes : whether a step has changed gradients.
+    returned : whether it returned what is to be taken from the parameters.
     """
 
     def __init__(self, layers: int, zeros: bool = False) -> None:
         shapes = {f"{n}{i + 1}": s for i in range(layers) for n, s in (("W", (3, 3)), ("b", (3,)))}
-        self.values: dict[str, np.ndarray] = {}
-        self.gradients: dict[str, np.ndarray] = {}
+        self.values: Arrays = {}
+        self.gradients: Arrays = {}
         for i, (n, s) in enumerate(shapes.items()):  # the first layer's numbers are the same with another one beside it
             rng = np.random.default_rng([4, i])
-            self.values[n] = rng.normal(size=s)
+            self.values[n] = rng.uniform(2, 3, s) * rng.choice([-1.0, 1.0], s)  # far from what a step moves
             self.gradients[n] = rng.uniform(0.5, 1.5, (STEPS, *s)) * rng.choice([-1.0, 1.0], (STEPS, *s))
         if zeros:
             for g in self.gradients.values():
                 g.reshape(STEPS, -1)[:, 0] = 0
         self.layers = layers
         self.bases: tuple[type, ...] = ()
-        self.holding = False
-        self.moves: dict[str, np.ndarray] = {}
-        self.replaced = self.writes = False
+        self.moves: Arrays = {}
+        self.configs: dict[str, Any] = {}
+        self.box: Any = None
+        self.replaced = self.writes = self.returned = False
 
-    def take(self, made: Any, way: Callable[[Any, Setting], Iterator[dict[str, np.ndarray]]]) -> None:
-        """Take the steps; `way` yields the parameters after each."""
-        before, seen = {n: v.copy() for n, v in self.values.items()}, []
-        for after in way(made, self):
-            seen.append({n: (np.asarray(after[n], dtype=float) - before[n]).ravel() for n in before})
-            before = {n: np.array(after[n], dtype=float) for n in before}
-        self.moves = {n: np.array([row[n] for row in seen]) for n in before}
+    def take(self, maker: Callable[..., Any], way: Way, name: str) -> None:
+        """Take the steps by a method of this name, of what `maker` makes when it is given what it may be made with."""
+        layers = layers_for(self, way.pack == "holding")
+        self.places = {f"{n}{i + 1}": (layer, n) for i, layer in enumerate(layers) for n in ("W", "b")}
+        self.box = PACKS[way.pack](self._held()) if way.pack in PACKS else None
+        self.order = flat(PACKS[way.pack]({n: n for n in self.places})) if way.pack in PACKS else list(self.places)
+        objects = [Parameter(*place) for place in self.places.values()] if way.pack == "objects" else layers
+        self.whole = {"model": Model(layers), "layers": layers, "param": objects if self.box is None else self.box}
+        parts = {"all": [self.order], "one": [[n] for n in self.order]}.get(way.each)
+        parts = parts or [[f"W{i + 1}", f"b{i + 1}"] for i in range(self.layers)]
+        first = maker(self.whole)
+        needs = [meant(p.name) for p in asked_of(getattr(first, name))]
+        self.pack, self.by_arrays = way.pack, bool({"grad", "bias grad"} & set(needs))
+        alone = "key" not in needs and (way.each == "one" or self.by_arrays)  # nothing tells it which parameter it is given
+        made = [maker(self.whole) if i and alone else first for i in range(len(parts))]
+        before, start, seen = self.now(), self._held(), list[Arrays]()
+        for k in range(STEPS):
+            for n, (layer, own) in self.places.items():
+                layer.grads[own] = self.gradients[n][k].copy()
+            _around(first, "pre_update_params")
+            for at, (one, names) in enumerate(zip(made, parts, strict=True)):
+                given = {n: self.gradients[n][k].copy() for n in names} if self.box is not None or way.each == "one" else None
+                grads: Any = PACKS[way.pack](given) if given is not None and self.box is not None else given
+                was = self.now()
+                arguments = [self._argument(what, names, grads, at, k) for what in needs]
+                found = call(f"{type(one).__name__}.{name}", getattr(one, name), *arguments)
+                self._take_result(names, was, found, k)
+                left = flat(grads) if grads is not None else [self.places[n][0].grads[self.places[n][1]] for n in names]
+                pairs = zip(left, (self.gradients[n][k] for n in names), strict=True)
+                self.writes |= any(np.any(g) and not np.array_equal(g, wanted) for g, wanted in pairs)
+            _around(first, "post_update_params")
+            now = self.now()
+            seen.append({n: (now[n] - before[n]).ravel() for n in now})
+            before = now
+        self.replaced = any(a is not start[n] for n, a in self._held().items())
+        self.moves = {n: np.array([row[n] for row in seen]) for n in self.places}
 
+    def _held(self) -> Arrays:
+        if self.box is not None:
+            return dict(zip(self.order, flat(self.box), strict=True))
+        return {n: layer.params[own] for n, (layer, own) in self.places.items()}
 
-def by_layers(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """Layers, each given to the optimizer."""
-    layers = layers_for(s)
-    method = made.update_params if callable(getattr(made, "update_params", None)) else made.update
-    needs = [p for p in asks(method) if p.default is p.empty]
-    for k in range(STEPS):
-        _set(layers, s, k)
-        if callable(getattr(made, "pre_update_params", None)):
-            call("pre_update_params", made.pre_update_params)
-        for layer in layers:
-            rest = [RATE if is_rate(p.name) else k + 1 for p in needs[1:]]
-            call(f"{type(made).__name__}.{method.__name__}", method, layer, *rest)
-        if callable(getattr(made, "post_update_params", None)):
-            call("post_update_params", made.post_update_params)
-        s.writes = s.writes or _written(layers, s, k)
-        yield _read(layers)
+    def now(self) -> Arrays:
+        """Copies of the parameters."""
+        return {n: np.array(a, dtype=float) for n, a in self._held().items()}
 
+    def _argument(self, what: str, names: list[str], grads: Any, at: int, k: int) -> Any:
+        """What one argument of a step is given."""
+        layer, own = self.places[names[-1 if what.startswith("bias") else 0]]
+        if what == "config":
+            return self.configs.setdefault(names[0], dict(_CONFIG))
+        simple = {"rate": RATE, "count": k + 1, "key": names[0] if len(names) == 1 else at, "layer": layer}
+        if what in simple:
+            return simple[what]
+        if what in ("model", "layers"):
+            return self.whole[what]
+        if self.box is not None:
+            held = grads if "grad" in what else self.box
+            return held[what.startswith("bias")] if isinstance(held, tuple) else held
+        if grads is not None:
+            return grads[names[0]] if "grad" in what else layer.params[own]
+        if "grad" not in what and len(names) > 2:
+            return self.whole["param"]
+        return getattr(layer, "grads" if "grad" in what else "params")[own] if self.by_arrays else layer
 
-def by_model(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """A model that the optimizer was given, and step()."""
-    layers = layers_for(s)
-    model = Model(layers)
-    made = make(model)
-    given = [model.layers if re.search("layers", p.name, re.I) else model for p in asks(made.step) if p.default is p.empty]
-    for k in range(STEPS):
-        _set(layers, s, k)
-        call(f"{type(made).__name__}.step", made.step, *given)
-        s.writes = s.writes or _written(layers, s, k)
-        yield _read(layers)
-
-
-def by_model_of_dicts(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """The same, and each layer has its parameters in a dict, and its gradients in another."""
-    s.holding = True
-    yield from by_model(make, s)
-
-
-def by_dict(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """params and grads as dicts."""
-    return _together(made, s, dict)
-
-
-def by_list(made: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """params and grads as lists."""
-    return _together(made, s, lambda held: list(held.values()))
-
-
-def _together(made: Any, s: Setting, pack: Callable[[dict[str, np.ndarray]], Any]) -> Iterator[dict[str, np.ndarray]]:
-    """All parameters and all gradients at once, packed; what is packed alike is given back, or changed in place."""
-    own = {n: v.copy() for n, v in s.values.items()}
-    params = pack(own)
-    for k in range(STEPS):
-        grads = {n: s.gradients[n][k].copy() for n in own}
-        found = call(f"{type(made).__name__}.update", made.update, params, pack(grads))
-        if isinstance(found, type(params)) and len(found) == len(own) and (isinstance(found, list) or set(found) == set(own)):
-            params = found
-        now = params if isinstance(params, dict) else dict(zip(own, params, strict=True))
-        s.replaced = s.replaced or any(now[n] is not own[n] for n in own)
-        s.writes = s.writes or any(not np.array_equal(g, s.gradients[n][k]) for n, g in grads.items())
-        yield now
-
-
-def one_by_one(make: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """One parameter and its gradient, of an optimizer of its own."""
-    made = {n: make() for n in s.values}
-    values = {n: v.copy() for n, v in s.values.items()}
-    for k in range(STEPS):
-        for n, one in made.items():
-            needs = [p for p in asks(one.update) if p.default is p.empty]
-            rest = [RATE if is_rate(p.name) else k + 1 for p in needs[2:]]
-            found = call(f"{type(one).__name__}.update", one.update, values[n], s.gradients[n][k].copy(), *rest)
-            found = found[0] if isinstance(found, tuple) and found else found
-            if isinstance(found, np.ndarray) and found.shape == values[n].shape:
-                values[n] = found.copy()
-        yield values
-
-
-def by_function(function: Any, s: Setting) -> Iterator[dict[str, np.ndarray]]:
-    """(w, dw, config) -> (w, config)."""
-    values = {n: v.copy() for n, v in s.values.items()}
-    configs: dict[str, Any] = {n: dict(_CONFIG) for n in values}
-    name = function.__name__
-    for k in range(STEPS):
-        for n in values:
-            g = s.gradients[n][k].copy()
-            found = call(name, function, values[n].copy(), g, configs[n])
-            if not isinstance(found, tuple) or len(found) != 2 or np.shape(found[0]) != values[n].shape:
-                raise Misbehaviour(
-                    "shape", f"{name} gives {type(found).__name__}, expected (w, config)", hint="return next_w, config"
-                )
-            s.writes = s.writes or not np.array_equal(g, s.gradients[n][k])
-            values[n], configs[n] = np.array(found[0], dtype=float), found[1]
-        yield values
+    def _take_result(self, names: list[str], was: Arrays, found: Any, k: int) -> None:
+        """Take what a step returned, if nothing has moved where it was: new values, or what is to be taken from the old."""
+        now = self.now()
+        if self.configs and isinstance(found, tuple):
+            self.configs[names[0]] = found[-1]
+        if any(not np.array_equal(now[n], was[n], equal_nan=True) for n in names):
+            return
+        found = [found[n] for n in names] if isinstance(found, dict) and set(found) == set(names) else flat(found)
+        if [np.shape(a) for a in found[: len(names)]] != [was[n].shape for n in names]:
+            return
+        values = {n: np.array(a, dtype=float) for n, a in zip(names, found, strict=False)}
+        away = sum(float(np.abs(a - was[n]).sum()) for n, a in values.items())
+        if away > 0.5 * sum(float(np.abs(was[n]).sum()) for n in names):
+            self.returned = True
+            along = sum(float((a * self.gradients[n][k]).sum()) for n, a in values.items()) >= 0
+            values = {n: was[n] - a if along else was[n] + a for n, a in values.items()}
+        for n, a in values.items():
+            layer, own = self.places[n]
+            layer.params[own] = a
+        if self.box is not None:
+            self.box = PACKS[self.pack]({n: {**was, **values}[n] for n in self.places})
 
 
-_CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}
+def _around(made: Any, name: str) -> None:
+    if callable(getattr(made, name, None)):
+        call(name, getattr(made, name))
 
 
-def layers_for(s: Setting) -> list[Layer]:
+def layers_for(s: Setting, holding: bool = False) -> list[Layer]:
     """The layers that hold the parameters of a setting."""
-    kind = _Holding if s.holding else type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
+    kind = Holding if holding else type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
     return [kind(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
 
 
-def _set(layers: list[Layer], s: Setting, k: int) -> None:
-    for i, layer in enumerate(layers):
-        for n in layer.params:
-            layer.grads[n] = s.gradients[f"{n}{i + 1}"][k].copy()
-
-
-def _written(layers: list[Layer], s: Setting, k: int) -> bool:
-    """Whether the step has changed the gradients, otherwise than to zero."""
-    every = ((layer.grads[n], s.gradients[f"{n}{i + 1}"][k]) for i, layer in enumerate(layers) for n in layer.params)
-    return any(np.any(now) and not np.array_equal(now, was) for now, was in every)
-
-
-def _read(layers: list[Layer]) -> dict[str, np.ndarray]:
-    return {f"{n}{i + 1}": layer.params[n] for i, layer in enumerate(layers) for n in ("W", "b")}
+_CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}

@@ -1,0 +1,177 @@
+"""What holds the parameters that an optimizer of another style moves, and their gradients: layers, a model, objects, lists.
+
+They answer to the names that several courses and books use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+
+class Layer:
+    """A layer with one matrix and one bias, by whatever names they and their gradients are asked for, and in lists.
+
+    It may also derive from a stranger's class, whose params and grads mean something else.
+    """
+
+    def __init__(self, W: np.ndarray, b: np.ndarray) -> None:
+        self.__dict__.update(params={"W": W, "b": b}, grads={"W": np.zeros_like(W), "b": np.zeros_like(b)}, trainable=True)
+
+    @property
+    def params(self) -> dict[str, np.ndarray]:
+        """Values by name."""
+        held: dict[str, np.ndarray] = self.__dict__["params"]
+        return held
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """Gradients by name."""
+        held: dict[str, np.ndarray] = self.__dict__["grads"]
+        return held
+
+    @property
+    def parameters(self) -> list[np.ndarray]:
+        """Values in a list."""
+        return list(self.params.values())
+
+    @property
+    def gradients(self) -> list[np.ndarray]:
+        """Gradients in a list, in the same order."""
+        return [self.grads[n] for n in self.params]
+
+    def __getattr__(self, name: str) -> Any:
+        place = _place(name)
+        if place is None:
+            raise AttributeError(f"a layer with weights and biases has no {name}")
+        return self.__dict__[place[0]][place[1]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        place = _place(name)
+        if place is None:
+            self.__dict__[name] = value
+        else:
+            self.__dict__[place[0]][place[1]] = value
+
+    def get_params(self) -> dict[str, dict[str, np.ndarray]]:
+        """Values and gradients by name."""
+        return {n: {"value": v, "grad": self.grads[n]} for n, v in self.params.items()}
+
+    def set_params(self, given: dict[str, Any]) -> None:
+        """Other values."""
+        for name, value in given.items():
+            self.params[name] = value["value"] if isinstance(value, dict) else value
+
+    def update(self, *moves: Any) -> None:
+        """Take away what each parameter is to move, or a rate times its gradient."""
+        if len(moves) == 1 and not np.ndim(moves[0]):
+            moves = tuple(moves[0] * g for g in self.gradients)
+        for name, move in zip(self.params, moves, strict=True):
+            self.params[name] = self.params[name] - move
+
+
+def _place(name: str) -> tuple[str, str] | None:
+    """Where what is asked for by a name is: ("params" or "grads", "W" or "b")."""
+    core = re.sub("[^a-z]", "", name.lower())
+    bare = re.sub(r"^(dld|d|grad(ient)?s?)|(grad(ient)?s?)$", "", core)
+    kind = "grads" if bare != core else "params"
+    own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare)
+    return None if own is None else (kind, own)
+
+
+class Holding(Layer):
+    """A layer whose weights and gradients are dicts, each by whatever name it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.__dict__[_held(name)]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[_held(name)] = value
+
+
+def _held(name: str) -> str:
+    """Which dict is asked for by a name: "params" or "grads"."""
+    if re.search("grad|^d_?(w|p)", name, re.I):
+        return "grads"
+    if re.match("(weight|param)", name, re.I):
+        return "params"
+    raise AttributeError(f"a layer with weights and gradients has no {name}")
+
+
+class Model:
+    """A model of such layers; it goes through them, as a list does."""
+
+    def __init__(self, layers: list[Layer]) -> None:
+        self.layers = self.trainable_layers = layers
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.layers[place]
+
+
+# --- packed parameters and gradients ---------------------------------------------------------------------------------
+
+
+class _Named(dict[Any, Any]):
+    """Arrays by name, of which that of a gradient may have a d in front: grads["dW1"]."""
+
+    def __missing__(self, key: Any) -> Any:
+        for name, value in self.items():
+            if isinstance(key, str) and re.sub("^_|_$", "", re.sub("^d|grad", "", key)) == name:
+                return value
+        raise KeyError(key)
+
+
+class Parameter:
+    """A parameter as an object, with its gradient, by whatever names they are asked for."""
+
+    def __init__(self, layer: Layer, name: str) -> None:
+        self.__dict__.update(of=layer, named=name)
+
+    def __getattr__(self, name: str) -> Any:
+        if not re.search("^_*(data|val(ue)?|w(eights?)?|param|array|d|grad(ient)?s?)$", name, re.I):
+            raise AttributeError(f"a parameter has no {name}")
+        return (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params)[self.named]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            getattr(self, name)
+        except AttributeError:
+            self.__dict__[name] = value
+        else:
+            (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params)[self.named] = value
+
+
+Arrays = dict[str, np.ndarray]
+
+
+def _by_layer(held: dict[str, Any]) -> list[list[Any]]:
+    values = list(held.values())
+    return [values[i : i + 2] for i in range(0, len(values), 2)]
+
+
+#: What all parameters, or all gradients, may come in.
+PACKS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "dict": _Named,
+    "list": lambda held: list(held.values()),
+    "pairs": lambda held: [tuple(pair) for pair in _by_layer(held)],
+    "dicts": lambda held: [_Named(zip("Wb", pair, strict=True)) for pair in _by_layer(held)],
+    "dict of dicts": lambda held: dict(enumerate(_Named(zip("Wb", pair, strict=True)) for pair in _by_layer(held))),
+    "two lists": lambda held: tuple(map(list, zip(*_by_layer(held), strict=True))),
+}
+
+
+def flat(value: Any) -> list[Any]:
+    """The arrays, or names, in whatever they are packed in, in their order."""
+    if isinstance(value, dict | list | tuple):
+        items = value.values() if isinstance(value, dict) else value
+        return [array for item in items for array in flat(item)]
+    return [value] if isinstance(value, str) or np.ndim(value) else []
