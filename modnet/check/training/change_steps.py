@@ -153,16 +153,15 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     yield Change("too-few-epochs", 66 if few else 36 if falling else 26, seen,
                  [(f"epochs={setup.asked * f}", _longer(f)) for f in (5, 30, 150 if few else 60)], ladder=True)  # fmt: skip
     n, size = len(setup.X), setup.batch_size or len(setup.X)
+    new, weight, seen = 32, 0, f"{size} example{'s' * (size > 1)}"
     if size >= 64 and setup.steps <= 4 and total <= 400:
-        new = 16 if n < 1000 else 32
-        yield Change("batch-size", 67, f"batches of {batch} make {made}",
-                     [(f"batch_size={new}", lambda s: s.but(batch_size=new))])  # fmt: skip
+        new, weight, seen = (16 if n < 1000 else 32), 67, f"batches of {batch} make {made}"
     elif size <= 4 and n >= 32 and facts.is_normalised:
-        seen = f"BatchNorm takes the mean and the deviation of {size} example{'s' * (size > 1)} at each step"
-        yield Change("batch-size", 95 if size <= 2 else 69, seen, [("batch_size=32", lambda s: s.but(batch_size=32))])
+        weight, seen = 95 if size <= 2 else 69, f"BatchNorm takes the mean and the deviation of {seen} at each step"
     elif size <= 2 and n >= 32:
-        yield Change("batch-size", 37, f"{size} example{'s' * (size > 1)} a step",
-                     [("batch_size=32", lambda s: s.but(batch_size=32))])  # fmt: skip
+        weight, seen = 37, f"{seen} a step"
+    if weight:
+        yield Change("batch-size", weight, seen, [(f"batch_size={new}", lambda s: s.but(batch_size=new))])
 
 
 def _longer(factor: int) -> Apply:

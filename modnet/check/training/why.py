@@ -121,11 +121,9 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
         left_out.append("augment")
     if left_out:
         report.verdict("the options", right=None, remark=f"trained without {' and '.join(left_out)}")
-    if search.budget.late:
-        remark = f"cut short by the limit of {limit:g} s: a later change may cure as well"
-        report.verdict("the search", right=None, remark=remark)
-    elif search.budget.spent:
-        report.verdict("the search", right=None, remark="the work allowed was used up: a later change may cure as well")
+    ended = f"cut short by the limit of {limit:g} s" if search.budget.late else "the work allowed was used up"
+    if search.budget.late or search.budget.spent:
+        report.verdict("the search", right=None, remark=f"{ended}: a later change may cure as well")
 
 
 def _place(report: TrainingReport, step: Finding | None, wrong: Finding | None, behind: bool, tried: bool) -> None:
