@@ -18,6 +18,7 @@ import fifth_sample
 import fourth_sample
 import numpy as np
 import second_sample
+import seventh_sample
 import sixth_sample
 import third_sample
 
@@ -32,7 +33,7 @@ OPTIONS = ("epochs", "batch_size", "shuffle", "patience", "validation", "sample_
 
 def samples():
     """(name, function that makes a training) of all failing trainings of the samples."""
-    for sample in (afterwards, second_sample, third_sample, fourth_sample, fifth_sample, sixth_sample):
+    for sample in (afterwards, second_sample, third_sample, fourth_sample, fifth_sample, sixth_sample, seventh_sample):
         for make in sample.FAILING:
             yield f"{sample.__name__[:6]} {make.__name__}", make
 

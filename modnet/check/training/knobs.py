@@ -43,11 +43,11 @@ def knobs(start: Steps, rate: str, where: str) -> Iterator[Change]:
         setattr(without.optimizer, name, 0.0)
         if _is_penalty(start.copy(), without.copy()):
             seen = f"each step takes optimizer.{name} = {value:g} of a weight, times the rate, off it"
-            yield Change("weight-decay-too-large", penalty_weight(value), seen, [(line, _setting(name, 0.0))], where)
+            yield Change("weight-decay-too-large", penalty_weight(value), seen, [(line, setting(name, 0.0))], where)
         elif grown > 0.05 and abs(_growth(without)) < 0.01:
             nameless = False
             seen = f"each step takes optimizer.{name} = {value:g} of the one before again"
-            yield Change("momentum-too-large", momentum_weight(value, 0.1), seen, [(line, _setting(name, 0.0))], where)
+            yield Change("momentum-too-large", momentum_weight(value, 0.1), seen, [(line, setting(name, 0.0))], where)
     if nameless and grown > 0.97:
         seen = "at the same parameters the second step is twice as long as the first: it adds to what was summed before"
         line = "sums of gradients that begin at 0 in every step"
@@ -74,7 +74,7 @@ def loop_rates(name: str, optimizer: Any) -> list[Change]:
     given = float(getattr(optimizer, name))
 
     def lines(factors: tuple[float, ...]) -> list[tuple[str, Apply]]:
-        return [(f"optimizer.{name} = {given * f:g}", _setting(name, given * f)) for f in factors]
+        return [(f"optimizer.{name} = {given * f:g}", setting(name, given * f)) for f in factors]
 
     return [
         Change("rate-too-large", 46, f"the rate is {given:g}", lines((0.1, 0.01, 0.001)), ladder=True),
@@ -82,7 +82,7 @@ def loop_rates(name: str, optimizer: Any) -> list[Change]:
     ]
 
 
-def _setting(name: str, value: float) -> Apply:
+def setting(name: str, value: float) -> Apply:
     """An attribute of the optimizer at another value."""
 
     def apply(setup: Setup) -> Setup:

@@ -16,10 +16,10 @@ from modnet.check.layers import label_of, layers_of
 from modnet.check.networks import check_network
 from modnet.check.report import Finding, Report
 from modnet.check.training.byhand import Law, as_sgd, cutting, is_plain, is_same_step, known_loss, law_of, translated
-from modnet.check.training.change import Change
+from modnet.check.training.change import Apply, Change
 from modnet.check.training.change_steps import faster
 from modnet.check.training.examples import sample
-from modnet.check.training.knobs import knobs, loop_rates
+from modnet.check.training.knobs import knobs, loop_rates, setting
 from modnet.check.training.setup import frozen
 from modnet.check.training.steps import Steps
 from modnet.check.training.task import Task
@@ -92,17 +92,18 @@ def subject(
             "rate_name": law.name or "eps", "rate_unit": law.given / abs(rate) if law.given and rate else 1.0, "loop": None,
         }  # fmt: skip
     plain = law is not None and not kinds and wrong is None and law.plain and law.rate > 0
-    if walk and cut is None and law is not None and plain and is_same_step(start, own, known, abs(rate)):
-        first = []
-        if not law.divided and size > 1:
-            seen_twice = "a step on the same examples twice is twice as long: the gradient is a sum over the batch"
-            line = "delta = loss.backward(y, yhat) / len(y)"
-            first.append(Change("not-divided", 98, seen_twice, [(line, lambda s: faster(s, 1 / size))], where))
-        return Subject({**walk, "task": task}, first)
-    # A loop that is not plain descent is run as it is.
+    plain = plain and bool(walk) and cut is None and is_same_step(start, own, known, abs(rate))
     name = law.name if law is not None else ""
+    summed = []
+    if law is not None and law.along and not law.divided and size > 1 and (plain or name):
+        seen = "a step on the same examples twice is twice as long: the gradient is a sum over the batch"
+        apply: Apply = (lambda s: faster(s, 1 / size)) if plain else setting(name, law.given / size)
+        summed.append(Change("not-divided", 98, seen, [("delta = loss.backward(y, yhat) / len(y)", apply)], where))
+    if plain:
+        return Subject({**walk, "task": task}, summed)
+    # A loop that is not plain descent is run as it is.
     parts = {"net": net, "loss": loss, "optimizer": optimizer, "task": task, "loop": _step, "rate_name": name}
-    first = _mended(net, wrong, cut, walk)
+    first = _mended(net, wrong, cut, walk) + summed
     first += [Change(k, 99, _SEEN[k], [(_LINES[k], lambda s: s.but(**walk))], where) for k in kinds if walk]
     if not kinds:
         first += knobs(start, name, where)
