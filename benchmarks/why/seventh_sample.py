@@ -4,8 +4,8 @@
 
 Written after the sixth had led to changes, the kinds first.
 
-At the first run all 12 were found and named, and none of the 8 that learn raised a false alarm; the sum over the batch was called
-`rate-too-large`, as it may be, and is `not-divided` now.
+At the first run all 12 were found and named, and none of the 8 that learn raised a false alarm; the sum over the batch was
+called `rate-too-large`, as it may be, and is `not-divided` now.
 """
 
 import numpy as np
