@@ -67,11 +67,12 @@ def kind_of(cls: type) -> str:
         if adds or trains(cls):
             return "network"
         return "module" if layer_methods(cls) is not None and not _takes_modules(cls) else ""
-    if _takes_modules(cls) or trains(cls):
+    follows = any(_has(cls, method) for method in (DELTA, GRADIENT))  # the contract of a layer
+    if _takes_modules(cls) or (not follows and trains(cls)):
         return "network"
     if _is_loss(cls):
         return "loss"
-    return "module" if any(_has(cls, method) for method in (DELTA, GRADIENT)) or layer_methods(cls) is not None else ""
+    return "module" if follows or layer_methods(cls) is not None else ""
 
 
 def bases_of(files: Iterable[File]) -> set[type]:
