@@ -60,8 +60,7 @@ def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any
     required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
     if roles is None or any(r.split()[0] not in values and n in required for r, n in roles.items()):
         raise NotBuilt(f"{cls.__name__}({', '.join(required)}): give an example with --make")
-    chosen_here = {"k_size", "chan_in", "chan_out", "stride", "padding"}  # whatever the default
-    filled = {n: r.split()[0] for r, n in roles.items() if n in required or r.split()[0] in chosen_here}
+    filled = {n: r.split()[0] for r, n in roles.items() if n in required or r != "features"}  # a dim=0 is an axis
     given = {n: values[role] for n, role in filled.items() if role in values}
     try:
         return call(f"{cls.__name__}(...)", lambda: cls(**given | (options or {})))

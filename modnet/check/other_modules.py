@@ -59,7 +59,8 @@ def attempts(cls: type, layout: str = "") -> Iterator[Way]:
         yield plain, shape
     if shaped:
         yield from ((Recipe(cls, shaped=True), shape) for shape in shapes)
-    yield from ((Recipe(cls, single=True, shaped=shaped), shape[1:]) for shape in shapes)  # one example, without an axis
+    if shaped or "flat" not in word:  # what is flat comes out of one example in any way
+        yield from ((Recipe(cls, single=True, shaped=shaped), shape[1:]) for shape in shapes)  # one, without an axis
     if plain.arrays:
         yield Recipe(cls, square=True), _LINE
     if updates:
@@ -100,7 +101,8 @@ def way_for(cls: type, layout: str = "") -> Way:
     def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
         first = problems[0][1] if problems else None
         asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
-        if first is not None and (_sure(cls) or first.kind == "shape") and not asks_more:
+        of_one = first is not None and "truth value of an array" in first.message  # a function of one number
+        if first is not None and ((_sure(cls) and not of_one) or first.kind == "shape") and not asks_more:
             raise first
         takes = f"{_forward_of(cls)}({', '.join(_arguments(cls))}) gives nothing that fits its input"
         why = takes if first is None else first.message
