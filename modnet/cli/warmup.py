@@ -66,7 +66,8 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> int:
     if progress is not None:
         progress.close()
     new, seconds = _count(folder) - kept, time.perf_counter() - began
-    compiled = max(new, KernelCache.compiled - before)  # by all processes, or by this one without a folder
+    # By all processes, of which some may have compiled others meanwhile; or by this one without a folder.
+    compiled = min(len(found), max(new, KernelCache.compiled - before))
     there = len(found) - compiled
     came = shipped.bundle()
     where = f"they are in {folder}" + (f"; {came.used} of them came with modnet" if came is not None else "")

@@ -236,7 +236,7 @@ class Optimizer(hints.Explained, _Constructed):
             if not own:
                 raise ValueError(f"{self}: rates has {Foreign.name_of(key)}, expected a module of the network, or its place")
             factor = real(value, str(self), f"rates[{Foreign.name_of(key)}]", "a factor that is not negative", lambda v: v >= 0)
-            holders = {id(leaf): factor for leaf in own if _has_parameters(leaf)}
+            holders = {id(leaf): factor for leaf in own if Foreign(leaf).has_parameters}
             if not holders:
                 name = Foreign.name_of(module)
                 raise ValueError(f"{self}: rates has {name}, which has no parameters, expected a module with some")
@@ -414,12 +414,6 @@ Optimizer.kinds = {"step": Kind("step", _step, Optimizer.step)}  # type: ignore[
 def _shapes(state: Mapping[str, Any], name: str) -> list[Any]:
     """The shapes of an array of each group; "dict" for the moments of a plain class."""
     return ["dict" if isinstance(group[name], dict) else np.shape(group[name]) for group in state["groups"]]
-
-
-def _has_parameters(module: Any) -> bool:
-    if isinstance(module, Module) and has_storage(module):
-        return module.counts.parameters > 0
-    return Foreign(module).has_parameters
 
 
 def as_optimizer(value: Any) -> Optimizer:
