@@ -30,6 +30,12 @@ def asks(method: Any, by_name: bool = False) -> list[inspect.Parameter]:
     return plain[1:] if plain and plain[0].name == "self" else plain
 
 
+def takes_arrays(method: Any) -> bool:
+    """Whether no annotation of a method says that it takes objects of the author's own, such as a Matrix."""
+    said = (str(p.annotation) for p in asks(method) if p.annotation is not p.empty)
+    return all(re.search("arr|any|float|int|bool|str|list", text, re.I) for text in said)
+
+
 def needs(method: Any) -> list[str]:
     """The names of what a function or a method must be given by its place."""
     return [p.name for p in asks(method) if p.default is p.empty]

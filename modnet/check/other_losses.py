@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import required
+from modnet.check.arguments import required, takes_arrays
 from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_truth, methods_of, order_of
 from modnet.check.loss_data import NUMBERS, data_for, example_for
 from modnet.check.loss_subject import PLAN, LossSubject, definitions
@@ -265,6 +265,10 @@ def _is_right(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> b
 # --- data for a loss that nobody has said anything about -------------------------------------------------------------
 
 
+#: What is raised at data of another kind.
+_OF_DATA = re.compile("has no attribute|Index|Axis")
+
+
 def examine_loss_object(loss: Any, name: str, alone: bool = False) -> Report:
     """The report on a loss of any style, at data of the kinds that it takes: one-hot truth and integers, if it takes both.
 
@@ -290,7 +294,9 @@ def examine_loss_object(loss: Any, name: str, alone: bool = False) -> Report:
         else:
             answered.append(report)
     said = {r.findings[0].message for r in refused[:3] if r.findings}
-    if not answered and len(refused) > 2 and len(said) == 1 and not re.search(r"has no attribute|Index|Axis", said.pop()):
+    everywhere = not answered and len(refused) > 2 and len(said) == 1 and not is_of_functions(loss)
+    calling = calling_of(loss)
+    if everywhere and calling is not None and takes_arrays(getattr(loss, calling.value)) and not _OF_DATA.search(said.pop()):
         return refused[0]  # the same whatever it is given
     if not answered:
         why = refused[0].findings[0].message if refused and refused[0].findings else "it is infinite at all that was tried"

@@ -15,7 +15,7 @@ import numpy as np
 
 from modnet.check import known, older
 from modnet.check.adapters import subject_of, updates_itself
-from modnet.check.arguments import NotBuilt, add_with, switches
+from modnet.check.arguments import NotBuilt, add_with, switches, takes_arrays
 from modnet.check.choosing import chosen
 from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import is_of_functions, methods_of
@@ -102,6 +102,7 @@ def way_for(cls: type, layout: str = "") -> Way:
         first = problems[0][1] if problems else None
         asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
         of_one = first is not None and "truth value of an array" in first.message  # a function of one number
+        of_one = of_one or not takes_arrays(getattr(cls, _forward_of(cls)))
         if first is not None and ((_sure(cls) and not of_one) or first.kind == "shape") and not asks_more:
             raise first
         takes = f"{_forward_of(cls)}({', '.join(_arguments(cls))}) gives nothing that fits its input"
@@ -186,7 +187,8 @@ def _set_elsewhere(cls: type, message: str) -> bool:
     lacks = re.search(rf"AttributeError: '{cls.__name__}' object has no attribute '(\w+)'", message)
     forward = text_of(getattr(cls, _forward_of(cls), None))
     held = [f for k in cls.__mro__[:-1] for f in vars(k).values() if inspect.isfunction(f)]
-    others = [f for f in held if f.__name__ not in ("__init__", _forward_of(cls)) and f"self.{f.__name__}(" not in forward]
+    others = [f for f in held if f.__name__[:2] != "__" and f.__name__ != _forward_of(cls)]
+    others = [f for f in others if f"self.{f.__name__}(" not in forward]
     return lacks is not None and any(re.search(rf"self\.{lacks[1]}\s*=[^=]", text_of(f)) for f in others)
 
 
