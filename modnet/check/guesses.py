@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check import elementwise
+from modnet.check.normalising import held_constant
 from modnet.check.numeric import derivative
 from modnet.check.question import Question, draw_delta
 from modnet.check.report import Finding
@@ -200,6 +201,13 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
                 "the result for one example depends on the other examples of the batch.",
                 "a sum or maximum over one example needs its axis: axis=-1, keepdims=True; else it runs over the batch",
             )
+    if q.whole and x.shape == q.out.shape and x.ndim > 1:
+        for what, values in held_constant(q):
+            text = f"{what} taken for a constant, but depends on the input too." if what.endswith("is") else (
+                f"{what} taken for constants, but depend on the input too."
+            )
+            hint = "three terms for x, the mean and the variance: g / s * (d - d.mean(0) - xhat * (d * xhat).mean(0))"
+            yield Hypothesis("constant-statistics", text, hint, values)
     if q.whole and not subject.columns and len(x) == len(q.out):
         yield from _of_jacobian(subject, q)
         if x.ndim > 2 < q.out.ndim:

@@ -33,9 +33,9 @@ from modnet.warning import warn
 
 _LOOKED_AT = 256  # examples
 _LARGE, _FAR = 1e4, 1e2  # targets, inputs, that explain why a loss became infinite
-_GIVES: dict[Any, tuple[float, float]] = {
+_GIVES: dict[type, tuple[float, float]] = {
     Sigmoid: (0.0, 1.0), Softmax: (0.0, 1.0), Tanh: (-1.0, 1.0), ReLU: (0.0, np.inf), Softplus: (0.0, np.inf),
-}
+}  # fmt: skip
 _WHY = "modnet.check.check_training(net, loss, optimizer, X, y, ...), with the untrained network, says why"
 
 
