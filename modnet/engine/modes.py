@@ -15,15 +15,21 @@ from modnet.engine.storage import DRAW_BITS, has_storage, last_draw_of, parts
 
 def set_training(net: Any, training: bool) -> None:
     """Put a network into training or evaluation, except what was put into evaluation by itself."""
-    pinned = [m for m in parts(net) if m is not net and getattr(m, "_put_into_evaluation", False)]
-    Foreign(net).set_mode(training)
-    for module in pinned:
-        module.eval()
+    with in_evaluation.lock:
+        pinned = [m for m, had in modes_of(net) if m is not net and had.get("_put_into_evaluation", False)]
+        Foreign(net).set_mode(training)
+        for module in pinned:
+            module.eval()
+        for module in parts(net) if in_evaluation.held else ():
+            if id(module) in in_evaluation.held:  # a `predict` that ends later gives back these modes
+                in_evaluation.held[id(module)][1] = _mode_of(module)
 
 
 def modes_of(net: Any) -> list[tuple[Any, dict[str, Any]]]:
-    """The modes of a network's modules, to be given to `restore_modes`."""
-    return [(m, _mode_of(m)) for m in parts(net) if has_storage(m) or hasattr(m, "training")]
+    """The modes of a network's modules, to be given to `restore_modes`; not those that they have for a `predict` meanwhile."""
+    with in_evaluation.lock:
+        moded = [m for m in parts(net) if has_storage(m) or hasattr(m, "training")]
+        return [(m, in_evaluation.held[id(m)][1] if id(m) in in_evaluation.held else _mode_of(m)) for m in moded]
 
 
 def _mode_of(module: Any) -> dict[str, Any]:
@@ -39,8 +45,14 @@ def are_training(net: Any, modules: Sequence[Any]) -> bool:
 
 
 def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
-    """Give modules the modes they had."""
+    """Give modules the modes they had; one that is in evaluation for a `predict` gets it when that ends."""
+    with in_evaluation.lock:
+        for module, had in modes:
+            if id(module) in in_evaluation.held:
+                in_evaluation.held[id(module)][1] = had
     for module, had in reversed(modes):
+        if id(module) in in_evaluation.held:
+            continue
         ours = hasattr(module, "containers") or has_storage(module)
         if not ours:
             if module.training == had["training"]:

@@ -428,3 +428,51 @@ def test_predicts_that_overlap_leave_a_class_of_ones_own_in_the_mode_that_it_had
     assert not np.any(seen)
     assert net.training
     assert all(module.training for module in inner)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("outermost", [False, True])
+@pytest.mark.parametrize("ends", ["in the middle of the fit", "after the fit"])
+@pytest.mark.parametrize("begins", ["before the fit", "in the middle of the fit"])
+def test_a_predict_that_overlaps_with_a_fit_leaves_the_mode_to_the_fit(begins, ends, outermost, training):
+    """Neither gives back what it found because of the other."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    class Waits(Sequential):
+        def forward(self, X):
+            if threading.current_thread() is other:
+                inside.set()
+                assert go_on.wait(20)
+            return super().forward(X)
+
+    other = None
+    inner = Waits(Linear(3, 3, rng=0), Dropout(0.5))
+    net = inner if outermost else Sequential(Linear(3, 3, rng=1), inner)
+    x = np.ones((4, 3))
+    predict(net, x)
+    net.train(training)
+    other = threading.Thread(target=predict, args=(net, x))
+
+    def begin():
+        other.start()
+        assert inside.wait(20)
+
+    def end():
+        go_on.set()
+        other.join(20)
+
+    def watch(state):
+        during.append([module.training for module in (inner, *inner)])
+        if state.epoch == 1 and begins != "before the fit":
+            begin()
+        if state.epoch == 2 and ends != "after the fit":
+            end()
+
+    during = []
+    if begins == "before the fit":
+        begin()
+    fit(net, x, x, MSE(), SGD(0.1), epochs=3, callbacks=[watch], progress=False)
+    if ends == "after the fit":
+        end()
+    assert during[-1] == [True, True, True] or ends == "after the fit"
+    assert [module.training for module in (net, inner, *inner)] == [training] * 4
