@@ -200,8 +200,8 @@ class Foreign:
                     kept.append((value, value.copy()))
             elif isinstance(value, dict | list | tuple):
                 then = copy.copy(value)
-                if isinstance(then, dict) and "_storage" in then:
-                    then = {name: item for name, item in then.items() if name not in BOOKKEEPING}
+                if isinstance(then, dict):
+                    then = {name: item for name, item in then.items() if not _is_left_out(then, name)}
                 if not isinstance(value, tuple):
                     kept.append((value, then))
                 for item in then.values() if isinstance(then, dict) else then:
@@ -229,7 +229,7 @@ class Foreign:
             elif isinstance(target, np.random.BitGenerator):
                 target.state = value
             else:
-                for key in [k for k in target if k not in value and not ("_storage" in target and k in BOOKKEEPING)]:
+                for key in [k for k in target if k not in value and not _is_left_out(target, k)]:
                     del target[key]
                 target.update(value)
 
@@ -248,6 +248,14 @@ BOOKKEEPING = {
     "_storage", "_at", "_arrays", "_bound", "_programs", "counts", "_modules", "_part_of", "_version", "_last", "_range",
     "_strangers", "_recent", "_element", "_own_gradient",
 }  # fmt: skip
+
+
+#: The mode belongs to whoever trains or predicts, maybe in another thread: putting numbers back does not touch it.
+_MODE = {"training", "_training", "_put_into_evaluation"}
+
+
+def _is_left_out(attributes: dict[Any, Any], name: Any) -> bool:
+    return name in _MODE or ("_storage" in attributes and name in BOOKKEEPING)
 
 
 def held_numbers(value: Any, name: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:

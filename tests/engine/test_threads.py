@@ -28,6 +28,7 @@ from modnet import (
     Tanh,
     fit,
     predict,
+    watch,
 )
 from modnet.optim import SGD, Adam
 
@@ -476,3 +477,49 @@ def test_a_predict_that_overlaps_with_a_fit_leaves_the_mode_to_the_fit(begins, e
         end()
     assert during[-1] == [True, True, True] or ends == "after the fit"
     assert [module.training for module in (net, inner, *inner)] == [training] * 4
+
+
+@pytest.mark.parametrize("derives", [False, True])
+def test_a_predict_that_ends_while_one_watches_leaves_the_mode_as_it_was(derives):
+    """Watching puts back all that a class of one's own holds, but its mode, which somebody else has changed meanwhile."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    class Plain:
+        training = True
+
+        def forward(self, X):
+            return np.tanh(X)
+
+        def backward_delta(self, input, delta):
+            return delta / np.cosh(input) ** 2
+
+        def train(self):
+            self.training = True
+
+        def eval(self):
+            self.training = False
+
+    class Waits(Sequential if derives else Plain):
+        def forward(self, X):
+            if threading.current_thread() is other:
+                inside.set()
+                assert go_on.wait(20)
+            elif watching:
+                go_on.set()
+                other.join(20)
+            return super().forward(X)
+
+    other, watching = None, False
+    inner = Waits(Linear(3, 3, rng=0), Dropout(0.5)) if derives else Waits()
+    net = Sequential(Linear(3, 3, rng=1), inner)
+    x = np.ones((4, 3))
+    predict(net, x)
+    net.train()
+    other = threading.Thread(target=predict, args=(net, x))
+    other.start()
+    assert inside.wait(20)
+    watching = True
+    watch.activations(net, x)
+    assert not other.is_alive()
+    assert inner.training
+    assert net.training
