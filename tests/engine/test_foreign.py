@@ -140,6 +140,15 @@ def test_an_optimizer_that_cannot_see_a_students_bias_refuses_by_name():
     assert (net[2]._bias != bias).any()
 
 
+def test_a_nan_that_stays_where_it_is_is_no_move():
+    x, y = data()
+    net = mixed(DictLinear)
+    net[2].seen = np.array([np.nan, 1.0])
+    before = net.forward(x)
+    fit(net, x, y, loss=MSE(), optimizer=Adam(0.01), epochs=1)
+    assert (net.forward(x) != before).any()
+
+
 class ArraysElsewhere(StudentModule):
     """_parameters stays None; the weights are attributes of other names."""
 

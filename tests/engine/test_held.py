@@ -55,3 +55,11 @@ def test_a_generator_draws_on_as_it_would_have_and_stays_the_object_that_it_is(m
     assert type(thing.value) is type(source.value)
     np.testing.assert_array_equal(thing.value.uniform(size=3), source.value.uniform(size=3))
     assert (thing.value is before) == (mine == kept)
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_arrays_are_copies_if_asked(copies):
+    thing = Thing(np.arange(3.0))
+    tree, _ = held(thing, copies=copies)
+    thing.value += 1
+    np.testing.assert_array_equal(tree["attributes"]["value"]["array"], [0, 1, 2] if copies else [1, 2, 3])

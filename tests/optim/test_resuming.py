@@ -291,3 +291,13 @@ def test_the_state_of_another_schedule_is_refused_and_changes_nothing():
     before = copy.deepcopy(optimizer.state_dict())
     message(ValueError, optimizer.load_state_dict, state)
     np.testing.assert_equal(optimizer.state_dict(), before)
+
+
+def test_a_state_from_before_the_first_epoch_has_ended_is_taken():
+    net = Linear(2, 1, rng=0)
+    adam = Adam(0.1).attach(net)
+    net.gradient[:] = 1
+    adam.step()
+    other = Adam(0.1).attach(net)
+    other.load_state_dict(adam.state_dict())
+    assert (other.steps, other.epochs) == (1, 0)
