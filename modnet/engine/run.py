@@ -141,10 +141,12 @@ def forward(
     else:
         out = np.empty((batch, program.features), program.dtype) if out is None else out
         workspace.values[: x.size] = x.reshape(-1)
+        if keep:
+            remember.call(workspace.address, 0, workspace.values)
         _rows_forward(program, workspace, batch, draw)
         out[:] = workspace.value(program.output.slot, out.shape[1:], batch)
         if keep:
-            _remember(program, workspace)
+            _remember_moved(program, workspace, draw)
     if keep:
         workspace.batch, workspace.draw = batch, abs(draw)
     return out
@@ -203,8 +205,10 @@ def _inside(program: Program, workspace: Workspace, row: Row, draw: int, repeats
     return inside.call(program.storage, None if workspace.own_draws else draw, uses, repeats or draw < 0)
 
 
-def _remember(program: Program, workspace: Workspace) -> None:
-    remember.call(workspace.address, workspace.values)
+def _remember_moved(program: Program, workspace: Workspace, draw: int) -> None:
+    """Note what a forward itself has moved: statistics in training, and what a class of somebody else's has kept of it."""
+    if draw > 0:
+        remember.call(workspace.address, 1, workspace.values)
     workspace.foreign_numbers = _foreign_numbers(program)
 
 
@@ -249,8 +253,9 @@ def backward(
         dx = np.empty(x.shape if wants_dx else (0, 0), program.dtype)
         if not trusted and not (filled and _is_remembered(program, workspace, x)):
             workspace.values[: x.size] = x.reshape(-1)
+            remember.call(workspace.address, 0, workspace.values)
             _rows_forward(program, workspace, batch, -abs(draw), repeats=True)
-            _remember(program, workspace)
+            _remember_moved(program, workspace, -abs(draw))
         workspace.delta(program.output.slot, delta.shape[1:], batch)[...] = delta
         for segment in reversed(program.segments):
             _run_backward(program, workspace, segment, batch, draw, gradient, wants_dx)

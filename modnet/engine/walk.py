@@ -188,10 +188,18 @@ def _seen(w, like):
 
 @inline_always
 def _remember(w, like):
+    """Note what a forward comes from. Before it begins: another thread may take a step while it goes on."""
     parameters, seen, state, seen_state, settings, seen_settings = _seen(w, like)
     _copy(parameters, seen)
     _copy(state, seen_state)
     _copy(settings, seen_settings)
+
+
+@inline_always
+def _remember_moved(w, like):
+    """Note the statistics once more, after a forward that has moved them."""
+    _, _, state, seen_state, _, _ = _seen(w, like)
+    _copy(state, seen_state)
 
 
 @inline_always
@@ -218,11 +226,13 @@ def walk_forward(walk, x, out, draw, keep):
     if batch > w.capacity or x.shape[1] != w.input_features or out.shape[1] != w.features:
         return False
     values = _values(w, x)
+    if keep:
+        _remember(w, x)
     _copy_rows(x, 0, batch, matrix_at(values, 0, batch, x.shape[1]))
     _forward(w, 0, w.row_count, batch, draw, x)
     _copy_rows(_slot(values, w.result, w.capacity, batch, 1, out.shape[1]), 0, batch, out)
-    if keep:
-        _remember(w, x)
+    if keep and draw > 0:
+        _remember_moved(w, x)
     return True
 
 
@@ -246,9 +256,9 @@ def walk_backward(walk, x, delta, dx, draw, wants_gradient, filled):
         return False
     values, flat_x = _values(w, x), matrix_at(x, 0, 1, x.size)[0]
     if not (filled == batch and _equal(flat_x, values) and _is_remembered(w, x)):
+        _remember(w, x)
         _copy(flat_x, values)
         _forward(w, 0, w.row_count, batch, -abs(draw), x)
-        _remember(w, x)
     deltas = _deltas(w, x)
     _copy_rows(delta, 0, batch, _slot(deltas, w.result, w.capacity, batch, 1, delta.shape[1]))
     _backward(w, 0, w.row_count, batch, draw, wants_dx, wants_gradient, 1, x)
@@ -269,10 +279,14 @@ def rows_backward(walk, first, last, batch, draw, wants_dx, wants_gradient, like
     _backward(_walk_at(walk), first, last, batch, draw, wants_dx, wants_gradient, 1, like)
 
 
-@_compiled("iv")
-def remember(walk, like):
-    """Keep a copy of what the values in the workspace came from, apart from the input."""
-    _remember(_walk_at(walk), like)
+@_compiled("iiv")
+def remember(walk, moved, like):
+    """Keep a copy of what values in the workspace will come from, apart from the input; or of moved statistics alone."""
+    w = _walk_at(walk)
+    if moved:
+        _remember_moved(w, like)
+    else:
+        _remember(w, like)
 
 
 @_compiled("im", "b")

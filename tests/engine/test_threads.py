@@ -523,3 +523,32 @@ def test_a_predict_that_ends_while_one_watches_leaves_the_mode_as_it_was(derives
     assert not other.is_alive()
     assert inner.training
     assert net.training
+
+
+def test_a_step_in_the_middle_of_another_threads_forward_is_seen_by_the_backward_after_it():
+    """What a forward came from is noted before it begins."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    class Waits:
+        def forward(self, X):
+            if threading.current_thread() is other:
+                inside.set()
+                assert go_on.wait(20)
+            return np.tanh(X)
+
+        def backward_delta(self, input, delta):
+            return delta / np.cosh(input) ** 2
+
+    other = None
+    net = Sequential(Linear(3, 3, rng=0), Waits(), Linear(3, 3, rng=1))
+    x, delta = np.ones((4, 3)), np.ones((4, 3))
+    net.forward(x)
+    other = threading.Thread(target=net.forward, args=(2 * x,))
+    other.start()
+    assert inside.wait(20)
+    net.parameters[:] *= 2
+    go_on.set()
+    other.join(20)
+    expected = Sequential(Linear(3, 3), Waits(), Linear(3, 3))
+    expected.parameters[:] = net.parameters
+    np.testing.assert_array_equal(net.backward_delta(2 * x, delta), expected.backward_delta(2 * x, delta))
