@@ -250,12 +250,13 @@ BOOKKEEPING = {
 }  # fmt: skip
 
 
-#: The mode belongs to whoever trains or predicts, maybe in another thread: putting numbers back does not touch it.
-_MODE = {"training", "_training", "_put_into_evaluation"}
+#: Attributes that say a mode. It belongs to whoever trains or predicts, maybe in another thread: putting numbers back does not
+#: touch it.
+MODE = ("training", "_training", "_put_into_evaluation")
 
 
 def _is_left_out(attributes: dict[Any, Any], name: Any) -> bool:
-    return name in _MODE or ("_storage" in attributes and name in BOOKKEEPING)
+    return name in MODE or ("_storage" in attributes and name in BOOKKEEPING)
 
 
 def held_numbers(value: Any, name: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:

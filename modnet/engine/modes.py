@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from modnet.engine.foreign import Foreign
+from modnet.engine.foreign import MODE, Foreign
 from modnet.engine.storage import DRAW_BITS, has_storage, last_draw_of, parts
 
 
@@ -34,7 +34,7 @@ def modes_of(net: Any) -> list[tuple[Any, dict[str, Any]]]:
 
 def _mode_of(module: Any) -> dict[str, Any]:
     if not has_storage(module):
-        return {n: getattr(module, n) for n in ("training", "_training", "_put_into_evaluation") if hasattr(module, n)}
+        return {n: getattr(module, n) for n in MODE if hasattr(module, n)}
     own = {"_training": module.__dict__["_training"]} if "_training" in module.__dict__ else {}
     return {"training": module.training, **own, "_put_into_evaluation": module._put_into_evaluation}
 
@@ -47,26 +47,25 @@ def are_training(net: Any, modules: Sequence[Any]) -> bool:
 def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
     """Give modules the modes they had; one that is in evaluation for a `predict` gets it when that ends."""
     with in_evaluation.lock:
-        for module, had in modes:
+        for module, had in reversed(modes):
             if id(module) in in_evaluation.held:
                 in_evaluation.held[id(module)][1] = had
-    for module, had in reversed(modes):
-        if id(module) in in_evaluation.held:
-            continue
-        ours = hasattr(module, "containers") or has_storage(module)
-        if not ours:
-            if module.training == had["training"]:
                 continue
-            Foreign(module).set_mode(had["training"])
-        left = "training" if ours and "_training" in had else "_training"  # a container's would reach all that is in it
-        for name in had.keys() - {left}:
-            setattr(module, name, had[name])
+            ours = hasattr(module, "containers") or has_storage(module)
+            if not ours:
+                if module.training == had["training"]:
+                    continue
+                Foreign(module).set_mode(had["training"])
+            left = "training" if ours and "_training" in had else "_training"  # a container's would reach all that is in it
+            for name in had.keys() - {left}:
+                setattr(module, name, had[name])
 
 
 class _Evaluations:
     """Classes of somebody else's that are in evaluation for a `predict`, and the modes they get back when the last one ends.
 
     Several threads may predict with the same one: whoever came second would find evaluation, and put that back at its end.
+    If another one trains it meanwhile, the mode to give back is the one that the training says.
     """
 
     def __init__(self) -> None:
