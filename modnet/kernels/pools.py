@@ -68,12 +68,17 @@ def largest(x, out, g, e, a):
             simd.store(simd.nan_or(nan, most), out, to, here)
 
 
-@inline_always
-def to_first_largest(x, out, delta, dx, alone, g, e, a):
-    """Each channel of delta goes to the first pixel of its window that equals out: added to dx, or set if windows are alone.
+@inline
+def to_first_largest(x, out, delta, dx, g, e, a):
+    """Each channel of delta goes to the first pixel of its window that equals out: added to dx, or set if windows are alone."""
+    if are_alone(g):  # twice, so that it is not asked at each pixel: 1.2 times as fast
+        _to_first_largest(x, out, delta, dx, True, g, e, a)
+    else:
+        _to_first_largest(x, out, delta, dx, False, g, e, a)
 
-    To be called with alone written out, so that it is not asked at each pixel: 1.2 times as fast.
-    """
+
+@inline_always
+def _to_first_largest(x, out, delta, dx, alone, g, e, a):
     x, out, delta, dx, down = flat(x), flat(out), flat(delta), flat(dx), g.width * g.chan
     nothing = simd.zeros(x)
     top, rows = span(a, g.sh, g.ph, g.kh, g.height)
@@ -111,7 +116,8 @@ def total(x, out, share, g, e, a):
                     if two:
                         other = simd.add(other, simd.load(x, place + lanes, after))
             simd.store(simd.multiply(found, simd.spread(x, share)), out, to, here)
-            simd.store(simd.multiply(other, simd.spread(x, share)), out, to + lanes, after)
+            if two:
+                simd.store(simd.multiply(other, simd.spread(x, share)), out, to + lanes, after)
 
 
 @inline

@@ -29,7 +29,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from modnet.kernels.pools import are_alone, clear_unless_covered, largest, to_all, to_first_largest, total
+from modnet.kernels.pools import clear_unless_covered, largest, to_all, to_first_largest, total
 from modnet.kernels.windows import Geometry, geometry
 from modnet.module import Module, Shape, ShapeError, operation
 from modnet.modules.windowed import Windowed
@@ -55,10 +55,7 @@ class _Maximum(Module):
         clear_unless_covered(dx, g)
         for e in range(x.shape[0]):
             for row in range(g.oh):
-                if are_alone(g):
-                    to_first_largest(x, out, delta, dx, True, g, e, row)        # (3)
-                else:
-                    to_first_largest(x, out, delta, dx, False, g, e, row)
+                to_first_largest(x, out, delta, dx, g, e, row)  # (3)
 
 
 class _Mean(Module):
