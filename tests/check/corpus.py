@@ -1248,6 +1248,47 @@ class LayerNormVarianceHeld(LayerNorm):
         return (delta - delta.mean(-1, keepdims=True)) / np.sqrt(input.var(-1, keepdims=True) + 1e-3)
 
 
+@correct((3, 5))
+class RootMeanSquare(Module):
+    def forward(self, X):
+        return X / np.sqrt((X**2).mean(-1, keepdims=True) + 1e-6)
+
+    def backward_delta(self, input, delta):
+        r = np.sqrt((input**2).mean(-1, keepdims=True) + 1e-6)
+        h = input / r
+        return (delta - h * (h * delta).mean(-1, keepdims=True)) / r
+
+
+@broken("constant-statistics", (3, 5))
+class RootMeanSquareHeld(RootMeanSquare):
+    def backward_delta(self, input, delta):
+        return delta / np.sqrt((input**2).mean(-1, keepdims=True) + 1e-6)
+
+
+@broken("constant-statistics", (2, 5, 2))
+class InstanceNormHeld(Module):
+    """Each channel of an example over its length."""
+
+    def forward(self, X):
+        return (X - X.mean(1, keepdims=True)) / np.sqrt(X.var(1, keepdims=True) + 1e-5)
+
+    def backward_delta(self, input, delta):
+        return delta / np.sqrt(input.var(1, keepdims=True) + 1e-5)
+
+
+@broken("constant-statistics", (3, 6))
+class GroupNormHeld(Module):
+    """Features in two groups."""
+
+    def forward(self, X):
+        z = X.reshape(len(X), 2, -1)
+        return ((z - z.mean(-1, keepdims=True)) / np.sqrt(z.var(-1, keepdims=True) + 1e-5)).reshape(X.shape)
+
+    def backward_delta(self, input, delta):
+        z = input.reshape(len(input), 2, -1)
+        return (delta.reshape(z.shape) / np.sqrt(z.var(-1, keepdims=True) + 1e-5)).reshape(input.shape)
+
+
 # --- an input that goes two ways, or into several outputs ------------------------------------------------------------
 
 
