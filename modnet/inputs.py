@@ -8,6 +8,7 @@ what was expected.
 from __future__ import annotations
 
 import math
+import re
 import sys
 from decimal import Decimal
 from numbers import Integral, Real
@@ -287,6 +288,11 @@ def short_repr(value: Any) -> str:
     """A value as an error message shows it: its repr, in one line and not too long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def lasting_repr(value: Any) -> str:
+    """The repr of a value without addresses in memory: the same in another process, if the value is."""
+    return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def whole(value: Any, who: str, name: str, minimum: int = 1, most: int = 2**63 - 1) -> int:

@@ -6,7 +6,6 @@ Names and meanings are those of scikit-learn's MLPClassifier and MLPRegressor, s
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -34,7 +33,7 @@ from modnet.estimators.settings import check_settings
 from modnet.estimators.stopping import Watch
 from modnet.estimators.views import Views, forget_assigned, take_assigned
 from modnet.hints import Explained
-from modnet.inputs import as_numbers, short_repr
+from modnet.inputs import as_numbers, lasting_repr, short_repr
 from modnet.loss import Loss
 from modnet.modules import BatchNorm, RidgeLinear, Sequential
 from modnet.optim import SGD, Adam, minimize
@@ -165,7 +164,7 @@ class Estimator(Explained, BaseEstimator):
         lists = {name: tuple(value) if isinstance(value, list | np.ndarray) else value for name, value in values.items()}
         if "hidden_layer_sizes" in lists:
             lists["hidden_layer_sizes"] = tuple(hidden_sizes(self.hidden_layer_sizes, self._who))
-        return {name: re.sub(" at 0x[0-9a-fA-F]+", "", repr(value)) for name, value in lists.items()}
+        return {name: lasting_repr(value) for name, value in lists.items()}
 
     def _require_same_network(self, incremental: bool) -> None:
         """ValueError if the network that a fit goes on with was built with other settings than those of today."""
@@ -176,8 +175,7 @@ class Estimator(Explained, BaseEstimator):
                 call = "partial_fit" if incremental else "fit with warm_start=True"
                 raise ValueError(
                     f"{self._who}: {call} goes on with the network that is there, which was built with {name}={was}, and "
-                    f"{name} is {now[name]} now; put it back, or begin anew: "
-                    f"{'fit' if incremental else 'set_params(warm_start=False)'}"
+                    f"{name} is {now[name]} now; put it back, or begin anew: set_params(warm_start=False).fit(X, y)"
                 )
 
     # Training.

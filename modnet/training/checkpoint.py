@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from modnet.engine.held import is_of_library, numbers_of, restore_numbers
 from modnet.engine.snapshot import Kept
 from modnet.engine.storage import leaves
-from modnet.inputs import short_repr, whole
+from modnet.inputs import lasting_repr, short_repr, whole
 from modnet.persistence import archive
 from modnet.training.data import Source, element_type
 from modnet.training.history import History
@@ -170,7 +169,7 @@ def _built(net: Any, loss: Any, optimizer: Any) -> dict[str, str]:
     """Of what a training is built, by name. Of somebody else's classes it is their names, since their text may change."""
     things = {**{f"module {i}": module for i, module in enumerate(leaves(net))}, "loss": loss, "optimizer": optimizer}
     texts = {
-        name: re.sub(" at 0x[0-9a-f]+", "", repr(thing)) if is_of_library(type(thing)) else type(thing).__qualname__
+        name: lasting_repr(thing) if is_of_library(type(thing)) else type(thing).__qualname__
         for name, thing in things.items()
     }
     return {**texts, "element type": str(element_type(net))}
