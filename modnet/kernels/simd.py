@@ -131,8 +131,8 @@ class Registers:
         else:
             self._store_pieces(value, place, whole, mask)
 
-    # The first lanes in pieces of half a register, a quarter, ..: with AVX2 a masked store can take 40 instructions, and with
-    # less a masked load takes as many branches as there are lanes.
+    # The first lanes in pieces of half a register, a quarter, ..: AVX2 has masked stores, but they are slow (a product of
+    # 32 x 2 x 16 by tiles takes 0.20 us with them and 0.06 so), and without AVX2 a masked load is a branch for each lane.
 
     def _counted(self, place: Any, mask: Any) -> tuple[Any, Any, Any]:
         """Whether all lanes of a mask are set, how many are, and a place as one of numbers."""

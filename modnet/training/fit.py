@@ -154,8 +154,8 @@ def fit(
         size = None if batch_size is None else whole(batch_size, "fit", "batch_size")
         in_batches = is_batches(X, y)
         if comm is None and not any(w.watches_batches for w in watchers):
-            n, *others = (() if in_batches else getattr(X, "shape", ())) or (LEAST_ROWS,)
-            few = len(others) == 1 and min(n, size or n) < LEAST_ROWS
+            shape: Any = getattr(X, "shape", ())
+            few = len(shape) == 2 and min(shape[0], size or shape[0]) < LEAST_ROWS
             compile_kernels(net, loss, optimizer, progress, few)
         intake = Intake(net, loss, None if in_batches else size, frozen=_is_attached(optimizer, net))
         data = _training_data(intake, X, y, sample_weight, epochs if in_batches else 0)
