@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from modnet.check import forward, geometry, guesses
+from modnet.check import forward, guesses
 from modnet.check.forward import RETURN, Findings
 from modnet.check.numeric import along, complex_step
 from modnet.check.plan import Examination, Judged, Probe, skip
@@ -34,7 +34,7 @@ def answers(e: Examination) -> Findings:
     subject, x = e.subject, e.subject.x
     got = subject.delta(x, subject.weights(2))
     if got.shape != x.shape:
-        by_size = geometry.finding(e.shapes, DELTA, subject)
+        by_size = e.shapes.finding(DELTA)
         hint = f"return dL/dinput, of the shape of input{x.shape}" if got.size != x.size else "reshape it to input.shape"
         yield by_size or Finding(
             "shape",
@@ -73,12 +73,7 @@ def derivative(e: Examination) -> Findings:
         for each in (q, *q.others):
             found = found or guesses.diagnose(subject, each, subject.names[DELTA], guesses.for_delta(subject, each))
             found = found or guesses.inside_derivative(subject, each)
-        by_size = geometry.finding(e.shapes, DELTA, subject, q)
-        if by_size is not None and (not found or found[0].kind in ("transposed", "diagonal", "direction", "other-function")):
-            found = [by_size, *geometry.factor_findings(e.shapes, DELTA, subject, q)]
-            found += geometry.channels_too(e.shapes, DELTA, subject, q)
-        elif found and found[0].kind == "scale":
-            yield from geometry.but_for_a_factor(e.shapes, DELTA, subject)
+        found = e.shapes.explained(DELTA, q, found or [])
     found = found or [subject.unexplained(q, subject.names[DELTA])]
     # What mends these leaves the formula's limits as they are.
     e.mended = q.factor(q.truth) is not None or {f.kind for f in found} == {"diagonal"}
@@ -217,8 +212,8 @@ def ties(e: Examination) -> Findings:
 def other_sizes(e: Examination, operation: str = DELTA) -> Findings:
     """It is right in other sizes, if it is in this one."""
     if all(q.right for name, q in e.questions.items() if (name == DELTA) == (operation == DELTA)):
-        yield geometry.finding(e.shapes, operation, e.subject)
-    yield from geometry.beside(e.shapes, operation, e.subject)
+        yield e.shapes.finding(operation)
+    yield from e.shapes.beside(operation)
 
 
 def saturates(e: Examination) -> Findings:

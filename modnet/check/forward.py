@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modnet.check import geometry, known
+from modnet.check import known
 from modnet.check.arrays import copied
 from modnet.check.draws import other_draws
 from modnet.check.plan import Examination, Judged, Probe
@@ -159,13 +159,11 @@ def defined(e: Examination) -> Findings:
     wrong = _against(e, candidates, out) if candidates else None
     e.remarks[FORWARD] = "as defined" if candidates and wrong is None else "no definition to compare with"
     if x.dtype.kind == "f":
-        e.shapes = geometry.examine(subject, e.make)
-        by_size = geometry.forward_finding(e.shapes, subject)
-        yield from geometry.beside(e.shapes, FORWARD, subject)
-        if by_size is not None and (wrong is None or by_size.kind != "direction"):
+        e.shapes.build(e.make)
+        by_size = e.shapes.of_forward()
+        yield from e.shapes.beside(FORWARD)
+        if by_size is not None and (wrong is None or by_size.kind != "forward"):
             wrong = by_size
-            if wrong.kind == "direction":
-                wrong.kind, wrong.hint = "forward", "write down which inputs one output reads in that size, and compare"
             e.defined = e.defined or list(range(len(candidates)))[:4]
     if wrong is not None and subject.coupled:
         e.wrong_forward = True  # said already: it reads other examples

@@ -9,9 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from modnet.check import delta, forward, geometry, guesses, numeric
+from modnet.check import delta, forward, guesses
 from modnet.check.arrays import copied, gradients, is_gradient, is_of_library, looks_trained, partner_of
 from modnet.check.forward import Findings
+from modnet.check.numeric import derivative
 from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
@@ -138,13 +139,7 @@ def derivatives(e: Examination) -> Findings:
             e.answers[name] = q.got_all
             continue
         found = guesses.diagnose(subject, q, f"the gradient{label}", guesses.for_gradient(subject, q, name, label))
-        by_size = geometry.finding(e.shapes, GRADIENT, subject, q)
-        if by_size is not None and (not found or found[0].kind in ("transposed", "overwrites", "direction")):
-            found = [by_size, *geometry.factor_findings(e.shapes, GRADIENT, subject, q)]
-            found += geometry.channels_too(e.shapes, GRADIENT, subject, q)
-        elif found and found[0].kind == "scale":
-            yield from geometry.but_for_a_factor(e.shapes, GRADIENT, subject)
-        yield from found or [direction(q, f"the gradient{label}")]
+        yield from e.shapes.explained(GRADIENT, q, found) or [direction(q, f"the gradient{label}")]
     if subject.answered:
         e.remarks[GRADIENT] = f"relative error {error:.1e}"
 
@@ -162,7 +157,9 @@ def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:
             else "the gradient has one number for each parameter; sum over the batch",
             line=q.line,
         )
-    bias = np.abs(q.jacobian - _jacobian_elsewhere(e, name, q)).max(initial=0.0) < 1e-6
+    at, moved = e.subject.as_function_of(name, x=e.subject.other_inputs()[0])
+    elsewhere = derivative(lambda v: moved(v).ravel(), at.astype(np.float64), q.entries, e.subject.precision).value
+    bias = np.abs(q.jacobian - elsewhere).max(initial=0.0) < 1e-6
     own = (
         "it is added to every row, so its gradient is delta.sum(axis=0)"
         if bias
@@ -171,18 +168,6 @@ def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:
     text = f"{name} changes the output, but gets no gradient: it never learns."
     hint = f"add it in {e.subject.names[GRADIENT]}: {own}"
     return Finding("missing-parameter", "", text, hint)
-
-
-def _jacobian_elsewhere(e: Examination, name: str, q: Question) -> np.ndarray:
-    subject = e.subject
-    module = subject.fresh()
-    array, other = subject.parameters(module)[name], subject.other_inputs()[0]
-
-    def f(values: np.ndarray) -> np.ndarray:
-        array[...] = values
-        return subject.forward(other, module).ravel()
-
-    return numeric.derivative(f, array.astype(np.float64), q.entries, subject.precision).value
 
 
 def integers(e: Examination) -> Findings:

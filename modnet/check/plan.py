@@ -12,7 +12,6 @@ it is made: a mistake that stands on its own is said, however many there are. Th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,10 @@ from modnet.check.numeric import Derivative, derivative
 from modnet.check.question import Question, chosen_entries
 from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, Subject, as_output, call
+from modnet.check.subject import Function, Misbehaviour, Subject, as_output, call
 from modnet.check.vocabulary import FORWARD, GRADIENT, UPDATE, ZERO
 
 Probe = Callable[["Examination"], Iterable["Finding | None"]]
-Function = Callable[[np.ndarray, Any], np.ndarray]
 
 
 class Examination:
@@ -53,7 +51,7 @@ class Examination:
         self.subject, self.report, self.reference, self.make = subject, report, reference, make
         self.by_numbers = subject.x.dtype.kind == "f"
         self.drawn = False
-        self.shapes: geometry.Outcomes | None = None
+        self.shapes = geometry.Outcomes(subject)
         self.defined: list[int] = []
         self.wrong_forward = self.mended = False
         self.found: dict[str, list[Finding]] = {}
@@ -136,7 +134,7 @@ class Examination:
     def misbehaved(self, operation: str, problem: Misbehaviour) -> Finding:
         """The finding for an operation that could not be carried out."""
         subject, name = self.subject, self.subject.names.get(operation, operation)
-        by_size = geometry.finding(self.shapes, operation, subject) if operation != FORWARD else None
+        by_size = self.shapes.finding(operation) if operation != FORWARD else None
         if by_size is not None:
             return by_size
         arguments = subject.arguments(operation, subject.x, subject.given_back())
@@ -164,13 +162,9 @@ class Examination:
     def functions(self) -> Iterator[Function]:
         """The functions whose derivative backward may be: forward as it is; if it is wrong, as it is defined, too."""
         subject = self.subject
-        yield lambda x, module: subject.forward(x, module)
+        yield subject.forward
         if self.wrong_forward and not subject.convention and self.reference is None:
-            for place in self.defined:
-                yield partial(self._definition, place)
-
-    def _definition(self, place: int, x: np.ndarray, module: Any) -> np.ndarray:
-        return self.wanted(x, self.subject.out, module)[place]
+            yield from map(subject.as_defined, self.defined)
 
     def ask(
         self, operation: str, by: str, got: Callable[[], np.ndarray] | None, seed: int, name: str = "", every: bool = False
@@ -220,19 +214,12 @@ class Examination:
     def _derivative(
         self, function: Function, name: str, every: bool
     ) -> tuple[Derivative, np.ndarray, tuple[int, ...], np.ndarray]:
-        subject, module = self.subject, self.subject.fresh()
-        at = subject.parameters(module)[name] if name else subject.x
+        at, moved = self.subject.as_function_of(name, function)
+        entries = np.arange(at.size) if every else chosen_entries(at.size)
         start = at.astype(np.float64)
-        entries = np.arange(start.size) if every else chosen_entries(start.size)
-
-        def f(values: np.ndarray) -> np.ndarray:
-            if not name:
-                return function(values, module).ravel()
-            at[...] = values
-            return function(subject.x, module).ravel()
-
         narrow = float(np.finfo(at.dtype).eps) if name and at.dtype.kind == "f" else 0.0  # its numbers may be the narrower ones
-        return derivative(f, start, entries, max(subject.precision, narrow)), entries, start.shape, function(subject.x, module)
+        found = derivative(lambda v: moved(v).ravel(), start, entries, max(self.subject.precision, narrow))
+        return found, entries, start.shape, moved(start)
 
 
 class Judged(Exception):

@@ -28,6 +28,8 @@ from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, OPERATIONS, UPDATE
 
 BIG = 1000.0
 Answer = TypeVar("Answer")
+#: From an input and a copy of the module to an output.
+Function = Callable[[np.ndarray, Any], np.ndarray]
 
 _HERE = str(Path(__file__).parent)
 _LIBRARY = str(Path(__file__).parents[1])
@@ -157,6 +159,30 @@ class Subject:
         if known.is_exact(type(self.original)):
             return found
         return found if any(f.shape == out.shape and np.allclose(f, self.out, rtol=1e-6, atol=1e-9) for f in found) else []
+
+    def as_defined(self, place: int) -> Function:
+        """The definition of this place as a function, for parameters that change."""
+        return lambda x, module: self.definition(x, self.out, module)[place]
+
+    def as_function_of(
+        self, name: str, function: Function | None = None, x: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """Where the input is, or the parameter array of this name, and what comes out if it is somewhere else.
+
+        Parameters
+        ----------
+        name : of the array, empty for the input. function : forward, if it is not another. x : the input, if not its own.
+        """
+        module, x, function = self.fresh(), self.x if x is None else x, function or self.forward
+        if not name:
+            return x.copy(), lambda values: function(values, module)
+        held = self.parameters(module)[name]
+
+        def moved(values: np.ndarray) -> np.ndarray:
+            held[...] = values
+            return function(x, module)
+
+        return held.copy(), moved
 
     def weights(self, seed: int) -> np.ndarray:
         """A delta to ask with."""
