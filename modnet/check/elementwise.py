@@ -8,7 +8,7 @@ terms are absent, they were left out. Nothing is known of single functions: whic
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
@@ -92,19 +92,13 @@ def _power(
     """A power that is another in one derivative than in the other, such as f(x) where f(x)^2 belongs."""
     if _same(truth, 1 - y * y) and _same(got, (1 - y) ** 2):
         return "(1 - f(x))^2 stands where 1 - f(x)^2 belongs"
-    for count in range(1, _LARGEST):
-        for chosen in combinations(range(values.shape[1]), count):
-            terms = values[:, chosen]
-            own, _, rank, _ = np.linalg.lstsq(terms, truth, rcond=1e-9)
-            if rank < count or not _same(terms @ own, truth) or np.abs(own).min() < 1e-4:
-                continue
-            for place, column in enumerate(chosen):
-                rest = got - terms @ own + terms[:, place] * own[place]
-                for base, numbers in (("f(x)", y), ("x", x)):
-                    for power in (1, 2, 3):
-                        text, meant = base if power == 1 else f"{base}^{power}", names[column]
-                        if meant.startswith(base) and text != meant and _same(rest, numbers**power * own[place]):
-                            return f"{text} stands where {meant} belongs"
+    for chosen, own in _sums(values, truth, _LARGEST - 1):
+        for factor, column in zip(own, chosen, strict=True):
+            rest = got - values[:, chosen] @ own + values[:, column] * factor
+            for (base, numbers), power in product((("f(x)", y), ("x", x)), (1, 2, 3)):
+                text, meant = base if power == 1 else f"{base}^{power}", names[column]
+                if meant.startswith(base) and text != meant and _same(rest, numbers**power * factor):
+                    return f"{text} stands where {meant} belongs"
     return None
 
 
@@ -116,17 +110,22 @@ def _finite(values: np.ndarray) -> tuple[list[str], np.ndarray]:
 
 def _signs(values: np.ndarray, wanted: np.ndarray, given: np.ndarray) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """The sums of few terms that give what is wanted, and what the terms are multiplied by in what is given: 1, -1 or 0."""
-    for count in range(1, _LARGEST + 1):
+    for chosen, own in _sums(values, wanted, _LARGEST):
+        other = np.linalg.lstsq(values[:, chosen], given, rcond=1e-9)[0]
+        signs = tuple(int(s) for s in np.round(other / own))
+        fits = np.abs(other / own - signs).max() < 1e-4 and _same(values[:, chosen] @ other, given)
+        if fits and set(signs) <= {1, -1, 0} and signs.count(1) < len(chosen) and any(signs):
+            yield chosen, signs
+
+
+def _sums(values: np.ndarray, wanted: np.ndarray, most: int) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """The sums of at most so many terms that give what is wanted: which terms, and how often each is taken."""
+    for count in range(1, most + 1):
         for chosen in combinations(range(values.shape[1]), count):
             terms = values[:, chosen]
             own, _, rank, _ = np.linalg.lstsq(terms, wanted, rcond=1e-9)
-            if rank < count or not _same(terms @ own, wanted) or np.abs(own).min() < 1e-4:
-                continue
-            other = np.linalg.lstsq(terms, given, rcond=1e-9)[0]
-            signs = tuple(int(s) for s in np.round(other / own))
-            fits = np.abs(other / own - signs).max() < 1e-4 and _same(terms @ other, given)
-            if fits and set(signs) <= {1, -1, 0} and signs.count(1) < count and any(signs):
-                yield chosen, signs
+            if rank == count and _same(terms @ own, wanted) and np.abs(own).min() >= 1e-4:
+                yield chosen, own
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

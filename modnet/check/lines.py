@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def source(kind: type, method: str) -> list[tuple[int, str]]:
         return []
     if str(inspect.getsourcefile(function)).startswith(_LIBRARY):
         return []
-    idle = _idle("".join(lines), getattr(getattr(kind, method), "options", {})) | _texts("".join(lines))
+    tree = tree_of(function)
+    idle = set() if tree is None else _idle(tree, getattr(getattr(kind, method), "options", {}))
     return [(first + i, re.sub(r"\s+#.*", "", line).strip()) for i, line in enumerate(lines) if i + 1 not in idle]
 
 
@@ -80,37 +82,23 @@ def words_compared(function: Any, name: str) -> list[str]:
     return list(dict.fromkeys(word for words in compared for word in re.findall(r"\w+", words)))
 
 
-def _texts(text: str) -> set[int]:
-    """The lines of a function's docstring, counted from 1."""
-    try:
-        (function,) = ast.parse(textwrap.dedent(text)).body
-    except (SyntaxError, ValueError):
-        return set()
-    first = next(iter(getattr(function, "body", ())), None)
-    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)):
-        return set()
-    return set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
-
-
-def _idle(text: str, options: dict[str, Any]) -> set[int]:
-    """The lines of a function that are not executed when it is called with these options, counted from 1."""
-    if not options:
-        return set()
-    try:
-        (function,) = ast.parse(textwrap.dedent(text)).body
-    except (SyntaxError, ValueError):
-        return set()
-    idle: set[int] = set()
-    _follow(getattr(function, "body", []), options, idle)
+def _idle(tree: ast.FunctionDef, options: dict[str, Any]) -> set[int]:
+    """The lines of a function that are its docstring, or not executed when it is called with these options, counted from 1."""
+    first = tree.body[0]
+    text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    idle = set(_lines_of([first] if text else []))
+    if options:
+        _follow(tree.body, options, idle)
     return idle
+
+
+def _lines_of(nodes: list[ast.stmt]) -> Iterator[int]:
+    for node in nodes:
+        yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
 
 
 def _follow(body: list[ast.stmt], options: dict[str, Any], idle: set[int]) -> bool:
     """Note the lines of these statements that are not executed; whether what comes after them is not."""
-
-    def note(left_out: list[ast.stmt]) -> None:
-        idle.update(line for node in left_out for line in range(node.lineno, (node.end_lineno or node.lineno) + 1))
-
     for i, node in enumerate(body):
         ends = isinstance(node, ast.Return | ast.Raise)
         if isinstance(node, ast.If):
@@ -118,9 +106,9 @@ def _follow(body: list[ast.stmt], options: dict[str, Any], idle: set[int]) -> bo
                 chosen = bool(eval(compile(ast.Expression(node.test), "", "eval"), {"__builtins__": {}}, dict(options)))
             except Exception:
                 continue  # it asks for something else
-            note(node.orelse if chosen else node.body)
+            idle.update(_lines_of(node.orelse if chosen else node.body))
             ends = _follow(node.body if chosen else node.orelse, options, idle)
         if ends:
-            note(body[i + 1 :])
+            idle.update(_lines_of(body[i + 1 :]))
             return True
     return False

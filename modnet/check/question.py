@@ -85,26 +85,25 @@ class Question:
 
     def is_like(self, guess: Any) -> bool:
         """Whether the answer is this guess."""
-        values = np.asarray(guess, dtype=float).ravel()
-        if values.size == int(np.prod(self.shape)) and values.shape != self.got.shape:
-            values = values[self.entries]
-        if values.shape != self.got.shape or not np.isfinite(values).all() or not np.isfinite(self.got).all():
-            return False
-        scale = max(float(np.abs(values).max(initial=0.0)), 1e-12)
-        return bool(np.abs(self.got - values).max(initial=0.0) <= ALIKE * scale)
+        values = self._comparable(guess)
+        return values is not None and _alike(self.got, values)
 
     def factor(self, guess: Any, where: np.ndarray | None = None) -> float | None:
         """The constant that makes a guess the answer, at these entries; None if there is none."""
-        values = np.asarray(guess, dtype=float).ravel()
-        values = values[self.entries] if values.size == int(np.prod(self.shape)) and values.shape != self.got.shape else values
-        if values.shape != self.got.shape or not np.isfinite(values).all() or not np.isfinite(self.got).all():
+        if (values := self._comparable(guess)) is None:
             return None
         got, values = (self.got, values) if where is None else (self.got[where], values[where])
         power = float(values @ values)
         factor = float(got @ values) / power if power else 0.0
-        scale = max(float(np.abs(factor * values).max(initial=0.0)), 1e-12)
-        like = float(np.abs(got - factor * values).max(initial=0.0)) <= ALIKE * scale
-        return factor if abs(factor) > 1e-9 and like else None
+        return factor if abs(factor) > 1e-9 and _alike(got, factor * values) else None
+
+    def _comparable(self, guess: Any) -> np.ndarray | None:
+        """A guess at the entries that were varied; None if it or the answer is not finite, or it has another size."""
+        values = np.asarray(guess, dtype=float).ravel()
+        if values.size == int(np.prod(self.shape)) and values.shape != self.got.shape:
+            values = values[self.entries]
+        finite = values.shape == self.got.shape and np.isfinite(values).all() and np.isfinite(self.got).all()
+        return values if finite else None
 
     def finding(self, kind: str, message: str, hint: str = "", line: str = "") -> Finding:
         """A finding about this operation, with its worst entry."""
@@ -112,6 +111,11 @@ class Question:
         full[:, self.entries] = self.excess, self.got, self.truth
         excess, got, truth = full.reshape(3, *(self.shape or (1,)))
         return Finding(kind, self.where, message, hint, line=line or self.line, **worst(got, truth, excess))
+
+
+def _alike(got: np.ndarray, values: np.ndarray) -> bool:
+    scale = max(float(np.abs(values).max(initial=0.0)), 1e-12)
+    return float(np.abs(got - values).max(initial=0.0)) <= ALIKE * scale
 
 
 def direction(q: Question, operation: str, truth: str = "the derivative of forward") -> Finding:

@@ -14,32 +14,40 @@ Adam      m = a m + (1 - a) g, v = b v + (1 - b) g g, moved by -m / (1 - a^t) / 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Moves = Callable[[np.ndarray, float, float], np.ndarray]
 
 
-def sgd(g: np.ndarray, a: float, b: float) -> np.ndarray:
-    """Against the gradient."""
-    return -g
+def moved(
+    g: np.ndarray,
+    first: tuple[float, float] = (0.0, 1.0),
+    second: tuple[float, float] = (1.0, 0.0),
+    power: float = 0.0,
+    by: tuple[float, float] = (0.0, 0.0),
+    times: Sequence[float] | None = None,
+    kept: bool = False,
+    square: bool = True,
+) -> np.ndarray:
+    """-m over a power of h, with m and h the running sums of gradients and of their squares.
 
-
-def momentum(g: np.ndarray, a: float, b: float, taken: float = 1.0) -> np.ndarray:
-    """A velocity that keeps a of itself, and takes so much of the gradient."""
-    v, out = np.zeros(g.shape[1]), []
-    for now in g:
-        v = a * v - taken * now
-        out.append(v)
+    first, second : what m and h keep of themselves, and what they take of what is new. by : what m and h are corrected by, as
+    m / (1 - by^t); 0 if not. times : the values of t, one a step. kept : whether what is corrected is kept. square : whether h
+    takes squares.
+    """
+    m, h, out = np.zeros(g.shape[1]), np.zeros(g.shape[1]), []
+    for now, t in zip(g, times or range(1, len(g) + 1), strict=False):
+        m, h = first[0] * m + first[1] * now, second[0] * h + second[1] * (now * now if square else now)
+        mean, mean_square = m / (1 - by[0] ** t), h / (1 - by[1] ** t)
+        out.append(-mean / mean_square**power)
+        if kept:
+            m, h = mean, mean_square
     return np.array(out)
-
-
-def average(g: np.ndarray, a: float, b: float) -> np.ndarray:
-    """A velocity that is an average of the gradients."""
-    return momentum(g, a, b, 1 - a)
 
 
 def nesterov(g: np.ndarray, a: float, b: float, late: bool = False) -> np.ndarray:
@@ -52,56 +60,38 @@ def nesterov(g: np.ndarray, a: float, b: float, late: bool = False) -> np.ndarra
     return np.array(out)
 
 
-def _squares(g: np.ndarray, keep: float, take: float, power: float = 0.5, square: bool = True) -> np.ndarray:
-    """-g over a power of a running sum of squares."""
-    h, out = np.zeros(g.shape[1]), []
-    for now in g:
-        h = keep * h + take * (now * now if square else now)
-        out.append(-now / h**power)
-    return np.array(out)
+def sgd(g: np.ndarray, a: float, b: float) -> np.ndarray:
+    """Against the gradient."""
+    return moved(g)
 
 
-def adagrad(g: np.ndarray, a: float, b: float) -> np.ndarray:
+def momentum(g: np.ndarray, a: float, b: float) -> np.ndarray:
+    """A velocity that takes the whole gradient."""
+    return moved(g, (a, 1))
+
+
+def adagrad(g: np.ndarray, a: float, b: float, power: float = 0.5, square: bool = True) -> np.ndarray:
     """By the root of the sum of all squares."""
-    return _squares(g, 1, 1)
+    return moved(g, second=(1, 1), power=power, square=square)
 
 
-def rmsprop(g: np.ndarray, a: float, b: float) -> np.ndarray:
+def rmsprop(g: np.ndarray, a: float, b: float, power: float = 0.5, square: bool = True) -> np.ndarray:
     """By the root of an average of the squares."""
-    return _squares(g, a, 1 - a)
+    return moved(g, second=(a, 1 - a), power=power, square=square)
 
 
-def adam(
-    g: np.ndarray,
-    a: float,
-    b: float,
-    times: Sequence[float] | None = None,
-    correct: tuple[bool, bool] = (True, True),
-    power: float = 0.5,
-    take: tuple[float, float] | None = None,
-    kept: bool = False,
-    by: tuple[float, float] | None = None,
-) -> np.ndarray:
-    """Adam's; times are the values of t, one a step.
-
-    correct : whether m and v are corrected. take : what m and v take of what is new. kept : whether what is corrected is kept.
-    by : what is corrected by, if not by a and b.
-    """
-    (ones, more), (c, d) = take or (1 - a, 1 - b), by or (a, b)
-    m, v, out = np.zeros(g.shape[1]), np.zeros(g.shape[1]), []
-    for now, t in zip(g, times or range(1, len(g) + 1), strict=False):
-        m, v = a * m + ones * now, b * v + more * now * now
-        first, second = m / (1 - c**t) if correct[0] else m, v / (1 - d**t) if correct[1] else v
-        out.append(-first / second**power)
-        if kept:
-            m, v = first, second
-    return np.array(out)
+def adam(g: np.ndarray, a: float, b: float, power: float = 0.5, **other: Any) -> np.ndarray:
+    """An average of the gradients by the root of one of the squares, both corrected for their start at 0."""
+    return moved(g, **{"first": (a, 1 - a), "second": (b, 1 - b), "power": power, "by": (a, b), **other})
 
 
 #: By family, what is right in some course or book, in words.
 RIGHT: dict[str, list[tuple[str, Moves]]] = {
     "sgd": [("w - rate g", sgd)],
-    "momentum": [("v = a v - rate g, w + v", momentum), ("v the average a v + (1 - a) g, w - rate v", average)],
+    "momentum": [
+        ("v = a v - rate g, w + v", momentum),
+        ("v the average a v + (1 - a) g, w - rate v", lambda g, a, b: moved(g, (a, 1 - a))),
+    ],
     "nesterov": [("Nesterov's", nesterov)],
     "adagrad": [("AdaGrad's", adagrad)],
     "rmsprop": [("RMSProp's", rmsprop)],
@@ -118,10 +108,6 @@ class Mistake(NamedTuple):
     moves: Moves
 
 
-def _forgetful(moves: Moves) -> Moves:
-    return lambda g, a, b: np.concatenate([moves(row[None], a, b) for row in g])
-
-
 _VELOCITY = "v = a v - rate g; w = w + v"
 _AHEAD = "w += a * a * v; w -= (1 + a) * rate * g; and only then v = a v - rate g"
 _ROOT = "rate * g / (np.sqrt(h) + eps)"
@@ -133,12 +119,9 @@ _SQUARE = "h = a h + (1 - a) g * g"
 _COUNTED, _NOT_TWICE = "t += 1 once a step, in self, not in a local name", "m_hat is a name of its own"
 _EARLY = "the velocity is changed before it is used, as a book's early edition has it; a * a * v wants the old one."
 _FROM_0 = "m and v are not corrected: they start at 0, so the first steps have another size."
+_TWICE = "t begins with 2: it is counted up twice before the first step."
+_CORRECTED = "what is corrected is kept, and corrected again in the next step."
 _NONE_FORGOTTEN = "all squares are summed, and none is forgotten: it is AdaGrad."
-
-
-def _averaged(power: float = 0.5, square: bool = True, take: float | None = None) -> Moves:
-    return lambda g, a, b: _squares(g, a, 1 - a if take is None else take, power, square)
-
 
 #: By family, rules with a mistake: its kind, what is wrong, what it should be, and how it moves.
 MISTAKES: dict[str, list[Mistake]] = {
@@ -151,7 +134,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         ),
         Mistake(
             "swapped", "the velocity keeps 1 - a of itself, and takes a of the gradient.", "v = a v + (1 - a) g",
-            lambda g, a, b: momentum(g, 1 - a, b, a),
+            lambda g, a, b: moved(g, (1 - a, a)),
         ),
     ],
     "nesterov": [
@@ -159,52 +142,49 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake("updates-first", _EARLY, _AHEAD, partial(nesterov, late=True)),
     ],
     "adagrad": [
-        Mistake(
-            "missing-root", "it divides by the sum of squares, without its root.", _ROOT,
-            lambda g, a, b: _squares(g, 1, 1, 1.0),
-        ),
-        Mistake(
-            "missing-square", "it sums the gradients, not their squares.", "h += g * g",
-            lambda g, a, b: _squares(g, 1, 1, square=False),
-        ),
+        Mistake("missing-root", "it divides by the sum of squares, without its root.", _ROOT, partial(adagrad, power=1)),
+        Mistake("missing-square", "it sums the gradients, not their squares.", "h += g * g", partial(adagrad, square=False)),
         Mistake("option-ignored", "it is plain SGD.", _ROOT, sgd),
     ],
     "rmsprop": [
-        Mistake("missing-root", "it divides by the average of squares, without its root.", _ROOT, _averaged(power=1.0)),
-        Mistake("missing-square", "it averages the gradients, not their squares.", _SQUARE, _averaged(square=False)),
-        Mistake("scale", "what is new is added whole: (1 - a) is missing.", _SQUARES, _averaged(take=1)),
-        Mistake("swapped", "a and 1 - a have changed places.", _SQUARES, lambda g, a, b: _squares(g, 1 - a, a)),
+        Mistake("missing-root", "it divides by the average of squares, without its root.", _ROOT, partial(rmsprop, power=1)),
+        Mistake("missing-square", "it averages the gradients, not their squares.", _SQUARE, partial(rmsprop, square=False)),
+        Mistake(
+            "scale", "what is new is added whole: (1 - a) is missing.", _SQUARES,
+            lambda g, a, b: moved(g, second=(a, 1), power=0.5),
+        ),
+        Mistake("swapped", "a and 1 - a have changed places.", _SQUARES, lambda g, a, b: rmsprop(g, 1 - a, b)),
         Mistake("option-ignored", _NONE_FORGOTTEN, _SQUARES, adagrad),
     ],
     "adam": [
-        Mistake("bias-correction", _FROM_0, _ADAM, partial(adam, correct=(False, False))),
-        Mistake("bias-correction", "v is not corrected.", _ADAM, partial(adam, correct=(True, False))),
-        Mistake("bias-correction", "m is not corrected.", _ADAM, partial(adam, correct=(False, True))),
+        Mistake("bias-correction", _FROM_0, _ADAM, partial(adam, by=(0, 0))),
+        Mistake("bias-correction", "v is not corrected.", _ADAM, lambda g, a, b: adam(g, a, b, by=(a, 0))),
+        Mistake("bias-correction", "m is not corrected.", _ADAM, lambda g, a, b: adam(g, a, b, by=(0, b))),
         Mistake(
             "bias-correction", "t stays 1: it is never counted up.", _COUNTED,
             lambda g, a, b: adam(g, a, b, times=[1] * len(g)),
         ),
-        Mistake(
-            "bias-correction", "t begins with 2: it is counted up twice before the first step.", _ADAM,
-            lambda g, a, b: adam(g, a, b, times=range(2, len(g) + 2)),
-        ),
-        Mistake(
-            "bias-correction", "what is corrected is kept, and corrected again in the next step.", _NOT_TWICE,
-            partial(adam, kept=True),
-        ),
+        Mistake("bias-correction", _TWICE, _ADAM, lambda g, a, b: adam(g, a, b, times=range(2, len(g) + 2))),
+        Mistake("bias-correction", _CORRECTED, _NOT_TWICE, partial(adam, kept=True)),
         Mistake(
             "swapped", "beta1 and beta2 have changed places.", "beta1 belongs to m, beta2 to v",
             lambda g, a, b: adam(g, b, a),
         ),
+        Mistake("swapped", "beta and 1 - beta have changed places.", _SHARE, lambda g, a, b: adam(g, 1 - a, 1 - b, by=(a, b))),
+        Mistake("missing-root", "it divides by v, without its root.", _ADAM_ROOT, partial(adam, power=1)),
         Mistake(
-            "swapped", "beta and 1 - beta have changed places.", _SHARE,
-            lambda g, a, b: adam(g, 1 - a, 1 - b, by=(a, b)),
+            "scale", "what is new is added whole: (1 - beta) is missing.", _SHARE,
+            lambda g, a, b: adam(g, a, b, first=(a, 1), second=(b, 1)),
         ),
-        Mistake("missing-root", "it divides by v, without its root.", _ADAM_ROOT, partial(adam, power=1.0)),
-        Mistake("scale", "what is new is added whole: (1 - beta) is missing.", _SHARE, partial(adam, take=(1, 1))),
         Mistake("option-ignored", "it is plain SGD.", _ADAM_ROOT, sgd),
     ],
 }  # fmt: skip
+
+
+def _forgetful(moves: Moves) -> Moves:
+    return lambda g, a, b: np.concatenate([moves(row[None], a, b) for row in g])
+
+
 for _family, _rules in RIGHT.items():
     if _family != "sgd":
         _text = "what it keeps does not last: each step is like the first."
@@ -230,16 +210,12 @@ def fitting(
 
     Of two rules that differ by a factor, it is the one with the wanted rate.
     """
-    for a, b in values:
-        fits = [
-            Fit(rate, label, None, a, b) for label, rule in RIGHT[family] if (rate := _rate(rule(g, a, b), moves)) is not None
-        ]
-        if fits:
-            return min(fits, key=lambda fit: 0.0 if wanted is None else abs(fit.rate - wanted))
-    for a, b in values:
+    right = [(label, None, moves) for label, moves in RIGHT[family]]
+    wrong = [("", mistake, mistake.moves) for mistake in MISTAKES[family]]
+    for rules, (a, b) in itertools.product((right, wrong), values):
         with np.errstate(all="ignore"):
-            rates = [(mistake, _rate(mistake.moves(g, a, b), moves)) for mistake in MISTAKES[family]]
-        fits = [Fit(rate, "", mistake, a, b) for mistake, rate in rates if rate is not None]
+            rates = [(label, mistake, _rate(rule(g, a, b), moves)) for label, mistake, rule in rules]
+        fits = [Fit(rate, label, mistake, a, b) for label, mistake, rate in rates if rate is not None]
         if fits:
             return min(fits, key=lambda fit: 0.0 if wanted is None else abs(fit.rate - wanted))
     return None
