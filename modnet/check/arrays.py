@@ -75,8 +75,7 @@ def arrays(module: Any, attribute: str) -> dict[str, np.ndarray]:
         return {}
     if is_of_library(module):
         return _flat_arrays(module, attribute)
-    found: dict[str, np.ndarray] = {}
-    _collect(found, attribute, getattr(module, attribute, None))
+    found = dict(arrays_within(getattr(module, attribute, None), attribute, objects=False))
     for name, value in vars(module).items():
         items = enumerate(value) if isinstance(value, list | tuple) else [(None, value)]
         for i, item in items:
@@ -115,10 +114,9 @@ def parameters(module: Any) -> dict[str, np.ndarray]:
         return found
     for name, value in vars(module).items():
         if name not in (PARAMETERS, GRADIENTS) and not KEPT.search(name.strip("_")) and not _is_module(value):
-            extra: dict[str, np.ndarray] = {}
-            _collect(extra, name, value)
             # self.W may be another name, or a view, of what _parameters holds.
-            found.update({n: a for n, a in extra.items() if a.size and not any(np.shares_memory(a, b) for b in found.values())})
+            extra = dict(arrays_within(value, name, objects=False))
+            found.update({n: a for n, a in extra.items() if not any(np.shares_memory(a, b) for b in found.values())})
     return found
 
 
@@ -128,7 +126,8 @@ def gradients(module: Any) -> dict[str, np.ndarray]:
     if not is_of_library(module) and hasattr(module, "__dict__"):
         for name, value in vars(module).items():
             if name not in (PARAMETERS, GRADIENTS) and not _is_module(value):
-                _collect(found, name, np.asarray(value) if isinstance(value, np.floating) else value)
+                held = np.asarray(value) if isinstance(value, np.floating) else value
+                found.update(arrays_within(held, name, objects=False))
     return {name: np.array(array, np.float64) for name, array in found.items()}
 
 
@@ -142,17 +141,6 @@ def looks_trained(name: str) -> bool:
     return "_parameters" in name or bool(_TRAINED.search(name.split("[")[0].strip("_")))
 
 
-def _collect(found: dict[str, np.ndarray], name: str, value: Any) -> None:
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        found[name] = value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _collect(found, f"{name}[{key!r}]", item)
-    elif isinstance(value, list | tuple) and not any(_is_module(item) for item in value):
-        for i, item in enumerate(value):
-            _collect(found, f"{name}[{i}]", item)
-
-
 def _is_module(value: Any) -> bool:
     return callable(getattr(value, "forward", None)) and hasattr(value, "__dict__") and not isinstance(value, type)
 
@@ -162,8 +150,8 @@ def _is_module(value: Any) -> bool:
 _HELD = re.compile(r"(.+)\['([\w/.]+)'\]")
 
 
-def arrays_within(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
-    """Every float array within an object, in dicts, lists and layers too, by its place."""
+def arrays_within(value: Any, place: str = "", depth: int = 0, objects: bool = True) -> Iterator[tuple[str, np.ndarray]]:
+    """Every float array within a value, in dicts and lists, and in layers if objects are looked into, by its place."""
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "f" and value.size:
             yield place, value
@@ -171,11 +159,11 @@ def arrays_within(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple
         return
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from arrays_within(item, f"{place}[{key!r}]", depth + 1)
+            yield from arrays_within(item, f"{place}[{key!r}]", depth + 1, objects)
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):
-            yield from arrays_within(item, f"{place}[{i}]", depth + 1)
-    elif hasattr(value, "__dict__") and not isinstance(value, type) and (not place or _holds_numbers(value)):
+            yield from arrays_within(item, f"{place}[{i}]", depth + 1, objects)
+    elif objects and hasattr(value, "__dict__") and not isinstance(value, type) and (not place or _holds_numbers(value)):
         for name, item in vars(value).items():
             if not name.startswith("_given_"):
                 yield from arrays_within(item, f"{place}.{name}" if place else name, depth + 1)

@@ -12,7 +12,7 @@ from modnet.check.numeric import along, complex_step
 from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import direction
 from modnet.check.report import Finding
-from modnet.check.subject import Misbehaviour
+from modnet.check.subject import Misbehaviour, tried
 from modnet.check.vocabulary import DELTA, FORWARD
 
 _ALL = 2000  # numbers that are varied one by one, if a sample of them does not show what is wrong
@@ -36,13 +36,8 @@ def answers(e: Examination) -> Findings:
     if got.shape != x.shape:
         by_size = e.shapes.finding(DELTA)
         hint = f"return dL/dinput, of the shape of input{x.shape}" if got.size != x.size else "reshape it to input.shape"
-        yield by_size or Finding(
-            "shape",
-            "",
-            f"{subject.names[DELTA]} returns shape {got.shape}, expected {x.shape}, {subject.of_input}.",
-            hint,
-            line=subject.quote(DELTA, RETURN),
-        )
+        text = f"{subject.names[DELTA]} returns shape {got.shape}, expected {x.shape}, {subject.of_input}."
+        yield by_size or subject.wrong(DELTA, "shape", text, hint, RETURN)
         raise Judged
 
 
@@ -151,13 +146,9 @@ def repeated(e: Examination) -> Findings:
         subject.ask(FORWARD, module, subject.x)
         answers.append(subject.as_output(subject.ask(DELTA, module, subject.x, weights), DELTA, subject.x).copy())
     if answers[0].shape == answers[1].shape and np.allclose(answers[1], answers[0] + answers[0]) and answers[0].any():
-        yield Finding(
-            "double-counts",
-            "",
-            f"{subject.names[DELTA]} adds to what it gave in the call before: called twice, it gives twice the derivative.",
-            "begin with zeros in every call, dx = np.zeros_like(x), or what the batch before was given stays in it",
-            line=subject.quote(DELTA, r"\+=", RETURN),
-        )
+        text = f"{subject.names[DELTA]} adds to what it gave in the call before: called twice, it gives twice the derivative."
+        hint = "begin with zeros in every call, dx = np.zeros_like(x), or what the batch before was given stays in it"
+        yield subject.wrong(DELTA, "double-counts", text, hint, r"\+=", RETURN)
 
 
 def ties(e: Examination) -> Findings:
@@ -196,16 +187,11 @@ def ties(e: Examination) -> Findings:
         got_there = float((subject.delta(where, weights) * move).sum())
         scale = float(np.abs(weights).sum())
         if smooth and not abs(got_there - wanted) <= (1e-3 if h < 1e-3 else 2e-2) * scale:
-            yield Finding(
-                "ties",
-                "",
-                "if several inputs are equal and largest, what they get of delta does not add up to delta.",
-                "in a tie one takes all, the first as argmax gives it; a mask X == X.max() gives delta to each of them",
-                index=(),
-                analytic=got_there,
-                numeric=wanted,
-                line=subject.quote(DELTA, r"==|argmax|max\(", RETURN),
-            )
+            text = "if several inputs are equal and largest, what they get of delta does not add up to delta."
+            hint = "in a tie one takes all, the first as argmax gives it; a mask X == X.max() gives delta to each of them"
+            finding = subject.wrong(DELTA, "ties", text, hint, r"==|argmax|max\(", RETURN)
+            finding.index, finding.analytic, finding.numeric = (), got_there, wanted
+            yield finding
             return
 
 
@@ -222,22 +208,14 @@ def saturates(e: Examination) -> Findings:
     if q is None or (not q.right and not e.mended):
         return  # another formula will have other limits
     for text, extreme in subject.extremes() if e.by_numbers else []:
-        try:
-            if not np.isfinite(subject.forward(extreme)).all():
-                continue
-            got = subject.delta(extreme, subject.weights(2))
-        except Misbehaviour:
-            continue
-        if not np.isfinite(got).all():
+        out = tried(subject.forward, extreme)
+        got = tried(subject.delta, extreme, subject.weights(2)) if out is not None and np.isfinite(out).all() else None
+        if got is not None and not np.isfinite(got).all():
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(got))[0])
+            text = f"{subject.names[DELTA]} gives {got[at]:g} for {text}, although forward is finite."
             probabilities = float(np.abs(extreme).max()) <= 1
-            yield Finding(
-                "saturates",
-                "",
-                f"{subject.names[DELTA]} gives {got[at]:g} for {text}, although forward is finite.",
-                "bound the divisor: np.maximum(p * (1 - p), 1e-12)" if probabilities else _SATURATES,
-                line=subject.quote(DELTA, r"exp\(|log\(|cosh\(|/", RETURN),
-            )
+            hint = "bound the divisor: np.maximum(p * (1 - p), 1e-12)" if probabilities else _SATURATES
+            yield subject.wrong(DELTA, "saturates", text, hint, r"exp\(|log\(|cosh\(|/", RETURN)
             return
 
 

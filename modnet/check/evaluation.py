@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -26,45 +27,37 @@ _STEPS = 400  # forwards in training, until running statistics have forgotten wh
 _GATHERED = re.compile(r"run|mov|inference|ema|global|test", re.I)
 ALWAYS = "what is predicted changes from call to call."
 _NEAR = 0.1  # of the spread of the results
+_DRAWS, _STATISTICS = r"random|binomial|rand\(|mask", r"running|moving|\.mean\(|\.var\(|np\.(mean|var)\("
 
 
 def examine_in_evaluation(report: Report, recipe: Recipe, size: Size | Shape) -> None:
     """Add to a report what is wrong in evaluation."""
     if isinstance(size, Size):
         return
-    shape = recipe.input_shape(size)
-    try:
-        x = as_input((_ROWS, *shape[1:]))
-        subject = subject_of(recipe.build((_ROWS, *shape[1:])), x, recipe)
-        if not isinstance(subject, Adapted) or subject.single:
-            return
-        name = subject.names[FORWARD]
-        if subject.is_told():
-            _judge(report, subject, f"{subject.name}.{name}", f"{name}, in evaluation")
-        elif re.search("drop", recipe.cls.__name__, re.I):
-            subject.examine()
-            if subject.random:
-                text = f"{name} draws whenever it is called, and nothing tells it of an evaluation: {ALWAYS}"
-                line = subject.quote(FORWARD, r"random|binomial|rand\(|mask")
-                hint = "an attribute or an argument, training=True; if it is False, return the input as it is"
-                where = f"{subject.name}.{name}"
-                report.findings.append(Finding("eval-mode", where, text, hint, line=line, given_weight="in part"))
-                report.verdict(f"{name}, in evaluation", right=False, remark="eval-mode")
-    except Misbehaviour:
+    shape = (_ROWS, *recipe.input_shape(size)[1:])
+    with suppress(Misbehaviour):
+        subject = subject_of(recipe.build(shape), as_input(shape), recipe)
+        if isinstance(subject, Adapted) and not subject.single:
+            name = subject.names[FORWARD]
+            _judge(report, subject, f"{subject.name}.{name}", name)
+
+
+def _judge(report: Report, subject: Adapted, where: str, name: str) -> None:
+    told, row = subject.is_told(), f"{name}, in evaluation"
+    if not told and not re.search("drop", subject.name, re.I):
         return
-
-
-def _judge(report: Report, subject: Adapted, where: str, row: str) -> None:
-    x = subject.x
     with same_draws(), np.errstate(all="ignore"):
         subject.examine()
-        if not subject.random and not _depends(subject, subject.fresh(), x):
+        if not subject.random and (not told or not _depends(subject, subject.fresh(), subject.x)):
             return
-        found = list(_of_drawing(subject, x) if subject.random else _of_statistics(subject, 3 * x))[:1]
-    for finding in found:
-        finding.where = where
-        report.findings.append(finding)
-    report.verdict(row, right=not found, remark=", ".join(f.kind for f in found))
+        ways = _of_statistics if not subject.random else _of_drawing if told else _of_never_told
+        found = next(ways(subject), None)
+    if found is None:
+        report.verdict(row)
+        return
+    found.where = where
+    report.findings.append(found)
+    report.verdict(row, right=False, remark=found.kind)
 
 
 class _Told:
@@ -91,10 +84,8 @@ def functions_in_evaluation(report: Report, function: Callable[..., Any], inputs
     options = {n: v for n, v in inputs[place].items() if n != "seed"}
     held = _Told(function, [*inputs[:place], options, *inputs[place + 1 :]], place)
     name = getattr(function, "__name__", "forward")
-    try:
-        _judge(report, Adapted(held, as_input((_ROWS, *inputs[0].shape[1:]))), name, f"{name}, in evaluation")
-    except Misbehaviour:
-        return
+    with suppress(Misbehaviour):
+        _judge(report, Adapted(held, as_input((_ROWS, *inputs[0].shape[1:]))), name, name)
 
 
 def _asked(subject: Adapted, module: Any, x: np.ndarray, evaluating: bool) -> np.ndarray:
@@ -113,20 +104,32 @@ def _depends(subject: Adapted, module: Any, x: np.ndarray, evaluating: bool = Fa
     return not np.allclose(one[:1], two[:1], rtol=1e-5, atol=1e-7)
 
 
-def _of_drawing(subject: Adapted, x: np.ndarray) -> Iterator[Finding]:
-    line = subject.quote(FORWARD, r"random|binomial|rand\(|mask")
+def _wrong(subject: Adapted, text: str, hint: str, *patterns: str) -> Finding:
+    return subject.wrong(FORWARD, "eval-mode", text, hint, *patterns)
+
+
+def _of_never_told(subject: Adapted) -> Iterator[Finding]:
+    text = f"{subject.names[FORWARD]} draws whenever it is called, and nothing tells it of an evaluation: {ALWAYS}"
+    finding = _wrong(
+        subject, text, "an attribute or an argument, training=True; if it is False, return the input as it is", _DRAWS
+    )
+    finding.given_weight = "in part"
+    yield finding
+
+
+def _of_drawing(subject: Adapted) -> Iterator[Finding]:
     try:
-        first = _asked(subject, subject.fresh(), x, evaluating=True)
+        first = _asked(subject, subject.fresh(), subject.x, evaluating=True)
         with other_draws():
-            second = _asked(subject, subject.fresh(), x, evaluating=True)
+            second = _asked(subject, subject.fresh(), subject.x, evaluating=True)
     except Misbehaviour as problem:
         yield _crash(problem)
         return
     if first.shape != second.shape or not np.array_equal(first, second):
         text = "in evaluation forward draws as in training: the same input gives another result each time."
-        yield Finding("eval-mode", "", text, "if not training, return the input as it is", line=line)
+        yield _wrong(subject, text, "if not training, return the input as it is", _DRAWS)
         return
-    ones, draws = np.ones(x.shape), []
+    ones, draws = np.ones(subject.x.shape), []
     for seed in range(20):
         with other_draws(100 + seed):
             draws.append(float(_asked(subject, subject.fresh(), ones, evaluating=False).mean()))
@@ -134,44 +137,40 @@ def _of_drawing(subject: Adapted, x: np.ndarray) -> Iterator[Finding]:
     if evaluation and abs(training / evaluation - 1) > _NEAR:
         text = f"on average forward gives {training:.2g} in training and {evaluation:.2g} in evaluation, for an input of ones."
         hint = "divide by the share that is kept in training, or multiply by it in evaluation: one of the two"
-        yield Finding("eval-mode", "", text, hint, line=line)
+        yield _wrong(subject, text, hint, _DRAWS)
 
 
-def _of_statistics(subject: Adapted, x: np.ndarray) -> Iterator[Finding]:
-    module = subject.fresh()
-    for _ in range(_STEPS - 20):
-        _asked(subject, module, x, evaluating=False)
-    late = _gathered(module)
-    for _ in range(20):
-        trained = _asked(subject, module, x, evaluating=False)
-    before = _gathered(module)
-    settled = all(np.allclose(v, late[n], rtol=1e-3, atol=1e-4) for n, v in before.items() if n in late)
+def _of_statistics(subject: Adapted) -> Iterator[Finding]:
+    module, x, held = subject.fresh(), 3 * subject.x, list[dict[str, np.ndarray]]()
+    for count in (_STEPS - 20, 20):
+        for _ in range(count):
+            trained = _asked(subject, module, x, evaluating=False)
+        held.append(_gathered(module))
+    late, before = held
     try:
-        out = _asked(subject, module, x * 0.5 + 0.2, evaluating=True)
+        _asked(subject, module, x * 0.5 + 0.2, evaluating=True)
         depends = _depends(subject, module, x, evaluating=True)
     except Misbehaviour as problem:
         yield _crash(problem)
         return
-    moved = [n for n, v in _gathered(module).items() if n in before and not np.array_equal(v, before[n], equal_nan=True)]
-    line = subject.quote(FORWARD, r"running|moving|\.mean\(|\.var\(|np\.(mean|var)\(")
     if depends:
         text = "in evaluation the result of one example depends on the others: it is normalised by its own batch."
-        hint = "in evaluation, use the mean and the variance that training has gathered"
-        yield Finding("eval-mode", "", text, hint, line=line)
+        yield _wrong(subject, text, "in evaluation, use the mean and the variance that training has gathered", _STATISTICS)
         return
+    moved = [n for n, v in _gathered(module).items() if n in before and not np.array_equal(v, before[n], equal_nan=True)]
     if moved:
         text = f"in evaluation forward changes {', '.join(moved)}: what is evaluated becomes a part of what was learnt."
-        hint = "update running statistics in training alone"
-        yield Finding("eval-mode", "", text, hint, line=subject.quote(FORWARD, rf"\b{moved[0].split('.')[-1]}\b\s*=") or line)
+        set_there = rf"\b{moved[0].split('.')[-1]}\b\s*="
+        yield _wrong(subject, text, "update running statistics in training alone", set_there, _STATISTICS)
         return
-    if not settled:
-        return
+    if not all(np.allclose(v, late[n], rtol=1e-3, atol=1e-4) for n, v in before.items() if n in late):
+        return  # they have not settled
     out = _asked(subject, module, x, evaluating=True)
     spread = float(np.abs(trained - trained.mean(axis=0)).mean())
     if out.shape != trained.shape or not float(np.abs(out - trained).mean()) <= _NEAR * max(spread, 1e-12):
         text = f"after {_STEPS} forwards in training on one batch, evaluation of that batch gives something else."
         hint = "evaluation is gamma * (x - running_mean) / sqrt(running_var + eps) + beta, with a variance, not a deviation"
-        yield Finding("eval-mode", "", text, hint, line=line)
+        yield _wrong(subject, text, hint, _STATISTICS)
 
 
 def _gathered(module: Any) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from modnet.check import known
 from modnet.check.arrays import copied
 from modnet.check.draws import other_draws
 from modnet.check.plan import Examination, Judged, Probe
-from modnet.check.report import Finding, worst
+from modnet.check.report import Finding
 from modnet.check.subject import Misbehaviour, Subject, tried
 from modnet.check.vocabulary import FORWARD
 
@@ -63,7 +63,7 @@ def there(e: Examination, operation: str) -> Findings:
     if not subject.remembers and not subject.takes_input(operation):
         text = f"{name} is not given the input, so it can answer only for what was forwarded last."
         hint = f"the statement's is given the input: def {name}(self, input, delta); then use it in place of what forward kept"
-        yield Finding("stateful", "", text, hint, line=subject.quote(operation, r"self\.\w+"))
+        yield subject.wrong(operation, "stateful", text, hint, r"self\.\w+")
 
 
 def coupled(e: Examination) -> Findings:
@@ -79,19 +79,13 @@ def coupled(e: Examination) -> Findings:
     if subject.may_couple or _normalises(subject):
         subject.batch_statistics = True
         return
-    finding = Finding(
-        "batch-coupled",
-        "",
-        f"the {subject.result} of one example depends on the other examples of the batch.",
+    text = f"the {subject.result} of one example depends on the other examples of the batch."
+    hint = (
         "a sum, maximum or mean over one example needs its axis: .sum(axis=-1, keepdims=True); without axis it runs over "
-        "the whole batch, with axis=0 over the examples",
-        line=subject.quote(FORWARD, r"\.(sum|max|mean|min)\(|np\.(sum|max|mean|min)\(|norm\(", RETURN),
+        "the whole batch, with axis=0 over the examples"
     )
-    if moved.shape == out.shape:
-        vars(finding).update(
-            worst(moved[:1], out[:1], np.abs(moved[:1] - out[:1])), truth="with other examples beside it, else"
-        )
-    yield finding
+    finding = subject.wrong(FORWARD, "batch-coupled", text, hint, r"\.(sum|max|mean|min)\(|norm\(", RETURN)
+    yield finding.compare(moved[:1], out[:1], "with other examples beside it, else") if moved.shape == out.shape else finding
     subject.coupled = True
     subject.narrow(1)  # one example alone shows what else there is to say
 
@@ -114,13 +108,11 @@ def uninitialised(e: Examination, operation: str = FORWARD) -> Findings:
         other = ask()
     if usual.shape == other.shape and not np.allclose(usual, other, equal_nan=True) and not subject.random:
         at = tuple(int(i) for i in np.argwhere(~np.isclose(usual, other, equal_nan=True))[0])
-        yield Finding(
-            "uninitialised",
-            "",
-            f"{subject.names[operation]} returns memory that nobody has set, at {list(at)} for one: whatever was there before.",
-            "np.empty and np.empty_like set nothing: write np.zeros, or set every entry",
-            line=subject.quote(operation, r"np\.empty"),
+        text = (
+            f"{subject.names[operation]} returns memory that nobody has set, at {list(at)} for one: whatever was there before."
         )
+        hint = "np.empty and np.empty_like set nothing: write np.zeros, or set every entry"
+        yield subject.wrong(operation, "uninitialised", text, hint, r"np\.empty")
 
 
 def writes(e: Examination, operation: str = FORWARD) -> Findings:
@@ -146,7 +138,7 @@ def writes(e: Examination, operation: str = FORWARD) -> Findings:
             )
             what = "its input" if operation == FORWARD and name == "input" else name
             text = f"{subject.names[operation]} writes into {what}: whoever uses it afterwards gets other numbers."
-            yield Finding("mutates", "", text, advice, line=subject.quote(operation, _IN_PLACE.format(own), rf"\b{own}\b.*="))
+            yield subject.wrong(operation, "mutates", text, advice, _IN_PLACE.format(own), rf"\b{own}\b.*=")
             return
 
 
@@ -191,23 +183,19 @@ def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> F
         if any(c.shape == out.shape for c in candidates) or not subject.shape_is_defined:
             return None
         text = f"forward returns shape {out.shape}, {source} {candidates[0].shape}."
-        hint = "the shape of the result"
-        return Finding("shape", "", text, hint)
+        return Finding("shape", "", text, "the shape of the result")
     same.sort(key=lambda ic: (not _multiple(out, ic[1]), float(np.nan_to_num(np.abs(ic[1] - out), nan=1e300).sum())))
     e.defined, wanted = [i for i, _ in same[:4]], same[0][1]
-    difference = np.abs(out - wanted)
     if not np.isfinite(out).all() and np.isfinite(wanted).all():
-        finding = Finding("saturates", "", "forward gives NaN or infinity although the definition is finite.", SATURATES)
+        finding: Finding | None = Finding(
+            "saturates", "", "forward gives NaN or infinity although the definition is finite.", SATURATES
+        )
     else:
-        other = subject.other_forward(out, wanted, source[:-6])
-        if other is None:
-            return None
-        finding = other
-        if finding.kind == "forward" and _flipped(e, out):
+        finding = subject.other_forward(out, wanted, source[:-6])
+        if finding is not None and finding.kind == "forward" and _flipped(e, out):
             finding.kind, finding.message = "flipped-kernel", "forward reads the window backwards."
             finding.hint = "weight i of the window belongs to position start + i of the input: no [::-1]"
-    vars(finding).update(worst(out, wanted, difference), truth=source)
-    return finding
+    return None if finding is None else finding.compare(out, wanted, source)
 
 
 def _multiple(out: np.ndarray, wanted: np.ndarray) -> bool:
@@ -245,18 +233,11 @@ def saturates(e: Examination) -> Findings:
             bad = np.isnan(out) | (subject.never_infinite & ~np.isfinite(out) & (not _grows(subject, extreme)))
         if bad.any():
             at = tuple(int(i) for i in np.argwhere(bad)[0])
-            probabilities = float(np.abs(extreme).max()) <= 1
-            finding = Finding(
-                "saturates",
-                "",
-                f"forward gives {out[at]:g} for {text}.",
-                "log(0) is infinite, and 0 * inf is NaN: bound the logarithm, np.maximum(np.log(p), -100), or clip p"
-                if probabilities
-                else SATURATES,
-                index=at,
-                analytic=float(out[at]),
-                line=subject.quote(FORWARD, r"np\.log\(.*np\.exp|exp\(", r"log\(", RETURN),
-            )
+            of_logarithm = "log(0) is infinite, and 0 * inf is NaN: bound the logarithm, np.maximum(np.log(p), -100), or clip p"
+            hint = of_logarithm if float(np.abs(extreme).max()) <= 1 else SATURATES  # of probabilities
+            lines = (r"np\.log\(.*np\.exp|exp\(", r"log\(", RETURN)
+            finding = subject.wrong(FORWARD, "saturates", f"forward gives {out[at]:g} for {text}.", hint, *lines)
+            finding.index, finding.analytic = at, float(out[at])
             if wanted is not None and wanted.shape == out.shape:
                 finding.numeric, finding.truth = float(wanted[at]), "the definition gives"
             yield finding
@@ -293,9 +274,6 @@ def integers(e: Examination, operation: str = FORWARD) -> Findings:
         wanted = tried(as_floats, also=(KeyError,))
         if wanted is None or not np.isfinite(wanted).all():
             continue
-        line = subject.quote(
-            operation, r"zeros_like|empty_like|ones_like|full_like|\.copy\(\)|dtype|astype|\bint\b|np\.full|[-+*/]=", r"="
-        )
         hint = (
             f"np.zeros_like({name.split()[-1]}) and .copy() have the type of what they are given: write np.zeros(X.shape), or "
             "X = np.asarray(X, dtype=float) first"
@@ -311,10 +289,9 @@ def integers(e: Examination, operation: str = FORWARD) -> Findings:
         if got.shape == wanted.shape and np.allclose(got, wanted, rtol=1e-4, atol=1e-5 * scale):
             continue
         text = f"{subject.names[operation]} gives something else if {name} holds the same numbers as integers."
-        finding = Finding("integer-input", "", text, hint, line=line)
-        if got.shape == wanted.shape:
-            vars(finding).update(worst(got, wanted, np.abs(got - wanted)), truth="for floats it is")
-        yield finding
+        lines = (r"zeros_like|empty_like|ones_like|full_like|\.copy\(\)|dtype|astype|\bint\b|np\.full|[-+*/]=", r"=")
+        finding = subject.wrong(operation, "integer-input", text, hint, *lines)
+        yield finding.compare(got, wanted, "for floats it is") if got.shape == wanted.shape else finding
         return
 
 

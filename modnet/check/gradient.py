@@ -111,15 +111,13 @@ def adds(e: Examination) -> Findings:
             attribute = own.split(".")[-1].split("[")[0]
             text = f"a second call leaves {own} as after the first: it is set, but it must be added to."
             hint = f"self.{attribute} += ..., not self.{attribute} = ...: a module used twice in a network adds both up"
-            yield Finding("overwrites", "", text, hint, line=subject.quote(GRADIENT, rf"{attribute}\b(.*[^-+*/=])?\s*=[^=]"))
+            yield subject.wrong(GRADIENT, "overwrites", text, hint, rf"{attribute}\b(.*[^-+*/=])?\s*=[^=]")
             return
         if not np.allclose(second, 2 * first, rtol=1e-5, atol=1e-7 * float(np.abs(first).max())):
             ratio = float((second.ravel() @ first.ravel()) / (first.ravel() @ first.ravel()))
             text = f"after a second call {own} is {ratio:.4g} times what it was after the first, expected 2 times."
             hint = "add what belongs to this call only: += new, where new does not contain the old gradient"
-            yield Finding(
-                "double-counts", "", text, hint, line=subject.quote(GRADIENT, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?=")
-            )
+            yield subject.wrong(GRADIENT, "double-counts", text, hint, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?=")
             return
 
 
@@ -147,16 +145,11 @@ def derivatives(e: Examination) -> Findings:
 def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:
     held = e.first.get(partner_of(name, {n: a for n, a in e.first.items() if n not in e.questions}) or name)
     if held is not None and held.any() and held.shape != q.shape:
-        turned = q.shape[::-1] == held.shape != held.shape[::-1]
-        return Finding(
-            "shape",
-            "",
-            f"the gradient{label} has shape {held.shape}, expected {q.shape}, the parameters'.",
-            "input.T @ delta, not delta.T @ input"
-            if turned
-            else "the gradient has one number for each parameter; sum over the batch",
-            line=q.line,
-        )
+        hint = "the gradient has one number for each parameter; sum over the batch"
+        if q.shape[::-1] == held.shape != held.shape[::-1]:
+            hint = "input.T @ delta, not delta.T @ input"
+        text = f"the gradient{label} has shape {held.shape}, expected {q.shape}, the parameters'."
+        return Finding("shape", "", text, hint, line=q.line)
     at, moved = e.subject.as_function_of(name, x=e.subject.other_inputs()[0])
     elsewhere = derivative(lambda v: moved(v).ravel(), at.astype(np.float64), q.entries, e.subject.precision).value
     bias = np.abs(q.jacobian - elsewhere).max(initial=0.0) < 1e-6
@@ -179,7 +172,7 @@ def integers(e: Examination) -> Findings:
 def zeroed(e: Examination) -> Findings:
     """zero_grad leaves zeros."""
     subject = e.subject
-    where, name = f"{subject.name}.{subject.names[ZERO]}", subject.names[ZERO]
+    name = subject.names[ZERO]
     if subject.replaces:
         skip(e, ZERO, "")
     asked = [n for n, q in e.questions.items() if q.by == "dL/dparameters"]
@@ -187,7 +180,7 @@ def zeroed(e: Examination) -> Findings:
         if asked:
             text = f"there is no {name}: gradients add up for ever."
             hint = "write zero_grad(self): self._gradient = np.zeros(self._parameters.shape)"
-            yield Finding("never-zeroed", where, text, hint)
+            yield Finding("never-zeroed", "", text, hint)
         else:
             skip(e, ZERO, "")
         return
@@ -197,7 +190,7 @@ def zeroed(e: Examination) -> Findings:
     for n, array in subject.parameters(module).items():
         if n in before and before[n].any() and not array.any() and _matters(e, n):
             text = f"{name} sets {n} itself to zero, a parameter: what it has learnt is lost at every step."
-            yield Finding("mutates", where, text, "set its gradient to zero, not it", line=subject.quote(ZERO, rf"{n}\b.*="))
+            yield subject.wrong(ZERO, "mutates", text, "set its gradient to zero, not it", rf"{n}\b.*=")
     if not asked:
         return
     try:
@@ -211,7 +204,7 @@ def zeroed(e: Examination) -> Findings:
         if is_gradient(n) and n in before and before[n].any() and array.any():
             text = f"after {name} {n.replace('_parameters', '_gradient')} is not zero."
             hint = "set every gradient to zeros of its parameter's shape"
-            yield Finding("never-zeroed", where, text, hint, line=subject.quote(ZERO, r"=", r"\w"))
+            yield subject.wrong(ZERO, "never-zeroed", text, hint, r"=", r"\w")
             return
 
 
@@ -327,7 +320,7 @@ def symmetric(e: Examination) -> Findings:
         "getting the same gradient, stay the same."
     )
     hint = "draw weights at random: np.random.uniform(-1, 1, (n, m)) / np.sqrt(n); a bias may start at 0"
-    yield Finding("symmetric-init", "", text, hint, line=subject.quote("__init__", r"np\.(zeros|ones|full)"))
+    yield subject.wrong("__init__", "symmetric-init", text, hint, r"np\.(zeros|ones|full)")
 
 
 MOVES: tuple[Probe, ...] = (moves,)

@@ -85,18 +85,15 @@ _WINDOWED = ("conv1d", "conv2d", "maxpool1d", "maxpool2d", "avgpool1d", "avgpool
 _NAMES = {*FUNCTIONS, *_WINDOWED, "linear", "leakyrelu", "elu", "prelu", "dropout", "batchnorm", "layernorm"}
 
 
-def is_exact(kind: type) -> bool:
-    """Whether a class has a name of the course as it is: ReLU6 and SoftmaxTemperature mean something of their own."""
-    word = re.sub(r"[^a-zï0-9]", "", kind.__name__.lower().replace("é", "e"))
-    plain = re.sub(r"^(my|mon|ma|our)|(layer|module|couche|activation)$", "", word)
-    return any(_ALIASES.get(w, w) in _NAMES for w in (word, plain))
+def plain_name(kind: type | str, exact: bool = False) -> str:
+    """The course's name for a class, such as "tanh" for MyTanH2; empty if it has none.
 
-
-def plain_name(kind: type | str) -> str:
-    """The course's name for a class, such as "tanh" for MyTanH2; empty if it has none."""
+    `exact` without a number behind it: ReLU6 and SoftmaxTemperature mean something of their own.
+    """
     name = kind if isinstance(kind, str) else kind.__name__
-    word = re.sub(r"[^a-zïé0-9]", "", name.lower().replace("é", "e"))
-    for text in (word, re.sub(r"^(my|mon|ma|our)|(layer|module|couche|activation|v?\d+)$", "", word)):
+    word = re.sub(r"[^a-zï0-9]", "", name.lower().replace("é", "e"))
+    number = "" if exact else r"|v?\d+"
+    for text in (word, re.sub(rf"^(my|mon|ma|our)|(layer|module|couche|activation{number})$", "", word)):
         found = _ALIASES.get(text, text)
         if found in _NAMES:
             return found
@@ -124,7 +121,7 @@ def definition(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.nda
         pairs = affine(x.shape[-1], out.shape[-1], held)
         yield from (x @ W if b is None else x @ W + b for W, b in pairs)
     elif name in _WINDOWED:
-        yield from _windowed(name, x, out, held, options)
+        yield from (wanted for _, wanted in _windowed(name, x, out, held, options))
 
 
 def affine(n: int, m: int, held: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
@@ -137,16 +134,19 @@ def affine(n: int, m: int, held: dict[str, np.ndarray]) -> Iterator[tuple[np.nda
             yield from ((W[:-1], W[-1]), (W[1:], W[0]))
 
 
-def _windowed(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> Candidates:
-    """Channels last, and channels first, with the axes of the weights in any order."""
+def _windowed(
+    name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]
+) -> Iterator[tuple[bool, np.ndarray]]:
+    """With channels last, then with channels first, and the axes of the weights in any order: (whether they are first, Z)."""
     dims = 1 if name.endswith("1d") else 2
     if x.ndim == dims + 1 and name.startswith("conv"):
         x = x[..., None]  # one channel, without an axis
     if x.ndim != dims + 2 or out.ndim != dims + 2:
         return
-    yield from _channels_last(name, dims, x, out, held, options)
+    for wanted in _channels_last(name, dims, x, out, held, options):
+        yield False, wanted
     for wanted in _channels_last(name, dims, np.moveaxis(x, 1, -1), np.moveaxis(out, 1, -1), held, options):
-        yield np.moveaxis(wanted, -1, 1)
+        yield True, np.moveaxis(wanted, -1, 1)
 
 
 def is_channels_first(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.ndarray], options: dict[str, Any]) -> bool:
@@ -154,20 +154,13 @@ def is_channels_first(name: str, x: np.ndarray, out: np.ndarray, held: dict[str,
 
     If its name says nothing, whether it is any module with windows there.
     """
-    if not name:
-        names = [n for n in _WINDOWED if n.endswith(f"{x.ndim - 2}d")]
-        return any(is_channels_first(n, x, out, held, options) for n in names)
-    dims = 1 if name.endswith("1d") else 2
-    if name not in _WINDOWED or x.ndim != dims + 2 or out.ndim != dims + 2:
-        return False
-
-    def fits(x: np.ndarray, out: np.ndarray) -> bool:
-        return any(
-            w.shape == out.shape and np.allclose(w, out, rtol=1e-6, atol=1e-9)
-            for w in _channels_last(name, dims, x, out, held, options)
-        )
-
-    return not fits(x, out) and fits(np.moveaxis(x, 1, -1), np.moveaxis(out, 1, -1))
+    for each in _WINDOWED if not name else [name] if name in _WINDOWED else []:
+        for first, wanted in _windowed(each, x, out, held, options) if each.endswith(f"{x.ndim - 2}d") else ():
+            if wanted.shape == out.shape and np.allclose(wanted, out, rtol=1e-6, atol=1e-9):
+                if first:
+                    return True
+                break  # it is that with channels last
+    return False
 
 
 def _kernels(dims: int, chan_in: int, chan_out: int, held: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

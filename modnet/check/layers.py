@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from types import MethodType
 from typing import Any
 
@@ -18,61 +20,48 @@ from modnet.watch import activations
 
 def layers_of(net: Any) -> list[Any]:
     """The layers of a network: by iteration, by indexing, in a list attribute, else in attributes; a lone module is its own."""
-    for get in (_by_iteration, _by_index, _by_list, _by_attributes) if not is_ours(net) else ():
-        found = get(net)
-        if found:
-            return [leaf for layer in found for leaf in (layers_of(layer) if layer is not net else [layer])]
-    return [net]
+    found = next(_parts(net), None)
+    return [net] if found is None else [leaf for layer in found for leaf in (layers_of(layer) if layer is not net else [layer])]
 
 
 def containers_of(net: Any, seen: set[int]) -> Iterator[Any]:
     """The library's containers that a student's network holds: what it calls as one, though their layers are many."""
-    for get in (_by_iteration, _by_index, _by_list, _by_attributes) if not is_ours(net) else ():
-        for layer in get(net):
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                if is_wired(layer):
-                    yield layer
-                else:
-                    yield from containers_of(layer, seen)
+    for layer in itertools.chain.from_iterable(_parts(net)):
+        if id(layer) not in seen:
+            seen.add(id(layer))
+            if is_wired(layer):
+                yield layer
+            else:
+                yield from containers_of(layer, seen)
+
+
+def _parts(net: Any) -> Iterator[list[Any]]:
+    """What may be the layers within a network, the likeliest first: nothing but layers."""
+    if is_ours(net):
+        return
+    held = getattr(net, "__dict__", {})
+    lists = [v.values() if isinstance(v, dict) else v for v in held.values() if isinstance(v, list | tuple | dict)]
+    ways: list[Callable[[], list[Any]]] = [
+        lambda: [*net] if hasattr(net, "__iter__") else [],
+        lambda: [net[i] for i in range(len(net))],
+        *(partial(list, each) for each in lists),
+    ]
+    for way in ways:
+        try:
+            found = way()
+        except Exception:  # a stranger's container, or none
+            continue
+        if found and all(map(_is_layer, found)):
+            yield found
+    neighbours = re.compile("_*(prev|next|parent|input)", re.I)
+    values = [v for n, v in held.items() if v is not net and not neighbours.match(n)]
+    found = [v for v in values if _is_layer(v) and (callable(getattr(v, "backward_delta", None)) or _has_layers(v))]
+    if found:
+        yield found
 
 
 def _is_layer(value: Any) -> bool:
     return callable(getattr(value, "forward", None)) and not isinstance(value, type)
-
-
-def _by_iteration(net: Any) -> list[Any]:
-    if not callable(getattr(net, "__iter__", None)):
-        return []
-    try:
-        found = list(net)
-    except Exception:  # a stranger's iterator
-        return []
-    return found if found and all(map(_is_layer, found)) else []
-
-
-def _by_index(net: Any) -> list[Any]:
-    if not (callable(getattr(net, "__getitem__", None)) and callable(getattr(net, "__len__", None))):
-        return []
-    try:
-        found = [net[i] for i in range(len(net))]
-    except Exception:  # a stranger's container
-        return []
-    return found if found and all(map(_is_layer, found)) else []
-
-
-def _by_list(net: Any) -> list[Any]:
-    for value in getattr(net, "__dict__", {}).values():
-        held = list(value.values()) if isinstance(value, dict) else value
-        if isinstance(held, list | tuple) and held and all(map(_is_layer, held)):
-            return list(held)
-    return []
-
-
-def _by_attributes(net: Any) -> list[Any]:
-    held = getattr(net, "__dict__", {}).items()
-    values = [v for n, v in held if v is not net and not re.match("_*(prev|next|parent|input)", n, re.I)]  # no neighbours
-    return [v for v in values if _is_layer(v) and (callable(getattr(v, "backward_delta", None)) or _has_layers(v))]
 
 
 def _has_layers(part: Any) -> bool:

@@ -11,6 +11,7 @@ import inspect
 import random
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,6 +133,7 @@ class Stepper:
 # --- recipes ---------------------------------------------------------------------------------------------------------
 
 
+@dataclass(eq=False)
 class Recipe:
     """A way to build objects of a class.
 
@@ -144,20 +146,18 @@ class Recipe:
         the shapes of one example. columns : whether examples are columns: a matrix is (features, batch).
     """
 
-    def __init__(
-        self,
-        cls: type,
-        first: bool = True,
-        single: bool = False,
-        paired: int = 0,
-        dims: int = 0,
-        square: bool = False,
-        strict: bool = False,
-        shaped: bool = False,
-        columns: bool = False,
-    ) -> None:
-        self.cls, self.first, self.single, self.paired, self.dims, self.square = cls, first, single, paired, dims, square
-        self.strict, self.shaped, self.columns = strict, shaped, columns
+    cls: type
+    first: bool = True
+    single: bool = False
+    paired: int = 0
+    dims: int = 0
+    square: bool = False
+    strict: bool = False
+    shaped: bool = False
+    columns: bool = False
+
+    def __post_init__(self) -> None:
+        cls, dims, shaped = self.cls, self.dims, self.shaped
         self.arrays = array_arguments(cls)
         roles = known.roles(cls, without=self.arrays)
         if roles is None or any(role.split()[0] in ("shape", "out_shape") and not (dims or shaped) for role in roles):

@@ -104,6 +104,11 @@ class Finding:
         self.file, self.cell = (found[1], int(found[2])) if found else (name, None)
         self.line_number = number
 
+    def compare(self, got: np.ndarray, wanted: np.ndarray, truth: str) -> Finding:
+        """The same finding with the entry where two arrays differ most; truth : where what is wanted comes from, in words."""
+        vars(self).update(worst(got, wanted, np.abs(got - wanted)), truth=truth)
+        return self
+
     def figures(self) -> str:
         """The worst entry in words; empty if no numbers were compared."""
         if self.index is None or self.analytic is None or self.numeric is None:
@@ -113,21 +118,13 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain values, for JSON."""
+        names = ("kind", "where", "message", "hint", "file", "cell", "line_number", "weight")
         return {
-            "kind": self.kind,
-            "where": self.where,
-            "message": self.message,
-            "hint": self.hint,
-            "error": _plain(self.error),
+            **{name: getattr(self, name) for name in names},
+            **{name: _plain(getattr(self, name)) for name in ("error", "analytic", "numeric")},
             "index": None if self.index is None else list(self.index),
-            "analytic": _plain(self.analytic),
-            "numeric": _plain(self.numeric),
             "figures": self.figures(),
             "line": str(self.line),
-            "file": self.file,
-            "cell": self.cell,
-            "line_number": self.line_number,
-            "weight": self.weight,
         }
 
     def __str__(self) -> str:

@@ -14,7 +14,6 @@ Adam      m = a m + (1 - a) g, v = b v + (1 - b) g g, moved by -m / (1 - a^t) / 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -210,14 +209,14 @@ def fitting(
 
     Of two rules that differ by a factor, it is the one with the wanted rate.
     """
-    right = [(label, None, moves) for label, moves in RIGHT[family]]
-    wrong = [("", mistake, mistake.moves) for mistake in MISTAKES[family]]
-    for rules, (a, b) in itertools.product((right, wrong), values):
-        with np.errstate(all="ignore"):
-            rates = [(label, mistake, _rate(rule(g, a, b), moves)) for label, mistake, rule in rules]
-        fits = [Fit(rate, label, mistake, a, b) for label, mistake, rate in rates if rate is not None]
-        if fits:
-            return min(fits, key=lambda fit: 0.0 if wanted is None else abs(fit.rate - wanted))
+    right: list[tuple[str, Mistake | None, Moves]] = [(label, None, rule) for label, rule in RIGHT[family]]
+    for rules in (right, [("", mistake, mistake.moves) for mistake in MISTAKES[family]]):
+        for a, b in values:
+            with np.errstate(all="ignore"):
+                rates = [(label, mistake, _rate(rule(g, a, b), moves)) for label, mistake, rule in rules]
+            fits = [Fit(rate, label, mistake, a, b) for label, mistake, rate in rates if rate is not None]
+            if fits:
+                return min(fits, key=lambda fit: 0.0 if wanted is None else abs(fit.rate - wanted))
     return None
 
 

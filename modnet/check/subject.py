@@ -156,7 +156,7 @@ class Subject:
         with np.errstate(all="ignore"):
             name = known.plain_name(type(self.original))
             found = list(known.definition(name, x.astype(np.float64), out, named(module), known.options_of(module)))
-        if known.is_exact(type(self.original)):
+        if known.plain_name(type(self.original), exact=True):
             return found
         return found if any(f.shape == out.shape and np.allclose(f, self.out, rtol=1e-6, atol=1e-9) for f in found) else []
 
@@ -422,6 +422,10 @@ class Subject:
     def quote(self, method: str, *patterns: str) -> str:
         """The student's own line of a method that fits one of the patterns, the last of the best pattern; empty if none."""
         return quote(type(self.original), self.names.get(method, method), *patterns)
+
+    def wrong(self, operation: str, kind: str, message: str, hint: str, *patterns: str) -> Finding:
+        """The finding about an operation, with the author's line that fits one of the patterns."""
+        return Finding(kind, "", message, hint, line=self.quote(operation, *patterns) if patterns else "")
 
 
 def _required(method: Any) -> int | None:
