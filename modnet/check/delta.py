@@ -44,7 +44,7 @@ def answers(e: Examination) -> Findings:
 def derivative(e: Examination) -> Findings:
     """It is dL/dinput; if not, which mistake, or which two, give its numbers exactly."""
     subject, x, weights = e.subject, e.subject.x, e.subject.weights(2)
-    q = e.questions[DELTA] = e.ask(DELTA, "dL/dinput", lambda: subject.delta(x, weights), 2)
+    q = e.by_input = e.ask(lambda: subject.delta(x, weights))
     q.line = subject.quote(DELTA, RETURN)
     if not np.isfinite(q.truth).all():
         skip(e, DELTA, "forward is not finite near this input")
@@ -55,7 +55,7 @@ def derivative(e: Examination) -> Findings:
         if exact is not None:
             q.settle(exact)
     if q.right and not q.whole and not _right_along(e, q.got_all.reshape(x.shape)):
-        q = e.questions[DELTA] = e.ask(DELTA, "dL/dinput", lambda: subject.delta(x, weights), 2, every=x.size <= _ALL)
+        q = e.by_input = e.ask(lambda: subject.delta(x, weights), every=x.size <= _ALL)
         q.line = subject.quote(DELTA, RETURN)
         if q.right:
             yield direction(q, subject.names[DELTA])
@@ -138,7 +138,7 @@ def stateful(e: Examination, operation: str = DELTA) -> Findings:
 
 def repeated(e: Examination) -> Findings:
     """A layer that remembers its input begins its derivative anew in every call."""
-    subject, q = e.subject, e.questions.get(DELTA)
+    subject, q = e.subject, e.by_input
     if q is None or not q.right or not subject.remembers or subject.random or subject.coupled or subject.batch_statistics:
         return
     module, weights, answers = subject.fresh(), subject.weights(2), list[np.ndarray]()
@@ -153,7 +153,7 @@ def repeated(e: Examination) -> Findings:
 
 def ties(e: Examination) -> Findings:
     """Moving equal numbers together moves their maximum as much: what is given back must add up to that."""
-    subject, x, q = e.subject, e.subject.x, e.questions.get(DELTA)
+    subject, x, q = e.subject, e.subject.x, e.by_input
     if (
         subject.random
         or subject.batch_statistics
@@ -197,14 +197,15 @@ def ties(e: Examination) -> Findings:
 
 def other_sizes(e: Examination, operation: str = DELTA) -> Findings:
     """It is right in other sizes, if it is in this one."""
-    if all(q.right for name, q in e.questions.items() if (name == DELTA) == (operation == DELTA)):
+    asked = [e.by_input] if operation == DELTA else e.questions.values()
+    if all(q is None or q.right for q in asked):
         yield e.shapes.finding(operation)
     yield from e.shapes.beside(operation)
 
 
 def saturates(e: Examination) -> Findings:
     """It is finite for large input, if forward is."""
-    subject, q = e.subject, e.questions.get(DELTA)
+    subject, q = e.subject, e.by_input
     if q is None or (not q.right and not e.mended):
         return  # another formula will have other limits
     for text, extreme in subject.extremes() if e.by_numbers else []:

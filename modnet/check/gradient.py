@@ -17,7 +17,7 @@ from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
 from modnet.check.subject import Misbehaviour
-from modnet.check.vocabulary import FORWARD, GRADIENT, UPDATE, ZERO
+from modnet.check.vocabulary import GRADIENT, UPDATE, ZERO
 
 
 def ask(e: Examination) -> Findings:
@@ -25,19 +25,19 @@ def ask(e: Examination) -> Findings:
     subject, x = e.subject, e.subject.x
     weights = subject.weights(3)
     held = subject.parameters(subject.fresh())
-    truths = {n: e.ask(GRADIENT, "dL/dparameters", None, 3, n) for n, array in held.items() if array.size}
+    truths = {n: e.ask(None, n) for n, array in held.items() if array.size}
     # Arrays that forward does not depend on are no parameters, and constants are not meant to learn.
     truths = {n: q for n, q in truths.items() if np.abs(q.truth).max(initial=0.0) > 1e-9}
     if not truths:
         if subject.has(GRADIENT) and not subject.remembers:
             subject.quietly(GRADIENT)  # a network calls it of every module
-        skip(e, GRADIENT, "no parameters" if subject.may_have_parameters else "")
+        skip(e, GRADIENT, "no parameters")
     yield from forward.there(e, GRADIENT)
     first = subject.gradients(x, weights)
     truths = {n: q for n, q in truths.items() if looks_trained(n)}
     e.first = first
     for n in truths:
-        e.questions[n] = e.ask(GRADIENT, "dL/dparameters", partial(_fitting, e, n, truths[n], truths), 3, n)
+        e.questions[n] = e.ask(partial(_fitting, e, n, truths[n], truths), n)
         e.questions[n].line = subject.quote(GRADIENT, *_lines_for(n), r"grad\w*(\[.*?\])?\s*[-+]?=", r"=")
 
 
@@ -84,10 +84,8 @@ def matching(name: str, q: Question, found: dict[str, np.ndarray], taken: Collec
 
 def nothing(e: Examination) -> Findings:
     """Something comes back at all."""
-    asked = {n: q for n, q in e.questions.items() if q.by == "dL/dparameters"}
-    first = e.first
-    kept = any(a.any() for n, a in first.items() if is_gradient(n))
-    if not any(q.got.any() for q in asked.values()) and not kept:
+    kept = any(a.any() for n, a in e.first.items() if is_gradient(n))
+    if not any(q.got.any() for q in e.questions.values()) and not kept:
         name = e.subject.names[GRADIENT]
         hint = "self._gradient += input.T @ delta, or what belongs to this module; returning it is not enough"
         yield Finding("not-implemented", "", f"{name} leaves the gradient as it was.", hint)
@@ -124,9 +122,7 @@ def adds(e: Examination) -> Findings:
 def derivatives(e: Examination) -> Findings:
     """Each parameter's gradient is its derivative; if not, which mistake, or which two, give its numbers."""
     subject, error = e.subject, 0.0
-    for name, q in list(e.questions.items()):
-        if q.by != "dL/dparameters":
-            continue
+    for name, q in e.questions.items():
         label = "" if name == "_parameters" else f" of {name}"
         if not q.got.any():
             yield _no_gradient(e, name, label, q)
@@ -134,7 +130,6 @@ def derivatives(e: Examination) -> Findings:
         error = max(error, q.error)
         if q.right:
             subject.answered.append(name)
-            e.answers[name] = q.got_all
             continue
         found = guesses.diagnose(subject, q, f"the gradient{label}", guesses.for_gradient(subject, q, name, label))
         yield from e.shapes.explained(GRADIENT, q, found) or [direction(q, f"the gradient{label}")]
@@ -175,9 +170,8 @@ def zeroed(e: Examination) -> Findings:
     name = subject.names[ZERO]
     if subject.replaces:
         skip(e, ZERO, "")
-    asked = [n for n, q in e.questions.items() if q.by == "dL/dparameters"]
     if not subject.has(ZERO):
-        if asked:
+        if e.questions:
             text = f"there is no {name}: gradients add up for ever."
             hint = "write zero_grad(self): self._gradient = np.zeros(self._parameters.shape)"
             yield Finding("never-zeroed", "", text, hint)
@@ -191,11 +185,10 @@ def zeroed(e: Examination) -> Findings:
         if n in before and before[n].any() and not array.any() and _matters(e, n):
             text = f"{name} sets {n} itself to zero, a parameter: what it has learnt is lost at every step."
             yield subject.wrong(ZERO, "mutates", text, "set its gradient to zero, not it", rf"{n}\b.*=")
-    if not asked:
+    if not e.questions:
         return
     try:
-        subject.ask(FORWARD, module, subject.x)
-        subject.ask(GRADIENT, module, subject.x, subject.weights(3))
+        module = subject.there_and_back(subject.x, subject.weights(3))
     except Misbehaviour:
         skip(e, ZERO, "the gradient first")
     before = gradients(module)
@@ -239,17 +232,14 @@ def moves(e: Examination) -> Findings:
     subject, x = e.subject, e.subject.x
     if not subject.has(UPDATE) or is_of_library(subject.original):
         skip(e, UPDATE, "")
-    asked = [n for n, q in e.questions.items() if q.by == "dL/dparameters" and q.got.any()]
+    asked = [n for n, q in e.questions.items() if q.got.any()]
     if not asked:
         subject.quietly(UPDATE)  # a network calls it of every module
         skip(e, UPDATE, "")
     seen: list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]] = []
     for step in (0.1, 0.2):
-        module = subject.fresh()
         try:
-            subject.zero(module)
-            subject.ask(FORWARD, module, x)
-            subject.ask(GRADIENT, module, x, subject.weights(3))
+            module = subject.there_and_back(x, subject.weights(3))
         except Misbehaviour:
             skip(e, UPDATE, "the gradient first")
         held, before = gradients(module), {n: a.copy() for n, a in subject.parameters(module).items()}

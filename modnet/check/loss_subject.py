@@ -100,7 +100,7 @@ class LossSubject(Subject):
     """A loss behind the three questions: forward(yhat) the losses, delta their derivative, no parameters."""
 
     result, of_input = "loss", "yhat's own"
-    shape_is_defined = may_have_parameters = may_tie = False
+    shape_is_defined = may_tie = False
     never_infinite = True
 
     def __init__(self, loss: Any, y: np.ndarray, yhat: np.ndarray) -> None:
@@ -379,7 +379,7 @@ class LossSubject(Subject):
 
     def near_zero(self, examination: Examination) -> Iterator[Finding]:
         """Constants against 0 that differ, if the rest is right."""
-        q = examination.questions.get(DELTA)
+        q = examination.by_input
         if q is not None and q.right:
             yield from self._eps()
 

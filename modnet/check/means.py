@@ -35,14 +35,15 @@ def loss_divides(loss: Any, name: str) -> bool | None:
             once, twice = (s.delta(s.x, np.ones(len(s.x))) for s in (single, double))
         except (Misbehaviour, ValueError, TypeError):
             continue
-        if once.shape != prediction.shape or twice.shape != double.x.shape or not np.isfinite(once).all() or not once.any():
-            continue
-        first = twice[: len(once)]
-        if np.allclose(first, once / 2, rtol=1e-6):
-            return True
-        if np.allclose(first, once, rtol=1e-6):
-            return False
+        whole = once.shape == prediction.shape and twice.shape == double.x.shape and np.isfinite(once).all() and once.any()
+        if whole and (found := _halved(twice[: len(once)], once)) is not None:
+            return found
     return None
+
+
+def _halved(twice: np.ndarray, once: np.ndarray) -> bool | None:
+    """Whether one is half of the other, or the same; None if it is neither."""
+    return True if np.allclose(twice, once / 2, rtol=1e-6) else False if np.allclose(twice, once, rtol=1e-6) else None
 
 
 def layer_divides(cls: type) -> bool | None:
@@ -72,10 +73,8 @@ def divided(cls: type) -> list[bool]:
         return found
     for name, g in once.items():
         if name in twice and g.any() and twice[name].shape == g.shape:
-            if np.allclose(twice[name], g, rtol=1e-6):
-                found.append(True)
-            elif np.allclose(twice[name], 2 * g, rtol=1e-6):
-                found.append(False)
+            divides = _halved(twice[name], 2 * g)
+            found += [] if divides is None else [divides]
     return found
 
 

@@ -18,12 +18,12 @@ import numpy as np
 
 from modnet.check import geometry, older
 from modnet.check.draws import known_memory, same_draws
-from modnet.check.numeric import Derivative, derivative
+from modnet.check.numeric import derivative
 from modnet.check.question import Question, chosen_entries
 from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Function, Misbehaviour, Subject, as_output, call
-from modnet.check.vocabulary import FORWARD, GRADIENT, UPDATE, ZERO
+from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO
 
 Probe = Callable[["Examination"], Iterable["Finding | None"]]
 
@@ -37,7 +37,8 @@ class Examination:
     reference, make : see `check_module`.
     shapes : what the module does in other sizes.
     defined : the places of the definitions that forward may be meant to be, the nearest first.
-    found : the findings of each operation. questions : what was asked of each operation or parameter array, and answered.
+    found : the findings of each operation. by_input, questions : what was asked of the input and of each parameter array, and
+        answered.
     first : every array that may be a gradient after one call.
     """
 
@@ -50,14 +51,13 @@ class Examination:
     ) -> None:
         self.subject, self.report, self.reference, self.make = subject, report, reference, make
         self.by_numbers = subject.x.dtype.kind == "f"
-        self.drawn = False
         self.shapes = geometry.Outcomes(subject)
         self.defined: list[int] = []
         self.wrong_forward = self.mended = False
         self.found: dict[str, list[Finding]] = {}
+        self.by_input: Question | None = None
         self.questions: dict[str, Question] = {}
         self.first: dict[str, np.ndarray] = {}
-        self.answers: dict[str, np.ndarray] = {}
         self.remarks: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
 
@@ -166,34 +166,16 @@ class Examination:
         if self.wrong_forward and not subject.convention and self.reference is None:
             yield from map(subject.as_defined, self.defined)
 
-    def ask(
-        self, operation: str, by: str, got: Callable[[], np.ndarray] | None, seed: int, name: str = "", every: bool = False
-    ) -> Question:
+    def ask(self, got: Callable[[], np.ndarray] | None, name: str = "", every: bool = False) -> Question:
         """Ask for the derivative by the input, or by a parameter array of this name, and compare it with the answer.
 
         The first function for which the answer is right is the one asked about; else the author's own forward, as without
         an answer. `every` number is varied, or a sample if there are many.
         """
-        subject, first, others = self.subject, None, list[Question]()
+        subject, asked = self.subject, list[Question]()
         for i, function in enumerate(self.functions()):
-            try:
-                found, entries, shape, out = self._derivative(function, name, every)
-            except (Misbehaviour, IndexError, ValueError):
+            if (q := self._question(function, name, every)) is None:
                 continue
-            weights = subject.weights(seed) if first is None else first.delta
-            if out.shape != subject.out.shape:
-                continue
-            q = Question(
-                f"{subject.name}.{subject.names[operation]}",
-                subject.x,
-                subject.out,
-                weights,
-                found,
-                entries,
-                shape,
-                subject.tolerance,
-            )
-            q.by = by
             if got is None:
                 return q
             for repaired in (False, True)[: min(i, 1) + 1]:
@@ -204,22 +186,27 @@ class Examination:
                     subject.repair = None
                 if q.right:
                     return q
-            first = first or q
-            others += [q] if q is not first else []
-        if first is None:
+            asked.append(q)
+        if not asked:
             raise Judged
-        first.others = others
-        return first
+        asked[0].others = asked[1:]
+        return asked[0]
 
-    def _derivative(
-        self, function: Function, name: str, every: bool
-    ) -> tuple[Derivative, np.ndarray, tuple[int, ...], np.ndarray]:
-        at, moved = self.subject.as_function_of(name, function)
-        entries = np.arange(at.size) if every else chosen_entries(at.size)
-        start = at.astype(np.float64)
+    def _question(self, function: Function, name: str, every: bool) -> Question | None:
+        """The derivative of a function; None if it cannot be called so, or is none of the kind."""
+        subject, at, moved = self.subject, *self.subject.as_function_of(name, function)
+        start, entries = at.astype(np.float64), np.arange(at.size) if every else chosen_entries(at.size)
         narrow = float(np.finfo(at.dtype).eps) if name and at.dtype.kind == "f" else 0.0  # its numbers may be the narrower ones
-        found = derivative(lambda v: moved(v).ravel(), start, entries, max(self.subject.precision, narrow))
-        return found, entries, start.shape, moved(start)
+        try:
+            found = derivative(lambda v: moved(v).ravel(), start, entries, max(subject.precision, narrow))
+            if moved(start).shape != subject.out.shape:
+                return None
+        except (Misbehaviour, IndexError, ValueError):
+            return None
+        where, weights = f"{subject.name}.{subject.names[GRADIENT if name else DELTA]}", subject.weights(3 if name else 2)
+        q = Question(where, subject.x, subject.out, weights, found, entries, start.shape, subject.tolerance)
+        q.by = "dL/dparameters" if name else "dL/dinput"
+        return q
 
 
 class Judged(Exception):

@@ -223,12 +223,12 @@ class Subject:
 
     def quietly(self, operation: str) -> None:
         """Call what a network calls of every module, whether there is something to do or not; what it raises is raised."""
+        if operation == GRADIENT:
+            self.there_and_back(self.x, self.weights(3))
+            return
         module = self.fresh()
         self.ask(FORWARD, module, self.x)
-        if operation == GRADIENT:
-            self.ask(GRADIENT, module, self.x, self.weights(3))
-        else:
-            self.invoke(operation, module, [np.float64(0.1)] if operation == UPDATE else [])
+        self.invoke(operation, module, [np.float64(0.1)] if operation == UPDATE else [])
 
     def like(self, module: Any, x: np.ndarray) -> Subject:
         """Another object of the same style."""
@@ -241,7 +241,7 @@ class Subject:
     unknown = ""  # arguments of its methods that have no known meaning
     result, of_input = "result", "the input's"
     coupled = channels_first = convention = undefined = may_couple = columns = False
-    shape_is_defined = may_have_parameters = may_tie = True
+    shape_is_defined = may_tie = True
     never_infinite = refuses_integers = False
 
     def conventions(self) -> Iterator[Finding]:
@@ -385,14 +385,18 @@ class Subject:
     def gradients(
         self, x: np.ndarray, delta: np.ndarray, times: int = 1, before: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
-        """Every array that may be a gradient after so many calls on a fresh copy whose gradients were set to zero."""
+        """Every array that may be a gradient after so many calls."""
+        return gradients(self.there_and_back(x, delta, times, before))
+
+    def there_and_back(self, x: np.ndarray, delta: np.ndarray, times: int = 1, before: np.ndarray | None = None) -> Any:
+        """A copy after so many calls of forward and of what computes its gradients, which were set to zero first."""
         module = self.fresh()
         self.zero(module)
         for _ in range(times):
             self.ask(FORWARD, module, x if before is None else before)
             self._repaired(module, x)
             self.ask(GRADIENT, module, x, delta)
-        return gradients(module)
+        return module
 
     def _repaired(self, module: Any, x: np.ndarray) -> None:
         """Put `repair` in the place of a copy's forward, and of the output that it has kept: to see what backward says then."""
