@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from modnet.check.adapters import subject_of
-from modnet.check.arrays import PARAMETERS, is_of_library, named
+from modnet.check.arrays import is_of_library, named
 from modnet.check.layers import layers_of
-from modnet.check.report import Finding, Report, worst
+from modnet.check.report import Finding, Report
 from modnet.check.subject import Subject
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
 
@@ -63,31 +65,37 @@ def compare_with_torch(net: Any, torch_module: Any, X: Any, y: Any = None, loss:
             "torch.nn.Sequential(...)"
         )
     report = Report(f"{type(net).__name__} beside {type(torch_module).__name__}")
-    return _Comparison(torch, report, own, modules).made(np.asarray(X, dtype=float), y, loss, torch_loss)
+    steps = _Comparison(torch, own, modules).steps(np.asarray(X, dtype=float), y, loss, torch_loss)
+    for where, here, there, reasons in steps:
+        if not _same(report, where, here, there, reasons):
+            break
+    return report
+
+
+#: What a difference may come from, in words, and the numbers that it would give.
+Reasons = Iterable[tuple[str, np.ndarray]]
+#: What is compared: where, one's own numbers, PyTorch's, and why they may differ.
+Step = tuple[str, np.ndarray, np.ndarray, Reasons]
 
 
 class _Comparison:
-    def __init__(self, torch: Any, report: Report, own: list[Any], theirs: list[Any]) -> None:
-        self.torch, self.report, self.own, self.theirs = torch, report, own, theirs
+    def __init__(self, torch: Any, own: list[Any], theirs: list[Any]) -> None:
+        self.torch, self.own, self.theirs = torch, own, theirs
         self.turned: dict[str, bool] = {}
 
-    def made(self, X: np.ndarray, y: Any, loss: Any, torch_loss: Any) -> Report:
-        """Forward from the first layer, then back from the last, until something differs."""
+    def steps(self, X: np.ndarray, y: Any, loss: Any, torch_loss: Any) -> Iterator[Step]:
+        """Forward from the first layer, then back from the last."""
         torch, at = self.torch, X
-        subjects: list[Subject] = []
-        tensors: list[tuple[Any, Any]] = []
+        done: list[tuple[str, Subject, Any, Any, Any]] = []
         for i, (layer, module) in enumerate(zip(self.own, self.theirs, strict=True)):
-            subject = subject_of(layer, at)
-            subjects.append(subject)
-            place = f"layer {i}, {type(layer).__name__}"
+            subject, place = subject_of(layer, at), f"layer {i}, {type(layer).__name__}"
             self._copy(subject, module)
             given, before = torch.tensor(at, requires_grad=True), copy.deepcopy(module)
             out, wanted = subject.forward(subject.x), module(given)
-            tensors.append((given, wanted))
-            if self._differs(f"{place}: forward", out, wanted.detach().numpy(), self._forward_reasons(module, at)):
-                return self.report
-            if module.training and self._statistics(place, subject, before, at):
-                return self.report
+            yield f"{place}: forward", out, wanted.detach().numpy(), self._set_otherwise(module, at)
+            if module.training:
+                yield from self._statistics(place, subject, before, at)
+            done.append((place, subject, module, given, wanted))
             at = out
         delta = np.random.default_rng(0).normal(size=at.shape)
         if loss is not None:
@@ -95,31 +103,22 @@ class _Comparison:
             truth = torch.as_tensor(np.asarray(y))
             truth = truth.double() if truth.is_floating_point() else truth.long()
             torch_loss(tensor, truth).sum().backward()
-            own = np.asarray(loss.backward(np.asarray(y), at), dtype=float)
-            theirs = tensor.grad.numpy()
-            if self._differs("loss: backward", own, theirs, _loss_reasons(theirs)):
-                return self.report
-            delta = own
-        for i in reversed(range(len(self.own))):
-            subject, module, (given, wanted) = subjects[i], self.theirs[i], tensors[i]
-            place = f"layer {i}, {type(self.own[i]).__name__}"
+            delta, back = np.asarray(loss.backward(np.asarray(y), at), dtype=float), tensor.grad.numpy()
+            yield "loss: backward", delta, back, _loss_reasons(back)
+        for place, subject, module, given, wanted in reversed(done):
             module.zero_grad()
             wanted.backward(torch.tensor(delta))
             subject.out = subject.forward(subject.x)
-            if subject.has(GRADIENT) and self._gradients(place, subject, module, delta):
-                return self.report
-            if i == 0 and not subject.has(DELTA):
-                break
-            back = given.grad.numpy()
-            own = subject.delta(subject.x, delta)
-            if self._differs(f"{place}: delta", own, back, _scales(back, len(back))):
-                return self.report
-            delta = own
-        return self.report
+            if subject.has(GRADIENT):
+                yield from self._gradients(place, subject, module, delta)
+            if subject is done[0][1] and not subject.has(DELTA):
+                return
+            delta, back = subject.delta(subject.x, delta), given.grad.numpy()
+            yield f"{place}: delta", delta, back, _scales(back, len(back))
 
     def _copy(self, subject: Subject, module: Any) -> None:
         """Put one's own numbers into PyTorch's parameters of the same shape, or of the same shape turned over."""
-        left = _named(subject.fresh(), subject)
+        left = dict(_named(subject.fresh(), subject))
         for name, parameter in module.named_parameters():
             shape = tuple(parameter.shape)
             for key, array in left.items():
@@ -127,8 +126,7 @@ class _Comparison:
                 if same or array.T.shape == shape:
                     # A square matrix may be either: Linear's of PyTorch is (out, in), most people's (in, out).
                     square = array.ndim == 2 and array.shape[0] == array.shape[1] and type(module).__name__ == "Linear"
-                    turn = not same or (square and self._fits_turned(subject, array))
-                    self.turned[name] = turn
+                    self.turned[name] = turn = not same or (square and self._fits_turned(subject, array))
                     value = array.T if turn else array
                     with self.torch.no_grad():
                         parameter.copy_(self.torch.tensor(np.ascontiguousarray(value.reshape(shape))))
@@ -142,51 +140,56 @@ class _Comparison:
         moved = subject.forward(x) - subject.forward(np.zeros_like(x))
         return bool(np.allclose(moved, x @ array, rtol=1e-6, atol=1e-9))
 
-    def _gradients(self, place: str, subject: Subject, module: Any, delta: np.ndarray) -> bool:
-        module_of_ours, found = subject.fresh(), subject.gradients(subject.x, delta)
-        held = _named(module_of_ours, subject)
-        if is_of_library(module_of_ours) and PARAMETERS in found:
-            found = {n: _same_place(a, module_of_ours.parameters, found[PARAMETERS]) for n, a in held.items()}
-        gradients = {n: p.grad.numpy() for n, p in module.named_parameters() if p.grad is not None}
-        for name, wanted in gradients.items():
-            fitting = [found[k] for k, a in held.items() if k in found and name in self.turned and a.size == wanted.size]
-            if not fitting:
+    def _gradients(self, place: str, subject: Subject, module: Any, delta: np.ndarray) -> Iterator[Step]:
+        if is_of_library(subject.original):
+            after = subject.there_and_back(subject.x, delta)
+            found = {name: getattr(after, f"{name}_gradient") for name in named(after)}
+        else:
+            found = subject.gradients(subject.x, delta)
+            found = {name: found[name] for name in subject.parameters(subject.fresh()) if name in found}
+        for name, parameter in module.named_parameters():
+            wanted = None if parameter.grad is None else parameter.grad.numpy()
+            fitting = [g for g in found.values() if name in self.turned and wanted is not None and g.size == wanted.size]
+            if wanted is None or not fitting:
                 continue
-            turn = self.turned[name]
-            values = [(g.T if turn and g.ndim == 2 else g).reshape(wanted.shape) for g in fitting]
-            best = min(values, key=lambda g: float(np.abs(g - wanted).max()))
-            reasons = dict(_scales(wanted, len(delta)))
+            values = [(g.T if self.turned[name] and g.ndim == 2 else g).reshape(wanted.shape) for g in fitting]
+            best = min(values, key=lambda g, wanted=wanted: float(np.abs(g - wanted).max()))  # type: ignore[misc]
+            reasons = [*_scales(wanted, len(delta))]
             if wanted.ndim == 2 and wanted.shape[0] == wanted.shape[1]:
-                reasons["the gradient is transposed"] = wanted.T
-            if self._differs(f"{place}: gradient of {name}", best, wanted, reasons.items()):
-                return True
-        return False
+                reasons.append(("the gradient is transposed", wanted.T))
+            yield f"{place}: gradient of {name}", best, wanted, reasons
 
-    def _forward_reasons(self, module: Any, x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    def _set_otherwise(self, module: Any, x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         """What PyTorch would give if it were set otherwise."""
-        torch = self.torch
-        for text, change in self._changes(module, x):
-            other, given = copy.deepcopy(module), torch.tensor(x)
-            try:
-                with torch.no_grad():
-                    out = change(other, given)
-            except (RuntimeError, IndexError, ValueError, TypeError):
-                continue
-            yield text, out.numpy()
+        changes: list[tuple[str, Callable[[Any, Any], Any]]] = []
+        if getattr(module, "weight", None) is not None and module.weight.ndim == 2:
+            changes.append(("the weights are transposed: PyTorch's are (out, in), and forward is x @ W.T + b", _turned))
+        for eps in (1e-3, 1e-5, 1e-8, 1e-7, 1e-12, 0.0) if hasattr(module, "eps") else ():
+            changes.append((f"eps is {eps:g} here and {module.eps:g} in PyTorch", partial(_with_value, "eps", eps)))
+        if hasattr(module, "running_mean"):
+            text = "PyTorch's module is in training, this one in evaluation, or the other way round"
+            changes.append((text, lambda m, g: m.train(not m.training)(g)))
+        if x.ndim > 2:
+            text = "channels come last here and first in PyTorch"
+            changes.append((text, lambda m, g: m(g.movedim(-1, 1)).movedim(1, -1)))
+        for dim in range(x.ndim) if hasattr(module, "dim") else ():
+            changes.append((f"it runs over axis {dim}; PyTorch's dim is {module.dim}", partial(_with_value, "dim", dim)))
+        for text, change in changes:
+            with suppress(RuntimeError, IndexError, ValueError, TypeError), self.torch.no_grad():
+                yield text, change(copy.deepcopy(module), self.torch.tensor(x)).numpy()
 
-    def _statistics(self, place: str, subject: Subject, module: Any, x: np.ndarray) -> bool:
-        """Whether running statistics differ after a forward in training, from the same start."""
-        torch = self.torch
+    def _statistics(self, place: str, subject: Subject, module: Any, x: np.ndarray) -> Iterator[Step]:
+        """Running statistics after a forward in training, from the same start."""
         if getattr(module, "running_mean", None) is None or module.momentum is None:
-            return False
+            return
         twin = subject.fresh()
-        start = {n: v.copy() for n, v in _gathered(twin).items()}
+        start = _gathered(twin)
         subject.ask(FORWARD, twin, x.copy())
         after = _gathered(twin)
         batch = copy.deepcopy(module)
         batch.momentum = 1.0
-        with torch.no_grad():
-            batch(torch.tensor(x))
+        with self.torch.no_grad():
+            batch(self.torch.tensor(x))
         count = x.size / batch.running_mean.numel()
         share, momentum = None, float(module.momentum)
         for name, new in (("mean", batch.running_mean.numpy()), ("var", batch.running_var.numpy())):
@@ -196,70 +199,47 @@ class _Comparison:
             biased = new * (count - 1) / count
             if share is None:  # of the batch, in the mean, which all define alike
                 share = _share(own, old, new)
-            theirs, reasons = (1 - momentum) * old + momentum * new, []
+            by_count = "the running variance is divided by n here, and by n - 1 in PyTorch"
+            reasons = [(by_count, (1 - momentum) * old + momentum * biased)]
             if share is not None:
                 rate = f"the batch counts {share:.3g} in running statistics here, and {momentum:.3g} in PyTorch"
                 if abs(share + momentum - 1) < 1e-6 and abs(share - momentum) > 1e-6:
                     rate += ": its momentum is the share of the new batch, this one that of the old statistics"
                 else:
                     rate += f": momentum={share:.3g}"
-                reasons.append((rate, (1 - share) * old + share * new))
-            by_count = "the running variance is divided by n here, and by n - 1 in PyTorch"
-            reasons.append((by_count, (1 - momentum) * old + momentum * biased))
-            if share is not None:
+                reasons.insert(0, (rate, (1 - share) * old + share * new))
                 reasons.append((f"{rate}; and {by_count}", (1 - share) * old + share * biased))
-            if self._differs(f"{place}: running {name}", own, theirs, reasons):
-                return True
-        return False
+            yield f"{place}: running {name}", own, (1 - momentum) * old + momentum * new, reasons
 
-    def _changes(self, module: Any, x: np.ndarray) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
-        def with_value(name: str, value: Any) -> Callable[[Any, Any], Any]:
-            def call(other: Any, given: Any) -> Any:
-                setattr(other, name, value)
-                return other(given)
 
-            return call
+def _with_value(name: str, value: Any, module: Any, given: Any) -> Any:
+    setattr(module, name, value)
+    return module(given)
 
-        def turned(other: Any, given: Any) -> Any:
-            other.weight.copy_(other.weight.T.clone())
-            return other(given)
 
-        if getattr(module, "weight", None) is not None and module.weight.ndim == 2:
-            yield "the weights are transposed: PyTorch's are (out, in), and forward is x @ W.T + b", turned
-        for eps in (1e-3, 1e-5, 1e-8, 1e-7, 1e-12, 0.0) if hasattr(module, "eps") else ():
-            yield f"eps is {eps:g} here and {module.eps:g} in PyTorch", with_value("eps", eps)
-        if hasattr(module, "running_mean"):
-            text = "PyTorch's module is in training, this one in evaluation, or the other way round"
-            yield text, lambda m, g: m.train(not m.training)(g)
-        if x.ndim > 2:
-            yield (
-                "channels come last here and first in PyTorch",
-                lambda m, g: m(g.movedim(-1, 1)).movedim(1, -1),
-            )
-        if hasattr(module, "dim"):
-            for dim in range(x.ndim):
-                yield f"it runs over axis {dim}; PyTorch's dim is {module.dim}", with_value("dim", dim)
+def _turned(module: Any, given: Any) -> Any:
+    module.weight.copy_(module.weight.T.clone())
+    return module(given)
 
-    def _differs(self, where: str, own: np.ndarray, theirs: np.ndarray, reasons: Any) -> bool:
-        """Add a row, and the finding if the two are not the same."""
-        margin = _NEAR * max(1.0, float(np.abs(theirs).max(initial=0.0)))
-        if own.shape == theirs.shape and np.allclose(own, theirs, rtol=_NEAR, atol=margin):
-            self.report.verdict(where, float(np.abs(own - theirs).max(initial=0.0)))
-            return False
-        kind = "shape" if own.shape != theirs.shape else "differs"
-        reason = ""
-        for text, values in reasons:
-            if values.shape == own.shape and np.allclose(values, own, rtol=1e-4, atol=margin):
-                kind, reason = "convention", text
-                break
-        text = f"{own.shape} here, {theirs.shape} in PyTorch" if own.shape != theirs.shape else "other numbers than PyTorch's"
-        hint = reason or "check_module on this layer says whether it is the derivative of its own forward"
-        finding = Finding(kind, where, f"the first that differs: {text}.", hint)
-        if own.shape == theirs.shape:
-            vars(finding).update(worst(own, theirs, np.abs(own - theirs)), truth="PyTorch gives")
-        self.report.findings.append(finding)
-        self.report.verdict(where, right=False, remark=kind)
+
+def _same(report: Report, where: str, own: np.ndarray, theirs: np.ndarray, reasons: Reasons) -> bool:
+    """Add a row, and the finding if the two are not the same."""
+    margin = _NEAR * max(1.0, float(np.abs(theirs).max(initial=0.0)))
+    alike = own.shape == theirs.shape
+    if alike and np.allclose(own, theirs, rtol=_NEAR, atol=margin):
+        report.verdict(where, float(np.abs(own - theirs).max(initial=0.0)))
         return True
+    fitting = (
+        text for text, values in reasons if values.shape == own.shape and np.allclose(values, own, rtol=1e-4, atol=margin)
+    )
+    reason = next(fitting, "")
+    kind = "convention" if reason else "differs" if alike else "shape"
+    text = "other numbers than PyTorch's" if alike else f"{own.shape} here, {theirs.shape} in PyTorch"
+    hint = reason or "check_module on this layer says whether it is the derivative of its own forward"
+    finding = Finding(kind, where, f"the first that differs: {text}.", hint)
+    report.findings.append(finding.compare(own, theirs, "PyTorch gives") if alike else finding)
+    report.verdict(where, right=False, remark=kind)
+    return False
 
 
 def _gathered(module: Any) -> dict[str, np.ndarray]:
@@ -286,12 +266,6 @@ def _share(own: np.ndarray, old: np.ndarray, new: np.ndarray) -> float | None:
 def _named(module: Any, subject: Subject) -> dict[str, np.ndarray]:
     """The parameters of a layer in their shapes, by name."""
     return named(module) if is_of_library(module) else subject.parameters(module)
-
-
-def _same_place(part: np.ndarray, flat: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """What lies in another flat array where a part lies in the first."""
-    start = (part.__array_interface__["data"][0] - flat.__array_interface__["data"][0]) // flat.itemsize
-    return other[start : start + part.size].reshape(part.shape)
 
 
 def _scales(truth: np.ndarray, batch: int) -> Iterator[tuple[str, np.ndarray]]:

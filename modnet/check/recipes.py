@@ -159,9 +159,10 @@ class Recipe:
     def __post_init__(self) -> None:
         cls, dims, shaped = self.cls, self.dims, self.shaped
         self.arrays = array_arguments(cls)
+        self.parameters = inspect.signature(cls).parameters
         roles = known.roles(cls, without=self.arrays)
         if roles is None or any(role.split()[0] in ("shape", "out_shape") and not (dims or shaped) for role in roles):
-            asked = ", ".join(p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty)
+            asked = ", ".join(p.name for p in self.parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
         self.roles: dict[str, str] = roles
         words = [w for k in cls.__mro__[:-1] for w in words_compared(k, roles.get("activation", "activation"))]
@@ -181,14 +182,18 @@ class Recipe:
     def takes_same(self) -> bool:
         """Whether padding is said in words, "valid" or "same"."""
         name = self.roles.get("padding")
-        return name is not None and isinstance(inspect.signature(self.cls).parameters[name].default, str)
+        return name is not None and isinstance(self.parameters[name].default, str)
 
     def input_shape(self, size: Size | Shape) -> Shape:
         """The shape of an input for this size."""
         if not isinstance(size, Size):
             return size
-        inner = (size.chan_in, *size.sides) if self.first else (*size.sides, size.chan_in)
+        inner = self._example(size.chan_in, size.sides)
         return inner if self.single else (size.batch, *inner)
+
+    def _example(self, channels: int, sides: Shape) -> Shape:
+        """The shape of one example."""
+        return (channels, *sides) if self.first else (*sides, channels)
 
     def build(
         self, size: Size | Shape, activation: Callable[..., Any] | None = None, options: dict[str, Any] | None = None
@@ -202,8 +207,7 @@ class Recipe:
         np.random.seed(1)  # noqa: NPY002
         random.seed(1)
         shape = self.input_shape(size)
-        parameters = inspect.signature(self.cls).parameters
-        required = {n for n, p in parameters.items() if p.default is p.empty}
+        required = {n for n, p in self.parameters.items() if p.default is p.empty}
         example = shape if self.single else shape[1:]
         values: dict[str, Any] = {**known.VALUES, "shape": example, "init": drawn, "optimizer": Stepper()}
         if self.shaped:
@@ -212,32 +216,35 @@ class Recipe:
         values["activation"] = self.word or activation or straight
         sure = {"activation"} if activation is not None else set()
         if isinstance(size, Size):
-            k = (size.k,) * self.dims if self.paired else size.k
-            strided = parameters.get(self.roles.get("stride", ""))
-            pairs = self.paired == 2 or (self.paired == 1 and strided is not None and is_pair(strided))
-            stride = (size.stride,) * self.dims if pairs else size.stride
-            values |= {"k_size": k, "stride": stride, "chan_in": size.chan_in, "chan_out": size.chan_out}
-            window = (size.k,) * self.dims
-            values["volume"] = (size.chan_in, *window) if self.first else (*window, size.chan_in)
-            values["padding"] = (size.padding or "valid") if self.takes_same() else size.padding
-            if pairs and "padding" in self.roles and not isinstance(parameters[self.roles["padding"]].default, int | str):
-                values["padding"] = (size.padding,) * self.dims
-            sure |= {"k_size", "volume", "stride", "chan_in", "chan_out", *(() if self.strict else ("padding",))}
-            values["out_shape"] = self._of_result(size)
+            of_size = self._of_size(size)
+            values |= of_size
+            sure |= of_size.keys() - ({"padding", "out_shape"} if self.strict else {"out_shape"})
         names = {n: role.split()[0] for role, n in self.roles.items()}
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
         if (handed := _of_base(self.cls)) is not None:
-            given[handed] = shape if self.single else shape[1:]
+            given[handed] = example
         given |= drawn_arrays(self.arrays, size if isinstance(size, Size) else None, self.dims, self.square)
         made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
         prepare(made, shape)
         return made
 
-    def _of_result(self, size: Size) -> Shape:
-        """The shape of one example of what comes out, without padding."""
-        sides = tuple((n - size.k) // size.stride + 1 for n in size.sides)
-        channels = size.chan_out if self.takes("chan_out") else size.chan_in
-        return (channels, *sides) if self.first else (*sides, channels)
+    def _of_size(self, size: Size) -> dict[str, Any]:
+        """What a size says of windows, by role: numbers, or pairs of them."""
+        strided, padded = (self.parameters.get(self.roles.get(role, "")) for role in ("stride", "padding"))
+        pairs = self.paired == 2 or (self.paired == 1 and strided is not None and is_pair(strided))
+        padding: Any = (size.padding or "valid") if self.takes_same() else size.padding
+        if pairs and padded is not None and not isinstance(padded.default, int | str):
+            padding = (size.padding,) * self.dims
+        without_padding = tuple((n - size.k) // size.stride + 1 for n in size.sides)
+        return {
+            "k_size": (size.k,) * self.dims if self.paired else size.k,
+            "volume": self._example(size.chan_in, (size.k,) * self.dims),
+            "stride": (size.stride,) * self.dims if pairs else size.stride,
+            "padding": padding,
+            "chan_in": size.chan_in,
+            "chan_out": size.chan_out,
+            "out_shape": self._example(size.chan_out if self.takes("chan_out") else size.chan_in, without_padding),
+        }
 
 
 def prepare(made: Any, shape: Shape) -> None:

@@ -7,7 +7,6 @@ the same state before every call and put back afterwards: a module that draws th
 
 from __future__ import annotations
 
-import inspect
 import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -329,16 +328,11 @@ class Subject:
         for i, (name, array) in enumerate(self.parameters(self.fresh()).items()):
             if array.size and np.ptp(array) <= 1e-4 and array.flags.writeable:
                 self._others[name] = array + np.random.default_rng(i).uniform(0.1, 0.4, array.shape).astype(array.dtype)
-        if self._others:
-            try:
-                changed = self.forward(self.x)
-            except Misbehaviour:
-                self._others = {}
-            else:
-                if np.isfinite(changed).all() and changed.shape == self.out.shape:
-                    self.out = changed
-                else:
-                    self._others = {}
+        changed = tried(self.forward, self.x) if self._others else None
+        if changed is not None and np.isfinite(changed).all() and changed.shape == self.out.shape:
+            self.out = changed
+        else:
+            self._others = {}
 
     def fresh(self) -> Any:
         """A copy to do as one likes with."""
@@ -363,11 +357,8 @@ class Subject:
 
     def argument(self, operation: str, place: int, name: str) -> str:
         """The author's name for an argument, for a line to quote."""
-        kind, method = type(self.original), self.names[operation]
-        code = getattr(getattr(kind, method, None), "__code__", None)
-        first = 0 if isinstance(inspect.getattr_static(kind, method, None), staticmethod) else 1
-        names = code.co_varnames[first : code.co_argcount] if code is not None else ()
-        return str(names[place]) if place < len(names) else name
+        names = [p.name for p in positional(getattr(self.original, self.names[operation], None)) or ()]
+        return names[place] if place < len(names) else name
 
     def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
         """forward(x) as a float64 array."""
