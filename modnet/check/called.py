@@ -18,7 +18,7 @@ import numpy as np
 
 from modnet.check import layer_calls
 from modnet.check.lines import does_nothing, words_compared
-from modnet.check.loss_calls import calls_more, held_arrays
+from modnet.check.loss_calls import answered, calls_more
 from modnet.check.modes import evaluate, has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
 from modnet.check.recipes import Recipe, Stepper
@@ -274,7 +274,6 @@ class Called(Subject):
         return np.asarray(found[0])[None] if self.single and found[0] is not None else found[0]
 
     def _forward(self, module: Any, x: np.ndarray) -> Any:
-        before = held_arrays(module, _OUTPUTS)
         name = self.names[FORWARD]
         method = module if name == "forward" and calls_more(type(module)) else getattr(module, name)
         given: list[Any] = [x]
@@ -287,12 +286,12 @@ class Called(Subject):
         self._tell(module)
         if hasattr(module, "__dict__"):
             module.__dict__["_given_input"] = x.copy()
-        out = call(name, lambda: method(*given, **by_name))
+        out, put = answered(module, _OUTPUTS, lambda: call(name, lambda: method(*given, **by_name)))
         if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
             module._given_cache = out[1] if len(out) == 2 else out[1:]
             out = out[0]
         if out is None:
-            out = next((v for n, v in held_arrays(module, _OUTPUTS).items() if v is not before.get(n)), None)
+            out = next((v for v in put if isinstance(v, np.ndarray)), None)
         if out is not None and hasattr(module, "__dict__"):
             module.__dict__["_given_out"] = out
         return out
@@ -337,8 +336,8 @@ class Called(Subject):
         if callable(told := getattr(module, GRADIENT, None)) and len(positional(told) or ()) == 1:
             call(GRADIENT, lambda: told(delta))  # what comes from above is told there
             used = True
-        before, name = held_arrays(module, _DELTAS), self.names[DELTA]
-        out = call(name, lambda: getattr(module, name)(*arguments, **names))
+        name = self.names[DELTA]
+        out, put = answered(module, _DELTAS, lambda: call(name, lambda: getattr(module, name)(*arguments, **names)))
         if (not used or self.reading != "above") and (alone := layer_calls.times_above(out, delta)) is not None:
             return alone, ()  # the derivative alone
         if isinstance(out, tuple | list) and out:
@@ -347,7 +346,7 @@ class Called(Subject):
             return next((out[n] for n in out if core(str(n)) in _DELTAS), None), tuple(out.values())
         if out is not None:
             return out, ()
-        changed = [v for n, v in held_arrays(module, _DELTAS).items() if v is not before.get(n)]
+        changed = [v for v in put if isinstance(v, np.ndarray)]
         if not changed:
             if does_nothing(getattr(type(module), name, None)) and np.array_equal(
                 np.asarray(getattr(module, "_given_out", ())), x

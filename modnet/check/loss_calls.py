@@ -11,7 +11,7 @@ import ast
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -160,47 +160,56 @@ class Calling:
     def loss(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the loss gives, from where it puts it."""
         pair = (prediction, truth) if self.prediction_first else (truth, prediction)
-        before = _held(made, _RESULTS)
-        found = _repaired(made, self.value, pair, self._beside(made, self.value))
+
+        def ask() -> Any:
+            try:
+                return self._ask(made, self.value, pair)
+            except Misbehaviour as problem:
+                _repair(made, self.value, pair, problem)
+                return self._ask(made, self.value, pair)
+
+        found, put = answered(made, _RESULTS, ask)
         if isinstance(found, tuple):  # (loss, derivative), or (probabilities, loss)
             found = next((v for v in found if not isinstance(v, tuple | list | dict) and np.ndim(v) < 2), found)
         if isinstance(found, np.ndarray) and found.shape == prediction.shape and np.array_equal(found, prediction):
             raise Misbehaviour("crash", f"{self.value} gives back the prediction, and no loss")
         if found is not None:
             return found
-        fresh = [v for n, v in _held(made, _RESULTS).items() if v is not before.get(n)]
-        return next((v for v in fresh if np.size(v) in (1, len(prediction), prediction.size)), None)
+        return next((v for v in put if np.size(v) in (1, len(prediction), prediction.size)), None)
 
     def gradient(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the derivative gives, after the loss was asked."""
         kept = getattr(made, "output", None)
         at = kept if isinstance(kept, np.ndarray) and kept.shape == prediction.shape else prediction
         values = [{"truth": truth, "prediction": at}.get(g, 1.0) for g in self.given]
-        before = held_arrays(made, _GRADIENTS)
-        method, more = getattr(made, self.derivative), self._beside(made, self.derivative)
-        names = without_more([p.name for p in asks(method)])
-        named = dict(zip(names, values, strict=False)) | more
-        found = call(self.derivative, lambda: method(**named) if more else method(*values))
+        found, put = answered(made, _GRADIENTS, lambda: self._ask(made, self.derivative, values))
         if isinstance(found, tuple):
             return next((v for v in found if np.shape(v) == prediction.shape), found[-1] if found else None)
-        if found is None:
-            return next((v for n, v in held_arrays(made, _GRADIENTS).items() if v is not before.get(n)), None)
-        return found
+        return next(filter(_is_array, put), None) if found is None else found
 
-    def _beside(self, made: Any, name: str) -> dict[str, Any]:
-        """What one of the methods is given beside truth and prediction."""
-        return {n: self.more[n] for n in required(type(made), name) or [] if n in self.more}
-
-
-def held_arrays(made: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The arrays among an object's attributes with one of these names, in any case and with any underscores, in that order."""
-    return {n: v for n, v in _held(made, names).items() if isinstance(v, np.ndarray)}
+    def _ask(self, made: Any, name: str, values: Sequence[Any]) -> Any:
+        """Call a method with truth and prediction by their places, and by name with what it is given beside."""
+        method = made if name == "forward" and calls_more(type(made)) else getattr(made, name)
+        more = {n: self.more[n] for n in required(type(made), name) or [] if n in self.more}
+        if more:
+            names = without_more([p.name for p in asks(method)])
+            return call(name, functools.partial(method, **dict(zip(names, values, strict=False)), **more))
+        return call(name, method, *values)
 
 
-def _held(made: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """An object's attributes with one of these names, written in any way."""
-    found = {core(n): v for n, v in getattr(made, "__dict__", {}).items() if not callable(v)}
-    return {n: found[n] for n in names if n in found}
+def answered(made: Any, names: tuple[str, ...], ask: Callable[[], Any]) -> tuple[Any, list[Any]]:
+    """What a call of an object's method returns, and what it has put into attributes of these names, written in any way."""
+
+    def held() -> dict[str, Any]:
+        found = {core(n): v for n, v in getattr(made, "__dict__", {}).items() if not callable(v)}
+        return {n: found[n] for n in names if n in found}
+
+    before, result = held(), ask()
+    return result, [v for n, v in held().items() if v is not before.get(n)]
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray)
 
 
 def _meaning(names: list[str], first: bool) -> Iterator[str]:
@@ -221,26 +230,15 @@ def _meaning(names: list[str], first: bool) -> Iterator[str]:
         yield kind if kind in (*left, "one", "prediction") else "one"
 
 
-def _repaired(made: Any, name: str, pair: tuple[Any, Any], more: Mapping[str, Any]) -> Any:
-    """Call a method; what it reads from self under the name of an argument, and nobody has set, is put there once."""
-    method = made if name == "forward" and calls_more(type(made)) else getattr(made, name)
-    if more:
-        plain, names = method, without_more([p.name for p in asks(method)])
-
-        def method(first: Any, second: Any) -> Any:
-            return plain(**{names[0]: first, names[1]: second}, **more)
-
-    try:
-        return call(name, method, *pair)
-    except Misbehaviour as problem:
-        missing = re.search(r"raises AttributeError: '\w+' object has no attribute '(\w+)'", problem.message)
-        names = [p.name for p in asks(method)]
-        if missing is None or missing[1] not in names or not hasattr(made, "__dict__"):
-            raise
-        read = f"{name} reads self.{missing[1]}, which nothing has set: the argument {missing[1]} is meant"
-        made.__dict__["_misspelt"] = Misbehaviour("misspelt", read, problem.line, f"{missing[1]}, without self.")
-        setattr(made, missing[1], pair[names.index(missing[1])])
-        return call(name, method, *pair)
+def _repair(made: Any, name: str, pair: tuple[Any, Any], problem: Misbehaviour) -> None:
+    """What a method reads from self under the name of an argument, and nobody has set, is put there; else it is raised."""
+    missing = re.search(r"raises AttributeError: '\w+' object has no attribute '(\w+)'", problem.message)
+    names = [p.name for p in asks(getattr(made, name))]
+    if missing is None or missing[1] not in names or not hasattr(made, "__dict__"):
+        raise problem
+    read = f"{name} reads self.{missing[1]}, which nothing has set: the argument {missing[1]} is meant"
+    made.__dict__["_misspelt"] = Misbehaviour("misspelt", read, problem.line, f"{missing[1]}, without self.")
+    setattr(made, missing[1], pair[names.index(missing[1])])
 
 
 # --- functions -------------------------------------------------------------------------------------------------------

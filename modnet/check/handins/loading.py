@@ -100,11 +100,11 @@ class Loader:
             if any(name in names for names, _, _ in file.waiting):
                 continue
             if name == "np":
-                builtin[name] = older.NotImported(name, np, "import numpy as np")
+                builtin[name] = outside.NotImported(name, np, "import numpy as np")
             for other in self.files.values():
                 found = other.names.get(name)
                 if inspect.isfunction(found) and found.__module__ == other.module.__name__:
-                    builtin[name] = older.NotImported(name, found, f"from {other.path.stem} import {name}")
+                    builtin[name] = outside.NotImported(name, found, f"from {other.path.stem} import {name}")
 
     # --- one file
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.older import Cupy, Numba, Numpy
+from modnet.check.older import Cupy, Numba, Numpy, note
 
 #: Imported at once: everything computes with them, and their types must be themselves.
 AT_ONCE = {*sys.stdlib_module_names, "numpy", "scipy", "modnet"}
@@ -154,7 +154,7 @@ def _call(name: Outside, *given: Any, **named: Any) -> Any:
 def _never(what: str) -> Callable[..., Any]:
     """What cannot be done to a stand-in."""
 
-    def refused(name: Outside, *_: Any) -> Any:
+    def refused(name: Outside, *_: Any, **__: Any) -> Any:
         raise ImportError(f"{name._why()}, and {name._path} cannot be {what}")
 
     return refused
@@ -231,3 +231,14 @@ class _Partly(Outside):
     def __getattr__(self, name: str) -> Any:
         real = self._resolve()
         return getattr(real, name) if real is not None and _has(real, name) else super().__getattr__(name)
+
+
+class NotImported(_Partly):
+    """A name that a file uses and does not import, such as np: what it means all the same, and each use is noted."""
+
+    def __init__(self, name: str, value: Any, how: str) -> None:
+        self.__dict__.update(_path=name, _value=value, _how=how)
+
+    def _resolve(self) -> Any:
+        note(self._path, self._how)
+        return self._value
