@@ -137,20 +137,14 @@ class OtherLoss(LossSubject):
             return
         got, own = (a.ravel() for a in asked)
 
-        def belongs(truth: np.ndarray) -> float:
-            if got.shape != truth.shape:
-                return 0.0
-            factor = float(got @ truth) / (float(truth @ truth) or 1.0)
-            return factor if factor > 0 and np.allclose(got, factor * truth, rtol=1e-4, atol=1e-6) else 0.0
-
         with np.errstate(all="ignore"):
             count = len(list(definitions(self.name, self.t, x)))
-            for i in range(0 if belongs(own) else count):
+            for i in range(0 if _times(got, own) else count):
 
                 def wanted(v: np.ndarray, i: int = i) -> np.ndarray:
                     return list(definitions(self.name, self.t, v.reshape(x.shape)))[i]
 
-                if times := belongs(derivative(wanted, x, places, self.precision).value.sum(axis=1)):
+                if times := _times(got, derivative(wanted, x, places, self.precision).value.sum(axis=1)):
                     text = f"the loss is not what {self.name} means, and backward is the derivative of what it means."
                     hint = "the signs and the terms of the formula: compute one example by hand"
                     yield Finding("forward", "", text, hint, line=self.quote(FORWARD, r"^return", r"="))
@@ -164,11 +158,8 @@ class OtherLoss(LossSubject):
         asked = tried(_slopes, self, also=(ValueError,))
         if asked is None or asked[0].shape != self.x.shape or not np.isfinite(asked[1]).all():
             return
-        got, truth = asked
-        power = float((truth * truth).sum())
-        factor = float((got * truth).sum()) / power if power else 0.0
         # What is nearest: a backward with a mistake in it may be of either.
-        self.unit = 1 / len(self.x) if abs(abs(factor) * len(self.x) - 1) < 0.3 else 1.0
+        self.unit = 1 / len(self.x) if abs(abs(_factor(*asked)) * len(self.x) - 1) < 0.3 else 1.0
         self.out = self.out * self.unit
 
     def definition(self, x: np.ndarray, out: np.ndarray, module: Any) -> list[np.ndarray]:
@@ -196,6 +187,18 @@ def _slopes(subject: OtherLoss) -> tuple[np.ndarray, np.ndarray]:
     got = subject.delta(subject.x, subject.weights(2))
     found = derivative(lambda v: subject.forward(v).ravel(), x, np.arange(x.size), subject.precision)
     return got, found.value.sum(axis=1).reshape(x.shape)
+
+
+def _factor(got: np.ndarray, truth: np.ndarray) -> float:
+    """The factor that brings the truth nearest to what was got."""
+    power = float((truth * truth).sum())
+    return float((got * truth).sum()) / power if power else 0.0
+
+
+def _times(got: np.ndarray, truth: np.ndarray, rtol: float = 1e-4) -> float:
+    """How many times the truth was got, a number above 0; else 0."""
+    factor = _factor(got, truth) if got.size and got.shape == truth.shape else 0.0
+    return factor if factor > 0 and np.allclose(got, factor * truth, rtol=rtol, atol=1e-6) else 0.0
 
 
 def _flat(subject: OtherLoss, x: np.ndarray) -> np.ndarray:
@@ -255,11 +258,8 @@ def _is_right(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> b
         subject.examine()
         return _slopes(subject)
 
-    got, truth = tried(ask, also=(ValueError, TypeError)) or (np.empty(0), np.empty(0))
-    if not got.size or got.shape != truth.shape or not np.isfinite([got, truth]).all() or not truth.any():
-        return False
-    factor = float((got * truth).sum()) / float((truth * truth).sum())
-    return bool(factor > 0 and np.allclose(got, factor * truth, rtol=1e-3, atol=1e-6))
+    asked = tried(ask, also=(ValueError, TypeError))
+    return asked is not None and bool(_times(*asked, rtol=1e-3))
 
 
 # --- data for a loss that nobody has said anything about -------------------------------------------------------------
