@@ -22,6 +22,7 @@ from modnet.check.lines import returned, tree_of
 from modnet.check.modes import positional
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
+from modnet.loss import Loss
 
 #: What an argument is, by its name: surely the truth, surely the prediction; a plain y is what the other one is not.
 _TRUTH = re.compile(
@@ -103,6 +104,20 @@ def methods_of(cls: type) -> tuple[str, str] | None:
     value = next((n for n in VALUES if len(without_more(required(cls, n) or [])) == 2), None)
     derivative = next((n for n in _DERIVATIVES if n != value and required(cls, n) is not None), None)
     return (value, derivative) if value and derivative else None
+
+
+def is_other_loss(cls: type) -> bool:
+    """Whether a loss is not the contract's: other methods, (prediction, truth), or a backward that is given less than both.
+
+    By names alone, since calling it in the wrong order answers too.
+    """
+    if issubclass(cls, Loss):
+        return False
+    names = methods_of(cls)
+    if names is None:
+        return False
+    asked, back = required(cls, names[0]) or [], required(cls, names[1]) or []
+    return names != ("forward", "backward") or len(back) < 2 or bool(order_of(asked) and not is_truth(asked[0]))
 
 
 @dataclass
