@@ -13,17 +13,18 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from modnet.check import delta, forward
 from modnet.check.arguments import required
-from modnet.check.guesses import Hypothesis, diagnose, scaled, signs
+from modnet.check.guesses import Hypothesis, diagnose, lost, scaled, signs
 from modnet.check.known import options_of
 from modnet.check.known_losses import DERIVATIVES, definitions, softmax
 from modnet.check.loss_calls import Calling
-from modnet.check.numeric import EPS, derivative
+from modnet.check.numeric import derivative
 from modnet.check.plan import Examination
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
@@ -317,16 +318,8 @@ class LossSubject(Subject):
         swapped = "the derivative is by yhat, the prediction, so of (y - yhat)^2 it is 2 (yhat - y); are y and yhat swapped?"
 
         def hypotheses() -> Iterator[Hypothesis]:
-            if not q.got.any():
-                text = f"{name} returns only zeros."
-                yield Hypothesis("not-implemented", text, "return the derivative of each example's loss by yhat")
-            if np.array_equal(q.got, np.trunc(q.got)) and np.array_equal(q.got, np.trunc(q.truth)):
-                yield Hypothesis(
-                    "integer-result",
-                    f"{name} is written into whole numbers: what is after the point is lost.",
-                    "np.full(shape, 0) and np.array([0, 0]) hold whole numbers: write 0.0, or dtype=float",
-                    lines=(r"np\.(full|array|zeros|ones)\w*\(|int",),
-                )
+            hint = "return the derivative of each example's loss by yhat"
+            yield from lost(q, name, hint, r"np\.(full|array|zeros|ones)\w*\(|int")
             yield Hypothesis("sign", f"{name} has the wrong sign: it is minus the truth.", swapped, -q.truth)
             yield from scaled(self, q, name)
             yield from signs(q, name)
@@ -450,55 +443,32 @@ class LossSubject(Subject):
             and bool(np.isfinite(self.forward(-1e3 * (z + 1))).all())
         ):
             return []
+        right_ones = np.flatnonzero(t > 0.5)
         for small in (1.7e-4, 1.7e-6, 1.7e-8, 1.7e-10, 1.7e-11):  # none where somebody clips
             p = np.where(t > 0.5, small, 0.3 if small > 1e-5 else 0.5)
-            try:
-                (truth, noise), got = self._relative(p, small), self.delta(p, np.ones(len(p)))
+            try:  # in units of `small`, so that a step is small beside it
+                found = derivative(partial(self._in_units, small), p / small, right_ones)
+                got = self.delta(p, np.ones(len(p))).ravel()[right_ones]
             except Misbehaviour:
                 return []
+            truth, noise = found.value.sum(axis=1) / small, (found.high - found.low).sum(axis=1) / small
             with np.errstate(all="ignore"):
-                wrong = (
-                    (t > 0.5)
-                    & (np.abs(got - truth) > 1e-3 * np.abs(truth) + noise)
-                    & (np.abs(truth) > noise)
-                    & np.isfinite(truth)
-                )
+                wrong = (np.abs(got - truth) > 1e-3 * np.abs(truth) + noise) & (np.abs(truth) > noise) & np.isfinite(truth)
             if wrong.any():
-                at = tuple(int(i) for i in np.argwhere(wrong)[0])
-                if not np.isfinite(got[at]):
+                i = int(np.argmax(wrong))
+                if not np.isfinite(got[i]):
                     return []
                 lines = [self.quote(m, r"eps|1e-|clip|maximum", r"^return") for m in (DELTA, FORWARD)]
-                return [
-                    Finding(
-                        "eps",
-                        "",
-                        f"forward and backward use different constants against 0: they disagree if yhat is {small:g}.",
-                        "log(yhat + eps) in forward goes with 1 / (yhat + eps) in backward, with the same eps; or clip in both",
-                        error=float(abs(got[at] - truth[at]) / abs(truth[at])),
-                        index=at,
-                        analytic=float(got[at]),
-                        numeric=float(truth[at]),
-                        line=lines[0] or lines[1],
-                    )
-                ]
+                text = f"forward and backward use different constants against 0: they disagree if yhat is {small:g}."
+                hint = "log(yhat + eps) in forward goes with 1 / (yhat + eps) in backward, with the same eps; or clip in both"
+                at = tuple(int(place) for place in np.unravel_index(right_ones[i], p.shape))
+                figures = float(abs(got[i] - truth[i]) / abs(truth[i])), at, float(got[i]), float(truth[i])
+                return [Finding("eps", "", text, hint, *figures, line=lines[0] or lines[1])]
         return []
 
-    def _relative(self, p: np.ndarray, small: float) -> tuple[np.ndarray, float]:
-        """Derivatives by all entries at p with a step relative to `small`, each example's alone, and their round-off."""
-        h, size = small * 1e-3, 1.0
-        truth = np.zeros(p.shape)
-        rows = p.reshape(len(p), -1)
-        for i, j in np.ndindex(rows.shape):
-
-            def at(step: float, i: int = i, j: int = j) -> float:
-                moved = rows.copy()
-                moved[i, j] += step
-                return float(self.forward(moved.reshape(p.shape)).sum())
-
-            values = at(h), at(-h), at(2 * h), at(-2 * h)
-            size = max(size, *map(abs, values))
-            truth.reshape(len(p), -1)[i, j] = (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * h)
-        return truth, 16 * EPS * size / h
+    def _in_units(self, unit: float, x: np.ndarray) -> np.ndarray:
+        """The losses of predictions that are given in this unit."""
+        return self.forward(x * unit).ravel()
 
 
 def _factor(got: np.ndarray, truth: np.ndarray) -> float:
