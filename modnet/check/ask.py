@@ -35,7 +35,6 @@ from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.handins.source import read
-from modnet.check.layer_calls import is_of_functions
 from modnet.check.loss_calls import is_other_loss
 from modnet.check.losses import check_loss, examine_loss, examine_loss_object, loss_data
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
@@ -203,7 +202,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
         return examine_rule(held.rule)
     if hasattr(held, "weighted"):
         return examine_weighted(held.weighted)
-    if is_of_functions(held):
+    if not hasattr(held, "loss"):
         return examine_other(held)
     report = _in_their_layout(examine_loss_object(held.loss, subject.name), held.loss, subject.name, project)
     value, derivative = held.loss.calling.value, held.loss.calling.derivative

@@ -1,8 +1,8 @@
 """How a loss of another course or book is called: which method is the loss, which its derivative, which argument is the truth.
 
-Losses are objects, with `forward` and `backward`, `loss` and `gradient`, `fn` and `delta`; functions that give both,
-``(x, y) -> (loss, dx)``; pairs of functions, `mse` and `mse_prime`; or one function with `deriv=False`. The prediction is first
-or last. A `Calling` knows it of one loss; what cannot be told from the names is told by trying.
+Losses are objects, with `forward` and `backward`, `loss` and `gradient`, `fn` and `delta`, or functions, which become objects
+(`modnet.check.found_functions`). The prediction is first or last. A `Calling` knows it of one loss; what cannot be told from
+the names is told by trying.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import asks, needs, required
-from modnet.check.lines import returned, tree_of
+from modnet.check.arguments import asks, required
+from modnet.check.lines import tree_of
 from modnet.check.modes import positional
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
@@ -32,13 +32,6 @@ _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?
 _DERIVATIVES = ("backward", *DERIVATIVES, *BACKWARDS[1:])
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
-)
-_FLAG = re.compile(r"^((is_)?deriv(ative|ate|e|ation)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
-_PRIME = (
-    r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
-    r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
-    r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
-    r"^(?P<name>\w+?)_(prime|derivative|deriv|gradient|grad|backward)(?P<end>_(?!layer|pass)\w+)$",  # relu_grad_gpu
 )
 #: What a loss may take beside truth and prediction: a mask, or weights.
 _MORE = re.compile(r"mask|weight|^(lengths?|pos_w\w*)$", re.I)
@@ -120,6 +113,11 @@ def is_other_loss(cls: type) -> bool:
     return names != ("forward", "backward") or len(back) < 2 or bool(order_of(asked) and not is_truth(asked[0]))
 
 
+def is_of_functions(held: Any) -> bool:
+    """Whether a loss, or a layer's class, was made of functions."""
+    return getattr(held, "of_functions", None) is True
+
+
 @dataclass
 class Calling:
     """How one loss is called.
@@ -149,7 +147,7 @@ class Calling:
         order = order_of(asked)
         first = True if order is None else order
         back = without_more(required(kind, names[1]) or []) if positional(getattr(loss, names[1])) is not None else asked
-        return cls(*names, first, tuple(_meaning(back, first)), order is not None)
+        return cls(*names, first, tuple(meaning(back, first)), order is not None)
 
     def given_more(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Calling:
         """The same with what its methods ask for beside truth and prediction, in a shape that they take."""
@@ -227,7 +225,7 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray)
 
 
-def _meaning(names: list[str], first: bool) -> Iterator[str]:
+def meaning(names: list[str], first: bool) -> Iterator[str]:
     """What the arguments of a derivative are."""
     if len(names) == 1:
         above = not (is_truth(names[0]) or re.search(r"pred|hat", names[0], re.I))
@@ -256,111 +254,6 @@ def _repair(made: Any, name: str, pair: tuple[Any, Any], problem: Misbehaviour) 
     setattr(made, missing[1], pair[names.index(missing[1])])
 
 
-# --- functions -------------------------------------------------------------------------------------------------------
-
-
-class _Functions:
-    """Functions as an object: a class made for each loss has them as attributes, so that their lines are found."""
-
-    calling: Calling
-
-
-def of_functions(
-    value: Callable[..., Any], derivative: Callable[..., Any] | None = None, flag: str = "", alone: bool = False
-) -> Any:
-    """A loss object from functions: a pair, one that gives ``(loss, dx)``, one with a flag, or one `alone`, without derivative.
-
-    The names of its methods are those of the functions.
-    """
-    name = getattr(value, "__name__", "loss").replace("<lambda>", "loss")
-
-    other = value if derivative is None else derivative
-    if flag:
-        value, other = with_flag(value, flag, False), with_flag(value, flag, True)
-    other_name = name if other is value else getattr(other, "__name__", "derivative")
-    other_name = f"{name}'" if other_name == name and other is not value else other_name.replace("<lambda>", "derivative")
-    given = without_more(needs(value))[:2]
-    order = order_of(given) if len(given) == 2 else None
-    first = True if order is None else order
-    both = other is value
-    names = given if both or flag else without_more(needs(other))
-    meaning = tuple(_meaning(names, first))
-    kind = type(name, (_Functions,), {n: staticmethod(f) for n, f in ((other_name, other), (name, value))})
-    made = kind()
-    made.calling = Calling(name, "" if alone else other_name, first, meaning, order is not None)
-    return made
-
-
-def is_of_functions(loss: Any) -> bool:
-    """Whether a loss was made of functions."""
-    return isinstance(loss, _Functions)
-
-
 def calling_of(loss: Any) -> Calling | None:
     """How a loss is called; None if it is no loss that is known."""
-    return loss.calling if isinstance(loss, _Functions) else Calling.of(loss)
-
-
-Functions = Mapping[str, Callable[..., Any]]
-
-
-def with_derivatives(
-    functions: Functions, fits: Callable[[str, Callable[..., Any], Callable[..., Any]], bool]
-) -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any]]]:
-    """(name, function, derivative) for each that is the derivative of another by its name, and fits (that name, and both)."""
-    for name, derivative in functions.items():
-        found = (m["name"] + m.groupdict().get("end", "") for pattern in _PRIME if (m := re.match(pattern, name)))
-        of = next((n for n in found if n in functions and fits(n, functions[n], derivative)), None)
-        if of is not None:
-            yield name, functions[of], derivative
-
-
-def flag_of(function: Callable[..., Any]) -> str:
-    """The argument by which a function is asked for its derivative, as in ``relu(x, deriv=False)``; empty if it has none."""
-    off = (p.name for p in asks(function) if isinstance(p.default, int) and not p.default and _FLAG.match(p.name))
-    return next(off, "")
-
-
-def with_flag(function: Callable[..., Any], flag: str, on: bool) -> Callable[..., Any]:
-    """The same function with such an argument given; of its lines those are quoted that are executed then."""
-
-    @functools.wraps(function)
-    def asked(*given: Any, **named: Any) -> Any:
-        return function(*given, **named, **{flag: on})
-
-    asked.__name__ = f"{function.__name__}({flag}=True)" if on else function.__name__
-    needed = [p for p in asks(function) if p.default is p.empty]
-    asked.__dict__.update(options={flag: on}, __signature__=inspect.Signature(needed))
-    return asked
-
-
-def losses_among(functions: Functions) -> Iterator[tuple[str, Callable[..., Any], Any]]:
-    """(name, function, object) for each loss among the functions of a file: the function is where it is written."""
-    taken: set[str] = set()
-
-    def fits(of: str, value: Callable[..., Any], derivative: Callable[..., Any]) -> bool:
-        return _is_loss(value) and len(without_more(needs(derivative))) in (2, 3)
-
-    for name, value, derivative in with_derivatives(functions, fits):
-        taken |= {name, value.__name__}
-        yield value.__name__, value, of_functions(value, derivative)
-        yield name, derivative, of_functions(value, derivative)
-    for name, function in functions.items():
-        if name in taken or not _is_loss(function) or not is_loss_name(name):
-            continue
-        flag = flag_of(function)
-        if flag:
-            yield name, function, of_functions(function, flag=flag)
-        elif isinstance(given_back := returned(function), ast.Tuple) and len(given_back.elts) == 2:
-            yield name, function, of_functions(function)
-        elif given_back is not None and any(map(is_truth, needs(function))):
-            yield name, function, of_functions(function, alone=True)
-
-
-def _is_loss(function: Callable[..., Any]) -> bool:
-    """Whether a function is a loss of a prediction and a truth, by its name or those of its arguments."""
-    names = without_more(needs(function))
-    if len(names) != 2 or re.search("_(forward|backward)", function.__name__):
-        return False
-    said = order_of(names) is not None
-    return is_loss_name(function.__name__) or (said and any(map(is_truth, names)))
+    return loss.calling if is_of_functions(loss) else Calling.of(loss)

@@ -14,7 +14,8 @@ import numpy as np
 
 from modnet.check.arguments import NotBuilt, add_with, switches, takes_arrays
 from modnet.check.building import build
-from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_other_loss, of_functions
+from modnet.check.found_functions import loss_of
+from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_other_loss
 from modnet.check.loss_data import NUMBERS, data_for, example_for
 from modnet.check.loss_subject import PLAN, LossSubject, times_truth
 from modnet.check.plan import Examination
@@ -47,7 +48,7 @@ def check_loss(loss: Any, y: Any, yhat: Any) -> Report:
     """
     functions = loss if isinstance(loss, tuple | list) else (loss,)
     if 1 <= len(functions) <= 2 and all(inspect.isroutine(f) for f in functions):
-        made = of_functions(*functions)
+        made = loss_of(*functions)
         return check_called(made, np.array(y), np.array(yhat), made.calling)
     other = not isinstance(loss, type) and is_other_loss(type(loss))
     if isinstance(loss, type) or not (other or callable(getattr(loss, "forward", None))):

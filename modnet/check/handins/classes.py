@@ -11,14 +11,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from modnet.check.arguments import required
+from modnet.check.found_functions import found_among
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.handins.source import training_loops
-from modnet.check.layer_calls import is_above, layers_among
+from modnet.check.layer_calls import is_above
 from modnet.check.layer_calls import methods_of as layer_methods
 from modnet.check.lines import does_nothing, text_of, tree_of
-from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, without_more
+from modnet.check.loss_calls import is_loss_name, is_truth, methods_of, without_more
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
 from modnet.check.networks.descent import is_descent
@@ -114,8 +115,7 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
     classes = [c for c in map(file.names.get, file.places) if isinstance(c, type)]
     gathered: list[dict[str, Any]] = [functions, *map(methods_as_functions, classes)]
     for among in gathered:
-        found += [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(among)]
-        found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(among)]
+        found += found_among(among)
     found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in functions.items() if is_weighted(at)]
     found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in functions.items() if is_rule(at)]
     for name, at, holder in _descents(file, functions):
