@@ -57,13 +57,13 @@ class Adapted(Called):
         self._repaired(module, x)
         held = self.parameters(module)
         start = {name: array.copy() for name, array in held.items()}
-        _, rest = self.go_back(module, delta[0].copy() if self.single else delta.copy())
+        _, rest = self.go_back(module, delta.copy())
         every = dict(arrays_within(module)) | dict(arrays_within(getattr(module, "_given_gradients", {}), "grads"))
         rest_of_words = [n.removeprefix(_PLACE) for n in start if self.words]  # what an else answers
         for word in dict.fromkeys((*self.words, *rest_of_words)):
             if not OF_INPUT.match(word) and partner_of(word, every) is None:
                 with suppress(Misbehaviour, TypeError, ValueError):
-                    got, _ = self.go_back(module, delta[0].copy() if self.single else delta.copy(), word=word)
+                    got, _ = self.go_back(module, delta.copy(), word=word)
                     if word in self.words or np.size(got) == start[_PLACE + word].size:
                         every[f"d{word}"] = np.asarray(got, dtype=float)
         found: dict[str, np.ndarray] = {}
@@ -130,7 +130,7 @@ class Adapted(Called):
         """Whether what is returned belongs to the weights after their update."""
         module = self.fresh()
         self.ask(FORWARD, module, q.x)
-        got, _ = self.go_back(module, q.delta[0].copy() if self.single else q.delta.copy(), rate=0.0)
+        got, _ = self.go_back(module, q.delta.copy(), rate=0.0)
         if got is None or np.size(got) != q.x.size:
             return None
         kept = q.got_all

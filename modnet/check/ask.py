@@ -28,15 +28,15 @@ from typing import Any
 from modnet.check import known, means, older
 from modnet.check.adapters import remembers
 from modnet.check.arguments import NotBuilt, add_with, required, switches
-from modnet.check.building import build, examine_loss, examine_module, loss_data
+from modnet.check.building import build, examine_module
 from modnet.check.evaluation import ALWAYS
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.handins.source import read
-from modnet.check.layer_calls import is_of_functions
-from modnet.check.losses import check_loss
+from modnet.check.loss_calls import is_other_loss
+from modnet.check.losses import check_loss, examine_loss, examine_loss_object, loss_data
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.networks.descent import examine_descent
 from modnet.check.networks.flow import InFunctions
@@ -46,7 +46,6 @@ from modnet.check.networks.scored_build import examine_network_class, network_of
 from modnet.check.networks.trainers import examine_trained, trains
 from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
-from modnet.check.other_losses import examine_loss_object, is_other_loss
 from modnet.check.other_modules import examine_other, layout_of, with_activations_of
 from modnet.check.pairs import examine_pair
 from modnet.check.report import Finding, Line, Report, not_checked
@@ -203,7 +202,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
         return examine_rule(held.rule)
     if hasattr(held, "weighted"):
         return examine_weighted(held.weighted)
-    if is_of_functions(held):
+    if not hasattr(held, "loss"):
         return examine_other(held)
     report = _in_their_layout(examine_loss_object(held.loss, subject.name), held.loss, subject.name, project)
     value, derivative = held.loss.calling.value, held.loss.calling.derivative

@@ -19,14 +19,11 @@ from modnet.check import known
 from modnet.check.adapters import remembers, subject_of
 from modnet.check.arguments import NotBuilt, add_with, switches
 from modnet.check.choosing import chosen
-from modnet.check.loss_data import data_for
-from modnet.check.loss_subject import LossSubject
-from modnet.check.losses import check_loss
 from modnet.check.modules import as_input, check_module, own_definition
 from modnet.check.other_modules import examine_other, goes_back
-from modnet.check.report import Finding, Report, not_checked
+from modnet.check.report import Report, not_checked
 from modnet.check.subject import Misbehaviour, Subject, call, tried
-from modnet.check.vocabulary import DELTA, FORWARD
+from modnet.check.vocabulary import DELTA
 
 Shape = tuple[int, ...]
 Way = tuple[dict[str, Any], Shape]
@@ -172,66 +169,3 @@ def _add_options(report: Report, cls: type, sizes: dict[str, Any], shape: Shape)
         return check_module(build(cls, {name: value}, **own), shape, reference=reference)
 
     add_with(report, switches(cls), ask)
-
-
-# --- losses ----------------------------------------------------------------------------------------------------------
-
-
-def examine_loss(cls: type) -> Report:
-    """The report on a loss's class, at data of a kind that it takes."""
-    try:
-        made = build(cls)
-    except NotBuilt as problem:
-        return not_checked(cls.__name__, str(problem))
-    y, yhat = loss_data(made)
-    report = check_loss(made, y, yhat)
-    if yhat[0].size == 1 and not re.search("hinge|perceptron|marg", cls.__name__, re.I):
-        where, text = f"{cls.__name__}.{FORWARD}", "forward takes one output only; the statement's has (batch, d)."
-        hint = "work on rows: the difference, then a sum over axis 1"
-        report.findings.insert(0, Finding("shape", where, text, hint, given_weight="in part"))
-
-    def of_methods(option: str, value: Any) -> Report:
-        """The same class with the option given in each method that has it."""
-
-        def given(method: Any) -> Any:
-            has = option in inspect.signature(method).parameters
-            return lambda self, y, yhat: method(self, y, yhat, **({option: value} if has else {}))
-
-        own = build(type(cls.__name__, (cls,), {n: given(getattr(cls, n)) for n in (FORWARD, "backward") if hasattr(cls, n)}))
-        return check_loss(own, *loss_data(own, log=option == "log" and value))
-
-    def of_class(option: str, value: Any) -> Report:
-        own = build(cls, {option: value})
-        return check_loss(own, *loss_data(own))
-
-    add_with(report, switches(getattr(cls, "backward", None) or cls), of_methods, row=False)
-    add_with(report, switches(cls), of_class, row=False)
-    return report
-
-
-def loss_data(loss: Any, log: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """y and yhat that a loss takes: the first of its kind at which it is as defined, else one at which it answers.
-
-    Data of one column come last: a loss that takes nothing else takes them.
-    """
-    ranked = []
-    candidates = list(data_for(type(loss).__name__, statement=True, log=log))
-    for place, (y, yhat) in enumerate(candidates):
-        try:
-            subject = LossSubject(loss, y, yhat)
-            out = subject.forward(subject.x)
-        except (Misbehaviour, TypeError, ValueError):
-            continue
-        if not np.isfinite(out).all():
-            continue
-        fits = False
-        for w in subject.definition(subject.x, out, None):
-            if subject.raw_shape == ():
-                fits = fits or bool(np.isclose(float(out[0]), [w.sum(), w.mean(), w.mean() / yhat[0].size], rtol=1e-3).any())
-            elif w.shape == out.shape:
-                fits = fits or bool(np.allclose(out, w, rtol=0.05, atol=1e-3))
-        column = yhat.ndim == 1 or yhat.shape[-1] == 1
-        merged = subject.raw_shape == (yhat.size,) and not column  # reshape(-1): the examples cannot be told apart
-        outside = not subject.takes_any_number() and (yhat.min() < 0 or yhat.max() > 1)  # it wants probabilities
-        ranked.append((merged, column, outside, not fits, place))
-    return candidates[min(ranked)[-1] if ranked else 0]

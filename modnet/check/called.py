@@ -18,7 +18,7 @@ import numpy as np
 
 from modnet.check import layer_calls
 from modnet.check.lines import does_nothing, words_compared
-from modnet.check.loss_calls import calls_more, held_arrays
+from modnet.check.loss_calls import answered, calls_more
 from modnet.check.modes import evaluate, has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
 from modnet.check.recipes import Recipe, Stepper
@@ -162,41 +162,33 @@ class Called(Subject):
         return module
 
     def _find_more(self) -> None:
-        """Arrays for the further inputs of forward: like the first, or as many numbers as a hidden state has."""
+        """Arrays for the further inputs of forward, like the first, or as many numbers as a hidden state has; or in a list."""
         asked = positional(getattr(self.original, self.names[FORWARD], None)) or []
         names = [p.name for p in asked[1:] if p.default is p.empty and not is_mode(p.name) and not moves_by(p.name)]
         if not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
             return
-        if not names:
-            self._find_list([p.name for p in asked])
-            return
         rng, batch = np.random.default_rng(12), self.x.shape[:1]
 
-        def drawn(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        def drawn(names: list[str], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
             return {name: rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape) for name in names}
 
         widths = [int(v) for n, v in vars(self.original).items() if isinstance(v, int) and re.search("hid|^h$|out", n, re.I)]
-        for shape in (self.x.shape, *((*batch, width) for width in widths)):
-            self.more = drawn(shape)
+        if not names and asked and re.search(r"s$|list|inputs", asked[0].name, re.I) and not self._answers():
+            self.more, self.listed = drawn([f"{asked[0].name}[1]"], self.x.shape), True
+            if self._answers():  # as an addition, or a concatenation
+                return
+            self.listed = False
+        for shape in (self.x.shape, *((*batch, width) for width in widths)) if names else ():
+            self.more = drawn(names, shape)
             if self._answers():
                 return
-        for width in widths if self.x.ndim == 2 else ():  # a recurrent cell of one example, without an axis for the batch
-            self.more = drawn((width,))
+        for width in widths if names and self.x.ndim == 2 else ():  # a recurrent cell of one example, without an axis
+            self.more = drawn(names, (width,))
             out = tried(lambda: np.asarray(self._forward(self.copy(), self.x[0].copy()), float), also=(TypeError, ValueError))
             if out is not None and out.shape == (width,):
                 self.x, self.one_row = self.x[0], True
                 return
         self.more = {}
-
-    def _find_list(self, names: list[str]) -> None:
-        """Whether its one input is a list of arrays, as an addition's or a concatenation's."""
-        if not names or not re.search(r"s$|list|inputs", names[0], re.I) or self._answers():
-            return
-        rng, shape = np.random.default_rng(12), self.x.shape
-        self.more = {f"{names[0]}[1]": rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape)}
-        self.listed = True
-        if not self._answers():
-            self.more, self.listed = {}, False
 
     def _answers(self) -> bool:
         """Whether forward takes what it is given beside its input now."""
@@ -256,25 +248,30 @@ class Called(Subject):
 
     def invoke(self, operation: str, module: Any, arrays: Sequence[Any]) -> Any:
         """Call forward or backward of a copy, and take the result from where it is put."""
-        columns = self.recipe is not None and self.recipe.columns
         if operation == FORWARD:
-            x = arrays[0][0] if self.single else _turned(arrays[0]) if columns else arrays[0]
-            out = self._forward(module, x)
-            if columns:
-                return _turned(out)
-            return np.asarray(out)[None] if self.single and out is not None else out
-        if operation not in (DELTA, GRADIENT):
+            out = self._forward(module, self._own(arrays[0]))
+        elif operation in (DELTA, GRADIENT):
+            self.place = arrays[0] if len(arrays) > 1 else None
+            out, _ = self.go_back(module, arrays[-1])
+            if self.one_row and np.shape(out)[:-1] == (1,):
+                return np.asarray(out)  # a row all the same
+        else:
             raise Misbehaviour("not-implemented", f"there is no {operation}")
-        self.place = arrays[0] if len(arrays) > 1 else None
-        found = self.go_back(module, arrays[-1][0] if self.single else arrays[-1])
-        if columns:
-            return _turned(found[0])
-        if self.one_row and np.shape(found[0])[:-1] == (1,):
-            return np.asarray(found[0])  # a row all the same
-        return np.asarray(found[0])[None] if self.single and found[0] is not None else found[0]
+        if self.columns_given:
+            return _turned(out)
+        return np.asarray(out)[None] if self.single and out is not None else out
+
+    @property
+    def columns_given(self) -> bool:
+        """Whether it takes an example a column."""
+        return self.recipe is not None and self.recipe.columns
+
+    def _own(self, batch: np.ndarray) -> np.ndarray:
+        """A batch as the layer takes it: one example without its axis, or an example a column."""
+        one: np.ndarray = batch[0] if self.single else _turned(batch) if self.columns_given else batch
+        return one
 
     def _forward(self, module: Any, x: np.ndarray) -> Any:
-        before = held_arrays(module, _OUTPUTS)
         name = self.names[FORWARD]
         method = module if name == "forward" and calls_more(type(module)) else getattr(module, name)
         given: list[Any] = [x]
@@ -287,19 +284,19 @@ class Called(Subject):
         self._tell(module)
         if hasattr(module, "__dict__"):
             module.__dict__["_given_input"] = x.copy()
-        out = call(name, lambda: method(*given, **by_name))
+        out, put = answered(module, _OUTPUTS, lambda: call(name, lambda: method(*given, **by_name)))
         if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
             module._given_cache = out[1] if len(out) == 2 else out[1:]
             out = out[0]
         if out is None:
-            out = next((v for n, v in held_arrays(module, _OUTPUTS).items() if v is not before.get(n)), None)
+            out = next((v for v in put if isinstance(v, np.ndarray)), None)
         if out is not None and hasattr(module, "__dict__"):
             module.__dict__["_given_out"] = out
         return out
 
     def go_back(self, module: Any, delta: np.ndarray, rate: float = 1.0, word: str = "") -> tuple[Any, tuple[Any, ...]]:
         """dL/dinput, and what else backward returned; the gradient that a word chooses, if it takes one."""
-        delta = _turned(delta) if self.recipe is not None and self.recipe.columns else delta
+        delta = self._own(delta)
         for held in self.rates:
             setattr(module, held, rate)
         for stepper in getattr(module, "__dict__", {}).values():
@@ -337,8 +334,8 @@ class Called(Subject):
         if callable(told := getattr(module, GRADIENT, None)) and len(positional(told) or ()) == 1:
             call(GRADIENT, lambda: told(delta))  # what comes from above is told there
             used = True
-        before, name = held_arrays(module, _DELTAS), self.names[DELTA]
-        out = call(name, lambda: getattr(module, name)(*arguments, **names))
+        name = self.names[DELTA]
+        out, put = answered(module, _DELTAS, lambda: call(name, lambda: getattr(module, name)(*arguments, **names)))
         if (not used or self.reading != "above") and (alone := layer_calls.times_above(out, delta)) is not None:
             return alone, ()  # the derivative alone
         if isinstance(out, tuple | list) and out:
@@ -347,7 +344,7 @@ class Called(Subject):
             return next((out[n] for n in out if core(str(n)) in _DELTAS), None), tuple(out.values())
         if out is not None:
             return out, ()
-        changed = [v for n, v in held_arrays(module, _DELTAS).items() if v is not before.get(n)]
+        changed = [v for v in put if isinstance(v, np.ndarray)]
         if not changed:
             if does_nothing(getattr(type(module), name, None)) and np.array_equal(
                 np.asarray(getattr(module, "_given_out", ())), x

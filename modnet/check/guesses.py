@@ -164,12 +164,7 @@ def _factor_name(subject: Subject, q: Question, factor: float) -> str:
 def for_delta(subject: Subject, q: Question) -> Hypotheses:
     """What backward_delta may have done wrong, the surest sign first."""
     x, delta, got, name = q.x, q.delta, q.got, subject.names[DELTA]
-    if not got.any():
-        yield Hypothesis("not-implemented", f"{name} returns only zeros.", "compute dL/dinput from delta, and return it")
-    if not got.size or (np.array_equal(got, np.trunc(got)) and np.array_equal(got, np.trunc(q.truth)) and q.truth.any()):
-        hint = "np.full(shape, 0) and np.array([0, 0]) hold whole numbers: write 0.0, or dtype=float"
-        message = f"{name} is written into whole numbers: what is after the point is lost."
-        yield Hypothesis("integer-result", message, hint, lines=(r"np\.(full|array|zeros|ones)\(|int",))
+    yield from lost(q, name, "compute dL/dinput from delta, and return it", r"np\.(full|array|zeros|ones)\(|int")
     yield Hypothesis("sign", f"{name} has the wrong sign: it is minus the truth.", "the sign of the derivative", -q.truth)
     if x.size == q.out.size and len(x) == len(q.out):
         text = f"{name} returns delta as it came: the module's own derivative is missing."
@@ -226,6 +221,17 @@ def signs(q: Question, name: str) -> Hypotheses:
     """The wrong sign in places."""
     text = f"{name} has the wrong sign for some inputs, and the right size."
     yield Hypothesis("sign", text, "the derivative of abs(z) is np.sign(z)", np.copysign(q.truth, q.got))
+
+
+def lost(q: Question, name: str, hint: str, line: str) -> Hypotheses:
+    """Nothing but zeros, or what is before the point."""
+    if not q.got.any():
+        yield Hypothesis("not-implemented", f"{name} returns only zeros.", hint)
+    whole = np.array_equal(q.got, np.trunc(q.got)) and np.array_equal(q.got, np.trunc(q.truth)) and q.truth.any()
+    if whole or not q.got.size:
+        message = f"{name} is written into whole numbers: what is after the point is lost."
+        advice = "np.full(shape, 0) and np.array([0, 0]) hold whole numbers: write 0.0, or dtype=float"
+        yield Hypothesis("integer-result", message, advice, lines=(line,))
 
 
 def inside_derivative(subject: Subject, q: Question) -> list[Finding]:

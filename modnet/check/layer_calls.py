@@ -1,27 +1,23 @@
 """How a layer of another course or book is called: which method goes forward, which goes back, and what that one gives.
 
 ``forward`` and ``backward`` as a rule; ``__call__``, ``compute`` or ``activate`` and ``derivative``, ``gradient`` or ``prime``
-for activations, as methods or as functions of a file: ``relu`` and ``relu_prime``, ``d_relu``, ``relu(x, deriv=False)``. What a
-derivative is given, the input or what forward made of it, and whether it is multiplied by what comes from above, cannot be
-told from names alone: it is tried (`modnet.check.adapters`).
+for activations, as methods or as functions of a file (`modnet.check.found_functions`). What a derivative is given, the input
+or what forward made of it, and whether it is multiplied by what comes from above, cannot be told from names alone: it is tried
+(`modnet.check.adapters`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.arguments import needs, required
-from modnet.check.loss_calls import Functions, flag_of, is_loss_name, is_truth, with_derivatives, with_flag
+from modnet.check.arguments import required
+from modnet.check.loss_calls import is_truth
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES, is_rate, written
 
 _ABOVE = re.compile(r"^(d_?(out|val|y|z|a|l|x)\w*|dL\w*|delta\w*|up\w*|\w*grad\w*|error\w*|err|g|ds)$", re.I)
-#: Arguments that say nothing of the input.
-_KEPT = re.compile(r"cache|ctx|context|^(z|x|a|s|y|out|output|inp(ut)?s?|activations?|state)$", re.I)
-
 
 class Methods(NamedTuple):
     """The methods of one class: their names, and whether the second gives the derivative alone, or may."""
@@ -89,42 +85,3 @@ def beside(name: str, module: Any, x: np.ndarray, cell: bool) -> Any:
         known = {"h_prev_l": x, "h_prev_t": next(iter(more.values()))}
         found = getattr(module, "_given_out", None) if name in ("h", "h_t") else known.get(name, found)
     return None if found is None else np.array(found)
-
-
-# --- functions -------------------------------------------------------------------------------------------------------
-
-
-def layers_among(functions: Functions) -> Iterator[tuple[str, Callable[..., Any], type]]:
-    """(name, function, class) for each activation among the functions of a file; the class has the functions as methods."""
-
-    def fits(of: str, value: Callable[..., Any], derivative: Callable[..., Any]) -> bool:
-        asked = needs(derivative)
-        alone = len(asked) == 1 or (len(asked) == 2 and is_above(asked[0]) and _KEPT.search(asked[1]) is not None)
-        return alone and value is not derivative and f"{of}_forward" not in functions and _is_activation(value)
-
-    taken: set[str] = set()
-    for name, value, derivative in with_derivatives(functions, fits):
-        taken |= {name, value.__name__}
-        yield name, derivative, _of_functions(value, derivative, len(needs(derivative)) == 1)
-    for name, function in functions.items():
-        flag = flag_of(function)
-        if name not in taken and flag and _is_activation(function):
-            yield name, function, _of_functions(with_flag(function, flag, False), with_flag(function, flag, True), True)
-
-
-def _is_activation(function: Callable[..., Any]) -> bool:
-    """Whether a function is one of one array, by its arguments, and not a loss by its name."""
-    asked = needs(function)
-    return len(asked) == 1 and not is_truth(asked[0]) and not is_loss_name(function.__name__)
-
-
-def _of_functions(value: Callable[..., Any], derivative: Callable[..., Any], slopes: bool) -> type:
-    """A class whose methods are these functions."""
-    methods = Methods(value.__name__, derivative.__name__, slopes)
-    held: dict[str, Any] = {methods.value: staticmethod(value), methods.back: staticmethod(derivative)}
-    return type(value.__name__, (), held | {"layer_methods": methods, "__module__": value.__module__})
-
-
-def is_of_functions(cls: Any) -> bool:
-    """Whether a class was made of functions."""
-    return isinstance(getattr(cls, "layer_methods", None), Methods)

@@ -1,8 +1,8 @@
 """How a loss of another course or book is called: which method is the loss, which its derivative, which argument is the truth.
 
-Losses are objects, with `forward` and `backward`, `loss` and `gradient`, `fn` and `delta`; functions that give both,
-``(x, y) -> (loss, dx)``; pairs of functions, `mse` and `mse_prime`; or one function with `deriv=False`. The prediction is first
-or last. A `Calling` knows it of one loss; what cannot be told from the names is told by trying.
+Losses are objects, with `forward` and `backward`, `loss` and `gradient`, `fn` and `delta`, or functions, which become objects
+(`modnet.check.found_functions`). The prediction is first or last. A `Calling` knows it of one loss; what cannot be told from
+the names is told by trying.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import ast
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import asks, needs, required
-from modnet.check.lines import returned, tree_of
+from modnet.check.arguments import asks, required
+from modnet.check.lines import tree_of
 from modnet.check.modes import positional
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
+from modnet.loss import Loss
 
 #: What an argument is, by its name: surely the truth, surely the prediction; a plain y is what the other one is not.
 _TRUTH = re.compile(
@@ -31,13 +32,6 @@ _GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?
 _DERIVATIVES = ("backward", *DERIVATIVES, *BACKWARDS[1:])
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
-)
-_FLAG = re.compile(r"^((is_)?deriv(ative|ate|e|ation)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
-_PRIME = (
-    r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
-    r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
-    r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
-    r"^(?P<name>\w+?)_(prime|derivative|deriv|gradient|grad|backward)(?P<end>_(?!layer|pass)\w+)$",  # relu_grad_gpu
 )
 #: What a loss may take beside truth and prediction: a mask, or weights.
 _MORE = re.compile(r"mask|weight|^(lengths?|pos_w\w*)$", re.I)
@@ -105,6 +99,25 @@ def methods_of(cls: type) -> tuple[str, str] | None:
     return (value, derivative) if value and derivative else None
 
 
+def is_other_loss(cls: type) -> bool:
+    """Whether a loss is not the contract's: other methods, (prediction, truth), or a backward that is given less than both.
+
+    By names alone, since calling it in the wrong order answers too.
+    """
+    if issubclass(cls, Loss):
+        return False
+    names = methods_of(cls)
+    if names is None:
+        return False
+    asked, back = required(cls, names[0]) or [], required(cls, names[1]) or []
+    return names != ("forward", "backward") or len(back) < 2 or bool(order_of(asked) and not is_truth(asked[0]))
+
+
+def is_of_functions(held: Any) -> bool:
+    """Whether a loss, or a layer's class, was made of functions."""
+    return getattr(held, "of_functions", None) is True
+
+
 @dataclass
 class Calling:
     """How one loss is called.
@@ -134,7 +147,7 @@ class Calling:
         order = order_of(asked)
         first = True if order is None else order
         back = without_more(required(kind, names[1]) or []) if positional(getattr(loss, names[1])) is not None else asked
-        return cls(*names, first, tuple(_meaning(back, first)), order is not None)
+        return cls(*names, first, tuple(meaning(back, first)), order is not None)
 
     def given_more(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Calling:
         """The same with what its methods ask for beside truth and prediction, in a shape that they take."""
@@ -160,50 +173,59 @@ class Calling:
     def loss(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the loss gives, from where it puts it."""
         pair = (prediction, truth) if self.prediction_first else (truth, prediction)
-        before = _held(made, _RESULTS)
-        found = _repaired(made, self.value, pair, self._beside(made, self.value))
+
+        def ask() -> Any:
+            try:
+                return self._ask(made, self.value, pair)
+            except Misbehaviour as problem:
+                _repair(made, self.value, pair, problem)
+                return self._ask(made, self.value, pair)
+
+        found, put = answered(made, _RESULTS, ask)
         if isinstance(found, tuple):  # (loss, derivative), or (probabilities, loss)
             found = next((v for v in found if not isinstance(v, tuple | list | dict) and np.ndim(v) < 2), found)
         if isinstance(found, np.ndarray) and found.shape == prediction.shape and np.array_equal(found, prediction):
             raise Misbehaviour("crash", f"{self.value} gives back the prediction, and no loss")
         if found is not None:
             return found
-        fresh = [v for n, v in _held(made, _RESULTS).items() if v is not before.get(n)]
-        return next((v for v in fresh if np.size(v) in (1, len(prediction), prediction.size)), None)
+        return next((v for v in put if np.size(v) in (1, len(prediction), prediction.size)), None)
 
     def gradient(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the derivative gives, after the loss was asked."""
         kept = getattr(made, "output", None)
         at = kept if isinstance(kept, np.ndarray) and kept.shape == prediction.shape else prediction
         values = [{"truth": truth, "prediction": at}.get(g, 1.0) for g in self.given]
-        before = held_arrays(made, _GRADIENTS)
-        method, more = getattr(made, self.derivative), self._beside(made, self.derivative)
-        names = without_more([p.name for p in asks(method)])
-        named = dict(zip(names, values, strict=False)) | more
-        found = call(self.derivative, lambda: method(**named) if more else method(*values))
+        found, put = answered(made, _GRADIENTS, lambda: self._ask(made, self.derivative, values))
         if isinstance(found, tuple):
             return next((v for v in found if np.shape(v) == prediction.shape), found[-1] if found else None)
-        if found is None:
-            return next((v for n, v in held_arrays(made, _GRADIENTS).items() if v is not before.get(n)), None)
-        return found
+        return next(filter(_is_array, put), None) if found is None else found
 
-    def _beside(self, made: Any, name: str) -> dict[str, Any]:
-        """What one of the methods is given beside truth and prediction."""
-        return {n: self.more[n] for n in required(type(made), name) or [] if n in self.more}
-
-
-def held_arrays(made: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The arrays among an object's attributes with one of these names, in any case and with any underscores, in that order."""
-    return {n: v for n, v in _held(made, names).items() if isinstance(v, np.ndarray)}
+    def _ask(self, made: Any, name: str, values: Sequence[Any]) -> Any:
+        """Call a method with truth and prediction by their places, and by name with what it is given beside."""
+        method = made if name == "forward" and calls_more(type(made)) else getattr(made, name)
+        more = {n: self.more[n] for n in required(type(made), name) or [] if n in self.more}
+        if more:
+            names = without_more([p.name for p in asks(method)])
+            return call(name, functools.partial(method, **dict(zip(names, values, strict=False)), **more))
+        return call(name, method, *values)
 
 
-def _held(made: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """An object's attributes with one of these names, written in any way."""
-    found = {core(n): v for n, v in getattr(made, "__dict__", {}).items() if not callable(v)}
-    return {n: found[n] for n in names if n in found}
+def answered(made: Any, names: tuple[str, ...], ask: Callable[[], Any]) -> tuple[Any, list[Any]]:
+    """What a call of an object's method returns, and what it has put into attributes of these names, written in any way."""
+
+    def held() -> dict[str, Any]:
+        found = {core(n): v for n, v in getattr(made, "__dict__", {}).items() if not callable(v)}
+        return {n: found[n] for n in names if n in found}
+
+    before, result = held(), ask()
+    return result, [v for n, v in held().items() if v is not before.get(n)]
 
 
-def _meaning(names: list[str], first: bool) -> Iterator[str]:
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def meaning(names: list[str], first: bool) -> Iterator[str]:
     """What the arguments of a derivative are."""
     if len(names) == 1:
         above = not (is_truth(names[0]) or re.search(r"pred|hat", names[0], re.I))
@@ -221,133 +243,17 @@ def _meaning(names: list[str], first: bool) -> Iterator[str]:
         yield kind if kind in (*left, "one", "prediction") else "one"
 
 
-def _repaired(made: Any, name: str, pair: tuple[Any, Any], more: Mapping[str, Any]) -> Any:
-    """Call a method; what it reads from self under the name of an argument, and nobody has set, is put there once."""
-    method = made if name == "forward" and calls_more(type(made)) else getattr(made, name)
-    if more:
-        plain, names = method, without_more([p.name for p in asks(method)])
-
-        def method(first: Any, second: Any) -> Any:
-            return plain(**{names[0]: first, names[1]: second}, **more)
-
-    try:
-        return call(name, method, *pair)
-    except Misbehaviour as problem:
-        missing = re.search(r"raises AttributeError: '\w+' object has no attribute '(\w+)'", problem.message)
-        names = [p.name for p in asks(method)]
-        if missing is None or missing[1] not in names or not hasattr(made, "__dict__"):
-            raise
-        read = f"{name} reads self.{missing[1]}, which nothing has set: the argument {missing[1]} is meant"
-        made.__dict__["_misspelt"] = Misbehaviour("misspelt", read, problem.line, f"{missing[1]}, without self.")
-        setattr(made, missing[1], pair[names.index(missing[1])])
-        return call(name, method, *pair)
-
-
-# --- functions -------------------------------------------------------------------------------------------------------
-
-
-class _Functions:
-    """Functions as an object: a class made for each loss has them as attributes, so that their lines are found."""
-
-    calling: Calling
-
-
-def of_functions(
-    value: Callable[..., Any], derivative: Callable[..., Any] | None = None, flag: str = "", alone: bool = False
-) -> Any:
-    """A loss object from functions: a pair, one that gives ``(loss, dx)``, one with a flag, or one `alone`, without derivative.
-
-    The names of its methods are those of the functions.
-    """
-    name = getattr(value, "__name__", "loss").replace("<lambda>", "loss")
-
-    other = value if derivative is None else derivative
-    if flag:
-        value, other = with_flag(value, flag, False), with_flag(value, flag, True)
-    other_name = name if other is value else getattr(other, "__name__", "derivative")
-    other_name = f"{name}'" if other_name == name and other is not value else other_name.replace("<lambda>", "derivative")
-    given = without_more(needs(value))[:2]
-    order = order_of(given) if len(given) == 2 else None
-    first = True if order is None else order
-    both = other is value
-    names = given if both or flag else without_more(needs(other))
-    meaning = tuple(_meaning(names, first))
-    kind = type(name, (_Functions,), {n: staticmethod(f) for n, f in ((other_name, other), (name, value))})
-    made = kind()
-    made.calling = Calling(name, "" if alone else other_name, first, meaning, order is not None)
-    return made
-
-
-def is_of_functions(loss: Any) -> bool:
-    """Whether a loss was made of functions."""
-    return isinstance(loss, _Functions)
+def _repair(made: Any, name: str, pair: tuple[Any, Any], problem: Misbehaviour) -> None:
+    """What a method reads from self under the name of an argument, and nobody has set, is put there; else it is raised."""
+    missing = re.search(r"raises AttributeError: '\w+' object has no attribute '(\w+)'", problem.message)
+    names = [p.name for p in asks(getattr(made, name))]
+    if missing is None or missing[1] not in names or not hasattr(made, "__dict__"):
+        raise problem
+    read = f"{name} reads self.{missing[1]}, which nothing has set: the argument {missing[1]} is meant"
+    made.__dict__["_misspelt"] = Misbehaviour("misspelt", read, problem.line, f"{missing[1]}, without self.")
+    setattr(made, missing[1], pair[names.index(missing[1])])
 
 
 def calling_of(loss: Any) -> Calling | None:
     """How a loss is called; None if it is no loss that is known."""
-    return loss.calling if isinstance(loss, _Functions) else Calling.of(loss)
-
-
-Functions = Mapping[str, Callable[..., Any]]
-
-
-def with_derivatives(
-    functions: Functions, fits: Callable[[str, Callable[..., Any], Callable[..., Any]], bool]
-) -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any]]]:
-    """(name, function, derivative) for each that is the derivative of another by its name, and fits (that name, and both)."""
-    for name, derivative in functions.items():
-        found = (m["name"] + m.groupdict().get("end", "") for pattern in _PRIME if (m := re.match(pattern, name)))
-        of = next((n for n in found if n in functions and fits(n, functions[n], derivative)), None)
-        if of is not None:
-            yield name, functions[of], derivative
-
-
-def flag_of(function: Callable[..., Any]) -> str:
-    """The argument by which a function is asked for its derivative, as in ``relu(x, deriv=False)``; empty if it has none."""
-    off = (p.name for p in asks(function) if isinstance(p.default, int) and not p.default and _FLAG.match(p.name))
-    return next(off, "")
-
-
-def with_flag(function: Callable[..., Any], flag: str, on: bool) -> Callable[..., Any]:
-    """The same function with such an argument given; of its lines those are quoted that are executed then."""
-
-    @functools.wraps(function)
-    def asked(*given: Any, **named: Any) -> Any:
-        return function(*given, **named, **{flag: on})
-
-    asked.__name__ = f"{function.__name__}({flag}=True)" if on else function.__name__
-    needed = [p for p in asks(function) if p.default is p.empty]
-    asked.__dict__.update(options={flag: on}, __signature__=inspect.Signature(needed))
-    return asked
-
-
-def losses_among(functions: Functions) -> Iterator[tuple[str, Callable[..., Any], Any]]:
-    """(name, function, object) for each loss among the functions of a file: the function is where it is written."""
-    taken: set[str] = set()
-
-    def fits(of: str, value: Callable[..., Any], derivative: Callable[..., Any]) -> bool:
-        return _is_loss(value) and len(without_more(needs(derivative))) in (2, 3)
-
-    for name, value, derivative in with_derivatives(functions, fits):
-        taken |= {name, value.__name__}
-        yield value.__name__, value, of_functions(value, derivative)
-        yield name, derivative, of_functions(value, derivative)
-    for name, function in functions.items():
-        if name in taken or not _is_loss(function) or not is_loss_name(name):
-            continue
-        flag = flag_of(function)
-        if flag:
-            yield name, function, of_functions(function, flag=flag)
-        elif isinstance(given_back := returned(function), ast.Tuple) and len(given_back.elts) == 2:
-            yield name, function, of_functions(function)
-        elif given_back is not None and any(map(is_truth, needs(function))):
-            yield name, function, of_functions(function, alone=True)
-
-
-def _is_loss(function: Callable[..., Any]) -> bool:
-    """Whether a function is a loss of a prediction and a truth, by its name or those of its arguments."""
-    names = without_more(needs(function))
-    if len(names) != 2 or re.search("_(forward|backward)", function.__name__):
-        return False
-    said = order_of(names) is not None
-    return is_loss_name(function.__name__) or (said and any(map(is_truth, names)))
+    return loss.calling if is_of_functions(loss) else Calling.of(loss)

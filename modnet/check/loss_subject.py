@@ -1,23 +1,30 @@
-"""A loss behind the three questions: whether forward gives one number per example, and backward its derivative.
+"""A loss behind the three questions: what forward gives, and whether backward is its derivative.
 
 A loss is examined by the plan of `check_module`: its input is yhat, its output the losses, and delta is 1 for each of them.
-What is its own is here, in one class, and so the file is long: y beside yhat, the course's definitions, the derivatives that
-are mixed up, and constants against 0.
+The contract's gives one number for each example. One of another style has a `Calling`: it may give one number for all, and
+backward may be the derivative of what forward gives, or of its mean if that is a cost for each example: both are right there,
+each course has its own. What is a loss's own is here, in one class, and so the file is long: y beside yhat, other conventions,
+what a wrong derivative is, and constants against 0.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from modnet.check import delta, forward
-from modnet.check.guesses import Hypothesis, diagnose, scaled, signs
-from modnet.check.known import FUNCTIONS, options_of
-from modnet.check.numeric import EPS
+from modnet.check.arguments import required
+from modnet.check.guesses import Hypothesis, diagnose, lost, scaled, signs
+from modnet.check.known import options_of
+from modnet.check.known_losses import DERIVATIVES, definitions, softmax
+from modnet.check.loss_calls import Calling
+from modnet.check.numeric import derivative
 from modnet.check.plan import Examination
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
@@ -25,37 +32,8 @@ from modnet.check.subject import BIG, Misbehaviour, Subject, tried
 from modnet.check.vocabulary import DELTA, FORWARD
 from modnet.loss import Loss, PredictionError
 
-_softmax, _sigmoid = FUNCTIONS["softmax"], FUNCTIONS["sigmoid"]
-Formula = Callable[[np.ndarray, np.ndarray], np.ndarray]
 #: What is asked of a loss.
 PLAN = ((FORWARD, forward.PROBES), (DELTA, delta.PROBES))
-
-#: The derivatives a loss may have by mistake: what it belongs to, and the formula (t is y, one-hot for labels; z is yhat).
-DERIVATIVES: tuple[tuple[str, Formula], ...] = (
-    ("the squared error, 2 (yhat - y)", lambda t, z: 2 * (z - t)),
-    ("softmax and cross-entropy in one, softmax(yhat) - y: its forward takes scores", lambda t, z: _softmax(z) - t),
-    (
-        "softmax and cross-entropy in one, taken by the scores before the softmax; of 1/2 (yhat - y)^2, too: yhat - y",
-        lambda t, z: z - t,
-    ),
-    (
-        "log-softmax and cross-entropy in one, exp(yhat) - y, taken by the scores before the log-softmax",
-        lambda t, z: np.exp(z) - t,
-    ),
-    ("-yhat_y, the loss of log-probabilities", lambda t, z: -t),
-    ("-log yhat_y, the loss of probabilities: -y / yhat", lambda t, z: -t / z),
-    ("sigmoid and binary cross-entropy in one, sigmoid(yhat) - y: its forward takes scores", lambda t, z: _sigmoid(z) - t),
-    ("the binary cross-entropy of probabilities, (yhat - y) / (yhat (1 - yhat))", lambda t, z: (z - t) / (z * (1 - z))),
-    ("the absolute error, sign(yhat - y)", lambda t, z: np.sign(z - t)),
-    ("the hinge loss max(0, 1 - y yhat)", lambda t, z: np.where(t * z < 1, -t, 0)),
-    ("the perceptron's loss max(0, -y yhat)", lambda t, z: np.where(t * z < 0, -t, 0)),
-    ("the mean squared error over the features", lambda t, z: 2 * (z - t) / z[0].size),
-    ("none: y softmax(yhat) - y, the softmax multiplied by y; without it, softmax(yhat) - y", lambda t, z: t * _softmax(z) - t),
-    ("none: s (1 - s) - y, with s = softmax(yhat); it is s - y", lambda t, z: _softmax(z) * (1 - _softmax(z)) - t),
-    ("none: yhat - y + softmax(yhat), with yhat once too often; softmax(yhat) - y", lambda t, z: z - t + _softmax(z)),
-    ("none: -y (1 - yhat) - (1 - y) yhat; the second term has the other sign", lambda t, z: -t * (1 - z) - (1 - t) * z),
-)
-
 
 def _table_hint(line: str) -> str:
     """What makes a table (batch, batch) of losses, by the line that returns it."""
@@ -66,50 +44,41 @@ def _table_hint(line: str) -> str:
     return "(batch,) and (batch, 1) were added: that makes a table (batch, batch); reshape one of them first"
 
 
-def _rows(terms: np.ndarray) -> np.ndarray:
-    return terms.reshape(len(terms), -1).sum(axis=1)
-
-
-def definitions(name: str, t: np.ndarray, z: np.ndarray) -> Iterator[np.ndarray]:
-    """What a loss of this name may give, by definition; several if the course has several of that name."""
-    word = re.sub(
-        r"(sparse|loss|cost|cout|erreur|error|function|fonction|criterion|\d)", "", re.sub(r"[^a-z0-9]", "", name.lower())
-    )
-    if word in ("mse", "meansquared", "squared", "quadratic", "quadratique", "moindrescarres"):
-        yield _rows((t - z) ** 2)
-    elif word in ("mae", "l", "absolute", "meanabsolute"):
-        yield _rows(np.abs(t - z))
-    elif word in ("bce", "binarycrossentropy", "binarycrossentropie", "crossentropybinaire", "bcewithlogits"):
-        yield _rows(-(t * np.maximum(np.log(z), -100) + (1 - t) * np.maximum(np.log1p(-z), -100)))
-        yield _rows(np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z))))
-    elif re.fullmatch("c?ce|(categorical)?crossentrop(y|ie)|entropiecroisee|nll", word) or {"softmax", "ce"} == set(
-        re.findall("softmax|ce$|^ce", word)
-    ):
-        yield _rows(-t * z)
-        yield _rows(1 - t * z) if z.ndim == 1 else 1 - _rows(t * z)
-        yield _rows(-t * FUNCTIONS["logsoftmax"](z))
-        with np.errstate(all="ignore"):
-            yield _rows(np.where(t != 0, -t * np.log(z), 0))
-    elif word == "perceptron":
-        yield _rows(np.maximum(0, -t * z))
-    elif word == "hinge":
-        yield _rows(np.maximum(0, 1 - t * z))
-
-
 class LossSubject(Subject):
-    """A loss behind the three questions: forward(yhat) the losses, delta their derivative, no parameters."""
+    """A loss behind the three questions: forward(yhat) the losses, delta their derivative, no parameters.
+
+    Parameters
+    ----------
+    calling : how a loss of another style is called; None for the contract's.
+    """
 
     result, of_input = "loss", "yhat's own"
     shape_is_defined = may_tie = False
     never_infinite = True
 
-    def __init__(self, loss: Any, y: np.ndarray, yhat: np.ndarray) -> None:
+    def __init__(self, loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling | None = None) -> None:
         super().__init__(loss, yhat if yhat.dtype == np.float32 else yhat.astype(np.float64))
-        self.y = y
-        self.names[DELTA] = next((n for n in ("backward", "backward_loss", "backward_delta") if hasattr(loss, n)), "backward")
+        self.y, self.calling = y, calling
         self.dtype = self.x.dtype
-        self.refuses_integers = isinstance(loss, Loss) and any(type(loss).operations)
         self.raw_shape: tuple[int, ...] = ()
+        self.unit = self.times = 1.0  # of what forward gives backward is the derivative; see `_settle_unit`
+        self.meant: int | None = None  # which definition of its name backward belongs to, if forward is another function
+        if calling is None:
+            methods = ("backward", "backward_loss", "backward_delta")
+            self.names[DELTA] = next((n for n in methods if hasattr(loss, n)), "backward")
+            self.refuses_integers = isinstance(loss, Loss) and any(type(loss).operations)
+        else:
+            self.names[FORWARD], self.names[DELTA] = calling.value, calling.derivative
+            self.remembers = self.replaces = self.undefined = True
+            self.refuses_integers = True  # some give back the type that they are given
+            of_classes = y.dtype.kind == "f" and float(y.sum()) == 1
+            self.may_couple = y.ndim == yhat.ndim == 1 and of_classes  # one example
+
+    def like(self, module: Any, x: np.ndarray) -> LossSubject:
+        """Another one, called alike."""
+        twin = LossSubject(module, self.y, x, self.calling)
+        twin.unit = self.unit
+        return twin
 
     @property
     def t(self) -> np.ndarray:
@@ -123,15 +92,28 @@ class LossSubject(Subject):
     # --- how it is called
 
     def arguments(self, operation: str, x: np.ndarray, delta: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
-        """y and yhat, copied, for both operations."""
-        return [("y", self.y.copy()), ("yhat", x.copy())]
+        """y and yhat, copied, for both operations, by the author's names."""
+        names = ["y", "yhat"]
+        if self.calling is not None:
+            own = required(type(self.original), self.calling.value) or ["", ""]
+            order = self.calling.prediction_first
+            names = [own[order] or "y", own[not order] or "yhat"]
+        return list(zip(names, (self.y.copy(), x.copy()), strict=True))
+
+    def invoke(self, operation: str, module: Any, arrays: Sequence[Any]) -> Any:
+        """Call the loss or its derivative."""
+        if self.calling is None:
+            return super().invoke(operation, module, arrays)
+        if operation not in (FORWARD, DELTA):
+            raise Misbehaviour("not-implemented", f"there is no {operation}")
+        return (self.calling.loss if operation == FORWARD else self.calling.gradient)(module, *arrays)
 
     def takes_input(self, operation: str) -> bool:
         """Both are given y and yhat."""
         return True
 
     def as_output(self, raw: Any, operation: str, x: np.ndarray) -> np.ndarray:
-        """The losses, or their derivative, as an array; other shapes of the losses are said as conventions."""
+        """The losses in their unit, or their derivative, as an array; other shapes of the losses are said as conventions."""
         name = self.names[operation]
         if raw is None:
             raise Misbehaviour("not-implemented", f"{name} returns None")
@@ -147,11 +129,18 @@ class LossSubject(Subject):
             raise Misbehaviour("shape", f"{name} returns an empty array")
         self.raw_shape = array.shape
         if array.shape == (len(x), len(x)) and x.shape[-1:] != (len(x),):
-            return np.diagonal(array).copy()  # (batch,) and (batch, 1) were added: each with each
-        return array.reshape(len(x), -1)[:, 0] if array.size == len(x) else array.reshape(-1) if array.ndim == 0 else array
+            return np.diagonal(array) * self.unit  # (batch,) and (batch, 1) were added: each with each
+        array = array.reshape(len(x), -1)[:, 0] if array.size == len(x) else array.reshape(-1) if array.ndim == 0 else array
+        return array * self.unit
 
     def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
-        """The losses; NaN if a step of the finite differences has left the probabilities, which the library refuses."""
+        """The losses, or those of the definition that backward belongs to.
+
+        NaN if a step of the finite differences has left the probabilities, which the library refuses.
+        """
+        if self.meant is not None:
+            with np.errstate(all="ignore"):
+                return self.times * list(definitions(self.name, self.t, x.astype(float)))[self.meant]
         try:
             return super().forward(x, module)
         except Misbehaviour as problem:
@@ -173,15 +162,25 @@ class LossSubject(Subject):
     @property
     def means(self) -> tuple[float, ...]:
         """By what a derivative may be multiplied and still be that of a function with a name: 1, or as forward takes a mean."""
-        return (1.0, 1 / len(self.x), 1 / self.x.size) if self.raw_shape == () else (1.0,)
+        whole = self.calling is not None or self.raw_shape == ()
+        return (1.0, 1 / len(self.x), 1 / self.x.size) if whole else (1.0,)
 
     def examine(self) -> None:
         """Ask forward once."""
         self.out = self.forward(self.x)
 
     def conventions(self) -> Iterator[Finding]:
-        """Another shape than a loss for each example, and what it is."""
+        """Another shape than a loss for each example, and what it is; in another style, what backward is the derivative of."""
         n, shape = len(self.x), self.raw_shape
+        if self.calling is not None:
+            if len(shape) == 2 and shape[0] == shape[1] == n > 1 and self.x.shape[-1] != n:
+                sizes = f"{self.names[FORWARD]} returns shape {shape}"
+                text = f"{sizes}: (batch,) and (batch, 1) together make a table, all against all."
+                hint = "give both the same shape: y.reshape(-1, 1)"
+                yield Finding("shape", "", text, hint, line=self.quote(FORWARD, r"^return"))
+            self._settle_unit()
+            yield from self._of_backward()
+            return
         line = self.quote(FORWARD, forward.RETURN)
         if shape not in ((n,), ()) or (n == 1 == self.out.size and shape not in ((1,), ())):
             wanted = f"expected shape ({n},), the loss of each example"
@@ -214,7 +213,7 @@ class LossSubject(Subject):
     def definition(self, x: np.ndarray, out: np.ndarray, module: Any) -> list[np.ndarray]:
         """What a loss of this name may give for yhat."""
         t = self.t
-        if t.shape != x.shape:
+        if self.undefined or t.shape != x.shape:
             return []
         smooth = [float(v) for v in options_of(self.original).values() if isinstance(v, float) and 0 < v < 1]
         targets = [t, *((1 - s) * t + s / x.shape[-1] for s in smooth)]
@@ -252,15 +251,12 @@ class LossSubject(Subject):
         return np.ones(self.out.shape)
 
     def takes_any_number(self) -> bool:
-        """Whether forward is finite for negative numbers: then yhat are no probabilities."""
-        below = -np.abs(self.x) - 1
-        there = tried(self.forward, below)
-        if there is None or not np.isfinite(there).all():
+        """Whether forward is finite for negative numbers, and not cut off there: then predictions are no probabilities."""
+        low = -np.abs(self.x) - 1
+        there, further = (tried(self.forward, at) for at in (low, 2 * low))
+        if there is None or further is None or not (np.isfinite(there).all() and np.isfinite(further).all()):
             return False
-        if self.x.min() < 0 or self.x.max() > 1 or not self.definition(self.x, self.out, None):
-            return True
-        # What is cut off, as probabilities are against a logarithm of 0, is not as defined there.
-        return any(w.shape != there.shape or np.allclose(w, there, rtol=1e-2) for w in self.definition(below, self.out, None))
+        return bool(there.shape == further.shape and not np.allclose(there, further, rtol=1e-9))
 
     def extremes(self) -> list[tuple[str, np.ndarray]]:
         """Predictions that hurt: large scores, or probabilities of exactly 0 and 1."""
@@ -276,7 +272,7 @@ class LossSubject(Subject):
         return [("probabilities of exactly 0 and 1", hard), ("probabilities of exactly 0 and 1", 1 - hard)]
 
     def whole_numbers(self, operation: str) -> Iterator[tuple[str, Callable[[], np.ndarray], Callable[[], np.ndarray]]]:
-        """y, and yhat if it may be any number, as whole numbers."""
+        """y, and yhat if it may be any number, as whole numbers; in another style whole numbers are another form of truth."""
 
         def ask(y: np.ndarray, yhat: np.ndarray) -> np.ndarray:
             held, self.y = self.y, y
@@ -291,17 +287,20 @@ class LossSubject(Subject):
                 self.y = held
 
         y, z = self.y, self.x
-        if y.dtype.kind == "f":
+        if y.dtype.kind == "f" and self.calling is None:
             whole = y if np.array_equal(y, np.round(y)) else np.round(y * 2)
             yield "y", lambda: ask(whole, z), lambda: ask(whole.astype(int), z)
         if self.takes_any_number():
             numbers = np.round(z * 3)
-            yield "yhat", lambda: ask(y, numbers), lambda: ask(y, numbers.astype(int))
+            name = "yhat" if self.calling is None else "the prediction"
+            yield name, lambda: ask(y, numbers), lambda: ask(y, numbers.astype(int))
 
     # --- what a wrong derivative is
 
     def explain_delta(self, q: Question) -> list[Finding] | None:
-        """Constants against 0 that differ, which change little if yhat is not near 0; then derivatives that are mixed up."""
+        """What is left out; constants against 0 that differ, which change little if yhat is not near 0; what is mixed up."""
+        if self.calling is not None and (found := self._without_more(q, self.calling)):
+            return found
         q.of_loss = True
         small = self._eps() if q.error < 0.1 else []
         if small:
@@ -319,16 +318,8 @@ class LossSubject(Subject):
         swapped = "the derivative is by yhat, the prediction, so of (y - yhat)^2 it is 2 (yhat - y); are y and yhat swapped?"
 
         def hypotheses() -> Iterator[Hypothesis]:
-            if not q.got.any():
-                text = f"{name} returns only zeros."
-                yield Hypothesis("not-implemented", text, "return the derivative of each example's loss by yhat")
-            if np.array_equal(q.got, np.trunc(q.got)) and np.array_equal(q.got, np.trunc(q.truth)):
-                yield Hypothesis(
-                    "integer-result",
-                    f"{name} is written into whole numbers: what is after the point is lost.",
-                    "np.full(shape, 0) and np.array([0, 0]) hold whole numbers: write 0.0, or dtype=float",
-                    lines=(r"np\.(full|array|zeros|ones)\w*\(|int",),
-                )
+            hint = "return the derivative of each example's loss by yhat"
+            yield from lost(q, name, hint, r"np\.(full|array|zeros|ones)\w*\(|int")
             yield Hypothesis("sign", f"{name} has the wrong sign: it is minus the truth.", swapped, -q.truth)
             yield from scaled(self, q, name)
             yield from signs(q, name)
@@ -355,9 +346,19 @@ class LossSubject(Subject):
 
         return diagnose(self, q, name, hypotheses())
 
+    def _without_more(self, q: Question, calling: Calling) -> list[Finding]:
+        """A mask, or weights, that forward takes and backward leaves out."""
+        for name, given in calling.more.items():
+            plain = replace(calling, more={**calling.more, name: np.ones_like(given, dtype=float)})
+            twin = LossSubject(self.original, self.y, self.x, plain)
+            if q.factor(twin.differences(q.x, q.entries)) is not None:
+                text = f"{self.names[DELTA]} leaves {name} out: it is the derivative of the loss without."
+                return [q.finding("missing-factor", text, f"what forward multiplies by {name}, backward multiplies by it too")]
+        return []
+
     def _in_words(self, text: str, q: Question) -> str:
         """What another function is, seen from this forward."""
-        wanted = (_softmax(self.x.astype(float)) - self.t).ravel()[q.entries]
+        wanted = (softmax(self.x.astype(float)) - self.t).ravel()[q.entries]
         part = float(q.truth @ wanted) / float(wanted @ wanted)
         if text.endswith(", too: yhat - y") and np.allclose(q.truth, part * wanted, rtol=1e-4, atol=1e-6):
             return "1/2 (yhat - y)^2, yhat - y; forward takes scores, so it is softmax(yhat) - y"
@@ -375,12 +376,60 @@ class LossSubject(Subject):
                 )
         return direction(q, operation)
 
+    # --- what backward is the derivative of, in another style
+
+    def differences(self, x: np.ndarray, entries: np.ndarray) -> np.ndarray:
+        """The derivative of the sum of the losses by these entries."""
+        return derivative(lambda v: self.forward(v).ravel(), x, entries, self.precision).value.sum(axis=1)
+
+    def slopes(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """What the derivative gives, and the differences of the sum of the losses; None if either cannot be asked."""
+        x = self.x.astype(float)
+
+        def ask() -> tuple[np.ndarray, np.ndarray]:
+            got = self.delta(self.x, self.weights(2))
+            return got, self.differences(x, np.arange(x.size)).reshape(x.shape)
+
+        return tried(ask, also=(ValueError, TypeError)) if self.names[DELTA] else None
+
+    def _settle_unit(self) -> None:
+        """Whether backward is the derivative of the mean of what forward gives for each example, or of its sum."""
+        asked = self.slopes() if self.out.size > 1 else None
+        if asked is None or asked[0].shape != self.x.shape or not np.isfinite(asked[1]).all():
+            return
+        # What is nearest: a backward with a mistake in it may be of either.
+        self.unit = 1 / len(self.x) if abs(abs(_factor(*asked)) * len(self.x) - 1) < 0.3 else 1.0
+        self.out = self.out * self.unit
+
+    def _of_backward(self) -> Iterator[Finding]:
+        """A forward that is not what the name says, though backward is the derivative of that."""
+        x = self.x.astype(float)
+        asked = self.slopes() if self.t.shape == x.shape else None
+        if asked is None:
+            return
+        got, own = (a.ravel() for a in asked)
+        if times_truth(got, own):
+            return
+        with np.errstate(all="ignore"):
+            for i in range(len(list(definitions(self.name, self.t, x)))):
+
+                def wanted(v: np.ndarray, i: int = i) -> np.ndarray:
+                    return list(definitions(self.name, self.t, v.reshape(x.shape)))[i]
+
+                truth = derivative(wanted, x, np.arange(x.size), self.precision).value.sum(axis=1)
+                if factor := times_truth(got, truth):
+                    text = f"the loss is not what {self.name} means, and backward is the derivative of what it means."
+                    hint = "the signs and the terms of the formula: compute one example by hand"
+                    yield Finding("forward", "", text, hint, line=self.quote(FORWARD, r"^return", r"="))
+                    self.meant, self.times, self.unit, self.out = i, factor, 1.0, factor * wanted(x)
+                    return
+
     # --- constants against 0
 
     def near_zero(self, examination: Examination) -> Iterator[Finding]:
         """Constants against 0 that differ, if the rest is right."""
         q = examination.by_input
-        if q is not None and q.right:
+        if q is not None and q.right and self.meant is None:
             yield from self._eps()
 
     def _eps(self) -> list[Finding]:
@@ -394,52 +443,41 @@ class LossSubject(Subject):
             and bool(np.isfinite(self.forward(-1e3 * (z + 1))).all())
         ):
             return []
+        right_ones = np.flatnonzero(t > 0.5)
         for small in (1.7e-4, 1.7e-6, 1.7e-8, 1.7e-10, 1.7e-11):  # none where somebody clips
             p = np.where(t > 0.5, small, 0.3 if small > 1e-5 else 0.5)
-            try:
-                (truth, noise), got = self._relative(p, small), self.delta(p, np.ones(len(p)))
+            try:  # in units of `small`, so that a step is small beside it
+                found = derivative(partial(self._in_units, small), p / small, right_ones)
+                got = self.delta(p, np.ones(len(p))).ravel()[right_ones]
             except Misbehaviour:
                 return []
+            truth, noise = found.value.sum(axis=1) / small, (found.high - found.low).sum(axis=1) / small
             with np.errstate(all="ignore"):
-                wrong = (
-                    (t > 0.5)
-                    & (np.abs(got - truth) > 1e-3 * np.abs(truth) + noise)
-                    & (np.abs(truth) > noise)
-                    & np.isfinite(truth)
-                )
+                wrong = (np.abs(got - truth) > 1e-3 * np.abs(truth) + noise) & (np.abs(truth) > noise) & np.isfinite(truth)
             if wrong.any():
-                at = tuple(int(i) for i in np.argwhere(wrong)[0])
-                if not np.isfinite(got[at]):
+                i = int(np.argmax(wrong))
+                if not np.isfinite(got[i]):
                     return []
                 lines = [self.quote(m, r"eps|1e-|clip|maximum", r"^return") for m in (DELTA, FORWARD)]
-                return [
-                    Finding(
-                        "eps",
-                        "",
-                        f"forward and backward use different constants against 0: they disagree if yhat is {small:g}.",
-                        "log(yhat + eps) in forward goes with 1 / (yhat + eps) in backward, with the same eps; or clip in both",
-                        error=float(abs(got[at] - truth[at]) / abs(truth[at])),
-                        index=at,
-                        analytic=float(got[at]),
-                        numeric=float(truth[at]),
-                        line=lines[0] or lines[1],
-                    )
-                ]
+                text = f"forward and backward use different constants against 0: they disagree if yhat is {small:g}."
+                hint = "log(yhat + eps) in forward goes with 1 / (yhat + eps) in backward, with the same eps; or clip in both"
+                at = tuple(int(place) for place in np.unravel_index(right_ones[i], p.shape))
+                figures = float(abs(got[i] - truth[i]) / abs(truth[i])), at, float(got[i]), float(truth[i])
+                return [Finding("eps", "", text, hint, *figures, line=lines[0] or lines[1])]
         return []
 
-    def _relative(self, p: np.ndarray, small: float) -> tuple[np.ndarray, float]:
-        """Derivatives by all entries at p with a step relative to `small`, each example's alone, and their round-off."""
-        h, size = small * 1e-3, 1.0
-        truth = np.zeros(p.shape)
-        rows = p.reshape(len(p), -1)
-        for i, j in np.ndindex(rows.shape):
+    def _in_units(self, unit: float, x: np.ndarray) -> np.ndarray:
+        """The losses of predictions that are given in this unit."""
+        return self.forward(x * unit).ravel()
 
-            def at(step: float, i: int = i, j: int = j) -> float:
-                moved = rows.copy()
-                moved[i, j] += step
-                return float(self.forward(moved.reshape(p.shape)).sum())
 
-            values = at(h), at(-h), at(2 * h), at(-2 * h)
-            size = max(size, *map(abs, values))
-            truth.reshape(len(p), -1)[i, j] = (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * h)
-        return truth, 16 * EPS * size / h
+def _factor(got: np.ndarray, truth: np.ndarray) -> float:
+    """The factor that brings the truth nearest to what was got."""
+    power = float((truth * truth).sum())
+    return float((got * truth).sum()) / power if power else 0.0
+
+
+def times_truth(got: np.ndarray, truth: np.ndarray, rtol: float = 1e-4) -> float:
+    """How many times the truth was got, a number above 0; else 0."""
+    factor = _factor(got, truth) if got.size and got.shape == truth.shape else 0.0
+    return factor if 0 < factor < np.inf and np.allclose(got, factor * truth, rtol=rtol, atol=1e-6) else 0.0

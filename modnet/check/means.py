@@ -15,7 +15,7 @@ import numpy as np
 from modnet.check.adapters import subject_of
 from modnet.check.loss_calls import calling_of
 from modnet.check.loss_data import data_for
-from modnet.check.other_losses import OtherLoss
+from modnet.check.loss_subject import LossSubject
 from modnet.check.other_modules import way_for
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour
@@ -29,8 +29,8 @@ def loss_divides(loss: Any, name: str) -> bool | None:
     if calling is None or not calling.derivative:
         return None
     for truth, prediction in data_for(name):
-        single = OtherLoss(loss, truth, prediction, calling)
-        double = OtherLoss(loss, np.concatenate([truth] * 2), np.concatenate([prediction] * 2), calling)
+        single = LossSubject(loss, truth, prediction, calling)
+        double = LossSubject(loss, np.concatenate([truth] * 2), np.concatenate([prediction] * 2), calling)
         try:
             once, twice = (s.delta(s.x, np.ones(len(s.x))) for s in (single, double))
         except (Misbehaviour, ValueError, TypeError):

@@ -80,22 +80,6 @@ class Numpy(types.ModuleType):
         return value
 
 
-class NotImported:
-    """A name that a file uses and does not import, such as np: what it means all the same, and each use is noted."""
-
-    def __init__(self, name: str, value: Any, how: str) -> None:
-        self.__dict__.update(_name=name, _value=value, _how=how)
-
-    def __getattr__(self, name: str) -> Any:
-        note(self._name, self._how)
-        return getattr(self._value, name)
-
-    def __call__(self, *given: Any, **named: Any) -> Any:
-        """Call what it means."""
-        note(self._name, self._how)
-        return self._value(*given, **named)
-
-
 class Cupy(Numpy):
     """numpy in the place of cupy, which has the same names."""
 
@@ -187,27 +171,19 @@ def say(report: Report, kind: type, since: int = 0) -> None:
     told = {f.message for f in report.findings}
     for use in used[since:]:
         if use.new.startswith(("import ", "from ")):
-            _say_missing(report, kind, use, told)
-            continue
-        which = "Python" if use.old in _OF_PYTHON_2 else "NumPy"
-        text = f"this was written for an older {which}: {use.old} is {use.new} today."
+            wrong, text = "crash", f"{use.old} is not imported in {Path(use.file).name}: there it is a NameError."
+            hint = f"{use.new}; what follows was checked as if it were there"
+        else:
+            of_python = use.old in _OF_PYTHON_2
+            which, today = ("Python", f"Python {sys.version_info.major}") if of_python else ("NumPy", f"NumPy {np.__version__}")
+            wrong, text = "old-numpy", f"this was written for an older {which}: {use.old} is {use.new} today."
+            hint = f"write {use.new}; what follows was checked as if {today} had the old way still"
         if text in told:
             continue
         told.add(text)
-        method = next((name for name in use.within if callable(getattr(kind, name, None))), "")
-        today = f"Python {sys.version_info.major}" if which == "Python" else f"NumPy {np.__version__}"
-        hint = f"write {use.new}; what follows was checked as if {today} had the old way still"
+        method = next((n for n in use.within if n != kind.__name__ and callable(getattr(kind, n, None))), "")
         where = f"{kind.__name__}.{method}" if method else kind.__name__
-        report.findings.append(Finding("old-numpy", where, text, hint, line=Line(use.file, use.line, use.text)))
-
-
-def _say_missing(report: Report, kind: type, use: Use, told: set[str]) -> None:
-    text = f"{use.old} is not imported in {Path(use.file).name}: there it is a NameError."
-    if text not in told:
-        told.add(text)
-        where = next((f"{kind.__name__}.{n}" for n in use.within if n != kind.__name__ and hasattr(kind, n)), kind.__name__)
-        line, hint = Line(use.file, use.line, use.text), f"{use.new}; what follows was checked as if it were there"
-        report.findings.append(Finding("crash", where, text, hint, line=line))
+        report.findings.append(Finding(wrong, where, text, hint, line=Line(use.file, use.line, use.text)))
 
 
 def _of_one(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -18,8 +18,9 @@ from modnet.check.adapters import subject_of, updates_itself
 from modnet.check.arguments import NotBuilt, add_with, switches, takes_arrays
 from modnet.check.choosing import chosen
 from modnet.check.evaluation import examine_in_evaluation
-from modnet.check.layer_calls import is_of_functions, methods_of
+from modnet.check.layer_calls import methods_of
 from modnet.check.lines import text_of
+from modnet.check.loss_calls import is_of_functions
 from modnet.check.modes import mode_of, switches_of
 from modnet.check.modules import as_input, check_module
 from modnet.check.recipes import Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for

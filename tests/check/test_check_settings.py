@@ -14,9 +14,9 @@ from modnet.check.handins.examine import examine
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
+from modnet.check.losses import examine_loss_object
 from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers.named import examine_optimizer
-from modnet.check.other_losses import examine_loss_object
 from modnet.check.other_modules import examine_other
 from modnet.check.pairs import examine_pair
 

@@ -13,7 +13,7 @@ from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
 from modnet.check.loss_data import data_for
-from modnet.check.other_losses import examine_loss_object
+from modnet.check.losses import examine_loss_object
 from modnet.check.subject import Misbehaviour
 
 

@@ -11,14 +11,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from modnet.check.arguments import required
+from modnet.check.found_functions import found_among
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.handins.source import training_loops
-from modnet.check.layer_calls import is_above, layers_among
+from modnet.check.layer_calls import is_above
 from modnet.check.layer_calls import methods_of as layer_methods
-from modnet.check.lines import does_nothing, tree_of
-from modnet.check.loss_calls import is_loss_name, is_truth, losses_among, methods_of, without_more
+from modnet.check.lines import does_nothing, text_of, tree_of
+from modnet.check.loss_calls import is_loss_name, is_truth, methods_of, without_more
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
 from modnet.check.networks.descent import is_descent
@@ -106,29 +107,24 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
     def own(function: Any) -> bool:
         return bool(file_and_cell(function.__code__.co_filename)[0] == str(file.path))
 
-    for name, forward, backward in pairs_of(file.names, own, [other.names for other in others]):
-        both = type(name, (), {forward.__name__: forward, backward.__name__: backward, "pair": (forward, backward)})
-        cell = file_and_cell(backward.__code__.co_filename)[1]
-        yield Loaded(both, "functions", file.path, cell, backward.__code__.co_firstlineno)
+    pairs = pairs_of(file.names, own, [other.names for other in others])
+    found: list[tuple[str, Any, dict[str, Any]]] = [
+        (name, back, {forward.__name__: forward, back.__name__: back, "pair": (forward, back)}) for name, forward, back in pairs
+    ]
     functions = {n: f for n, f in file.names.items() if inspect.isfunction(f) and own(f)}
-    found: list[tuple[str, Any, dict[str, Any]]] = []
     classes = [c for c in map(file.names.get, file.places) if isinstance(c, type)]
     gathered: list[dict[str, Any]] = [functions, *map(methods_as_functions, classes)]
     for among in gathered:
-        found += [(name, at, dict(vars(type(loss))) | {"loss": loss}) for name, at, loss in losses_among(among)]
-        found += [(name, at, dict(vars(cls))) for name, at, cls in layers_among(among)]
+        found += found_among(among)
     found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in functions.items() if is_weighted(at)]
-    for name, function, holder in _descents(file, functions):
-        cell, line = file_and_cell(function.__code__.co_filename)[1], function.__code__.co_firstlineno
-        held = {function.__name__: staticmethod(function), "descent": staticmethod(function), "holder": holder}
-        yield Loaded(type(name, (), held), "loop", file.path, cell, line)
     found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in functions.items() if is_rule(at)]
+    for name, at, holder in _descents(file, functions):
+        found.append((name, at, {at.__name__: staticmethod(at), "descent": staticmethod(at), "holder": holder}))
+    for name, at, held in found:
+        made = type(name, (), {n: v for n, v in held.items() if not n.startswith("__")})
+        yield Loaded(made, "loop" if "descent" in held else "functions", file.path, *_place_of(at))
     networks = networks_among({n: f for n, f in file.names.items() if inspect.isfunction(f)}, functions)
     yield from (Loaded(cls, "network", file.path, *_place_of(at)) for at, cls in networks)
-    for name, at, held in found:
-        held = {n: v for n, v in held.items() if not n.startswith("__")}
-        code = inspect.unwrap(at).__code__
-        yield Loaded(type(name, (), held), "functions", file.path, file_and_cell(code.co_filename)[1], code.co_firstlineno)
 
 
 def methods_as_functions(cls: type) -> dict[str, Callable[..., Any]]:
@@ -154,7 +150,8 @@ def _without_self(method: Any, cls: type) -> Callable[..., Any]:
 
 def _place_of(function: Any) -> tuple[int | None, int]:
     """The cell and the line of a function."""
-    return file_and_cell(function.__code__.co_filename)[1], function.__code__.co_firstlineno
+    code = inspect.unwrap(function).__code__
+    return file_and_cell(code.co_filename)[1], code.co_firstlineno
 
 
 def _descents(file: File, functions: dict[str, Any]) -> Iterator[tuple[str, Any, type | None]]:
@@ -250,10 +247,7 @@ def _is_abstract(cls: type, method: str) -> bool:
 
 def _lines_of(cls: type, method: str) -> str:
     """The lines of a method, without its texts; empty if they cannot be read."""
-    try:
-        return re.sub(r"(\"\"\"|''').*?\1", "", inspect.getsource(getattr(cls, method)), flags=re.DOTALL)
-    except (OSError, TypeError, AttributeError):
-        return ""
+    return re.sub(r"(\"\"\"|''').*?\1", "", text_of(getattr(cls, method, None)), flags=re.DOTALL)
 
 
 def _is_loss(cls: type) -> bool:

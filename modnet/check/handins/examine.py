@@ -18,7 +18,10 @@ from modnet.check.subject import Misbehaviour
 
 def examine(subject: Loaded, project: Project, options: Options) -> dict[str, Any]:
     """The record of one class."""
-    return record_of(subject, report_on(subject, project, options))
+    report = report_on(subject, project, options)
+    for finding in report.findings:
+        finding.locate(subject.cls)
+    return record_of(described(subject), report)
 
 
 def report_on(subject: Loaded, project: Project, options: Options) -> Report:
@@ -50,17 +53,14 @@ def unchecked(name: str, why: str) -> Report:
     return report
 
 
-def record_of(subject: Loaded, report: Report) -> dict[str, Any]:
-    """What is known of a class once it was asked."""
-    for finding in report.findings:
-        finding.locate(subject.cls)
-    found = report.as_dict()
+def record_of(described: dict[str, Any], report: Report) -> dict[str, Any]:
+    """What is known of a class once it was asked, beside what describes it."""
     skipped = report.ok and bool(report.verdicts) and all(row[1] == "not checked" for row in report.verdicts)
     return {
-        **described(subject),
+        **described,
         "checked": not skipped,
-        "remark": report.verdicts[0][2] if skipped and report.verdicts else "",
-        "report": found,
+        "remark": report.verdicts[0][2] if skipped else "",
+        "report": report.as_dict(),
         "text": str(report),
     }
 

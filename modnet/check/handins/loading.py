@@ -100,11 +100,11 @@ class Loader:
             if any(name in names for names, _, _ in file.waiting):
                 continue
             if name == "np":
-                builtin[name] = older.NotImported(name, np, "import numpy as np")
+                builtin[name] = outside.NotImported(name, np, "import numpy as np")
             for other in self.files.values():
                 found = other.names.get(name)
                 if inspect.isfunction(found) and found.__module__ == other.module.__name__:
-                    builtin[name] = older.NotImported(name, found, f"from {other.path.stem} import {name}")
+                    builtin[name] = outside.NotImported(name, found, f"from {other.path.stem} import {name}")
 
     # --- one file
 
@@ -281,29 +281,19 @@ class Loader:
 
     def _near(self, path: Path, parts: list[str], level: int) -> Path | None:
         """What an import means in the file's folder or in those above it; relative imports begin where they say."""
-        folder = path.parent
-        for _ in range(level - 1):
-            folder = folder.parent
         if level:
+            folder = path.parents[level - 1]
             return _find(folder, parts) or self._near(path, parts, 0) if parts else folder
-        found = _find(folder, parts)
-        beside = found in self.own and not (folder / "__init__.py").is_file()  # in a package, only a dot means the file beside
-        if found is not None and (parts[0] not in sys.stdlib_module_names or beside):
+        found, of_python = _find(path.parent, parts), parts[0] in sys.stdlib_module_names
+        beside = found in self.own and not (path.parent / "__init__.py").is_file()  # in a package, a dot says: the file beside
+        if found is not None and (not of_python or beside):
             return found
-        while folder != self.root and folder.is_relative_to(self.root):
-            folder = folder.parent
-            found = None if parts[0] in sys.stdlib_module_names else _find(folder, parts)
-            if found is not None:
-                return found
-        return None
+        inside = [folder for folder in path.parents[1:] if folder.is_relative_to(self.root)]
+        return None if of_python else next(filter(None, (_find(folder, parts) for folder in inside)), None)
 
     def _anywhere(self, parts: list[str]) -> Path | None:
-        for folder in self.folders:
-            for place in (folder, folder.parent):
-                found = _find(place, parts) if place.is_relative_to(self.root) else None
-                if found is not None:
-                    return found
-        return None
+        places = (place for folder in self.folders for place in (folder, folder.parent) if place.is_relative_to(self.root))
+        return next(filter(None, (_find(place, parts) for place in places)), None)
 
     def _imported(self, importer: Path, place: Path, parts: list[str], fromlist: tuple[str, ...]) -> Any:
         module = self._module(place)
@@ -351,12 +341,12 @@ def _find(folder: Path, parts: list[str]) -> Path | None:
     """The file or the folder of code that a dotted name means in a folder; as spelt, else whatever the case of its letters."""
     place = folder
     for i, part in enumerate(parts):
-        last = i == len(parts) - 1
-        options = [place / f"{part}.py", place / part] if last else [place / part]
-        hit = next((o for o in options if o.is_file() or (o.is_dir() and _has_code(o))), None)
-        if hit is None and place.is_dir():
-            wanted = {o.name.lower() for o in options}
-            hit = next((o for o in sorted(place.iterdir()) if o.name.lower() in wanted and (o.is_file() or _has_code(o))), None)
+        wanted = [f"{part}.py", part] if i == len(parts) - 1 else [part]
+        if not place.is_dir():
+            return None
+        others = [o for o in sorted(place.iterdir()) if o.name.lower() in [name.lower() for name in wanted]]
+        options = [*(place / name for name in wanted), *others]
+        hit = next((o for o in options if o.is_file() or _has_code(o)), None)
         if hit is None:
             return None
         place = hit

@@ -8,14 +8,17 @@ Every use of an absent one during a check is noted: what is found then is not sa
 from __future__ import annotations
 
 import builtins
-import importlib
 import importlib.util
+import operator
+import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from modnet.check.older import Cupy, Numba, Numpy
+import numpy as np
+
+from modnet.check.older import Cupy, Numba, Numpy, note
 
 #: Imported at once: everything computes with them, and their types must be themselves.
 AT_ONCE = {*sys.stdlib_module_names, "numpy", "scipy", "modnet"}
@@ -84,12 +87,24 @@ def unnoticed() -> Iterator[None]:
         used.intersection_update(before)
 
 
+class _Base:
+    """What a class derives from in place of a class that is absent."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        pass
+
+
+class _Unfound(_Base):
+    """What a class derives from in place of one that the hand-in should define."""
+
+
 class Outside:
     """A name of a package from outside, such as ``pandas.DataFrame``: the real thing when used, or what stands in for it."""
 
+    _base: type = _Base
+
     def __init__(self, path: str) -> None:
-        self.__dict__["_path"] = path
-        self.__dict__["_real"] = None
+        self.__dict__.update(_path=path, _real=None)
 
     def _resolve(self) -> Any:
         """The real object; None if there is none."""
@@ -97,13 +112,8 @@ class Outside:
             parts = self._path.split(".")
             if is_installed(parts[0]):
                 try:
-                    value = importlib.import_module(parts[0])
-                    for i, part in enumerate(parts[1:], 2):
-                        if not _has(value, part):
-                            importlib.import_module(".".join(parts[:i]))
-                        value = getattr(value, part)
-                    self.__dict__["_real"] = value
-                    return value
+                    self.__dict__["_real"] = pkgutil.resolve_name(self._path)
+                    return self._real
                 except Exception as error:
                     absent.setdefault(self._path, f"{type(error).__name__}: {error}")
             else:
@@ -119,69 +129,14 @@ class Outside:
     def _more(self, path: str) -> Outside:
         return Outside(path)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        real = self._resolve()
-        if real is not None:
-            setattr(real, name, value)
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: D102
-        real = self._resolve()
-        if real is not None:
-            return real(*arguments, **named)
-        if len(arguments) == 1 and not named and callable(arguments[0]):
-            return arguments[0]  # a decorator
-        return self._more(self._path)
-
-    def __getitem__(self, key: Any) -> Any:
-        real = self._resolve()
-        return self._more(self._path) if real is None else real[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        real = self._resolve()
-        if real is not None:
-            real[key] = value
-
-    def __iter__(self) -> Any:
-        return iter(self._number("iterated over"))
-
-    def __len__(self) -> int:
-        return len(self._number("measured"))
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        import numpy as np
-
-        return np.asarray(self._number("an array"), dtype)
-
-    def __bool__(self) -> bool:
-        real = self._resolve()
-        return real is not None and bool(real)
-
-    def __enter__(self) -> Any:
-        real = self._resolve()
-        return self if real is None else real.__enter__()
-
-    def __exit__(self, *arguments: Any) -> Any:
-        real = self._resolve()
-        return None if real is None else real.__exit__(*arguments)
-
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
         real = self._resolve()
-        return (real,) if isinstance(real, type) else (_Base,)
-
-    def __instancecheck__(self, value: Any) -> bool:
-        real = self._resolve()
-        return real is not None and isinstance(value, real)
+        return (real if isinstance(real, type) else self._base,)
 
     def __or__(self, other: Any) -> Any:
         return Any
 
     __ror__ = __or__
-
-    def _number(self, what: str) -> Any:
-        real = self._resolve()
-        if real is None:
-            raise ImportError(f"{self._why()}, and {self._path} cannot be {what}")
-        return real
 
     def _why(self) -> str:
         return f"{self._path.split('.')[0]} is not installed"
@@ -190,8 +145,53 @@ class Outside:
         return f"<{self._path}, from outside>"
 
 
+def _call(name: Outside, *given: Any, **named: Any) -> Any:
+    """What calling a stand-in gives: as a decorator it leaves a function as it is."""
+    decorates = len(given) == 1 and not named and callable(given[0])
+    return given[0] if decorates else name._more(name._path)
+
+
+def _never(what: str) -> Callable[..., Any]:
+    """What cannot be done to a stand-in."""
+
+    def refused(name: Outside, *_: Any, **__: Any) -> Any:
+        raise ImportError(f"{name._why()}, and {name._path} cannot be {what}")
+
+    return refused
+
+
+#: What can be done to a name from outside: how it is done to the real thing, and what a stand-in answers.
+_USES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "__setattr__": (setattr, lambda name, *_: None),
+    "__call__": (lambda real, *given, **named: real(*given, **named), _call),
+    "__getitem__": (operator.getitem, lambda name, _: name._more(name._path)),
+    "__setitem__": (operator.setitem, lambda name, *_: None),
+    "__iter__": (iter, _never("iterated over")),
+    "__len__": (len, _never("measured")),
+    "__array__": (lambda real, dtype=None, copy=None: np.asarray(real, dtype), _never("an array")),
+    "__bool__": (bool, lambda name: False),
+    "__enter__": (lambda real: real.__enter__(), lambda name: name),
+    "__exit__": (lambda real, *raised: real.__exit__(*raised), lambda name, *_: None),
+    "__instancecheck__": (lambda real, value: isinstance(value, real), lambda name, _: False),
+}
+
+
+def _use(real_use: Callable[..., Any], stand_in: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Outside, *given: Any, **named: Any) -> Any:
+        real = self._resolve()
+        return stand_in(self, *given, **named) if real is None else real_use(real, *given, **named)
+
+    return method
+
+
+for _name, _ways in _USES.items():
+    setattr(Outside, _name, _use(*_ways))
+
+
 class Unfound(Outside):
     """A name that a file of the hand-in imports and that the other file, `owner`, does not define, or not yet."""
+
+    _base = _Unfound
 
     def __init__(self, path: str, owner: Any = None) -> None:
         super().__init__(path)
@@ -214,21 +214,6 @@ class Unfound(Outside):
         """Whether the other file defines it by now."""
         return self._owner is not None and self._path.split(".")[-1] in vars(self._owner)
 
-    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        real = self._resolve()
-        return (real if isinstance(real, type) else _Unfound,)
-
-
-class _Base:
-    """What a class derives from in place of a class that is absent."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        pass
-
-
-class _Unfound(_Base):
-    """What a class derives from in place of one that the hand-in should define."""
-
 
 def derives_from_unfound(cls: type) -> bool:
     """Whether a class derives from one that its hand-in imports and does not define: half of it is not there."""
@@ -246,3 +231,14 @@ class _Partly(Outside):
     def __getattr__(self, name: str) -> Any:
         real = self._resolve()
         return getattr(real, name) if real is not None and _has(real, name) else super().__getattr__(name)
+
+
+class NotImported(_Partly):
+    """A name that a file uses and does not import, such as np: what it means all the same, and each use is noted."""
+
+    def __init__(self, name: str, value: Any, how: str) -> None:
+        self.__dict__.update(_path=name, _value=value, _how=how)
+
+    def _resolve(self) -> Any:
+        note(self._path, self._how)
+        return self._value

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from modnet.check.handins.examine import record_of
 from modnet.check.handins.loading import class_statements, looks_asked
 from modnet.check.handins.options import Options
-from modnet.check.handins.results import HandIn
+from modnet.check.handins.results import HandIn, Record
 from modnet.check.handins.source import read
 from modnet.check.report import Finding, Report
 
@@ -71,7 +71,7 @@ class _Running:
         with suppress(OSError):
             if process.stdin is not None:
                 process.stdin.close()  # what reads it ends itself
-        if hasattr(os, "killpg"):
+        if hasattr(os, "killpg") and process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 import signal
 
@@ -118,44 +118,40 @@ def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _R
     handin.records, handin.absent, handin.loops = [], {}, []
     handin.problems = [p for p in handin.problems if p["file"] in task["skip"]]
     handin.lost = [p for p in handin.lost if p["file"] in task["skip"]]
-    loading, stopped, order, done = "", "", {}, False
+    loading, stopped, done = "", "", False
+    asked: list[Record] = []
     with tempfile.TemporaryDirectory(prefix="modnet-check-", ignore_cleanup_errors=True) as scratch:
         process = running.start(scratch)
         try:
-            for event in _events(process, task, options):
-                if "loading" in event:
-                    loading = event["loading"]
-                elif "problem" in event:
-                    handin.problems.append(event["problem"])
-                elif "lost" in event:
-                    handin.lost.append(event["lost"])
-                elif "loop" in event:
-                    handin.loops.append(event["loop"])
-                elif "absent" in event:
-                    handin.absent[event["absent"]] = event["why"]
-                elif "stopped" in event:
+            for event in _events(process, task, options.patience + _STARTING, running):
+                for name in ("problems", "lost", "loops", "records"):
+                    getattr(handin, name).extend(event.get(name, ()))
+                handin.absent |= event.get("absent", {})
+                loading = event.get("loading", loading)
+                if "stopped" in event:
                     stopped = _why(event["stopped"], options, event["at"])
-                elif "loaded" in event:
-                    handin.names = event["names"]
-                    loading, order = "", {c["id"]: (i, c) for i, c in enumerate(event["loaded"])}
-                elif "report" in event:
-                    handin.records.append(event)
+                if "asked" in event:
+                    handin.names, asked = event["names"], event["asked"]
                 done = done or "done" in event
         finally:
             running.end(process)
-    handin.records.sort(key=lambda r: order[r["id"]][0])
+    order = [described["id"] for described in asked]
+    handin.records.sort(key=lambda r: order.index(r["id"]))
     if done:
         return None
     if loading:
         _lose(handin, Path(loading), stopped or "its process ended while it was loaded")
         return loading
     # What was left when the process ended is said to be so.
-    for _, described in order.values():
-        if all(r["id"] != described["id"] for r in handin.records):
-            handin.records.append(_never(described))
-    if not order and not handin.problems:
-        place = {"file": str(handin.files[0]), "cell": None, "line": 0}
-        handin.problems.append({**place, "text": "the process that was to check it ended before it began"})
+    answered = {r["id"] for r in handin.records}
+    for described in asked:
+        if described["id"] not in answered:
+            report = Report(described["name"])
+            report.findings.append(Finding("crash", described["name"], "the process that was to check it ended.", ""))
+            handin.records.append(record_of(described, report))
+    if not asked and not handin.problems:
+        text = "the process that was to check it ended before it began"
+        handin.problems.append({"file": str(handin.files[0]), "cell": None, "line": 0, "text": text})
     return None
 
 
@@ -173,38 +169,21 @@ def _why(kind: str, options: Options, at: str) -> str:
     return f"{text} to load, at {at}" if at else f"{text} to load"
 
 
-def _never(described: dict[str, Any]) -> dict[str, Any]:
-    report = Report(described["name"])
-    report.findings.append(Finding("crash", described["name"], "the process that was to check it ended.", ""))
-    return {**described, "checked": True, "remark": "", "report": report.as_dict(), "text": str(report)}
-
-
-def _events(process: subprocess.Popen[bytes], task: dict[str, Any], options: Options) -> Any:
-    """What the process says, until it ends or says nothing for too long."""
-    lines: queue.Queue[bytes] = queue.Queue()
-
+def _events(process: subprocess.Popen[bytes], task: dict[str, Any], patience: float, running: _Running) -> Iterator[Record]:
+    """What the process says, until it ends; one that says nothing for so many seconds is ended."""
     given, answers = process.stdin, process.stdout
     assert given is not None
     assert answers is not None
-
-    def read() -> None:
-        with answers:
-            while line := answers.readline(_LONGEST_LINE):
-                lines.put(line)
-        lines.put(b"")
-
-    threading.Thread(target=read, daemon=True).start()
     with suppress(OSError):
         given.write(json.dumps(task).encode() + b"\n")
         given.flush()
-    while True:
-        try:
-            line = lines.get(timeout=options.patience + _STARTING)
-        except queue.Empty:
-            return
-        if not line:
-            return
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+    with answers:
+        while True:
+            timer = threading.Timer(patience, running.end, [process])
+            timer.start()
+            line = answers.readline(_LONGEST_LINE)
+            timer.cancel()
+            if not line:
+                return
+            with suppress(ValueError):
+                yield json.loads(line)

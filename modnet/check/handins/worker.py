@@ -25,7 +25,7 @@ from modnet.check.handins.examine import described, examine, record_of, unchecke
 from modnet.check.handins.loaded import PHASES, Loaded, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
-from modnet.check.handins.source import Problem, training_loops
+from modnet.check.handins.source import training_loops
 from modnet.check.report import Finding, Line, Report, visible
 
 Emit = Callable[[dict[str, Any]], None]
@@ -50,20 +50,16 @@ def load(task: dict[str, Any], emit: Emit) -> Project:
         file = loader.files[path]
         beside = sorted(loader.files.values(), key=lambda other: other.path.parent != path.parent)
         project.loaded += [*loaded_packages(file), *loaded_classes(file, bases), *loaded_functions(file, beside)]
-        lost = list(lost_classes(file))
-        for name, cell, line, why in lost:
-            emit({"lost": {"name": name, "file": str(path), "cell": cell, "line": line, "remark": visible(why)}})
-        said = {name for name, *_ in lost}
-        for problem in file.problems:
-            if not said.intersection(problem.classes):
-                emit({"problem": _place(problem)})
+        lost = [_at(path, cell, line, name=name, remark=visible(why)) for name, cell, line, why in lost_classes(file)]
+        said = {each["name"] for each in lost}
+        problems = [
+            _at(p.file, p.cell, p.line, text=visible(p.text)) for p in file.problems if not said.intersection(p.classes)
+        ]
         asked = {c.name for c in project.loaded if c.file == path and c.kind == "loop"}
-        for name, cell, line in training_loops(file.codes):
-            if name not in asked:
-                emit({"loop": {"name": name, "file": str(path), "cell": cell, "line": line}})
+        loops = [_at(path, cell, line, name=name) for name, cell, line in training_loops(file.codes) if name not in asked]
+        emit({"lost": lost, "problems": problems, "loops": loops})
     _take_made(project, loader, Options.from_dict(task["options"]))
-    for package, why in sorted(outside.absent.items()):
-        emit({"absent": package, "why": visible(why)})
+    emit({"absent": {package: visible(why) for package, why in sorted(outside.absent.items())}})
     outside.used.clear()
     return project
 
@@ -82,8 +78,9 @@ def _take_made(project: Project, loader: Loader, options: Options) -> None:
             return
 
 
-def _place(problem: Problem) -> dict[str, Any]:
-    return {"file": str(problem.file), "cell": problem.cell, "line": problem.line, "text": visible(problem.text)}
+def _at(file: Path, cell: int | None, line: int, **said: str) -> dict[str, Any]:
+    """What is said of a place, as plain values."""
+    return {"file": str(file), "cell": cell, "line": line, **said}
 
 
 # --- one class -------------------------------------------------------------------------------------------------------
@@ -164,8 +161,9 @@ class _Class:
         where = f"{name}.{at.method}" if hasattr(self.subject.cls, at.method or "?") else name
         line = Line(at.file, at.line, at.text) if at.file else ""
         finding = Finding("crash" if kind in ("ended", "output") else kind, where, message, hint, line=line)
+        finding.locate(self.subject.cls)
         report.findings.append(finding)
-        return record_of(self.subject, report)
+        return record_of(described(self.subject), report)
 
 
 def ask_all(project: Project, task: dict[str, Any], emit: Emit) -> None:
@@ -188,10 +186,9 @@ def ask_all(project: Project, task: dict[str, Any], emit: Emit) -> None:
                 if not record["report"]["ok"]:
                     project.wrong.add(asked.subject.id)
                 if asked.subject in wanted:
-                    emit(record)
-    for subject in project.loaded:
-        if not subject.kind and subject in wanted:
-            emit(record_of(subject, unchecked(subject.name, subject.remark)))
+                    emit({"records": [record]})
+    unknown = [c for c in wanted if not c.kind]
+    emit({"records": [record_of(described(c), unchecked(c.name, c.remark)) for c in unknown]})
 
 
 # --- the process -----------------------------------------------------------------------------------------------------
@@ -220,11 +217,9 @@ def main() -> None:
     _quiet()
     limits.end_with(lambda: commands.read(1), limits.end_group)
     options = Options.from_dict(task["options"])
-    at = {"file": ""}
 
     def emit(event: dict[str, Any]) -> None:
-        if "loading" in event:
-            at["file"] = event["loading"]
+        if event.get("loading"):
             bounds.begin()
         answers.write(json.dumps(event) + "\n")
         answers.flush()
@@ -234,11 +229,10 @@ def main() -> None:
 
     bounds = limits.Bounds(options.timeout, options.memory, stopped)
     project = load(task, emit)
-    at["file"] = ""
     bounds.end()
     shown = [c for c in project.loaded if c.kind != "base"]
     asked = [described(c) for c in shown if options.wants(c.kind, c.name)]
-    emit({"names": [c.name for c in shown], "loaded": asked})
+    emit({"loading": "", "names": [c.name for c in shown], "asked": asked})
     ask_all(project, task, emit)
     emit({"done": True})
     answers.close()
