@@ -16,7 +16,7 @@ from modnet.check.lines import does_nothing, quote
 from modnet.check.networks.calls import Watched, Way
 from modnet.check.networks.form import Asked, Form, Round
 from modnet.check.networks.judge import judge
-from modnet.check.networks.wiring import backward, backward_method, filled, own_method
+from modnet.check.networks.wiring import backward, backward_method, filled, give, own_method
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, UPDATES, ZEROS
@@ -148,9 +148,7 @@ class Contract(Form):
             return None
         with suppress(Exception):  # a layer that remembers its input needs a forward
             layer.forward(own.given.copy())
-        roles = {"X": own.given, "delta": delta.reshape(own.result.shape)}
-        arguments = filled(layer.backward_delta, roles, (("delta",), ("X", "delta"))) or ()
-        return np.asarray(call(DELTA, layer.backward_delta, *[np.array(a) for a in arguments]))
+        return np.asarray(call(DELTA, give, layer.backward_delta, own.given.copy(), delta.reshape(own.result.shape).copy()))
 
     # --- its gradients
 
