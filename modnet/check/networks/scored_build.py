@@ -82,17 +82,11 @@ def built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None 
         except Misbehaviour as problem:
             failed.append(problem)
             continue
-        _clean(net)
-        yield net
-
-
-def _clean(net: Any) -> None:
-    """Parameters that are no arrays of float64 become so where nothing else holds them."""
-    held = getattr(net, "params", None)
-    if isinstance(held, dict):
-        for key, value in held.items():
-            if isinstance(value, np.ndarray) and value.dtype == np.float32:
+        held: Any = getattr(net, "params", None)
+        for key, value in held.items() if isinstance(held, dict) else ():
+            if isinstance(value, np.ndarray) and value.dtype == np.float32:  # differences need more digits
                 held[key] = value.astype(np.float64)
+        yield net
 
 
 def _arguments(cls: type, small: bool, many: bool) -> dict[str, Any] | None:
@@ -107,40 +101,30 @@ def _arguments(cls: type, small: bool, many: bool) -> dict[str, Any] | None:
     return found
 
 
+#: Sizes by their meaning, and those that are given only where they are needed.
+_NUMBERS = {
+    "hidden": _H, "hiddens": _H, "input": _D, "features": _D, "output": _C, "chan_out": 2, "k_size": 3, "rate": 0.1,
+    "dtype": np.float64,
+}  # fmt: skip
+_IF_NEEDED = {"depth": 2, "scale": 0.1}
+
+
 def _value(role: str, p: inspect.Parameter, small: bool, many: bool) -> Any:
     needed = p.default is p.empty
     listed = isinstance(p.default, list | tuple) or "list" in str(p.annotation).lower()
     if p.default is None and small and re.fullmatch(r"conv_?params?", p.name):
         return {"filter_num": 2, "filter_size": 3, "pad": 0, "stride": 1}
     if isinstance(p.default, dict) and small:
-        return {k: _option(str(k), v) for k, v in p.default.items()}
+        return {k: 2 if "num" in str(k) else 3 if "size" in str(k) else v for k, v in p.default.items()}
     if role == "input" and isinstance(p.default, tuple):
         return (*p.default[:1], *(8 if small else side for side in p.default[1:])) if len(p.default) == 3 else None
     if not (small or needed):
         return None
     if role in ("hidden", "hiddens") and (listed or (role == "hiddens" and many and not isinstance(p.default, int))):
         return [_H, 5]
-    numbers = {
-        "hidden": _H,
-        "hiddens": _H,
-        "depth": 2 if needed else None,
-        "input": _D,
-        "features": _D,
-        "output": _C,
-        "chan_out": 2,
-        "k_size": 3,
-        "rate": 0.1,
-        "scale": 0.1 if needed else None,
-    }
-    if role == "dtype":
-        return np.float64
     if role == "every":
         return [_D, _H, _C] if needed or listed else None
-    return numbers.get(role)
-
-
-def _option(key: str, value: Any) -> Any:
-    return 2 if "num" in key else 3 if "size" in key else value
+    return _NUMBERS.get(role, _IF_NEEDED.get(role) if needed else None)
 
 
 def _data(net: Any, failed: list[Misbehaviour]) -> Iterator[tuple[np.ndarray, Any]]:
@@ -150,8 +134,7 @@ def _data(net: Any, failed: list[Misbehaviour]) -> Iterator[tuple[np.ndarray, An
         x = rng.normal(size=shape)
         if form_of(type(net)) == "":
             try:
-                scored = Scored(net, x, np.zeros(1))
-                out = scored.output()
+                out = Scored(net, x, np.zeros(1)).output()
             except (Misbehaviour, TypeError, ValueError, AttributeError) as problem:
                 failed += [problem] if isinstance(problem, Misbehaviour) else []
                 continue
