@@ -42,8 +42,6 @@ _FAMILIES = (
     ("momentum", r"moment"),
     ("sgd", r"sgd|gradient_?descent|vanilla|^gd$"),
 )
-#: What step is given, if it is not what the constructor was given.
-_HOLDERS = re.compile(r"^(model|net(work)?|layers)$", re.I)
 _DECAYS = re.compile(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", re.I)
 _OTHERS = re.compile(r"adadelta|adamax|nadam|adabound|lion|lars|lamb|lookahead|radam|amsgrad", re.I)
 
