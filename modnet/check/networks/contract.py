@@ -14,7 +14,7 @@ from modnet.check.draws import same_draws
 from modnet.check.layers import containers_of, hint_for, label_of, last_output, layers_of
 from modnet.check.lines import does_nothing, quote
 from modnet.check.networks.calls import Watched, Way
-from modnet.check.networks.form import Asked, Form, Round
+from modnet.check.networks.form import Form, Round
 from modnet.check.networks.judge import judge
 from modnet.check.networks.wiring import backward, backward_method, filled, give, own_method
 from modnet.check.report import Finding, Report
@@ -255,7 +255,7 @@ def _has_gradient(held: dict[str, np.ndarray]) -> bool:
     return any(np.any(g) for n, g in held.items() if is_gradient(n))
 
 
-class _Turn(Asked):
+class _Turn:
     """A copy of a network of the contract, which goes there and back.
 
     Attributes
@@ -290,7 +290,3 @@ class _Turn(Asked):
         self.gradients = [gradients(layer) for layer in self.layers]
         held = [g.copy() for found in self.gradients for n, g in found.items() if is_gradient(n)]
         return Round([out], held)
-
-    def layers_now(self) -> list[Any]:
-        """The layers in their present order."""
-        return list(layers_of(self.net))

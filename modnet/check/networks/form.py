@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,28 +26,14 @@ class Round(NamedTuple):
     gradients: list[np.ndarray]
 
 
-class Asked:
-    """A copy of a network that can be asked for rounds.
+class Asked(Protocol):
+    """A copy of a network, `net`, that can be asked for rounds."""
 
-    Attributes
-    ----------
-    net : the copy. layers : the list that it keeps of its layers, if it is known, as it was in the beginning.
-    """
-
-    net: Any = None
-    layers: Sequence[Any] = ()
+    net: Any
 
     def ask(self, backwards: bool = False, forward_alone: bool = False) -> Round:
         """One forward and one backward, perhaps of the examples in the other order; or the half of it."""
-        raise NotImplementedError
-
-    def lengths(self) -> dict[str, int]:
-        """How long the lists are that the network keeps."""
-        return {n: len(v) for n, v in vars(self.net).items() if isinstance(v, list)}
-
-    def layers_now(self) -> Sequence[Any]:
-        """The list of its layers as it is now."""
-        return ()
+        ...
 
 
 class Form:

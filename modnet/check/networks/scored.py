@@ -29,7 +29,7 @@ from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
 from modnet.check.modes import is_mode
 from modnet.check.networks.calls import Call, Watched, Way, layers_within
-from modnet.check.networks.form import Asked, Form, Measured, Round, measure
+from modnet.check.networks.form import Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
 from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.question import ALIKE
@@ -76,7 +76,7 @@ def _gradient_method(cls: type) -> str:
     return ""
 
 
-class Scored(Form, Asked):
+class Scored(Form):
     """A network, with x and t, behind three questions: the number, the gradients, the output.
 
     Attributes
