@@ -89,18 +89,18 @@ def _build(cls: type, name: str, before: list[ast.stmt], own: list[ast.stmt], sp
     data = {n: _DATA[kind].copy() for n, kind in kinds.items() if kind}
     lines, needed = list(own), {n for line in own for n in _names(line)} - {name}
     for line in before[::-1]:
-        on, method = _method_on(line)
-        made = _target(line)
-        if (made in needed and made not in data) or (on in needed and _SETS_UP.match(method)):
+        (on, method), target = _method_on(line), _target(line)
+        if (target in needed and target not in data) or (on in needed and _SETS_UP.match(method)):
             lines.insert(0, line)
-            needed = (needed - {made}) | _names(line)
+            needed = (needed - {target}) | _names(line)
     called = [getattr(c.func, "attr", getattr(c.func, "id", "")) for c in _within(lines, ast.Call)]
     if any(map(_NOT_DONE.match, called)):
         raise NotBuilt("it reads or trains")
     known = space | data
     np.random.seed(1)  # noqa: NPY002
-    code = compile(ast.Module(lines, []), "<as its author builds it>", "exec")
-    call(f"{cls.__name__}(...)", exec, code, known)
+    made = lines.index(own[0]) + 1
+    for part in (lines[:made], *([line] for line in lines[made:])):
+        call(f"{cls.__name__}(...)", exec, compile(ast.Module(part, []), "<as its author builds it>", "exec"), known)
     if type(known[name]).__name__ != cls.__name__:
         raise NotBuilt("another class of that name")
     return known[name]

@@ -22,10 +22,10 @@ from modnet.check.loss_calls import is_loss_name
 from modnet.check.networks.calls import Call, Way, multiple, same
 from modnet.check.networks.judge import judge
 from modnet.check.networks.pieces import (
-    AccuracyPiece,
     CrossEntropyPiece,
     Log,
     LossPiece,
+    Obliging,
     OptimizerPiece,
     Piece,
     SoftmaxPiece,
@@ -111,7 +111,7 @@ class Assembled(Training):
             self.y = np.eye(_WIDTH)[truth]
         self.values: dict[str, Any] = {
             "X": self.x.reshape(self.count, *shape), "y": truth, "epochs": self.epochs, "batch": self.size, "rate": rate,
-            "optimizer": OptimizerPiece(rate), "accuracy": AccuracyPiece(), "loss": loss, "derivative": loss.slope,
+            "optimizer": OptimizerPiece(rate), "accuracy": Obliging(), "loss": loss, "derivative": loss.slope,
         }  # fmt: skip
         self.net = self._put_together()
         rows = ["the way there", "the loss", "the way back"]

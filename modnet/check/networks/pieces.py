@@ -123,7 +123,19 @@ class SoftmaxPiece(Piece):
         return self.output * (delta - (delta * self.output).sum(axis=-1, keepdims=True)), ()
 
 
-class LossPiece:
+class Obliging:
+    """Whatever else it is asked to do, by any name, it does nothing and answers 0: an accuracy, a sum over an epoch."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"there is no {name}")
+        return self._oblige
+
+    def _oblige(self, *given: Any, **named: Any) -> Any:
+        return (0.0, 0.0) if named.get("include_regularization") else 0.0
+
+
+class LossPiece(Obliging):
     """Half the squared error of each example, as an object, and as functions `value` and `slope`."""
 
     def __init__(self, log: Log, layers: int) -> None:
@@ -164,21 +176,6 @@ class LossPiece:
         guess, truth = arrays if places[1] else arrays[::-1]
         return guess, truth if truth.shape == guess.shape else truth.reshape(guess.shape)
 
-    def calculate_accumulated(self, *given: Any, **named: Any) -> Any:
-        """The mean of an epoch."""
-        return (0.0, 0.0) if named.get("include_regularization") else 0.0
-
-    def new_pass(self) -> None:
-        """A new epoch."""
-
-    def remember_trainable_layers(self, layers: Any) -> None:
-        """For a regularisation."""
-        self.trainable_layers = layers
-
-    def regularization_loss(self, *given: Any) -> float:
-        """There is none."""
-        return 0.0
-
 
 class CrossEntropyPiece(LossPiece):
     """The mean cross-entropy of probabilities."""
@@ -198,7 +195,7 @@ class CrossEntropyPiece(LossPiece):
         return guesses[0], np.eye(guesses[0].shape[1])[classes[0].astype(int)]
 
 
-class OptimizerPiece:
+class OptimizerPiece(Obliging):
     """SGD, by any of the names it is called by."""
 
     def __init__(self, rate: float) -> None:
@@ -221,23 +218,3 @@ class OptimizerPiece:
         for array, g in zip(one, other, strict=True):
             array -= self.rate * g
         return None
-
-    def pre_update_params(self) -> None:
-        """Before the layers of a step."""
-
-    post_update_params = pre_update_params
-
-
-class AccuracyPiece:
-    """An accuracy that is always 1."""
-
-    def init(self, *given: Any) -> None:
-        """Before training."""
-
-    new_pass = init
-
-    def calculate(self, *given: Any) -> float:
-        """Of some examples."""
-        return 1.0
-
-    calculate_accumulated = __call__ = calculate
