@@ -86,8 +86,6 @@ class Contract(Form):
         with suppress(Misbehaviour):
             self.draws = not np.array_equal(self._output(), self._output(), equal_nan=True)
             self.probe = copied(net) if self.draws else self.probe
-        layers = layers_of(self.probe)
-        self.narrow = X.dtype == np.float32 or any(a.dtype == np.float32 for m in layers for a in parameters(m).values())
 
     def _output(self) -> np.ndarray:
         """The output for X at the parameters of the probe."""

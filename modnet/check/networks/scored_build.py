@@ -12,7 +12,7 @@ import numpy as np
 from modnet.check.arguments import NotBuilt, asks, called_as, switches
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers, spread
 from modnet.check.report import Report
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.subject import Misbehaviour, call, tried
 from modnet.check.vocabulary import meaning_of
 
 _D, _H, _C = 3, 4, 3
@@ -60,12 +60,10 @@ def _with_options(report: Report, cls: type, net: Any, x: np.ndarray, t: Any) ->
         elif word == "activation" and isinstance(p.default, str):
             values = [v for v in ("sigmoid", "tanh", "relu") if v != p.default]
         for value in values:
-            try:
-                other = next(built(cls, [], {p.name: value}))
-                found = examine_scored(other, x, t)
-            except (StopIteration, Misbehaviour, ValueError, TypeError):
-                continue
-            if not any(f.kind in ("crash", "shape", "saturates", "not-implemented") for f in found.findings):
+            other = next(built(cls, [], {p.name: value}), None)
+            found = None if other is None else tried(examine_scored, other, x, t, also=(ValueError, TypeError))
+            of_option = ("crash", "shape", "saturates", "not-implemented")
+            if found is not None and not any(f.kind in of_option for f in found.findings):
                 report.add(found, f"with {p.name}={value!r}")
 
 
@@ -170,11 +168,8 @@ def _data(net: Any, failed: list[Misbehaviour]) -> Iterator[tuple[np.ndarray, An
 
 def _classes(net: Any, x: np.ndarray) -> int:
     """The number of outputs."""
-    try:
-        out = Scored(net, x, None).output()
-    except (Misbehaviour, TypeError, ValueError, StopIteration):
-        return _C
-    return int(out.shape[-1]) if out.ndim == 2 and out.shape[-1] > 1 else _C
+    out = tried(lambda: Scored(net, x, None).output(), also=(TypeError, ValueError, StopIteration))
+    return int(out.shape[-1]) if out is not None and out.ndim == 2 and out.shape[-1] > 1 else _C
 
 
 def _shapes(net: Any) -> list[tuple[int, ...]]:
@@ -187,13 +182,8 @@ def _shapes(net: Any) -> list[tuple[int, ...]]:
     shapes: list[tuple[int, ...]] = []
     for chan, *sides in pictures:
         shapes += [(3, chan, 8, 8), (3, chan, *sides)]
-    widths = [_D]
-    try:
-        held = Scored(net, np.zeros((2, 2)), None).parameters()
-    except Misbehaviour:
-        held = {}
-    for array in list(held.values())[:2]:
-        widths += [n for n in array.shape if array.ndim == 2]
+    held = tried(lambda: Scored(net, np.zeros((2, 2)), None).parameters()) or {}
+    widths = [_D, *(n for array in list(held.values())[:2] for n in array.shape if array.ndim == 2)]
     return shapes + [(5, n) for n in dict.fromkeys(widths)]
 
 
