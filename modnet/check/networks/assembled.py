@@ -132,24 +132,20 @@ class Assembled(Training):
         """The network, of our layers, told what it may be told."""
         name, add = self.cls.__name__, first_method(self.cls, ADDS)
         whole = {} if add else {"modules": self.layers, "net": self.layers}
-        made_of = self.given_to(self.cls, self.values | whole, () if whole else _LEFT)
-        net = call(f"{name}(...)", lambda: self.cls(**made_of))
+        net = self.called(f"{name}(...)", self.cls, self.values | whole, () if whole else _LEFT)
         for layer in self.layers if add else ():
             call(f"{name}.{add}", getattr(net, add), layer)
         for setting in (*_SETS, *_FINALIZES):
             method = getattr(net, setting, None)
             if callable(method) and (setting in _FINALIZES or asks(method, by_name=True)):
                 with suppress(NotBuilt):
-                    given = {} if setting in _FINALIZES else self.given_to(method, self.values)
-                    call(f"{name}.{setting}", lambda method=method, given=given: method(**given))
+                    self.called(f"{name}.{setting}", method, {} if setting in _FINALIZES else self.values)
         return net
 
     def _train(self) -> None:
         """Train it, evaluate it, and ask it to predict."""
-        method = getattr(self.net, self.method)
-        given = self.given_to(method, self.values, _LEFT)
         try:
-            call(f"{self.cls.__name__}.{self.method}", lambda: method(**given))
+            self.called(f"{self.cls.__name__}.{self.method}", getattr(self.net, self.method), self.values, _LEFT)
         except Misbehaviour as problem:
             if not any(e.what == "backward" for e in self.calls):
                 raise

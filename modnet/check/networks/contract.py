@@ -160,15 +160,16 @@ class Contract(Form):
         """Whether its gradients can be compared with differences of the loss."""
         return self.right and not self.steps_itself and self.problem is None
 
-    def _places(self) -> dict[str, tuple[int, str]]:
-        held = [parameters(layer) for layer in layers_of(self.probe)]
-        return {f"{k} of {self.label(i)}": (i, k) for i in range(len(held))[::-1] for k in held[i] if looks_trained(k)}
+    def _places(self) -> dict[str, tuple[int, str, np.ndarray]]:
+        """By name, the layer of each parameter, its name there, and the array."""
+        held = [(i, *item) for i, layer in enumerate(layers_of(self.probe)) for item in parameters(layer).items()]
+        last_first = sorted(held, key=lambda place: -place[0])
+        return {f"{key} of {self.label(i)}": (i, key, array) for i, key, array in last_first if looks_trained(key)}
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Those of all layers, from the last to the first, whose gradients are seen."""
-        held = [parameters(layer) for layer in layers_of(self.probe)] if self.compares else []
-        given = self.given() if held else {}
-        return {name: held[i][key] for name, (i, key) in self._places().items() if name in given}
+        given = self.given() if self.compares else {}
+        return {name: array for name, (*_, array) in self._places().items() if name in given}
 
     def number(self) -> np.ndarray:
         """The loss of each example."""
@@ -177,14 +178,11 @@ class Contract(Form):
     def given(self) -> dict[str, list[Any]]:
         """What the layers hold that may be the gradient of a parameter, what is not zero first."""
         found = {}
-        for name, (i, key) in self._places().items():
-            answers, array = self.turn.gradients[i], parameters(layers_of(self.probe)[i])[key]
-            if not (is_gradient(key) and "_parameters" in key):
-                answers = {n: g for n, g in answers.items() if n != key and not n.startswith("_parameters")}
-                answers = dict(sorted(answers.items(), key=lambda item: not item[1].any()))
-            else:
-                answers = {key: answers[key]} if key in answers else {}
-            fitting = [g.reshape(array.shape) for g in answers.values() if g.size == array.size]
+        for name, (i, key, array) in self._places().items():
+            own = is_gradient(key) and "_parameters" in key  # that of _parameters['W'] has the same name
+            every = self.turn.gradients[i].items()
+            answers = [g for n, g in every if (n == key if own else n != key and not n.startswith("_parameters"))]
+            fitting = [g.reshape(array.shape) for g in sorted(answers, key=lambda g: not g.any()) if g.size == array.size]
             if fitting:
                 found[name] = fitting
         return found

@@ -21,7 +21,7 @@ from modnet.check.networks.calls import multiple
 from modnet.check.networks.judge import judge
 from modnet.check.networks.trainings import Training
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.subject import Misbehaviour
 from modnet.check.vocabulary import meaning_of
 
 _NAMED = re.compile(r"(^|_)(sgd|gd)(_|$)|gradient_?descent|descente|^(train|fit|entrain|apprend|apprentissage)", re.I)
@@ -81,9 +81,7 @@ class Descent(Training):
             values.update(loss=loss, optimizer=standins.Optim(net, kind(), self.rate, both))
             try:
                 method = function if holder is None else self._method(holder, values)
-                given = self.given_to(function, values, _LEAVE)
-                np.random.seed(1)  # noqa: NPY002
-                self.result = call(name, lambda method=method, given=given: method(**given))
+                self.result = self.called(name, method, values, _LEAVE)
                 break
             except Misbehaviour as raised:
                 problem = problem or raised
@@ -97,9 +95,7 @@ class Descent(Training):
 
     def _method(self, holder: type, values: dict[str, Any]) -> Callable[..., Any]:
         """The method of an object of its class, whose step is ours if it has one."""
-        given = self.given_to(holder, {**values, "modules": self.layers}, ("X", "y"))
-        np.random.seed(1)  # noqa: NPY002
-        made = call(f"{holder.__name__}(...)", lambda: holder(**given))
+        made = self.called(f"{holder.__name__}(...)", holder, {**values, "modules": self.layers}, ("X", "y"))
         if callable(getattr(made, "step", None)):
             made.step = values["optimizer"].step
             self.meant.add("optimizer")

@@ -24,7 +24,7 @@ from modnet.check.networks.judge import judge
 from modnet.check.networks.pieces import OptimizerPiece
 from modnet.check.networks.trainings import Training
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.subject import Misbehaviour
 from modnet.check.vocabulary import FORWARD, TRAINS, first_method, meaning_of
 
 _NAMED = re.compile(r"(trainer|solver)$", re.I)
@@ -157,12 +157,9 @@ class Loop(Training):
             "optimizer": named or OptimizerPiece(rate), "optimizer params": {"lr": rate},
             "optimizer config": {"learning_rate": rate},
         }  # fmt: skip
-        np.random.seed(1)  # noqa: NPY002
-        made_of = self.given_to(cls, values, more=_popped(cls))
-        loop = call(f"{cls.__name__}(...)", lambda: cls(**made_of))
+        loop = self.called(f"{cls.__name__}(...)", cls, values, more=_popped(cls))
         method = getattr(loop, train)
-        given = self.given_to(method, values, more=_popped(method))
-        call(f"{cls.__name__}.{train}", lambda: method(**given))
+        self.called(f"{cls.__name__}.{train}", method, values, more=_popped(method))
         self.best = getattr(loop, "best_params", None)
         self.restored = bool(self.best)
 

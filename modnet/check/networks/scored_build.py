@@ -74,7 +74,6 @@ def built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None 
         if arguments is None:
             return
         arguments.update(options or {})
-        np.random.seed(1)  # noqa: NPY002
         try:
             net = call(f"{cls.__name__}(...)", lambda given=arguments: cls(**given))
         except Misbehaviour as problem:

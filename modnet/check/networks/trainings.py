@@ -14,6 +14,7 @@ import numpy as np
 from modnet.check.arguments import NotBuilt, fill
 from modnet.check.networks.calls import Call, Way, rates, rows_of, ways
 from modnet.check.networks.form import Form
+from modnet.check.subject import call
 
 
 class Training(Form):
@@ -39,14 +40,14 @@ class Training(Form):
         rng = np.random.default_rng(3)
         self.x, self.y = rng.uniform(0.1, 1, (self.count, 3)), rng.uniform(0.1, 0.9, (self.count, outputs))
 
-    def given_to(
-        self, function: Any, values: dict[str, Any], leave: Collection[str] = (), more: Sequence[str] = ()
-    ) -> dict[str, Any]:
-        """What a function is given of these values; see `fill`."""
-        found, told = fill(function, values, leave, more)
+    def called(
+        self, name: str, function: Any, values: dict[str, Any], leave: Collection[str] = (), more: Sequence[str] = ()
+    ) -> Any:
+        """Call a function, a method or a class with what it asks for of these values; see `fill`."""
+        given, told = fill(function, values, leave, more)
         self.meant |= told
         self.told = any(m.startswith(("rate", "step", "eps", "optimizer")) for m in self.meant)
-        return found
+        return call(name, lambda: function(**given))
 
     def ways(self) -> list[Way]:
         """Each way there and back."""
