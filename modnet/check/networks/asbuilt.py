@@ -7,11 +7,10 @@ lead to ``net`` and those that then set it up; what stands for data becomes arra
 from __future__ import annotations
 
 import ast
-import builtins
-import copy
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +24,9 @@ _SETS_UP = re.compile("_*(add|append|push|insert|ajout|use|set|compile|build|ini
 _NOT_DONE = re.compile(
     r"_*(load|fetch|download|read|open|input|train|fit|learn|main|exec|system|remove|save|write|show|plot)(_|$|[A-Z0-9])"
 )
+#: What stands for examples, and for their truth.
+_DATA = {"X": np.linspace(-1, 1, 18).reshape(6, 3), "y": np.eye(3)[np.arange(6) % 3]}
+Node = TypeVar("Node", bound=ast.AST)
 #: A script: its statements, and what its names mean.
 Script = tuple[Iterable[ast.stmt], dict[str, Any]]
 
@@ -34,11 +36,9 @@ def as_built(cls: type, scripts: Iterable[Script]) -> Iterator[Any]:
     for body, space in scripts:
         for lines in _scopes(body):
             for at, line in enumerate(lines):
-                if (name := _made(line, cls.__name__)) and isinstance(line, ast.Assign):
-                    try:
-                        yield _follow(cls, name, line.value, lines[:at], lines[at + 1 :], space)
-                    except (NotBuilt, Misbehaviour):
-                        continue
+                if name := _made(line, cls.__name__):
+                    with suppress(NotBuilt, Misbehaviour):
+                        yield _build(cls, name, lines[:at], [line, *_set_up(cls, name, lines[at + 1 :])], space)
 
 
 def _scopes(body: Iterable[ast.stmt]) -> Iterator[list[ast.stmt]]:
@@ -58,82 +58,58 @@ def _scopes(body: Iterable[ast.stmt]) -> Iterator[list[ast.stmt]]:
 
 def _made(line: ast.stmt, name: str) -> str:
     """The name to which a statement assigns a new object of a class; empty if it does not."""
-    if not (isinstance(line, ast.Assign) and isinstance(line.value, ast.Call) and isinstance(line.targets[0], ast.Name)):
-        return ""
-    called = line.value.func
-    return line.targets[0].id if name in (getattr(called, "id", ""), getattr(called, "attr", "")) else ""
+    called = line.value.func if isinstance(line, ast.Assign) and isinstance(line.value, ast.Call) else None
+    return _target(line) if name in (getattr(called, "id", ""), getattr(called, "attr", "")) else ""
 
 
-def _method_on(line: ast.stmt, name: str) -> str:
-    """The method that a statement calls on what has this name."""
+def _target(line: ast.stmt) -> str:
+    """The name to which a statement assigns; empty if it does not, or to something else."""
+    return getattr(line.targets[0], "id", "") if isinstance(line, ast.Assign) else ""
+
+
+def _method_on(line: ast.stmt) -> tuple[str, str]:
+    """(name, method) of a statement that calls a method of what has a name."""
     made = line.value.func if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call) else None
-    on = isinstance(made, ast.Attribute) and isinstance(made.value, ast.Name) and made.value.id == name
-    return made.attr if on and isinstance(made, ast.Attribute) else ""
+    return (getattr(made.value, "id", ""), made.attr) if isinstance(made, ast.Attribute) else ("", "")
 
 
-def _follow(cls: type, name: str, node: ast.expr, before: list[ast.stmt], after: list[ast.stmt], space: dict[str, Any]) -> Any:
-    """What a line makes, and what is then called on it until something else than setting up."""
-    values = _Values(before, space)
-    np.random.seed(1)  # noqa: NPY002
-    net = values.known[name] = call(f"{cls.__name__}(...)", lambda: values.of(node))
-    if type(net).__name__ != cls.__name__:
-        raise NotBuilt("another class of that name")
+def _set_up(cls: type, name: str, after: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that set up what was made, until something else is done with it."""
     for line in after:
-        method = _method_on(line, name)
-        if _SETS_UP.match(method) and isinstance(line, ast.Expr):
-            call(f"{cls.__name__}.{method}", lambda line=line: values.of(line.value))
-        elif method or _made(line, cls.__name__) == name:
-            break
-    return net
+        on, method = _method_on(line)
+        if on == name and _SETS_UP.match(method):
+            yield line
+        elif on == name or _made(line, cls.__name__) == name:
+            return
 
 
-class _Values:
-    """What expressions mean after some lines, of which only those are done that they need."""
+def _build(cls: type, name: str, before: list[ast.stmt], own: list[ast.stmt], space: dict[str, Any]) -> Any:
+    """What some statements make, after those before them that they need."""
+    kinds = {n: meaning_of(n, ("X", "y")) for line in (*before, *own) for n in _names(line) - {name, *space} if len(n) < 12}
+    data = {n: _DATA[kind].copy() for n, kind in kinds.items() if kind}
+    lines, needed = list(own), {n for line in own for n in _names(line)} - {name}
+    for line in before[::-1]:
+        (on, method), target = _method_on(line), _target(line)
+        if (target in needed and target not in data) or (on in needed and _SETS_UP.match(method)):
+            lines.insert(0, line)
+            needed = (needed - {target}) | _names(line)
+    called = [getattr(c.func, "attr", getattr(c.func, "id", "")) for c in _within(lines, ast.Call)]
+    if any(map(_NOT_DONE.match, called)):
+        raise NotBuilt("it reads or trains")
+    known = space | data
+    made = lines.index(own[0]) + 1
+    for part in (lines[:made], *([line] for line in lines[made:])):
+        call(f"{cls.__name__}(...)", exec, compile(ast.Module(part, []), "<as its author builds it>", "exec"), known)
+    if type(known[name]).__name__ != cls.__name__:
+        raise NotBuilt("another class of that name")
+    return known[name]
 
-    def __init__(self, lines: list[ast.stmt], space: dict[str, Any]) -> None:
-        self.lines, self.space, self.known, self.asking = lines, space, dict[str, Any](), set[str]()
 
-    def of(self, node: ast.expr) -> Any:
-        """The value of an expression."""
-        inner = {
-            t.id
-            for c in ast.walk(node)
-            if isinstance(c, ast.comprehension)
-            for t in ast.walk(c.target)
-            if isinstance(t, ast.Name)
-        }
-        called = {getattr(c.func, "attr", getattr(c.func, "id", "")) for c in ast.walk(node) if isinstance(c, ast.Call)}
-        if worse := [name for name in called if _NOT_DONE.match(name)]:
-            raise NotBuilt(f"{worse[0]} is not called here")
-        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - inner
-        space = {n: self.named(n) for n in names if not hasattr(builtins, n)}
-        try:
-            return eval(compile(ast.Expression(copy.deepcopy(node)), "<as its author builds it>", "eval"), space)
-        except (NotBuilt, Misbehaviour):
-            raise
-        except Exception as problem:
-            raise NotBuilt(f"{type(problem).__name__}: {problem}") from problem
+def _within(lines: list[ast.stmt], kind: type[Node]) -> list[Node]:
+    """What is of a kind in some statements."""
+    return [node for line in lines for node in ast.walk(line) if isinstance(node, kind)]
 
-    def named(self, name: str) -> Any:
-        """The value of a name: of data an array of ours, else what was assigned, else what the file knows."""
-        if name in self.known:
-            return self.known[name]
-        kind = meaning_of(name, ("X", "y"))
-        if kind and len(name) < 12 and name not in self.space:
-            self.known[name] = np.linspace(-1, 1, 18).reshape(6, 3) if kind == "X" else np.eye(3)[np.arange(6) % 3]
-            return self.known[name]
-        assigned = [
-            (i, line) for i, line in enumerate(self.lines)
-            if isinstance(line, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in line.targets)
-        ]  # fmt: skip
-        if assigned and name not in self.asking:
-            self.asking.add(name)
-            at, line = assigned[-1]
-            self.known[name] = value = self.of(line.value)
-            for later in self.lines[at + 1 :]:
-                if _SETS_UP.match(_method_on(later, name)) and isinstance(later, ast.Expr):
-                    self.of(later.value)
-            return value
-        if name in self.space:
-            return self.space[name]
-        raise NotBuilt(f"what {name} is cannot be told")
+
+def _names(line: ast.stmt) -> set[str]:
+    """The names that a statement reads."""
+    return {node.id for node in _within([line], ast.Name) if isinstance(node.ctx, ast.Load)}

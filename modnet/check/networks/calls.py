@@ -82,6 +82,46 @@ def same(one: np.ndarray | None, other: np.ndarray | None, tolerance: float = 1e
     return bool(np.allclose(one, other, rtol=tolerance, atol=1e-12))
 
 
+def rows_of(array: np.ndarray, known: np.ndarray) -> list[int] | None:
+    """Which rows of `known` an array holds, in their order; None if something else is in it."""
+    width = known.shape[-1]
+    for flat in (array, array.T):
+        if flat.size % width or not flat.size:
+            return None
+        rows = flat.reshape(-1, width)
+        near = np.abs(rows[:, None] - known[None]).max(axis=2) < 1e-12
+        if near.any(axis=1).all():
+            return [int(i) for i in near.argmax(axis=1)]
+    return None
+
+
+def multiple(move: np.ndarray, gradient: np.ndarray) -> float | None:
+    """How many times a gradient a move is; None if it is no multiple."""
+    power = float((gradient**2).sum())
+    factor = float((move * gradient).sum()) / power if power else 0.0
+    return factor if np.allclose(move, factor * gradient, rtol=1e-6, atol=1e-12) else None
+
+
+def rates(held: list[np.ndarray], gradients: list[np.ndarray]) -> float | None:
+    """How far a parameter moves in training, in multiples of minus its gradient; None for no multiple.
+
+    Parameters
+    ----------
+    held : the parameter at each gradient, and perhaps at the end. It may move by several at once, or by the last of them.
+    """
+    found: list[float | None] = []
+    summed = np.zeros(1)
+    for start, now, gradient in zip(held, held[1:], gradients, strict=False):
+        summed = summed + gradient
+        if not np.array_equal(start, now):
+            found.append(next((r for g in (summed, gradient) if (r := multiple(start - now, g)) is not None), None))
+            summed = np.zeros(1)
+    known = [r for r in found if r is not None]
+    # They may differ: a rate decays, the last batch is smaller. Of one sign they are.
+    alike = len(known) == len(found) and bool(known) and (min(known) > 0 or max(known) < 0)
+    return known[0] if alike else None if found else 0.0
+
+
 def layers_within(net: Any) -> list[Any]:
     """The objects with forward and backward that a network holds, in lists and dicts too, once each and in their order."""
     waiting, found, seen = [(value, 0) for value in vars(net).values()][::-1], list[Any](), set[int]()

@@ -14,9 +14,9 @@ from modnet.check.draws import same_draws
 from modnet.check.layers import containers_of, hint_for, label_of, last_output, layers_of
 from modnet.check.lines import does_nothing, quote
 from modnet.check.networks.calls import Watched, Way
-from modnet.check.networks.form import Asked, Form, Round
+from modnet.check.networks.form import Form, Round
 from modnet.check.networks.judge import judge
-from modnet.check.networks.wiring import backward, backward_method, filled, own_method
+from modnet.check.networks.wiring import backward, backward_method, filled, give, own_method
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, UPDATES, ZEROS
@@ -86,8 +86,6 @@ class Contract(Form):
         with suppress(Misbehaviour):
             self.draws = not np.array_equal(self._output(), self._output(), equal_nan=True)
             self.probe = copied(net) if self.draws else self.probe
-        layers = layers_of(self.probe)
-        self.narrow = X.dtype == np.float32 or any(a.dtype == np.float32 for m in layers for a in parameters(m).values())
 
     def _output(self) -> np.ndarray:
         """The output for X at the parameters of the probe."""
@@ -148,9 +146,7 @@ class Contract(Form):
             return None
         with suppress(Exception):  # a layer that remembers its input needs a forward
             layer.forward(own.given.copy())
-        roles = {"X": own.given, "delta": delta.reshape(own.result.shape)}
-        arguments = filled(layer.backward_delta, roles, (("delta",), ("X", "delta"))) or ()
-        return np.asarray(call(DELTA, layer.backward_delta, *[np.array(a) for a in arguments]))
+        return np.asarray(call(DELTA, give, layer.backward_delta, own.given.copy(), delta.reshape(own.result.shape).copy()))
 
     # --- its gradients
 
@@ -164,15 +160,16 @@ class Contract(Form):
         """Whether its gradients can be compared with differences of the loss."""
         return self.right and not self.steps_itself and self.problem is None
 
-    def _places(self) -> dict[str, tuple[int, str]]:
-        held = [parameters(layer) for layer in layers_of(self.probe)]
-        return {f"{k} of {self.label(i)}": (i, k) for i in range(len(held))[::-1] for k in held[i] if looks_trained(k)}
+    def _places(self) -> dict[str, tuple[int, str, np.ndarray]]:
+        """By name, the layer of each parameter, its name there, and the array."""
+        held = [(i, *item) for i, layer in enumerate(layers_of(self.probe)) for item in parameters(layer).items()]
+        last_first = sorted(held, key=lambda place: -place[0])
+        return {f"{key} of {self.label(i)}": (i, key, array) for i, key, array in last_first if looks_trained(key)}
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Those of all layers, from the last to the first, whose gradients are seen."""
-        held = [parameters(layer) for layer in layers_of(self.probe)] if self.compares else []
-        given = self.given() if held else {}
-        return {name: held[i][key] for name, (i, key) in self._places().items() if name in given}
+        given = self.given() if self.compares else {}
+        return {name: array for name, (*_, array) in self._places().items() if name in given}
 
     def number(self) -> np.ndarray:
         """The loss of each example."""
@@ -181,14 +178,11 @@ class Contract(Form):
     def given(self) -> dict[str, list[Any]]:
         """What the layers hold that may be the gradient of a parameter, what is not zero first."""
         found = {}
-        for name, (i, key) in self._places().items():
-            answers, array = self.turn.gradients[i], parameters(layers_of(self.probe)[i])[key]
-            if not (is_gradient(key) and "_parameters" in key):
-                answers = {n: g for n, g in answers.items() if n != key and not n.startswith("_parameters")}
-                answers = dict(sorted(answers.items(), key=lambda item: not item[1].any()))
-            else:
-                answers = {key: answers[key]} if key in answers else {}
-            fitting = [g.reshape(array.shape) for g in answers.values() if g.size == array.size]
+        for name, (i, key, array) in self._places().items():
+            own = is_gradient(key) and "_parameters" in key  # that of _parameters['W'] has the same name
+            every = self.turn.gradients[i].items()
+            answers = [g for n, g in every if (n == key if own else n != key and not n.startswith("_parameters"))]
+            fitting = [g.reshape(array.shape) for g in sorted(answers, key=lambda g: not g.any()) if g.size == array.size]
             if fitting:
                 found[name] = fitting
         return found
@@ -257,7 +251,7 @@ def _has_gradient(held: dict[str, np.ndarray]) -> bool:
     return any(np.any(g) for n, g in held.items() if is_gradient(n))
 
 
-class _Turn(Asked):
+class _Turn:
     """A copy of a network of the contract, which goes there and back.
 
     Attributes
@@ -292,7 +286,3 @@ class _Turn(Asked):
         self.gradients = [gradients(layer) for layer in self.layers]
         held = [g.copy() for found in self.gradients for n, g in found.items() if is_gradient(n)]
         return Round([out], held)
-
-    def layers_now(self) -> list[Any]:
-        """The layers in their present order."""
-        return list(layers_of(self.net))

@@ -5,12 +5,13 @@ A form answers what it can. What it has no answer for, it says nothing about, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from modnet.check.lines import quote
 from modnet.check.networks.calls import Call, Way
 from modnet.check.numeric import EPS, derivative
 from modnet.check.question import Question, chosen_entries
@@ -25,28 +26,14 @@ class Round(NamedTuple):
     gradients: list[np.ndarray]
 
 
-class Asked:
-    """A copy of a network that can be asked for rounds.
+class Asked(Protocol):
+    """A copy of a network, `net`, that can be asked for rounds."""
 
-    Attributes
-    ----------
-    net : the copy. layers : the list that it keeps of its layers, if it is known, as it was in the beginning.
-    """
-
-    net: Any = None
-    layers: Sequence[Any] = ()
+    net: Any
 
     def ask(self, backwards: bool = False, forward_alone: bool = False) -> Round:
         """One forward and one backward, perhaps of the examples in the other order; or the half of it."""
-        raise NotImplementedError
-
-    def lengths(self) -> dict[str, int]:
-        """How long the lists are that the network keeps."""
-        return {n: len(v) for n, v in vars(self.net).items() if isinstance(v, list)}
-
-    def layers_now(self) -> Sequence[Any]:
-        """The list of its layers as it is now."""
-        return ()
+        ...
 
 
 class Form:
@@ -61,13 +48,15 @@ class Form:
         layer is given may be any multiple of the derivative. adds : whether its layers add gradients, as is right.
     batch : how many examples there are. by_gradient : whether `moves` are multiples of gradients, else they are lengths;
     nearness : how near they are to each other, relatively, if all go by one rate. told : whether it was given a rate.
-    rows : the questions that have a row in the report. notes : for the report.
+    rows : the questions that have a row in the report, and its name. lines : by question, the author's methods in which to look
+        for a line beside `method`, and what to look for. notes : for the report.
     """
 
     other_delta = "chain", "chain"
     doubles = up_to_factor = adds = told = False
     by_gradient, nearness, batch = True, 1e-4, 1
-    rows: Sequence[str] = ()
+    rows: Mapping[str, str] = {}
+    lines: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {}
     problem: Misbehaviour | None = None
 
     def __init__(self, cls: type, method: str) -> None:
@@ -170,7 +159,9 @@ class Form:
 
     def line(self, question: str, name: str = "") -> str:
         """The author's line to look at, for a question and perhaps a parameter."""
-        return ""
+        methods, patterns = self.lines.get(question, ((), ()))
+        there = [n for n in (*methods, self.method) if callable(getattr(self.cls, n, None))]
+        return next((line for n in there if (line := quote(self.cls, n, *patterns))), "")
 
     def finding(self, kind: str, text: str, hint: str = "", name: str = "", line: str = "") -> Finding:
         """A finding, with the worst entry of a parameter if it is about one."""
@@ -180,7 +171,7 @@ class Form:
     def told_of(self, report: Report, question: str, findings: list[Finding]) -> None:
         """Write the rows of a question that was asked."""
         if question in self.rows:
-            report.verdict(question, right=not findings, remark=", ".join(dict.fromkeys(f.kind for f in findings)))
+            report.verdict(self.rows[question], right=not findings, remark=", ".join(dict.fromkeys(f.kind for f in findings)))
 
 
 class Measured(NamedTuple):

@@ -6,10 +6,12 @@ A question is a function of a `Form`. It yields findings, of which the place is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from modnet.check.draws import same_draws
+from modnet.check.layers import layers_of
 from modnet.check.networks.calls import Way, same
 from modnet.check.networks.form import Form, Round
 from modnet.check.networks.mistakes import explained, wrong_delta, wrong_input
@@ -162,11 +164,12 @@ def again(f: Form) -> Findings:
     once, later, drawn = f.fresh(), f.fresh(), f.fresh()
     if once is None or later is None or drawn is None:
         return
+    layers = layers_of(later.net)
     try:
         first, other = once.ask(), later.ask(backwards=True)
     except Misbehaviour:
         return
-    lengths, left = later.lengths(), later.layers_now()
+    lengths, left = _lengths(later.net), layers_of(later.net)
     try:
         now = later.ask()
     except Misbehaviour as problem:
@@ -184,15 +187,20 @@ def again(f: Form) -> Findings:
         if not _alike(first.out, drawn.ask().out, 1e-9):
             return
         text, line = "a second forward and backward give other gradients than they give alone.", ""
-    if len(left) == len(later.layers) > 1 and all(a is b for a, b in zip(left, reversed(later.layers), strict=True)):
+    if len(left) == len(layers) > 1 and all(a is b for a, b in zip(left, reversed(layers), strict=True)):
         text = "the list of layers is left reversed: every second call goes through them the other way."
         line = f.line("a list that is reversed")
         yield Finding("order", "", text, "reversed(self.layers), which leaves the list alone, not .reverse()", line=line)
         return
-    longer = [n for n, length in later.lengths().items() if length > lengths.get(n, length)]
+    longer = [n for n, length in _lengths(later.net).items() if length > lengths.get(n, length)]
     hint = f"self.{longer[0]} still holds what the first call put there: begin it anew in every forward" if longer else ""
     hint = hint or "what is kept in self is of the call before: set it anew in every call"
     yield Finding("stateful", "", text, hint, line=line)
+
+
+def _lengths(net: Any) -> dict[str, int]:
+    """How long the lists are that a network keeps."""
+    return {n: len(v) for n, v in vars(net).items() if isinstance(v, list)}
 
 
 def _alike(a: list[np.ndarray], b: list[np.ndarray], tolerance: float) -> bool:

@@ -11,21 +11,23 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from functools import partial
+from itertools import product
+from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt, asks, fill
-from modnet.check.lines import quote
-from modnet.check.networks.form import Form
+from modnet.check.arguments import NotBuilt, asks
+from modnet.check.lines import quote, text_of
+from modnet.check.networks.calls import Call, rows_of
 from modnet.check.networks.judge import judge
-from modnet.check.networks.pieces import OptimizerPiece, rates, rows_of
+from modnet.check.networks.pieces import OptimizerPiece
+from modnet.check.networks.trainings import Training
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import TRAINS, first_method, meaning_of
+from modnet.check.subject import Misbehaviour
+from modnet.check.vocabulary import FORWARD, TRAINS, first_method, meaning_of
 
 _NAMED = re.compile(r"(trainer|solver)$", re.I)
-_COUNT, _WIDTH, _EPOCHS, _BATCH, _RATE = 6, 3, 30, 4, 0.05
 _FORMS = ("both", "gradient", "lists")
 
 
@@ -39,51 +41,50 @@ def _train(cls: type) -> str:
     return first_method(cls, (*TRAINS, "solve", "run"))
 
 
-class Step(NamedTuple):
-    """One gradient that was asked for: which examples, whose truth, the parameters then, and the gradients that were given."""
-
-    examples: list[int] | None
-    truths: list[int]
-    held: dict[str, np.ndarray]
-    gradients: dict[str, np.ndarray]
-
-
 class _Model:
-    """A linear model of a squared error that writes down what it is asked.
+    """A linear model of a squared error that writes down each gradient it is asked for; every example is its own class.
 
     Attributes
     ----------
-    steps : each gradient that was asked for. looks : parameters and how many were right, each time validation was asked.
+    looks : parameters and whether they were right, each time it was asked about examples of validation.
     """
 
-    def __init__(self, form: str, x: np.ndarray, val: np.ndarray) -> None:
+    def __init__(self, form: str, val: np.ndarray, calls: list[Call]) -> None:
         rng = np.random.default_rng(11)
-        held = {"W": rng.uniform(-1, 1, (_WIDTH, _COUNT)), "b": rng.uniform(-1, 1, _COUNT)}
-        self.form, self.x, self.val = form, x, val
+        held = {"W": rng.uniform(-1, 1, val.shape[::-1]), "b": rng.uniform(-1, 1, len(val))}
+        self.form, self.val, self.calls = form, val, calls
         self.params: Any = list(held.values()) if form == "lists" else held
         self.grads = [np.zeros_like(a) for a in held.values()]
-        self.steps: list[Step] = []
         self.looks: list[tuple[dict[str, np.ndarray], bool]] = []
         self.layers: list[Any] = []
 
-    def held(self) -> dict[str, np.ndarray]:
+    def named(self) -> dict[str, np.ndarray]:
         """Copies of the parameters."""
         named = dict(zip("Wb", self.params, strict=True)) if self.form == "lists" else self.params
         return {n: np.array(a, dtype=float) for n, a in named.items()}
 
+    def held(self) -> list[np.ndarray]:
+        """The same in a list."""
+        return list(self.named().values())
+
     def _scores(self, x: Any) -> np.ndarray:
-        held = self.held()
-        return np.asarray(x, dtype=float) @ held["W"] + held["b"]
+        w, b = self.held()
+        return np.asarray(x, dtype=float) @ w + b
 
     def _number(self, x: Any, t: Any) -> float:
         return float((self._scores(x) ** 2).mean())
 
     def _asked(self, x: Any, t: Any) -> dict[str, np.ndarray]:
         x, t = np.asarray(x, dtype=float), np.asarray(t)
-        truths = [int(i) for i in (t.argmax(axis=-1) if t.ndim == 2 else t).ravel()]
-        error = self._scores(x) - np.eye(_COUNT)[np.array(truths) % _COUNT]
-        gradients = {"W": x.T @ error / len(x), "b": error.mean(axis=0)}
-        self.steps.append(Step(rows_of(x, self.x), truths, self.held(), {n: g.copy() for n, g in gradients.items()}))
+        truth = np.eye(len(self.val))[(t.argmax(axis=-1) if t.ndim == 2 else t).ravel().astype(int) % len(self.val)]
+        scores = self._scores(x)
+        delta = scores - truth
+        gradients = {"W": x.T @ delta / len(x), "b": delta.mean(axis=0)}
+        self.calls += [
+            Call(FORWARD, 0, x, scores),
+            Call("slope", 1, scores, held=(truth,)),
+            Call("backward", 0, delta, held=tuple(self.held()), gradient=tuple(g.copy() for g in gradients.values())),
+        ]
         return gradients
 
     def loss(self, x: Any, t: Any = None) -> Any:
@@ -108,12 +109,12 @@ class _Model:
 
     def predict(self, x: Any, *more: Any) -> np.ndarray:
         """Scores. Of the validation examples they are right in the second look and in no other."""
-        x = np.asarray(x, dtype=float)
+        x, count = np.asarray(x, dtype=float), len(self.val)
         if rows_of(x, self.val) is None:
             return self._scores(x)
         right = len(self.looks) == 1
-        self.looks.append((self.held(), right))
-        return np.eye(_COUNT)[:, :][np.arange(len(x)) % _COUNT if right else (np.arange(len(x)) + 1) % _COUNT]
+        self.looks.append((self.named(), right))
+        return np.eye(count)[(np.arange(len(x)) + (not right)) % count]
 
     def accuracy(self, x: Any, t: Any) -> float:
         """How many are right."""
@@ -122,42 +123,49 @@ class _Model:
         return float((self.predict(x).argmax(axis=1) == truth).mean())
 
 
-class Loop(Form):
-    """A loop that has run, with its model. batched : whether it was given that. slower : another one, with half the rate."""
+class Loop(Training):
+    """A loop that has run, with its model."""
 
-    batched = False
-    loop: Any = None
-    slower: Any = None
-    rows = ("the pairs", "the steps", "the examples")
+    epochs = 30
+    learning = {"W": (0, 0), "b": (0, 1)}
+    rows = {name: name for name in ("the pairs", "the steps", "the examples")}
+    lines = {
+        "the steps": ((), (r"update", r"-=")),
+        "the pairs": ((), (r"permutation|shuffle|choice", r"range\(|\[")),
+        "the examples": ((), (r"permutation|shuffle|choice", r"range\(|\[")),
+    }
 
-    def __init__(self, cls: type, model: _Model) -> None:
-        steps = [n for n in ("_step", "train_step", "step") if callable(getattr(cls, n, None))]
-        super().__init__(cls, next(iter(steps), _train(cls)))
-        self.model = model
+    def __init__(self, cls: type, form: str, hot: bool, named: str, rate: float = Training.rate) -> None:
+        """Run it.
 
-    def examples(self) -> list[tuple[list[int], list[int]]]:
-        """Of each step."""
-        found = [(s.examples, s.truths) for s in self.model.steps if s.examples is not None]
-        if len(found) < len(self.model.steps):
-            raise NotBuilt("its model is given other numbers than its examples")
-        return found
-
-    def every_example(self) -> tuple[int, str]:
-        """All of x."""
-        return _COUNT, f"{f', in batches of {_BATCH},' if self.batched else ''} {_EPOCHS} epochs"
-
-    def moves(self, slower: bool = False) -> dict[str, float | None]:
-        """Of both parameters."""
-        steps = (self.slower if slower else self).model.steps
-        states = [s.held for s in steps]
-        if not getattr(self.loop, "best_params", None):  # at the end the best may have been put back
-            states.append((self.slower if slower else self).model.held())
-        return {n: rates([held[n] for held in states], [s.gradients[n] for s in steps]) for n in states[0]}
+        Parameters
+        ----------
+        form : of the model. hot : whether the truth is rows with a one. named : what an argument for an optimizer is given,
+            empty for an optimizer of ours.
+        """
+        train = _train(cls)
+        own = first_method(cls, ("_step", "train_step", "step")) or train
+        super().__init__(cls, own, partial(Loop, cls, form, hot, named))
+        x, val, self.y = self.x, -self.x, np.eye(self.count)
+        self.model = _Model(form, val, self.calls)
+        self.layers = [self.model]
+        t: np.ndarray = self.y if hot else np.arange(self.count)
+        values = {
+            "net": self.model, "X": x, "y": t, "x val": val, "y val": t, "epochs": self.epochs, "rate": rate,
+            "batch": self.size,
+            "dataset": {"X_train": x, "y_train": t, "X_val": val, "y_val": t, "X_test": val, "y_test": t},
+            "optimizer": named or OptimizerPiece(rate), "optimizer params": {"lr": rate},
+            "optimizer config": {"learning_rate": rate},
+        }  # fmt: skip
+        loop = self.called(f"{cls.__name__}(...)", cls, values, more=_popped(cls))
+        method = getattr(loop, train)
+        self.called(f"{cls.__name__}.{train}", method, values, more=_popped(method))
+        self.best = getattr(loop, "best_params", None)
+        self.restored = bool(self.best)
 
     def end(self) -> Iterator[Finding]:
         """Whether what is kept as the best are the parameters that were the best in validation."""
-        best = getattr(self.loop, "best_params", None)
-        was = next((held for held, right in self.model.looks if right), None)
+        best, was = self.best, next((held for held, right in self.model.looks if right), None)
         if not isinstance(best, dict) or set(best) != {"W", "b"} or was is None or len(self.model.looks) < 3:
             return
         if not all(np.array_equal(best[n], was[n]) for n in was):
@@ -167,69 +175,24 @@ class Loop(Form):
             line = quote(self.cls, name, r"best_?param")
             yield Finding("best-lost", f"{self.cls.__name__}.{name}", text, hint, line=line)
 
-    def line(self, question: str, name: str = "") -> str:
-        """The line to look at."""
-        patterns = (r"update", r"-=") if question == "the steps" else (r"permutation|shuffle|choice", r"range\(|\[")
-        return quote(self.cls, self.method, *patterns)
-
-
-def _ran(cls: type, form: str, rate: float, hot: bool, named: Any) -> Loop:
-    """One loop, run.
-
-    Parameters
-    ----------
-    form : of the model. hot : whether the truth is rows with a one. named : what an argument for an optimizer is given.
-    """
-    rng = np.random.default_rng(3)
-    x, val = rng.uniform(0.1, 1, (_COUNT, _WIDTH)), rng.uniform(-1, -0.1, (_COUNT, _WIDTH))
-    t: np.ndarray = np.eye(_COUNT) if hot else np.arange(_COUNT)
-    model = _Model(form, x, val)
-    values = {
-        "net": model, "X": x, "y": t, "x val": val, "y val": t, "epochs": _EPOCHS, "rate": rate, "batch": _BATCH,
-        "dataset": {"X_train": x, "y_train": t, "X_val": val, "y_val": t, "X_test": val, "y_test": t},
-        "optimizer": named if isinstance(named, str) else OptimizerPiece(rate), "optimizer params": {"lr": rate},
-        "optimizer config": {"learning_rate": rate},
-    }  # fmt: skip
-    np.random.seed(1)  # noqa: NPY002
-    ran, name = Loop(cls, model), _train(cls)
-    given, told = fill(cls, values, more=_popped(cls))
-    ran.loop = call(f"{cls.__name__}(...)", lambda: cls(**given))
-    method = getattr(ran.loop, name)
-    arguments, more = fill(method, values, more=_popped(method))
-    call(f"{cls.__name__}.{name}", lambda: method(**arguments))
-    told |= more
-    ran.told, ran.batched = any(m.startswith(("rate", "optimizer")) for m in told), "batch" in told
-    return ran
-
 
 def _popped(function: Any) -> list[str]:
     """The names that a constructor takes out of ``**kwargs``, by its lines."""
-    try:
-        text = inspect.getsource(inspect.getattr_static(function, "__init__") if isinstance(function, type) else function)
-    except (OSError, TypeError, KeyError):
-        return []
-    return re.findall(r"kwargs\.(?:pop|get)\(\s*['\"](\w+)['\"]", text)
-
-
-def _tried(cls: type) -> Iterator[tuple[str, bool, Any]]:
-    for form in _FORMS:
-        for hot in (False, True):
-            for named in ("sgd", "SGD", None):
-                yield form, hot, named
+    made_by = inspect.getattr_static(function, "__init__") if isinstance(function, type) else function
+    return re.findall(r"kwargs\.(?:pop|get)\(\s*['\"](\w+)['\"]", text_of(made_by))
 
 
 def examine_loop(cls: type) -> Report:
     """The report on a loop's class; `NotBuilt` if it could not be run."""
     why = ""
-    for form, hot, named in _tried(cls):
+    for form, hot, named in product(_FORMS, (False, True), ("sgd", "SGD", "")):
         try:
-            ran = _ran(cls, form, _RATE, hot, named)
+            ran = Loop(cls, form, hot, named)
         except (NotBuilt, Misbehaviour, TypeError, ValueError, KeyError, AttributeError, IndexError) as problem:
             why = why or str(problem)
             continue
-        if ran.model.steps:
-            ran.slower = _ran(cls, form, _RATE / 2, hot, named) if ran.told else None
-            report = Report(f"{cls.__name__} with a model of the check's own, {_EPOCHS} epochs of {_COUNT} examples")
+        if ran.calls:
+            report = Report(f"{cls.__name__} with a model of the check's own, {ran.epochs} epochs of {ran.count} examples")
             judge(report, ran)
             return report
         why = why or "it asks the model for no gradient"

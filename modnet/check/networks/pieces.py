@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arguments import NotBuilt
-from modnet.check.networks.calls import Call
+from modnet.check.networks.calls import Call, rows_of
 from modnet.check.optimizers.holders import Layer
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES
 
@@ -123,7 +123,19 @@ class SoftmaxPiece(Piece):
         return self.output * (delta - (delta * self.output).sum(axis=-1, keepdims=True)), ()
 
 
-class LossPiece:
+class Obliging:
+    """Whatever else it is asked to do, by any name, it does nothing and answers 0: an accuracy, a sum over an epoch."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"there is no {name}")
+        return self._oblige
+
+    def _oblige(self, *given: Any, **named: Any) -> Any:
+        return (0.0, 0.0) if named.get("include_regularization") else 0.0
+
+
+class LossPiece(Obliging):
     """Half the squared error of each example, as an object, and as functions `value` and `slope`."""
 
     def __init__(self, log: Log, layers: int) -> None:
@@ -164,21 +176,6 @@ class LossPiece:
         guess, truth = arrays if places[1] else arrays[::-1]
         return guess, truth if truth.shape == guess.shape else truth.reshape(guess.shape)
 
-    def calculate_accumulated(self, *given: Any, **named: Any) -> Any:
-        """The mean of an epoch."""
-        return (0.0, 0.0) if named.get("include_regularization") else 0.0
-
-    def new_pass(self) -> None:
-        """A new epoch."""
-
-    def remember_trainable_layers(self, layers: Any) -> None:
-        """For a regularisation."""
-        self.trainable_layers = layers
-
-    def regularization_loss(self, *given: Any) -> float:
-        """There is none."""
-        return 0.0
-
 
 class CrossEntropyPiece(LossPiece):
     """The mean cross-entropy of probabilities."""
@@ -198,7 +195,7 @@ class CrossEntropyPiece(LossPiece):
         return guesses[0], np.eye(guesses[0].shape[1])[classes[0].astype(int)]
 
 
-class OptimizerPiece:
+class OptimizerPiece(Obliging):
     """SGD, by any of the names it is called by."""
 
     def __init__(self, rate: float) -> None:
@@ -221,63 +218,3 @@ class OptimizerPiece:
         for array, g in zip(one, other, strict=True):
             array -= self.rate * g
         return None
-
-    def pre_update_params(self) -> None:
-        """Before the layers of a step."""
-
-    post_update_params = pre_update_params
-
-
-class AccuracyPiece:
-    """An accuracy that is always 1."""
-
-    def init(self, *given: Any) -> None:
-        """Before training."""
-
-    new_pass = init
-
-    def calculate(self, *given: Any) -> float:
-        """Of some examples."""
-        return 1.0
-
-    calculate_accumulated = __call__ = calculate
-
-
-def rows_of(array: np.ndarray, known: np.ndarray) -> list[int] | None:
-    """Which rows of `known` an array holds, in their order; None if something else is in it."""
-    width = known.shape[-1]
-    for flat in (array, array.T):
-        if flat.size % width or not flat.size:
-            return None
-        rows = flat.reshape(-1, width)
-        near = np.abs(rows[:, None] - known[None]).max(axis=2) < 1e-12
-        if near.any(axis=1).all():
-            return [int(i) for i in near.argmax(axis=1)]
-    return None
-
-
-def multiple(move: np.ndarray, gradient: np.ndarray) -> float | None:
-    """How many times a gradient a move is; None if it is no multiple."""
-    power = float((gradient**2).sum())
-    factor = float((move * gradient).sum()) / power if power else 0.0
-    return factor if np.allclose(move, factor * gradient, rtol=1e-6, atol=1e-12) else None
-
-
-def rates(held: list[np.ndarray], gradients: list[np.ndarray]) -> float | None:
-    """How far a parameter moves in training, in multiples of minus its gradient; None for no multiple.
-
-    Parameters
-    ----------
-    held : the parameter at each gradient, and perhaps at the end. It may move by several at once, or by the last of them.
-    """
-    found: list[float | None] = []
-    summed = np.zeros(1)
-    for start, now, gradient in zip(held, held[1:], gradients, strict=False):
-        summed = summed + gradient
-        if not np.array_equal(start, now):
-            found.append(next((r for g in (summed, gradient) if (r := multiple(start - now, g)) is not None), None))
-            summed = np.zeros(1)
-    known = [r for r in found if r is not None]
-    # They may differ: a rate decays, the last batch is smaller. Of one sign they are.
-    alike = len(known) == len(found) and bool(known) and (min(known) > 0 or max(known) < 0)
-    return known[0] if alike else None if found else 0.0

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.adapters import Adapted
-from modnet.check.arguments import asks
+from modnet.check.arguments import asks, needs
 from modnet.check.arrays import copied
 from modnet.check.draws import same_draws
 from modnet.check.known import plain_name
@@ -29,7 +29,7 @@ from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
 from modnet.check.modes import is_mode
 from modnet.check.networks.calls import Call, Watched, Way, layers_within
-from modnet.check.networks.form import Asked, Form, Measured, Round, measure
+from modnet.check.networks.form import Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
 from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.question import ALIKE
@@ -42,6 +42,8 @@ GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_grad
 REG = re.compile(
     r"^(reg|l2|l2_?reg\w*|reg_?(lambda|strength)|regulari[sz]ation\w*|(weight_?)?decay(_?lambda)?|lambd\w*|lamda)$", re.I
 )
+_INPUTS = ("x", "xs", "inputs", "input", "x_batch", "data")
+_TRUTHS = ("t", "y", "ts", "label", "labels", "target", "targets")
 _PARAMS = ("params", "parameters", "weights", "W")
 _GRADS = ("grads", "gradients", "grad", "dparams")
 _ENDS = ("softmax", "sigmoid", "logsoftmax")  # what a derivative of softmax and loss together may leave out
@@ -50,46 +52,37 @@ _REG_TRIED = 0.3
 
 def form_of(cls: type) -> str:
     """How a class of a network gives its loss and its gradients; empty if it is none of these."""
-    loss = getattr(cls, "loss", None)
     if is_loss_name(cls.__name__):
         return ""
-    if (
-        callable(loss)
-        and len(given := asks(loss)) >= 2
-        and given[0].name.lower() in ("x", "xs", "inputs", "input", "x_batch", "data")
-    ):
-        if _gradient_method(cls) and _outputs(cls):
+    loss, forward, backward = (getattr(cls, n, None) for n in ("loss", "forward", "backward"))
+    given = asks(loss) if callable(loss) else []
+    if len(given) >= 2 and given[0].name.lower() in _INPUTS:
+        if _gradient_method(cls) and any(callable(getattr(cls, n, None)) for n in OUTPUTS):
             return "gradient"
-        regular = any(REG.match(p.name) for p in given[2:])
-        if given[1].default is None or regular:
+        if given[1].default is None or any(REG.match(p.name) for p in given[2:]):
             return "both"
-    forward, backward = (getattr(cls, n, None) for n in ("forward", "backward"))
     if callable(forward) and callable(backward) and callable(getattr(cls, "predict", None)):
-        given, back = asks(forward), asks(backward)
-        truth = len(given) == 2 and given[1].name.lower() in ("t", "y", "ts", "label", "labels", "target", "targets")
-        if truth and all(p.default is not p.empty for p in back):
+        names = [p.name.lower() for p in asks(forward)]
+        if len(names) == 2 and names[1] in _TRUTHS and not needs(backward):
             return "forward"
     return ""
-
-
-def _outputs(cls: type) -> list[str]:
-    return [n for n in OUTPUTS if callable(getattr(cls, n, None))]
 
 
 def _gradient_method(cls: type) -> str:
     for name in GRADIENTS:
         method = getattr(cls, name, None)
-        if callable(method) and len([p for p in asks(method) if p.default is p.empty]) == 2:
+        if callable(method) and len(needs(method)) == 2:
             return name
     return ""
 
 
-class Scored(Form, Asked):
+class Scored(Form):
     """A network, with x and t, behind three questions: the number, the gradients, the output.
 
     Attributes
     ----------
     net : a copy to ask. method : the name of the method that gives the gradients. reg : how much regularisation is asked for.
+    takes_reg : whether there is a regularisation at all.
     """
 
     def __init__(self, net: Any, x: np.ndarray, t: Any, reg: float = 0.0) -> None:
@@ -101,38 +94,23 @@ class Scored(Form, Asked):
             raise Misbehaviour("unknown", f"{self.name}: how it gives its loss and its gradients is not known")
         self.adds = self.style == "delta"
         self.untouched = copied(self.net)
-        self._set_reg()
+        numbers = [n for n, v in vars(self.net).items() if REG.match(n) and isinstance(v, int | float)]
+        self.takes_reg = bool(numbers) or any(REG.match(p.name) for p in asks(getattr(self.cls, "loss", None)))
+        for name in numbers:
+            if not isinstance(getattr(self.net, name), bool):
+                setattr(self.net, name, reg)
         self.inner = Adapted(self.net, x) if self.adds else None
-
-    def _set_reg(self) -> None:
-        """Give the regularisation where it is an attribute."""
-        for name, value in list(vars(self.net).items()):
-            if REG.match(name) and isinstance(value, int | float) and not isinstance(value, bool):
-                setattr(self.net, name, self.reg)
-
-    @property
-    def takes_reg(self) -> bool:
-        """Whether there is a regularisation at all."""
-        own = any(REG.match(n) and isinstance(v, int | float) for n, v in vars(self.net).items())
-        return own or any(REG.match(p.name) for p in asks(getattr(self.cls, "loss", None)))
 
     def parameters(self) -> dict[str, np.ndarray]:
         """What learns, in place, by name."""
-        held: Any = next(
-            (v for n in _PARAMS if isinstance(v := getattr(self.net, n, None), dict | list | tuple) and len(v)), None
-        )
         if self.inner is not None:
-            inner = self.inner.holds(self.net)
-            return {name.removeprefix("_parameters."): array for name, array in inner.items()}
-        if isinstance(held, dict):
-            return {k: v for k, v in held.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
-        if isinstance(held, list | tuple):
-            return {f"params[{i}]": v for i, v in enumerate(held) if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
-        return {
-            n: v
-            for n, v in vars(self.net).items()
-            if isinstance(v, np.ndarray) and v.dtype.kind == "f" and v.size and n[:2] != "_d"
-        }
+            return _without_place(self.inner.holds(self.net))
+        named = (getattr(self.net, n, None) for n in _PARAMS)
+        held: Any = next((v for v in named if isinstance(v, dict | list | tuple) and len(v)), None)
+        if held is None:
+            held = {n: v for n, v in vars(self.net).items() if n[:2] != "_d"}
+        every = held.items() if isinstance(held, dict) else ((f"params[{i}]", v) for i, v in enumerate(held))
+        return {n: v for n, v in every if isinstance(v, np.ndarray) and v.dtype.kind == "f" and v.size}
 
     def score(self) -> float:
         """The number for (x, t); a `Misbehaviour` if what comes is not one number."""
@@ -164,8 +142,7 @@ class Scored(Form, Asked):
             assert self.inner is not None
             twin = Adapted(self.net, self.x)
             twin.names, twin.out = self.inner.names, self.t
-            found = twin.gradients(self.x, self.t)
-            return {name.removeprefix("_parameters."): array for name, array in found.items()}
+            return _without_place(twin.gradients(self.x, self.t))
         if self.style == "forward":
             self._called("forward")
             result = call(f"{self.name}.backward", self.net.backward)
@@ -183,14 +160,8 @@ class Scored(Form, Asked):
             result = result[0]
         if isinstance(result, dict):
             by_core = {core(str(k)): v for k, v in result.items()}
-            cores = {n: core(str(n)) for n in names}
-            found = {}
-            for name, bare in cores.items():
-                ways = (bare, "d" + bare, "grad" + bare, bare + "grad")
-                fitting = [by_core[w] for w in ways if w in by_core] if name not in result else [result[name]]
-                if fitting:
-                    found[name] = fitting[0]
-            return found
+            fitting = {n: [result[n]] if n in result else [by_core[w] for w in _spelt(n) if w in by_core] for n in names}
+            return {n: found[0] for n, found in fitting.items() if found}
         if isinstance(result, list | tuple):
             return dict(zip(names, result, strict=False))
         if isinstance(result, np.ndarray) and len(names) == 1:
@@ -343,6 +314,17 @@ def has_layers(net: Any) -> bool:
         return False
     layers = layers_of(net)
     return layers[0] is not net and all(callable(getattr(layer, "backward", None)) for layer in layers)
+
+
+def _spelt(name: str) -> tuple[str, ...]:
+    """What the gradient of a parameter may be called."""
+    bare = core(str(name))
+    return bare, "d" + bare, "grad" + bare, bare + "grad"
+
+
+def _without_place(held: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """By the names that an author knows."""
+    return {name.removeprefix("_parameters."): array for name, array in held.items()}
 
 
 def _described(value: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from modnet.check.arguments import NotBuilt, asks, called_as, switches
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers, spread
 from modnet.check.report import Report
-from modnet.check.subject import Misbehaviour, call
+from modnet.check.subject import Misbehaviour, call, tried
 from modnet.check.vocabulary import meaning_of
 
 _D, _H, _C = 3, 4, 3
@@ -60,12 +60,10 @@ def _with_options(report: Report, cls: type, net: Any, x: np.ndarray, t: Any) ->
         elif word == "activation" and isinstance(p.default, str):
             values = [v for v in ("sigmoid", "tanh", "relu") if v != p.default]
         for value in values:
-            try:
-                other = next(built(cls, [], {p.name: value}))
-                found = examine_scored(other, x, t)
-            except (StopIteration, Misbehaviour, ValueError, TypeError):
-                continue
-            if not any(f.kind in ("crash", "shape", "saturates", "not-implemented") for f in found.findings):
+            other = next(built(cls, [], {p.name: value}), None)
+            found = None if other is None else tried(examine_scored, other, x, t, also=(ValueError, TypeError))
+            of_option = ("crash", "shape", "saturates", "not-implemented")
+            if found is not None and not any(f.kind in of_option for f in found.findings):
                 report.add(found, f"with {p.name}={value!r}")
 
 
@@ -76,23 +74,16 @@ def built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None 
         if arguments is None:
             return
         arguments.update(options or {})
-        np.random.seed(1)  # noqa: NPY002
         try:
             net = call(f"{cls.__name__}(...)", lambda given=arguments: cls(**given))
         except Misbehaviour as problem:
             failed.append(problem)
             continue
-        _clean(net)
-        yield net
-
-
-def _clean(net: Any) -> None:
-    """Parameters that are no arrays of float64 become so where nothing else holds them."""
-    held = getattr(net, "params", None)
-    if isinstance(held, dict):
-        for key, value in held.items():
-            if isinstance(value, np.ndarray) and value.dtype == np.float32:
+        held: Any = getattr(net, "params", None)
+        for key, value in held.items() if isinstance(held, dict) else ():
+            if isinstance(value, np.ndarray) and value.dtype == np.float32:  # differences need more digits
                 held[key] = value.astype(np.float64)
+        yield net
 
 
 def _arguments(cls: type, small: bool, many: bool) -> dict[str, Any] | None:
@@ -107,40 +98,30 @@ def _arguments(cls: type, small: bool, many: bool) -> dict[str, Any] | None:
     return found
 
 
+#: Sizes by their meaning, and those that are given only where they are needed.
+_NUMBERS = {
+    "hidden": _H, "hiddens": _H, "input": _D, "features": _D, "output": _C, "chan_out": 2, "k_size": 3, "rate": 0.1,
+    "dtype": np.float64,
+}  # fmt: skip
+_IF_NEEDED = {"depth": 2, "scale": 0.1}
+
+
 def _value(role: str, p: inspect.Parameter, small: bool, many: bool) -> Any:
     needed = p.default is p.empty
     listed = isinstance(p.default, list | tuple) or "list" in str(p.annotation).lower()
     if p.default is None and small and re.fullmatch(r"conv_?params?", p.name):
         return {"filter_num": 2, "filter_size": 3, "pad": 0, "stride": 1}
     if isinstance(p.default, dict) and small:
-        return {k: _option(str(k), v) for k, v in p.default.items()}
+        return {k: 2 if "num" in str(k) else 3 if "size" in str(k) else v for k, v in p.default.items()}
     if role == "input" and isinstance(p.default, tuple):
         return (*p.default[:1], *(8 if small else side for side in p.default[1:])) if len(p.default) == 3 else None
     if not (small or needed):
         return None
     if role in ("hidden", "hiddens") and (listed or (role == "hiddens" and many and not isinstance(p.default, int))):
         return [_H, 5]
-    numbers = {
-        "hidden": _H,
-        "hiddens": _H,
-        "depth": 2 if needed else None,
-        "input": _D,
-        "features": _D,
-        "output": _C,
-        "chan_out": 2,
-        "k_size": 3,
-        "rate": 0.1,
-        "scale": 0.1 if needed else None,
-    }
-    if role == "dtype":
-        return np.float64
     if role == "every":
         return [_D, _H, _C] if needed or listed else None
-    return numbers.get(role)
-
-
-def _option(key: str, value: Any) -> Any:
-    return 2 if "num" in key else 3 if "size" in key else value
+    return _NUMBERS.get(role, _IF_NEEDED.get(role) if needed else None)
 
 
 def _data(net: Any, failed: list[Misbehaviour]) -> Iterator[tuple[np.ndarray, Any]]:
@@ -150,8 +131,7 @@ def _data(net: Any, failed: list[Misbehaviour]) -> Iterator[tuple[np.ndarray, An
         x = rng.normal(size=shape)
         if form_of(type(net)) == "":
             try:
-                scored = Scored(net, x, np.zeros(1))
-                out = scored.output()
+                out = Scored(net, x, np.zeros(1)).output()
             except (Misbehaviour, TypeError, ValueError, AttributeError) as problem:
                 failed += [problem] if isinstance(problem, Misbehaviour) else []
                 continue
@@ -187,11 +167,8 @@ def _data(net: Any, failed: list[Misbehaviour]) -> Iterator[tuple[np.ndarray, An
 
 def _classes(net: Any, x: np.ndarray) -> int:
     """The number of outputs."""
-    try:
-        out = Scored(net, x, None).output()
-    except (Misbehaviour, TypeError, ValueError, StopIteration):
-        return _C
-    return int(out.shape[-1]) if out.ndim == 2 and out.shape[-1] > 1 else _C
+    out = tried(lambda: Scored(net, x, None).output(), also=(TypeError, ValueError, StopIteration))
+    return int(out.shape[-1]) if out is not None and out.ndim == 2 and out.shape[-1] > 1 else _C
 
 
 def _shapes(net: Any) -> list[tuple[int, ...]]:
@@ -204,13 +181,8 @@ def _shapes(net: Any) -> list[tuple[int, ...]]:
     shapes: list[tuple[int, ...]] = []
     for chan, *sides in pictures:
         shapes += [(3, chan, 8, 8), (3, chan, *sides)]
-    widths = [_D]
-    try:
-        held = Scored(net, np.zeros((2, 2)), None).parameters()
-    except Misbehaviour:
-        held = {}
-    for array in list(held.values())[:2]:
-        widths += [n for n in array.shape if array.ndim == 2]
+    held = tried(lambda: Scored(net, np.zeros((2, 2)), None).parameters()) or {}
+    widths = [_D, *(n for array in list(held.values())[:2] for n in array.shape if array.ndim == 2)]
     return shapes + [(5, n) for n in dict.fromkeys(widths)]
 
 

@@ -85,6 +85,10 @@ class Linear(Tanh):
         self._parameters = rng.uniform(-1, 1, (n + 1, m)) / np.sqrt(n)
         self._gradient = np.zeros((n + 1, m))
 
+    def held(self) -> tuple[np.ndarray, ...]:
+        """Copies of the parameters."""
+        return (self._parameters.copy(),)
+
     def _value(self, x: np.ndarray) -> np.ndarray:
         return x @ self._parameters[:-1] + self._parameters[-1]
 
@@ -104,7 +108,7 @@ class Linear(Tanh):
         x, delta = self._given(given)
         gradient = np.vstack([x.T @ delta, delta.sum(axis=0)])
         self._gradient += gradient
-        self._note("backward", 0, delta, held=(self._parameters.copy(),), gradient=(gradient,))
+        self._note("backward", 0, delta, held=self.held(), gradient=(gradient,))
 
 
 class MSELoss(_Spelt):

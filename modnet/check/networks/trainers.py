@@ -68,17 +68,44 @@ class Trained(Form):
         super().__init__(type(net), stages[0])
         self.epochs, self.less = epochs, 1.0 if epochs == 1 else 1e-4  # so little that it is as one step
         self.net, self.stages, self.x, self.y, self.given_data = net, stages, x, y, given
+        self.told = any(is_rate(p.name) for stage in stages for p in asks(getattr(net, stage), by_name=True))
         self.held = _parameters(net, x)
-        self.moved, self.told = self._stepped()
+        self.moved = self._stepped()
         self.batch = _COUNT if _COUNT in x.shape else 1
 
-    def _stepped(self, less: float = 1.0) -> tuple[dict[str, np.ndarray], bool]:
-        """How far a step moves each parameter, and whether it was told a rate."""
+    def _stepped(self, less: float = 1.0) -> dict[str, np.ndarray]:
+        """How far a step moves each parameter, by so much less than the usual rate."""
         after = copied(self.net)
-        told = _step(after, self.stages, (self.x, self.y), self.given_data, less * self.less, self.epochs)
+        self._step(after, less)
         now = dict(numbers_within(after))
-        moved = {n: a - now[n] for n, a in self.held.items() if n in now and now[n].shape == a.shape}
-        return moved, told
+        return {n: a - now[n] for n, a in self.held.items() if n in now and now[n].shape == a.shape}
+
+    def _step(self, net: Any, less: float = 1.0) -> None:
+        """Let a network like this one take a step."""
+        x, y, rate = self.x, self.y, _RATE * less * self.less
+        for one in [one for _, one in within(net) if not isinstance(one, np.ndarray)]:
+            for name, value in list(vars(one).items()):
+                if is_rate(name) and isinstance(value, float) and (one is net or name != "alpha"):  # which may be a slope
+                    vars(one)[name] = rate
+                    self.told = True
+                elif isinstance(value, float) and REG.match(name):
+                    vars(one)[name] = 0.0
+                elif isinstance(value, int) and (what := meaning_of(name, ("epochs", "batch"))):
+                    vars(one)[name] = self.epochs if what == "epochs" else _COUNT
+        out, known = _forward(net, x), dict[str, Any]()
+        values = {
+            "epochs": self.epochs, "batch": _COUNT, "X": self.given_data[0], "y": self.given_data[1], "yhat": out, "rate": rate,
+            "step": 1,
+        }  # fmt: skip
+        if isinstance(net, InFunctions):
+            run(net, net.parts["forward"], {"X": x}, known)
+            known.pop("")
+        if 1 in (x.ndim, x.shape[-1]):
+            values["pairs"] = [(x.copy(), y.copy())]
+        if np.shape(values["y"]) == out.shape:
+            values["delta"] = out - values["y"]
+        for stage in self.stages:
+            run(net, stage, values, known)
 
     def number(self) -> np.ndarray:
         """The loss."""
@@ -104,12 +131,12 @@ class Trained(Form):
 
     def moves(self, slower: bool = False) -> dict[str, float | None]:
         """Of each parameter that the loss depends on."""
-        found = self._rates(self._stepped(0.5)[0]) if slower else {}
+        found = self._rates(self._stepped(0.5)) if slower else {}
         return found or self._rates(self.moved)
 
     def through_moved(self, names: list[str]) -> bool:
         """Whether a step so short that nothing else moves is right."""
-        rates = self._rates(self._stepped(1e-4)[0])
+        rates = self._rates(self._stepped(1e-4))
         self._rates(self.moved)
         return all(rates[n] is not None for n in names)
 
@@ -123,14 +150,14 @@ class Trained(Form):
                 text = f"a step is the rate times the derivative, divided by {self.batch} examples twice."
                 yield Finding("scale", "", text, "the mean is taken once: in the loss's derivative, or in the gradients")
         first, then = copied(self.net), copied(self.net)
-        _step(first, self.stages, (self.x, self.y), self.given_data)
+        self._step(first)
         now = dict(numbers_within(first))
         for n, array in numbers_within(then):
             if n in self.moved:
                 array[...] = now[n]
         twin = Trained(then, self.stages, self.x, self.y, self.given_data)
         start = {n: now[n].copy() for n in self.moved}
-        _step(first, self.stages, (self.x, self.y), self.given_data)
+        self._step(first)
         again = {n: start[n] - a for n, a in numbers_within(first) if n in self.moved}
         if all(np.allclose(again[n], twin.moved[n] + m, rtol=1e-4, atol=1e-12) for n, m in self.moved.items()):
             text = "a second step moves by the gradient of the first one, too: gradients are added to what was there."
@@ -187,53 +214,6 @@ def _forward(net: Any, x: np.ndarray) -> np.ndarray:
     return np.asarray(found, dtype=float)
 
 
-def _step(
-    net: Any,
-    stages: Sequence[str],
-    own: tuple[np.ndarray, np.ndarray],
-    given: tuple[Any, Any],
-    less: float = 1.0,
-    epochs: int = 1,
-) -> bool:
-    """One step of training, by so much less than the usual rate; whether it was told a rate.
-
-    Parameters
-    ----------
-    own : an input for forward, and the truth for its output. given : both as training may take them.
-    """
-    told = any(is_rate(p.name) for stage in stages for p in asks(getattr(net, stage), by_name=True))
-    held = [one for _, one in within(net) if not isinstance(one, np.ndarray)]
-    for one in held:
-        for name, value in list(vars(one).items()):
-            if is_rate(name) and isinstance(value, float) and (one is net or name != "alpha"):  # which may be a slope
-                vars(one)[name] = _RATE * less
-                told = True
-            elif isinstance(value, float) and REG.match(name):
-                vars(one)[name] = 0.0
-            elif isinstance(value, int) and (what := meaning_of(name, ("epochs", "batch"))):
-                vars(one)[name] = epochs if what == "epochs" else _COUNT
-    known: dict[str, Any] = {}
-    values = {
-        "epochs": epochs,
-        "batch": _COUNT,
-        "X": given[0],
-        "y": given[1],
-        "yhat": _forward(net, own[0]),
-        "rate": _RATE * less,
-        "step": 1,
-    }
-    if isinstance(net, InFunctions):
-        run(net, net.parts["forward"], {"X": own[0]}, known)
-        known.pop("")
-    if 1 in (own[0].ndim, own[0].shape[-1]):
-        values["pairs"] = [tuple(a.copy() for a in own)]
-    if np.shape(given[1]) == values["yhat"].shape:
-        values["delta"] = values["yhat"] - given[1]
-    for stage in stages:
-        run(net, stage, values, known)
-    return told
-
-
 _LOSSES: tuple[Loss, ...] = (
     ("the squared error", lambda out, y: float(0.5 * ((out - y) ** 2).sum())),
     ("the cross-entropy", lambda out, y: float(-(y * np.log(out)).sum())),
@@ -250,15 +230,11 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
     ----------
     scripts : of its author, who may build one.
     """
-    closest, wrong = "", list[tuple[int, tuple[int, ...], Report]]()
-    for make in _tried(cls, scripts):
+    failed, wrong = list[Misbehaviour](), list[tuple[int, tuple[int, ...], Report]]()
+    closest = ""
+    for make in _tried(cls, scripts, failed):
         try:
-            try:
-                trained = make()
-            except Misbehaviour as problem:
-                if "ZeroDivisionError" not in problem.message:
-                    raise
-                trained = make(epochs=10)  # every tenth of the epochs it says something
+            trained = _one_step(make)
         except Misbehaviour as problem:
             closest = closest or problem.message
             continue
@@ -282,12 +258,23 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
             break
     if wrong:
         return max(wrong, key=lambda one: one[0])[-1]
-    raise NotBuilt(f"{cls.__name__} could not be asked: {closest or 'what its arguments mean is not known'}")
+    closest = closest or (failed[0].message if failed else "what its arguments mean is not known")
+    raise NotBuilt(f"{cls.__name__} could not be asked: {closest}")
 
 
-def _tried(cls: type, scripts: Iterable[Script]) -> Iterator[Callable[..., Trained]]:
+def _one_step(make: Callable[..., Trained]) -> Trained:
+    """A network after a step, or after ten, if it says something every tenth of the epochs."""
+    try:
+        return make()
+    except Misbehaviour as problem:
+        if "ZeroDivisionError" not in problem.message:
+            raise
+        return make(epochs=10)
+
+
+def _tried(cls: type, scripts: Iterable[Script], failed: list[Misbehaviour]) -> Iterator[Callable[..., Trained]]:
     """Ways to let a network take a step: for each shape of input that it takes, rows, then columns; and each form of truth."""
-    rng, failed, start_time = np.random.default_rng(5), list[Misbehaviour](), process_time()
+    rng, start_time = np.random.default_rng(5), process_time()
     for net in _started(cls, scripts, failed):
         widths = dict.fromkeys([3, *(n for _, a in list(numbers_within(net))[:3] for n in a.shape if n < 2000)])
         for shape in [s for n in widths for s in ((_COUNT, n), (n, _COUNT), (1, n), (n, 1), (n,))]:
@@ -306,13 +293,7 @@ def _tried(cls: type, scripts: Iterable[Script]) -> Iterator[Callable[..., Train
             if out.ndim == 0 or out.ndim > 2 or not np.isfinite(out).all() or out.size < 1:
                 continue
             for y, given in _truths(out, x):
-                for stages in stages_of(cls):
-                    yield partial(Trained, start, stages, x, y, given)
-    yield from (partial(_raise, problem) for problem in failed)
-
-
-def _raise(problem: Misbehaviour, epochs: int = 1) -> Trained:
-    raise problem
+                yield from (partial(Trained, start, stages, x, y, given) for stages in stages_of(cls))
 
 
 def _started(cls: type, scripts: Iterable[Script], failed: list[Misbehaviour]) -> Iterator[Any]:

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -106,8 +107,7 @@ class Workshop:
         for arrange in self._arrangements(cls):
             try:
                 net = call(f"{cls.__name__}(...)", arrange)
-                x = np.linspace(-1, 1, 6).reshape(2, 3)
-                out = last_output(call(f"{cls.__name__}.forward", copied(net).forward, x), x, 3)  # it may keep what it is given
+                out = _output(net, np.linspace(-1, 1, 6).reshape(2, 3))
                 if out.ndim == 2 and len(out) == 2:
                     return net
             except Misbehaviour as problem:
@@ -119,34 +119,30 @@ class Workshop:
 
     def _arrangements(self, cls: type) -> Iterator[Callable[[], Any]]:
         """Ways to put one together, by what its constructor asks for."""
-        given = [p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_KEYWORD,)]
-        roles = {
-            "modules": lambda: self.layers(3, 4, 2),
-            "loss": self.loss,
-            "rate": lambda: _RATE,
-            "encoder": lambda: self._plain(3, 4, 2),
-            "decoder": lambda: self._plain(2, 4, 3),
-            "net": lambda: self._plain(3, 4, 2),
-        }
+        layers, plain = partial(self.layers, 3, 4, 2), self._plain
+        roles: dict[str, Callable[[], Any]] = {
+            "modules": layers, "net": lambda: plain(3, 4, 2), "encoder": lambda: plain(3, 4, 2),
+            "decoder": lambda: plain(2, 4, 3), "loss": self.loss, "rate": lambda: _RATE,
+        }  # fmt: skip
+        given = [p for p in inspect.signature(cls).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        several = any(p.kind is p.VAR_POSITIONAL for p in given)
         required = [p for p in given if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
         kinds = [_role(cls, p.name) for p in required]
+        known_to = all(k in roles for k in kinds)
         holds = next((p.name for p in given if p.default is not p.empty and _role(cls, p.name) == "modules"), "")
-        if holds and all(k in roles for k in kinds):
-            yield lambda: cls(*[roles[k]() for k in kinds], **{holds: self.layers(3, 4, 2)})
-        if any(p.kind is p.VAR_POSITIONAL for p in given):
-            if all(k in roles for k in kinds):
-                yield lambda: cls(*[roles[k]() for k in kinds], *self.layers(3, 4, 2))
-            yield lambda: cls(self.layers(3, 4, 2))
-            yield lambda: cls(*self.layers(3, 4, 2)[:2])  # the half that is given, if it mirrors it
-        if all(k in roles for k in kinds):
+        if holds and known_to:
+            yield lambda: cls(*[roles[k]() for k in kinds], **{holds: layers()})
+        if several and known_to:
+            yield lambda: cls(*[roles[k]() for k in kinds], *layers())
+        if several:
+            yield lambda: cls(layers())
+            yield lambda: cls(*layers()[:2])  # the half that is given, if it mirrors it
+        if known_to:
             yield lambda: self._added(cls(*[roles[k]() for k in kinds]), "modules" in kinds or "encoder" in kinds)
-        widths = {"input": 3, "output": 2}
-        found = known.roles(cls)
-        if found and required and all(p.name in found.values() for p in required):
-            names = {n: r.split()[0] for r, n in found.items()}
-            yield lambda: cls(*[4 if "hid" in p.name.lower() else widths.get(names[p.name], 4) for p in required])
-        if not required:
-            yield lambda: self._added(cls(), False)
+        sizes = {n: r.split()[0] for r, n in (known.roles(cls) or {}).items()}
+        if required and all(p.name in sizes for p in required):
+            widths = {"input": 3, "output": 2}
+            yield lambda: cls(*[4 if "hid" in p.name.lower() else widths.get(sizes[p.name], 4) for p in required])
 
     def _plain(self, *widths: int) -> Any:
         return standins.derived(standins.Sequential, self.bases)(*self.layers(*widths))
@@ -172,26 +168,18 @@ class Workshop:
             self.used.clear()
             try:
                 net = self.network(cls)
-            except NotBuilt as problem:
+                x, y, out = _data(net)
+            except (NotBuilt, Misbehaviour) as problem:
                 tried.append(not_checked(cls.__name__, str(problem)))
                 continue
-            x, y = _data()
-            loss = standins.loss_class(self.bases)()
-            try:
-                out = last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
-            except Misbehaviour as problem:
-                tried.append(not_checked(cls.__name__, problem.message))
-                continue
-            y = x.copy() if out.shape == x.shape else np.random.default_rng(2).normal(size=out.shape)
-            report = examine_chain(net, wiring.held_loss(net) or loss, x, y, self.right)
+            y = y if out.shape == x.shape else np.random.default_rng(2).normal(size=out.shape)
+            report = examine_chain(net, wiring.held_loss(net) or standins.loss_class(self.bases)(), x, y, self.right)
             if not any(f.kind in _OF_WHAT_WAS_PUT_IN for f in report.findings) and _says_something(report):
                 return report
             tried.append(report)
-        for report in tried:
-            if report.findings and self._own_line(cls, report):
-                return report
-        best = next((t for t in tried if t.findings), tried[0])
-        if not best.findings:
+        own = next((report for report in tried if report.findings and self._own_line(cls, report)), None)
+        best = own or next((t for t in tried if t.findings), tried[0])
+        if own is not None or not best.findings:
             return best
         return not_checked(
             cls.__name__, f"the closest attempt: {best.findings[0].message} check_network checks one that you build"
@@ -206,13 +194,10 @@ class Workshop:
         if missing and missing[1] != cls.__name__:
             return False  # what was put in lacks it
         number = re.match(r"line (\d+)", finding.line)
-        if number is None and finding.kind == "not-implemented":
-            return (
-                "NotImplementedError" in str([source(cls, n) for n in vars(cls)])
-                or re.search(" has no | does nothing", finding.message) is not None
-            )
         if number is None:
-            return False
+            lacks = re.search(" has no | does nothing", finding.message)
+            raises = "NotImplementedError" in str([source(cls, n) for n in vars(cls)])
+            return finding.kind == "not-implemented" and (raises or lacks is not None)
         methods = [source(cls, n) for n in dir(cls) if callable(getattr(cls, n, None)) and not n.startswith("__")]
         return any(lines and lines[0][0] <= int(number[1]) <= lines[-1][0] for lines in methods)
 
@@ -226,10 +211,8 @@ class Workshop:
         tried: list[Report] = []
         stepped: list[tuple[bool, Report]] = []  # with a network of the hand-in or a stand-in, right or not
         for net, loss, right in self._pairs():
-            x, y = _data()
             try:
-                out = last_output(call("forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
-                y = x.copy() if out.shape == x.shape else y
+                x, y, _ = _data(net)
                 made = call(f"{cls.__name__}(...)", self._optimizer(cls, net, loss, x, y))
             except (Misbehaviour, NotBuilt) as problem:
                 tried.append(not_checked(cls.__name__, str(problem)))
@@ -251,10 +234,10 @@ class Workshop:
         # What it does wrong with each of its own networks, wrong as they are, and with a right one, is its own mistake.
         if {own for own, _ in stepped} == {True, False} and len({str(_kinds(report)) for _, report in stepped}) == 1:
             return stepped[-1][1]
-        best = next((t for t in tried if not t.findings and t.verdicts[0][2].endswith("first")), None)
-        if best is not None:
+        after_others = next((t for t in tried if not t.findings and t.verdicts[0][2].endswith("first")), None)
+        best = after_others or next((t for t in tried if t.findings), tried[0])
+        if best is after_others:
             return best
-        best = next((t for t in tried if t.findings), tried[0])
         why = best.findings[0].message if best.findings else best.verdicts[0][2]
         return not_checked(
             cls.__name__, f"no step could be taken; the closest attempt: {why} check_steps checks one that you build"
@@ -291,6 +274,14 @@ def _says_something(report: Report) -> bool:
     return any(verdict != "not checked" for _, verdict, _ in report.verdicts)
 
 
-def _data() -> tuple[np.ndarray, np.ndarray]:
+def _output(net: Any, x: np.ndarray) -> np.ndarray:
+    """What a network gives; it may keep what it is given."""
+    return last_output(call(f"{type(net).__name__}.forward", copied(net).forward, x.copy()), x, len(layers_of(net)))
+
+
+def _data(net: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Examples, their truth and the network's output; the truth of one whose output is like its input is the input."""
     rng = np.random.default_rng(1)
-    return rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    x, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    out = _output(net, x)
+    return x, x.copy() if out.shape == x.shape else y, out

@@ -12,14 +12,43 @@ from typing import Any
 import numpy as np
 
 
-class Layer:
+class _AnyName:
+    """Something whose attributes go by many names: `kept` says where what a name means is, if that is known."""
+
+    called = ""
+
+    def kept(self, name: str) -> tuple[dict[str, Any], str] | None:
+        """The dict that holds it, and its key there."""
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        found = self.kept(name)
+        if found is None:
+            raise AttributeError(f"{self.called} has no {name}")
+        return found[0][found[1]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        held, key = self.kept(name) or (self.__dict__, name)
+        held[key] = value
+
+
+class Layer(_AnyName):
     """A layer with one matrix and one bias, by whatever names they and their gradients are asked for, and in lists.
 
     It may also derive from a stranger's class, whose params and grads mean something else.
     """
 
+    called = "a layer with weights and biases"
+
     def __init__(self, W: np.ndarray, b: np.ndarray) -> None:
         self.__dict__.update(params={"W": W, "b": b}, grads={"W": np.zeros_like(W), "b": np.zeros_like(b)}, trainable=True)
+
+    def kept(self, name: str) -> tuple[dict[str, Any], str] | None:
+        """W, weights, dW, grad_weights and the like: among the params or the grads."""
+        core = re.sub("[^a-z]", "", name.lower())
+        bare = re.sub(r"^(dld|d|grad(ient)?s?)|(grad(ient)?s?)$", "", core)
+        own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare)
+        return None if own is None else (self.__dict__["grads" if bare != core else "params"], own)
 
     @property
     def params(self) -> dict[str, np.ndarray]:
@@ -43,19 +72,6 @@ class Layer:
         """Gradients in a list, in the same order."""
         return [self.grads[n] for n in self.params]
 
-    def __getattr__(self, name: str) -> Any:
-        place = _place(name)
-        if place is None:
-            raise AttributeError(f"a layer with weights and biases has no {name}")
-        return self.__dict__[place[0]][place[1]]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        place = _place(name)
-        if place is None:
-            self.__dict__[name] = value
-        else:
-            self.__dict__[place[0]][place[1]] = value
-
     def get_params(self) -> dict[str, dict[str, np.ndarray]]:
         """Values and gradients by name."""
         return {n: {"value": v, "grad": self.grads[n]} for n, v in self.params.items()}
@@ -73,32 +89,16 @@ class Layer:
             self.params[name] = self.params[name] - move
 
 
-def _place(name: str) -> tuple[str, str] | None:
-    """Where what is asked for by a name is: ("params" or "grads", "W" or "b")."""
-    core = re.sub("[^a-z]", "", name.lower())
-    bare = re.sub(r"^(dld|d|grad(ient)?s?)|(grad(ient)?s?)$", "", core)
-    kind = "grads" if bare != core else "params"
-    own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare)
-    return None if own is None else (kind, own)
-
-
 class Holding(Layer):
     """A layer whose weights and gradients are dicts, each by whatever name it is asked for."""
 
-    def __getattr__(self, name: str) -> Any:
-        return self.__dict__[_held(name)]
+    called = "a layer with weights and gradients"
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__[_held(name)] = value
-
-
-def _held(name: str) -> str:
-    """Which dict is asked for by a name: "params" or "grads"."""
-    if re.search("grad|^d_?(w|p)", name, re.I):
-        return "grads"
-    if re.match("(weight|param)", name, re.I):
-        return "params"
-    raise AttributeError(f"a layer with weights and gradients has no {name}")
+    def kept(self, name: str) -> tuple[dict[str, Any], str] | None:
+        """weights, params; or their gradients."""
+        if re.search("grad|^d_?(w|p)", name, re.I):
+            return self.__dict__, "grads"
+        return (self.__dict__, "params") if re.match("(weight|param)", name, re.I) else None
 
 
 class Model:
@@ -130,24 +130,19 @@ class _Named(dict[Any, Any]):
         raise KeyError(key)
 
 
-class Parameter:
+class Parameter(_AnyName):
     """A parameter as an object, with its gradient, by whatever names they are asked for."""
+
+    called = "a parameter"
 
     def __init__(self, layer: Layer, name: str) -> None:
         self.__dict__.update(of=layer, named=name)
 
-    def __getattr__(self, name: str) -> Any:
+    def kept(self, name: str) -> tuple[dict[str, Any], str] | None:
+        """data, value, w; or grad."""
         if not re.search("^_*(data|val(ue)?|w(eights?)?|param|array|d|grad(ient)?s?)$", name, re.I):
-            raise AttributeError(f"a parameter has no {name}")
-        return (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params)[self.named]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        try:
-            getattr(self, name)
-        except AttributeError:
-            self.__dict__[name] = value
-        else:
-            (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params)[self.named] = value
+            return None
+        return (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params), self.named
 
 
 Arrays = dict[str, np.ndarray]

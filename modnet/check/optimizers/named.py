@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -42,8 +42,6 @@ _FAMILIES = (
     ("momentum", r"moment"),
     ("sgd", r"sgd|gradient_?descent|vanilla|^gd$"),
 )
-#: What step is given, if it is not what the constructor was given.
-_HOLDERS = re.compile(r"^(model|net(work)?|layers)$", re.I)
 _DECAYS = re.compile(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", re.I)
 _OTHERS = re.compile(r"adadelta|adamax|nadam|adabound|lion|lars|lamb|lookahead|radam|amsgrad", re.I)
 
@@ -192,9 +190,22 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
             "a step", right=False if report.findings else None, remark=problem.message if problem else "no step could be taken"
         )
         return report
+
+    def say(mistakes: Iterable[Mistake], row: str = "a step", label: str = "") -> None:
+        for kind, message, hint in mistakes:
+            report.findings.append(Finding(kind, where, label + message, hint, line=line))
+            report.verdict(row, right=False, remark=kind)
+
     line = quote(cls, method, r"-=|\+=|= .*-|set_params|setattr")
-    run = partial(_run, maker, way, method)
-    _judge(report, cls.__name__, where, line, run, None if issubclass(cls, _Rule) else maker(together.whole))
+    try:
+        made = None if issubclass(cls, _Rule) else maker(together.whole)
+        rule, mistakes = _of_steps(cls.__name__, partial(_run, maker, way, method), made)
+        say(mistakes)
+        if report.ok:
+            report.verdict("the rule", remark=rule)
+            report.verdict("each parameter by itself")
+    except NotBuilt as unknown:
+        report.verdict("the rule", right=None, remark=str(unknown))
     if way.pack in ("dict", "list") and together.replaced and not together.returned:
         report.notes.append(
             "it puts new arrays into params. Layers that were given the old ones, as Affine(params['W1'], params['b1']), "
@@ -202,14 +213,13 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
         )
     if like is None and [len(held) for held in maker.shared] != [len(first) for first in maker.first]:
         text = "what it keeps belongs to the class, so a second optimizer goes on with it."
-        report.findings.append(Finding("shared-state", where, text, "self.cache = {} in __init__", line=line))
-        report.verdict("of its own", right=False, remark="shared-state")
-    for option in _options(cls) if like is None else ():
+        say([("shared-state", text, "self.cache = {} in __init__")], "of its own")
+    for name, value, what in _options(cls) if like is None else ():
         if report.ok:
-            label = f"with {option[0]}={option[1]}"
-            rule = _tell(report, where, line, _with(cls, option, way, method), f"{label}: ")
+            rule, mistakes = _with(_Maker(cls, **{name: value}), value, what, way, method)
+            say(mistakes, label=f"with {name}={value}: ")
             if rule:
-                report.verdict(label, remark=rule)
+                report.verdict(f"with {name}={value}", remark=rule)
     for finding in report.findings:
         finding.locate(cls)
     return report
@@ -244,35 +254,12 @@ class _Rule:
     """An optimizer that is one function."""
 
 
-def _judge(report: Report, name: str, where: str, line: str, run: Callable[..., Setting], made: Any) -> None:
-    """Compare what moves with the rule of this name."""
-    try:
-        rule = _tell(report, where, line, _mistakes(name, run, made))
-    except NotBuilt as problem:
-        report.verdict("the rule", right=None, remark=str(problem))
-        return
-    if report.ok:
-        report.verdict("the rule", remark=rule)
-        report.verdict("each parameter by itself")
-
-
 #: What is wrong: its kind, a message and a hint.
 Mistake = tuple[str, str, str]
 
 
-def _tell(report: Report, where: str, line: str, mistakes: Generator[Mistake, None, str], label: str = "") -> str:
-    """Add mistakes to a report; what the generator returns."""
-    while True:
-        try:
-            kind, message, hint = next(mistakes)
-        except StopIteration as end:
-            return str(end.value or "")
-        report.findings.append(Finding(kind, where, label + message, hint, line=line))
-        report.verdict("a step", right=False, remark=kind)
-
-
-def _mistakes(name: str, run: Callable[..., Setting], made: Any) -> Generator[Mistake, None, str]:
-    """What is wrong with the steps, one thing after another; at the end, the rule they have. `NotBuilt` if none is known."""
+def _of_steps(name: str, run: Callable[..., Setting], made: Any) -> tuple[str, list[Mistake]]:
+    """The rule that the steps have, and what is wrong with them, the first cause alone. `NotBuilt` if no rule is known."""
     family, rate = family_of(name), _rate_of(made)
     if family == "sgd" and any(re.match("mom|mu$", n) and v for n, v in getattr(made, "__dict__", {}).items()):
         family = "momentum"
@@ -282,39 +269,44 @@ def _mistakes(name: str, run: Callable[..., Setting], made: Any) -> Generator[Mi
         if not family:
             raise NotBuilt("no parameter has moved, and its name says no rule that is known here")
         text = "after a step no parameter has moved, though no gradient is zero."
-        yield "layer-not-trained", text, "w -= rate * g changes an array in place; w = w - rate * g makes another"
-        return ""
+        hint = "w -= rate * g changes an array in place; w = w - rate * g makes another"
+        return "", [("layer-not-trained", text, hint)]
     if still and family:
         text = f"{', '.join(still)} of two layers does not move, though no gradient is zero."
-        yield "layer-not-trained", text, "the loop: does it reach every layer, and the bias?"
-        return ""
+        return "", [("layer-not-trained", text, "the loop: does it reach every layer, and the bias?")]
     values, found = _values(made, family), None
-    for one in [family] if family else ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]:
+    for one in [family] if family else list(RIGHT):
         found = _fit(one, alone, "W1", values, rate)
         if found is not None and (family or found.mistake is None):
             break
         found = found if family else None
     if found is None:
-        yield _unfit(family, alone, values, rate)
-        return ""
-    wrong = list(_of_fit(found, rate, made, family))
-    yield from wrong
-    if not wrong and not _same(alone, together):
+        return "", [_unfit(family, alone, values, rate)]
+    wrong = (
+        list(_of_fit(found, rate, made, family))
+        or list(_beside_another(family, alone, together, values))
+        or list(_of_others(family or _family(found), together, values))
+        or list(_zeros(run))
+    )
+    if alone.writes or together.writes:
+        text = "a step writes into the gradients, which belong to the layers."
+        wrong.append(("mutates", text, "g = g + ..., not g += ..."))
+    return found.label, wrong
+
+
+def _beside_another(family: str, alone: Setting, together: Setting, values: list[tuple[float, float]]) -> Iterator[Mistake]:
+    """A layer that moves otherwise when there is another beside it."""
+    if not _same(alone, together):
         text = "what it keeps is shared: a parameter moves otherwise when there is another layer beside it."
         hint = "one array for each parameter of each layer, by a key that tells them apart"
-        wrong = [_counted(family, together, values) or ("shared-state", text, hint)]
-        yield wrong[0]
-    if not wrong:
-        others = [n for n in together.moves if _fit(family or _family(found), together, n, values) is None]
-        if others:
-            text = f"{', '.join(others)} moves by another rule than W1."
-            wrong = [("direction", text, "the same lines for weights and biases")]
-            yield wrong[0]
-    if not wrong:
-        yield from _zeros(run)
-    if alone.writes or together.writes:
-        yield "mutates", "a step writes into the gradients, which belong to the layers.", "g = g + ..., not g += ..."
-    return found.label
+        yield _counted(family, together, values) or ("shared-state", text, hint)
+
+
+def _of_others(family: str, together: Setting, values: list[tuple[float, float]]) -> Iterator[Mistake]:
+    """Other parameters than the first, which move by another rule."""
+    if others := [n for n in together.moves if _fit(family, together, n, values) is None]:
+        text = f"{', '.join(others)} moves by another rule than W1."
+        yield "direction", text, "the same lines for weights and biases"
 
 
 def _unfit(family: str, s: Setting, values: list[tuple[float, float]], rate: float | None) -> Mistake:
@@ -444,39 +436,37 @@ def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
             yield p.name, 0.3, "weights"
 
 
-def _with(cls: type, option: tuple[str, Any, str], way: Way, method: str) -> Generator[Mistake, None, str]:
-    """What is found with an option; at the end, the rule that the steps then have."""
-    name, value, what = option
-    maker = _Maker(cls, **{name: value})
+def _with(maker: _Maker, value: Any, what: str, way: Way, method: str) -> tuple[str, list[Mistake]]:
+    """The rule that the steps have with an option, and what is found."""
     try:
         one, two = (_run(maker, way, method, n) for n in (1, 2))
     except (Misbehaviour, TypeError, ValueError, KeyError, AttributeError, IndexError) as problem:
-        if isinstance(problem, Misbehaviour) and problem.kind == "crash" and problem.line:
-            yield "crash", f"{problem.message}.", ""
-        return ""
+        own = isinstance(problem, Misbehaviour) and problem.kind == "crash" and problem.line
+        return "", [("crash", f"{problem}.", "")] if own else []
     if not _same(one, two):
         text = "a layer moves otherwise when there is another beside it."
         hint = "what is kept belongs to one parameter of one layer"
         if what == "decay":
             text, hint = "the rate decays at every layer, not once a step.", "count steps once, after all layers"
-        yield "shared-state", text, hint
-    elif what == "weights":
-        yield from _decayed(one)
-    elif what == "momentum":
-        g, moves = one.gradients["W1"].reshape(STEPS, -1), one.moves["W1"]
-        found = fitting("momentum", g, moves, [(value, 0.0)]) or fitting("nesterov", g, moves, [(value, 0.0)])
-        write = "v = momentum * v - rate * g; w += v"
-        if found is None:
-            yield "direction", _general(one), write
-        elif found.mistake is not None and found.mistake.kind == "state-lost":
-            yield "option-ignored", "it has no effect, or the velocity does not last from one step to the next.", write
-        elif found.mistake is not None:
-            yield found.mistake.kind, found.mistake.message, found.mistake.hint
-        elif found.rate < 0:
-            yield "sign", "parameters move along their gradients.", write
-        else:
-            return found.label
-    return ""
+        return "", [("shared-state", text, hint)]
+    if what == "momentum":
+        return _with_momentum(one, value)
+    return "", list(_decayed(one)) if what == "weights" else []
+
+
+def _with_momentum(one: Setting, value: float) -> tuple[str, list[Mistake]]:
+    found = _fit("momentum", one, "W1", [(value, 0.0)]) or _fit("nesterov", one, "W1", [(value, 0.0)])
+    write = "v = momentum * v - rate * g; w += v"
+    if found is None:
+        return "", [("direction", _general(one), write)]
+    if found.mistake is not None and found.mistake.kind == "state-lost":
+        text = "it has no effect, or the velocity does not last from one step to the next."
+        return "", [("option-ignored", text, write)]
+    if found.mistake is not None:
+        return "", [(found.mistake.kind, found.mistake.message, found.mistake.hint)]
+    if found.rate < 0:
+        return "", [("sign", "parameters move along their gradients.", write)]
+    return found.label, []
 
 
 def _decayed(s: Setting) -> Iterator[Mistake]:
