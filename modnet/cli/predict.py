@@ -12,6 +12,7 @@ import numpy as np
 from modnet.cli.data import read_file
 from modnet.cli.errors import refusing
 from modnet.cli.report import confusion, count, score_lines
+from modnet.modules import Softmax
 from modnet.tables import Sheet, TableModel
 
 
@@ -71,9 +72,8 @@ def _write(file: IO[str], model: TableModel, out: np.ndarray) -> None:
         writer.writerow([model.target.name])
         writer.writerows([text] for text in model.target.shown(out[:, 0]))
         return
-    scores = out.astype(np.float64)
-    probabilities = np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
-    best = scores.argmax(axis=1)
+    probabilities = np.asarray(Softmax().forward(out.astype(np.float64)))
+    best = out.argmax(axis=1)
     writer.writerow([model.target.name, "probability"])
     writer.writerows(
         (text, f"{probabilities[row, place]:.4f}") for row, (text, place) in enumerate(zip(model.target.shown(best), best))

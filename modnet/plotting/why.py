@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from modnet.plotting.figures import BLUE, GREEN, INK, VERMILION, Path, drawing
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import BLUE, GREEN, INK, VERMILION
 
 _GREY = "#b9b9b9"
 _BY_DEPTH = ("vanishing-gradient", "symmetric-init", "dead-units", "saturated-units")
