@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modnet import optim
-from modnet.cli.errors import nearest
+from modnet.datasets.words import nearest
 from modnet.optim.optimizer import Optimizer
 from modnet.plotting import elementwise
 

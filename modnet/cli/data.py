@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from modnet import datasets
-from modnet.cli.errors import UsageError, nearest
+from modnet.cli.errors import UsageError, refusing
 from modnet.datasets import Table
-from modnet.datasets.words import short
-from modnet.tables import Sheet, TableEncoder, Target, read_sheet
+from modnet.datasets.words import nearest, short
+from modnet.tables import Sheet, TableEncoder, TableModel, Target, read_sheet
 from modnet.tables.columns import Number
-from modnet.training import predict
 from modnet.training.split import held_out
 
 FEW = 20  # of fewer examples none are set aside unless asked for
@@ -45,17 +44,13 @@ class Examples:
     def encoded(self, rows: np.ndarray) -> Table:
         """The examples as numbers; what the numbers of text depend on is learned from the rows alone."""
         if self.table is not None:
-            columns = [Number(name, median=float(np.median(x)), has_missing=False) for name, x in self._columns(self.table)]
-            self.encoder = TableEncoder(list(columns))
+            columns = zip(self.table.feature_names, self.table.X.T, strict=True)
+            self.encoder = TableEncoder([Number(name, median=float(np.median(x)), has_missing=False) for name, x in columns])
             return self.table
         assert self.sheet is not None
         self.encoder = TableEncoder.fitted(self.sheet, rows)
         X = self.encoder.transform(self.sheet, self.sheet.notes)
         return Table(X, self.y, tuple(self.encoder.feature_names), self.class_names)
-
-    @staticmethod
-    def _columns(table: Table) -> list[tuple[str, np.ndarray]]:
-        return list(zip(table.feature_names, table.X.T))
 
 
 def read_examples(options: argparse.Namespace) -> Examples:
@@ -78,28 +73,22 @@ def read_examples(options: argparse.Namespace) -> Examples:
             f"there is no data set {name!r}, expected a CSV file or one of {known}{nearest(name, datasets.names())}"
         )
     sheet = read_file(name, options)
-    try:
+    with refusing():
         named = [[words] if words in sheet.names else words.split(",") for words in options.drop]
         sheet = sheet.without([column for columns in named for column in columns])
         if len(sheet.names) < 2:
             raise ValueError(f"{name} has 1 column, expected inputs and a target; choose another --separator if it has more")
         target, y, inputs = Target.found(sheet, options.target or sheet.names[-1], options.task)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
     return Examples(y, target, sheet=inputs)
 
 
 def read_file(name: str, options: argparse.Namespace) -> Sheet:
     """A table file as text."""
-    try:
+    with refusing(name, "a CSV file or the name of a data set"):
         return read_sheet(
             name, header=options.header, separator=options.separator, decimal=options.decimal,
             skip_bad_lines=options.skip_bad_lines,
         )  # fmt: skip
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}, expected a CSV file or the name of a data set") from None
 
 
 @dataclass
@@ -143,48 +132,25 @@ def split(table: Table | Examples, options: argparse.Namespace) -> tuple[list[np
     return [rows, validation, test], stratified
 
 
-class Scaled:
-    """A network with the scaling of its inputs and of its output around it: both are in the data's own units.
+def scaling(
+    X: np.ndarray, y: np.ndarray, task: str, how: str, columns: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """The mean and the scale of inputs, and those of numbers to predict, as `TableModel` takes them.
 
     Parameters
     ----------
-    net : the network. X, y : what it is trained on. task : what y is. how : "auto", "standard" or "none", for the inputs.
+    X, y : what is trained on. task : what y is. how : "auto", "standard" or "none", for the inputs.
     columns : (inputs,), which inputs may be scaled; the others are 0 and 1 for a category. None for all.
     """
-
-    def __init__(
-        self, net: Any, X: np.ndarray, y: np.ndarray, task: str, how: str, columns: np.ndarray | None = None
-    ) -> None:
-        self.net, self.regression = net, task == "regression"
-        self.mean, self.scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
-        self.y_mean, self.y_scale = 0.0, 1.0
-        with np.errstate(over="ignore"):  # check_size refuses numbers so large that this overflows
-            free = np.ones(X.shape[1], bool) if columns is None else columns
-            if free.any() and (how == "standard" or (how == "auto" and not _is_small(X[:, free]))):
-                self.mean, self.scale = np.where(free, X.mean(axis=0), 0.0), np.where(free, X.std(axis=0), 1.0)
-                self.scale[self.scale <= 1e-12 * np.abs(X).max(axis=0)] = 1.0  # a constant column
-            if self.regression:
-                self.y_mean, self.y_scale = float(y.mean()), float(y.std()) or 1.0
-
-    @property
-    def scales(self) -> bool:
-        """Whether inputs are changed at all."""
-        return bool((self.scale != 1).any() or (self.mean != 0).any())
-
-    def inputs(self, X: np.ndarray) -> np.ndarray:
-        """From the data's units to the network's."""
-        return np.asarray((X - self.mean) / self.scale)
-
-    def targets(self, y: np.ndarray) -> np.ndarray:
-        """Classes as they are; numbers (n,) to predict from the data's unit to the network's, (n, 1)."""
-        return np.asarray((y - self.y_mean) / self.y_scale)[:, np.newaxis] if self.regression else y
-
-    def forward(self, X: Any) -> np.ndarray:
-        """Scores of the classes, or predictions in the data's unit."""
-        out = predict(self.net, self.inputs(np.asarray(X)))
-        if self.regression:
-            return np.asarray(self.y_mean + self.y_scale * out.astype(np.float64))
-        return np.asarray(out)  # in the network's type, for which the kernels of the loss are compiled
+    mean, scale, y_mean, y_scale = np.zeros(X.shape[1]), np.ones(X.shape[1]), 0.0, 1.0
+    with np.errstate(over="ignore"):  # check_size refuses numbers so large that this overflows
+        free = np.ones(X.shape[1], bool) if columns is None else columns
+        if free.any() and (how == "standard" or (how == "auto" and not _is_small(X[:, free]))):
+            mean, scale = np.where(free, X.mean(axis=0), 0.0), np.where(free, X.std(axis=0), 1.0)
+            scale[scale <= 1e-12 * np.abs(X).max(axis=0)] = 1.0  # a constant column
+        if task == "regression":
+            y_mean, y_scale = float(y.mean()), float(y.std()) or 1.0
+    return mean, scale, y_mean, y_scale
 
 
 def _is_small(X: np.ndarray) -> bool:
@@ -200,14 +166,14 @@ def check_target(name: str, table: Examples) -> None:
         raise UsageError(f"{name}: every target is {table.y[0]:g}, expected numbers that differ")
 
 
-def check_size(name: str, table: Table, scaled: Scaled, kind: Any) -> None:
+def check_size(name: str, table: Table, model: TableModel, kind: Any) -> None:
     """Refuse numbers that the network's type cannot hold."""
     with np.errstate(over="ignore"):
-        wide = np.abs(scaled.inputs(table.X)).max(axis=0)
-    good = np.isfinite(scaled.scale) & (wide < 1e-3 * kind.max)
+        wide = np.abs(model.inputs(table.X)).max(axis=0)
+    good = np.isfinite(model.scale) & (wide < 1e-3 * kind.max)
     if not good.all():
         column = int(np.argmin(good))
         largest = np.abs(table.X[:, column]).max()
         raise UsageError(f"{name}: column {table.feature_names[column]!r} has values up to {largest:g}, expected smaller ones")
-    if not (np.isfinite(scaled.y_scale) and np.isfinite(scaled.y_mean)):
+    if not (np.isfinite(model.y_scale) and np.isfinite(model.y_mean)):
         raise UsageError(f"{name}: the target has values up to {np.abs(table.y).max():g}, expected smaller ones")

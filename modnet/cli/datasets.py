@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import textwrap
 
-from modnet import datasets
 from modnet.cli.errors import UsageError
 from modnet.cli.report import first_sentence, table_row
+from modnet.datasets import describe, info, names
 
 
-def list_datasets(name: str | None = None) -> int:
+def datasets(options: argparse.Namespace) -> int:
     """Print a line on every data set, or a paragraph on one."""
     width = min(shutil.get_terminal_size().columns, 120)
-    if name is not None:
+    if options.name is not None:
         try:
-            print(textwrap.fill(datasets.describe(name), width))
+            print(textwrap.fill(describe(options.name), width))
         except ValueError as error:
             raise UsageError(str(error).removeprefix("modnet.datasets: ")) from None
         return 0
     rows = []
-    for record in map(datasets.info, datasets.names()):
+    for record in map(info, names()):
         kind = "regression" if record.classes is None else f"{record.classes} classes"
         rows.append((record.name, f"{record.n}", f"{record.features}", kind, first_sentence(record.text)))
     rows.insert(0, ("name", "examples", "inputs", "target", "what it is"))

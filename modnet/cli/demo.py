@@ -8,7 +8,7 @@ import os
 import numpy as np
 
 from modnet.cli import main
-from modnet.cli.errors import UsageError
+from modnet.cli.errors import UsageError, refusing
 from modnet.cli.parser import program
 from modnet.losses import CrossEntropy
 from modnet.modules import Linear, ReLU, Tanh
@@ -27,10 +27,8 @@ def demo(options: argparse.Namespace) -> int:
     wrong = [name for name in options.which if name not in DEMOS]
     if wrong:
         raise UsageError(f"there is no demo {wrong[0]!r}, expected {' or '.join(DEMOS)}")
-    try:
+    with refusing(f"--folder: {options.folder}", "a folder, or room to make one"):
         os.makedirs(options.folder, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--folder: {options.folder}: {error.strerror}, expected a folder, or room to make one") from None
     if not options.which:  # while the libraries for data and pictures are imported, which takes more than a second
         begin_compiling([Linear, ReLU, Linear], CrossEntropy, Adam, np.dtype(np.float32), next_modules=[Tanh])
     status = 0

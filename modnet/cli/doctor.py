@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib.metadata
 import os
@@ -26,7 +27,7 @@ _CORE_BITS = {
 }
 
 
-def doctor() -> int:
+def doctor(options: argparse.Namespace) -> int:
     """Print versions, processor, BLAS, threads, environment and the kernel cache, then advice.
 
     Returns

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class UsageError(Exception):
     """The command line, or the data it names, is wrong: a line that says what came and what was expected."""
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Return "; did you mean ...?" if one of the words is near, else nothing."""
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
+@contextmanager
+def refusing(place: str = "", expected: str = "") -> Iterator[None]:
+    """Turn a ValueError into a `UsageError`; an OSError, too, if it is said what was expected at a place."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        if not expected:
+            raise
+        raise UsageError(f"{place}: {error.strerror}, expected {expected}") from None

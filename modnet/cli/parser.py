@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Any, NoReturn
 
 import modnet
@@ -60,22 +62,22 @@ def build_parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_check(commands)
 
-    datasets = _command(commands, "datasets", _datasets, "list the data sets that have a name, or say more about one")
+    datasets = _command(commands, "datasets", "list the data sets that have a name, or say more about one")
     datasets.add_argument("name", nargs="?", metavar="NAME", help="one of them")
 
-    demo = _command(commands, "demo", _demo, "train on handwritten digits, then on two moons, with pictures")
+    demo = _command(commands, "demo", "train on handwritten digits, then on two moons, with pictures")
     demo.add_argument("which", nargs="*", metavar="NAME", help="digits or moons (default: both)")
     demo.add_argument("--folder", default="demo", help="where pictures go; it is made if missing (default: %(default)s)")
 
-    _command(commands, "doctor", _doctor, "show versions, processor, BLAS, threads and kernel cache, with advice")
+    _command(commands, "doctor", "show versions, processor, BLAS, threads and kernel cache, with advice")
 
     playground = _command(
-        commands, "playground", _playground, "put a network together with the mouse and watch it learn, in a browser"
+        commands, "playground", "put a network together with the mouse and watch it learn, in a browser"
     )
     playground.add_argument("--port", type=whole(0, 65535), default=0, metavar="N", help="of the page (default: a free one)")
     playground.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
 
-    warmup = _command(commands, "warmup", _warmup, "compile all kernels into the cache now, so that nothing waits later")
+    warmup = _command(commands, "warmup", "compile all kernels into the cache now, so that nothing waits later")
     warmup.add_argument("--dtype", choices=("float32", "float64", "both"), default="both", help="(default: %(default)s)")
     return parser
 
@@ -86,19 +88,23 @@ def program() -> str:
     return "modnet" if name in ("modnet", "modnet.exe") else "python -m modnet"
 
 
-def _command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str, **options: Any
-) -> Parser:
+def _command(commands: Any, name: str, text: str, file: str = "", **options: Any) -> Parser:
+    """The parser of a command; the function of its name runs it, in a file of `modnet.cli`, by default that of its name."""
     parser: Parser = commands.add_parser(
         name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False, **options
     )
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(run=partial(_run, file or name, name), parser=parser)
     return parser
+
+
+def _run(file: str, name: str, options: argparse.Namespace) -> int:
+    run: Callable[[argparse.Namespace], int] = getattr(import_module(f"modnet.cli.{file}"), name)
+    return run(options)
 
 
 def _add_train(commands: Any) -> None:
     train = _command(
-        commands, "train", _train, "train a network on a data set and report how good it is",
+        commands, "train", "train a network on a data set and report how good it is",
         usage=f"{program()} train DATA [options]", epilog=_TRAIN_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
@@ -176,10 +182,10 @@ def _one_character(text: str) -> str:
 
 def _add_predict(commands: Any) -> None:
     predict = _command(
-        commands, "predict", _predict, "predict the lines of a table with a model that `train --save` wrote",
+        commands, "predict", "predict the lines of a table with a model that `train --save` wrote",
         epilog=_PREDICT_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    evaluate = _command(commands, "evaluate", _evaluate, "report how good a model is on a table that has the target")
+    evaluate = _command(commands, "evaluate", "report how good a model is on a table that has the target", "predict")
     for parser in (predict, evaluate):
         parser.add_argument("model", metavar="MODEL", help="a file that `train --save` wrote")
         parser.add_argument("data", metavar="TABLE", help="a CSV file with the columns that were trained on, in any order")
@@ -189,7 +195,7 @@ def _add_predict(commands: Any) -> None:
 
 def _add_check(commands: Any) -> None:
     check = _command(
-        commands, "check", _check, "check the modules, losses and networks of students' files, and say what is wrong with them",
+        commands, "check", "check the modules, losses and networks of students' files, and say what is wrong with them",
         epilog=_CHECK_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = check.add_argument
@@ -213,57 +219,3 @@ def _add_check(commands: Any) -> None:
     add("--json", nargs="?", const="-", metavar="FILE", help="write everything as JSON; without FILE, print it")
     add("--html", metavar="FILE", help="write a page with the table and all reports")
     add("--csv", metavar="FILE", help="write a mark sheet for a spreadsheet")
-
-
-def _train(options: argparse.Namespace) -> int:
-    from modnet.cli.train import train
-
-    return train(options)
-
-
-def _predict(options: argparse.Namespace) -> int:
-    from modnet.cli.predict import predict
-
-    return predict(options)
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from modnet.cli.predict import evaluate
-
-    return evaluate(options)
-
-
-def _check(options: argparse.Namespace) -> int:
-    from modnet.cli.check import check
-
-    return check(options)
-
-
-def _datasets(options: argparse.Namespace) -> int:
-    from modnet.cli.datasets import list_datasets
-
-    return list_datasets(options.name)
-
-
-def _demo(options: argparse.Namespace) -> int:
-    from modnet.cli.demo import demo
-
-    return demo(options)
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    from modnet.cli.doctor import doctor
-
-    return doctor()
-
-
-def _playground(options: argparse.Namespace) -> int:
-    from modnet.cli.playground import playground
-
-    return playground(options.port, not options.no_browser)
-
-
-def _warmup(options: argparse.Namespace) -> int:
-    from modnet.cli.warmup import warmup
-
-    return warmup(("float32", "float64") if options.dtype == "both" else (options.dtype,))

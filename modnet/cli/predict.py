@@ -10,8 +10,9 @@ from typing import IO
 import numpy as np
 
 from modnet.cli.data import read_file
-from modnet.cli.errors import UsageError
+from modnet.cli.errors import refusing
 from modnet.cli.report import confusion, count, score_lines
+from modnet.modules import Softmax
 from modnet.tables import Sheet, TableModel
 
 
@@ -23,15 +24,14 @@ def predict(options: argparse.Namespace) -> int:
     model = _model(options.model)
     sheet = read_file(options.data, options)
     out = _outputs(model, sheet)
-    _note(sheet)
     if options.output is None:
         _write(sys.stdout, model, out)
         return 0
-    try:
-        with open(options.output, "w", encoding="utf-8", newline="") as file:
-            _write(file, model, out)
-    except OSError as error:
-        raise UsageError(f"argument --output: {options.output}: {error.strerror}, expected another place") from None
+    with (
+        refusing(f"argument --output: {options.output}", "another place"),
+        open(options.output, "w", encoding="utf-8", newline="") as file,
+    ):
+        _write(file, model, out)
     print(f"{count(len(sheet), 'prediction')} in {options.output}", file=sys.stderr)
     return 0
 
@@ -43,12 +43,9 @@ def evaluate(options: argparse.Namespace) -> int:
     """
     model = _model(options.model)
     sheet = read_file(options.data, options)
-    try:
+    with refusing():
         y, sheet = model.target.values(sheet)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
     out = _outputs(model, sheet)
-    _note(sheet)
     print(score_lines([("", y, out)], model.target.class_names is None)[0])
     if model.target.class_names is not None:
         print(f"\n{confusion(y, out.argmax(axis=1), model.target.class_names, 'given')}")
@@ -56,24 +53,17 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def _model(path: str) -> TableModel:
-    try:
+    with refusing(path, "a model that `train --save` wrote"):
         return TableModel.load(path)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}, expected a model that `train --save` wrote") from None
 
 
 def _outputs(model: TableModel, sheet: Sheet) -> np.ndarray:
-    try:
-        return model.outputs(sheet)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def _note(sheet: Sheet) -> None:
+    """What the model gives for a table; notes on cells are printed."""
+    with refusing():
+        out = model.outputs(sheet)
     for note in sheet.notes:
         print(f"modnet: {note}", file=sys.stderr)
+    return out
 
 
 def _write(file: IO[str], model: TableModel, out: np.ndarray) -> None:
@@ -82,9 +72,8 @@ def _write(file: IO[str], model: TableModel, out: np.ndarray) -> None:
         writer.writerow([model.target.name])
         writer.writerows([text] for text in model.target.shown(out[:, 0]))
         return
-    scores = out.astype(np.float64)
-    probabilities = np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
-    best = scores.argmax(axis=1)
+    probabilities = np.asarray(Softmax().forward(out.astype(np.float64)))
+    best = out.argmax(axis=1)
     writer.writerow([model.target.name, "probability"])
     writer.writerows(
         (text, f"{probabilities[row, place]:.4f}") for row, (text, place) in enumerate(zip(model.target.shown(best), best))

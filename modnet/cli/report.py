@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from modnet import datasets
-from modnet.cli.data import FEW, Part, Scaled
+from modnet.cli.data import FEW, Part
 from modnet.datasets import Table
 from modnet.losses import CrossEntropy
 from modnet.plotting import shorten
+from modnet.tables import TableModel
 from modnet.training import History
 
 
@@ -46,7 +47,7 @@ def first_sentence(text: str) -> str:
     return text.partition(". ")[0].rstrip(".")
 
 
-def plan(parts: list[Part], stratified: bool, options: argparse.Namespace, scaled: Scaled) -> str:
+def plan(parts: list[Part], stratified: bool, options: argparse.Namespace, model: TableModel) -> str:
     """Which examples serve for what, and how the inputs are scaled."""
     X = parts[0].X
     if len(parts) == 1:
@@ -55,20 +56,21 @@ def plan(parts: list[Part], stratified: bool, options: argparse.Namespace, scale
     else:
         uses = {"training": "train on", "validation": "validate", "test": "test"}
         counts = ", ".join(f"{len(part.y)} to {uses[part.name]}" for part in parts)
-        kind = ", in the proportions of the classes" if stratified and not scaled.regression else ""
+        kind = ", in the proportions of the classes" if stratified and model.is_classifier else ""
         split = f"{counts}; drawn with seed {options.seed}{kind}."
+    is_scaled = (model.scale != 1).any() or (model.mean != 0).any()
     inputs = f"Inputs are taken as they are, from {X.min():.3g} to {X.max():.3g}"
-    if scaled.scales:
+    if is_scaled:
         inputs = "Inputs are standardised by the mean and standard deviation of the training examples"
-    if scaled.regression:
-        inputs += f"{', and so is the target' if scaled.scales else '; the target is standardised'}: "
+    if not model.is_classifier:
+        inputs += f"{', and so is the target' if is_scaled else '; the target is standardised'}: "
         inputs += "always predicting the mean gives a loss of 1"
     return textwrap.fill(f"{split} {inputs}.", min(shutil.get_terminal_size().columns, 100))
 
 
-def figures(parts: list[Part], scaled: Scaled) -> tuple[str, str]:
+def figures(parts: list[Part], model: TableModel) -> tuple[str, str]:
     """The table of final figures, and the last of them in words."""
-    return score_lines([(part.name, part.y, scaled.forward(part.X)) for part in parts], scaled.regression)
+    return score_lines([(part.name, part.y, model.forward(part.X)) for part in parts], not model.is_classifier)
 
 
 def score_lines(parts: Sequence[tuple[str, np.ndarray, np.ndarray]], regression: bool) -> tuple[str, str]:

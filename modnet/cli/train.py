@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.cli.data import Part, Scaled, check_size, check_target, read_examples, split
-from modnet.cli.errors import UsageError
+from modnet.cli.data import Part, check_size, check_target, read_examples, scaling, split
+from modnet.cli.errors import UsageError, refusing
 from modnet.cli.parser import program
 from modnet.cli.report import confusion, count, data_line, ending, figures, plan, short_name
 from modnet.datasets import Table, info, names
@@ -61,10 +61,8 @@ def train(options: argparse.Namespace) -> int:
     examples = read_examples(options)
     check_target(options.data, examples)
     rows, stratified = split(examples, options)
-    try:
+    with refusing():
         table = examples.encoded(rows[0])
-    except ValueError as error:
-        raise UsageError(str(error)) from None
     assert examples.encoder is not None
     parts = [
         Part(name, table.X[r], table.y[r]) for name, r in zip(("training", "validation", "test"), rows, strict=True) if len(r)
@@ -79,9 +77,10 @@ def train(options: argparse.Namespace) -> int:
         chain += [Linear(n, m, rng=source), options.activation()]
     net = Sequential(*chain[:-1]).astype(options.dtype)
     columns = None if examples.sheet is None else examples.encoder.scaled
-    scaled = Scaled(net, parts[0].X, parts[0].y, table.task, options.scale, columns)
-    check_size(options.data, table, scaled, np.finfo(options.dtype))
-    loss = MSE() if scaled.regression else CrossEntropy()
+    numbers = scaling(parts[0].X, parts[0].y, table.task, options.scale, columns)
+    model = TableModel(net, examples.encoder, examples.target, *numbers)
+    check_size(options.data, table, model, np.finfo(options.dtype))
+    loss = CrossEntropy() if model.is_classifier else MSE()
 
     def say(text: str) -> None:
         if not options.quiet:
@@ -90,32 +89,29 @@ def train(options: argparse.Namespace) -> int:
     say(data_line(options.data, table))
     for note in [] if examples.sheet is None else examples.sheet.notes:
         say(f"- {note}")
-    say(plan(parts, stratified, options, scaled))
+    say(plan(parts, stratified, options, model))
     say(f"\n{net.summary(table.X.shape[1])}\n")
-    untrained = copy.deepcopy(scaled.net) if options.why else None
-    history, seconds = _fit(parts, scaled, loss, optimizer, source, options, say)
+    untrained = copy.deepcopy(net) if options.why else None
+    history, seconds = _fit(parts, model, loss, optimizer, source, options, say)
 
-    lines, last = figures(parts, scaled)
+    lines, last = figures(parts, model)
     print(("" if options.quiet else "\n") + lines)
     tested = parts[-1]
     if table.class_names is not None:
-        guess = scaled.forward(tested.X).argmax(axis=1)
+        guess = model.forward(tested.X).argmax(axis=1)
         say(f"\n{confusion(tested.y, guess, table.class_names, tested.name)}")
     if options.plot and history.epochs:
         title = f"{short_name(options.data)}: {' → '.join(map(str, ends))}, {last}"
-        _draw(options.plot, f"{title} on {count(len(tested.y), f'{tested.name} example')}", history, scaled, table, tested)
+        _draw(options.plot, f"{title} on {count(len(tested.y), f'{tested.name} example')}", history, model, table, tested)
     whole = history.epochs > 0 and not history.stopped_because.startswith("diverged")
     if options.save and whole:
-        model = TableModel(
-            net, examples.encoder, examples.target, scaled.mean, scaled.scale, scaled.y_mean, scaled.y_scale
-        )
         try:
             model.save(options.save)
         except OSError as error:
             whole = False
             print(f"modnet: the model was not saved: {options.save}: {error.strerror}", file=sys.stderr)
     if untrained is not None:
-        report = _why(untrained, parts, scaled, loss, optimizer, options)
+        report = _why(untrained, parts, model, loss, optimizer, options)
         print(f"\n{report}")
         asked = [option for finding in report.findings for option in as_options(getattr(finding, "change", ""))]
         if asked:
@@ -157,13 +153,18 @@ def as_options(change: str) -> list[str]:
     return [*found, "--scale standard"] if "X = (X - X.mean" in change else found
 
 
+def _in_units_of(model: TableModel, parts: list[Part]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(X, y) of what is trained on and, if there is any, of what validates, as the network takes them."""
+    return [(model.inputs(part.X), model.targets(part.y)) for part in parts if part.name != "test"]
+
+
 def _why(
-    untrained: Any, parts: list[Part], scaled: Scaled, loss: Any, optimizer: Optimizer, options: argparse.Namespace
+    untrained: Any, parts: list[Part], model: TableModel, loss: Any, optimizer: Optimizer, options: argparse.Namespace
 ) -> Any:
     """Whether the training that has just been done learns what the data can teach, and if not, why."""
     from modnet.check import check_training
 
-    (X, y), *held_out = [(scaled.inputs(part.X), scaled.targets(part.y)) for part in parts if part.name != "test"]
+    (X, y), *held_out = _in_units_of(model, parts)
     size, epochs = _plan(len(y), options)
     return check_training(
         untrained, loss, optimizer.fresh(), X, y, epochs=epochs, batch_size=size, rng=options.seed, patience=options.patience,
@@ -173,7 +174,7 @@ def _why(
 
 def _fit(
     parts: list[Part],
-    scaled: Scaled,
+    model: TableModel,
     loss: Any,
     optimizer: Optimizer,
     source: np.random.Generator,
@@ -188,13 +189,13 @@ def _fit(
     if folder is None or ahead.begun() is not None or not any(folder.glob("*.kernel")):
         say("The kernels are being compiled; " + ("this happens once." if folder else "no folder can be had to keep them in."))
 
-    (X, y), *held_out = [(scaled.inputs(part.X), scaled.targets(part.y)) for part in parts if part.name != "test"]
+    (X, y), *held_out = _in_units_of(model, parts)
     watched = _is_terminal()
     watch = _Watch(epochs, (lambda text: None) if watched else say)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TrainingWarning)
         history = fit(
-            scaled.net, X, y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=size, rng=source,
+            model.net, X, y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=size, rng=source,
             validation=held_out[0] if held_out else None, patience=options.patience,
             callbacks=[watch], progress=watched and not options.quiet,
         )  # fmt: skip
@@ -287,7 +288,7 @@ class _Watch(Callback):
         self.say(f"epoch {epoch:{len(str(self.epochs))}} of {self.epochs}   {figures}")
 
 
-def _draw(path: str, title: str, history: History, net: Scaled, table: Table, part: Part) -> None:
+def _draw(path: str, title: str, history: History, net: TableModel, table: Table, part: Part) -> None:
     """Curves, and beside them what the network has learned."""
     from modnet import plotting
 
@@ -306,7 +307,5 @@ def _draw(path: str, title: str, history: History, net: Scaled, table: Table, pa
     else:
         plotting.predictions(y, net.forward(X), ax=last)
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
-    try:
+    with refusing(f"argument --plot: {path!r}", "a place to write to"):
         plotting.save(figure, path)
-    except OSError as error:
-        raise UsageError(f"argument --plot: {path!r}: {error.strerror}, expected a place to write to") from None

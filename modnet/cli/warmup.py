@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,8 @@ from modnet.kernels.jit import JIT_DISABLED
 from modnet.kernels.operation import Operation
 
 
-def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> int:
-    """Compile all kernels into the cache, and print how many, how long it took and where they are.
-
-    Parameters
-    ----------
-    dtypes : sequence of str
-        Of "float32" and "float64".
+def warmup(options: argparse.Namespace) -> int:
+    """Compile all kernels, of one type or of both, into the cache; print how many, how long it took and where they are.
 
     Returns
     -------
@@ -38,6 +34,7 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> int:
         print("NUMBA_DISABLE_JIT is set: kernels run as plain Python, there is nothing to compile")
         return 0
     began = time.perf_counter()
+    dtypes = ("float32", "float64") if options.dtype == "both" else (options.dtype,)
     work = [(compile, np.dtype(dtype)) for compile in kernels() for dtype in dtypes]
     folder = cache_folder()
     kept, before = _count(folder), KernelCache.compiled

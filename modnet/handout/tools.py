@@ -102,7 +102,8 @@ def plot_data(data: Any, labels: Any = None) -> Any:
     axes : matplotlib's. A legend comes with ``axes.legend()``.
     """
     points = _plane(data, "plot_data")
-    from modnet.plotting.figures import COLORS, MARKERS, current_axes
+    from modnet.plotting.figures import current_axes
+    from modnet.plotting.parts import COLORS, MARKERS
 
     size = float(np.clip(9000 / len(points), 12, 60))
     look: dict[str, Any] = {"s": size, "edgecolors": "white", "linewidths": 0.6, "zorder": 3}
@@ -143,7 +144,8 @@ def plot_frontiere(data: Any, f: Callable[[np.ndarray], Any], step: int = 20) ->
             f"plot_frontiere: f returned shape {values.shape}, expected ({len(grid)},) or ({len(grid)}, classes)"
         )
     require_finite(values, "plot_frontiere", "f(grid)")
-    from modnet.plotting.figures import COLORS, INK, current_axes
+    from modnet.plotting.figures import current_axes
+    from modnet.plotting.parts import COLORS, INK
 
     axes = current_axes()
     if values.size == len(grid) and values.dtype.kind == "f":

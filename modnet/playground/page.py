@@ -14,7 +14,7 @@ from bokeh.plotting import figure
 from modnet.playground import views
 from modnet.playground.mistakes import MISTAKES
 from modnet.playground.session import ACTIVATIONS, DATA, LOSSES, Session, Settings, optimizers
-from modnet.plotting.figures import BLUE, COLORS, VERMILION
+from modnet.plotting.parts import BLUE, COLORS, VERMILION
 
 RATES = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 _TICK = 150  # milliseconds between two pictures

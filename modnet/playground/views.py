@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.plotting.figures import class_colors
+from modnet.modules import Softmax
+from modnet.plotting.parts import class_colors, paint
 from modnet.training import predict
 from modnet.watch import activations, deltas
 
@@ -25,13 +26,8 @@ def plane(X: np.ndarray, side: int = SIDE) -> tuple[np.ndarray, tuple[float, flo
 
 def frontier_image(net: Any, grid: np.ndarray, side: int = SIDE) -> np.ndarray:
     """The winning class at every point, (side, side) of 32-bit RGBA, the paler the less sure."""
-    scores = np.asarray(predict(net, grid), np.float64)
-    grown = np.exp(scores - scores.max(axis=1, keepdims=True))
-    share = grown / grown.sum(axis=1, keepdims=True)
-    count = share.shape[1]
-    sure = (share.max(axis=1) - 1 / count) / (1 - 1 / count)
-    color = 1 - (0.12 + 0.5 * sure)[:, None] * (1 - class_colors(count)[share.argmax(axis=1)])
-    return rgba(color.reshape(side, side, 3))
+    share = np.asarray(Softmax().forward(np.asarray(predict(net, grid), np.float64)))
+    return rgba(paint(share, class_colors(share.shape[1]), 0.12, 0.62).reshape(side, side, 3))
 
 
 def unit_images(net: Any, grid: np.ndarray, side: int = SIDE) -> tuple[np.ndarray, list[tuple[str, int]]]:

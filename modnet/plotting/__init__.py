@@ -17,7 +17,6 @@ from modnet.plotting.descents import path
 from modnet.plotting.diagrams import network
 from modnet.plotting.figures import new_figure as new_figure
 from modnet.plotting.figures import save, style, subplots, use_style
-from modnet.plotting.figures import shorten as shorten
 from modnet.plotting.films import Film, animate_frontier
 from modnet.plotting.frontiers import frontier
 from modnet.plotting.functions import activations
@@ -26,6 +25,7 @@ from modnet.plotting.graphs import scalar_graph
 from modnet.plotting.images import filters, reconstructions
 from modnet.plotting.layers_over_time import layers
 from modnet.plotting.matrices import confusion
+from modnet.plotting.parts import shorten as shorten
 from modnet.plotting.scatters import predictions
 from modnet.plotting.surfaces import error_surface
 

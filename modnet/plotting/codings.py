@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from modnet.inputs import as_numbers, require_finite
-from modnet.plotting.figures import BLUE, MARKERS, Path, as_names, class_colors, drawing
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import BLUE, MARKERS, class_colors, names_for
 
 
 def codes(
@@ -62,9 +60,7 @@ def codes(
     if method not in (None, "pca", "tsne"):
         raise ValueError(f"codes: method is {method!r}, expected None, 'pca' or 'tsne'")
     classes, of = np.unique(labels, return_inverse=True)
-    names = as_names(class_names, "codes", "class_names") or [str(c) for c in classes.tolist()]
-    if len(names) < len(classes):
-        raise ValueError(f"codes: there are {len(names)} class names, expected {len(classes)}")
+    names = names_for(class_names, len(classes), "codes", [str(c) for c in classes.tolist()])
     plane, axes_names = _in_the_plane(points, method, rng)
     said = f"{len(points)} examples by their codes of {points.shape[1]} numbers"
     colors = class_colors(len(classes))

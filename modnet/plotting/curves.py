@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modnet.inputs import short_repr
-from modnet.plotting.figures import BLUE, COLORS, MARKERS, VERMILION, Path, class_colors, depth_colors, drawing
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import BLUE, COLORS, MARKERS, VERMILION, class_colors, depth_colors, whole_ticks
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from modnet.training import History
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.2)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # beside colour, for any eye
@@ -114,7 +113,7 @@ def curves(
             axis.plot(places, height, color=colors[i], label=name, linestyle=dashes, marker=marker, markersize=5)
         axis.set(xlabel=xlabel, xscale=xscale, yscale=yscale)
         if x is None and all(np.array_equal(places, np.arange(1, len(places) + 1)) for places, _ in pairs.values()):
-            _whole_ticks(axis)
+            whole_ticks(axis)
         axis.set_ylabel(ylabel + (" (log scale)" if yscale == "log" else ""))
         axis.legend(loc="best")
     return figure
@@ -152,7 +151,7 @@ def _draw_curves(ax: Axes, name: str, training: list[float], held_out: list[floa
     ax.set_xlim(1 - 0.02 * len(epochs), 1.02 * len(epochs) if len(epochs) > 1 else 2)
     ax.set_xlabel("epoch")
     ax.set_ylabel(name.replace("_", " ") + (" (log scale)" if ax.get_yscale() == "log" else ""))
-    _whole_ticks(ax)
+    whole_ticks(ax)
     ax.legend(loc="best")
 
 
@@ -166,9 +165,3 @@ def _alone(values: np.ndarray) -> list[int]:
     """Indices of numbers between gaps: no line goes to them, so they need a marker."""
     known = np.isfinite(np.concatenate([[np.nan], values, [np.nan]]))
     return [int(i) for i in np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])]
-
-
-def _whole_ticks(ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from modnet.inputs import as_numbers, whole
-from modnet.plotting.figures import INK, MARKERS, Path, class_colors, drawing
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import BLUE, INK, MARKERS, VERMILION, class_colors, height_map
 
 _POINT: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.5, "zorder": 3}
+_START: dict[str, Any] = {"s": 110, "facecolors": "none", "edgecolors": INK, "linewidths": 1.4}
+_END: dict[str, Any] = {"s": 150, "marker": "*", "edgecolors": INK, "linewidths": 0.9}
 
 
 def path(
@@ -91,41 +90,29 @@ def _draw_curve(
     height = np.array([float(f(v)) for v in x])
     ax.plot(x, height, color="#9a9a9a", linewidth=2.4)
     shift = 0.035 * (np.ptp(height) or 1.0) if len(ways) > 1 else 0.0  # several paths on one curve would hide one another
-    for i, (name, way) in enumerate(ways.items()):
-        color = class_colors(len(ways))[i] if len(ways) > 1 else "#0072B2"
-        y = np.array([float(f(v)) for v in way[:, 0]]) + i * shift
-        ax.plot(way[:, 0], y, color=color, linewidth=1.2, alpha=0.7)
-        ax.scatter(way[:, 0], y, s=26, color=[color], marker=MARKERS[i % 8], label=names[name], **_POINT)
-        ax.scatter(way[:1, 0], y[:1], s=110, facecolors="none", edgecolors=INK, linewidths=1.4, zorder=4)
-        ax.scatter(way[-1:, 0], y[-1:], s=150, marker="*", color=[color], edgecolors=INK, linewidths=0.9, zorder=4)
-    ax.scatter([], [], s=110, facecolors="none", edgecolors=INK, linewidths=1.4, label="start")
-    ax.scatter([], [], s=150, marker="*", color="white", edgecolors=INK, linewidths=0.9, label="end")
+    placed = {
+        name: np.column_stack([way[:, 0], [float(f(v)) + i * shift for v in way[:, 0]]])
+        for i, (name, way) in enumerate(ways.items())
+    }
+    _draw_ways(ax, placed, names, BLUE, 26, linewidth=1.2, alpha=0.7)
     ax.set(xlabel="x", ylabel="f(x)", xlim=(low, high))
 
 
 def _draw_map(ax: Axes, f: Any, ways: dict[str, np.ndarray], names: dict[str, str], ends: Any, count: int) -> None:
     a, b = (np.linspace(ends[0][i], ends[1][i], count) for i in (0, 1))
     height = np.array([[float(f(np.array([u, v]))) for u in a] for v in b])
-    finite = height[np.isfinite(height)]
-    low, high = float(finite.min()), float(finite.max())
-    steep = low > 0 and high > 100 * low
-    levels = np.geomspace(low, high, 22) if steep else np.linspace(low, high if high > low else low + 1, 22)
-    from matplotlib.colors import LogNorm, Normalize
-
-    scale = LogNorm(levels[0], levels[-1]) if steep else Normalize(levels[0], levels[-1])
-    filled = ax.contourf(a, b, height, levels=levels, cmap="Greys", norm=scale, alpha=0.75)
-    ax.contour(a, b, height, levels=levels, colors="white", linewidths=0.6)
-    for i, (name, way) in enumerate(ways.items()):
-        color = class_colors(len(ways))[i] if len(ways) > 1 else "#D55E00"
-        ax.plot(*way.T, color=color, linewidth=1.6)
-        ax.scatter(way[:, 0], way[:, 1], s=20, color=[color], marker=MARKERS[i % 8], label=names[name], **_POINT)
-        ax.scatter(way[-1:, 0], way[-1:, 1], s=160, marker="*", color=[color], edgecolors=INK, linewidths=0.9, zorder=4)
-        ax.scatter(way[:1, 0], way[:1, 1], s=110, facecolors="none", edgecolors=INK, linewidths=1.4, zorder=4)
-    ax.scatter([], [], s=110, facecolors="none", edgecolors=INK, linewidths=1.4, label="start")
-    ax.scatter([], [], s=150, marker="*", color="white", edgecolors=INK, linewidths=0.9, label="end")
-    bar = ax.figure.colorbar(filled, ax=ax, ticks=levels[::5], format="%.3g")
-    bar.minorticks_off()
-    bar.set_label("f" + (" (log scale)" if steep else ""))
-    bar.outline.set_visible(False)
-    ax.grid(False)
+    height_map(ax, a, b, height, "f", count=22, steep=100, lines={"linewidths": 0.6}, cmap="Greys", alpha=0.75)
+    _draw_ways(ax, ways, names, VERMILION, 20, linewidth=1.6)
     ax.set(xlabel="x1", ylabel="x2", xlim=a[[0, -1]], ylim=b[[0, -1]])
+
+
+def _draw_ways(ax: Axes, ways: dict[str, np.ndarray], names: dict[str, str], alone: str, size: float, **line: Any) -> None:
+    """Paths in the plane with their starts and ends; one alone has a colour of its own."""
+    for i, (name, way) in enumerate(ways.items()):
+        color = class_colors(len(ways))[i] if len(ways) > 1 else alone
+        ax.plot(way[:, 0], way[:, 1], color=color, **line)
+        ax.scatter(way[:, 0], way[:, 1], s=size, color=[color], marker=MARKERS[i % 8], label=names[name], **_POINT)
+        ax.scatter(way[:1, 0], way[:1, 1], **_START, zorder=4)
+        ax.scatter(way[-1:, 0], way[-1:, 1], color=[color], **_END, zorder=4)
+    ax.scatter([], [], label="start", **_START)
+    ax.scatter([], [], label="end", color="white", **_END)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modnet.inputs import as_numbers, short_repr
-from modnet.plotting.figures import INK, Path, bare, drawing, signed_colors
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import INK, bare, color_bar, signed_colors
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from modnet.loss import Loss
 
 _UNITS = 12  # a column of more values is a strip
@@ -68,11 +67,11 @@ def network(
     said = "Forward: the outputs for one example" + ("; back: the deltas" if loss is not None else "")
     tall = 3.4 + 0.12 * min(_UNITS, max(value.size for value in values))
     with drawing(ax, path, (2.2 + 1.75 * len(values), tall), title=title, title_if_new=said) as (figure, axes):
-        _draw_columns(figure, axes[0], steps, values, back)
+        _draw_columns(axes[0], steps, values, back)
     return figure
 
 
-def _draw_columns(figure: Figure, ax: Axes, steps: Any, values: list[Any], back: list[Any]) -> None:
+def _draw_columns(ax: Axes, steps: Any, values: list[Any], back: list[Any]) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -103,10 +102,8 @@ def _draw_columns(figure: Figure, ax: Axes, steps: Any, values: list[Any], back:
     ax.set(xlim=(-0.6, len(values) - 0.4), ylim=(-0.34, 1.34))
     kinds = [("output", scales[0]), ("delta, dL/d(output)", scales[1])][: 1 + (back[-1] is not None)]
     for label, scale in kinds:
-        bar = figure.colorbar(ScalarMappable(scale, colors), ax=ax, fraction=0.02, pad=0.02, aspect=14, shrink=0.75)
-        bar.set_label(label)
+        bar = color_bar(ScalarMappable(scale, colors), ax, label, fraction=0.02, pad=0.02, aspect=14, shrink=0.75)
         bar.ax.locator_params(nbins=5)
-        bar.outline.set_visible(False)
 
 
 def _places(count: int) -> np.ndarray:

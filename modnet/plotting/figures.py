@@ -6,9 +6,6 @@ has windows; then the figure is pyplot's, and ``pyplot.show()`` shows it.
 In a notebook a figure is pyplot's, so it appears at the end of the cell that made it, or at ``pyplot.show()``: all pictures
 of a loop appear, whether the cell returns them or not. IPython would draw a figure at the end of a cell a second time;
 `_display` prevents that.
-
-Colours are those of M. Okabe and K. Ito (Color universal design, 2008): readers with any colour vision can tell them apart.
-Markers differ as well.
 """
 
 from __future__ import annotations
@@ -19,23 +16,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from modnet.inputs import short_repr
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.parts import COLORS, INK, has_legend_above
 from modnet.training.progress import in_notebook
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-Path: TypeAlias = str | os.PathLike[str]
-
-BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-COLORS = (BLUE, VERMILION, GREEN, PURPLE, "#E69F00", "#56B4E9", "#F0E442", "#404040")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-INK = "#262626"
 STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#8c8c8c",
@@ -169,7 +158,7 @@ def drawing(
     with style():
         yield owner, axes
         if title:
-            axes[0].set_title(title, pad=28 if _has_legend_above(axes[0]) else None)
+            axes[0].set_title(title, pad=28 if has_legend_above(axes[0]) else None)
         if path is not None:
             save(owner, path)
 
@@ -268,68 +257,3 @@ def _as_png(figure: Figure) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight")
     return buffer.getvalue()
-
-
-# --- parts of pictures ------------------------------------------------------------------------------------------------
-
-
-def as_names(given: Any, who: str, name: str) -> list[str] | None:
-    """Names of classes or features as a list of text; a TypeError for a single text or path."""
-    if given is None:
-        return None
-    if isinstance(given, str | bytes | os.PathLike):
-        raise TypeError(f"{who}: {name} is {short_repr(given)}, expected a list of names; a file to save to is path=...")
-    return [str(one) for one in given]
-
-
-def class_colors(count: int) -> np.ndarray:
-    """Colours (count, 3) from 0 to 1: the library's while they last, else a scale."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_rgb
-
-    if count <= len(COLORS):
-        return np.array([to_rgb(color) for color in COLORS[:count]])
-    return np.asarray(colormaps["viridis"](np.linspace(0, 0.95, count)))[:, :3]
-
-
-def legend_above(ax: Axes) -> None:
-    """Put the legend above the axes, if it has no more than a dozen entries."""
-    handles = len(ax.get_legend_handles_labels()[0])
-    if 0 < handles <= 12:
-        legend = ax.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(handles, 4),
-            handletextpad=0.3, columnspacing=1.2, borderaxespad=0.3,
-        )  # fmt: skip
-        legend.set_gid("above")
-
-
-def _has_legend_above(ax: Axes) -> bool:
-    legend = ax.get_legend()
-    return legend is not None and legend.get_gid() == "above"
-
-
-def depth_colors(count: int) -> np.ndarray:
-    """Colours (count, 3) for layers from the input to the output: dark blue to yellow."""
-    from matplotlib import colormaps
-
-    return np.asarray(colormaps["viridis"](np.linspace(0, 0.92, count)))[:, :3]
-
-
-def signed_colors() -> Any:
-    """A scale from vermilion (negative) by white (0) to blue (positive)."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("modnet_signed", [VERMILION, "#ffffff", BLUE])
-
-
-def bare(ax: Axes) -> None:
-    """Take grid, ticks and frame away."""
-    ax.grid(False)
-    ax.set(xticks=[], yticks=[])
-    for side in ax.spines.values():
-        side.set_visible(False)
-
-
-def shorten(name: str, dots: str = "..") -> str:
-    """Return a class name in at most 14 letters: its beginning and its end, which tell names apart."""
-    return name if len(name) <= 14 else f"{name[: 8 - len(dots)]}{dots}{name[-6:]}"

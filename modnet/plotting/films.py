@@ -8,14 +8,12 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from modnet.inputs import real, short_repr, whole
-from modnet.plotting.figures import Path, drawing
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
 from modnet.plotting.frontiers import frontier
 from modnet.training import fit
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from modnet.loss import Loss
     from modnet.optim.optimizer import Optimizer
     from modnet.training import Training

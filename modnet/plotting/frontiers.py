@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from modnet.inputs import as_batch, as_numbers, require_finite, whole
-from modnet.plotting.figures import BLUE, INK, MARKERS, VERMILION, Path, as_names, class_colors, drawing, legend_above
+from modnet.modules import Softmax
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import BLUE, INK, MARKERS, VERMILION, as_names, class_colors, color_bar, legend_above, paint
 from modnet.training import predict
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 def frontier(
@@ -168,8 +167,7 @@ def _columns(out: np.ndarray) -> np.ndarray:
     """Probabilities from one column per class: probabilities, their logarithms, or scores."""
     if out.min() >= 0 and np.allclose(out.sum(axis=1), 1, atol=1e-4):
         return out
-    grown = np.exp(out - out.max(axis=1, keepdims=True))  # of log-probabilities, the softmax is exp
-    return np.asarray(grown / grown.sum(axis=1, keepdims=True))
+    return np.asarray(Softmax().forward(out))  # of log-probabilities, the softmax is exp
 
 
 def _draw_classes(ax: Axes, x: np.ndarray, sides: list[np.ndarray], found: _Classes) -> None:
@@ -180,9 +178,7 @@ def _draw_classes(ax: Axes, x: np.ndarray, sides: list[np.ndarray], found: _Clas
         _draw_probabilities(ax, x[:, 0], sides[0], found, colors)
         return
     shape = len(sides[1]), len(sides[0])
-    sure = (found.probability[n:].max(axis=1) - 1 / count) / (1 - 1 / count)
-    strength = (0.08 + 0.34 * sure)[:, np.newaxis]
-    image = 1 - strength * (1 - colors[winner[n:]])
+    image = paint(found.probability[n:], colors, 0.08, 0.42)
     extent = (sides[0][0], sides[0][-1], sides[1][0], sides[1][-1])
     ax.imshow(image.reshape(*shape, 3), extent=extent, origin="lower", aspect="auto", interpolation="bilinear", zorder=0)
     for c in range(count - 1 if count == 2 else count):
@@ -236,6 +232,4 @@ def _draw_numbers(ax: Axes, x: np.ndarray, y: np.ndarray, sides: list[np.ndarray
     filled = ax.contourf(*sides, plane, levels=24, cmap="cividis", norm=scale)
     ax.contour(*sides, plane, levels=8, colors="white", linewidths=0.5, linestyles="solid", alpha=0.6)
     ax.scatter(x[:, 0], x[:, 1], c=y, cmap="cividis", norm=scale, s=36, edgecolors="white", linewidths=0.9, zorder=3)
-    bar = ax.figure.colorbar(filled, ax=ax)
-    bar.set_label("prediction; points: target")
-    bar.outline.set_visible(False)
+    color_bar(filled, ax, "prediction; points: target")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from modnet.inputs import as_numbers, require_finite, short_repr, whole
-from modnet.plotting.figures import Path, bare, drawing, signed_colors
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import bare, color_bar, signed_colors
 
 _GAP = 0.12  # between images, in widths of one
 
@@ -125,9 +123,7 @@ def filters(
     with drawing(ax, path, size, title=title, title_if_new=said) as (figure, axes):
         grid = tiles.reshape(tall, wide, *images.shape[1:])
         image = draw_tiles(axes[0], grid, None, labels, cmap=signed_colors(), vmin=-reach, vmax=reach, frames=True)
-        bar = figure.colorbar(image, ax=axes[0], fraction=0.05)
-        bar.set_label("weight")
-        bar.outline.set_visible(False)
+        color_bar(image, axes[0], "weight", fraction=0.05)
     return figure
 
 

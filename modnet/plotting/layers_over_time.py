@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from modnet.inputs import short_repr
-from modnet.plotting.figures import Path, depth_colors, drawing
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import color_bar, depth_colors, whole_ticks
 
 KINDS = {
     "activation": "activations",
@@ -74,7 +72,7 @@ def layers(
             raise ValueError(f"layers: there are {len(axes)} axes, expected {wide} or {2 * wide}")
         for axis, kind in zip(axes, kinds, strict=False):
             _draw_norms(axis, watched, kind)
-        _name_lines(figure, axes[:wide], watched.names)
+        _name_lines(axes[:wide], watched.names)
         for axis, kind in zip(axes[wide:], kinds, strict=False):
             _draw_sizes(axis, watched, kind, at)
     return figure
@@ -88,12 +86,10 @@ def _draw_norms(axis: Axes, watched: Any, kind: str) -> None:
             marker = "o" if len(epochs) == 1 else None
             axis.plot(epochs, np.where(line > 0, line, np.nan), label=name, color=color, marker=marker)
     axis.set(title=KINDS[kind], xlabel="epoch", ylabel="norm (log scale)", yscale="log")
-    from matplotlib.ticker import MaxNLocator
-
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    whole_ticks(axis)
 
 
-def _name_lines(figure: Figure, axes: list[Axes], names: list[str]) -> None:
+def _name_lines(axes: list[Axes], names: list[str]) -> None:
     """Say which line is which module: a legend for a few, a scale of colours for many."""
     if len(names) <= _NAMED:
         axes[0].legend()
@@ -102,10 +98,8 @@ def _name_lines(figure: Figure, axes: list[Axes], names: list[str]) -> None:
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     scale = LinearSegmentedColormap.from_list("depth", depth_colors(256))
-    bar = figure.colorbar(ScalarMappable(Normalize(0, len(names) - 1), scale), ax=axes[-1])
+    bar = color_bar(ScalarMappable(Normalize(0, len(names) - 1), scale), axes[-1], "place of the module")
     bar.set_ticks([0, len(names) - 1], labels=[names[0].split(" ")[0] + " input", names[-1].split(" ")[0] + " output"])
-    bar.outline.set_visible(False)
-    bar.set_label("place of the module")
 
 
 def _draw_sizes(axis: Axes, watched: Any, kind: str, epoch: int) -> None:
@@ -120,9 +114,7 @@ def _draw_sizes(axis: Axes, watched: Any, kind: str, epoch: int) -> None:
     rows = np.concatenate([[edges[low - 1] - 0.5] if zeros else [], edges[low - 1 : high]])
     count = len(watched.names)
     image = axis.pcolormesh(np.arange(count + 1) - 0.5, rows, shown, cmap="cividis", vmin=0)
-    bar = axis.figure.colorbar(image, ax=axis)
-    bar.set_label("share of the values")
-    bar.outline.set_visible(False)
+    color_bar(image, axis, "share of the values")
     axis.grid(False)
     step = max(1, -(-count // 8))
     axis.set_xticks(range(0, count, step), [name.split(" ")[0] for name in watched.names[::step]])

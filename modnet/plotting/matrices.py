@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from modnet.inputs import as_batch, as_numbers, short_repr
-from modnet.plotting.figures import BLUE, INK, VERMILION, Path, as_names, drawing, shorten
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import BLUE, INK, VERMILION, names_for, shorten
 
 
 def confusion(
@@ -55,10 +53,7 @@ def confusion(
     if len(truth) != len(guess):
         raise ValueError(f"confusion: y has {len(truth)} examples but yhat has {len(guess)}; yhat needs one value per example")
     count = int(max(truth.max(), guess.max())) + 1
-    given = as_names(class_names, "confusion", "class_names")
-    names = [str(i) for i in range(count)] if given is None else given
-    if len(names) < count:
-        raise ValueError(f"confusion: there are {len(names)} class names, expected {count}")
+    names = names_for(class_names, count, "confusion", [str(i) for i in range(count)])
     count = len(names)
     table = np.bincount(truth * count + guess, minlength=count**2).reshape(count, count)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)

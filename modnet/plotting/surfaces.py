@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modnet.inputs import generator, real, short_repr, whole
-from modnet.plotting.figures import INK, VERMILION, Path, drawing, legend_above
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import INK, VERMILION, height_map, legend_above
 from modnet.training import predict
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from modnet.loss import Loss
 
 
@@ -118,24 +117,12 @@ def _directions(
 
 
 def _draw_surface(ax: Axes, side: np.ndarray, height: np.ndarray, way: np.ndarray | None) -> None:
-    from matplotlib.colors import LogNorm, Normalize
-
-    finite = height[np.isfinite(height)]
-    low, high = float(finite.min()), float(finite.max())
-    steep = low > 0 and high > 30 * low
-    levels = np.geomspace(low, high, 26) if steep else np.linspace(low, high if high > low else low + 1, 26)
-    scale = LogNorm(levels[0], levels[-1]) if steep else Normalize(levels[0], levels[-1])
-    filled = ax.contourf(side, side, height, levels=levels, cmap="cividis", norm=scale)
-    ax.contour(side, side, height, levels=levels[::2], colors="white", linewidths=0.5, alpha=0.55)
+    lines = {"linewidths": 0.5, "alpha": 0.55}
+    height_map(ax, side, side, height, "loss", count=26, steep=30, lines=lines, every=2, format="%.2g", cmap="cividis")
     if way is not None:
         ax.plot(*way.T, color="white", linewidth=3.4, zorder=3)
         ax.plot(*way.T, color=VERMILION, linewidth=1.6, label="path of the training", zorder=4)
         ax.scatter(way[0, 0], way[0, 1], s=46, color="white", edgecolors=INK, linewidths=1.2, label="start", zorder=5)
     ax.scatter(0, 0, s=150, marker="*", color="white", edgecolors=INK, linewidths=1.0, label="the network now", zorder=6)
-    bar = ax.figure.colorbar(filled, ax=ax, ticks=levels[::5], format="%.2g")
-    bar.minorticks_off()
-    bar.set_label("loss" + (" (log scale)" if steep else ""))
-    bar.outline.set_visible(False)
-    ax.grid(False)
     ax.set(xlim=side[[0, -1]], ylim=side[[0, -1]])
     legend_above(ax)

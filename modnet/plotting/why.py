@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from modnet.plotting.figures import BLUE, GREEN, INK, VERMILION, Path, drawing
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from modnet.plotting.annotations import Axes, Figure, Path
+from modnet.plotting.figures import drawing
+from modnet.plotting.parts import BLUE, GREEN, INK, VERMILION
 
 _GREY = "#b9b9b9"
 _BY_DEPTH = ("vanishing-gradient", "symmetric-init", "dead-units", "saturated-units")
@@ -89,8 +87,8 @@ def _losses(ax: Axes, report: Any) -> None:
 
 def _outputs(ax: Axes, report: Any) -> None:
     """Histograms of what the activations give before training, one above the other."""
-    outputs = [(place, module, out) for place, module, out in report.symptoms.get("outputs", []) if np.isfinite(out).all()]
-    curved = [o for o in outputs if type(o[1]).__name__ not in ("Linear", "Dropout", "Flatten", "Reshape")] or outputs
+    outputs = [step for step in report.symptoms.get("outputs", []) if np.isfinite(step.output).all()]
+    curved = [o for o in outputs if type(o.module).__name__ not in ("Linear", "Dropout", "Flatten", "Reshape")] or outputs
     curved = curved[-6:]
     ax.set(title="outputs of activations at the start", xlabel="output")
     if not curved:
@@ -98,15 +96,15 @@ def _outputs(ax: Axes, report: Any) -> None:
                 transform=ax.transAxes)  # fmt: skip
         ax.set_yticks([])
         return
-    low, high = min(float(o[2].min()) for o in curved), max(float(o[2].max()) for o in curved)
+    low, high = min(float(o.output.min()) for o in curved), max(float(o.output.max()) for o in curved)
     if high - low < _NARROWEST:  # all alike but for rounding
         low, high = (low + high - _NARROWEST) / 2, (low + high + _NARROWEST) / 2
     edges = np.linspace(low, high, 41)
-    for i, (_, _, out) in enumerate(curved):
-        counts, _ = np.histogram(out, edges)
+    for i, step in enumerate(curved):
+        counts, _ = np.histogram(step.output, edges)
         height = 0.85 * counts / max(counts.max(), 1)
         ax.fill_between((edges[1:] + edges[:-1]) / 2, i, i + height, step="mid", color=BLUE, alpha=0.75, linewidth=0)
-    ax.set_yticks(range(len(curved)), [f"{place} {type(module).__name__}" for place, module, _ in curved], fontsize=8)
+    ax.set_yticks(range(len(curved)), [f"net{step.place} {type(step.module).__name__}" for step in curved], fontsize=8)
     ax.set_ylim(-0.1, len(curved))
 
 

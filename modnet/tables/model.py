@@ -34,19 +34,40 @@ class TableModel:
         self.net, self.encoder, self.target = net, encoder, target
         self.mean, self.scale, self.y_mean, self.y_scale = mean, scale, y_mean, y_scale
 
+    def inputs(self, X: np.ndarray) -> np.ndarray:
+        """From the table's units to the network's."""
+        return np.asarray((X - self.mean) / self.scale)
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        """Classes as they are; numbers (n,) to predict from the target's unit to the network's, (n, 1)."""
+        return y if self.is_classifier else np.asarray((y - self.y_mean) / self.y_scale)[:, np.newaxis]
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it predicts classes."""
+        return self.target.class_names is not None
+
+    def forward(self, X: Any) -> np.ndarray:
+        """Scores (n, classes), or predictions (n, 1) in the target's unit, for inputs in the table's units."""
+        return self._predict(self.inputs(np.asarray(X)))
+
+    def _predict(self, inputs: np.ndarray) -> np.ndarray:
+        out = np.asarray(predict(self.net, inputs))
+        # Scores stay in the network's type, for which the kernels of the loss are compiled.
+        return out if self.is_classifier else np.asarray(self.y_mean + self.y_scale * out.astype(np.float64))
+
     def outputs(self, sheet: Sheet) -> np.ndarray:
-        """Scores (n, classes), or predictions (n, 1) in the target's unit. Adds notes on cells to the table's."""
+        """The same for a table. Adds notes on cells to the table's."""
         X = self.encoder.transform(sheet, sheet.notes)
         with np.errstate(over="ignore"):
-            inputs = ((X - self.mean) / self.scale).astype(self.net.dtype)
+            inputs = self.inputs(X).astype(self.net.dtype)
         if not np.isfinite(inputs).all():
             row, column = np.argwhere(~np.isfinite(inputs))[0]
             raise ValueError(
                 f"{sheet.path}, line {sheet.lines[row]}: {self.encoder.feature_names[column]!r} is {X[row, column]:g}, too "
                 f"large for {self.net.dtype}"
             )
-        out = predict(self.net, inputs)
-        return out if self.target.class_names is not None else self.y_mean + self.y_scale * out.astype(np.float64)
+        return self._predict(inputs)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything into one file, which `load` reads and which runs nothing."""

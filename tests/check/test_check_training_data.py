@@ -10,6 +10,7 @@ import modnet.optim
 from modnet import MSE, BatchNorm, CrossEntropy, Dropout, Embedding, Huber, Linear, Poisson, ReLU, Sequential, Tanh, fit
 from modnet.check import check_training
 from modnet.check.training import examples
+from modnet.check.training.given import given
 from modnet.check.training.reference import references
 from modnet.check.training.task import Task
 from modnet.check.training.wild import Tamed, far_out, stand_in
@@ -96,11 +97,9 @@ def test_words_have_references_however_many_there_are():
     rng = np.random.default_rng(4)
     words = rng.integers(0, 300, (200, 30))
     y = (rng.normal(size=300)[words].sum(axis=1) > 0).astype(int)
-    made = examples.Examples(words, y, dict(validation=None, sample_weight=None, rng=0, epochs=1, batch_size=32, shuffle=True,
-                                            patience=None), Task("classes", 2), False)  # fmt: skip
-    net = Sequential(Embedding(300, 4, rng=0), Tanh())
-    made.cut({"net": net, "loss": CrossEntropy(), "optimizer": Adam()})
-    found = references(made.make(0), words=True)
+    parts = {"net": Sequential(Embedding(300, 4, rng=0), Tanh()), "loss": CrossEntropy(), "optimizer": Adam()}
+    made = examples.Examples(given(**parts, X=words, y=y, options={"epochs": 1, "rng": 0}), parts | {"task": Task("classes", 2)})
+    found = references(made.make(0), made.words)
     assert found
     assert all(setup.work < 2.5e9 for _, setup in found)
 

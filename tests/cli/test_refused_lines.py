@@ -9,7 +9,7 @@ from command_lines import QUICK, refused, run
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("digit", r"there is no data set 'digit', expected a CSV file or one of moons, .*; did you mean digits\?"),
+        ("digit", r"there is no data set 'digit', expected a CSV file or one of moons, .*; did you mean 'digits'\?"),
         ("nothing.csv", "there is no file 'nothing.csv', expected a CSV file or the name of a data set"),
         (".", r"\.: Is a directory, expected a CSV file or the name of a data set"),
         ("", "there is no data set '', expected a CSV file or one of moons, .*"),
@@ -17,8 +17,8 @@ from command_lines import QUICK, refused, run
         ("xor --layers 5,0", "argument --layers: a size is '0', expected whole numbers .*"),
         ("xor --layers ,", "argument --layers: there are no sizes, expected whole numbers .*"),
         ("--layers 5 xor", "there is no DATA, expected a data set or a CSV file before the options, .*"),
-        ("xor --activation rellu", r"argument --activation: it is 'rellu', expected one of .*, tanh.*; did you mean relu\?"),
-        ("xor --optimizer adm", r"argument --optimizer: it is 'adm', expected one of .*sgd; did you mean adam\?"),
+        ("xor --activation rellu", r"argument --activation: it is 'rellu', expected one of .*, tanh.*; did you mean 'relu'\?"),
+        ("xor --optimizer adm", r"argument --optimizer: it is 'adm', expected one of .*sgd; did you mean 'adam'\?"),
         ("xor --momentum 0.9", "argument --momentum: Adam has none, expected another --optimizer"),
         ("xor --momentum 1", "argument --momentum: it is '1', expected a number from 0 up to 1"),
         ("xor --lr 0", "argument --lr: it is '0', expected a positive number"),

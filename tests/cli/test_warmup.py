@@ -36,13 +36,14 @@ def test_warmup_compiles_once_and_finds_the_kernels_there_the_next_time(tmp_path
     code = """
 import sys
 from functools import partial
+from types import SimpleNamespace
 from modnet import MSE
 from modnet.cli import warmup
 from modnet.engine.walk import scale, shuffle
 from modnet.handout import MSELoss
 operations = [partial(kind.forward.compile, kind) for kind in (MSE, MSELoss)]  # one code
 warmup.kernels = lambda: [scale.compile, shuffle.compile, *operations]  # shuffle has no numbers of either type: it is one too
-sys.exit(warmup.warmup())
+sys.exit(warmup.warmup(SimpleNamespace(dtype="both")))
 """
     env = {**os.environ, "MODNET_CACHE_DIR": str(tmp_path)}
     for compiled, there in ((5, 0), (0, 5)):

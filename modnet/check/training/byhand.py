@@ -16,7 +16,7 @@ from modnet.check.arrays import copied, parameters
 from modnet.check.known import affine
 from modnet.check.layers import layers_of, recorded
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.training.steps import Steps, rates_of
+from modnet.check.training.steps import Moves, Steps, rates_of
 from modnet.engine.program import is_ours
 from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy
 from modnet.modules import (
@@ -175,41 +175,29 @@ def law_of(start: Steps) -> Law | None:
     names = rates_of(optimizer)
     name = next((n for n in ("eps", "lr", "rate", "learning_rate", "gradient_step") if n in names), names[0] if names else "")
     given = float(getattr(optimizer, name)) if name else 0.0
-    first = _length(start)
+    later, moved = start.taken()
+    first = _length(start, moved)
     if first is None:
         return None
-    doubled = _length(Steps(net, loss, optimizer, np.concatenate([X, X]), np.concatenate([y, y])))
+    twice = Steps(net, loss, optimizer, np.concatenate([X, X]), np.concatenate([y, y]))
+    doubled, second = (_length(at, at.taken()[1]) for at in (twice, later))
     divided = doubled is None or abs(doubled / first - 1) < 0.05
-    later = start.copy()
-    later.step()
-    second = _length(later)
-    along = _is_along(start, first)
+    along = _is_along(start, moved, first)
     return Law(first, name, given, along, along and (second is None or abs(second / first - 1) < 0.05), divided)
 
 
-def _length(start: Steps) -> float | None:
-    """How far one step goes along the gradient of the mean loss."""
-    twin = start.copy()
-    before = twin.numbers()
-    twin.step()
-    moved = {place: move for place, move in twin.moved(before).items() if move.any()}
-    if not moved:
-        return None
+def _length(start: Steps, moved: Moves) -> float | None:
+    """How far a step goes along the gradient of the mean loss; None if it moves nothing."""
+    moved = {place: move for place, move in moved.items() if move.any()}
     power = sum(float(np.sum(move.astype(np.float64) ** 2)) for move in moved.values())
-    slope = 0.0
-    for place, move in moved.items():
-        largest = float(np.abs(move).max())
-        slope += start.slope(place, move / largest) * largest
+    slope = sum(start.slope_along(place, move) for place, move in moved.items())
     return -power / slope if slope and np.isfinite(slope) else None
 
 
-def _is_along(start: Steps, length: float) -> bool:
+def _is_along(start: Steps, moved: Moves, length: float) -> bool:
     """Whether a step is this length times the gradient, and not another direction downhill, such as Adam's."""
-    twin = start.copy()
-    before = twin.numbers()
-    twin.step()
     rng = np.random.default_rng(6)
-    for place, move in twin.moved(before).items():
+    for place, move in moved.items():
         size = float(np.sqrt(np.sum(move.astype(np.float64) ** 2)))
         for _ in range(3):
             direction = rng.choice([-1.0, 1.0], move.shape)

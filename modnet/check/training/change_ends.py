@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from modnet.check.arrays import copied
 from modnet.check.training import edit
-from modnet.check.training.change import Apply, Change, for_both, of_net, scaling
-from modnet.check.training.facts import Facts
+from modnet.check.training.change import Change, Variant, for_both, of_loss, of_net, scaling, together
+from modnet.check.training.facts import Facts, range_of
 from modnet.check.training.reference import Columns
-from modnet.check.training.setup import Run, Setup
+from modnet.check.training.setup import Map, Run, Setup
 from modnet.check.training.task import SQUEEZED, Task
 from modnet.check.training.wild import Tamed
 from modnet.losses import (
@@ -35,7 +35,7 @@ from modnet.modules import LogSoftmax, Sigmoid, Softmax
 
 #: Losses that do not take scores: what they take, what gives it, and what else may end the network.
 _TAKES: dict[Any, tuple[str, Any, tuple[str, ...]]] = {
-    BCE: ("probabilities", Sigmoid, ("Sigmoid", "Sigmoide", "Softmax")),
+    BCE: ("probabilities", Sigmoid, ("Sigmoid", "Softmax")),
     NLL: ("log-probabilities", LogSoftmax, ("LogSoftmax",)),
     KLDivergence: ("probabilities", Softmax, ("Softmax", "Sigmoid")),
 }
@@ -55,7 +55,7 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             if size > 20:
                 seen = f"the counts have a mean of {facts.y_mean[0]:.4g}, and a network begins with a rate of about 1"
                 line = "y_val = y_val / y.mean(); " * setup.pair + "y = y / y.mean()"
-                yield Change("unscaled-targets", 86, seen, [(line, _scale_counts)])
+                yield Change("unscaled-targets", 86, seen, [(line, lambda s: s.mapped(y=lambda y: y / s.y.mean()))])
         elif size > 10 or far > 10 or (0 < small < 1e-3):
             yield Change(
                 "unscaled-targets", 86 if size > 100 else 60,
@@ -86,8 +86,7 @@ def targets(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     if base.error and y.dtype.kind in "iu" and y.ndim == 1 and y.min() > 0:
         least = int(y.min())
         line = for_both(setup, "y", f"{{}} - {least}")
-        variant = line, lambda s: s.but(y=s.y - least, judged=(s.judged[0], s.judged[1] - least))
-        yield Change("label-coding", 95, f"the labels begin at {least}", [variant])
+        yield Change("label-coding", 95, f"the labels begin at {least}", [(line, lambda s: s.mapped(y=lambda y: y - least))])
     if base.error and task.kind == "binary" and task.low == 0 and isinstance(setup.loss, Hinge | Perceptron):
         line = for_both(setup, "y", "2 * {} - 1")
         yield Change("label-coding", 95, "the loss takes labels -1 and 1", [(line, lambda s: _recode(s, -1.0, 1.0))])
@@ -139,7 +138,7 @@ def _is_mixing(loss: Any, y: np.ndarray, yhat: np.ndarray) -> bool:
 
 
 def _scaled_targets(setup: Setup) -> str:
-    if Facts(setup.but(y=setup.y.astype(np.float64))).range == (0.0, 1.0):
+    if range_of(setup.net) == (0.0, 1.0):
         return for_both(setup, "y", "({} - y.min(axis=0)) / np.ptp(y, axis=0)")
     return scaling(setup, "y", setup.y.std(axis=0))
 
@@ -147,23 +146,14 @@ def _scaled_targets(setup: Setup) -> str:
 def scale_targets(setup: Setup) -> Setup:
     """Targets of mean 0 and deviation 1; if the network ends with a bounded activation, within what it gives."""
     y = setup.y.astype(np.float64)
-    columns = Columns(y)
-    low, high = Facts(setup.but(y=y)).range
-    if low == 0 and high == 1:
+    if range_of(setup.net) == (0.0, 1.0):
         least, width = y.min(axis=0), np.maximum(np.ptp(y, axis=0), 1e-300)
         return setup.but(y=(y - least) / width, backwards=_after(setup, lambda out: out * width + least))
-    back = _after(setup, columns.back)
-    return setup.but(y=columns(y), backwards=back)
+    columns = Columns(y)
+    return setup.but(y=columns(y), backwards=_after(setup, columns.back))
 
 
-def _scale_counts(setup: Setup) -> Setup:
-    """Counts of mean 1; the part of the deviance does not depend on their unit."""
-    X, held = setup.judged
-    y = setup.y / setup.y.mean()
-    return setup.but(y=y, judged=(X, y if held is setup.y else held / setup.y.mean()))
-
-
-def _after(setup: Setup, back: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+def _after(setup: Setup, back: Map) -> Map:
     before = setup.backwards
     return back if before is None else lambda out: before(back(out))
 
@@ -177,11 +167,14 @@ def _as_labels(y: np.ndarray) -> np.ndarray | None:
 
 
 def _with_labels(setup: Setup) -> Setup:
-    y, held = _as_labels(setup.y), _as_labels(setup.judged[1])
-    if y is None or held is None:
-        raise ValueError("no labels")
+    def label(y: np.ndarray) -> np.ndarray:
+        labels = _as_labels(y)
+        if labels is None:
+            raise ValueError("no labels")
+        return labels
+
     outputs = np.asarray(copied(setup.net).forward(setup.X[:1])).shape[1:]
-    return setup.but(y=y, judged=(setup.judged[0], held), task=Task.of(setup.loss, y, outputs))
+    return setup.mapped(y=label, task=Task.of(setup.loss, label(setup.y), outputs))
 
 
 def _recode(setup: Setup, low: float, high: float) -> Setup:
@@ -189,11 +182,7 @@ def _recode(setup: Setup, low: float, high: float) -> Setup:
     middle = (task.low + task.high) / 2
     signed = isinstance(setup.loss, BCEWithLogits | Hinge | Perceptron)
     twin = replace(task, low=low, high=high, threshold=0.0 if signed else (low + high) / 2)
-
-    def code(y: np.ndarray) -> np.ndarray:
-        return np.where(y > middle, high, low)
-
-    return setup.but(y=code(setup.y), judged=(setup.judged[0], code(setup.judged[1])), task=twin)
+    return setup.mapped(y=lambda y: np.where(y > middle, high, low), task=twin)
 
 
 def _classes_apart_line(setup: Setup) -> str:
@@ -208,14 +197,13 @@ def _classes_apart_line(setup: Setup) -> str:
 def classes_apart(setup: Setup) -> Setup:
     """Numbers that stand for classes as labels, an output for each, cross-entropy."""
     codes = np.array(setup.task.codes)
+    net = edit.edited(setup.net, lambda n: edit.outputs_to(n, len(codes)))
+    task = Task("classes", len(codes))
 
     def label(y: np.ndarray) -> np.ndarray:
         return np.abs(y.reshape(len(y), 1) - codes).argmin(axis=1)
 
-    net = edit.edited(setup.net, lambda n: edit.outputs_to(n, len(codes)))
-    task = Task("classes", len(codes))
-    judged = (setup.judged[0], label(setup.judged[1]))
-    return setup.but(net=net, loss=CrossEntropy(), y=label(setup.y), judged=judged, task=task, backwards=None)
+    return setup.mapped(y=label, net=net, loss=CrossEntropy(), task=task, backwards=None)
 
 
 def output(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
@@ -223,51 +211,47 @@ def output(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     if facts.end is None:
         return
     loss, task, end, where = setup.loss, setup.task, facts.end_name, facts.end.name
-    name, columns = type(loss).__name__, _columns(setup)
+    name, columns = type(loss).__name__, int(setup.y.shape[-1]) if setup.y.ndim > 1 else 1
     drop = of_net(setup, edit.drop_end, f"without {end} at the end")
+
+    def misfit(weight: int, seen: str, *variants: Variant) -> Change:
+        return Change("output-range", weight, seen, list(variants), where)
+
     if isinstance(loss, _SCORES):
-        if end in ("Softmax", "Sigmoid", "Sigmoide") and isinstance(loss, CrossEntropy | BCEWithLogits):
+        if end in ("Softmax", "Sigmoid") and isinstance(loss, CrossEntropy | BCEWithLogits):
             own = "softmax" if isinstance(loss, CrossEntropy) else "sigmoid"
             seen = f"{name} contains the {own}, and the network ends with {facts.end.module} as well"
             yield Change("double-softmax", 100, seen, [drop], where)
         elif end and not (end == "LogSoftmax" and isinstance(loss, CrossEntropy)):
             weight = 85 if np.isfinite(facts.range).any() else 35
             takes = "the logarithm of a rate" if isinstance(loss, Poisson) else "scores of any size"
-            yield Change("output-range", weight, f"{name} takes {takes}, {end} gives {_span(facts)}", [drop], where)
+            yield misfit(weight, f"{name} takes {takes}, {end} gives {_span(facts)}", drop)
         return
-    one_hot = task.kind == "classes"
-    if isinstance(loss, BCE):
-        if end == "Softmax" and columns == 1:
-            yield _end_with(setup, Sigmoid(), 99, "a softmax over one unit is always 1", where)
-        elif end == "Softmax" and task.kind == "binary":
-            yield _end_with(setup, Sigmoid(), 90, "several columns can be 1 at once, and a softmax's add up to 1", where)
-    if isinstance(loss, tuple(_TAKES)):
+    if end == "Softmax" and columns == 1 and not isinstance(loss, NLL | KLDivergence):
+        yes_or_no = task.kind == "binary" or isinstance(loss, BCE)
+        yield misfit(99, "a softmax over one unit is always 1", _ending(setup, Sigmoid()) if yes_or_no else drop)
+    elif end == "Softmax" and isinstance(loss, BCE) and task.kind == "binary":
+        yield misfit(90, "several columns can be 1 at once, and a softmax's add up to 1", _ending(setup, Sigmoid()))
+    elif isinstance(loss, tuple(_TAKES)):
         takes, wanted, fine = next(_TAKES[kind] for kind in _TAKES if isinstance(loss, kind))
         if end not in fine:
             seen = f"{name} takes {takes}, and the network ends with {end or 'a layer'}, which gives {_span(facts)}"
-            yield _end_with(setup, wanted(), 95, seen, where)
+            yield misfit(95, seen, _ending(setup, wanted()))
     elif end:
         low, high = facts.range
         y = setup.y.astype(np.float64)
         room = 0.02 * max(float(np.ptp(y)), 1e-12)
         outside = float(np.mean((y < low - room) | (y > high + room)))
-        if end == "Softmax" and columns == 1:
-            to_take = _end_line(setup, Sigmoid()) if task.kind == "binary" else drop
-            yield Change("output-range", 99, "a softmax over one unit is always 1", [to_take], where)
-        elif outside > 0.01 or (end in ("Softmax", "LogSoftmax") and not one_hot):
+        if outside > 0.01 or (end in ("Softmax", "LogSoftmax") and task.kind != "classes"):
             seen = f"{end} gives {_span(facts)}, and the targets reach from {y.min():.4g} to {y.max():.4g}"
-            yield Change("output-range", 95 if outside > 0.01 else 60, seen, [drop], where)
+            yield misfit(95 if outside > 0.01 else 60, seen, drop)
         elif end in edit.BENDING:
             seen = f"the network ends with {end}: once its input is below 0 nothing moves any more"
-            options = [drop, _end_line(setup, Sigmoid())] if task.kind != "numbers" else [drop]
-            yield Change("output-range", 58, seen, options, where)
+            yield misfit(58, seen, drop, *[_ending(setup, Sigmoid())] * (task.kind != "numbers"))
 
 
-def _end_with(setup: Setup, module: Any, weight: int, seen: str, where: str) -> Change:
-    return Change("output-range", weight, seen, [_end_line(setup, module)], where)
-
-
-def _end_line(setup: Setup, module: Any) -> tuple[str, Apply]:
+def _ending(setup: Setup, module: Any) -> Variant:
+    """The network with another activation at its end."""
     words = f"end the network with {type(module).__name__}()"
     return of_net(setup, lambda net: edit.put_end(net, copy.deepcopy(module)), words)
 
@@ -281,44 +265,29 @@ def _span(facts: Facts) -> str:
     return f"no number {'below' if np.isfinite(low) else 'above'} {low if np.isfinite(low) else high:.3g}"
 
 
-def _columns(setup: Setup) -> int:
-    return int(setup.y.shape[-1]) if setup.y.ndim > 1 else 1
-
-
 def losses(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     """A loss for another kind of targets."""
     loss, task, end = setup.loss, setup.task, facts.end_name
     name = type(loss).__name__
     if isinstance(loss, (*_SCORES, BCE, NLL, KLDivergence)) or not facts.looks_inside:
         if isinstance(loss, BCE) and task.kind == "classes" and end == "Sigmoid":
-            yield Change(
-                "wrong-loss", 28, "one class of several, and the loss asks each by itself", [_cross_entropy(setup, end)]
-            )
+            seen = "one class of several, and the loss asks each by itself"
+            yield Change("wrong-loss", 28, seen, [_cross_entropy(setup, end)])
         return
     if task.kind == "classes":
-        yield Change(
-            "wrong-loss", 52, f"{name} is a loss of amounts, and the targets are classes", [_cross_entropy(setup, end)]
-        )
+        seen = f"{name} is a loss of amounts, and the targets are classes"
+        yield Change("wrong-loss", 52, seen, [_cross_entropy(setup, end)])
     elif task.kind == "binary" and facts.range == (0.0, 1.0) and task.low == 0:
-        variants: list[tuple[str, Apply]] = [("loss = BCE()", lambda s: s.but(loss=BCE()))]
-        if not isinstance(loss, MSE):
-            variants.append(("loss = MSE()", lambda s: s.but(loss=MSE())))
+        squares = isinstance(loss, MSE)
         seen = f"{name} is a loss of amounts, and the targets yes and no"
-        yield Change("wrong-loss", 30 if isinstance(loss, MSE) else 56, seen, variants)
+        yield Change("wrong-loss", 30 if squares else 56, seen, [of_loss(BCE()), *[of_loss(MSE())] * (not squares)])
     elif task.wild and not isinstance(loss, MAE | Huber):
         seen = f"{Tamed(setup.y, SQUEEZED).seen('y', setup.y)}; squares of them are all that {name} sees"
-        robust: list[tuple[str, Apply]] = [
-            ("loss = Huber()", lambda s: s.but(loss=Huber())), ("loss = MAE()", lambda s: s.but(loss=MAE())),
-        ]  # fmt: skip
-        yield Change("wrong-loss", 72, seen, robust)
+        yield Change("wrong-loss", 72, seen, [of_loss(Huber()), of_loss(MAE())])
     elif isinstance(loss, MAE):
-        yield Change("wrong-loss", 32, "the gradient of MAE is as large near the goal as far from it",
-                     [("loss = MSE()", lambda s: s.but(loss=MSE()))])  # fmt: skip
+        yield Change("wrong-loss", 32, "the gradient of MAE is as large near the goal as far from it", [of_loss(MSE())])
 
 
-def _cross_entropy(setup: Setup, end: str) -> tuple[str, Apply]:
-    line = "loss = CrossEntropy()"
-    if not end:
-        return line, lambda s: s.but(loss=CrossEntropy())
-    without, drop = of_net(setup, edit.drop_end, f"the network without {end} at its end")
-    return f"{line}; {without}", lambda s: drop(s).but(loss=CrossEntropy())
+def _cross_entropy(setup: Setup, end: str) -> Variant:
+    loss = of_loss(CrossEntropy())
+    return together(loss, of_net(setup, edit.drop_end, f"the network without {end} at its end")) if end else loss

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from modnet.check.training import edit
-from modnet.check.training.change import Apply, Change, of_net, scaling
-from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
+from modnet.check.training.change import Change, Variant, of_net, scaling, together
+from modnet.check.training.facts import Facts, dead, gradient_norms, in_code, look, saturated
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
 from modnet.check.training.wild import Tamed
@@ -21,31 +21,24 @@ def inputs(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     if setup.X.dtype.kind in "iu":
         return
     if facts.wild:
-        line = "; ".join(facts.wild.line(name) for name in (["X_val", "X"] if setup.pair else ["X"]))
-        scaled = scaling(setup, "X", facts.wild(setup.X).std(axis=0))
-        variants: list[tuple[str, Apply]] = [
-            (line, tame_inputs), (f"{line}; {scaled}", lambda s: scale_inputs(tame_inputs(s))),
-        ]  # fmt: skip
-        yield Change("unscaled-inputs", 89, facts.wild.seen("X", setup.X), variants)
+        tame = "; ".join(facts.wild.line(name) for name in (["X_val", "X"] if setup.pair else ["X"])), tame_inputs
+        scale = scaling(setup, "X", facts.wild(setup.X).std(axis=0)), scale_inputs
+        yield Change("unscaled-inputs", 89, facts.wild.seen("X", setup.X), [tame, together(tame, scale)])
     unscaled = facts.unscaled
     if unscaled > 0.15 and float(np.max(facts.deviation)) > 0:
         weight = 87 if unscaled >= 3 else 60 if unscaled >= 1 else 34
-        yield Change("unscaled-inputs", weight, facts.columns(),
-                     [(scaling(setup, "X", setup.X.std(axis=0)), scale_inputs)])  # fmt: skip
+        scale = scaling(setup, "X", setup.X.std(axis=0)), scale_inputs
+        yield Change("unscaled-inputs", weight, facts.columns(), [scale])
 
 
 def tame_inputs(setup: Setup) -> Setup:
     """Missing numbers filled in, and those far out cut, in what judges too."""
-    tamed = Tamed(setup.X)
-    X = tamed(setup.X)
-    return setup.but(X=X, judged=(X if setup.judged[0] is setup.X else tamed(setup.judged[0]), setup.judged[1]))
+    return setup.mapped(X=Tamed(setup.X))
 
 
 def scale_inputs(setup: Setup) -> Setup:
     """Columns of mean 0 and deviation 1, those that are judged by the same numbers."""
-    columns = Columns(setup.X.astype(np.float64))
-    X = columns(setup.X)
-    return setup.but(X=X, judged=(X if setup.judged[0] is setup.X else columns(setup.judged[0]), setup.judged[1]))
+    return setup.mapped(X=Columns(setup.X.astype(np.float64)))
 
 
 def weights(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
@@ -57,7 +50,7 @@ def weights(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     if odd and not (len(layers) == 1 and facts.unscaled < 1):
         yield Change("symmetric-init", 92, seen, [_redraw(setup, odd)], layers[odd[0]].name)
     large, seen = facts.large_weights(setup.net)
-    stuck = [share for _, share in saturated(facts.outputs)]
+    stuck = list(saturated(facts.outputs).values())
     if large:
         flat = f"; {max(stuck):.0%} of the outputs of an activation are flat at the start" if stuck and max(stuck) > 0.3 else ""
         weight = 95 if facts.enormous(setup.net) else 90 if facts.unscaled < 3 else 80
@@ -68,7 +61,7 @@ def weights(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         yield Change(kind, 22, "where it starts", [_redraw(setup, every)])
 
 
-def _redraw(setup: Setup, which: list[int]) -> tuple[str, Apply]:
+def _redraw(setup: Setup, which: list[int]) -> Variant:
     words = "W = rng.normal(size=W.shape) * np.sqrt(2 / W.shape[0]), b = np.zeros_like(b), in each of these layers"
     return of_net(setup, lambda net: edit.redraw(net, which, np.random.default_rng(11)), words)
 
@@ -91,8 +84,8 @@ def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     net = setup.net
     hidden = edit.hidden_activations(net, ("ReLU",))
     if hidden:
-        at_start = dict(dead(facts.outputs))
-        after = dict(dead(look(base.net, setup.X))) if base.net is not None else {}
+        at_start = dead(facts.outputs)
+        after = dead(look(base.net, setup.X)) if base.net is not None else {}
         worst = max(((max(at_start.get(p.name, 0), after.get(p.name, 0)), p.name) for p in hidden), default=(0.0, ""))
         share, where = worst
         if share >= 0.3:
@@ -124,7 +117,7 @@ def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
                 f"{old**steps:.0%} of them are still those from before training, after {steps} steps"
             )
             yield Change("train-test-mismatch", 91, seen, [of_net(setup, _usual_momentum, "momentum=0.1")], place.name)
-    sizes = {f"net{place}": float(np.std(x)) for place, _, x, _ in facts.outputs}
+    sizes = {in_code(step): float(np.std(step.input)) for step in facts.outputs}
     drops = [(_lost(p.module, sizes.get(p.name, 1.0)), p.name, p.module) for p in edit.places(net)]
     largest, where, module = max(drops, key=lambda drop: drop[0])
     if largest > 0:
@@ -133,11 +126,12 @@ def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             seen = f"{module} adds noise to numbers of deviation {sizes.get(where, 1.0):.3g}"
         weight = 73 if largest >= 0.6 else 46 if largest >= 0.4 else 28
         yield Change("dropout-too-high", weight, seen, [of_net(setup, _less_dropout, "less Dropout")], where)
-    for name, module, x, out in facts.outputs:
+    for step in facts.outputs:
+        module, x, out, where = step.module, np.asarray(step.input), step.output, in_code(step)
         other = not edit.is_weighted(module) and edit.name_of(module) not in (*edit.BENDING, *edit.SATURATING)
         if other and len(x) > 1 and np.ptp(x, axis=0).any() and np.ptp(out, axis=0).max() < 1e-6:
-            seen = f"net{name} {module} gives the same for every example, whatever it is given"
-            yield Change("dead-units", 93, seen, [_without(setup, f"net{name}")], f"net{name}")
+            seen = f"{where} {module} gives the same for every example, whatever it is given"
+            yield Change("dead-units", 93, seen, [_without(setup, where)], where)
 
 
 def _usual_momentum(net: Any) -> None:
@@ -161,7 +155,7 @@ def _less_dropout(net: Any) -> None:
             place.module.sigma *= 0.1
 
 
-def _without(setup: Setup, name: str) -> tuple[str, Apply]:
+def _without(setup: Setup, name: str) -> Variant:
     def change(net: Any) -> None:
         place = next(p for p in edit.places(net) if p.name == name)
         place.container.pop(place.at)
@@ -169,7 +163,7 @@ def _without(setup: Setup, name: str) -> tuple[str, Apply]:
     return of_net(setup, change, f"the network without {name}")
 
 
-def _activation(setup: Setup, names: tuple[str, ...], kind: Any, init: str | None) -> tuple[str, Apply]:
+def _activation(setup: Setup, names: tuple[str, ...], kind: Any, init: str | None) -> Variant:
     def change(net: Any) -> None:
         for place in edit.hidden_activations(net, names):
             edit.put(place, kind())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arrays import copied
-from modnet.check.training.change import Apply, Change
+from modnet.check.training.change import Change, Variant, option
 from modnet.check.training.facts import Facts
 from modnet.check.training.knobs import momentum_weight, penalty_weight
 from modnet.check.training.reference import balance, labels_of
@@ -49,23 +49,16 @@ def _scaled(schedule: Schedule, factor: float) -> Schedule:
     return twin
 
 
-def _optimizer(setup: Setup, apply: Apply) -> tuple[str, Apply]:
-    """A change of the optimizer, with its line."""
+def _with(setup: Setup, factor: float = 1.0, **settings: Any) -> Variant:
+    """The optimizer with other settings, or at a rate that is a factor times as large."""
+
+    def apply(s: Setup) -> Setup:
+        return s.but(optimizer=rebuilt(s.optimizer, **settings)) if settings else faster(s, factor)
+
     optimizer = apply(setup).optimizer
-    line = (
-        f"optimizer.{setup.rate_name} = {optimizer.lr * setup.rate_unit:.3g}"
-        if setup.rate_name
-        else f"optimizer = {optimizer!r}"
-    )
-    return line, apply
-
-
-def _rate(setup: Setup, factor: float) -> tuple[str, Apply]:
-    return _optimizer(setup, lambda s: faster(s, factor))
-
-
-def _with(setup: Setup, **settings: Any) -> tuple[str, Apply]:
-    return _optimizer(setup, lambda s: s.but(optimizer=rebuilt(s.optimizer, **settings)))
+    if setup.rate_name:
+        return f"optimizer.{setup.rate_name} = {optimizer.lr * setup.rate_unit:.3g}", apply
+    return f"optimizer = {optimizer!r}", apply
 
 
 def rates(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
@@ -89,8 +82,8 @@ def rates(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         half, last = _rate_at(setup, setup.epochs // 4), _rate_at(setup, setup.epochs - 1)
         seen = f"{schedule!r} leaves a rate of {half:.3g} after a quarter of the training, {last:.3g} at its end"
         yield Change("rate-too-small", 71 if half < 0.05 * schedule.lr else 33, seen, [_with(setup, lr=float(schedule.lr))])
-    down = [_rate(setup, f) for f in (0.1, 0.01, 0.001, 0.0001)]
-    up = [_rate(setup, f) for f in (10.0, 100.0, 1e3, 1e4, 1e5)]
+    down = [_with(setup, f) for f in (0.1, 0.01, 0.001, 0.0001)]
+    up = [_with(setup, f) for f in (10.0, 100.0, 1e3, 1e4, 1e5)]
     wild = base.diverged or jumps(base.losses)
     how = "became infinite" if base.diverged else "jumps" if wild else ""
     seen = f"the loss {how}" if how else f"the rate is {rate * setup.rate_unit:.3g}"
@@ -144,14 +137,12 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
         stopped = max(1, round(len(base.losses) * setup.asked / setup.epochs))
         seen = f"it ended after {stopped} of {setup.asked} epochs, by patience={setup.patience}"
         more = max(10, 5 * setup.patience)
-        longer: list[tuple[str, Apply]] = [
-            (f"patience={more}", lambda s: s.but(patience=more)), ("patience=None", lambda s: s.but(patience=None)),
-        ]  # fmt: skip
-        yield Change("too-few-epochs", 68 if len(base.losses) < 0.3 * setup.epochs else 40, seen, longer)
+        weight = 68 if len(base.losses) < 0.3 * setup.epochs else 40
+        yield Change("too-few-epochs", weight, seen, [option(patience=more), option(patience=None)])
         return
     few = setup.epochs <= 3 or total <= 100
-    yield Change("too-few-epochs", 66 if few else 36 if falling else 26, seen,
-                 [(f"epochs={setup.asked * f}", _longer(f)) for f in (5, 30, 150 if few else 60)], ladder=True)  # fmt: skip
+    longer = [_longer(setup, f) for f in (5, 30, 150 if few else 60)]
+    yield Change("too-few-epochs", 66 if few else 36 if falling else 26, seen, longer, ladder=True)
     n, size = len(setup.X), setup.batch_size or len(setup.X)
     new, weight, seen = 32, 0, f"{size} example{'s' * (size > 1)}"
     if size >= 64 and setup.steps <= 4 and total <= 400:
@@ -161,11 +152,11 @@ def effort(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     elif size <= 2 and n >= 32:
         weight, seen = 37, f"{seen} a step"
     if weight:
-        yield Change("batch-size", weight, seen, [(f"batch_size={new}", lambda s: s.but(batch_size=new))])
+        yield Change("batch-size", weight, seen, [option(batch_size=new)])
 
 
-def _longer(factor: int) -> Apply:
-    return lambda setup: setup.but(epochs=setup.epochs * factor)
+def _longer(setup: Setup, factor: int) -> Variant:
+    return f"epochs={setup.asked * factor}", lambda s: s.but(epochs=s.epochs * factor)
 
 
 _SHUFFLED = "order = np.random.permutation(len(X)); X, y = X[order], y[order]  # in each epoch"
@@ -175,25 +166,25 @@ def data(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     """The order and the weight of examples; held in check by the optimizer."""
     if not setup.shuffle and len(setup.X) > (setup.batch_size or len(setup.X)):
         order = is_sorted(setup.task, setup.y)
-        yield Change("sorted-data", 89 if order else 40, "the examples are taken in their order"
-                     + (", and that is the order of their classes" if order else ""),
-                     [(_SHUFFLED if setup.is_by_hand else "shuffle=True", lambda s: s.but(shuffle=True))])  # fmt: skip
+        seen = "the examples are taken in their order" + ", and that is the order of their classes" * order
+        line, shuffled = option(shuffle=True)
+        yield Change("sorted-data", 89 if order else 40, seen, [(_SHUFFLED if setup.is_by_hand else line, shuffled)])
     seen = _uneven(setup)
     if seen:
         labels = "y" if setup.y.ndim == 1 else "y.argmax(axis=1)" if setup.task.rows else "y.ravel()"
         line = "sample_weight=" + (f"balanced_weights({labels})" if balance(setup.task, setup.y) is not None else "None")
-        yield Change("majority-class", 78 if setup.task.balanced else 31, seen,
-                     [(line, lambda s: s.but(weights=balance(s.task, s.y)))])  # fmt: skip
+        alike: Variant = line, lambda s: s.but(weights=balance(s.task, s.y))
+        yield Change("majority-class", 78 if setup.task.balanced else 31, seen, [alike])
     if setup.augment is not None:
         moved, seen = _moved_by_augment(setup)
-        yield Change("train-test-mismatch", 80 if moved > 1 else 36, seen, [("augment=None", lambda s: s.but(augment=None))])
-    if base.own_share > 0.75 and base.own_share - base.share > 0.2 and setup.judged[0] is not setup.X:
+        yield Change("train-test-mismatch", 80 if moved > 1 else 36, seen, [option(augment=None)])
+    if base.own_share > 0.75 and base.own_share - base.share > 0.2 and setup.is_held_out:
         seen = f"{_percent(base.own_share)} of what can be learned on its own examples, {_percent(base.share)} on held-out ones"
-        variants: list[tuple[str, Apply]] = []
+        variants = []
         if "weight_decay" in inspect.signature(type(setup.optimizer)).parameters:
             variants += [_with(setup, weight_decay=w) for w in (0.01, 0.1, 1.0)]
-        variants.append(("validation=0.2, patience=5" if not setup.pair else "patience=5", lambda s: s.but(patience=5)))
-        yield Change("overfitting", 79, seen, variants)
+        line, patient = option(patience=5)
+        yield Change("overfitting", 79, seen, [*variants, (line if setup.pair else f"validation=0.2, {line}", patient)])
 
 
 def _uneven(setup: Setup) -> str:

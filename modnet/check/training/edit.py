@@ -17,7 +17,7 @@ from modnet.modules.container import Container
 #: Modules that do nothing to the size of numbers: the activation that a network ends with may stand before them.
 _PASSIVE = ("Identity", "Flatten", "Reshape", "Transpose", "Dropout", "GaussianNoise")
 BENDING = ("ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU", "SiLU", "Mish", "Softplus")
-SATURATING = ("Sigmoid", "Tanh", "Softsign", "Sigmoide", "TanH")
+SATURATING = ("Sigmoid", "Tanh", "Softsign")
 _ACTIVATIONS = (*BENDING, *SATURATING, "Ramp", "Radial", "Threshold", "Softmax", "LogSoftmax")
 
 

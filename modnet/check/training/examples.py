@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from modnet.check.training.change import Change
-from modnet.check.training.setup import Setup, fresh
+from modnet.check.training.given import Given
+from modnet.check.training.setup import Setup
 from modnet.check.training.task import Task
-from modnet.inputs import as_numbers, as_targets, generator, short_repr
+from modnet.inputs import generator
 
 _A_RUN = 1e9  # work of the training as it is; a larger one is cut
 _LOOP = 3000  # steps of a loop by hand that are taken as they are
 _HELD_OUT, _ENOUGH = 0.2, 60
 _FEWEST, _SURE = 12, 30  # examples that can judge, and that can say that others are of another kind
-_READ = 20_000  # examples of an iterable of batches that are read
 #: What `_aligned` does. The numbers that X was scaled by are the better ones, but it has been scaled already.
 _ALIGNED = "X_val = (X_val - X_val.mean(axis=0)) / X_val.std(axis=0) * X.std(axis=0) + X.mean(axis=0)  # or as X was scaled"
 _MIXED = (
@@ -27,36 +29,48 @@ _MIXED = (
 
 
 class Examples:
-    """The examples: which are trained on, and which judge."""
+    """The examples: which are trained on, and which judge.
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, options: dict[str, Any], task: Task, complete: bool) -> None:
-        self.X, self.y, self.options, self.task = X, y, options, task
-        validation = options["validation"]
-        self.pair = isinstance(validation, tuple | list)
+    Parameters
+    ----------
+    data : what was given. parts : of the `Setup` that the network, the loss and the optimizer make.
+
+    Attributes
+    ----------
+    pair : whether they are judged on data of the person's own. words : whether X is places in a table.
+    cut : how a training that takes too much work was made smaller, in words; empty for the others. shorter : how many times
+        fewer steps it takes then. few : whether some of the examples only are used.
+    """
+
+    def __init__(self, data: Given, parts: dict[str, Any]) -> None:
+        self.X, self.y, self.words, self.options = data.X, data.y, data.words, data.options
+        self.parts = {name: part for name, part in parts.items() if name != "task"}
+        self.task: Task = parts["task"]
+        validation, complete = self.options["validation"], is_complete(self.X)
         self.held: tuple[np.ndarray, np.ndarray] | None = None
-        if self.pair:
-            held = np.asarray(as_numbers(validation[0], "check_training: validation", "X"), X.dtype)
-            self.held = held, np.array(as_targets(validation[1], "check_training: validation"))
-            if len(validation) == 3:
-                self.held = self._judging(*self.held, np.asarray(validation[2], np.float64))
-            if len(self.held[0]) < _FEWEST or (held.shape == X.shape and np.array_equal(held, X)):
-                self.held, self.pair = None, False
+        if data.held:
+            X, y = np.asarray(data.held[0], self.X.dtype), data.held[1]
+            held = self._judging(X, y, data.held[2] if len(data.held) > 2 else None)
+            if len(held[0]) >= _FEWEST and not np.array_equal(X, self.X):
+                self.held = held
+        self.pair = self.held is not None
         self.share, self.aside = 0.0, None
         if not self.pair:
-            enough = len(X) >= _ENOUGH and not complete
-            self.share = _HELD_OUT if enough else 0.0
-            if isinstance(validation, float) and validation * len(X) >= _FEWEST:
+            self.share = _HELD_OUT if len(self.X) >= _ENOUGH and not complete else 0.0
+            if isinstance(validation, float) and validation * len(self.X) >= _FEWEST:
                 self.share = validation
             elif isinstance(validation, float) and complete:
                 self.aside = validation
-        weights = options["sample_weight"]
+        weights = self.options["sample_weight"]
         self.weights = None if weights is None else np.asarray(weights, np.float64)
-        source = generator(0 if options["rng"] is None else fresh(options["rng"]), "check_training")
+        source = generator(0 if self.options["rng"] is None else copy.deepcopy(self.options["rng"]), "check_training")
         self.seed = int(source.integers(2**31))
-        self.epochs = int(options["epochs"])
-        self.parts: dict[str, Any] = {}
-        self.shorter = 1.0  # how many times fewer steps it takes, if it was cut
-        self.few = False  # whether some examples only are used
+        self.epochs = int(self.options["epochs"])
+        self.few = False
+        whole = self.make(0)
+        self.cut = " and ".join(self._cut(whole))
+        now = self.make(0)
+        self.shorter = max(1.0, whole.steps * whole.epochs / (now.steps * now.epochs))
 
     def _judging(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Examples that judge, without those of weight 0; places of weight 0 are labelled as ones that do not count."""
@@ -70,33 +84,27 @@ class Examples:
             return X, np.where(weights > 0, y, label)
         return X, y
 
-    def cut(self, parts: dict[str, Any]) -> str:
-        """Make a training that takes too much work smaller; say how, if so."""
-        self.parts = parts
-        steps = self.make(0).steps * self.make(0).epochs
-        work, said = self.make(0).work, []
-        if self.parts.get("loop") is not None:
-            most = max(1, _LOOP // max(1, self.make(0).steps))
-            if self.epochs > most:
-                said.append(f"{most} of {self.epochs} epochs")
-                self.epochs = most
-        elif work > _A_RUN:
-            n = len(self.X)
-            few = int(max(1000, n * _A_RUN / work))
+    def _cut(self, whole: Setup) -> Iterator[str]:
+        """Make a training that takes too much work smaller, and say how."""
+        n = len(self.X)
+        if whole.loop is not None:
+            yield from self._fewer_epochs(_LOOP // whole.steps)
+        elif whole.work > _A_RUN:
+            few = int(max(1000, n * _A_RUN / whole.work))
             if few < n:
                 rows = sample(n, few)
-                self.X, self.y = self.X[rows], self.y[rows]
-                self.weights = None if self.weights is None or len(self.weights) != n else self.weights[rows]
-                self.few = True
-                said.append(f"{few} of {n} examples")
+                self.X, self.y, self.few = self.X[rows], self.y[rows], True
+                self.weights = None if self.weights is None else self.weights[rows]
+                yield f"{few} of {n} examples"
             work = self.make(0).work
             if work > _A_RUN:
-                most = max(1, int(self.epochs * _A_RUN / work))
-                if most < self.epochs:
-                    said.append(f"{most} of {self.epochs} epochs")
-                    self.epochs = most
-        self.shorter = max(1.0, steps / (self.make(0).steps * self.make(0).epochs))
-        return " and ".join(said)
+                yield from self._fewer_epochs(int(self.epochs * _A_RUN / work))
+
+    def _fewer_epochs(self, most: int) -> Iterator[str]:
+        most = max(1, most)
+        if self.epochs > most:
+            yield f"{most} of {self.epochs} epochs"
+            self.epochs = most
 
     def make(self, draw: int) -> Setup:
         """The training, judged on held-out examples of another draw for every number."""
@@ -106,20 +114,18 @@ class Examples:
         if self.share:
             held = self._held_out(np.random.default_rng([self.seed, draw, 77]))
             kept = np.setdiff1d(np.arange(n), held)
-            judged = self._judging(X[held], y[held], None if weights is None or len(weights) != n else weights[held])
-            X, y = X[kept], y[kept]
-            weights = None if weights is None or len(weights) != n else weights[kept]
+            judged = self._judging(X[held], y[held], None if weights is None else weights[held])
+            X, y, weights = X[kept], y[kept], None if weights is None else weights[kept]
             if options["validation"] is None:
                 size = options["batch_size"] or n
                 epochs = max(1, round(epochs * -(-n // size) / -(-len(X) // size)))  # as many steps as on all examples
         elif judged[0] is X and weights is not None and weights.ndim > 1:
             judged = self._judging(X, y, weights)
-        common = {k: v for k, v in self.parts.items() if k != "task"}
         return Setup(
             X=X, y=y, judged=judged, task=self.task, epochs=epochs, asked=self.epochs, given=n,
             batch_size=options["batch_size"], shuffle=bool(options["shuffle"]), weights=weights, seed=self.seed,
-            patience=options["patience"] if options["validation"] is not None else None, augment=options.get("augment"),
-            pair=self.pair, aside=self.aside, **common,
+            patience=options["patience"] if options["validation"] is not None else None, augment=options["augment"],
+            pair=self.pair, aside=self.aside, **self.parts,
         )  # fmt: skip
 
     def _held_out(self, rng: np.random.Generator) -> np.ndarray:
@@ -205,42 +211,6 @@ def _set_aside(setup: Setup) -> Setup:
     kept, held = np.sort(order[count:]), np.sort(order[:count])
     weights = None if setup.weights is None else setup.weights[kept]
     return setup.but(X=setup.X[kept], y=setup.y[kept], judged=(setup.X[held], setup.y[held]), weights=weights)
-
-
-def read_batches(batches: Any) -> tuple[np.ndarray, np.ndarray, dict[str, Any], str]:
-    """(X, y, options, what was read): the first batches of what `fit` takes in the place of X, as one table.
-
-    The options are those with which `fit` takes the same steps from the table. A TypeError for what can be gone through only
-    once, since it would be used up.
-    """
-    who = "check_training"
-    if not callable(batches) and iter(batches) is batches:
-        raise TypeError(
-            f"{who}: X is a {type(batches).__name__}, which can be gone through once, and it would be used up; pass a function "
-            "that makes one, such as lambda: read_batches()"
-        )
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
-    count = read = 0
-    for batch in batches() if callable(batches) else batches:
-        count += 1
-        if read >= _READ:
-            break
-        if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-            raise TypeError(f"{who}: batch {count - 1} is {short_repr(batch)}, expected (X, y) or (X, y, weights)")
-        X, y = np.array(as_numbers(batch[0], who, "X")), np.array(as_targets(batch[1], who))
-        if X.ndim < 2 or len(X) != len(y) or not len(X) or (parts and X.shape[1:] != parts[0][0].shape[1:]):
-            same = f" and inputs of shape {parts[0][0].shape[1:]} as before" if parts else ""
-            raise ValueError(f"{who}: batch {count - 1} has X {X.shape} and y {y.shape}, expected as many examples{same}")
-        parts.append((X, y, np.asarray(batch[2], np.float64) if len(batch) == 3 else None))
-        read += len(X)
-    if not parts:
-        raise ValueError(f"{who}: X gives no batches, expected at least one (X, y)")
-    weighted = all(w is not None for _, _, w in parts)
-    X, y = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-    weights = np.concatenate([part[2] for part in parts]) if weighted else None
-    said = f"{len(parts)} batches were read, {len(X)} examples" + (", the others were not" if count > len(parts) else "")
-    options = {"batch_size": len(parts[0][0]), "shuffle": False, "sample_weight": weights}
-    return X, y, options, said
 
 
 def is_complete(X: np.ndarray) -> bool:

@@ -12,20 +12,23 @@ from modnet.check.training.setup import Setup
 from modnet.check.training.wild import Tamed
 from modnet.engine.storage import has_storage
 from modnet.modules.container import Container
-from modnet.watch import activations, deltas
+from modnet.watch import Step, activations, deltas
 
 _LOOKED_AT = 256  # examples
 _WIDE = np.linspace(-60.0, 60.0, 2401)
 
 
-def output_range(module: Any) -> tuple[float, float]:
-    """The least and the largest number that an activation can give."""
-    if name_of(module) == "Softmax":
+def range_of(net: Any) -> tuple[float, float]:
+    """The least and the largest number that the activation at the end of a network can give; any, if there is none."""
+    end = end_of(net).module
+    if not is_activation(end):
+        return -np.inf, np.inf
+    if name_of(end) == "Softmax":
         return 0.0, 1.0
-    if name_of(module) == "LogSoftmax":
+    if name_of(end) == "LogSoftmax":
         return -np.inf, 0.0
     with np.errstate(all="ignore"):
-        out = np.asarray(module.forward(_WIDE[:, None]), np.float64)
+        out = np.asarray(end.forward(_WIDE[:, None]), np.float64)
     low, high = round(float(out.min()), 9), round(float(out.max()), 9)
     return (low if low > -20 else -np.inf), (high if high < 20 else np.inf)
 
@@ -37,7 +40,7 @@ class Facts:
     ----------
     mean, deviation, largest : of the columns of X. y_mean, y_deviation : of the columns of y, as numbers.
     end : the module that the network ends with. range : what an activation there can give.
-    outputs : (place, input, output) of every module, for some examples, before training.
+    outputs : the steps of a forward of some examples, module by module, before training.
     looks_inside : whether the network could be looked into, and changed.
     wild : the numbers among X that stand for missing ones, or lie far beyond all others.
     copies : whether the network is to give back its own input.
@@ -54,14 +57,9 @@ class Facts:
             numbers = y.reshape(len(y), -1).astype(np.float64)
             self.y_mean, self.y_deviation = numbers.mean(axis=0), numbers.std(axis=0)
         self.looks_inside = isinstance(setup.net, Container) or has_storage(setup.net)
-        self.outputs: list[tuple[str, Any, np.ndarray, np.ndarray]] = []
-        self.range = (-np.inf, np.inf)
-        self.end: Place | None = None
-        if self.looks_inside:
-            self.end = end_of(setup.net)
-            if is_activation(self.end.module):
-                self.range = output_range(self.end.module)
-            self.outputs = look(setup.net, X)
+        self.end = end_of(setup.net) if self.looks_inside else None
+        self.range = range_of(setup.net) if self.looks_inside else (-np.inf, np.inf)
+        self.outputs = look(setup.net, X) if self.looks_inside else []
 
     @property
     def end_name(self) -> str:
@@ -71,7 +69,7 @@ class Facts:
     @property
     def is_normalised(self) -> bool:
         """Whether there is a BatchNorm."""
-        return any(name_of(module) == "BatchNorm" for _, module, _, _ in self.outputs)
+        return any(name_of(step.module) == "BatchNorm" for step in self.outputs)
 
     # Inputs.
 
@@ -132,47 +130,49 @@ def _sizes(net: Any) -> Iterator[tuple[int, Place, np.ndarray, float]]:
         yield i, place, weight, float(np.sqrt(np.mean(weight**2)) * np.sqrt(fan_in(place.module)))
 
 
-def look(net: Any, X: np.ndarray) -> list[tuple[str, Any, np.ndarray, np.ndarray]]:
-    """(place, module, input, output) of every module for some examples; nothing if the network can't be looked into."""
+def look(net: Any, X: np.ndarray) -> list[Step]:
+    """The steps of a forward of some examples, module by module; none if the network can't be looked into."""
     try:
         with np.errstate(all="ignore"):
-            steps = activations(net, X[:_LOOKED_AT])
+            return activations(net, X[:_LOOKED_AT])
     except (ValueError, TypeError, RuntimeError):
         return []
-    return [(step.place, step.module, np.asarray(step.input), np.asarray(step.output)) for step in steps]
 
 
-def dead(outputs: list[tuple[str, Any, np.ndarray, np.ndarray]]) -> list[tuple[str, float]]:
+def in_code(step: Step) -> str:
+    """How code reaches a module: net[1][0]."""
+    return f"net{step.place}"
+
+
+def dead(outputs: list[Step]) -> dict[str, float]:
     """For each ReLU, the share of units that are 0 for every example."""
-    zero = [(f"net{place}", np.all(out.reshape(-1, out.shape[-1]) == 0, axis=0)) for place, module, _, out in outputs
-            if name_of(module) == "ReLU"]  # fmt: skip
-    return [(place, float(np.mean(units))) for place, units in zero]
+    relus = [step for step in outputs if name_of(step.module) == "ReLU"]
+    return {in_code(s): float(np.mean(np.all(s.output.reshape(-1, s.output.shape[-1]) == 0, axis=0))) for s in relus}
 
 
-def saturated(outputs: list[tuple[str, Any, np.ndarray, np.ndarray]]) -> list[tuple[str, float]]:
+def saturated(outputs: list[Step]) -> dict[str, float]:
     """For each sigmoid or tanh, the share of outputs where next to no gradient passes."""
-    found = []
-    for place, module, _, out in outputs:
-        name = name_of(module)
+    found = {}
+    for step in outputs:
+        name = name_of(step.module)
         if name in SATURATING:
-            low = 0.0 if name in ("Sigmoid", "Sigmoide") else -1.0
-            t = (out - low) / (1 - low)
-            found.append((f"net{place}", float(np.mean((t < 0.005) | (t > 0.995)))))
+            low = 0.0 if name == "Sigmoid" else -1.0
+            t = (step.output - low) / (1 - low)
+            found[in_code(step)] = float(np.mean((t < 0.005) | (t > 0.995)))
     return found
 
 
-def gradient_norms(setup: Setup, net: Any = None) -> list[tuple[str, float]]:
+def gradient_norms(setup: Setup) -> list[tuple[str, float]]:
     """The size of dL/doutput of every weighted module, by depth; nothing if it can't be found."""
-    net = setup.net if net is None else net
     X, y = setup.X[:_LOOKED_AT], setup.y[:_LOOKED_AT]
     try:
         with np.errstate(all="ignore"):
-            steps = activations(net, X)
+            steps = activations(setup.net, X)
             found = deltas(steps, np.asarray(setup.loss.backward(y, steps.output)) / len(X))
     except (ValueError, TypeError, RuntimeError, IndexError):
         return []
     return [
-        (f"net{step.place}", float(np.sqrt(np.mean(np.square(d)))))
+        (in_code(step), float(np.sqrt(np.mean(np.square(d)))))
         for step, d in zip(steps, found, strict=True)
         if getattr(getattr(step.module, "weight", None), "ndim", 0) >= 2
     ]

@@ -17,7 +17,7 @@ import numpy as np
 from modnet.check.arrays import copied, parameters
 from modnet.check.layers import layers_of
 from modnet.check.subject import Misbehaviour
-from modnet.check.training.change import Apply, Change
+from modnet.check.training.change import Apply, Change, Variant
 from modnet.check.training.setup import Setup
 from modnet.check.training.steps import Steps, rates_of
 
@@ -41,7 +41,7 @@ def knobs(start: Steps, rate: str, where: str) -> Iterator[Change]:
         value, line = float(getattr(start.optimizer, name)), f"optimizer.{name} = 0"
         without = start.copy()
         setattr(without.optimizer, name, 0.0)
-        if _is_penalty(start.copy(), without.copy()):
+        if _is_penalty(start, without):
             seen = f"each step takes optimizer.{name} = {value:g} of a weight, times the rate, off it"
             yield Change("weight-decay-too-large", penalty_weight(value), seen, [(line, setting(name, 0.0))], where)
         elif grown > 0.05 and abs(_growth(without)) < 0.01:
@@ -73,7 +73,7 @@ def loop_rates(name: str, optimizer: Any) -> list[Change]:
     """Other rates for a loop by hand that is run as it is."""
     given = float(getattr(optimizer, name))
 
-    def lines(factors: tuple[float, ...]) -> list[tuple[str, Apply]]:
+    def lines(factors: tuple[float, ...]) -> list[Variant]:
         return [(f"optimizer.{name} = {given * f:g}", setting(name, given * f)) for f in factors]
 
     return [
@@ -95,14 +95,11 @@ def setting(name: str, value: float) -> Apply:
 
 def _is_penalty(with_it: Steps, without: Steps) -> bool:
     """Whether a step with an attribute differs from one without by a part of the weights themselves."""
-    before = with_it.numbers()
     try:
-        with_it.step()
-        without.step()
+        moved, other = with_it.taken()[1], without.taken()[1]
     except Misbehaviour:
         return False
-    moved, other = with_it.moved(before), without.moved(before)
-    taken = [(moved[place] - other[place], array) for place, array in before.items() if place in moved]
+    taken = [(moved[place] - other[place], array) for place, array in with_it.numbers().items() if place in moved]
     against = [np.vdot(off, array) / np.sqrt(_power(off) * _power(array)) for off, array in taken if off.any()]
     return bool(against) and max(against) < -0.99
 

@@ -28,7 +28,6 @@ class TrainingFinding(Finding):
         return {**super().as_dict(), "change": self.change, "proof": self.proof}
 
     def __str__(self) -> str:
-
         lines = [super().__str__()]
         if self.change:
             lines += ["   Change: " + self.change]
@@ -63,8 +62,8 @@ class TrainingReport(Report):
     Attributes
     ----------
     trials : the training as it was given, the references, and each change that was tried.
-    symptoms : what was read of the network and the data, for `plot`: units that are 0 or flat by layer, the size of deltas by
-        depth, the columns' means and deviations.
+    symptoms : what was read of the network and the data, for `plot`: the outputs of modules before training, the size of deltas
+        by depth, the columns' means and deviations.
     seconds : how long it took.
     """
 
@@ -74,6 +73,12 @@ class TrainingReport(Report):
         self.symptoms: dict[str, Any] = {}
         self.seconds = 0.0
         self.word = "score"
+
+    def amend(self, operation: str, right: bool | None, remark: str) -> None:
+        """Write the row of an operation again."""
+        at = next(i for i, (name, _, _) in enumerate(self.verdicts) if name == operation)
+        self.verdict(operation, right=right, remark=remark)
+        self.verdicts[at] = self.verdicts.pop()
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values, for JSON."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from modnet.check.training.change import Change
+from modnet.check.training.change import Change, Cure
 from modnet.check.training.code import renamed
 from modnet.check.training.report import TrainingFinding, Trial
 from modnet.check.training.setup import Run, Setup
@@ -18,11 +16,9 @@ def figure(run: Run) -> str:
     return f"the loss became infinite; {score}" if run.diverged and run.share < 0 else score
 
 
-def of_cure(
-    changes: Sequence[tuple[Change, str]], base: Run, cured: Run, reference: Run | None, spent: str
-) -> list[TrainingFinding]:
+def of_cure(cure: Cure, base: Run, reference: Run | None, spent: str) -> list[TrainingFinding]:
     """A finding for each of the changes that cure together, mostly one alone; spent is what it took to find them."""
-    setup, many = base.setup, len(changes) > 1
+    setup, cured, many = base.setup, cure.run, len(cure.changes) > 1
     used, after = setup.task.word, f"{cured.score:.3g}"
     if cured.setup.task.word != used:
         after = f"{cured.setup.task.word} {after}"
@@ -33,7 +29,7 @@ def of_cure(
     )
     given = type(setup.net if setup.origin is None else setup.origin).__name__
     found = []
-    for change, line in sorted(changes, key=lambda part: -part[0].weight):
+    for change, (line, _) in sorted(cure.changes, key=lambda part: -part[0].weight):
         if many and line.startswith("optimizer = "):
             line = f"optimizer = {cured.setup.optimizer!r}"  # with all of the changes
         hint = "the other changes, too: they were made together" if many else ""
@@ -60,7 +56,7 @@ def of_uncured(change: Change, base: Run, run: Run | None) -> TrainingFinding:
 def of_nothing(base: Run, references: list[Trial], spent: str) -> TrainingFinding:
     """The finding if no reference learns anything."""
     setup = base.setup
-    on = "held-out data" if setup.judged[0] is not setup.X else "its own data"
+    on = "held-out data" if setup.is_held_out else "its own data"
     same = _contradictions(setup)
     seen = f"{same:.0%} of the examples have another one with equal inputs and another target; " if same > 0.1 else ""
     scores = ", ".join(f"{t.change} {t.score:.3g}" for t in references)
@@ -74,7 +70,7 @@ def of_nothing(base: Run, references: list[Trial], spent: str) -> TrainingFindin
 
 
 def _where(setup: Setup) -> str:
-    return "held-out data" if setup.judged[0] is not setup.X else "its data"
+    return "held-out data" if setup.is_held_out else "its data"
 
 
 def _finding(change: Change, setup: Setup, otherwise: str, hint: str, line: str, proof: str) -> TrainingFinding:

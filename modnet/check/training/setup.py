@@ -6,7 +6,6 @@ Nothing here touches what the user gave: every run trains a copy of the network 
 from __future__ import annotations
 
 import copy
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied
+from modnet.check.arrays import copied, parameters
+from modnet.check.layers import layers_of
 from modnet.check.training.task import Task
 from modnet.engine.program import is_ours, is_wired
 from modnet.engine.storage import leaves
 from modnet.module import Module
 from modnet.training import Callback, fit, predict
 
+Map = Callable[[np.ndarray], np.ndarray]
 _SEEN = 256  # examples whose loss is taken after each epoch of a loop by hand
 _SHORT = 2e8  # of a compiled training that ends in a tenth of a second: nothing looks at the clock meanwhile
 
@@ -71,7 +72,7 @@ class Setup:
     patience: int | None = None
     augment: Callable[..., Any] | None = None
     rates: dict[int, float] = field(default_factory=dict)
-    backwards: Callable[[np.ndarray], np.ndarray] | None = None
+    backwards: Map | None = None
     loop: Callable[[Any, Any, Any, np.ndarray, np.ndarray], None] | None = None
     rate_name: str = ""
     rate_unit: float = 1.0
@@ -91,6 +92,21 @@ class Setup:
                         setattr(twin, name, changes.get(part, value))
             changes["optimizer"] = twin
         return replace(self, **changes)
+
+    def mapped(self, X: Map | None = None, y: Map | None = None, **changes: Any) -> Setup:
+        """The same training with a function done to X or y, to what is trained on and to what judges."""
+        judged = list(self.judged)
+        for at, (name, function) in enumerate((("X", X), ("y", y))):
+            if function is not None:
+                own = getattr(self, name)
+                changes[name] = function(own)
+                judged[at] = changes[name] if judged[at] is own else function(judged[at])
+        return self.but(judged=tuple(judged), **changes)
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether it is judged on other examples than those it is trained on."""
+        return self.judged[0] is not self.X
 
     @property
     def steps(self) -> int:
@@ -126,15 +142,12 @@ class Setup:
         ----------
         seed : of the order of the examples. redraw : whether every layer gets its own numbers in another order first.
         """
-        started = time.perf_counter()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:
-                found = self._by_hand(seed) if self.loop is not None else self._by_fit(seed, redraw)
+                return self._by_hand(seed) if self.loop is not None else self._by_fit(seed, redraw)
             except (ValueError, TypeError, RuntimeError, FloatingPointError, ZeroDivisionError, IndexError) as error:
-                found = Run(self, None, [], error=" ".join(str(error).split()))
-        found.seconds = time.perf_counter() - started
-        return found
+                return Run(self, None, [], error=" ".join(str(error).split()))
 
     def _by_fit(self, seed: int, redraw: bool) -> Run:
         net, optimizer = copied(self.net), self.optimizer.fresh()
@@ -181,30 +194,26 @@ class Setup:
         """The run of a network that has been trained."""
         run = Run(self, net, losses, diverged=diverged)
         run.score, run.share, run.answers = self.measure(net, *self.judged)
-        own = self.own()
-        run.own_share = run.share if own[0] is self.judged[0] else self.measure(net, *own)[1]
+        run.own_share = run.share
+        if self.is_held_out:
+            stride = -(-len(self.X) // 1000)  # at most a thousand of those that are trained on
+            run.own_share = self.measure(net, self.X[::stride], self.as_given(self.y)[::stride])[1]
         return run
-
-    def own(self) -> tuple[np.ndarray, np.ndarray]:
-        """The examples that are trained on, at most a thousand of them, with targets as they were given."""
-        y = self.y if self.backwards is None else self.backwards(self.y)
-        if self.judged[0] is self.X:
-            return self.judged
-        stride = -(-len(self.X) // 1000)
-        return self.X[::stride], y[::stride]
 
     def measure(self, net: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, float, np.ndarray]:
         """Score, share, and the answers themselves."""
-        out = np.asarray(predict(net, X) if isinstance(net, Module) else net.forward(X))
-        out = out if self.backwards is None else self.backwards(out)
+        out = self.as_given(np.asarray(predict(net, X) if isinstance(net, Module) else net.forward(X)))
         score = self.task.score(y, out)
         return score, self.task.share(score, self.chance), out
 
     @property
     def chance(self) -> float:
         """The score of an answer that does not look at X."""
-        y = self.y if self.backwards is None else self.backwards(self.y)
-        return self.task.chance(y, self.judged[1])
+        return self.task.chance(self.as_given(self.y), self.judged[1])
+
+    def as_given(self, y: np.ndarray) -> np.ndarray:
+        """Targets or predictions in the unit of the targets that were given."""
+        return y if self.backwards is None else self.backwards(y)
 
 
 @dataclass
@@ -225,7 +234,6 @@ class Run:
     own_share: float = -1.0
     diverged: bool = False
     error: str = ""
-    seconds: float = 0.0
     answers: np.ndarray | None = None
 
 
@@ -238,19 +246,13 @@ def reorder(net: Any, rng: np.random.Generator) -> None:
 
 def _numbers(net: Any) -> list[np.ndarray]:
     """The parameter arrays of a network, those of plain classes included."""
-    from modnet.check.arrays import parameters
-    from modnet.check.layers import layers_of
-
-    if isinstance(net, Module) and callable(getattr(net, "named_parameters", None)) and not isinstance(net, list):
-        found = [a for leaf in {id(m): m for m in leaves(net)}.values() for a in _of_leaf(leaf)]
-        return found
-    return [a for layer in layers_of(net) for a in parameters(layer).values()]
+    if isinstance(net, Module):
+        return [array for leaf in {id(m): m for m in leaves(net)}.values() for array in _of_leaf(leaf)]
+    return [array for layer in layers_of(net) for array in parameters(layer).values()]
 
 
 def _of_leaf(leaf: Any) -> list[np.ndarray]:
-    from modnet.check.arrays import parameters
-
-    return list(leaf.named_parameters().values()) if isinstance(leaf, Module) else list(parameters(leaf).values())
+    return list((leaf.named_parameters() if isinstance(leaf, Module) else parameters(leaf)).values())
 
 
 def frozen(net: Any, optimizer: Any) -> dict[int, float]:
@@ -265,8 +267,3 @@ def frozen(net: Any, optimizer: Any) -> dict[int, float]:
             factors = [factor for array, factor in moving if any(np.shares_memory(array, a) for a in own)]
             found[i] = factors[0] if factors else 0.0
     return found if any(factor != 1 for factor in found.values()) else {}
-
-
-def fresh(value: Any) -> Any:
-    """A copy of a random generator, so that the caller's draws stay; anything else as it is."""
-    return copy.deepcopy(value) if isinstance(value, np.random.Generator) else value

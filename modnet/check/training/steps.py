@@ -24,6 +24,8 @@ from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 
 _STEPS = 5
+#: Arrays by layer and name: parameters, and how far a step moves them.
+Moves = dict[tuple[int, str], np.ndarray]
 
 
 def check_steps(net: Any, loss: Any, optimizer: Any, X: Any, y: Any) -> Report:
@@ -92,7 +94,13 @@ class Steps:
         given = filled(method, {"X": given[0], "y": given[-1]}) or given  # those of a validation, too
         call(f"{type(self.optimizer).__name__}.step", method, *given)
 
-    def numbers(self) -> dict[tuple[int, str], np.ndarray]:
+    def taken(self) -> tuple[Steps, Moves]:
+        """A copy that has taken a step, and how far that moved each parameter array."""
+        twin, before = self.copy(), self.numbers()
+        twin.step()
+        return twin, twin.moved(before)
+
+    def numbers(self) -> Moves:
         """Copies of the parameters, by layer and name."""
         found = {}
         for i, layer in enumerate(layers_of(self.net)):
@@ -105,7 +113,7 @@ class Steps:
             raw = copied(self.net).forward(self.X.copy())
             return float(np.mean(self.loss.forward(self.y, last_output(raw, self.X, len(layers_of(self.net))))))
 
-    def moved(self, before: dict[tuple[int, str], np.ndarray]) -> dict[tuple[int, str], np.ndarray]:
+    def moved(self, before: Moves) -> Moves:
         """How far the parameters are from what they were."""
         after = self.numbers()
         return {
@@ -126,6 +134,11 @@ class Steps:
         precision = EPS if array.dtype == np.float64 else float(np.finfo(np.float32).eps)
         return float(along(f, array.astype(np.float64), v, precision))
 
+    def slope_along(self, place: tuple[int, str], move: np.ndarray) -> float:
+        """The same along a move, of any size."""
+        largest = float(np.abs(move).max()) or 1.0
+        return self.slope(place, move / largest) * largest
+
 
 def rates_of(optimizer: Any) -> list[str]:
     """The attributes of an optimizer that may be its rate."""
@@ -142,14 +155,8 @@ class Stepping(Form):
     def __init__(self, start: Steps) -> None:
         super().__init__(type(start.optimizer), "step")
         self.start_at, self.at_first, self.rates = start, start.mean_loss(), rates_of(start.optimizer)
-        self.first, self.told, self.found = start.copy(), bool(self.rates), False
-        self.before = self.first.numbers()
-        self.first.step()
-        self.moved = self.first.moved(self.before)
-
-    def _slope(self, place: tuple[int, str], v: np.ndarray) -> float:
-        largest = float(np.abs(v).max()) or 1.0
-        return self.start_at.slope(place, v / largest) * largest
+        self.told, self.found = bool(self.rates), False
+        self.first, self.moved = start.taken()
 
     def moves(self, slower: bool = False) -> dict[str, float | None]:
         """How far each array moves; below 0 if the loss grows along the step."""
@@ -157,9 +164,8 @@ class Stepping(Form):
             twin = self.start_at.copy()
             for rate in self.rates:
                 setattr(twin.optimizer, rate, getattr(twin.optimizer, rate) * 0.5)
-            twin.step()
-            return {self._called(p): float(np.abs(move).sum()) for p, move in twin.moved(self.before).items()}
-        rng, uphill = np.random.default_rng(4), sum(self._slope(p, move) for p, move in self.moved.items()) > 0
+            return {self._called(p): float(np.abs(move).sum()) for p, move in twin.taken()[1].items()}
+        rng, uphill = np.random.default_rng(4), sum(self.start_at.slope_along(p, move) for p, move in self.moved.items()) > 0
         return {
             self._called(p): float(np.abs(move).sum()) * (-1 if uphill else 1)
             for p, move in self.moved.items()
@@ -242,16 +248,13 @@ def _swapped(start: Steps) -> bool:
 
 def _not_reset(first: Steps) -> bool:
     """Whether zeroing all gradients by hand before the second step changes it."""
-    plain, cleaned = first.copy(), first.copy()
+    cleaned = first.copy()
     for layer in layers_of(cleaned.net):
         if callable(getattr(layer, "zero_grad", None)):
             call("zero_grad", layer.zero_grad)
         for array in (a for name, a in arrays_within(layer) if "grad" in name.lower()):
             array[...] = 0
-    before = plain.numbers()
-    plain.step()
-    cleaned.step()
-    a, b = plain.moved(before), cleaned.moved(before)
+    a, b = first.taken()[1], cleaned.taken()[1]
     return not all(
         np.allclose(a[place], b[place], rtol=1e-6, atol=1e-12 + 1e-7 * float(np.abs(a[place]).max(initial=0.0)))
         for place in a

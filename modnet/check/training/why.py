@@ -9,8 +9,8 @@ import numpy as np
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
 from modnet.check.training.byhand import cutting, is_plain
-from modnet.check.training.examples import Examples, is_complete, sample
-from modnet.check.training.facts import Facts, dead, gradient_norms, look, saturated
+from modnet.check.training.examples import Examples, sample
+from modnet.check.training.facts import gradient_norms
 from modnet.check.training.given import Given, given
 from modnet.check.training.report import TrainingFinding, TrainingReport
 from modnet.check.training.search import Search
@@ -103,14 +103,10 @@ def _check(report: TrainingReport, net: Any, loss: Any, optimizer: Any, data: Gi
     except ValueError as error:  # the network does not take X
         report.findings.append(TrainingFinding("crash", "X", " ".join(str(error).split()) + "."))
         return
-    examples = Examples(X, y, options, found.parts["task"], is_complete(X))
-    cut = examples.cut(found.parts)
-    if cut:
-        report.verdict("the training", right=None, remark=cut)
-    first = [*examples.mismatch(), *found.first]
-    search = Search(
-        examples.make, report, data.words, limit, first, shorter=examples.shorter, few=examples.few, pair=examples.pair
-    )
+    examples = Examples(data, found.parts)
+    if examples.cut:
+        report.verdict("the training", right=None, remark=examples.cut)
+    search = Search(examples, report, [*examples.mismatch(), *found.first], limit)
     search.run()
     _symptoms(report, search)
     tried = any(change.kind == "wrong-gradient" for change in found.first)
@@ -153,12 +149,8 @@ def _symptoms(report: TrainingReport, search: Search) -> None:
     """What `plot` draws beside the losses."""
     if not hasattr(search, "facts"):
         return
-    facts: Facts = search.facts
+    facts = search.facts
     kind = report.findings[0].kind if report.findings else ""
     report.symptoms = {"mean": facts.mean, "deviation": facts.deviation, "kind": kind}
     if facts.outputs:
-        after = look(search.base.net, search.setup.X) if search.base.net is not None else facts.outputs
-        report.symptoms |= {
-            "dead": dead(after), "saturated": saturated(facts.outputs), "norms": gradient_norms(search.setup),
-            "outputs": [(f"net{place}", module, out) for place, module, _, out in facts.outputs],
-        }  # fmt: skip
+        report.symptoms |= {"norms": gradient_norms(search.setup), "outputs": facts.outputs}
