@@ -41,10 +41,10 @@ class Source:
         """How many batches an epoch has, if that is known."""
         return None if self.n is None else -(-self.n // size)
 
-    def all_chunks(self, size: int) -> Iterator[tuple[Data, np.ndarray, int]]:
+    def blocks(self, size: int) -> Iterator[Data]:
         """All examples in their order; n must be known."""
         assert self.n is not None
-        return self.chunks(np.arange(self.n), size, 0)
+        return (data for data, _, _ in self.chunks(np.arange(self.n), size, 0))
 
     def batch_size(self, wanted: int | None) -> int:
         """How many examples a batch has at most, if so many are wanted; None for all at once."""
@@ -116,9 +116,12 @@ class Data(Source):
             if axes:
                 targets, self.z = loss.targets(self.by_position(self.y), (self.n * self.positions, *shape[1 + axes :]), dtype)
                 self.targets = targets.reshape(self.n, -1)
+        self.note_counts(loss)
+
+    def note_counts(self, loss: Any) -> None:
+        """Note how many positions of each example count."""
         counted = self.counted_positions(loss)
-        if counted is not None:
-            self.counts = counted.reshape(self.n, -1).mean(axis=1) * self.positions
+        self.counts = None if counted is None else counted.reshape(self.n, -1).mean(axis=1) * self.positions
 
     def counted_positions(self, loss: Any) -> np.ndarray | None:
         """Which positions of y count in metrics, of the shape of labels or of weights; None if all do."""

@@ -165,4 +165,4 @@ def test_what_an_epoch_works_on_is_aligned(monkeypatch):
         fit(network(), X, y, loss=MSE(), optimizer=Adam(), epochs=1, batch_size=size, progress=False)
     assert len(runners) == 10
     for runner in runners:
-        assert are_aligned(runner.training_block.batch_y, runner.training_block.losses, runner.previous, *workspace_blocks(runner.workspace))
+        assert are_aligned(runner.block.batch_y, runner.block.losses, runner.previous, *workspace_blocks(runner.workspace))
