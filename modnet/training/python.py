@@ -18,6 +18,8 @@ from modnet.training.progress import Bar
 from modnet.training.runner import Runner
 from modnet.training.training import Callback, Training
 
+_MOVED = "parameters", "state"  # by a step
+
 
 class PythonRunner(Runner):
     """Every step is the calls of the contract: forward, the loss, zero_grad, backward_update_gradient, the optimizer's step."""
@@ -41,7 +43,7 @@ class PythonRunner(Runner):
         draws = self.program is not None and bool(self.program.mode_rows) and self.passes.workspace.set_modes()
         self.totals[:] = 0
         self.seen = self.counted = 0.0
-        self.begun = Kept(net)
+        self.begun = Kept(net, _MOVED)
         b = 0
         for data, rows, size in self.data.chunks(order, self.size, training.epoch):
             for at in range(0, len(rows), size):
@@ -74,7 +76,7 @@ class PythonRunner(Runner):
         self.totals += total, hits
         self.seen += seen
         self.counted += counted
-        self.previous = Kept(training.net)  # what the step may spoil
+        self.previous = Kept(training.net, _MOVED)  # what the step may spoil
         before = _count_not_finite(training.net)
         try:
             training.optimizer.step(lambda: self._loss(data, examples, -draw))
@@ -116,7 +118,7 @@ class PythonRunner(Runner):
 
     def take_back(self) -> None:
         if self.previous is not None and (self.burst or not is_finite(self.training.net)):
-            self.previous.restore(("parameters", "state"))
+            self.previous.restore()
         if self.begun is not None and not is_finite(self.training.net):  # statistics may have burst before the loss did
             self.begun.restore_what_is_not_finite()
 
