@@ -42,7 +42,7 @@ from modnet.kernels.memory import (
     matrix_at,
     matrix_like,
     record_reader,
-    records_reader,
+    typed_vector,
     vector_at,
     vector_like,
     words_at,
@@ -88,7 +88,7 @@ def fill(words: np.ndarray, **fields: int) -> None:
 PIECE = _record("start size z s", "factor")
 
 _walk_at, _epoch_at = record_reader(WALK), record_reader(EPOCH)
-_rows_at, _pieces_at = records_reader(ROW), records_reader(PIECE)
+_rows_at, _pieces_at = typed_vector(ROW), typed_vector(PIECE)
 
 
 def _compiled(letters: str, returns: str = "") -> Callable[[Callable[..., Any]], Compiled]:

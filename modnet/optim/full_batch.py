@@ -42,8 +42,7 @@ class _Numbers(Optimizer):
             at += array.size
 
     def gradient(self) -> np.ndarray:
-        slopes = [slope for group in self._groups for _, slope, _ in group.arrays()]
-        return np.concatenate([np.empty(0), *(slope.reshape(-1).astype(np.float64) for slope in slopes)])
+        return np.concatenate([np.empty(0), *(slope.reshape(-1).astype(np.float64) for _, slope, _ in self.arrays())])
 
     def __repr__(self) -> str:
         return "minimize"
