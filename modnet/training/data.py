@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.inputs import as_batch, as_numbers, as_weights, require_finite, targets_of
+from modnet.inputs import as_examples, as_weights
 
 
 def element_type(net: Any) -> np.dtype[Any] | None:
@@ -79,18 +79,13 @@ class Data(Source):
 
     def __init__(self, who: str, net: Any, X: Any, y: Any, weight: Any, part: bool = False) -> None:
         self.who = who
-        raw = as_numbers(X, who, "X")
-        self.X = as_batch(raw, element_type(net), who, "X")
-        require_finite(self.X, who, "X")
+        self.X, self.y = as_examples(X, y, element_type(net), who)
         self.n = len(self.X)
-        self.y = targets_of(y, self.n, who)
         if self.y.dtype.kind in "iub":
             self.y = self.y.copy()  # labels are places: what was checked is what is read, whatever becomes of the array given
         self.targets: np.ndarray = np.empty(0)
         self.matrix: np.ndarray = np.empty((0, 0))  # X as a walk takes it
         self.z: Any = None
-        if self.y.dtype.kind == "f":
-            require_finite(self.y, who, "y")
         self.weights, self.lead = np.empty(0), ()
         if weight is not None:
             found = as_weights(weight, self.n, who, by_position=True, some=not part)
