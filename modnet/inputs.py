@@ -58,6 +58,16 @@ def targets_of(y: Any, n: int, who: str) -> np.ndarray:
     return found
 
 
+def as_examples(X: Any, y: Any, dtype: np.dtype[Any] | None, who: str) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs as `as_batch` gives them, and targets, one for each. Numbers are finite; targets may be text, too."""
+    inputs = as_batch(X, dtype, who, "X")
+    require_finite(inputs, who, "X")
+    targets = targets_of(y, len(inputs), who)
+    if targets.dtype.kind == "f":
+        require_finite(targets, who, "y")
+    return inputs, targets
+
+
 def as_weights(
     value: Any, count: int, who: Any, name: str = "sample_weight", by_position: bool = False, some: bool = True
 ) -> np.ndarray:

@@ -363,6 +363,11 @@ def require_loss(loss: Any, who: str) -> None:
         raise TypeError(f"{who}: loss is {name}, expected a loss object such as {such}")
 
 
+def counts_hits(loss: Any) -> bool:
+    """Whether a loss says which predictions are right."""
+    return getattr(type(loss), "operations", (None,) * 3)[2] is not None
+
+
 def require_probabilities(loss: Any, yhat: np.ndarray, advice: str) -> None:
     """PredictionError unless yhat is from 0 to 1, but for rounding. NaN stays NaN."""
     room = 16 * float(np.finfo(yhat.dtype).eps) if yhat.dtype.kind == "f" else 0.0

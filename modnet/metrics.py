@@ -24,6 +24,7 @@ import numpy as np
 
 from modnet.hints import METRICS
 from modnet.inputs import short_repr
+from modnet.loss import counts_hits
 
 Metric = Callable[..., float]
 
@@ -147,8 +148,8 @@ def _as_labels(y: Any, yhat: np.ndarray, loss: Any) -> np.ndarray:
         return found.argmax(axis=-1)
     if found.ndim == 2 and found.shape[1] == 1:
         found = found[:, 0]
-    decodes = getattr(type(loss), "operations", (None,) * 3)[2] is not None
-    return found.astype(np.int64) if decodes and found.dtype.kind == "f" and (found == np.round(found)).all() else found
+    are_whole = counts_hits(loss) and found.dtype.kind == "f" and bool((found == np.round(found)).all())
+    return found.astype(np.int64) if are_whole else found
 
 
 def _laid_out(data: Any, yhat: np.ndarray, loss: Any) -> tuple[np.ndarray, np.ndarray, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Value, is_ours, is_wired
-from modnet.engine.snapshot import Kept
+from modnet.engine.snapshot import NUMBERS, Kept
 from modnet.engine.storage import writing
 from modnet.inputs import as_batch, whole
 from modnet.module import require_net
@@ -532,7 +532,7 @@ def _range(values: Any) -> str:
 def _untouched(net: Any) -> Iterator[None]:
     """Within it, gradients, statistics, draws and attributes of others' modules may change; after it they are as before."""
     with writing(net, type(net).__name__):
-        kept, drawn = Kept(net, gradient=True), np.random.get_state()  # noqa: NPY002  (a student's module may draw from it)
+        kept, drawn = Kept(net, (*NUMBERS, "gradient")), np.random.get_state()  # noqa: NPY002  (a student's module may draw from it)
         try:
             yield
         finally:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import modnet
+from modnet.engine.snapshot import Kept
 from modnet.training.compiled import CompiledRunner
 from modnet.training.python import PythonRunner
 
@@ -209,9 +210,14 @@ def prepared(kind, index, rng):
     return module.eval(), example_input(module, shape, rng)
 
 
+def before_forward(net):
+    """What a forward in training changes in a network, kept."""
+    return Kept(net, ("state", "draws"))
+
+
 def forward_again(net, before, x):
-    """The forward that came after a snapshot of the storage, once more: with the same draw, from the same statistics."""
-    net.storage.restore(before, ("state", "draws"))
+    """The forward that came after `before_forward`, once more: with the same draw, from the same statistics."""
+    before.restore()
     return net.forward(x)
 
 

@@ -57,12 +57,21 @@ def _take(module: Any, X: Any) -> tuple[np.ndarray, Any]:
     return x, bound
 
 
-def _take_delta(module: Any, delta: Any, x: np.ndarray, bound: Any) -> np.ndarray:
+def _take_back(module: Any, operation: Operation, input: Any, delta: Any) -> tuple[np.ndarray, Any, np.ndarray, int, Any]:
+    """Input and delta, checked; how kernels see the module; the last draw; and what forward gave, if the operation reads it."""
+    x, bound = _take(module, input)
     d = as_batch(delta, x.dtype, module, "delta")
     if d.shape[1:] != bound.output_shape or len(d) != len(x):
         expected = (len(x), *bound.output_shape)
         raise ValueError(f"{module}: delta has shape {d.shape}, expected {expected}, that of the output")
-    return d if bound.gives_rows else d.reshape(len(x) * bound.output_rows, bound.output_columns)
+    d = d if bound.gives_rows else d.reshape(len(x) * bound.output_rows, bound.output_columns)
+    draw = _last_draw(module)
+    if "out" not in operation.names:
+        return x, bound, d, draw, d
+    # The kernel of forward that a class inherits may be behind an override in Python.
+    kernels = (op for base in type(module).__mro__ if isinstance(op := vars(base).get("forward"), Operation))
+    forward = type(module).operations[0] or next(kernels)
+    return x, bound, d, draw, _output(forward, x, bound, draw)
 
 
 def _last_draw(module: Any) -> int:
@@ -128,10 +137,7 @@ def gradient_method(operation: Operation) -> Any:
     """``backward_update_gradient(input, delta)``: the gradient is added to."""
 
     def backward_update_gradient(self: Any, input: Any, delta: Any) -> None:
-        x, bound = _take(self, input)
-        d = _take_delta(self, delta, x, bound)
-        draw = _last_draw(self)
-        out = _again(self, operation, x, bound, draw, d)
+        x, bound, d, draw, out = _take_back(self, operation, input, delta)
         bound.take(self)
         try:
             enter_gradient.call(
@@ -148,10 +154,7 @@ def delta_method(operation: Operation) -> Any:
     """``backward_delta(input, delta)``: dL/dinput."""
 
     def backward_delta(self: Any, input: Any, delta: Any) -> np.ndarray:
-        x, bound = _take(self, input)
-        d = _take_delta(self, delta, x, bound)
-        draw = _last_draw(self)
-        out = _again(self, operation, x, bound, draw, d)
+        x, bound, d, draw, out = _take_back(self, operation, input, delta)
         dx = np.empty(x.shape, x.dtype)
         enter_backward.call(
             bound.address(operation), _rows(x, bound), out, d, _rows(dx, bound), bound.parameters, bound.state, bound.z,
@@ -160,15 +163,3 @@ def delta_method(operation: Operation) -> Any:
         return dx
 
     return backward_delta
-
-
-def _again(module: Any, operation: Operation, x: np.ndarray, bound: Any, draw: int, unused: np.ndarray) -> np.ndarray:
-    """What forward gave for x, computed once more if the operation reads it."""
-    if "out" not in operation.names:
-        return unused
-    return _output(type(module).operations[0] or _forward_of(type(module)), x, bound, draw)
-
-
-def _forward_of(kind: type) -> Operation:
-    """The kernel of forward that a class inherits, behind an override in Python."""
-    return next(op for base in kind.__mro__ if isinstance(op := vars(base).get("forward"), Operation))

@@ -187,7 +187,7 @@ class Foreign:
     # Saving and restoring.
 
     def snapshot(self) -> list[tuple[Any, Any]]:
-        """Copies of all that its attributes hold, to be given to `restore`."""
+        """Copies of all that its attributes hold, to be given to `put_back`."""
         kept: list[tuple[Any, Any]] = []
         seen: set[int] = set()
 
@@ -218,21 +218,6 @@ class Foreign:
             visit(vars(self.module))
         return kept
 
-    @staticmethod
-    def restore(kept: list[tuple[Any, Any]]) -> None:
-        """Give arrays their numbers back, and objects, lists and dicts what they held. Views stay views."""
-        for target, value in kept:
-            if isinstance(target, np.ndarray):
-                target[...] = value
-            elif isinstance(target, list):
-                target[:] = value
-            elif isinstance(target, np.random.BitGenerator):
-                target.state = value
-            else:
-                for key in [k for k in target if k not in value and not _is_left_out(target, k)]:
-                    del target[key]
-                target.update(value)
-
     def is_finite(self) -> bool:
         """Whether the arrays in ``_parameters`` are finite."""
         return all(a.dtype.kind != "f" or bool(np.isfinite(a).all()) for a in self.arrays())
@@ -241,6 +226,21 @@ class Foreign:
         """How many of the arrays and numbers that it holds are NaN or infinite. If a step makes it more, a parameter burst."""
         arrays = [np.asarray(value) for _, value in held_numbers(self.module)]
         return sum(a.dtype.kind == "f" and not np.isfinite(a).all() for a in arrays)
+
+
+def put_back(kept: Iterable[tuple[Any, Any]]) -> None:
+    """Give arrays their numbers back, and objects, lists and dicts what they held. Views stay views."""
+    for target, value in kept:
+        if isinstance(target, np.ndarray):
+            target[...] = value
+        elif isinstance(target, list):
+            target[:] = value
+        elif isinstance(target, np.random.BitGenerator):
+            target.state = value
+        else:
+            for key in [k for k in target if k not in value and not _is_left_out(target, k)]:
+                del target[key]
+            target.update(value)
 
 
 #: Attributes by which the library's own modules and containers know where their numbers lie.

@@ -70,16 +70,15 @@ class Binding:
     """
 
     __slots__ = (
-        "_addresses", "_keep", "_versions", "columns", "dtype", "gives_rows", "gradient", "input_rows", "input_shape",
-        "may_refuse", "module", "output_columns", "output_rows", "output_shape", "parameters", "s", "state", "takes_rows", "z",
-        "z_gradient",
+        "_keep", "columns", "dtype", "gives_rows", "gradient", "homes", "input_rows", "input_shape", "letter", "may_refuse",
+        "module", "output_columns", "output_rows", "output_shape", "parameters", "s", "state", "takes_rows", "z", "z_gradient",
     )  # fmt: skip
 
     def __init__(
         self, module: Any, input_shape: Shape, dtype: np.dtype[Any], use: int = 0, output_shape: Any = None, sizes: Any = None
     ) -> None:  # fmt: skip
         kind, layout = type(module), type(module).layout
-        self.module, self.input_shape, self.dtype = module, tuple(input_shape), dtype
+        self.module, self.input_shape, self.dtype, self.letter = module, tuple(input_shape), dtype, dtype.char
         self.output_shape = tuple(module.output_shape(self.input_shape) if output_shape is None else output_shape)
         require_possible(self.output_shape, module)
         folds_input = kind.over_last_axis or layout.input_size is not None
@@ -96,7 +95,8 @@ class Binding:
             self.parameters, self.gradient, self.state = home.parameters, home.gradient, home.state
         else:
             self.parameters = self.gradient = self.state = np.empty(0, dtype)
-        self._versions = [(home, home.version)]
+        #: Where the numbers lie that it points to, and at which version.
+        self.homes = [(home, home.version)]
         # What the addresses point to is kept as long as they are.
         self._keep: list[Any] = [home.settings]
         record = np.zeros(1, layout.z)
@@ -121,7 +121,6 @@ class Binding:
         self._keep += [record, gradient]
         self.z, self.z_gradient = record.ctypes.data, gradient.ctypes.data
         self.s = home.settings.ctypes.data + 8 * at.settings
-        self._addresses: dict[Operation, int] = {}
 
     def _place_shared(self, record: np.ndarray, gradient: np.ndarray, name: str, array: Shared, home: Any) -> np.ndarray:
         """Place a parameter that lies in another module: in another storage by the distance from this one."""
@@ -131,7 +130,7 @@ class Binding:
             raise ValueError(
                 f"{self.module}: it holds {home.dtype}, but {other} {storage.dtype}; convert one of them with astype"
             )
-        self._versions.append((storage, storage.version))
+        self.homes.append((storage, storage.version))
         start, _, shape = other._arrays["parameters"][array.parameter]
         if storage is not home:
             gradient = record.copy()
@@ -146,15 +145,15 @@ class Binding:
 
     def serves(self, x: np.ndarray) -> bool:
         """Whether it is for this input, and the numbers still lie where they did."""
-        home, version = self._versions[0]
+        home, version = self.homes[0]
         return (
             x.shape[1:] == self.input_shape and x.dtype == self.dtype and home.version == version
-            and self.module._storage is home and (len(self._versions) == 1 or self.is_current())
+            and self.module._storage is home and (len(self.homes) == 1 or self.is_current())
         )  # fmt: skip
 
     def is_current(self) -> bool:
         """Whether the numbers still lie where they did."""
-        return self.module._storage is self._versions[0][0] and all(s.version == version for s, version in self._versions)
+        return self.module._storage is self.homes[0][0] and all(s.version == version for s, version in self.homes)
 
     @property
     def operations(self) -> int:
@@ -179,36 +178,26 @@ class Binding:
 
     def take(self, who: Any) -> None:
         """Gradients, also those of a module whose parameters are shared, are this thread's alone until `give`."""
-        for n, (storage, version) in enumerate(self._versions):
+        for n, (storage, version) in enumerate(self.homes):
             try:
                 storage.take(who, version)
             except RuntimeError:
-                for taken, _ in self._versions[:n]:
+                for taken, _ in self.homes[:n]:
                     taken.lock.release()
                 raise
 
     def give(self) -> None:
-        for storage, _ in self._versions:
+        for storage, _ in self.homes:
             storage.lock.release()
-
-    @property
-    def storages(self) -> list[Any]:
-        """Where the numbers lie that it points to."""
-        return [storage for storage, _ in self._versions]
 
     @property
     def has_numbers(self) -> bool:
         """Whether it points to any numbers."""
-        return any(self.module.counts) or len(self._versions) > 1
+        return any(self.module.counts) or len(self.homes) > 1
 
     def address(self, operation: Operation | None) -> int:
         """Where the machine code of one of the module's operations lies; 0 for none."""
-        if operation is None:
-            return 0
-        found = self._addresses.get(operation)
-        if found is None:
-            found = self._addresses[operation] = operation.address(type(self.module), self.dtype)
-        return found
+        return 0 if operation is None else operation.addresses[type(self.module), self.letter]
 
 
 def require_possible(shape: Shape, who: Any) -> None:
@@ -406,7 +395,7 @@ class Program(_Wiring):
             entry = self.table[r]
             ours = is_ours(row.module)
             bound = self._bind(row) if ours else None
-            if ours and not row.joint and row.module.owns_numbers and bound.storages[0] is not self.storage:  # type: ignore[union-attr]
+            if ours and not row.joint and row.module.owns_numbers and bound.homes[0][0] is not self.storage:  # type: ignore[union-attr]
                 raise RuntimeError(f"{self.root}{row.place} {row.module}: its numbers are not in the network's storage")
             self.bindings.append(bound)
             entry["input"], entry["output"] = places[row.input.slot], places[row.output.slot]
@@ -465,7 +454,7 @@ class Program(_Wiring):
         self.has_guests = any(
             storage is not home
             for bound in self.bindings if bound is not None and bound.has_numbers
-            for storage in bound.storages
+            for storage, _ in bound.homes
         )  # fmt: skip
         #: Whether a forward or backward by hand is the walk and nothing else, from and to matrices.
         self.is_plain = (

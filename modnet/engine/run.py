@@ -11,6 +11,7 @@ views of the same workspace.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -177,7 +178,7 @@ def _run_forward(
     row = program.table_rows[first]
     foreign = Foreign(row.module)
     x = workspace.value(row.input.slot, row.input.shape, batch).copy()
-    with _Note(program, row, "forward", x), _inside(program, workspace, row, draw, repeats) as calls:
+    with _noting(program, row, "forward", x), _inside(program, workspace, row, draw, repeats) as calls:
         out = row.module.forward(x)
         _require_draws_apart(row.module, calls)
     result = _result(program, row, foreign, out, batch, "forward", (batch, *row.output.shape))
@@ -279,7 +280,7 @@ def _run_backward(
     x = workspace.value(row.input.slot, row.input.shape, batch).copy()
     delta = workspace.delta(row.output.slot, row.output.shape, batch).copy()
     dx, needed = None, bool(wants_dx or entry["trains"])
-    with _Note(program, row, "backward", x), _inside(program, workspace, row, -abs(draw), False):
+    with _noting(program, row, "backward", x), _inside(program, workspace, row, -abs(draw), False):
         if gradient and needed and hasattr(row.module, "wire"):
             dx = row.module.backward(x, delta)
         else:
@@ -300,19 +301,14 @@ def _result(program: Program, row: Any, foreign: Foreign, value: Any, batch: int
         raise ValueError(f"{program.root}{row.place} {error}") from None
 
 
-class _Note:
+@contextmanager
+def _noting(program: Program, row: Any, method: str, x: np.ndarray) -> Iterator[None]:
     """Context: an error that leaves a stranger's code says at which place in the network, and with what input, it arose."""
-
-    def __init__(self, program: Program, row: Any, method: str, x: np.ndarray) -> None:
-        self.about = program, row, method, x
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, Exception):
-            program, row, method, x = self.about
-            name = Foreign.name_of(row.module)
-            error.add_note(f"in {program.root}{row.place} {name}, {method} with an input of shape {x.shape}")
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in {program.root}{row.place} {Foreign.name_of(row.module)}, {method} with an input of shape {x.shape}")
+        raise
 
 
 # --- a network, called --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""All numbers of a network that a step may change, kept and put back: best epoch, take-back, watching, restarts."""
+"""The numbers of a network, kept and put back: best epoch, take-back, watching, restarts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from modnet.engine.foreign import Foreign
-from modnet.engine.storage import Snapshot, has_storage, parts
+from modnet.engine.foreign import Foreign, put_back
+from modnet.engine.storage import has_storage, parts
+
+#: The blocks of a storage that a forward may depend on.
+NUMBERS = ("parameters", "state", "settings", "draws")
 
 
 def parts_of(net: Any) -> tuple[list[Any], list[Foreign]]:
@@ -32,32 +35,25 @@ class Kept:
     Parameters
     ----------
     net : a network or any module.
-    gradient : whether gradients are kept, too.
+    blocks : those of the library's that are kept. Of somebody else's modules everything is.
     """
 
-    def __init__(self, net: Any, gradient: bool = False) -> None:
-        self._storages, self._foreign = parts_of(net)
-        self._snapshots: list[Snapshot] = [storage.snapshot() for storage in self._storages]
-        self._gradients = [storage.gradient.copy() for storage in self._storages] if gradient else []
-        self._others = [foreign.snapshot() for foreign in (*self._foreign, *_written_anew(net))]
+    def __init__(self, net: Any, blocks: Iterable[str] = NUMBERS) -> None:
+        storages, foreign = parts_of(net)
+        arrays = [getattr(storage, name) for storage in storages for name in blocks]
+        #: What held numbers, and what it held.
+        self.pairs: list[tuple[Any, Any]] = [(array, array.copy()) for array in arrays]
+        for module in (*foreign, *_written_anew(net)):
+            self.pairs += module.snapshot()
 
-    def restore(self, only: Iterable[str] = Snapshot._fields) -> None:
+    def restore(self) -> None:
         """Put them back."""
-        for storage, snapshot in zip(self._storages, self._snapshots):
-            storage.restore(snapshot, only)
-        for storage, gradient in zip(self._storages, self._gradients):
-            storage.gradient[:] = gradient
-        for kept in self._others:
-            Foreign.restore(kept)
+        put_back(self.pairs)
 
     def restore_what_is_not_finite(self) -> None:
         """Put back the arrays that hold NaN or infinity now."""
-        for storage, snapshot in zip(self._storages, self._snapshots):
-            bad = [name for name in ("parameters", "state") if not np.isfinite(getattr(storage, name)).all()]
-            storage.restore(snapshot, bad)
-        for kept in self._others:
-            Foreign.restore([(a, b) for a, b in kept if isinstance(a, np.ndarray) and a.dtype.kind == "f"
-                             and not np.isfinite(a).all()])  # fmt: skip
+        arrays = [(a, b) for a, b in self.pairs if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+        put_back((a, b) for a, b in arrays if not np.isfinite(a).all())
 
 
 def is_finite(net: Any) -> bool:

@@ -35,15 +35,6 @@ class Counts(NamedTuple):
         return Counts(*(a + b for a, b in zip(self, other)))
 
 
-class Snapshot(NamedTuple):
-    """Copies of all numbers of a storage that a forward may depend on."""
-
-    parameters: np.ndarray
-    state: np.ndarray
-    settings: np.ndarray
-    draws: np.ndarray
-
-
 _most: ContextVar[int | None] = ContextVar("most", default=None)
 
 #: Those that live: in a forked child their locks, which another thread of the parent may have held, are made anew.
@@ -162,12 +153,19 @@ class Storage:
 
     # Who may write.
 
-    def writing(self, who: Any, version: int | None = None) -> _Writing:
+    @contextmanager
+    def writing(self, who: Any, version: int | None = None) -> Iterator[None]:
         """Context: this thread has the numbers to itself. A second thread that asks gets a RuntimeError.
 
         So does one that knows the storage by an earlier version: the numbers have just been moved.
         """
-        return _Writing(self, who, self.version if version is None else version)
+        self.take(who, self.version if version is None else version)
+        before, self._writing_thread = self._writing_thread, threading.get_ident()
+        try:
+            yield
+        finally:
+            self._writing_thread = before
+            self.lock.release()
 
     def take(self, who: Any, version: int) -> None:
         """What `writing` begins with, for a call that lasts a few microseconds: `lock.release` gives it back."""
@@ -180,11 +178,6 @@ class Storage:
             "its own"
         )
 
-    @property
-    def is_written_elsewhere(self) -> bool:
-        """Whether another thread is training the network now."""
-        return self._writing_thread not in (0, threading.get_ident())
-
     # Draws.
 
     def next_draw(self) -> int:
@@ -192,34 +185,7 @@ class Storage:
         with self._counting:
             self.draws[0] += 1
             draw = int(self.draws[0])
-        return -draw if self.is_written_elsewhere else draw
-
-    # Saving and restoring.
-
-    def snapshot(self) -> Snapshot:
-        """Copies of all numbers, to be given to `restore`."""
-        return Snapshot(self.parameters.copy(), self.state.copy(), self.settings.copy(), self.draws.copy())
-
-    def restore(self, snapshot: Snapshot, only: Iterable[str] = Snapshot._fields) -> None:
-        """Put back what `snapshot` copied."""
-        for name in only:
-            getattr(self, name)[:] = getattr(snapshot, name)
-
-
-class _Writing:
-    __slots__ = ("_before", "storage", "version", "who")
-
-    def __init__(self, storage: Storage, who: Any, version: int) -> None:
-        self.storage, self.who, self.version = storage, who, version
-
-    def __enter__(self) -> None:
-        self.storage.take(self.who, self.version)
-        self._before = self.storage._writing_thread
-        self.storage._writing_thread = threading.get_ident()
-
-    def __exit__(self, *_: Any) -> None:
-        self.storage._writing_thread = self._before
-        self.storage.lock.release()
+        return draw if self._writing_thread in (0, threading.get_ident()) else -draw
 
 
 def _holds(network: Any, module: Any) -> bool:

@@ -6,7 +6,7 @@ element type; an architecture is data to them, so a new network compiles nothing
 
     walk_forward     rows in order:      values of every row from the network's input
     walk_backward    rows in reverse:    gradients and deltas, from the delta of the last row
-    walk_epoch       for every batch:    fetch, forward, loss, and in training backward, one step of the optimizer
+    walk_epoch       for every batch:    fetch, forward, loss, backward, one step of the optimizer
     rows_forward, rows_backward          some of the rows, for networks with modules that have no kernels
 
 The workspace has a *slot* for each value: a block of ``features`` columns, for as many rows as the largest batch. Slot 0 is
@@ -42,7 +42,7 @@ from modnet.kernels.memory import (
     matrix_at,
     matrix_like,
     record_reader,
-    records_reader,
+    typed_vector,
     vector_at,
     vector_like,
     words_at,
@@ -62,13 +62,13 @@ WALK = _record(
     "parameters parameter_count gradient writes state state_count settings setting_count seen seen_settings"
 )
 
-#: Epochs over some data, each from batch `first` to `last`; if `trains` is 0, only the losses and hits are wanted. order says
-#: which examples come when, and is shuffled between two epochs if there is a seed; hits is 0 if there are none. `stays` is 1 if
-#: a batch is all there is, in the same order each time, and `held` if the workspace holds it already. The loss sees each
-#: example as so many `positions`, 1 or one for each weight that an example has; `at_once` is 0 if it has no kernel that does
-#: all in one pass. From `part` on, what the threads need that share its batches (`modnet.training.parts`).
+#: Epochs over some data, each from batch `first` to `last`. order says which examples come when, and is shuffled between two
+#: epochs if there is a seed; hits is 0 if there are none. `stays` is 1 if a batch is all there is, in the same order each time,
+#: and `held` if the workspace holds it already. The loss sees each example as so many `positions`, 1 or one for each weight
+#: that an example has; `at_once` is 0 if it has no kernel that does all in one pass. From `part` on, what the threads need that
+#: share its batches (`modnet.training.parts`).
 EPOCH = _record(
-    "walk trains data examples positions targets target_columns weights weight_count epochs order seed stays held first last "
+    "walk data examples positions targets target_columns weights weight_count epochs order seed stays held first last "
     "batch_size y losses right totals loss loss_backward hits at_once loss_z loss_s step pieces piece_count moments "
     "moment_count rates previous previous_state draw keeps part parts meeting partial sum others other_count sleep",
     "clip",
@@ -88,7 +88,7 @@ def fill(words: np.ndarray, **fields: int) -> None:
 PIECE = _record("start size z s", "factor")
 
 _walk_at, _epoch_at = record_reader(WALK), record_reader(EPOCH)
-_rows_at, _pieces_at = records_reader(ROW), records_reader(PIECE)
+_rows_at, _pieces_at = typed_vector(ROW), typed_vector(PIECE)
 
 
 def _compiled(letters: str, returns: str = "") -> Callable[[Callable[..., Any]], Compiled]:
@@ -314,7 +314,6 @@ def _add_others(e, like):
 def walk_epoch(epoch, like):
     """Train on batches `first` to `last` of an epoch, or of several; return the number of batches done.
 
-    Without `trains` the losses and hits of the batches are added to totals, and nothing else changes.
     A batch whose loss is not finite, or whose gradient is not though it is to be clipped, stops the walk before the
     optimizer's step; the parameters are unchanged. With `keeps`, `previous` holds them as they were one step earlier. totals
     gathers for each epoch the sum of weighted losses and the sum of hits, of those that have a weight. An epoch after which
@@ -377,18 +376,13 @@ def walk_epoch(epoch, like):
                 total = 0.0
                 for k in range(e.parts):
                     total += partial[k]
-            if e.trains and not np.isfinite(total):
+            if not np.isfinite(total):
                 return done
             if e.at_once == 0:
                 if e.hits != 0:
                     call_hits(e.hits, batch_y, out, batch_right, e.loss_z, e.loss_s)
-                if e.trains:
-                    call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
+                call_loss_backward(e.loss_backward, batch_y, out, delta, e.loss_z, e.loss_s)
             hits = _count(batch_right, weights, examples, positions) if e.hits != 0 else 0.0
-            if not e.trains:
-                totals[0] += total
-                totals[1] += hits
-                continue
             _scale(delta, weights, examples, positions, whole)
             for i in range(0 if w.writes else gradient.size):
                 gradient[i] = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -119,17 +120,9 @@ def also_named(**names: str) -> Callable[[Any], Any]:
 # --- layers ----------------------------------------------------------------------------------------------------------
 
 
-class _Weight:
+def _also_called(name: str) -> property:
     """``_parameters`` or ``_gradient`` of the statement's shape: the weight or its gradient, by another name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __get__(self, module: Any, owner: Any = None) -> Any:
-        return self if module is None else getattr(module, self.name)
-
-    def __set__(self, module: Any, value: Any) -> None:
-        setattr(module, self.name, value)
+    return property(attrgetter(name), lambda module, value: setattr(module, name, value))
 
 
 class Linear(_Layer, modules.Linear):
@@ -158,8 +151,8 @@ class Linear(_Layer, modules.Linear):
     """
 
     argument_attributes: ClassVar[dict[str, str]] = {"input": "in_features", "output": "out_features"}
-    _parameters = _Weight("weight")
-    _gradient = _Weight("weight_gradient")
+    _parameters = _also_called("weight")
+    _gradient = _also_called("weight_gradient")
 
     @also_named(input="input_dim input_size", output="output_dim output_size", bias="biais")
     def __init__(self, input: int, output: int, bias: bool = False) -> None:
@@ -203,8 +196,8 @@ class Conv1D(_Layer, modules.Conv1D):
     ((3, 1, 32), (1, 254, 32))
     """
 
-    _parameters = _Weight("weight")
-    _gradient = _Weight("weight_gradient")
+    _parameters = _also_called("weight")
+    _gradient = _also_called("weight_gradient")
 
     @also_named(k_size="kernel_size", chan_in="in_channels", chan_out="out_channels", bias="biais")
     def __init__(self, k_size: int, chan_in: int, chan_out: int, stride: int = 1, bias: bool = False) -> None:

@@ -59,38 +59,26 @@ def borrowed(context, builder, kind, data, shape, owner=None):
     return array._getvalue()
 
 
-def _require_contiguous(kind):
-    if kind.layout != "C":
-        from numba.core.errors import TypingError
+def _at_address(kind, *others):
+    """What an intrinsic of (address, sizes..., others...) gives: the array of this kind that lies there."""
 
-        raise TypingError(f"a kernel is given {kind}, expected a C-contiguous array")
+    def codegen(context, builder, _, values):
+        data = builder.inttoptr(values[0], context.get_data_type(kind.dtype).as_pointer())
+        return borrowed(context, builder, kind, data, list(values[1 : 1 + kind.ndim]))
 
-
-def _at_address(context, builder, kind, address, shape):
-    data = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
-    return borrowed(context, builder, kind, data, shape)
+    return kind(types.int64, *[types.int64] * kind.ndim, *others), codegen
 
 
 @intrinsic
 def vector_like(typingctx, address, size, like):
     """The vector at an address, of the element type of the array `like`."""
-    kind = like.dtype[::1]
-
-    def codegen(context, builder, _, values):
-        return _at_address(context, builder, kind, values[0], [values[1]])
-
-    return kind(types.int64, types.int64, like), codegen
+    return _at_address(like.dtype[::1], like)
 
 
 @intrinsic
 def matrix_like(typingctx, address, rows, columns, like):
     """The matrix (rows, columns) at an address, of the element type of the array `like`."""
-    kind = like.dtype[:, ::1]
-
-    def codegen(context, builder, _, values):
-        return _at_address(context, builder, kind, values[0], [values[1], values[2]])
-
-    return kind(types.int64, types.int64, types.int64, like), codegen
+    return _at_address(like.dtype[:, ::1], like)
 
 
 def typed_matrix(dtype):
@@ -98,27 +86,17 @@ def typed_matrix(dtype):
 
     @intrinsic
     def matrix(typingctx, address, rows, columns):
-        element = jit.numba().from_dtype(np.dtype(dtype))
-
-        def codegen(context, builder, _, values):
-            return _at_address(context, builder, element[:, ::1], values[0], [values[1], values[2]])
-
-        return element[:, ::1](types.int64, types.int64, types.int64), codegen
+        return _at_address(jit.numba().from_dtype(np.dtype(dtype))[:, ::1])
 
     return matrix
 
 
 def typed_vector(dtype):
-    """Make ``vector(address, size)`` for one element type."""
+    """Make ``vector(address, size)`` for one type of elements, which may be records."""
 
     @intrinsic
     def vector(typingctx, address, size):
-        element = jit.numba().from_dtype(np.dtype(dtype))
-
-        def codegen(context, builder, _, values):
-            return _at_address(context, builder, element[::1], values[0], [values[1]])
-
-        return element[::1](types.int64, types.int64), codegen
+        return _at_address(jit.numba().from_dtype(np.dtype(dtype))[::1])
 
     if JIT_DISABLED:
         return lambda address, size: at_address(address, size, dtype)
@@ -140,11 +118,6 @@ def record_reader(dtype):
     if JIT_DISABLED:
         return lambda address: Fields(at_address(address, 1, dtype)[0])
     return read
-
-
-def records_reader(dtype):
-    """Make ``read(address, count)``, which gives the array of records of this type that lies at an address."""
-    return typed_vector(dtype)
 
 
 #: Bytes up to which `room` is on the stack, whose least size, that of a thread on Windows, is a megabyte.
@@ -219,30 +192,30 @@ if JIT_DISABLED:
     small_room = room
 
 
-@intrinsic
-def vector_at(typingctx, flat, start, size):
-    """``flat[start : start + size]`` without the bookkeeping of a slice."""
-    _require_contiguous(flat)
-    kind = flat.dtype[::1]
+def _within(flat, kind):
+    """What an intrinsic of (flat, start, sizes...) gives: the array of this kind that begins there."""
+    if flat.layout != "C":
+        from numba.core.errors import TypingError
+
+        raise TypingError(f"a kernel is given {flat}, expected a C-contiguous array")
 
     def codegen(context, builder, _, values):
         data = context.make_array(flat)(context, builder, values[0]).data
-        return borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2]])
+        return borrowed(context, builder, kind, builder.gep(data, [values[1]]), list(values[2 : 2 + kind.ndim]))
 
-    return kind(flat, types.int64, types.int64), codegen
+    return kind(flat, types.int64, *[types.int64] * kind.ndim), codegen
+
+
+@intrinsic
+def vector_at(typingctx, flat, start, size):
+    """``flat[start : start + size]`` without the bookkeeping of a slice."""
+    return _within(flat, flat.dtype[::1])
 
 
 @intrinsic
 def matrix_at(typingctx, flat, start, rows, columns):
     """``flat[start : start + rows * columns].reshape(rows, columns)``, in the same way."""
-    _require_contiguous(flat)
-    kind = flat.dtype[:, ::1]
-
-    def codegen(context, builder, _, values):
-        data = context.make_array(flat)(context, builder, values[0]).data
-        return borrowed(context, builder, kind, builder.gep(data, [values[1]]), [values[2], values[3]])
-
-    return kind(flat, types.int64, types.int64, types.int64), codegen
+    return _within(flat, flat.dtype[:, ::1])
 
 
 @intrinsic

@@ -54,18 +54,64 @@ def _truth(y, r, j, classes, labels):
 
 
 @inline
-def _without_label(y, r, value, zero, nan):
+def _without_label(y, r, value, c):
     """What counts of a value at a position whose label is none of the classes: nothing if it is to be ignored.
 
     A value that is NaN stays NaN, as for any weight of 0.
     """
-    return zero * value if y[r] == IGNORED else nan
+    return c.zero * value if y[r] == IGNORED else y.dtype.type(np.nan)
 
 
 @inline_always
 def _counted(logp, t, zero):
     """A logarithm that is to be multiplied by t: 0 if t is 0 and it is infinite. A NaN stays NaN."""
     return zero if t == zero and np.isinf(logp) else logp
+
+
+@inline_always
+def _smooth(y, r, j, classes, labels, c):
+    """t[j] of position r, some of it spread over all classes."""
+    return (c.one - c.label_smoothing) * _truth(y, r, j, classes, labels) + c.label_smoothing / y.dtype.type(classes)
+
+
+@inline_always
+def _loss_of(y, a, r, top, rest, labels, c):
+    """The loss of position r, with top = max(a[r]) and rest = lse - top."""
+    classes = a.shape[1]
+    if labels and c.label_smoothing == c.zero:
+        truth = label_at(y, r, classes)
+        return rest - (a[r, truth] - top) if truth >= 0 else _without_label(y, r, rest, c)
+    total = c.zero
+    if labels and y[r] == IGNORED:
+        return total * rest
+    for j in range(classes):
+        t = _smooth(y, r, j, classes, labels, c)
+        total += t * _counted(rest - (a[r, j] - top), t, c.zero)
+    return total
+
+
+@inline_always
+def _differentiate(y, p, r, share, labels, c):
+    """p[r], which is exp(a[r] - top), becomes the derivative of the loss of position r; share is 1 / the sum of p[r]."""
+    classes = p.shape[1]
+    if labels and c.label_smoothing == c.zero:
+        truth = label_at(y, r, classes)
+        for j in range(classes):
+            p[r, j] *= share
+        if truth >= 0:
+            p[r, truth] -= c.one                                                      # (2)
+        else:
+            for j in range(classes):
+                p[r, j] = _without_label(y, r, p[r, j], c)
+    elif labels and y[r] == IGNORED:
+        for j in range(classes):
+            p[r, j] *= c.zero
+    else:
+        whole = c.zero
+        for j in range(classes):
+            whole += _smooth(y, r, j, classes, labels, c)
+        for j in range(classes):
+            p[r, j] = p[r, j] * share * whole - _smooth(y, r, j, classes, labels, c)  # (2)
 
 
 class NLL(ClassLoss):
@@ -98,7 +144,7 @@ class NLL(ClassLoss):
         # y (batch, positions) or (batch, positions * classes), yhat (batch, positions * classes), out (batch,)
         classes, labels = z.classes, z.labels
         y, logp = flat(y), in_rows(yhat, classes)
-        positions, nan = logp.shape[0] // out.size, logp.dtype.type(np.nan)
+        positions = logp.shape[0] // out.size
         for i in range(out.size):
             out[i] = c.zero
         for r in range(logp.shape[0]):
@@ -106,7 +152,7 @@ class NLL(ClassLoss):
                 truth = label_at(y, r, classes)
                 total = logp[r, truth] if truth >= 0 else c.zero
                 for j in range(classes if truth < 0 else 0):
-                    total += _without_label(y, r, _counted(logp[r, j], c.zero, c.zero), c.zero, nan)
+                    total += _without_label(y, r, _counted(logp[r, j], c.zero, c.zero), c)
             else:
                 total = c.zero
                 for j in range(classes):
@@ -166,12 +212,10 @@ class CrossEntropy(ClassLoss):
     @operation
     def forward(y, yhat, out, c, z):
         # y (batch, positions) or (batch, positions * classes), yhat = a (batch, positions * classes), out (batch,)
-        classes, labels = z.classes, z.labels
-        keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
-        y, a = flat(y), in_rows(yhat, classes)
-        rows, nan = a.shape[0], a.dtype.type(np.nan)
+        y, a = flat(y), in_rows(yhat, z.classes)
+        rows = a.shape[0]
         positions = rows // out.size
-        e, top, rest = in_rows(room(a.size, a), classes), room(rows, a), room(rows, a)
+        e, top, rest = in_rows(room(a.size, a), z.classes), room(rows, a), room(rows, a)
         exp_rows(a, e, top)
         sum_rows(e, rest)
         for r in range(rows):
@@ -179,58 +223,23 @@ class CrossEntropy(ClassLoss):
         for i in range(out.size):
             out[i] = c.zero
         for r in range(rows):
-            if labels and c.label_smoothing == c.zero:
-                truth = label_at(y, r, classes)
-                total = rest[r] - (a[r, truth] - top[r]) if truth >= 0 else _without_label(y, r, rest[r], c.zero, nan)
-            elif labels and y[r] == IGNORED:
-                total = c.zero * rest[r]
-            else:
-                total = c.zero
-                for j in range(classes):
-                    t = keep * _truth(y, r, j, classes, labels) + floor
-                    total += t * _counted(rest[r] - (a[r, j] - top[r]), t, c.zero)
-            out[r // positions] += total                                              # (1)
+            out[r // positions] += _loss_of(y, a, r, top[r], rest[r], z.labels, c)    # (1)
 
     @operation
     def backward(y, yhat, delta, c, z):
         # out = sum of t[j] (lse - a[j])
-        classes, labels = z.classes, z.labels
-        keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
-        y, a, p = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
-        rows = a.shape[0]
-        total = room(rows, a)
+        y, a, p = flat(y), in_rows(yhat, z.classes), in_rows(delta, z.classes)
+        total = room(a.shape[0], a)
         exp_rows(a, p, total)
         sum_rows(p, total)
-        for r in range(rows):
-            share = c.one / total[r]
-            if labels and c.label_smoothing == c.zero:
-                for j in range(classes):
-                    p[r, j] *= share
-                truth = label_at(y, r, classes)
-                if truth >= 0:
-                    p[r, truth] -= c.one                                              # (2)
-                else:
-                    for j in range(classes):
-                        p[r, j] = _without_label(y, r, p[r, j], c.zero, a.dtype.type(np.nan))
-            elif labels and y[r] == IGNORED:
-                for j in range(classes):
-                    p[r, j] *= c.zero
-            else:
-                whole = c.zero
-                for j in range(classes):
-                    whole += keep * _truth(y, r, j, classes, labels) + floor
-                for j in range(classes):
-                    t = keep * _truth(y, r, j, classes, labels) + floor
-                    p[r, j] = p[r, j] * share * whole - t                             # (2)
+        for r in range(a.shape[0]):
+            _differentiate(y, p, r, c.one / total[r], z.labels, c)                    # (2)
 
     @operation
     def at_once(y, yhat, out, right, delta, c, z):
         # forward, hits and backward in one pass: the exponentials are taken once
-        classes, labels = z.classes, z.labels
-        keep, floor = c.one - c.label_smoothing, c.label_smoothing / yhat.dtype.type(classes)
-        plain = labels and c.label_smoothing == c.zero
-        y, a, p = flat(y), in_rows(yhat, classes), in_rows(delta, classes)
-        rows, nan = a.shape[0], a.dtype.type(np.nan)
+        y, a, p = flat(y), in_rows(yhat, z.classes), in_rows(delta, z.classes)
+        rows = a.shape[0]
         positions = rows // out.size
         # one position an example: what the loops below find goes where it belongs at once
         top, rest = (right, out) if positions == 1 else (room(rows, a), room(rows, a))
@@ -240,9 +249,10 @@ class CrossEntropy(ClassLoss):
         for r in range(rows):
             rest[r], share[r] = log(share[r]), c.one / share[r]                       # lse - top
         # rest[r] becomes the loss of a position, and top[r] whether it is right.
-        for r in range(rows if plain else 0):
-            truth, most, scale, ahead = label_at(y, r, classes), top[r], share[r], 0
-            for j in range(classes):
+        plain = z.labels and c.label_smoothing == c.zero
+        for r in range(rows if plain else 0):  # one loop over the classes: 32 rows of two take 0.06 us less, of 2.7 a step
+            truth, most, scale, ahead = label_at(y, r, z.classes), top[r], share[r], 0
+            for j in range(z.classes):
                 ahead += (j < truth) & (a[r, j] == most)
                 p[r, j] *= scale
             if truth >= 0:
@@ -250,20 +260,13 @@ class CrossEntropy(ClassLoss):
                 rest[r] -= a[r, truth] - most                                         # (1)
                 p[r, truth] -= c.one                                                  # (2)
             else:
-                top[r], rest[r] = c.zero, _without_label(y, r, rest[r], c.zero, nan)
-                for j in range(classes):
-                    p[r, j] = _without_label(y, r, p[r, j], c.zero, nan)
+                top[r], rest[r] = c.zero, _without_label(y, r, rest[r], c)
+                for j in range(z.classes):
+                    p[r, j] = _without_label(y, r, p[r, j], c)
         for r in range(0 if plain else rows):
-            is_hit, loss, whole = is_right(y, a, r, top[r], labels), c.zero, c.zero
-            counts = not (labels and y[r] == IGNORED)
-            for j in range(classes if counts else 0):
-                whole += keep * _truth(y, r, j, classes, labels) + floor
-            scale = share[r] * whole if counts else c.zero
-            for j in range(classes):
-                t = keep * _truth(y, r, j, classes, labels) + floor if counts else c.zero
-                loss += t * _counted(rest[r] - (a[r, j] - top[r]), t, c.zero)
-                p[r, j] = p[r, j] * scale - t                                         # (2)
-            rest[r], top[r] = loss, is_hit
+            is_hit = is_right(y, a, r, top[r], z.labels)
+            rest[r], top[r] = _loss_of(y, a, r, top[r], rest[r], z.labels, c), is_hit # (1)
+            _differentiate(y, p, r, share[r], z.labels, c)                            # (2)
         for i in range(out.size if positions > 1 else 0):
             loss, hits = rest[i * positions], top[i * positions]
             for r in range(i * positions + 1, (i + 1) * positions):

@@ -24,7 +24,7 @@ import numpy as np
 from modnet import hints
 from modnet.engine import run
 from modnet.engine.alone import NO_DERIVATIVE, NO_INIT
-from modnet.engine.foreign import Foreign
+from modnet.engine.foreign import BOOKKEEPING, Foreign
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
 from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, library_leaves, parts, unique
 from modnet.inputs import as_batch, as_step, example_shape, short_repr
@@ -498,12 +498,8 @@ class Container(Module):
     # Copies hold the network's own numbers and share nothing; a copy of a slice is a network of its own.
 
     def __getstate__(self) -> dict[str, Any]:
-        gone = {
-            "_storage", "_version", "_programs", "_last", "_recent", "_element", "_part_of", "_range", "_strangers",
-            "_own_gradient",
-        }  # fmt: skip
         everything = dict(self.__dict__)  # at once: another thread's forward may note something new meanwhile
-        return {name: value for name, value in everything.items() if name not in gone}
+        return {name: value for name, value in everything.items() if name not in BOOKKEEPING or name == "_modules"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "_owners" in state or "_tables" in state:

@@ -24,6 +24,14 @@ from modnet.module import Module, Shape, ShapeError, operation
 _MOST = 16  # axes of an example that Transpose takes: z has a place for each
 
 
+def _whole_numbers(given: tuple[Any, ...], they_are: str) -> tuple[int, ...]:
+    """Arguments that are whole numbers, or one list of them, as ints."""
+    numbers = tuple(given[0]) if len(given) == 1 and isinstance(given[0], tuple | list) else given
+    if not all(isinstance(number, int | np.integer) and not isinstance(number, bool) for number in numbers):
+        raise TypeError(f"{they_are} {numbers}, expected whole numbers")
+    return tuple(int(number) for number in numbers)
+
+
 class _SameNumbers(Module):
     same_numbers = True
 
@@ -96,16 +104,13 @@ class Reshape(_SameNumbers):
     shape = Fixed()
 
     def __init__(self, *shape: int) -> None:
-        sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
-        for size in sizes:
-            if isinstance(size, bool) or not isinstance(size, int | np.integer):
-                raise TypeError(f"Reshape: shape is {sizes}, expected whole numbers")
-            if size < 1 and size != -1:
-                raise ValueError(f"Reshape: shape is {sizes}, expected sizes of at least 1, or -1 for one that is left open")
+        sizes = _whole_numbers(shape, "Reshape: shape is")
+        if any(size < 1 and size != -1 for size in sizes):
+            raise ValueError(f"Reshape: shape is {sizes}, expected sizes of at least 1, or -1 for one that is left open")
         if sum(size == -1 for size in sizes) > 1:
             raise ValueError(f"Reshape: shape is {sizes}, expected -1 at most once")
         super().__init__()
-        self.shape = tuple(int(size) for size in sizes)
+        self.shape = sizes
 
     def output_shape(self, input_shape: Shape) -> Shape:
         known = prod(size for size in self.shape if size != -1)
@@ -161,10 +166,7 @@ class Transpose(Module):
     row_sizes = ("axes", ("lengths", _MOST), ("steps", _MOST), ("dx_lengths", _MOST), ("dx_steps", _MOST))
 
     def __init__(self, *axes: int) -> None:
-        order = tuple(axes[0]) if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
-        for axis in order:
-            if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-                raise TypeError(f"Transpose: axes are {order}, expected whole numbers")
+        order = _whole_numbers(axes, "Transpose: axes are")
         if sorted(order) != list(range(len(order))):
             raise ValueError(
                 f"Transpose: axes are {order}, expected each of 0 to {len(order) - 1} once: the axes of one example"
@@ -172,7 +174,7 @@ class Transpose(Module):
         if len(order) > _MOST:
             raise ValueError(f"Transpose: axes are {len(order)}, expected at most {_MOST}")
         super().__init__()
-        self.axes = tuple(int(axis) for axis in order)
+        self.axes = order
 
     def _order(self, input_shape: Shape) -> Shape:
         if self.axes and len(input_shape) != len(self.axes):

@@ -16,7 +16,7 @@ import numpy as np
 
 from modnet.engine.modes import modes_of, restore_modes, set_training
 from modnet.engine.run import Passes
-from modnet.inputs import as_batch, as_weights, require_finite, targets_of
+from modnet.inputs import as_examples, as_weights
 from modnet.loss import require_loss
 from modnet.module import require_net
 from modnet.optim.optimizer import Optimizer
@@ -42,8 +42,7 @@ class _Numbers(Optimizer):
             at += array.size
 
     def gradient(self) -> np.ndarray:
-        slopes = [slope for group in self._groups for _, slope, _ in group.arrays()]
-        return np.concatenate([np.empty(0), *(slope.reshape(-1).astype(np.float64) for slope in slopes)])
+        return np.concatenate([np.empty(0), *(slope.reshape(-1).astype(np.float64) for _, slope, _ in self.arrays())])
 
     def __repr__(self) -> str:
         return "minimize"
@@ -133,7 +132,10 @@ def minimize(
     chosen = names.get(method.lower()) if isinstance(method, str) else None
     if chosen is None:
         raise ValueError(f"minimize: method is {method!r}, expected one of {', '.join(map(repr, names.values()))}")
-    inputs, truth, weights = _data(net, loss, X, y, sample_weight)
+    require_net(net, "minimize")
+    require_loss(loss, "minimize")
+    inputs, truth = as_examples(X, y, getattr(net, "dtype", None), "minimize")
+    weights = np.ones(len(inputs)) if sample_weight is None else as_weights(sample_weight, len(inputs), "minimize")
     numbers = _Numbers(net)
     numbers.check_attached()
     if hasattr(net, "zero_grad"):
@@ -189,16 +191,3 @@ def minimize(
         if hasattr(net, "zero_grad"):
             net.zero_grad()
         restore_modes(modes)
-
-
-def _data(net: Any, loss: Any, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, Any, np.ndarray]:
-    require_net(net, "minimize")
-    require_loss(loss, "minimize")
-    inputs = as_batch(X, getattr(net, "dtype", None), "minimize", "X")
-    require_finite(inputs, "minimize", "X")
-    truth = targets_of(y, len(inputs), "minimize")
-    if truth.dtype.kind == "f":
-        require_finite(truth, "minimize", "y")
-    if sample_weight is None:
-        return inputs, truth, np.ones(len(inputs))
-    return inputs, truth, as_weights(sample_weight, len(inputs), "minimize")

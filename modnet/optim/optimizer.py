@@ -262,7 +262,11 @@ class Optimizer(hints.Explained, _Constructed):
 
     def moving(self) -> list[tuple[np.ndarray, float]]:
         """The arrays that a step may write to, with their factors."""
-        return [(array, factor) for group in self._groups for array, _, factor in group.arrays()]
+        return [(array, factor) for array, _, factor in self.arrays()]
+
+    def arrays(self) -> list[tuple[np.ndarray, np.ndarray, float]]:
+        """The same, each with its gradient in the middle."""
+        return [triple for group in self._groups for triple in group.arrays()]
 
     def count_step(self, **others: int) -> None:
         """Count a step that was taken without the kernel, and add to other counts, by name."""
@@ -300,7 +304,7 @@ class Optimizer(hints.Explained, _Constructed):
             group = self._groups[0]
             norm = clip.call(group.storage.gradient, group.pieces.ctypes.data, len(group.pieces), limit)
         else:
-            slopes = [slope for group in self._groups for _, slope, _ in group.arrays()]
+            slopes = [slope for _, slope, _ in self.arrays()]
             norm = float(np.sqrt(sum(float(np.sum(np.square(g, dtype=np.float64))) for g in slopes)))
             if np.isfinite(norm) and norm > limit:
                 for g in slopes:

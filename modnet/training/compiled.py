@@ -14,7 +14,6 @@ from modnet.engine.storage import parts
 from modnet.engine.walk import EPOCH, PLACES, fill, walk_epoch
 from modnet.kernels.memory import aligned
 from modnet.kernels.operation import Operation
-from modnet.kernels.threads import threads_for
 from modnet.training.data import Data, Source
 from modnet.training.parts import Parts
 from modnet.training.progress import Bar
@@ -36,7 +35,6 @@ class CompiledRunner(Runner):
         self.storage, dtype = self.program.storage, self.program.dtype
         self.workspace = run.take(self.program, size)
         operations = type(loss).operations
-        self.counts_hits = operations[2] is not None
         self.previous, self.previous_state = aligned(self.program.parameters.size, dtype), self.program.state.copy()
         self.slice: _Slice = self.program.spare.pop("slice", None) or _Slice()
         self.draw = int(self.storage.draws[0])  # a forward beside it, between epochs or in another thread, changes no draw
@@ -52,8 +50,7 @@ class CompiledRunner(Runner):
             "step": cast(Operation, type(optimizer).step).address(type(optimizer), dtype),
         }  # fmt: skip
         self.now = 0.0
-        self.training_block = _Block(self, trains=True)
-        self.validation_block = None if held_out is None else _Block(self, trains=False)
+        self.block = _Block(self)
         _prepare(walk_epoch, dtype)
 
     def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
@@ -65,7 +62,7 @@ class CompiledRunner(Runner):
         draws = bool(self.program.mode_rows) and self.workspace.set_modes()
         self.totals[:] = 0
         self.seen = self.counted = 0.0
-        block, before = self.training_block, 0
+        block, before = self.block, 0
         for data, rows, size in self.data.chunks(order, self.size, training.epoch):
             batches = -(-len(rows) // size)
             block.load(data, rows, size)
@@ -80,11 +77,11 @@ class CompiledRunner(Runner):
             at = 0
             while at < batches:
                 end = batches if epochs > 1 else min(batches, at + self._batches_a_slice())
-                done = self._slice(block, group, at, end, epochs, draws)
+                done = self._slice(group, at, end, epochs, draws)
                 earlier, rest = divmod(done, end - at)
                 if rest == 0 and earlier and (earlier == epochs or not self._is_finite(block.sums[2 * earlier - 2])):
                     earlier, rest = earlier - 1, end - at
-                self._note(block, earlier)
+                self._note(earlier)
                 self.draw += (end - at) * earlier if draws else 0
                 if rest < end - at:
                     self._lost(before + at + rest, min(size, len(rows) - (at + rest) * size) * data.positions)
@@ -101,9 +98,9 @@ class CompiledRunner(Runner):
                 return False
         return True
 
-    def _slice(self, block: _Block, group: Any, first: int, last: int, epochs: int, draws: bool) -> int:
+    def _slice(self, group: Any, first: int, last: int, epochs: int, draws: bool) -> int:
         """Train on some batches of the block, or on all in several epochs; return how many were done."""
-        training, program = self.training, self.program
+        training, program, block = self.training, self.program, self.block
         moving = (program.parameters, program.state, group.moments, group.settings, block.sums)
         if first == 0 or self._is_finite():  # else the last slice made them infinite, and has to be done again, too
             self.slice.note(*moving, *block.order_and_seed)
@@ -113,7 +110,7 @@ class CompiledRunner(Runner):
         try:
             done = self._walk(first, last)
         except KeyboardInterrupt:  # once the walk has ended, since nothing can interrupt it
-            self._note(block, min(int(block.sums[2 * epochs]), epochs - 1))
+            self._note(min(int(block.sums[2 * epochs]), epochs - 1))
             raise
         self.now = time.perf_counter()
         if done:
@@ -125,12 +122,12 @@ class CompiledRunner(Runner):
             self.program.note_draw(self.draw + first + done)
         return done
 
-    def _note(self, block: _Block, epochs: int) -> None:
+    def _note(self, epochs: int) -> None:
         """Note that so many whole epochs were walked before the one that was walked last."""
         if not epochs:
             return
         training, data = self.training, cast(Data, self.data)
-        sums = block.sums[: 2 * epochs].reshape(-1, 2)
+        sums = self.block.sums[: 2 * epochs].reshape(-1, 2)
         figures = {"loss": (sums[:, 0] / data.n).tolist()}
         if self.counts_hits:
             counted = data.count_of(np.arange(data.n))
@@ -140,7 +137,7 @@ class CompiledRunner(Runner):
         training.epoch += epochs
 
     def _walk(self, first: int, last: int) -> int:
-        block = self.training_block
+        block = self.block
         fill(block.words, first=first, last=last, held=block.held)
         done: int = block.parts.walk(lambda: walk_epoch.call(block.address, self.previous))
         block.held = self.whole
@@ -156,7 +153,7 @@ class CompiledRunner(Runner):
     def _lost(self, batch: int, count: int) -> None:
         """The loss of a batch, its first `count` ones, is not finite; or after the last one the parameters are not."""
         with np.errstate(all="ignore"):
-            value = float(np.sum(self.training_block.losses[:count], dtype=np.float64))
+            value = float(np.sum(self.block.losses[:count], dtype=np.float64))
             norm = float(np.linalg.norm(self.program.gradient))
         self.take_back()
         if self.training.optimizer.clip_norm is not None and np.isfinite(value) and not np.isfinite(norm):
@@ -169,7 +166,7 @@ class CompiledRunner(Runner):
             return
         # Go back to the start of the slice and do it again, now with a copy of the parameters before each step. What is not
         # finite comes again, bit for bit; the copies, while all is well, would take up to a twentieth of the time.
-        words = self.training_block.words
+        words = self.block.words
         self.slice.restore()
         self.previous[:] = self.program.parameters
         fill(words, keeps=1)
@@ -180,26 +177,10 @@ class CompiledRunner(Runner):
                 array[:] = previous
 
     def close(self) -> None:
-        self.training_block.parts.close()
+        self.block.parts.close()
         self.slice.forget()
         self.program.spare["slice"] = self.slice
         run.give(self.workspace)
-
-    def validate(self) -> tuple[np.ndarray, float, float]:
-        assert self.held_out is not None
-        assert self.validation_block is not None
-        block, seen, counted = self.validation_block, 0, 0.0
-        self.training_block.held = False  # they go through the same workspace
-        block.begin()
-        for data, rows, size in self.held_out.all_chunks(self.size):
-            block.load(data, rows, size)
-            batches = -(-len(rows) // size)
-            for at in range(0, batches, self._batches_a_slice()):
-                fill(block.words, first=at, last=min(batches, at + self._batches_a_slice()))
-                with threads_for(self.program.operations * size):
-                    walk_epoch.call(block.address, self.previous)
-            seen, counted = seen + len(rows), counted + data.count_of(rows)
-        return block.sums[:2].copy(), seen, counted
 
     def require_capacity(self, size: int) -> None:
         """Take a larger workspace if batches are larger than those before."""
@@ -260,8 +241,8 @@ class _Block:
     order_and_seed : what an epoch after the first changes. held : whether the workspace holds the only batch there is.
     """
 
-    def __init__(self, runner: CompiledRunner, trains: bool) -> None:
-        self.runner, self.trains = runner, trains
+    def __init__(self, runner: CompiledRunner) -> None:
+        self.runner = runner
         self.sums = np.zeros(3)
         self.order_and_seed: tuple[np.ndarray, ...] = ()
         self.held = False
@@ -272,7 +253,7 @@ class _Block:
         self.rates = np.empty(0)
         self._loaded: tuple[Any, Any, Any] = (None, None, None)
         self._size = 0
-        fill(self.words, trains=trains, **runner.common)
+        fill(self.words, **runner.common)
         self.parts = Parts(runner.program, self.record)
 
     def begin(self, epochs: int = 1, seed: np.ndarray | None = None, fresh: bool = True) -> None:
@@ -283,7 +264,7 @@ class _Block:
             self.sums[:] = 0
         self.order_and_seed = () if seed is None or epochs == 1 else (self._loaded[1], seed)
         fill(
-            self.words, totals=self.sums.ctypes.data, epochs=epochs, stays=self.trains and self.runner.whole,
+            self.words, totals=self.sums.ctypes.data, epochs=epochs, stays=self.runner.whole,
             seed=self.order_and_seed[1].ctypes.data if self.order_and_seed else 0,
         )  # fmt: skip
 
@@ -316,8 +297,7 @@ class _Block:
             weight_count=data.weights.size, loss_z=data.z.address, order=rows.ctypes.data, batch_size=size,
             y=self.batch_y.ctypes.data, losses=self.losses.ctypes.data, right=self.right.ctypes.data,
         )  # fmt: skip
-        if self.trains:
-            self.parts.share(size, len(rows))
+        self.parts.share(size, len(rows))
 
 
 def can_compile(net: Any, loss: Any, optimizer: Any) -> bool:

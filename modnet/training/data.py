@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.inputs import as_batch, as_numbers, as_weights, require_finite, targets_of
+from modnet.inputs import as_examples, as_weights
 
 
 def element_type(net: Any) -> np.dtype[Any] | None:
@@ -41,10 +41,10 @@ class Source:
         """How many batches an epoch has, if that is known."""
         return None if self.n is None else -(-self.n // size)
 
-    def all_chunks(self, size: int) -> Iterator[tuple[Data, np.ndarray, int]]:
+    def blocks(self, size: int) -> Iterator[Data]:
         """All examples in their order; n must be known."""
         assert self.n is not None
-        return self.chunks(np.arange(self.n), size, 0)
+        return (data for data, _, _ in self.chunks(np.arange(self.n), size, 0))
 
     def batch_size(self, wanted: int | None) -> int:
         """How many examples a batch has at most, if so many are wanted; None for all at once."""
@@ -79,18 +79,13 @@ class Data(Source):
 
     def __init__(self, who: str, net: Any, X: Any, y: Any, weight: Any, part: bool = False) -> None:
         self.who = who
-        raw = as_numbers(X, who, "X")
-        self.X = as_batch(raw, element_type(net), who, "X")
-        require_finite(self.X, who, "X")
+        self.X, self.y = as_examples(X, y, element_type(net), who)
         self.n = len(self.X)
-        self.y = targets_of(y, self.n, who)
         if self.y.dtype.kind in "iub":
             self.y = self.y.copy()  # labels are places: what was checked is what is read, whatever becomes of the array given
         self.targets: np.ndarray = np.empty(0)
         self.matrix: np.ndarray = np.empty((0, 0))  # X as a walk takes it
         self.z: Any = None
-        if self.y.dtype.kind == "f":
-            require_finite(self.y, who, "y")
         self.weights, self.lead = np.empty(0), ()
         if weight is not None:
             found = as_weights(weight, self.n, who, by_position=True, some=not part)
@@ -116,9 +111,12 @@ class Data(Source):
             if axes:
                 targets, self.z = loss.targets(self.by_position(self.y), (self.n * self.positions, *shape[1 + axes :]), dtype)
                 self.targets = targets.reshape(self.n, -1)
+        self.note_counts(loss)
+
+    def note_counts(self, loss: Any) -> None:
+        """Note how many positions of each example count."""
         counted = self.counted_positions(loss)
-        if counted is not None:
-            self.counts = counted.reshape(self.n, -1).mean(axis=1) * self.positions
+        self.counts = None if counted is None else counted.reshape(self.n, -1).mean(axis=1) * self.positions
 
     def counted_positions(self, loss: Any) -> np.ndarray | None:
         """Which positions of y count in metrics, of the shape of labels or of weights; None if all do."""

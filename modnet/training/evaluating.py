@@ -1,4 +1,4 @@
-"""evaluate: the loss and metrics of a network on some examples; and the metrics that fit keeps."""
+"""evaluate: the loss and metrics of a network on some examples; and the figures of validation and metrics that fit keeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from modnet import hints
 from modnet.inputs import whole
-from modnet.loss import require_loss
+from modnet.loss import counts_hits, require_loss
 from modnet.metrics import Metrics
 from modnet.module import require_net
 from modnet.training.data import Data, Source
@@ -65,31 +65,55 @@ def evaluate(
     intake = Intake(net, loss, size)
     data = intake.take("evaluate", X, y, sample_weight)
     intake.prepare(data, data.n or 0, training=False)
-    answers, yhat = _answers(net, data, size)
-    total, in_one_pass = 0.0, getattr(type(loss), "in_one_pass", None) is not None  # the kernel that a training has, too
-    step = max(1, _SIZE // answers.positions)
-    for at in range(0, answers.n, step):
-        rows = np.arange(at, min(at + step, answers.n))
-        given = answers.by_position(answers.y[rows]), answers.by_position(yhat[rows])
-        losses = np.asarray(loss.at_once(*given)[0] if in_one_pass else loss.forward(*given))
-        weights = answers.weights_of(rows)
-        total += float(np.sum(losses * weights if weights.size else losses, dtype=np.float64))
-    return {"loss": total / answers.n, **wanted.of(answers, yhat)}
+    answers, yhat = answers_of(net, data, size)
+    return {"loss": sums_of(loss, answers, yhat)[0] / answers.n, **wanted.of(answers, yhat)}
 
 
-def _answers(net: Any, source: Source, size: int) -> tuple[Data, np.ndarray]:
+def answers_of(net: Any, source: Source, size: int) -> tuple[Data, np.ndarray]:
     """The examples of a source, without their inputs unless they are in memory, and what the network gives for them."""
     if isinstance(source, Data):
         return source, predict(net, source.X, size)
     found, outputs = [], []
-    for data, rows, _ in source.all_chunks(size):
-        outputs.append(predict(net, data.X[rows], size))
+    for data in source.blocks(size):
+        outputs.append(predict(net, data.X, size))
         data.X = np.empty(0)  # the others stay
         found.append(data)
     joined = found[0]
     joined.y, joined.n = np.concatenate([part.y for part in found]), sum(part.n for part in found)
     joined.weights = np.concatenate([part.weights for part in found])
     return joined, np.concatenate(outputs)
+
+
+def judged(loss: Any, data: Data, rows: np.ndarray, yhat: Any) -> tuple[float, float, Any]:
+    """What a loss says of some examples of a block, from what the network gives for them.
+
+    Returns
+    -------
+    total : the sum of weighted losses. hits : the sum of hits, of those that have a weight; 0 if the loss has none.
+    delta : the derivative of each loss, with a row for each position; None unless the loss makes all in one pass.
+    """
+    y, predicted, weights = data.by_position(data.y[rows]), data.by_position(yhat), data.weights_of(rows)
+    right = delta = None
+    if getattr(type(loss), "in_one_pass", None) is not None:
+        losses, right, delta = loss.at_once(y, predicted)
+    else:
+        losses = np.asarray(loss.forward(y, predicted))
+        right = loss.hits(y, predicted) if counts_hits(loss) else None
+    if losses.shape != (len(y),):
+        name = type(loss).__name__
+        raise ValueError(f"{name}: forward returned shape {losses.shape}, expected ({len(y)},), the loss of each example")
+    with np.errstate(all="ignore"):
+        total = float(np.sum(losses * weights if weights.size else losses, dtype=np.float64))
+    return total, 0.0 if right is None else float(np.sum(right[weights > 0] if weights.size else right)), delta
+
+
+def sums_of(loss: Any, data: Data, yhat: np.ndarray) -> tuple[float, float]:
+    """The sum of weighted losses over all examples, and that of hits."""
+    step, sums = max(1, _SIZE // data.positions), np.zeros(2)
+    for at in range(0, data.n, step):
+        rows = np.arange(at, min(at + step, data.n))
+        sums += judged(loss, data, rows, yhat[rows])[:2]
+    return float(sums[0]), float(sums[1])
 
 
 class Measured:
@@ -114,8 +138,8 @@ class Measured:
         """Their values now, by name; "validation_" comes before the names of those over the validation examples."""
         found = {}
         if self.data.n is not None:
-            found = self.metrics.of(*_answers(self.net, self.data, self.size))
+            found = self.metrics.of(*answers_of(self.net, self.data, self.size))
         if self.held_out is not None:
-            kept = self.metrics.of(*_answers(self.net, self.held_out, self.size))
+            kept = self.metrics.of(*answers_of(self.net, self.held_out, self.size))
             found |= {f"validation_{name}": value for name, value in kept.items()}
         return found

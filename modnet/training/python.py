@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from modnet.engine.modes import set_training
 from modnet.engine.run import Passes
 from modnet.engine.snapshot import Kept, is_finite, parts_of
 from modnet.engine.walk import scale
 from modnet.loss import PredictionError
 from modnet.optim.optimizer import GradientNotFinite
 from modnet.training.data import Data, Source
+from modnet.training.evaluating import judged
 from modnet.training.progress import Bar
 from modnet.training.runner import Runner
 from modnet.training.training import Callback, Training
+
+_MOVED = "parameters", "state"  # by a step
 
 
 class PythonRunner(Runner):
@@ -27,11 +29,6 @@ class PythonRunner(Runner):
     ) -> None:
         super().__init__(training, data, held_out, size)
         self.batch_watchers = batch_watchers
-        operations = getattr(type(training.loss), "operations", ())
-        self.hits: Any = training.loss.hits if operations and operations[2] is not None else None
-        self.counts_hits = self.hits is not None
-        one_pass = getattr(type(training.loss), "in_one_pass", None) is not None and not training.optimizer.needs_loss
-        self.at_once: Any = training.loss.at_once if one_pass else None
         self.passes = Passes(training.net, data.shape, data.dtype, size)
         self.program = self.passes.program
         if self.program is not None:
@@ -46,7 +43,7 @@ class PythonRunner(Runner):
         draws = self.program is not None and bool(self.program.mode_rows) and self.passes.workspace.set_modes()
         self.totals[:] = 0
         self.seen = self.counted = 0.0
-        self.begun = Kept(net)
+        self.begun = Kept(net, _MOVED)
         b = 0
         for data, rows, size in self.data.chunks(order, self.size, training.epoch):
             for at in range(0, len(rows), size):
@@ -79,7 +76,7 @@ class PythonRunner(Runner):
         self.totals += total, hits
         self.seen += seen
         self.counted += counted
-        self.previous = Kept(training.net)  # what the step may spoil
+        self.previous = Kept(training.net, _MOVED)  # what the step may spoil
         before = _count_not_finite(training.net)
         try:
             training.optimizer.step(lambda: self._loss(data, examples, -draw))
@@ -100,42 +97,38 @@ class PythonRunner(Runner):
 
         Returns the sum of weighted losses and that of hits, how many examples they are over, and how many count.
         """
-        x, y, weights = self._taken(data, examples)
+        x = data.X[examples]
         yhat = self.passes.forward(x, draw)
-        losses, right, delta = self._in_one_pass(data, y, yhat)
-        total = self._total(data, y, yhat, weights, losses)
+        total, hits, delta = self._judged(data, examples, yhat)
         if not np.isfinite(total):
             return total, 0.0, 0.0, 0.0
         if not self.training.optimizer.needs_loss:
-            self._backward(data, x, y, yhat, examples, draw, delta)
-        return total, self._hits(data, y, yhat, weights, right), len(x), data.count_of(examples)
+            self._backward(data, x, yhat, examples, draw, delta)
+        return total, hits, len(x), data.count_of(examples)
 
     def _loss(self, data: Data, examples: np.ndarray, draw: int) -> float:
         """The mean loss of a batch at the parameters as they are now."""
-        x, y, weights = self._taken(data, examples)
-        return self._total(data, y, self.passes.forward(x, draw), weights) / len(x)
+        return self._judged(data, examples, self.passes.forward(data.X[examples], draw))[0] / len(examples)
 
-    def _taken(self, data: Data, examples: np.ndarray) -> tuple[Any, Any, np.ndarray]:
-        """Inputs, targets with a row for each position, and weights of some examples."""
-        return data.X[examples], data.by_position(data.y[examples]), data.weights_of(examples)
+    def _judged(self, data: Data, examples: np.ndarray, yhat: Any) -> tuple[float, float, Any]:
+        try:
+            return judged(self.training.loss, data, examples, yhat)
+        except PredictionError:  # as the compiled walk has it, for a prediction that has left what the loss takes
+            return float("nan"), 0.0, None
 
     def take_back(self) -> None:
         if self.previous is not None and (self.burst or not is_finite(self.training.net)):
-            self.previous.restore(("parameters", "state"))
+            self.previous.restore()
         if self.begun is not None and not is_finite(self.training.net):  # statistics may have burst before the loss did
             self.begun.restore_what_is_not_finite()
 
     def close(self) -> None:
         self.passes.close()
 
-    def _in_one_pass(self, data: Data, y: Any, yhat: Any) -> tuple[Any, Any, Any]:
-        """Losses, hits and delta, if the loss computes them together, as the compiled walk has it; else None for each."""
-        return (None, None, None) if self.at_once is None else self.at_once(y, data.by_position(yhat))
-
-    def _backward(self, data: Data, x: Any, y: Any, yhat: Any, examples: np.ndarray, draw: int, delta: Any) -> None:
+    def _backward(self, data: Data, x: Any, yhat: Any, examples: np.ndarray, draw: int, delta: Any) -> None:
         loss, predicted = self.training.loss, data.by_position(yhat)
         if delta is None:
-            delta = np.array(loss.backward(y, predicted), order="C")
+            delta = np.array(loss.backward(data.by_position(data.y[examples]), predicted), order="C")
         if delta.shape != np.shape(predicted):
             name = type(loss).__name__
             raise ValueError(f"{name}: backward returned shape {delta.shape}, expected {np.shape(predicted)}, that of yhat")
@@ -143,42 +136,6 @@ class PythonRunner(Runner):
             delta = delta.astype(np.float64)
         scale.call(delta.reshape(len(delta), -1), data.weights, examples, data.positions)
         self.passes.backward(x, delta.reshape(np.shape(yhat)), draw)
-
-    def _total(self, data: Data, y: Any, yhat: Any, weights: np.ndarray, losses: Any = None) -> float:
-        """The sum of weighted losses of some examples; y has a row for each position."""
-        try:
-            array = np.asarray(self.training.loss.forward(y, data.by_position(yhat)) if losses is None else losses)
-        except PredictionError:  # as the compiled walk has it, for a prediction that has left what the loss takes
-            return float("nan")
-        if array.shape != (len(y),):
-            name = type(self.training.loss).__name__
-            raise ValueError(f"{name}: forward returned shape {array.shape}, expected ({len(y)},), the loss of each example")
-        with np.errstate(all="ignore"):
-            return float(np.sum(array * weights if weights.size else array, dtype=np.float64))
-
-    def _hits(self, data: Data, y: Any, yhat: Any, weights: np.ndarray, right: Any = None) -> float:
-        if self.hits is None:
-            return 0.0
-        found = np.asarray(self.hits(y, data.by_position(yhat)) if right is None else right)
-        return float(np.sum(found[weights > 0] if weights.size else found))
-
-    def validate(self) -> tuple[np.ndarray, float, float]:
-        assert self.held_out is not None
-        net, totals, seen, counted = self.training.net, np.zeros(2), 0, 0.0
-        moded = self.program is None or bool(self.program.foreign)  # for the others it is a matter of the call
-        if moded:
-            set_training(net, False)
-        for data, rows, size in self.held_out.all_chunks(self.size):
-            for at in range(0, len(rows), size):
-                x, y, weights = self._taken(data, rows[at : at + size])
-                yhat = self.passes.forward(x)
-                losses, right, _ = self._in_one_pass(data, y, yhat)
-                totals[0] += self._total(data, y, yhat, weights, losses)
-                totals[1] += self._hits(data, y, yhat, weights, right)
-            seen, counted = seen + len(rows), counted + data.count_of(rows)
-        if moded:
-            set_training(net, True)
-        return totals, seen, counted
 
 
 def _count_not_finite(net: Any) -> int:

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from modnet.loss import PredictionError, counts_hits
 from modnet.training.data import Source
+from modnet.training.evaluating import answers_of, sums_of
 from modnet.training.progress import Bar
 from modnet.training.training import Training
 
@@ -30,7 +32,7 @@ class Runner:
         self.diverged = ""
         self.totals = np.zeros(2)
         self.seen = self.counted = 0.0
-        self.counts_hits = False
+        self.counts_hits = counts_hits(training.loss)
         self.draw = 0  # the number of the last forward in training, if any module draws
 
     def epoch(self, order: np.ndarray, bar: Bar, seed: np.ndarray | None = None, most: int = 1) -> bool:
@@ -39,10 +41,6 @@ class Runner:
         It may be several epochs, up to `most`, with the order shuffled by the seed between two of them. All but the last are
         noted in the history then.
         """
-        raise NotImplementedError
-
-    def validate(self) -> tuple[np.ndarray, float, float]:
-        """Sums over the validation examples, weighted losses and hits; how many examples they are over; how many count."""
         raise NotImplementedError
 
     def take_back(self) -> None:
@@ -69,10 +67,20 @@ class Runner:
         if self.counts_hits:
             found["accuracy"] = share(self.totals[1], self.counted)
         if self.held_out is not None:
-            totals, seen, counted = self.validate()
-            found["validation_loss"] = float(totals[0]) / seen
-            if self.counts_hits:
-                found["validation_accuracy"] = share(totals[1], counted)
+            found |= self._validation_figures(self.held_out)
+        return found
+
+    def _validation_figures(self, held_out: Source) -> dict[str, float]:
+        loss = self.training.loss
+        data, yhat = answers_of(self.training.net, held_out, self.size)
+        try:
+            total, hits = sums_of(loss, data, yhat)
+        except PredictionError:  # a prediction that has left what the loss takes
+            total, hits = float("nan"), 0.0
+        found = {"validation_loss": total / data.n}
+        if self.counts_hits:
+            data.note_counts(loss)
+            found["validation_accuracy"] = share(hits, data.count_of(np.arange(data.n)))
         return found
 
     def diverge(self, batch: int, value: float, what: str = "loss") -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from modnet.loss import counts_hits
+
 
 def held_out(order: np.ndarray, count: int, labels: np.ndarray | None) -> np.ndarray:
     """The rows (count,) that are kept for validation, in order.
@@ -34,8 +36,7 @@ def held_out(order: np.ndarray, count: int, labels: np.ndarray | None) -> np.nda
 
 def labels_of(y: Any, loss: Any) -> np.ndarray | None:
     """The classes (n,) of targets if they are labels of classes, one for each example, and the loss is one of classes."""
-    classes = getattr(loss, "hits", None) is not None and callable(getattr(loss, "decoded", None))
-    if not classes or getattr(type(loss), "operations", (None,) * 3)[2] is None:
+    if not counts_hits(loss):
         return None
     found = np.asarray(y)
     if found.size != len(found):

@@ -9,6 +9,7 @@ import pytest
 from modnet import MSE, BatchNorm, Dropout, Huber, Linear, ReLU, Residual, Sequential, fit
 from modnet.discovery import all_optimizers
 from modnet.engine import run
+from modnet.engine.snapshot import Kept
 from modnet.kernels.memory import aligned, aligned_copy
 from modnet.optim import Adam
 from modnet.training.compiled import CompiledRunner
@@ -63,8 +64,7 @@ def test_an_aligned_copy_has_the_numbers_and_none_of_the_memory(array):
 
 
 def restored(net):
-    kept = net.storage.snapshot()
-    net.storage.restore(pickle.loads(pickle.dumps(kept)))
+    Kept(net).restore()
     return net
 
 
@@ -165,4 +165,4 @@ def test_what_an_epoch_works_on_is_aligned(monkeypatch):
         fit(network(), X, y, loss=MSE(), optimizer=Adam(), epochs=1, batch_size=size, progress=False)
     assert len(runners) == 10
     for runner in runners:
-        assert are_aligned(runner.training_block.batch_y, runner.training_block.losses, runner.previous, *workspace_blocks(runner.workspace))
+        assert are_aligned(runner.block.batch_y, runner.block.losses, runner.previous, *workspace_blocks(runner.workspace))

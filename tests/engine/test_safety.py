@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import DictLinear, PassThrough, StudentTanh, assert_unchanged, message, network_state
+from helpers import DictLinear, PassThrough, StudentTanh, assert_unchanged, before_forward, message, network_state
 
 from modnet import (
     MSE,
@@ -351,11 +351,11 @@ def test_backward_of_a_network_repeats_the_last_draw_of_each_module(plain):
     for call in (lambda: net[:2].forward(x), lambda: net[-2].forward(x), lambda: net.forward(x)):
         call()
         inputs = [x]
-        kept = net.storage.snapshot()
+        kept = before_forward(net)
         for module in net:  # the masks of the last draws, without drawing
             repeated = module.backward_delta(np.ones((20, 3)), inputs[-1]) if isinstance(module, Dropout) else None
             inputs.append(module.forward(inputs[-1]) if repeated is None else repeated)
-        net.storage.restore(kept, ("state", "draws"))
+        kept.restore()
         want = delta
         for module, at in zip(reversed(list(net)), reversed(inputs[:-1])):
             want = module.backward_delta(at, want)

@@ -8,7 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import assert_derivative, example_input, forward_again, layouts, message, on_smooth_input, placements, prepared
+from helpers import (
+    assert_derivative,
+    before_forward,
+    example_input,
+    forward_again,
+    layouts,
+    message,
+    on_smooth_input,
+    placements,
+    prepared,
+)
 from module_cases import (
     MODULES,
     answers,
@@ -83,7 +93,7 @@ def test_in_training_backward_differentiates_the_draw_of_the_last_forward(kind, 
     def check(rng):
         module, x = prepared(kind, index, rng)
         module.train()
-        before = module.storage.snapshot()
+        before = before_forward(module)
         delta = rng.normal(size=module.forward(x).shape)
         dx, dp = module.backward_delta(x, delta), gradient(module, x, delta)
         assert_same([module.backward_delta(x, delta), gradient(module, x, delta)], [dx, dp])
