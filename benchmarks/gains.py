@@ -131,9 +131,14 @@ def loops(dtype: str) -> Iterator[Case]:
         yield "fetching examples", f"{rows} of {n}", bound(fast, *given), bound(plain, *given), (x,)
 
 
+@jit
+def _sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
 def functions(dtype: str) -> Iterator[Case]:
-    for name in ("exp", "log", "tanh"):
-        ours, theirs = getattr(mathfun, name), getattr(math, name)
+    for name in ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf"):
+        ours, theirs = getattr(mathfun, name), getattr(math, name, _sigmoid)
 
         @jit
         def fast(x, out, function=ours):
