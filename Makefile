@@ -34,7 +34,7 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples examples-short notebooks test-notebooks playground test-playground docs docs-short \
 	warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files test-machine-code test-dask mutation \
-	test-every-float32 lint format lines bench bench-check bench-estimators bench-scaling drop-in conformance build clean FORCE
+	test-every-float32 lint format lines bench bench-docs bench-check bench-estimators bench-scaling drop-in conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -125,9 +125,23 @@ format: $(DEV) ## mend what ruff can mend safely; the hand alignment of kernels 
 lines: ## count the lines of code, by folder, and those of the core
 	@$(PYTHON) .ci/lines.py
 
+FIGURES := $(BENCH)/figures
+QUIETLY = env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python
 # A core type or cache size forced on OpenBLAS from outside would measure another machine than this one.
 bench: $(BENCH)/.run ## time modnet against PyTorch and JAX, in an environment of their own
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BENCH)/bin/python benchmarks/run.py
+	$(QUIETLY) benchmarks/run.py
+
+# Each part in a process of its own, so that one that fails leaves the others.
+bench-docs: $(BENCH)/.run ## time all of it, and write the tables of README and docs (most of an hour, on a machine with nothing else to do)
+	mkdir -p $(FIGURES)
+	$(QUIETLY) benchmarks/run.py --json $(FIGURES)/default.json --figure docs/_static/steps.png
+	$(QUIETLY) benchmarks/run.py --only training --only gains --rounds 3 --avx2 --json $(FIGURES)/avx2.json
+	$(QUIETLY) benchmarks/run.py --only training --rounds 3 --float64 --json $(FIGURES)/float64.json
+	for threads in one two; do \
+	  $(QUIETLY) benchmarks/run.py --only training --task full --task lenet --task large --contestant "modnet fit" \
+	    --threads $$(test $$threads = one && echo 1 || echo 2) --json $(FIGURES)/$$threads.json || exit 1; done
+	$(QUIETLY) benchmarks/scaling.py --figure docs/_static/costs.png > $(FIGURES)/scaling.md
+	$(BENCH)/bin/python benchmarks/tables.py $(FIGURES)
 
 bench-check: $(RUN) ## whether training is slower than at a revision: make bench-check BASE=HEAD~1
 	$(VENV)/bin/python benchmarks/check.py $(BASE)

@@ -5,6 +5,7 @@ What a kernel works on is in the nearest cache here, as it is in a small step an
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import tasks
 
 from modnet.engine.program import Binding
+from modnet.kernels import ahead, blas
 from modnet.kernels.compiled import (
     JIT_OPTIONS,
     call_backward,
@@ -44,7 +46,11 @@ _forward, _gradient, _delta, _loss, _step = map(
 
 
 class Inside:
-    """A task as modnet does it. Its arrays come in files, as for the other workers."""
+    """A task as modnet does it, by choice with all products by BLAS. Its arrays come in files, as for the other workers."""
+
+    def __init__(self, by_blas: bool = False) -> None:
+        if by_blas:  # before any kernel is compiled, all of them here, and with a folder of their own
+            blas._BY_TILES, ahead._FEW = False, sys.maxsize
 
     def load(self, task: str, X: str, y: str, first: list[str]) -> None:
         self.task = tasks.TASKS[task]
@@ -52,8 +58,8 @@ class Inside:
         self.trained = contestants.find("modnet fit")(self.task, *arrays, "")
         self.x, self.y = (array[: self.task.batch] for array in arrays[:2])
 
-    def parts(self, seconds: float) -> dict[str, float]:
-        """Seconds of a step in `fit`, and of its kernels, by part."""
+    def step(self, seconds: float) -> float:
+        """Seconds of a step in `fit`."""
         trained, task = self.trained, self.task
 
         def train(times: int) -> None:
@@ -61,8 +67,11 @@ class Inside:
                 trained.reset()
                 trained.train(task.epochs)
 
-        train(1)
-        found = {"step": _seconds(train, seconds) / (task.epochs * task.steps), **dict.fromkeys(PARTS, 0.0)}
+        return _seconds(train, seconds) / (task.epochs * task.steps)
+
+    def parts(self, seconds: float) -> dict[str, float]:
+        """Seconds of a step in `fit`, and of its kernels, by part."""
+        found = {"step": self.step(seconds), **dict.fromkeys(PARTS, 0.0)}
         for part, result, call in self._kernels():
             if result != "dL/dinput":
                 found[part] += _seconds(call, seconds / 10)

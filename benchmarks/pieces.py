@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 import tasks
-from processes import TURN, VARIES, Figures, Worker, files_of, in_microseconds, table, times, title
+from processes import TURN, VARIES, Figures, Worker, environment, files_of, in_microseconds, table, times, title
 
 
 def alone(
@@ -99,6 +99,51 @@ def calls(env: dict[str, str], dtype: str) -> Figures:
     found = inside(["toy16"], "calls", env, dtype)["toy16"]
     rows = [[name, *("" if value is None else f"{1e9 * value:.0f}" for value in row)] for name, row in found.items()]
     table(["call", "ns", "kernels"], rows)
+    return found
+
+
+def gains(rounds: int, chosen: Sequence[str], threads: int, dtype: str) -> Figures:
+    title(f"What fast forms gain against plain ones, {dtype}: microseconds a call, of trainings an epoch")
+    env, found = environment(threads), {}
+    forms = {form: Worker("gains", env, is_plain=form == "plain", dtype=dtype) for form in ("modnet", "plain")}
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for which, (name, sizes) in enumerate(forms["modnet"].ask("names")):
+            wrote, turns = {}, {form: [] for form in forms}
+            for form, worker in forms.items():
+                path = f"{scratch}/{form}.npy"
+                worker.ask("first", which=which, path=path)
+                wrote[form] = np.load(path)
+            apart = np.abs(wrote["modnet"] - wrote["plain"]).max(initial=0) / max(1e-30, np.abs(wrote["plain"]).max(initial=0))
+            if apart > (1e-3 if dtype == "float32" else 1e-9):
+                raise SystemExit(f"benchmarks: {name}, {sizes}: the two forms are {apart:.0e} apart")
+            for _ in range(rounds):
+                for form, worker in forms.items():
+                    turns[form].append(worker.ask("turn", which=which, seconds=TURN / 8))
+            figures = {form: median(times) for form, times in turns.items()}
+            found[f"{name}, {sizes}"] = figures
+            rows.append([name, sizes, *map(in_microseconds, figures.values()), times(figures["plain"] / figures["modnet"])])
+    for worker in forms.values():
+        worker.close()
+    table(["", "sizes", "modnet", "plain", "gain"], rows)
+
+    title(f"A step of fit with products by tiles and by BLAS alone, {dtype}, microseconds")
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as cache:
+        for name in chosen:
+            paths = files_of(tasks.TASKS[name], Path(scratch), dtype)
+            both = {"tiles": Worker("inside", env), "BLAS": Worker("inside", environment(threads, cache), by_blas=True)}
+            steps: dict[str, list[float]] = {way: [] for way in both}
+            for worker in both.values():
+                worker.ask("load", **paths)
+            for _ in range(rounds):
+                for way, worker in both.items():
+                    steps[way].append(worker.ask("step", seconds=TURN))
+            for worker in both.values():
+                worker.close()
+            figures = found[f"a step of {name}"] = {way: median(times) for way, times in steps.items()}
+            rows.append([name, *map(in_microseconds, figures.values()), times(figures["BLAS"] / figures["tiles"])])
+    table(["task", "tiles", "BLAS alone", "gain"], rows)
     return found
 
 

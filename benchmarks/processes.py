@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,7 @@ def show_machine(names: list[str], env: dict[str, str], threads: int) -> Figures
         "processor": f"{processor()} ({llvmlite.binding.get_host_cpu_name()}), {os.cpu_count()} cores, {' '.join(vectors)}",
         "load": "{:.1f} {:.1f} {:.1f}".format(*os.getloadavg()) if hasattr(os, "getloadavg") else "unknown",
         "threads": threads,
+        "day": f"{date.today():%d %B %Y}".lstrip("0"),
         "libraries": {},
     }
     title("Machine")

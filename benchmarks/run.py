@@ -5,6 +5,7 @@
     python benchmarks/run.py --only training --rounds 15 --figure steps.svg
     python benchmarks/run.py --only training --task toy16 --json figures.json
     python benchmarks/run.py --only parts --only calls   what a step and a call are made of
+    python benchmarks/run.py --only gains                what fast forms of kernels gain against plain ones
     python benchmarks/run.py --only start                how long whole processes take
 
 Contestants take turns, A B C A B C ..., so that what else the machine does falls on all of them; a figure is the median of the
@@ -26,7 +27,7 @@ from statistics import median
 import numpy as np
 import tasks
 from contestants import CONTESTANTS, ON_REQUEST
-from pieces import alone, calls, modules, parts
+from pieces import alone, calls, gains, modules, parts
 from processes import (
     HERE,
     TURN,
@@ -45,7 +46,7 @@ from processes import (
 )
 from starting import first_fit, script, start
 
-SECTIONS = ("training", "parts", "calls", "prediction", "backward", "first-fit", "script", "start", "modules")
+SECTIONS = ("training", "parts", "calls", "gains", "prediction", "backward", "first-fit", "script", "start", "modules")
 
 # --- training --------------------------------------------------------------------------------------------------------
 
@@ -252,6 +253,8 @@ def main() -> None:
         figures["parts"] = parts(options.task or tuple(tasks.TASKS), env, dtype)
     if "calls" in chosen:
         figures["calls"] = calls(env, dtype)
+    if "gains" in chosen:
+        figures["gains"] = gains(options.rounds or 5, options.task or tuple(tasks.TASKS), options.threads, dtype)
     if "prediction" in chosen:
         title(f"Prediction: microseconds for one row and for 10,000, {dtype}")
         found = alone(names, options.task or tuple(tasks.TASKS), "predicting", (1, 10_000), options.rounds or 5, env, dtype)

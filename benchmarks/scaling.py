@@ -80,7 +80,7 @@ def curve(name):
     """Time a curve and print it; return its values and microseconds."""
     timed, values, what, theory = CURVES[name]
     found = []
-    print(f"\n| {name} | us, {what} | power (theory {theory}) |\n|---|---|---|")
+    print(f"\n<!-- {name} -->\n| {name} | us, {what} | power (theory {theory}) |\n|---|---|---|")
     for value in values:
         found.append(1e6 * timed(value))
         power = np.log(found[-1] / found[-2]) / np.log(value / values[len(found) - 2]) if len(found) > 1 else None
@@ -91,7 +91,7 @@ def curve(name):
 def optimizers():
     """Nanoseconds a parameter of each optimizer's step alone, of vectors that fit the first cache, the second, and none."""
     sizes = {"4,096": 64, "65,536": 256, "4,194,304": 2048}
-    print(f"\n| ns a parameter of | {' | '.join(sizes)} |\n|---|{'---|' * len(sizes)}")
+    print(f"\n<!-- optimizers -->\n| ns a parameter of | {' | '.join(sizes)} |\n|---|{'---|' * len(sizes)}")
     for kind in all_optimizers():
         if kind.needs_loss:
             continue
@@ -140,7 +140,8 @@ def memory():
     if not os.path.exists("/proc/self/status"):
         print("\nmemory is read from /proc, which is not here")
         return
-    print("\n| network, examples, batch | MB: imports + training | data | parameters | values, deltas |\n|---|---|---|---|---|")
+    print("\n<!-- memory -->")
+    print("| network, examples, batch | MB: imports + training | data | parameters | values, deltas |\n|---|---|---|---|---|")
     for case in (((2, 100, 2), 10000, 32), ((784, 512, 512, 10), 20000, 256), ((2048, 2048, 2048, 10), 2000, 256)):
         done = subprocess.run([sys.executable, "-c", MEMORY, repr(case)], capture_output=True, text=True, check=True)
         before, more, *parts = map(float, done.stdout.split())

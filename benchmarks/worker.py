@@ -179,7 +179,11 @@ def main() -> None:
         elif action == "inside":
             from inside import Inside
 
-            subject, answer = Inside(), None
+            subject, answer = Inside(**arguments), None
+        elif action == "gains":
+            from gains import Gains
+
+            subject, answer = Gains(**arguments), None
         elif action == "machine":
             answer = machine()
         else:

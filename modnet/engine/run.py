@@ -437,12 +437,12 @@ def _own_workspace(net: Any, program: Program, batch: int) -> Workspace:
 # A network's attributes are read from its dict: since it has a `__getattr__`, Python takes three times as long for others.
 
 
-def attempt_forward(own: dict[str, Any], X: Any) -> np.ndarray | None:
+def attempt_forward(own: dict[str, Any], X: Any, training: bool) -> np.ndarray | None:
     """forward of a network, by its attributes, if that is the walk alone and nothing has to be changed of X; else None."""
     program = own.get("_recent")
     if program is None or program.attempt_forward is None:
         return None
-    storage, training = program.storage, own["_training"]
+    storage = program.storage
     if storage.version != program.version or own["_storage"] is not storage:
         return None
     try:
@@ -450,9 +450,13 @@ def attempt_forward(own: dict[str, Any], X: Any) -> np.ndarray | None:
     except (KeyError, IndexError):
         return None
     out: np.ndarray | None = None
-    if workspace.program is program and workspace.is_small:
+    if workspace.program is program:
         workspace.batch = 0
-        out = program.attempt_forward(workspace.address, X, program.features, 0, training)
+        if workspace.is_small:
+            out = program.attempt_forward(workspace.address, X, program.features, 0, training)
+        else:
+            with threads_for(program.operations * workspace.capacity):
+                out = program.attempt_forward(workspace.address, X, program.features, 0, training)
         if training and out is not None:
             workspace.batch, workspace.draw = len(out), 0
     if training:

@@ -101,18 +101,16 @@ if JIT_DISABLED:
     _gemm = _python_gemm
 
 
-# With AVX-512 or AVX2 some products are made by tiles of our own (`modnet.kernels.tiles`), where they are faster than BLAS. One
-# core, float32, gain of the product:
+# With AVX-512 or AVX2 some products are made by tiles of our own (`modnet.kernels.tiles`), where they are faster than BLAS.
+# docs/speed.md has the gains.
 #
-#     AVX-512, OpenBLAS's SkylakeX kernels
-#         a matrix turned over                                  1.1 to 1.7      32x100x100 in 7.1 us instead of 11.1
-#         x W + b, with few inputs or up to a register of       1.1 to 3        32x16x2 in 0.15 us instead of 0.37
-#         outputs
-#         one of two million operations or more, or 1000 rows   1.05 to 2       256x784x512 in 1815 us instead of 1940
-#     AVX2, its Haswell kernels, which have none for small matrices
-#         x W + b, a matrix turned over, up to 25 million       1.05 to 3.5     32x2x16 in 0.06 us instead of 0.22
-#         operations
-#         x' delta of up to 64 rows, or with a small result     1 to 1.7        10000 rows, 4x32, in 41 us instead of 54
+#     AVX-512, against OpenBLAS's SkylakeX kernels
+#         a matrix turned over
+#         x W + b, with few inputs or up to a register of outputs
+#         one of two million operations or more, or 1000 rows
+#     AVX2, against its Haswell kernels, which have none for small matrices
+#         x W + b, a matrix turned over, up to 25 million operations
+#         x' delta of up to 64 rows, or with a small result
 #
 # Products of `MANY` operations go to BLAS if it has several threads. Which it is depends on the sizes and on that number alone:
 # the same training gives the same bits again.

@@ -3,14 +3,7 @@
 A kernel writes `for i in range(n): out[i] = exp(x[i])`. The functions of the C library would make that n
 calls. These have no calls, no branches, no tables: a fixed row of additions, multiplications and choices
 between two computed values. So LLVM does the row on a whole vector register at once, which is 16 float32 or 8
-float64 with AVX-512. Nanoseconds an element, 4096 elements, one core with AVX-512, numpy's function (SciPy's
-for sigmoid and erf) beside:
-
-             exp   expm1  log    log1p  tanh   sigmoid  erf
-    float32  0.19  0.19   0.24   0.28   0.27   0.23     0.32
-    numpy    0.39  0.29   0.31   0.32   0.24   2.47     7.24
-    float64  0.42  0.44   0.67   0.75   0.70   0.53     1.04
-    numpy    0.59  0.79   0.55   0.63   0.81   3.70     6.68
+float64 with AVX-512. docs/speed.md has what that gains.
 
 How each works is told beside it; all stand on three facts.
 

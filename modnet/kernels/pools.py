@@ -1,13 +1,8 @@
 """Pooling, a row of windows at a time: pixel by pixel, channel by channel, by registers (`modnet.kernels.simd`).
 
 A register holds as many channels of a pixel as it has lanes, of which those in `here` count, so six channels take one
-instruction a pixel. A signal is an image of one row, since the innermost loop goes from window to window of a row. As plain
-loops over channels, which LLVM leaves scalar if there are few of them, the pooling of a LeNet takes four times as long:
-
-    us, float32, AVX-512                forward    backward, without the forward that it repeats
-    64 of 24x24x6, window 2             215 -> 49   418 -> 72
-    64 of 8x8x16, window 2               27 ->  7    27 ->  9
-    32 of 254x32, window 2               63 -> 34   111 -> 63
+instruction a pixel. A signal is an image of one row, since the innermost loop goes from window to window of a row. LLVM leaves
+plain loops over few channels scalar: see docs/speed.md for what this gains.
 """
 
 from __future__ import annotations

@@ -353,7 +353,7 @@ class Container(Module):
     def forward(self, X: Any, **given: Any) -> Any:
         if given:
             hints.refuse(self, "forward", given)
-        done = run.attempt_forward(self.__dict__, X)
+        done = run.attempt_forward(self.__dict__, X, self._training)
         if done is not None:
             return done
         x, program = self._take(X)

@@ -22,13 +22,7 @@ networks call convolution.
 How it is computed. (1) and (2) are products with the matrix that has a window in each row. It would be several times larger
 than x if windows overlap, so it is never made: its numbers are read from x, for any number of channels and any stride; see
 `modnet.kernels.windows` and `modnet.kernels.tiles`. In (3) the product delta W^T is made in blocks of 128 kB, whose rows are
-added back to their windows. In ms, one thread, float32, AVX-512, the best of 250: first this, then the windows copied to blocks
-of the same size for SciPy's OpenBLAS, then PyTorch 2.13 (`benchmarks/windows.py`):
-
-                                                     (1)                (2)                 (3)
-    5x5,  1 ->  6 channels, 64 of 28x28, padding 2   0.42  1.03  0.41   0.39  1.37  0.51    0.98  1.01  15.1
-    5x5,  6 -> 16 channels, 64 of 14x14              0.19  0.52  0.22   0.21  0.63  0.59    0.41  0.52  0.60
-    3x3, 32 -> 64 channels, 32 of 16x16, padding 1   2.13  3.95  1.89   2.11  4.20  2.22    1.95  3.97  2.25
+added back to their windows. What it gains against windows that are copied for BLAS is in docs/speed.md.
 
 Reference: Y. LeCun and others, Backpropagation applied to handwritten zip code recognition, Neural Computation 1 (1989).
 """

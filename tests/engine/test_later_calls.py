@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import message
 
-from modnet import MSE, CrossEntropy, Flatten, Linear, ReLU, Sequential, Softmax
+from modnet import MSE, CrossEntropy, Flatten, Linear, ReLU, Sequential, Softmax, predict
 from modnet.engine.run import program_of
 from modnet.optim import SGD, Adam
 from modnet.optim.schedules import StepDecay
@@ -64,6 +64,18 @@ def test_a_network_gives_and_says_what_it_does_at_its_first_call(x, training):
     np.testing.assert_array_equal(later.gradient, first.gradient, strict=True)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("x", INPUTS.values(), ids=INPUTS)
+def test_so_it_is_with_a_prediction(x):
+    first, later, trained = made(), made(), warm(made())
+    for _ in range(2):
+        predict(later, X)
+    want = outcome(predict, first, x)
+    assert outcome(predict, later, x) == want
+    assert outcome(predict, trained, x) == want
+    assert outcome(trained.backward, X, DELTA) == outcome(warm(made()).backward, X, DELTA)  # of its forward, not of the prediction
+
+
 DELTAS = {
     "fewer": DELTA[:2], "too wide": np.ones((6, 3), np.float32), "a vector": DELTA[:, 0].copy(), "float64": DELTA.astype(float),
     "columns": np.asfortranarray(DELTA), "a list": DELTA.tolist(), "empty": DELTA[:0], "nothing": None,
@@ -106,7 +118,8 @@ CHANGES = {
     "a module more": lambda net: net.append(ReLU()),
     "a module less": lambda net: net.pop(1),
     "an outer network": lambda net: Sequential(net, ReLU()),
-    "a prediction": lambda net: net.eval().forward(3 * X) is None or net.train(),
+    "a prediction": lambda net: predict(net, 3 * X) is None,
+    "a prediction by hand": lambda net: net.eval().forward(3 * X) is None or net.train(),
 }
 
 
