@@ -107,7 +107,12 @@ def _say_misspelt(report: Report, subject: LossSubject) -> None:
 def _is_right(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> bool:
     """Whether the derivative is right but for a factor, called so."""
     subject = LossSubject(loss, y, yhat, calling)
-    asked = subject.slopes() if tried(lambda: [subject.examine()], also=(ValueError, TypeError)) else None
+
+    def ask() -> tuple[np.ndarray, np.ndarray] | None:
+        subject.examine()
+        return subject.slopes()
+
+    asked = tried(ask, also=(ValueError, TypeError))
     return asked is not None and bool(times_truth(*asked, rtol=1e-3))
 
 
