@@ -111,12 +111,9 @@ class Data(Source):
             if axes:
                 targets, self.z = loss.targets(self.by_position(self.y), (self.n * self.positions, *shape[1 + axes :]), dtype)
                 self.targets = targets.reshape(self.n, -1)
-        self.note_counts(loss)
-
-    def note_counts(self, loss: Any) -> None:
-        """Note how many positions of each example count."""
         counted = self.counted_positions(loss)
-        self.counts = None if counted is None else counted.reshape(self.n, -1).mean(axis=1) * self.positions
+        if counted is not None:
+            self.counts = counted.reshape(self.n, -1).mean(axis=1) * self.positions
 
     def counted_positions(self, loss: Any) -> np.ndarray | None:
         """Which positions of y count in metrics, of the shape of labels or of weights; None if all do."""
@@ -134,13 +131,17 @@ class Data(Source):
         axes = len(self.lead)
         return array.reshape(-1, *array.shape[1 + axes :]) if axes else array
 
-    def weights_of(self, rows: np.ndarray) -> np.ndarray:
+    def weights_of(self, rows: np.ndarray | slice) -> np.ndarray:
         """The weights of some examples, those of each position one after the other; empty if there are none."""
         return self.weights.reshape(self.n, -1)[rows].reshape(-1) if self.weights.size else self.weights
 
     def count_of(self, rows: np.ndarray) -> float:
         """How many of some examples, each a number of positions, count in metrics."""
         return len(rows) * self.positions if self.counts is None else float(self.counts[rows].sum())
+
+    def count(self) -> float:
+        """How many of all."""
+        return self.n * self.positions if self.counts is None else float(self.counts.sum())
 
     def part(self, rows: np.ndarray) -> Data:
         found = copy.copy(self)

@@ -81,10 +81,11 @@ def answers_of(net: Any, source: Source, size: int) -> tuple[Data, np.ndarray]:
     joined = found[0]
     joined.y, joined.n = np.concatenate([part.y for part in found]), sum(part.n for part in found)
     joined.weights = np.concatenate([part.weights for part in found])
+    joined.counts = np.concatenate([np.full(p.n, p.positions) if p.counts is None else p.counts for p in found])
     return joined, np.concatenate(outputs)
 
 
-def judged(loss: Any, data: Data, rows: np.ndarray, yhat: Any) -> tuple[float, float, Any]:
+def judged(loss: Any, data: Data, rows: np.ndarray | slice, yhat: Any) -> tuple[float, float, Any]:
     """What a loss says of some examples of a block, from what the network gives for them.
 
     Returns
@@ -97,23 +98,22 @@ def judged(loss: Any, data: Data, rows: np.ndarray, yhat: Any) -> tuple[float, f
     if getattr(type(loss), "in_one_pass", None) is not None:
         losses, right, delta = loss.at_once(y, predicted)
     else:
-        losses = np.asarray(loss.forward(y, predicted))
+        losses = loss.forward(y, predicted)
         right = loss.hits(y, predicted) if counts_hits(loss) else None
-    if losses.shape != (len(y),):
+    if np.shape(losses) != (len(y),):
         name = type(loss).__name__
-        raise ValueError(f"{name}: forward returned shape {losses.shape}, expected ({len(y)},), the loss of each example")
+        raise ValueError(f"{name}: forward returned shape {np.shape(losses)}, expected ({len(y)},), the loss of each example")
     with np.errstate(all="ignore"):
-        total = float(np.sum(losses * weights if weights.size else losses, dtype=np.float64))
-    return total, 0.0 if right is None else float(np.sum(right[weights > 0] if weights.size else right)), delta
+        total = float(np.add.reduce(losses * weights if weights.size else losses, dtype=np.float64))
+    return total, 0.0 if right is None else float(np.add.reduce(right[weights > 0] if weights.size else right)), delta
 
 
 def sums_of(loss: Any, data: Data, yhat: np.ndarray) -> tuple[float, float]:
     """The sum of weighted losses over all examples, and that of hits."""
-    step, sums = max(1, _SIZE // data.positions), np.zeros(2)
-    for at in range(0, data.n, step):
-        rows = np.arange(at, min(at + step, data.n))
-        sums += judged(loss, data, rows, yhat[rows])[:2]
-    return float(sums[0]), float(sums[1])
+    step = max(1, _SIZE // data.positions)
+    parts = [slice(at, at + step) for at in range(0, data.n, step)]
+    found = [judged(loss, data, rows, yhat[rows]) for rows in parts]
+    return sum(total for total, _, _ in found), sum(hits for _, hits, _ in found)
 
 
 class Measured:

@@ -12,6 +12,8 @@ from modnet.training.evaluating import answers_of, sums_of
 from modnet.training.progress import Bar
 from modnet.training.training import Training
 
+_AT_ONCE = 1 << 17  # numbers of the network's values for so many validation examples that they are walked through at once
+
 
 class Runner:
     """One epoch of training on one of the two paths.
@@ -72,15 +74,15 @@ class Runner:
 
     def _validation_figures(self, held_out: Source) -> dict[str, float]:
         loss = self.training.loss
-        data, yhat = answers_of(self.training.net, held_out, self.size)
+        columns = 1 if self.program is None else self.program.columns
+        data, yhat = answers_of(self.training.net, held_out, max(self.size, _AT_ONCE // columns))
         try:
             total, hits = sums_of(loss, data, yhat)
         except PredictionError:  # a prediction that has left what the loss takes
             total, hits = float("nan"), 0.0
         found = {"validation_loss": total / data.n}
         if self.counts_hits:
-            data.note_counts(loss)
-            found["validation_accuracy"] = share(hits, data.count_of(np.arange(data.n)))
+            found["validation_accuracy"] = share(hits, data.count())
         return found
 
     def diverge(self, batch: int, value: float, what: str = "loss") -> None:
