@@ -100,9 +100,9 @@ def adds(e: Examination) -> Findings:
     twice = subject.gradients(subject.x, subject.weights(3), times=2)
     for name, first in once.items():
         second = twice.get(name)
-        if second is None or second.shape != first.shape or not first.any() or not np.isfinite(first).all():
+        if not is_gradient(name) or second is None or second.shape != first.shape:
             continue
-        if not is_gradient(name):
+        if not first.any() or not np.isfinite(first).all():
             continue
         own = name.replace("_parameters", "_gradient")
         if np.allclose(second, first, rtol=1e-9):

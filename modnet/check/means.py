@@ -15,6 +15,7 @@ import numpy as np
 from modnet.check.adapters import subject_of
 from modnet.check.loss_calls import calling_of
 from modnet.check.loss_data import data_for
+from modnet.check.modules import as_input
 from modnet.check.other_losses import OtherLoss
 from modnet.check.other_modules import way_for
 from modnet.check.report import Report
@@ -58,8 +59,6 @@ def divided(cls: type) -> list[bool]:
     try:
         recipe, size = way_for(cls)
         module, x = recipe.build(size), recipe.input_shape(size)
-        from modnet.check.modules import as_input
-
         subject = subject_of(module, as_input(x), recipe)
         subject.examine()
         if subject.random or subject.batch_statistics or not subject.parameters(subject.fresh()):
