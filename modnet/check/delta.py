@@ -44,7 +44,7 @@ def answers(e: Examination) -> Findings:
 def derivative(e: Examination) -> Findings:
     """It is dL/dinput; if not, which mistake, or which two, give its numbers exactly."""
     subject, x, weights = e.subject, e.subject.x, e.subject.weights(2)
-    q = e.by_input = e.ask(lambda: subject.delta(x, weights))
+    q = e.by_input = e.ask("", lambda: subject.delta(x, weights))
     q.line = subject.quote(DELTA, RETURN)
     if not np.isfinite(q.truth).all():
         skip(e, DELTA, "forward is not finite near this input")
@@ -55,7 +55,7 @@ def derivative(e: Examination) -> Findings:
         if exact is not None:
             q.settle(exact)
     if q.right and not q.whole and not _right_along(e, q.got_all.reshape(x.shape)):
-        q = e.by_input = e.ask(lambda: subject.delta(x, weights), every=x.size <= _ALL)
+        q = e.by_input = e.ask("", lambda: subject.delta(x, weights), every=x.size <= _ALL)
         q.line = subject.quote(DELTA, RETURN)
         if q.right:
             yield direction(q, subject.names[DELTA])

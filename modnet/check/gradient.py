@@ -25,9 +25,9 @@ def ask(e: Examination) -> Findings:
     subject, x = e.subject, e.subject.x
     weights = subject.weights(3)
     held = subject.parameters(subject.fresh())
-    truths = {n: e.ask(None, n) for n, array in held.items() if array.size}
+    own = {n: e.question(subject.forward, n) for n, array in held.items() if array.size}
     # Arrays that forward does not depend on are no parameters, and constants are not meant to learn.
-    truths = {n: q for n, q in truths.items() if np.abs(q.truth).max(initial=0.0) > 1e-9}
+    truths = {n: q for n, q in own.items() if q is not None and np.abs(q.truth).max(initial=0.0) > 1e-9}
     if not truths:
         if subject.has(GRADIENT) and not subject.remembers:
             subject.quietly(GRADIENT)  # a network calls it of every module
@@ -37,7 +37,7 @@ def ask(e: Examination) -> Findings:
     truths = {n: q for n, q in truths.items() if looks_trained(n)}
     e.first = first
     for n in truths:
-        e.questions[n] = e.ask(partial(_fitting, e, n, truths[n], truths), n)
+        e.questions[n] = e.ask(n, partial(_fitting, e, n, copy(truths[n]), truths), own=truths[n])
         e.questions[n].line = subject.quote(GRADIENT, *_lines_for(n), r"grad\w*(\[.*?\])?\s*[-+]?=", r"=")
 
 

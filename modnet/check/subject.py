@@ -300,23 +300,14 @@ class Subject:
         before = {name: array.copy() for name, array in self.holds(module).items()}
         raw = self.ask(FORWARD, module, self.x)
         self.out = self.as_output(raw, FORWARD, self.x)
-        after = self.holds(module)
-        self.kept = {
-            name
-            for name, array in after.items()
-            if name not in before
-            or array.shape != before[name].shape
-            or not np.array_equal(array, before[name], equal_nan=True)
-        }
-        kinds = [a.dtype for a in arrays(module, PARAMETERS).values()] + [
-            getattr(raw, "dtype", None),
-            getattr(module, "dtype", None),
-        ]
-        if any(kind in (np.float32, np.float16) for kind in kinds):
+        same = {n for n, a in self.holds(module).items() if n in before and np.array_equal(a, before[n], equal_nan=True)}
+        self.kept = self.holds(module).keys() - same
+        typed = [*arrays(module, PARAMETERS).values(), raw, module]
+        if any(getattr(each, "dtype", None) in (np.float32, np.float16) for each in typed):
             self.dtype = np.dtype(np.float32)
-        again = [self.as_output(self.ask(FORWARD, module, self.x), FORWARD, self.x) for _ in range(2)]
+        again = [self.forward(self.x, module) for _ in range(2)]
         with other_draws():
-            again.append(self.as_output(self.ask(FORWARD, module, self.x), FORWARD, self.x))
+            again.append(self.forward(self.x, module))
         self.random = any(a.shape != self.out.shape or not np.array_equal(a, self.out, equal_nan=True) for a in again)
         self._spread()
         name, module = known.plain_name(type(self.original)), self.fresh()
