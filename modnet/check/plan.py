@@ -139,17 +139,14 @@ class Examination:
             return by_size
         arguments = subject.arguments(operation, subject.x, subject.given_back())
         given = ", ".join(f"{n} {a.shape}" for n, a in arguments)
+        names = {ZERO: [], UPDATE: ["gradient_step"]}.get(operation, [n for n, _ in arguments])
         hint = {
             "not-implemented": f"write {name}" + ("" if operation == GRADIENT else ", and end it with return"),
             "shape": "the first axis counts examples; sum or reshape only over the other axes",
             "crash": f"the shapes on that line: print them; given are {given}",
-            "signature": f"def {name}({', '.join(['self', *self._arguments(operation, arguments)])})",
+            "signature": f"def {name}({', '.join(['self', *names])})",
         }.get(problem.kind, "")
         return Finding(problem.kind, "", problem.message + ".", problem.hint or hint, line=problem.line)
-
-    @staticmethod
-    def _arguments(operation: str, arrays: list[tuple[str, np.ndarray]]) -> list[str]:
-        return {ZERO: [], UPDATE: ["gradient_step"]}.get(operation, [n for n, _ in arrays])
 
     # --- what derivatives are compared with
 
