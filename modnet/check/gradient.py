@@ -12,7 +12,7 @@ import numpy as np
 from modnet.check import delta, forward, guesses
 from modnet.check.arrays import copied, gradients, is_gradient, is_of_library, looks_trained, partner_of
 from modnet.check.forward import Findings
-from modnet.check.numeric import derivative
+from modnet.check.numeric import derivative, factor_of
 from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
@@ -112,8 +112,8 @@ def adds(e: Examination) -> Findings:
             yield subject.wrong(GRADIENT, "overwrites", text, hint, rf"{attribute}\b(.*[^-+*/=])?\s*=[^=]")
             return
         if not np.allclose(second, 2 * first, rtol=1e-5, atol=1e-7 * float(np.abs(first).max())):
-            ratio = float((second.ravel() @ first.ravel()) / (first.ravel() @ first.ravel()))
-            text = f"after a second call {own} is {ratio:.4g} times what it was after the first, expected 2 times."
+            times = factor_of(second, first)
+            text = f"after a second call {own} is {times:.4g} times what it was after the first, expected 2 times."
             hint = "add what belongs to this call only: += new, where new does not contain the old gradient"
             yield subject.wrong(GRADIENT, "double-counts", text, hint, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?=")
             return
@@ -283,7 +283,7 @@ def _moved(name: str, gradient: np.ndarray, short: np.ndarray, long: np.ndarray,
     if np.allclose(short, -0.1 * np.clip(gradient, -largest, largest), rtol=1e-5, atol=1e-9):
         text = f"{name} moves by at most {largest:.4g} times gradient_step: its gradient is cut off."
         return Finding("clipped", "", text, f"{write}; if gradients are clipped, the optimizer does it", line=line)
-    ratio = float((short * gradient).sum() / (gradient * gradient).sum())
+    ratio = factor_of(short, gradient)
     if np.allclose(short, ratio * gradient, rtol=1e-5, atol=1e-9):
         text = f"{name} moves by {ratio:.4g} times its gradient for gradient_step 0.1, expected -0.1 times."
         return Finding("scale", "", text, write, line=line)
