@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 from modnet.check import layer_calls
 from modnet.check.arrays import KEPT, arrays_within, is_gradient_name, looks_trained, partner_of
 from modnet.check.called import OF_INPUT, Called, moves_by
+from modnet.check.guesses import Hypotheses, Hypothesis
 from modnet.check.modes import positional
 from modnet.check.question import Question
 from modnet.check.recipes import Recipe
@@ -93,54 +95,47 @@ class Adapted(Called):
     # --- mistakes that are made in these styles
 
     def explain_delta(self, q: Question) -> list[Finding] | None:
-        """The mistakes that these styles have beside the general ones."""
+        """The first of the mistakes that these styles have beside the general ones."""
+        made = next((m for m in self._mistakes(q) if m.values is None or q.is_like(m.values)), None)
+        return None if made is None else [q.finding(made.kind, made.message, made.hint)]
+
+    def _mistakes(self, q: Question) -> Hypotheses:
         name, delta = self.names[DELTA], q.delta
-        if self.updates and (found := self._updated_first(q)):
-            return found
+        if self.updates and self._updated_first(q):
+            text = "backward updates its weights first, and returns the gradient of the new ones"
+            hint = "compute what is returned before the update"
+            yield Hypothesis("updated-first", f"{text}; expected that of the old weights.", hint)
         if q.x.shape != q.out.shape or not q.whole:
-            return None
-        if np.ptp(q.got) and q.is_like(delta * q.out) and not q.is_like(delta):
+            return
+        if np.ptp(q.got) and not q.is_like(delta):
             text = f"{name} multiplies by f(x), the function, where its derivative is wanted."
-            return [q.finding("function-for-derivative", text, "f'(x): for max(0, x) it is 1 where x > 0, and 0 elsewhere")]
+            hint = "f'(x): for max(0, x) it is 1 where x > 0, and 0 elsewhere"
+            yield Hypothesis("function-for-derivative", text, hint, delta * q.out)
         slopes = np.diagonal(q.jacobian)
-        diagonal = bool(np.allclose(q.jacobian, np.diag(slopes), atol=1e-9))
-        if not diagonal or len(q.x) < 2:
-            return None
+        if not np.allclose(q.jacobian, np.diag(slopes), atol=1e-9) or len(q.x) < 2:
+            return
         slopes = slopes.reshape(q.x.shape)
-        means = ((0, "over the batch"), (-1, "over the numbers of an example"), (None, "over everything"))
-        for axis, over in means:
-            if q.is_like(delta * slopes.mean(axis=axis, keepdims=True)):
-                text = f"{name} averages the derivative {over} before it multiplies by what comes from above."
-                return [
-                    q.finding(
-                        "averaged" if axis == -1 else "batch-coupled",
-                        text,
-                        "each number has its own derivative: delta * f'(x), without a mean",
-                    )
-                ]
+        for axis, over in ((0, "over the batch"), (-1, "over the numbers of an example"), (None, "over everything")):
+            kind = "averaged" if axis == -1 else "batch-coupled"
+            text = f"{name} averages the derivative {over} before it multiplies by what comes from above."
+            hint = "each number has its own derivative: delta * f'(x), without a mean"
+            yield Hypothesis(kind, text, hint, delta * slopes.mean(axis=axis, keepdims=True))
         at_delta = tried(lambda: Subject.forward(self, delta + 1e-6) - Subject.forward(self, delta - 1e-6))
         if at_delta is None or np.ptp(at_delta) < 1e-9 * np.abs(at_delta).max():
-            return None
+            return
         if q.factor(at_delta) is not None or q.is_like(at_delta / 2e-6) or q.is_like(delta * at_delta / 2e-6):
             text = f"{name} takes the derivative at what comes from above instead of at the input."
-            return [q.finding("at-delta", text, "delta * f'(x), where x is what forward was given and has kept")]
-        return None
+            yield Hypothesis("at-delta", text, "delta * f'(x), where x is what forward was given and has kept")
 
-    def _updated_first(self, q: Question) -> list[Finding] | None:
-        """Whether what is returned belongs to the weights after their update."""
-        module = self.fresh()
+    def _updated_first(self, q: Question) -> bool:
+        """Whether what is returned belongs to the weights after their update: without an update it is right."""
+        module, other = self.fresh(), copy(q)
         self.ask(FORWARD, module, q.x)
         got, _ = self.go_back(module, q.delta.copy(), rate=0.0)
         if got is None or np.size(got) != q.x.size:
-            return None
-        kept = q.got_all
-        q.answer(np.asarray(got, dtype=float).reshape(q.x.shape))
-        right = q.right
-        q.answer(kept)
-        if not right:
-            return None
-        text = "backward updates its weights first, and returns the gradient of the new ones; expected that of the old weights."
-        return [q.finding("updated-first", text, "compute what is returned before the update", self.quote(DELTA, r"^return"))]
+            return False
+        other.answer(np.asarray(got, dtype=float).reshape(q.x.shape))
+        return other.right
 
     def conclude(self, report: Report) -> None:
         """Say it in the style's own words."""

@@ -18,6 +18,7 @@ import numpy as np
 from modnet.check.adapters import subject_of
 from modnet.check.arrays import is_of_library, named
 from modnet.check.layers import layers_of
+from modnet.check.numeric import factor_of
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Subject
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
@@ -257,10 +258,8 @@ def _gathered(module: Any) -> dict[str, np.ndarray]:
 
 def _share(own: np.ndarray, old: np.ndarray, new: np.ndarray) -> float | None:
     """The share a of (1 - a) old + a new; None if it is no such mean."""
-    towards = new - old
-    power = float(towards @ towards)
-    share = float((own - old) @ towards) / power if power else 0.0
-    return share if np.allclose(own, old + share * towards, rtol=1e-6, atol=1e-9) else None
+    share = factor_of(own - old, new - old)
+    return share if np.allclose(own, old + share * (new - old), rtol=1e-6, atol=1e-9) else None
 
 
 def _named(module: Any, subject: Subject) -> dict[str, np.ndarray]:

@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 
 from modnet.check import forward, guesses
+from modnet.check.arrays import GRADIENTS, PARAMETERS
 from modnet.check.forward import RETURN, Findings
 from modnet.check.numeric import along, complex_step
 from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import direction
-from modnet.check.report import Finding
 from modnet.check.subject import Misbehaviour, tried
 from modnet.check.vocabulary import DELTA, FORWARD
 
@@ -44,7 +44,7 @@ def answers(e: Examination) -> Findings:
 def derivative(e: Examination) -> Findings:
     """It is dL/dinput; if not, which mistake, or which two, give its numbers exactly."""
     subject, x, weights = e.subject, e.subject.x, e.subject.weights(2)
-    q = e.by_input = e.ask(lambda: subject.delta(x, weights))
+    q = e.by_input = e.ask("", lambda: subject.delta(x, weights))
     q.line = subject.quote(DELTA, RETURN)
     if not np.isfinite(q.truth).all():
         skip(e, DELTA, "forward is not finite near this input")
@@ -55,7 +55,7 @@ def derivative(e: Examination) -> Findings:
         if exact is not None:
             q.settle(exact)
     if q.right and not q.whole and not _right_along(e, q.got_all.reshape(x.shape)):
-        q = e.by_input = e.ask(lambda: subject.delta(x, weights), every=x.size <= _ALL)
+        q = e.by_input = e.ask("", lambda: subject.delta(x, weights), every=x.size <= _ALL)
         q.line = subject.quote(DELTA, RETURN)
         if q.right:
             yield direction(q, subject.names[DELTA])
@@ -112,27 +112,20 @@ def stateful(e: Examination, operation: str = DELTA) -> Findings:
     usual = ask(None)
     for before in subject.other_inputs():
         try:
-            again = ask(before)
+            again, remark = ask(before), ""
         except Misbehaviour as problem:
             if problem.kind != "crash":
                 return
             again, remark = {}, f" ({problem.message.split(' raises ')[-1]})"
-        else:
-            remark = ""
         if again.keys() == usual.keys() and all(
             a.shape == again[n].shape and np.allclose(a, again[n], rtol=1e-5, atol=1e-7, equal_nan=True)
             for n, a in usual.items()
         ):
             continue
-        kept = (
-            [n for n in sorted(vars(subject.fresh())) if n not in ("_parameters", "_gradient")]
-            if hasattr(subject.original, "__dict__")
-            else []
-        )
-        used = [line for n in kept if (line := subject.quote(operation, rf"self\.{n}\b"))]
+        kept = sorted(getattr(subject.fresh(), "__dict__", {}).keys() - {PARAMETERS, GRADIENTS})
         text = f"{name} answers for what was forwarded last, not for the input it is given{remark}."
         hint = "use the argument input; what forward kept in self belongs to another batch by then"
-        yield Finding("stateful", "", text, hint, line=used[0] if used else subject.quote(operation, r"self\.\w+\b(?!\()"))
+        yield subject.wrong(operation, "stateful", text, hint, *(rf"self\.{n}\b" for n in kept), r"self\.\w+\b(?!\()")
         return
 
 

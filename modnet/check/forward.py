@@ -9,6 +9,7 @@ import numpy as np
 from modnet.check import known
 from modnet.check.arrays import copied
 from modnet.check.draws import other_draws
+from modnet.check.numeric import factor_of
 from modnet.check.plan import Examination, Judged, Probe
 from modnet.check.report import Finding
 from modnet.check.subject import Misbehaviour, Subject, tried
@@ -184,7 +185,7 @@ def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> F
             return None
         text = f"forward returns shape {out.shape}, {source} {candidates[0].shape}."
         return Finding("shape", "", text, "the shape of the result")
-    same.sort(key=lambda ic: (not _multiple(out, ic[1]), float(np.nan_to_num(np.abs(ic[1] - out), nan=1e300).sum())))
+    same.sort(key=lambda ic: (not _is_multiple(out, ic[1]), float(np.nan_to_num(np.abs(ic[1] - out), nan=1e300).sum())))
     e.defined, wanted = [i for i, _ in same[:4]], same[0][1]
     if not np.isfinite(out).all() and np.isfinite(wanted).all():
         finding: Finding | None = Finding(
@@ -198,10 +199,8 @@ def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> F
     return None if finding is None else finding.compare(out, wanted, source)
 
 
-def _multiple(out: np.ndarray, wanted: np.ndarray) -> bool:
-    """Whether forward gives a constant times the definition."""
-    power = float((wanted * wanted).sum())
-    factor = float((out * wanted).sum()) / power if power and np.isfinite(power) else 0.0
+def _is_multiple(out: np.ndarray, wanted: np.ndarray) -> bool:
+    factor = factor_of(out, wanted)
     return factor > 0 and np.allclose(out, factor * wanted, rtol=1e-5)
 
 
@@ -258,11 +257,8 @@ def _finite_truth(e: Examination, x: np.ndarray) -> np.ndarray | None:
     for wanted in e.wanted(x, subject.out, subject.fresh()) if e.reference is None else []:
         if wanted.shape == subject.out.shape and np.isfinite(wanted).all():
             return wanted
-    for function in known.FUNCTIONS.values():
-        here = function(subject.x.astype(float))
-        if here.shape == subject.out.shape and np.allclose(here, subject.out, rtol=1e-6, atol=1e-9):
-            return function(x)
-    return None
+    name = known.function_like(subject.x, subject.out)
+    return known.FUNCTIONS[name](x) if name else None
 
 
 def integers(e: Examination, operation: str = FORWARD) -> Findings:

@@ -193,7 +193,8 @@ class Outcomes:
         cause, right = self.cause(operation), self._right(operation)
         if not cause or (cause == "any" and q is not None):
             return None
-        return self._of_cause(operation, cause, min((s for s in right if not right[s]), key="plain".__eq__), q)
+        wrong = [label for label in right if not right[label]]
+        return self._of_cause(operation, cause, next((label for label in wrong if label != "plain"), "plain"), q)
 
     def of_forward(self) -> Finding | None:
         """The finding about forward, if it is wrong in some sizes only."""

@@ -12,7 +12,7 @@ import numpy as np
 from modnet.check import delta, forward, guesses
 from modnet.check.arrays import copied, gradients, is_gradient, is_of_library, looks_trained, partner_of
 from modnet.check.forward import Findings
-from modnet.check.numeric import derivative
+from modnet.check.numeric import derivative, factor_of
 from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
@@ -25,9 +25,9 @@ def ask(e: Examination) -> Findings:
     subject, x = e.subject, e.subject.x
     weights = subject.weights(3)
     held = subject.parameters(subject.fresh())
-    truths = {n: e.ask(None, n) for n, array in held.items() if array.size}
+    own = {n: e.question(subject.forward, n) for n, array in held.items() if array.size}
     # Arrays that forward does not depend on are no parameters, and constants are not meant to learn.
-    truths = {n: q for n, q in truths.items() if np.abs(q.truth).max(initial=0.0) > 1e-9}
+    truths = {n: q for n, q in own.items() if q is not None and np.abs(q.truth).max(initial=0.0) > 1e-9}
     if not truths:
         if subject.has(GRADIENT) and not subject.remembers:
             subject.quietly(GRADIENT)  # a network calls it of every module
@@ -37,7 +37,7 @@ def ask(e: Examination) -> Findings:
     truths = {n: q for n, q in truths.items() if looks_trained(n)}
     e.first = first
     for n in truths:
-        e.questions[n] = e.ask(partial(_fitting, e, n, truths[n], truths), n)
+        e.questions[n] = e.ask(n, partial(_fitting, e, n, copy(truths[n]), truths), own=truths[n])
         e.questions[n].line = subject.quote(GRADIENT, *_lines_for(n), r"grad\w*(\[.*?\])?\s*[-+]?=", r"=")
 
 
@@ -100,9 +100,9 @@ def adds(e: Examination) -> Findings:
     twice = subject.gradients(subject.x, subject.weights(3), times=2)
     for name, first in once.items():
         second = twice.get(name)
-        if second is None or second.shape != first.shape or not first.any() or not np.isfinite(first).all():
+        if not is_gradient(name) or second is None or second.shape != first.shape:
             continue
-        if not is_gradient(name):
+        if not first.any() or not np.isfinite(first).all():
             continue
         own = name.replace("_parameters", "_gradient")
         if np.allclose(second, first, rtol=1e-9):
@@ -112,8 +112,8 @@ def adds(e: Examination) -> Findings:
             yield subject.wrong(GRADIENT, "overwrites", text, hint, rf"{attribute}\b(.*[^-+*/=])?\s*=[^=]")
             return
         if not np.allclose(second, 2 * first, rtol=1e-5, atol=1e-7 * float(np.abs(first).max())):
-            ratio = float((second.ravel() @ first.ravel()) / (first.ravel() @ first.ravel()))
-            text = f"after a second call {own} is {ratio:.4g} times what it was after the first, expected 2 times."
+            times = factor_of(second, first)
+            text = f"after a second call {own} is {times:.4g} times what it was after the first, expected 2 times."
             hint = "add what belongs to this call only: += new, where new does not contain the old gradient"
             yield subject.wrong(GRADIENT, "double-counts", text, hint, r"grad.*=.*grad", r"grad\w*(\[.*?\])?\s*[-+]?=")
             return
@@ -246,48 +246,40 @@ def moves(e: Examination) -> Findings:
         subject.invoke(UPDATE, module, [step])
         after = subject.parameters(module)
         seen.append((held, {n: after[n] - a for n, a in before.items() if n in after and after[n].shape == a.shape}))
-    line, said = subject.quote(UPDATE, r"clip", r"=", r"pass|return"), set[str]()
+    said = set[str]()
     still = [n for n in asked if not any(moved.get(n, np.ones(1)).any() for _, moved in seen)]
     for n in asked:
-        if n not in seen[0][1] or n not in seen[1][1]:
-            continue
-        short, long = seen[0][1][n], seen[1][1][n]
         gradient = matching(n, copy(e.questions[n]), seen[0][0], e.questions)
-        if gradient is None:
+        if gradient is None or not all(n in moved for _, moved in seen):
             continue
-        tolerance = 1e-6 if subject.dtype == np.float64 else 1e-3
-        which = " and ".join(still) if n in still else n
-        finding = _moved(which, gradient.reshape(short.shape), short, long, line, tolerance)
-        if finding is not None and finding.kind not in said:
-            said.add(finding.kind)
-            yield finding
+        short, long = (moved[n] for _, moved in seen)
+        names = still if n in still else [n]
+        kind, text = _moved(names, gradient.reshape(short.shape), short, long, 1e-6 if subject.dtype == np.float64 else 1e-3)
+        if kind and kind not in said:
+            said.add(kind)
+            hint = f"self.{names[0]} -= gradient_step * its gradient"
+            hint += "; if gradients are clipped, the optimizer does it" if kind == "clipped" else ""
+            yield subject.wrong(UPDATE, kind, text, hint, r"clip", r"=", r"pass|return")
 
 
-def _moved(name: str, gradient: np.ndarray, short: np.ndarray, long: np.ndarray, line: str, tolerance: float) -> Finding | None:
-    first = name.split(" and ")[0]
-    write = f"self.{first} -= gradient_step * its gradient"
-    margin = tolerance * float(np.abs(gradient).max())
+def _moved(names: list[str], gradient: np.ndarray, short: np.ndarray, long: np.ndarray, tolerance: float) -> tuple[str, str]:
+    """The kind of a mistake in how parameters move for steps of 0.1 and 0.2, and what it is; empty if there is none."""
+    name, margin = " and ".join(names), tolerance * float(np.abs(gradient).max())
     if not short.any() and not long.any():
-        several = " and " in name
-        text = f"{name} {'do' if several else 'does'} not move, though {'their' if several else 'its'} gradient is not zero."
-        return Finding("layer-not-trained", "", text, write, line=line)
-    if np.allclose(short, -0.1 * gradient, rtol=tolerance, atol=margin) and np.allclose(
-        long, -0.2 * gradient, rtol=tolerance, atol=margin
-    ):
-        return None
+        do, their = ("do", "their") if len(names) > 1 else ("does", "its")
+        return "layer-not-trained", f"{name} {do} not move, though {their} gradient is not zero."
+    if all(np.allclose(m, -s * gradient, rtol=tolerance, atol=margin) for m, s in ((short, 0.1), (long, 0.2))):
+        return "", ""
     if np.allclose(short, long, rtol=1e-6):
-        return Finding("lr-ignored", "", f"{name} moves by the same for gradient_step 0.1 and 0.2.", write, line=line)
+        return "lr-ignored", f"{name} moves by the same for gradient_step 0.1 and 0.2."
     if np.allclose(short, 0.1 * gradient, rtol=1e-5):
-        return Finding("sign", "", f"{name} moves along its gradient, but it must move against it.", write, line=line)
-    largest = float(np.abs(short).max()) / 0.1
+        return "sign", f"{name} moves along its gradient, but it must move against it."
+    largest, ratio = float(np.abs(short).max()) / 0.1, factor_of(short, gradient)
     if np.allclose(short, -0.1 * np.clip(gradient, -largest, largest), rtol=1e-5, atol=1e-9):
-        text = f"{name} moves by at most {largest:.4g} times gradient_step: its gradient is cut off."
-        return Finding("clipped", "", text, f"{write}; if gradients are clipped, the optimizer does it", line=line)
-    ratio = float((short * gradient).sum() / (gradient * gradient).sum())
+        return "clipped", f"{name} moves by at most {largest:.4g} times gradient_step: its gradient is cut off."
     if np.allclose(short, ratio * gradient, rtol=1e-5, atol=1e-9):
-        text = f"{name} moves by {ratio:.4g} times its gradient for gradient_step 0.1, expected -0.1 times."
-        return Finding("scale", "", text, write, line=line)
-    return Finding("direction", "", f"{name} does not move by -gradient_step times its gradient.", write, line=line)
+        return "scale", f"{name} moves by {ratio:.4g} times its gradient for gradient_step 0.1, expected -0.1 times."
+    return "direction", f"{name} does not move by -gradient_step times its gradient."
 
 
 def symmetric(e: Examination) -> Findings:

@@ -16,6 +16,7 @@ from modnet.check.adapters import subject_of
 from modnet.check.loss_calls import calling_of
 from modnet.check.loss_data import data_for
 from modnet.check.loss_subject import LossSubject
+from modnet.check.modules import as_input
 from modnet.check.other_modules import way_for
 from modnet.check.report import Report
 from modnet.check.subject import Misbehaviour
@@ -58,8 +59,6 @@ def divided(cls: type) -> list[bool]:
     try:
         recipe, size = way_for(cls)
         module, x = recipe.build(size), recipe.input_shape(size)
-        from modnet.check.modules import as_input
-
         subject = subject_of(module, as_input(x), recipe)
         subject.examine()
         if subject.random or subject.batch_statistics or not subject.parameters(subject.fresh()):

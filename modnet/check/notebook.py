@@ -10,7 +10,6 @@ A check runs in the notebook's own process: a loop without end is stopped as alw
 
 from __future__ import annotations
 
-import argparse
 import ast
 import html
 import random
@@ -18,7 +17,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from IPython.core.error import UsageError
@@ -129,27 +128,16 @@ def _own_draws() -> Iterator[None]:
         random.setstate(other)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"check: {message}")
-
-
 def _parsed(line: str) -> tuple[list[str], tuple[int, ...] | None]:
     """The names and calls of a line, and the shape; blanks within parentheses do not separate."""
-    line, _, rest = line.partition("--shape")
-    parser = _Parser(prog="%check", add_help=False)
-    parser.add_argument("--shape", type=shape_of)
-    given = parser.parse_args(["--shape", *rest.replace("=", " ").split()] if rest else [])
+    line, asked, text = line.partition("--shape")
     calls = re.findall(r"[^\s(]+(?:\((?:[^()]|\([^()]*\))*\))?", line)
-    return calls, None if given.shape is None else tuple(given.shape)
-
-
-def shape_of(text: str) -> list[int]:
-    """The sizes of an array from 4,8,2."""
-    sizes = [int(part) for part in text.strip("() ").split(",") if part.strip()]
-    if not sizes or min(sizes) < 1:
-        raise argparse.ArgumentTypeError(f"it is {text!r}, expected sizes such as 4,3, the batch first")
-    return sizes
+    if not asked:
+        return calls, None
+    sizes = re.findall(r"\d+", text) if re.fullmatch(r"[\s=(]*\d+(\s*,\s*\d+)*[\s,)]*", text) else []
+    if not sizes or "0" in sizes:
+        raise UsageError(f"check: --shape is {text.strip(' =')!r}, expected sizes such as 4,3, the batch first")
+    return calls, tuple(map(int, sizes))
 
 
 def register(shell: Any) -> None:

@@ -87,6 +87,13 @@ def complex_step(
     return found if near and np.isfinite(found).all() else None
 
 
+def factor_of(got: np.ndarray, truth: np.ndarray) -> float:
+    """The number by which truth comes nearest to what was got; 0 if it is zero or not finite."""
+    flat = truth.ravel()
+    power = float(flat @ flat)
+    return float(got.ravel() @ flat) / power if power and np.isfinite(power) else 0.0
+
+
 def along(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, direction: np.ndarray, precision: float = EPS) -> np.ndarray:
     """The derivative of f along a direction of x's shape, by (2)."""
     h = (

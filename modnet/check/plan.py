@@ -139,17 +139,14 @@ class Examination:
             return by_size
         arguments = subject.arguments(operation, subject.x, subject.given_back())
         given = ", ".join(f"{n} {a.shape}" for n, a in arguments)
+        names = {ZERO: [], UPDATE: ["gradient_step"]}.get(operation, [n for n, _ in arguments])
         hint = {
             "not-implemented": f"write {name}" + ("" if operation == GRADIENT else ", and end it with return"),
             "shape": "the first axis counts examples; sum or reshape only over the other axes",
             "crash": f"the shapes on that line: print them; given are {given}",
-            "signature": f"def {name}({', '.join(['self', *self._arguments(operation, arguments)])})",
+            "signature": f"def {name}({', '.join(['self', *names])})",
         }.get(problem.kind, "")
         return Finding(problem.kind, "", problem.message + ".", problem.hint or hint, line=problem.line)
-
-    @staticmethod
-    def _arguments(operation: str, arrays: list[tuple[str, np.ndarray]]) -> list[str]:
-        return {ZERO: [], UPDATE: ["gradient_step"]}.get(operation, [n for n, _ in arrays])
 
     # --- what derivatives are compared with
 
@@ -166,18 +163,17 @@ class Examination:
         if self.wrong_forward and not subject.convention and self.reference is None:
             yield from map(subject.as_defined, self.defined)
 
-    def ask(self, got: Callable[[], np.ndarray] | None, name: str = "", every: bool = False) -> Question:
+    def ask(self, name: str, got: Callable[[], np.ndarray], every: bool = False, own: Question | None = None) -> Question:
         """Ask for the derivative by the input, or by a parameter array of this name, and compare it with the answer.
 
-        The first function for which the answer is right is the one asked about; else the author's own forward, as without
-        an answer. `every` number is varied, or a sample if there are many.
+        The first function for which the answer is right is the one asked about; else the author's own forward. `every` number
+        is varied, or a sample if there are many. `own` is what was asked about the author's own forward already.
         """
         subject, asked = self.subject, list[Question]()
         for i, function in enumerate(self.functions()):
-            if (q := self._question(function, name, every)) is None:
+            q = self.question(function, name, every) if i or own is None else own
+            if q is None:
                 continue
-            if got is None:
-                return q
             for repaired in (False, True)[: min(i, 1) + 1]:
                 subject.repair = function if repaired else None
                 try:
@@ -192,8 +188,8 @@ class Examination:
         asked[0].others = asked[1:]
         return asked[0]
 
-    def _question(self, function: Function, name: str, every: bool) -> Question | None:
-        """The derivative of a function; None if it cannot be called so, or is none of the kind."""
+    def question(self, function: Function, name: str, every: bool = False) -> Question | None:
+        """The derivative of a function, without an answer; None if it cannot be called so, or gives another shape."""
         subject, at, moved = self.subject, *self.subject.as_function_of(name, function)
         start, entries = at.astype(np.float64), np.arange(at.size) if every else chosen_entries(at.size)
         narrow = float(np.finfo(at.dtype).eps) if name and at.dtype.kind == "f" else 0.0  # its numbers may be the narrower ones

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.numeric import Derivative
+from modnet.check.numeric import Derivative, factor_of
 from modnet.check.report import Finding, worst
 
 ALIKE = 1e-4  # how closely, relative to the largest value, a guess must match to be the diagnosis
@@ -93,8 +93,7 @@ class Question:
         if (values := self._comparable(guess)) is None:
             return None
         got, values = (self.got, values) if where is None else (self.got[where], values[where])
-        power = float(values @ values)
-        factor = float(got @ values) / power if power else 0.0
+        factor = factor_of(got, values)
         return factor if abs(factor) > 1e-9 and _alike(got, factor * values) else None
 
     def _comparable(self, guess: Any) -> np.ndarray | None:

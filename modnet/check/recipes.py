@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -334,8 +335,6 @@ def recipes_for(cls: type, updates: bool) -> Iterator[tuple[Recipe, Size]]:
     as_pair = "k_size" in roles and is_pair(signature[roles["k_size"]])
     for dims in dimensions:
         stride = 2 if "stride" in roles or "chan_in" not in roles else 1
-        for single in singles:
-            for paired in (1, 2, 0) if as_pair else (0, 2, 1):
-                for first in (True, False):
-                    for chan_in, chan_out in ((2, 3), (2, 2), (1, 2), (1, 1)):
-                        yield Recipe(cls, first, single, paired, dims), Size(2, stride, chan_in, chan_out, sides=(6, 6)[:dims])
+        pairings, channels = (1, 2, 0) if as_pair else (0, 2, 1), ((2, 3), (2, 2), (1, 2), (1, 1))
+        for single, paired, first, (chan_in, chan_out) in product(singles, pairings, (True, False), channels):
+            yield Recipe(cls, first, single, paired, dims), Size(2, stride, chan_in, chan_out, sides=(6, 6)[:dims])

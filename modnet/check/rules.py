@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.check.numeric import factor_of
+
 Moves = Callable[[np.ndarray, float, float], np.ndarray]
 
 
@@ -226,6 +228,5 @@ def _rate(wanted: np.ndarray, moves: np.ndarray) -> float | None:
     if not finite.any() or not np.array_equal(finite, np.isfinite(moves)):
         return None
     w, m = wanted[finite], moves[finite]
-    power = float(w @ w)
-    factor = float(m @ w) / power if power else 0.0
+    factor = factor_of(m, w)
     return factor if factor and np.abs(m - factor * w).max() <= 2e-5 * np.abs(m).max() else None

@@ -21,6 +21,7 @@ from modnet.check.arrays import PARAMETERS, arrays, copied, gradients, named, pa
 from modnet.check.draws import other_draws, same_draws
 from modnet.check.lines import quote, source
 from modnet.check.modes import positional
+from modnet.check.numeric import factor_of
 from modnet.check.question import Question, direction, draw_delta
 from modnet.check.report import Finding, Line, Report, visible
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, OPERATIONS, UPDATE, ZERO
@@ -265,14 +266,9 @@ class Subject:
     def other_forward(self, out: np.ndarray, wanted: np.ndarray, source: str) -> Finding | None:
         """The finding for a forward that is not as defined; None if the difference is no mistake."""
         hint = "compute one small example by hand, and compare it with the figures above"
-        x = self.x
-        for name, function in known.FUNCTIONS.items():
-            with np.errstate(all="ignore"):
-                other = function(x.astype(float))
-            if other.shape == out.shape and np.allclose(other, out, rtol=1e-6, atol=1e-9) and x.shape == out.shape:
-                hint = f"what it computes is {name}"
-        power = float((wanted * wanted).sum())
-        factor = float((out * wanted).sum()) / power if power else 0.0
+        if self.x.shape == out.shape and (name := known.function_like(self.x, out)):
+            hint = f"what it computes is {name}"
+        factor = factor_of(out, wanted)
         if factor and np.allclose(out, factor * wanted, rtol=1e-6, atol=1e-9):
             hint = f"what it computes is {factor:.6g} times the definition"
         return Finding("forward", "", f"forward is not what {source} says.", hint)
@@ -300,23 +296,14 @@ class Subject:
         before = {name: array.copy() for name, array in self.holds(module).items()}
         raw = self.ask(FORWARD, module, self.x)
         self.out = self.as_output(raw, FORWARD, self.x)
-        after = self.holds(module)
-        self.kept = {
-            name
-            for name, array in after.items()
-            if name not in before
-            or array.shape != before[name].shape
-            or not np.array_equal(array, before[name], equal_nan=True)
-        }
-        kinds = [a.dtype for a in arrays(module, PARAMETERS).values()] + [
-            getattr(raw, "dtype", None),
-            getattr(module, "dtype", None),
-        ]
-        if any(kind in (np.float32, np.float16) for kind in kinds):
+        same = {n for n, a in self.holds(module).items() if n in before and np.array_equal(a, before[n], equal_nan=True)}
+        self.kept = self.holds(module).keys() - same
+        typed = [*arrays(module, PARAMETERS).values(), raw, module]
+        if any(getattr(each, "dtype", None) in (np.float32, np.float16) for each in typed):
             self.dtype = np.dtype(np.float32)
-        again = [self.as_output(self.ask(FORWARD, module, self.x), FORWARD, self.x) for _ in range(2)]
+        again = [self.forward(self.x, module) for _ in range(2)]
         with other_draws():
-            again.append(self.as_output(self.ask(FORWARD, module, self.x), FORWARD, self.x))
+            again.append(self.forward(self.x, module))
         self.random = any(a.shape != self.out.shape or not np.array_equal(a, self.out, equal_nan=True) for a in again)
         self._spread()
         name, module = known.plain_name(type(self.original)), self.fresh()

@@ -51,8 +51,11 @@ def test_check_names_calls_and_everything(shell):
     assert "(2, 5)" in report.subject
     with pytest.raises(UsageError, match="there is no Softmax in this notebook"):
         shell.run_line_magic("check", "Softmax")
-    with pytest.raises(UsageError, match="expected sizes"):
-        shell.run_line_magic("check", "TanH --shape 2,-5")
+    (report,) = shell.run_line_magic("check", "TanH --shape=(2, 5)")
+    assert "(2, 5)" in report.subject
+    for wrong in ("2,-5", "", "2,0", "2,5 Forgets"):
+        with pytest.raises(UsageError, match="expected sizes"):
+            shell.run_line_magic("check", f"TanH --shape {wrong}")
 
 
 def test_a_cell_is_run_and_what_it_defines_is_checked_with_its_line(shell):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modnet.check.numeric import along, complex_step, derivative
+from modnet.check.numeric import along, complex_step, derivative, factor_of
 
 ALL = np.arange(3)
 
@@ -51,3 +51,10 @@ def test_a_complex_step_is_exact_where_the_code_is_analytic():
 def test_a_complex_step_is_refused_where_it_does_not_hold(f):
     x = np.array([0.3, -0.7, 1.1])
     assert complex_step(f, x, ALL, derivative(lambda v: np.real(f(v)), x, ALL).value) is None
+
+
+def test_the_factor_of_a_multiple_is_found_and_there_is_none_of_zeros():
+    truth = np.random.default_rng(0).normal(size=(3, 2))
+    assert factor_of(-2.5 * truth, truth) == pytest.approx(-2.5)
+    assert factor_of(truth, np.zeros((3, 2))) == 0
+    assert factor_of(truth, np.full((3, 2), np.inf)) == 0
