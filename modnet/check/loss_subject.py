@@ -191,24 +191,15 @@ class LossSubject(Subject):
             yield Finding("shape", "", text, hint, line=line, given_weight="" if table else "form")
         elif shape == ():
             value = float(self.out.reshape(-1)[0])
-            known_as = ""
-            for losses in self.definition(self.x, self.out, None):
-                for text, number in (
-                    ("the sum", losses.sum()),
-                    ("the mean", losses.mean()),
-                    ("the mean", losses.mean() / self.x[0].size),
-                ):
-                    known_as = known_as or (f" ({text} of all losses)" if np.isclose(value, number) else "")
-            yield Finding(
-                "shape",
-                "",
-                f"forward returns {value:.6g}, one number for the whole batch{known_as}, expected shape ({n},), the loss of "
-                "each example.",
-                "the loss of each example, a vector (batch,): sum over the features only, .sum(axis=1); whoever trains takes "
-                "the mean",
-                line=line,
-                given_weight="form",
+            known = (
+                (name, number)
+                for losses in self.definition(self.x, self.out, None)
+                for name, number in (("sum", losses.sum()), ("mean", losses.mean()), ("mean", losses.mean() / self.x[0].size))
             )
+            known_as = next((f" (the {name} of all losses)" for name, number in known if np.isclose(value, number)), "")
+            text = f"forward returns {value:.6g}, one number for the whole batch{known_as}, expected shape ({n},), the loss of"
+            hint = "the loss of each example, a vector (batch,): sum over the features only, .sum(axis=1); whoever trains takes"
+            yield Finding("shape", "", f"{text} each example.", f"{hint} the mean", line=line, given_weight="form")
 
     def definition(self, x: np.ndarray, out: np.ndarray, module: Any) -> list[np.ndarray]:
         """What a loss of this name may give for yhat."""
