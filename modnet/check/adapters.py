@@ -28,7 +28,7 @@ from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, Subject, tried
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
-from modnet.check.wording import in_words
+from modnet.check.wording import in_words, relabel
 
 _PLACE = "_parameters."  # where modules of the contract have what learns
 
@@ -151,10 +151,7 @@ class Adapted(Called):
             line = told and self.quote(DELTA, rf"\bd_?(Ld|L)?_?{told[1]}\w*\b.*=", rf"grad\w*.*\b{told[1]}\b.*=")
             finding.line = line or finding.line
         back = self.names[DELTA]
-        rows = [row for row in report.verdicts if row[0] != back]
-        own = [row for row in report.verdicts if row[0] == back]
-        labels = [f"{back}: the input's gradient", f"{back}: the parameters'"]
-        report.verdicts = rows + [(label, *row[1:]) for label, row in zip(labels, own, strict=False)]
+        relabel(report, back, [f"{back}: the input's gradient", f"{back}: the parameters'"])
 
 
 def remembers(cls: type) -> bool:

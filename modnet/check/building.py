@@ -20,7 +20,7 @@ from modnet.check.adapters import remembers, subject_of
 from modnet.check.arguments import NotBuilt, add_with, switches
 from modnet.check.choosing import chosen
 from modnet.check.modules import as_input, check_module, own_definition
-from modnet.check.other_modules import examine_other, goes_back
+from modnet.check.other_modules import examine_other, stopped
 from modnet.check.report import Report, not_checked
 from modnet.check.subject import Misbehaviour, Subject, call, tried
 from modnet.check.vocabulary import DELTA
@@ -112,7 +112,7 @@ def _way_for(cls: type) -> Way:
         wanted = made.definition(made.x, made.out, made.fresh())
         named = any(w.shape == made.out.shape and np.allclose(w, made.out, rtol=1e-6, atol=1e-9) for w in wanted)
         if named or (not wanted and (made.undefined or not plain)):
-            return 0 if not made.has(DELTA) or goes_back(made) else 1
+            return 0 if not made.has(DELTA) or stopped(made) is None else 1
         # By its name it should take the statement's input; if it does not, that is what there is to say.
         return 2 if way == first or not plain else None
 

@@ -24,7 +24,7 @@ from modnet.check.plan import Examination
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, Subject, call
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core
-from modnet.check.wording import in_words
+from modnet.check.wording import in_words, relabel
 
 Function = Callable[..., Any]
 #: Findings that say no more than "wrong": with which option it is right tells more.
@@ -204,12 +204,8 @@ class PairSubject(Subject):
     def conclude(self, report: Report) -> None:
         """Functions have no class in front, and inputs their own names."""
         in_words(report, self, {f"_parameters[{n!r}]": n for n in (*self.original.names, *self.original._parameters)})
-        backward, own = self.names[DELTA], [self.original.names[:1], list(self.original._parameters)]
-        rows = [row for row in report.verdicts if row[0] != backward]
-        for names, (_, word, remark) in zip(own, (row for row in report.verdicts if row[0] == backward), strict=False):
-            if names:
-                rows.append((f"{backward}: {', '.join('d' + n for n in names)}", word, remark))
-        report.verdicts = rows
+        back, own = self.names[DELTA], (self.original.names[:1], list(self.original._parameters))
+        relabel(report, back, [f"{back}: {', '.join('d' + n for n in names)}" if names else "" for names in own])
 
 
 def check_backward(forward: Function, backward: Function, *inputs: Any) -> Report:

@@ -163,7 +163,7 @@ def _factor_name(subject: Subject, q: Question, factor: float) -> str:
 
 def for_delta(subject: Subject, q: Question) -> Hypotheses:
     """What backward_delta may have done wrong, the surest sign first."""
-    x, delta, got, name = q.x, q.delta, q.got, subject.names[DELTA]
+    x, delta, name = q.x, q.delta, subject.names[DELTA]
     yield from lost(q, name, "compute dL/dinput from delta, and return it", r"np\.(full|array|zeros|ones)\(|int")
     yield Hypothesis("sign", f"{name} has the wrong sign: it is minus the truth.", "the sign of the derivative", -q.truth)
     if x.size == q.out.size and len(x) == len(q.out):
@@ -173,12 +173,9 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         if np.abs(past := q.truth - delta.ravel()[q.entries]).max() > 1e-3:
             text = "what goes past the inner part is left out: forward adds the input, and dL/dinput lacks delta itself."
             yield Hypothesis("shortcut", text, "for out = x + f(x) it is delta plus what comes back through f", past)
-    if np.allclose(subject.delta(x, draw_delta(q.out, 7)).ravel()[q.entries], got, rtol=1e-10, atol=0):
-        yield Hypothesis(
-            "ignores-delta",
-            f"{name} gives the same whatever delta is.",
-            "it is the derivative of forward alone; by the chain rule multiply it by delta",
-        )
+    if _is_same(q, subject.delta(x, draw_delta(q.out, 7))):
+        hint = "it is the derivative of forward alone; by the chain rule multiply it by delta"
+        yield Hypothesis("ignores-delta", f"{name} gives the same whatever delta is.", hint)
     yield from scaled(subject, q, name)
     yield from _clipped(q, name, lambda small: subject.delta(x, small))
     yield from _of_slopes(q, name)
@@ -278,6 +275,11 @@ def _clipped(q: Question, operation: str, ask: Callable[[np.ndarray], np.ndarray
         text = f"{operation} is right for a small delta and wrong for a large one: numbers are cut off."
         hint = "pass on delta as it is; if gradients have to be clipped, the optimizer does it, once, before its step"
         yield Hypothesis("clipped", text, hint, lines=(r"clip|minimum|maximum|norm",))
+
+
+def _is_same(q: Question, other: np.ndarray) -> bool:
+    """Whether the answer to another question is the same."""
+    return other.size == int(np.prod(q.shape)) and np.allclose(other.ravel()[q.entries], q.got, rtol=1e-10, atol=0)
 
 
 def _of_slopes(q: Question, name: str) -> Hypotheses:
@@ -528,15 +530,9 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
                 "which axes np.sum and np.tensordot sum over: those of the batch and of the windows, and no other",
                 np.broadcast_to(shaped.sum(axis=axis, keepdims=True), q.shape),
             )
-    other = subject.gradients(q.x, draw_delta(q.out, 7)).get(name)
-    if (
-        other is not None
-        and other.size == int(np.prod(q.shape))
-        and np.allclose(other.ravel()[q.entries], q.got, rtol=1e-10, atol=0)
-    ):
-        yield Hypothesis(
-            "ignores-delta", f"{operation} is the same whatever delta is.", "multiply by delta before summing over the batch"
-        )
+    if _is_same(q, subject.gradients(q.x, draw_delta(q.out, 7)).get(name, np.empty(0))):
+        hint = "multiply by delta before summing over the batch"
+        yield Hypothesis("ignores-delta", f"{operation} is the same whatever delta is.", hint)
     if q.x.shape == q.out.shape:
         module = subject.fresh()
         array = subject.parameters(module)[name]

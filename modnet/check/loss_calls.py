@@ -36,19 +36,7 @@ _LOSS_WORD = re.compile(
 #: What a loss may take beside truth and prediction: a mask, or weights.
 _MORE = re.compile(r"mask|weight|^(lengths?|pos_w\w*)$", re.I)
 _RESULTS = ("lossvalue", "dataloss", "loss", "value", "cost", "output", "out")
-_GRADIENTS = (
-    "dinputs",
-    "dinput",
-    "dx",
-    "da",
-    "grad",
-    "gradient",
-    "gradinput",
-    "delta",
-    "dpred",
-    "dypred",
-    "dyhat",
-)  # in any case
+_GRADIENTS = ("dinputs", "dinput", "dx", "da", "grad", "gradient", "gradinput", "delta", "dpred", "dypred", "dyhat")
 
 
 def is_loss_name(name: str) -> bool:

@@ -3,8 +3,8 @@
 A loss is examined by the plan of `check_module`: its input is yhat, its output the losses, and delta is 1 for each of them.
 The contract's gives one number for each example. One of another style has a `Calling`: it may give one number for all, and
 backward may be the derivative of what forward gives, or of its mean if that is a cost for each example: both are right there,
-each course has its own. What is a loss's own is here, in one class, and so the file is long: y beside yhat, other conventions,
-what a wrong derivative is, and constants against 0.
+each course has its own. What is a loss's own is here: y beside yhat, and other conventions; what a wrong derivative is, in
+`modnet.check.loss_mistakes`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from modnet.check import delta, forward
 from modnet.check.arguments import required
-from modnet.check.guesses import Hypothesis, diagnose, lost, scaled, signs
+from modnet.check.guesses import diagnose
 from modnet.check.known import options_of
-from modnet.check.known_losses import DERIVATIVES, definitions, softmax
+from modnet.check.known_losses import definitions
 from modnet.check.loss_calls import Calling
+from modnet.check.loss_mistakes import constants, left_out, mixed_up
 from modnet.check.numeric import derivative
 from modnet.check.plan import Examination
 from modnet.check.question import Question, direction
@@ -191,24 +190,15 @@ class LossSubject(Subject):
             yield Finding("shape", "", text, hint, line=line, given_weight="" if table else "form")
         elif shape == ():
             value = float(self.out.reshape(-1)[0])
-            known_as = ""
-            for losses in self.definition(self.x, self.out, None):
-                for text, number in (
-                    ("the sum", losses.sum()),
-                    ("the mean", losses.mean()),
-                    ("the mean", losses.mean() / self.x[0].size),
-                ):
-                    known_as = known_as or (f" ({text} of all losses)" if np.isclose(value, number) else "")
-            yield Finding(
-                "shape",
-                "",
-                f"forward returns {value:.6g}, one number for the whole batch{known_as}, expected shape ({n},), the loss of "
-                "each example.",
-                "the loss of each example, a vector (batch,): sum over the features only, .sum(axis=1); whoever trains takes "
-                "the mean",
-                line=line,
-                given_weight="form",
+            known = (
+                (name, number)
+                for losses in self.definition(self.x, self.out, None)
+                for name, number in (("sum", losses.sum()), ("mean", losses.mean()), ("mean", losses.mean() / self.x[0].size))
             )
+            known_as = next((f" (the {name} of all losses)" for name, number in known if np.isclose(value, number)), "")
+            text = f"forward returns {value:.6g}, one number for the whole batch{known_as}, expected shape ({n},), the loss of"
+            hint = "the loss of each example, a vector (batch,): sum over the features only, .sum(axis=1); whoever trains takes"
+            yield Finding("shape", "", f"{text} each example.", f"{hint} the mean", line=line, given_weight="form")
 
     def definition(self, x: np.ndarray, out: np.ndarray, module: Any) -> list[np.ndarray]:
         """What a loss of this name may give for yhat."""
@@ -299,10 +289,10 @@ class LossSubject(Subject):
 
     def explain_delta(self, q: Question) -> list[Finding] | None:
         """What is left out; constants against 0 that differ, which change little if yhat is not near 0; what is mixed up."""
-        if self.calling is not None and (found := self._without_more(q, self.calling)):
+        if self.calling is not None and (found := left_out(self, q, self.calling)):
             return found
         q.of_loss = True
-        small = self._eps() if q.error < 0.1 else []
+        small = constants(self) if q.error < 0.1 else []
         if small:
             return small
         if 0 < q.error < 1e-2:
@@ -314,55 +304,7 @@ class LossSubject(Subject):
                     self.quote(FORWARD, r"eps|1e-|clip|maximum", r"^return"),
                 )
             ]
-        name, t, z = self.names[DELTA], self.t, self.x.astype(float)
-        swapped = "the derivative is by yhat, the prediction, so of (y - yhat)^2 it is 2 (yhat - y); are y and yhat swapped?"
-
-        def hypotheses() -> Iterator[Hypothesis]:
-            hint = "return the derivative of each example's loss by yhat"
-            yield from lost(q, name, hint, r"np\.(full|array|zeros|ones)\w*\(|int")
-            yield Hypothesis("sign", f"{name} has the wrong sign: it is minus the truth.", swapped, -q.truth)
-            yield from scaled(self, q, name)
-            yield from signs(q, name)
-            if t.shape == z.shape:
-                with np.errstate(all="ignore"):
-                    for text, formula in DERIVATIVES:
-                        for share in self.means:
-                            yield Hypothesis(
-                                "other-function",
-                                f"{name} is the derivative of another function: {self._in_words(text, q)}.",
-                                "forward and backward must belong together: either is right alone; change the one that is not "
-                                "what you want",
-                                share * formula(t, z),
-                            )
-            if len(z) > 1:
-                other = z.copy()
-                other[1:] = other[1:][::-1] * 0.9 + 0.02
-                if not np.allclose(self.delta(other, q.delta)[0], self.delta(z, q.delta)[0], rtol=1e-9, atol=1e-12):
-                    yield Hypothesis(
-                        "batch-coupled",
-                        "the derivative of one example's loss depends on the other examples.",
-                        "sums over one example need axis=1, keepdims=True",
-                    )
-
-        return diagnose(self, q, name, hypotheses())
-
-    def _without_more(self, q: Question, calling: Calling) -> list[Finding]:
-        """A mask, or weights, that forward takes and backward leaves out."""
-        for name, given in calling.more.items():
-            plain = replace(calling, more={**calling.more, name: np.ones_like(given, dtype=float)})
-            twin = LossSubject(self.original, self.y, self.x, plain)
-            if q.factor(twin.differences(q.x, q.entries)) is not None:
-                text = f"{self.names[DELTA]} leaves {name} out: it is the derivative of the loss without."
-                return [q.finding("missing-factor", text, f"what forward multiplies by {name}, backward multiplies by it too")]
-        return []
-
-    def _in_words(self, text: str, q: Question) -> str:
-        """What another function is, seen from this forward."""
-        wanted = (softmax(self.x.astype(float)) - self.t).ravel()[q.entries]
-        part = float(q.truth @ wanted) / float(wanted @ wanted)
-        if text.endswith(", too: yhat - y") and np.allclose(q.truth, part * wanted, rtol=1e-4, atol=1e-6):
-            return "1/2 (yhat - y)^2, yhat - y; forward takes scores, so it is softmax(yhat) - y"
-        return text
+        return diagnose(self, q, self.names[DELTA], mixed_up(self, q))
 
     def unexplained(self, q: Question, operation: str) -> Finding:
         """The finding for a derivative that is wrong in no known way: where it is right, if it is somewhere."""
@@ -387,6 +329,8 @@ class LossSubject(Subject):
         x = self.x.astype(float)
 
         def ask() -> tuple[np.ndarray, np.ndarray]:
+            if not self.out.size:
+                self.examine()
             got = self.delta(self.x, self.weights(2))
             return got, self.differences(x, np.arange(x.size)).reshape(x.shape)
 
@@ -430,45 +374,8 @@ class LossSubject(Subject):
         """Constants against 0 that differ, if the rest is right."""
         q = examination.by_input
         if q is not None and q.right and self.meant is None:
-            yield from self._eps()
+            yield from constants(self)
 
-    def _eps(self) -> list[Finding]:
-        """Do forward and backward guard against 0 by the same constant? It shows only at predictions near 0 and 1."""
-        z, t = self.x, self.t
-        if z.dtype == np.float32 or z.min() < 0 or z.max() > 1 or t.shape != z.shape or self.out.shape not in ((len(z),), (1,)):
-            return []
-        if (
-            self.takes_any_number()
-            and bool(np.isfinite(self.forward(1e3 * (z + 1))).all())
-            and bool(np.isfinite(self.forward(-1e3 * (z + 1))).all())
-        ):
-            return []
-        right_ones = np.flatnonzero(t > 0.5)
-        for small in (1.7e-4, 1.7e-6, 1.7e-8, 1.7e-10, 1.7e-11):  # none where somebody clips
-            p = np.where(t > 0.5, small, 0.3 if small > 1e-5 else 0.5)
-            try:  # in units of `small`, so that a step is small beside it
-                found = derivative(partial(self._in_units, small), p / small, right_ones)
-                got = self.delta(p, np.ones(len(p))).ravel()[right_ones]
-            except Misbehaviour:
-                return []
-            truth, noise = found.value.sum(axis=1) / small, (found.high - found.low).sum(axis=1) / small
-            with np.errstate(all="ignore"):
-                wrong = (np.abs(got - truth) > 1e-3 * np.abs(truth) + noise) & (np.abs(truth) > noise) & np.isfinite(truth)
-            if wrong.any():
-                i = int(np.argmax(wrong))
-                if not np.isfinite(got[i]):
-                    return []
-                lines = [self.quote(m, r"eps|1e-|clip|maximum", r"^return") for m in (DELTA, FORWARD)]
-                text = f"forward and backward use different constants against 0: they disagree if yhat is {small:g}."
-                hint = "log(yhat + eps) in forward goes with 1 / (yhat + eps) in backward, with the same eps; or clip in both"
-                at = tuple(int(place) for place in np.unravel_index(right_ones[i], p.shape))
-                figures = float(abs(got[i] - truth[i]) / abs(truth[i])), at, float(got[i]), float(truth[i])
-                return [Finding("eps", "", text, hint, *figures, line=lines[0] or lines[1])]
-        return []
-
-    def _in_units(self, unit: float, x: np.ndarray) -> np.ndarray:
-        """The losses of predictions that are given in this unit."""
-        return self.forward(x * unit).ravel()
 
 
 def _factor(got: np.ndarray, truth: np.ndarray) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 
 from modnet.check import known, older
 from modnet.check.adapters import subject_of, updates_itself
-from modnet.check.arguments import NotBuilt, add_with, switches, takes_arrays
+from modnet.check.arguments import NotBuilt, add_with, needs, switches, takes_arrays
 from modnet.check.choosing import chosen
 from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import methods_of
@@ -25,7 +25,7 @@ from modnet.check.modes import mode_of, switches_of
 from modnet.check.modules import as_input, check_module
 from modnet.check.recipes import Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
 from modnet.check.report import Finding, Report, not_checked
-from modnet.check.subject import Misbehaviour, Subject, tried
+from modnet.check.subject import Misbehaviour, Subject
 from modnet.check.vocabulary import DELTA, FORWARD
 
 Way = tuple[Recipe, Size | Shape]
@@ -93,10 +93,10 @@ def way_for(cls: type, layout: str = "") -> Way:
             return None
         if by_shapes(cls) and not isinstance(size, Size) and not _as_named(made, cls):
             return 1
-        if (stopped := _stopped(made)) is None:
+        if (problem := stopped(made)) is None:
             unset.clear()
             return 0
-        unset.extend([stopped.message] if _UNSET.search(stopped.message) else [])
+        unset.extend([problem.message] if _UNSET.search(problem.message) else [])
         return 1
 
     def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
@@ -131,8 +131,7 @@ def _in_place(subject: Subject, recipe: Recipe, size: Size) -> bool:
 
 def by_shapes(cls: type) -> bool:
     """Whether a class asks for the shape of its input, by that name."""
-    given = inspect.signature(cls).parameters.values()
-    return any(p.default is p.empty and re.search("shape", p.name, re.I) for p in given)
+    return any(re.search("shape", name, re.I) for name in needs(cls))
 
 
 def _as_named(subject: Subject, cls: type) -> bool:
@@ -144,7 +143,7 @@ def _as_named(subject: Subject, cls: type) -> bool:
 def _sure(cls: type) -> bool:
     """Whether a class asks for nothing but the numbers of its inputs and outputs: then a crash is its own."""
     roles = known.roles(cls)
-    required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+    required = needs(cls)
     if by_shapes(cls):
         return False
     if not required and not is_of_functions(cls) and {known.plain_name(cls)} & {*known.FUNCTIONS, "leakyrelu", "elu"}:
@@ -162,13 +161,7 @@ def _arguments(cls: type) -> list[str]:
     return names if is_of_functions(cls) else names[1:]
 
 
-def goes_back(subject: Subject) -> bool:
-    """Whether what comes back for the input has its shape."""
-    back = tried(subject.delta, subject.x, subject.weights(2))
-    return back is not None and back.shape == subject.x.shape
-
-
-def _stopped(subject: Subject) -> Misbehaviour | None:
+def stopped(subject: Subject) -> Misbehaviour | None:
     """What is in the way of going back; None if it answers in the shape of the input."""
     try:
         shape = subject.delta(subject.x, subject.weights(2)).shape
@@ -224,8 +217,7 @@ def examine_other(cls: type, layout: str = "") -> Report:
             raise
         return not_checked(cls.__name__, f"no input was found that it takes: {problem.message}")
     report = check_module(recipe.build(size), recipe.input_shape(size), make=recipe)
-    stopped = any(f.where.endswith("." + _forward_of(cls)) and f.kind in ("crash", "not-implemented") for f in report.findings)
-    if not stopped:
+    if not any(f.where.endswith("." + _forward_of(cls)) and f.kind in ("crash", "not-implemented") for f in report.findings):
         _with_activation(report, recipe, size)
         _with_options(report, recipe, size)
         examine_in_evaluation(report, recipe, size)

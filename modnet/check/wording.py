@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from modnet.check.report import Report
 from modnet.check.subject import Subject
 from modnet.check.vocabulary import DELTA
@@ -28,3 +30,10 @@ def in_words(report: Report, subject: Subject, names: dict[str, str]) -> None:
     for finding in report.findings:
         for old, new in swaps.items():
             finding.message, finding.hint = finding.message.replace(old, new), finding.hint.replace(old, new)
+
+
+def relabel(report: Report, operation: str, labels: Iterable[str]) -> None:
+    """Put the rows of an operation last, with labels of their own, in their order; one without a label is left out."""
+    rows = [row for row in report.verdicts if row[0] == operation]
+    others = [row for row in report.verdicts if row[0] != operation]
+    report.verdicts = others + [(label, *row[1:]) for label, row in zip(labels, rows, strict=False) if label]

@@ -241,3 +241,20 @@ def test_y_and_yhat_are_left_as_they_were():
     check_loss(loss, y, yhat)
     np.testing.assert_array_equal(y, Y)
     np.testing.assert_array_equal(yhat, YHAT)
+
+
+def test_a_loss_that_clips_takes_probabilities_even_if_it_does_not_sum():
+    class Clipped:
+        def forward(self, y, yhat):
+            p = np.clip(yhat, 1e-300, 1 - 1e-300)  # 1 - 1e-300 is 1
+            return -(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+        def backward(self, y, yhat):
+            p = np.clip(yhat, 1e-300, 1 - 1e-300)
+            return (1 - y) / (1 - p) - y / p
+
+    y, yhat = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.3, 0.6], [0.8, 0.1]])
+    report = check_loss(Clipped(), y, yhat)
+    assert [f.kind for f in report.findings] == ["shape", "saturates"]
+    assert "probabilities of exactly 0 and 1" in report.findings[1].message
+    assert "log(0)" in report.findings[1].hint

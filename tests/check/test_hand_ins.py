@@ -492,3 +492,32 @@ def test_json_holds_no_number_that_json_has_not():
 def test_a_strangers_text_is_made_visible_and_short():
     assert visible("\x1b[31mred\x07 \u202e é ✓\n") == "\\x1b[31mred\\x07 \\u202e é ✓\n"
     assert visible("x" * 10**6, 10) == "xxxxxxxxxx... (999990 more characters)"
+
+
+@pytest.mark.parametrize("use", [np.array, np.asarray, list, len])
+def test_a_stand_in_says_what_it_cannot_be(use):
+    with pytest.raises(ImportError, match=r"no_such_package is not installed, and no_such_package.value cannot be "):
+        use(outside.Outside("no_such_package.value"))
+
+
+def test_a_stand_in_can_be_called_indexed_and_set():
+    name = outside.Outside("no_such_package.value")
+    name.mode = name[0] = 1
+
+    @name
+    def function():
+        return 2
+
+    with name as entered:
+        assert entered is name
+    assert function() == 2
+    assert isinstance(name(3).more[1:], outside.Outside)
+    assert not name
+    assert not isinstance(2, name)
+
+
+def test_a_name_of_an_installed_package_is_itself_once_it_is_used():
+    decimal = outside.Outside("decimal.Decimal")
+    assert decimal(2) + 1 == 3
+    assert isinstance(decimal(2), decimal)
+    assert list(outside.Outside("string.digits"))[:2] == ["0", "1"]

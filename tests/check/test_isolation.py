@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from modnet.__main__ import main
+from modnet.check.handins.run import _events, _Running
 
 BAD = """
 import os, sys, itertools
@@ -124,3 +125,12 @@ def _runs(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_a_process_that_says_nothing_is_ended():
+    running = _Running()
+    silent = [sys.executable, "-c", "import time; time.sleep(600)"]
+    process = subprocess.Popen(silent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    running.processes.add(process)
+    assert list(_events(process, {}, 0.2, running)) == []
+    assert process.wait(60) != 0

@@ -99,10 +99,6 @@ class HandIn:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
-        lost = [
-            {**r, "kind": "unknown", "checked": False, "ok": False, "subject": r["name"], "verdicts": [], "findings": []}
-            for r in self.lost
-        ]
         return {
             "name": self.name,
             "ok": self.ok,
@@ -117,7 +113,7 @@ class HandIn:
                 for r in self.records
             ],
             "not_asked": self.loops,
-            "not_loaded": [{k: r[k] for k in ("name", "file", "cell", "line", "remark")} for r in lost],
+            "not_loaded": [{k: r[k] for k in ("name", "file", "cell", "line", "remark")} for r in self.lost],
         }
 
 

@@ -33,7 +33,7 @@ _LARGEST_ANSWER = 4_000_000  # bytes
 
 
 def load(task: dict[str, Any], emit: Emit) -> Project:
-    """The hand-in of a task; what was seen and lost is told."""
+    """The hand-in of a task, whose options are `Options`; what was seen and lost is told."""
     root, files, skip = Path(task["root"]), list(map(Path, task["files"])), list(map(Path, task["skip"]))
 
     def begin(file: Path) -> None:
@@ -58,7 +58,7 @@ def load(task: dict[str, Any], emit: Emit) -> Project:
         asked = {c.name for c in project.loaded if c.file == path and c.kind == "loop"}
         loops = [_at(path, cell, line, name=name) for name, cell, line in training_loops(file.codes) if name not in asked]
         emit({"lost": lost, "problems": problems, "loops": loops})
-    _take_made(project, loader, Options.from_dict(task["options"]))
+    _take_made(project, loader, task["options"])
     emit({"absent": {package: visible(why) for package, why in sorted(outside.absent.items())}})
     outside.used.clear()
     return project
@@ -88,7 +88,7 @@ def _at(file: Path, cell: int | None, line: int, **said: str) -> dict[str, Any]:
 
 def _in_process(answer: connection.Connection, task: dict[str, Any], project: Project | None, which: str) -> None:
     """What runs in the process of one class: ask, answer, end."""
-    options = Options.from_dict(task["options"])
+    options = task["options"]
     parent = multiprocessing.parent_process()
     if parent is not None:
         limits.end_with(lambda: connection.wait([parent.sentinel]), lambda: os._exit(1))
@@ -114,7 +114,7 @@ class _Class:
     """A class that is being asked about: its process, and how it ends."""
 
     def __init__(self, subject: Loaded, project: Project, task: dict[str, Any]) -> None:
-        self.subject, self.options = subject, Options.from_dict(task["options"])
+        self.subject, self.options = subject, task["options"]
         forks = hasattr(os, "fork") and sys.platform != "darwin"  # whose system libraries do not survive a fork
         context: Any = multiprocessing.get_context("fork" if forks else "spawn")
         self.answer, given = context.Pipe(duplex=False)
@@ -168,7 +168,7 @@ class _Class:
 
 def ask_all(project: Project, task: dict[str, Any], emit: Emit) -> None:
     """Ask about every class that is wanted; networks once their layers are known, optims once their networks are."""
-    options = Options.from_dict(task["options"])
+    options = task["options"]
     wanted = [c for c in project.loaded if options.wants(c.kind, c.name)]
     whole = any(c.kind in ("network", "optim") for c in wanted)
     for phase in PHASES:
@@ -207,16 +207,13 @@ def main() -> None:
     warnings.simplefilter("ignore")
     commands = os.fdopen(os.dup(0), "rb", buffering=0)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    line = b""
-    while not line.endswith(b"\n"):
-        more = commands.read(65536)
-        if not more:
-            return
-        line += more
+    line = commands.readline()
+    if not line.endswith(b"\n"):
+        return  # whoever was to give the task has ended
     task = json.loads(line)
+    options = task["options"] = Options.from_dict(task["options"])
     _quiet()
     limits.end_with(lambda: commands.read(1), limits.end_group)
-    options = Options.from_dict(task["options"])
 
     def emit(event: dict[str, Any]) -> None:
         if event.get("loading"):
