@@ -21,6 +21,7 @@ from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
 from modnet.check.networks.calls import Call, Way, multiple, same
 from modnet.check.networks.judge import judge
+from modnet.check.networks.logged import Logged
 from modnet.check.networks.pieces import (
     CrossEntropyPiece,
     Log,
@@ -32,7 +33,6 @@ from modnet.check.networks.pieces import (
 )
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import used_by
-from modnet.check.networks.trainings import Training
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import ADDS, FORWARDS, TRAINS, first_method, meaning_of
@@ -62,7 +62,7 @@ def _trains(cls: type) -> str:
     return method_given(cls, TRAINS, ("X", "y"))
 
 
-class Assembled(Training):
+class Assembled(Logged):
     """A network that was put together of layers of ours, and trained; one that leaves that to others went there and back.
 
     Attributes
@@ -89,7 +89,7 @@ class Assembled(Training):
     }
 
     def __init__(
-        self, cls: type, shape: tuple[int, ...], special: tuple[type, type] | None = None, rate: float = Training.rate
+        self, cls: type, shape: tuple[int, ...], special: tuple[type, type] | None = None, rate: float = Logged.rate
     ) -> None:
         """Put it together, and drive it; `NotBuilt` or `Misbehaviour` if that cannot be done.
 
