@@ -154,13 +154,13 @@ class Setting:
                 layer.grads[own] = self.gradients[n][k].copy()
             _around(first, "pre_update_params")
             for at, (one, names) in enumerate(zip(made, parts, strict=True)):
-                given = {n: self.gradients[n][k].copy() for n in names} if self.box is not None or way.each == "one" else None
-                grads: Any = PACKS[way.pack](given) if given is not None and self.box is not None else given
+                held = {n: layer.grads[own] for n, (layer, own) in self.places.items()}
+                grads = None if self.box is None else PACKS[way.pack](held)
                 was = self.now()
                 arguments = [self._argument(what, names, grads, at, k) for what in needs]
                 found = call(f"{type(one).__name__}.{name}", getattr(one, name), *arguments)
                 self._take_result(names, was, found, k)
-                left = flat(grads) if grads is not None else [self.places[n][0].grads[self.places[n][1]] for n in names]
+                left = [held[n] for n in names] if grads is None else flat(grads)
                 pairs = zip(left, (self.gradients[n][k] for n in names), strict=True)
                 self.writes |= any(np.any(g) and not np.array_equal(g, wanted) for g, wanted in pairs)
             _around(first, "post_update_params")
@@ -192,8 +192,6 @@ class Setting:
         if self.box is not None:
             held = grads if "grad" in what else self.box
             return held[what.startswith("bias")] if isinstance(held, tuple) else held
-        if grads is not None:
-            return grads[names[0]] if "grad" in what else layer.params[own]
         if "grad" not in what and len(names) > 2:
             return self.whole["param"]
         return getattr(layer, "grads" if "grad" in what else "params")[own] if self.by_arrays else layer
