@@ -7,7 +7,6 @@ its gradient; the loss is given the network's output and the truth of the same e
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -247,15 +246,10 @@ class Assembled(Logged):
 
 def _softmax_and_loss(cls: type) -> tuple[type, type] | None:
     """The softmax and the cross-entropy among the classes that a network's methods name; None without both."""
-    spaces = [v.__globals__ for v in vars(cls).values() if inspect.isfunction(v)]
-    named = used_by(cls)
-    there = [v for space in spaces[:1] for n, v in space.items() if n in named and isinstance(v, type)]
+    there = [v for v in used_by(cls).values() if isinstance(v, type)]
     softmax = [c for c in there if re.search("softmax", c.__name__, re.I) and not is_loss_name(c.__name__)]
-    losses = [
-        c
-        for c in there
-        if re.search("categorical|cross", c.__name__, re.I) and not re.search("softmax|binary", c.__name__, re.I)
-    ]
+    others = [c for c in there if not re.search("softmax|binary", c.__name__, re.I)]
+    losses = [c for c in others if re.search("categorical|cross", c.__name__, re.I)]
     return (softmax[0], losses[0]) if softmax and losses else None
 
 
