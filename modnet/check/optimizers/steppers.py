@@ -135,7 +135,8 @@ class Setting:
 
     def take(self, maker: Callable[..., Any], way: Way, name: str) -> None:
         """Take the steps by a method of this name, of what `maker` makes when it is given what it may be made with."""
-        layers = layers_for(self, way.pack == "holding")
+        kind = Holding if way.pack == "holding" else type("Layer", (Layer, *self.bases), {})
+        layers = [kind(self.values[f"W{i + 1}"].copy(), self.values[f"b{i + 1}"].copy()) for i in range(self.layers)]
         self.places = {f"{n}{i + 1}": (layer, n) for i, layer in enumerate(layers) for n in ("W", "b")}
         self.box = PACKS[way.pack](self._held()) if way.pack in PACKS else None
         self.order = flat(PACKS[way.pack]({n: n for n in self.places})) if way.pack in PACKS else list(self.places)
@@ -222,12 +223,6 @@ class Setting:
 def _around(made: Any, name: str) -> None:
     if callable(getattr(made, name, None)):
         call(name, getattr(made, name))
-
-
-def layers_for(s: Setting, holding: bool = False) -> list[Layer]:
-    """The layers that hold the parameters of a setting."""
-    kind = Holding if holding else type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
-    return [kind(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
 
 
 _CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}
