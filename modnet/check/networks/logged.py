@@ -62,7 +62,11 @@ class Logged(Form):
 
     def examples(self) -> list[tuple[list[int], list[int]]]:
         """Of each way, by the numbers that its first layer and its loss were given."""
-        return [(used, self.truths(way, used)) for way in self.ways() for used in (self.used(way),)]
+        found = []
+        for way in self.ways():
+            used = self.used(way)
+            found.append((used, self.truths(way, used)))
+        return found
 
     def truths(self, way: Way, used: list[int]) -> list[int]:
         """Whose truth the loss was given; if that cannot be told, that of the examples."""
