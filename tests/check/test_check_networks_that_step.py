@@ -297,6 +297,21 @@ def test_a_network_may_be_built_as_its_author_builds_it():
     assert report.verdicts
 
 
+def test_of_lines_that_use_a_name_for_several_things_those_before_are_done_in_their_order():
+    lines = """
+widths = [Widths(3)]
+other = [Widths(7)]
+widths = widths + [Widths(5)]
+widths.append(Widths(2))
+net = Model(widths)
+widths = other
+net.compile("mse")
+net = None
+"""
+    (net,) = as_built(Model, [(ast.parse(lines).body, {"Widths": Widths, "Model": Model})])
+    assert [w.shape for w in net.weights] == [(3, 5), (5, 2)]
+
+
 def test_no_line_is_done_that_reads_or_trains():
     line = "widths = [Widths(2), Widths(4), Widths(read(1))]\nnet = Model(widths)\nnet.compile('mse')"
     assert not list(as_built(Model, [(ast.parse(line).body, {"Widths": Widths, "Model": Model, "read": int})]))

@@ -506,13 +506,32 @@ class SGDThatDecaysTheGradient(SGDThatDecays):
         return self.weight_decay * g**2
 
 
+class SGDOfTwoLists:
+    """update(weights, biases, dW, db), each a list with one for each layer."""
+
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def update(self, weights, biases, dW, db):
+        assert isinstance(weights, list)
+        for i in range(len(weights)):
+            weights[i] = weights[i] - self.lr * dW[i]
+            biases[i] = biases[i] - self.lr * db[i]
+
+
+class SGDOfTheBiases(SGDOfTwoLists):
+    def update(self, weights, biases, dW, db):
+        super().update(list(weights), biases, dW, db)
+
+
 @pytest.mark.parametrize(
     ("cls", "kinds"),
     [
         (SGDThatDecays, []), (SGDThatGrows, ["sign"]), (SGDThatDecaysTheGradient, ["regulariser"]),
         (SGDOfNames, ["shared-state"]), (AdamOfTheNetwork, []), (AdamWithoutPower, ["bias-correction"]), (MomentumOfPairs, []),
         (MomentumAgainstItself, ["sign"]), (SGDOfALayersArrays, []), (MomentumOfALayer, []), (OptimizerRMSProp, []), (AdaGradOfObjects, []),
-        (AdaGradWithoutRoot, ["missing-root"]), (SGDOfNumberedNames, []),
+        (AdaGradWithoutRoot, ["missing-root"]), (SGDOfNumberedNames, []), (SGDOfTwoLists, []),
+        (SGDOfTheBiases, ["layer-not-trained"]),
     ],
 )  # fmt: skip
 def test_what_an_optimizer_asks_for_says_how_it_is_given(cls, kinds):

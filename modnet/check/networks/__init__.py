@@ -2,14 +2,15 @@
 
 There is one plan for all of them: a network is built, driven, asked, and what is wrong gets its name.
 
-1. Build: `workshop` from the hand-in's own layers, `scored_build` by the names of a constructor's arguments, `assembled` of
-   layers of ours, which `pieces` has (of the contract's kind, `standins`); `wiring` says what a stranger's function asks for,
-   by the words of `modnet.check.vocabulary`.
+1. Build: `workshop` from the hand-in's own layers, `scored_build` by the names of a constructor's arguments, `asbuilt` by the
+   lines of a script, `assembled` of layers of ours, which `pieces` has (of the contract's kind, `standins`); `wiring` says what
+   a stranger's function asks for, and `flow` what it is given of what others returned, by the words of
+   `modnet.check.vocabulary`.
 2. Drive: one way there and back, a training, or a step. What layers do is written down as `calls`.
 3. Ask: a `form` answers what it can of what `judge` asks, in one list: the way there, the loss, the way back, the gradients, a
-   second call, the steps, the examples. Forms are those of the contract (`contract`), with a loss of its own (`scored`), put
-   together by ``add`` (`assembled`), moved by its own steps (`trainers`), a loop, a function or a method around it
-   (`loops`, `descent`).
+   second call, the steps, the examples. Forms are those of the contract (`contract`), with a loss of its own (`scored`), moved
+   by its own steps (`trainers`), and trainings of layers of ours, which keep a log (`logged`): a network put together by
+   ``add`` (`assembled`), a loop, a function or a method around a network (`loops`, `descent`).
 4. Name: `mistakes` has the hypotheses, the simplest first.
 """
 

@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,6 @@ _NOT_DONE = re.compile(
 )
 #: What stands for examples, and for their truth.
 _DATA = {"X": np.linspace(-1, 1, 18).reshape(6, 3), "y": np.eye(3)[np.arange(6) % 3]}
-Node = TypeVar("Node", bound=ast.AST)
 #: A script: its statements, and what its names mean.
 Script = tuple[Iterable[ast.stmt], dict[str, Any]]
 
@@ -36,14 +35,30 @@ def as_built(cls: type, scripts: Iterable[Script]) -> Iterator[Any]:
     for body, space in scripts:
         for lines in _scopes(body):
             for at, line in enumerate(lines):
-                if name := _made(line, cls.__name__):
+                if name := line.makes(cls):
                     with suppress(NotBuilt, Misbehaviour):
                         yield _build(cls, name, lines[:at], [line, *_set_up(cls, name, lines[at + 1 :])], space)
 
 
-def _scopes(body: Iterable[ast.stmt]) -> Iterator[list[ast.stmt]]:
+class _Line:
+    """A simple statement: the name to which it assigns, or the name on which it calls a method; and the names it reads."""
+
+    def __init__(self, statement: ast.stmt) -> None:
+        self.statement, self.text = statement, ast.unparse(statement)
+        found = re.match(r"(?P<target>\w+) = |(?P<on>\w+)\.(?P<method>\w+)\(", self.text)
+        parts = found.groupdict("") if found else {}
+        self.target, self.on, self.method = parts.get("target", ""), parts.get("on", ""), parts.get("method", "")
+        names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+        self.names = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+
+    def makes(self, cls: type) -> str:
+        """The name to which it assigns a new object of a class; empty if it does not."""
+        return self.target if re.match(rf"\w+ = ([\w.]+\.)?{cls.__name__}\(", self.text) else ""
+
+
+def _scopes(body: Iterable[ast.stmt]) -> Iterator[list[_Line]]:
     """The simple statements of a file and of each of its functions, in their order."""
-    own: list[ast.stmt] = []
+    own: list[_Line] = []
     waiting = list(body)[::-1]
     while waiting:
         line = waiting.pop()
@@ -52,64 +67,34 @@ def _scopes(body: Iterable[ast.stmt]) -> Iterator[list[ast.stmt]]:
             continue
         inner = [s for part in ("body", "orelse", "finalbody") for s in getattr(line, part, [])]
         waiting += inner[::-1]
-        own += [] if inner else [line]
+        own += [] if inner else [_Line(line)]
     yield own
 
 
-def _made(line: ast.stmt, name: str) -> str:
-    """The name to which a statement assigns a new object of a class; empty if it does not."""
-    called = line.value.func if isinstance(line, ast.Assign) and isinstance(line.value, ast.Call) else None
-    return _target(line) if name in (getattr(called, "id", ""), getattr(called, "attr", "")) else ""
-
-
-def _target(line: ast.stmt) -> str:
-    """The name to which a statement assigns; empty if it does not, or to something else."""
-    return getattr(line.targets[0], "id", "") if isinstance(line, ast.Assign) else ""
-
-
-def _method_on(line: ast.stmt) -> tuple[str, str]:
-    """(name, method) of a statement that calls a method of what has a name."""
-    made = line.value.func if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call) else None
-    return (getattr(made.value, "id", ""), made.attr) if isinstance(made, ast.Attribute) else ("", "")
-
-
-def _set_up(cls: type, name: str, after: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that set up what was made, until something else is done with it."""
+def _set_up(cls: type, name: str, after: list[_Line]) -> Iterator[_Line]:
+    """The lines that set up what was made, until something else is done with it."""
     for line in after:
-        on, method = _method_on(line)
-        if on == name and _SETS_UP.match(method):
+        if line.on == name and _SETS_UP.match(line.method):
             yield line
-        elif on == name or _made(line, cls.__name__) == name:
+        elif name in (line.on, line.makes(cls)):
             return
 
 
-def _build(cls: type, name: str, before: list[ast.stmt], own: list[ast.stmt], space: dict[str, Any]) -> Any:
-    """What some statements make, after those before them that they need."""
-    kinds = {n: meaning_of(n, ("X", "y")) for line in (*before, *own) for n in _names(line) - {name, *space} if len(n) < 12}
-    data = {n: _DATA[kind].copy() for n, kind in kinds.items() if kind}
-    lines, needed = list(own), {n for line in own for n in _names(line)} - {name}
+def _build(cls: type, name: str, before: list[_Line], own: list[_Line], space: dict[str, Any]) -> Any:
+    """What some lines make, after those before them that they need."""
+    read = {n for line in (*before, *own) for n in line.names} - {name, *space}
+    data = {n: _DATA[kind].copy() for n in read if len(n) < 12 and (kind := meaning_of(n, ("X", "y")))}
+    lines, needed = list(own), {n for line in own for n in line.names} - {name, *data}
     for line in before[::-1]:
-        (on, method), target = _method_on(line), _target(line)
-        if (target in needed and target not in data) or (on in needed and _SETS_UP.match(method)):
+        if line.target in needed or (line.on in needed and _SETS_UP.match(line.method)):
             lines.insert(0, line)
-            needed = (needed - {target}) | _names(line)
-    called = [getattr(c.func, "attr", getattr(c.func, "id", "")) for c in _within(lines, ast.Call)]
-    if any(map(_NOT_DONE.match, called)):
+            needed = (needed - {line.target}) | (line.names - set(data))
+    if any(_NOT_DONE.match(called) for line in lines for called in re.findall(r"\w+(?=\()", line.text)):
         raise NotBuilt("it reads or trains")
-    known = space | data
-    made = lines.index(own[0]) + 1
-    for part in (lines[:made], *([line] for line in lines[made:])):
-        call(f"{cls.__name__}(...)", exec, compile(ast.Module(part, []), "<as its author builds it>", "exec"), known)
+    known, made = space | data, lines.index(own[0]) + 1
+    for part in (lines[:made], *([line] for line in lines[made:])):  # calls, which draw alike
+        code = compile(ast.Module([line.statement for line in part], []), "<as its author builds it>", "exec")
+        call(f"{cls.__name__}(...)", exec, code, known)
     if type(known[name]).__name__ != cls.__name__:
         raise NotBuilt("another class of that name")
     return known[name]
-
-
-def _within(lines: list[ast.stmt], kind: type[Node]) -> list[Node]:
-    """What is of a kind in some statements."""
-    return [node for line in lines for node in ast.walk(line) if isinstance(node, kind)]
-
-
-def _names(line: ast.stmt) -> set[str]:
-    """The names that a statement reads."""
-    return {node.id for node in _within([line], ast.Name) if isinstance(node.ctx, ast.Load)}

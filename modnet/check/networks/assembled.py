@@ -7,7 +7,6 @@ its gradient; the loss is given the network's output and the truth of the same e
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +20,7 @@ from modnet.check.lines import quote
 from modnet.check.loss_calls import is_loss_name
 from modnet.check.networks.calls import Call, Way, multiple, same
 from modnet.check.networks.judge import judge
+from modnet.check.networks.logged import Logged
 from modnet.check.networks.pieces import (
     CrossEntropyPiece,
     Log,
@@ -32,7 +32,6 @@ from modnet.check.networks.pieces import (
 )
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import used_by
-from modnet.check.networks.trainings import Training
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import ADDS, FORWARDS, TRAINS, first_method, meaning_of
@@ -62,7 +61,7 @@ def _trains(cls: type) -> str:
     return method_given(cls, TRAINS, ("X", "y"))
 
 
-class Assembled(Training):
+class Assembled(Logged):
     """A network that was put together of layers of ours, and trained; one that leaves that to others went there and back.
 
     Attributes
@@ -89,7 +88,7 @@ class Assembled(Training):
     }
 
     def __init__(
-        self, cls: type, shape: tuple[int, ...], special: tuple[type, type] | None = None, rate: float = Training.rate
+        self, cls: type, shape: tuple[int, ...], special: tuple[type, type] | None = None, rate: float = Logged.rate
     ) -> None:
         """Put it together, and drive it; `NotBuilt` or `Misbehaviour` if that cannot be done.
 
@@ -247,15 +246,10 @@ class Assembled(Training):
 
 def _softmax_and_loss(cls: type) -> tuple[type, type] | None:
     """The softmax and the cross-entropy among the classes that a network's methods name; None without both."""
-    spaces = [v.__globals__ for v in vars(cls).values() if inspect.isfunction(v)]
-    named = used_by(cls)
-    there = [v for space in spaces[:1] for n, v in space.items() if n in named and isinstance(v, type)]
+    there = [v for v in used_by(cls).values() if isinstance(v, type)]
     softmax = [c for c in there if re.search("softmax", c.__name__, re.I) and not is_loss_name(c.__name__)]
-    losses = [
-        c
-        for c in there
-        if re.search("categorical|cross", c.__name__, re.I) and not re.search("softmax|binary", c.__name__, re.I)
-    ]
+    others = [c for c in there if not re.search("softmax|binary", c.__name__, re.I)]
+    losses = [c for c in others if re.search("categorical|cross", c.__name__, re.I)]
     return (softmax[0], losses[0]) if softmax and losses else None
 
 

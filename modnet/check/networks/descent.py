@@ -19,7 +19,7 @@ from modnet.check.lines import quote
 from modnet.check.networks import standins
 from modnet.check.networks.calls import multiple
 from modnet.check.networks.judge import judge
-from modnet.check.networks.trainings import Training
+from modnet.check.networks.logged import Logged
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
 from modnet.check.vocabulary import meaning_of
@@ -43,7 +43,7 @@ def is_descent(function: Any, holder: type | None = None) -> bool:
     return holder is not None or (bool(_NAMED.search(function.__name__)) and bool(meant & {"net", "modules", "optimizer"}))
 
 
-class Descent(Training):
+class Descent(Logged):
     """A function or a method that has trained a layer.
 
     Attributes

@@ -21,8 +21,8 @@ from modnet.check.arguments import NotBuilt, asks
 from modnet.check.lines import quote, text_of
 from modnet.check.networks.calls import Call, rows_of
 from modnet.check.networks.judge import judge
+from modnet.check.networks.logged import Logged
 from modnet.check.networks.pieces import OptimizerPiece
-from modnet.check.networks.trainings import Training
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
 from modnet.check.vocabulary import FORWARD, TRAINS, first_method, meaning_of
@@ -123,7 +123,7 @@ class _Model:
         return float((self.predict(x).argmax(axis=1) == truth).mean())
 
 
-class Loop(Training):
+class Loop(Logged):
     """A loop that has run, with its model."""
 
     epochs = 30
@@ -135,7 +135,7 @@ class Loop(Training):
         "the examples": ((), (r"permutation|shuffle|choice", r"range\(|\[")),
     }
 
-    def __init__(self, cls: type, form: str, hot: bool, named: str, rate: float = Training.rate) -> None:
+    def __init__(self, cls: type, form: str, hot: bool, named: str, rate: float = Logged.rate) -> None:
         """Run it.
 
         Parameters

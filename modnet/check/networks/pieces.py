@@ -42,11 +42,6 @@ class Piece(Layer):
         """Forward."""
         return self._forward(x, *more, **named)
 
-    def __getattr__(self, name: str) -> Any:
-        if not self.__dict__.get("params"):
-            raise AttributeError(f"a layer without parameters has no {name}")
-        return super().__getattr__(name)
-
     def held(self) -> tuple[np.ndarray, ...]:
         """Copies of the parameters."""
         return tuple(np.array(a, dtype=float) for a in self.params.values())

@@ -197,19 +197,16 @@ def network_of_layers(cls: type) -> Report | None:
         return None
 
 
-def used_by(cls: type) -> set[str]:
-    """The names of functions and classes that a class's methods call, directly or through functions of their own."""
-    found: set[str] = set()
-    waiting = [v.__code__ for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
-    spaces = [v.__globals__ for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
+def used_by(cls: type) -> dict[str, Any]:
+    """The functions and classes that a class's methods call, directly or through functions of their own, by their names."""
+    found: dict[str, Any] = {}
+    waiting = [v for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
     while waiting:
-        code = waiting.pop()
-        for name in set(code.co_names) - found:
-            value = next((space[name] for space in spaces if name in space), None)
-            if inspect.isfunction(value):
-                spaces.append(value.__globals__)
-                waiting.append(value.__code__)
-            if inspect.isfunction(value) or inspect.isclass(value):
-                found.add(name)
-        waiting += [c for c in code.co_consts if inspect.iscode(c)]
+        function = waiting.pop()
+        codes = [function.__code__]
+        for code in codes:  # those of its lambdas and comprehensions come in on the way
+            codes += [c for c in code.co_consts if inspect.iscode(c)]
+            called = {n: function.__globals__.get(n) for n in code.co_names if n not in found}
+            found |= {n: v for n, v in called.items() if inspect.isfunction(v) or inspect.isclass(v)}
+            waiting += filter(inspect.isfunction, called.values())
     return found

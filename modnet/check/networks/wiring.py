@@ -43,19 +43,16 @@ def filled(
     given = [p for p in every if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if not given and any(p.kind is p.VAR_POSITIONAL for p in every):
         return [roles[r] for r in positions[-1]] if positions and all(r in roles for r in positions[-1]) else []
+    required, kinds = [p.name for p in given if p.default is p.empty], {p.name: role(p.name) for p in given}
+    if any(kinds[name] not in roles for name in required):
+        order = next((o for o in positions if len(o) == len(required) and all(r in roles for r in o)), None)
+        return None if order is None else [roles[r] for r in order]
     found: list[Any] = []
     for p in given:
-        kind = role(p.name)
-        if kind in roles and (p.default is p.empty or kind in ("rate", "loss", "net")):
-            as_class = kind == "loss" and p.default is not p.empty and isinstance(p.default, type)
-            as_class = as_class and not isinstance(roles[kind], type)
-            found.append(type(roles[kind]) if as_class else roles[kind])
-        elif p.default is not p.empty:
-            found.append(p.default)
-        else:
-            required = [q for q in given if q.default is q.empty]
-            order = next((o for o in positions if len(o) == len(required) and all(r in roles for r in o)), None)
-            return None if order is None else [roles[r] for r in order]
+        kind, left = kinds[p.name], p.name not in required
+        value = p.default if left and kind not in ("rate", "loss", "net") else roles.get(kind, p.default)
+        as_class = kind == "loss" and left and isinstance(p.default, type) and not isinstance(value, type)
+        found.append(type(value) if as_class else value)
     return found
 
 

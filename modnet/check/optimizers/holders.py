@@ -6,7 +6,7 @@ They answer to the names that several courses and books use.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,9 @@ class Layer(_AnyName):
         """W, weights, dW, grad_weights and the like: among the params or the grads."""
         core = re.sub("[^a-z]", "", name.lower())
         bare = re.sub(r"^(dld|d|grad(ient)?s?)|(grad(ient)?s?)$", "", core)
-        own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare)
-        return None if own is None else (self.__dict__["grads" if bare != core else "params"], own)
+        own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare, "")
+        held = self.__dict__.get("grads" if bare != core else "params", {})
+        return (held, own) if own in held else None
 
     @property
     def params(self) -> dict[str, np.ndarray]:
@@ -101,20 +102,12 @@ class Holding(Layer):
         return (self.__dict__, "params") if re.match("(weight|param)", name, re.I) else None
 
 
-class Model:
-    """A model of such layers; it goes through them, as a list does."""
+class Model(list[Layer]):
+    """A model of such layers, which is a list of them, too."""
 
     def __init__(self, layers: list[Layer]) -> None:
+        super().__init__(layers)
         self.layers = self.trainable_layers = layers
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.layers[place]
 
 
 # --- packed parameters and gradients ---------------------------------------------------------------------------------

@@ -135,7 +135,8 @@ class Setting:
 
     def take(self, maker: Callable[..., Any], way: Way, name: str) -> None:
         """Take the steps by a method of this name, of what `maker` makes when it is given what it may be made with."""
-        layers = layers_for(self, way.pack == "holding")
+        kind = Holding if way.pack == "holding" else type("Layer", (Layer, *self.bases), {})
+        layers = [kind(self.values[f"W{i + 1}"].copy(), self.values[f"b{i + 1}"].copy()) for i in range(self.layers)]
         self.places = {f"{n}{i + 1}": (layer, n) for i, layer in enumerate(layers) for n in ("W", "b")}
         self.box = PACKS[way.pack](self._held()) if way.pack in PACKS else None
         self.order = flat(PACKS[way.pack]({n: n for n in self.places})) if way.pack in PACKS else list(self.places)
@@ -154,13 +155,13 @@ class Setting:
                 layer.grads[own] = self.gradients[n][k].copy()
             _around(first, "pre_update_params")
             for at, (one, names) in enumerate(zip(made, parts, strict=True)):
-                given = {n: self.gradients[n][k].copy() for n in names} if self.box is not None or way.each == "one" else None
-                grads: Any = PACKS[way.pack](given) if given is not None and self.box is not None else given
+                held = {n: layer.grads[own] for n, (layer, own) in self.places.items()}
+                grads = None if self.box is None else PACKS[way.pack](held)
                 was = self.now()
                 arguments = [self._argument(what, names, grads, at, k) for what in needs]
                 found = call(f"{type(one).__name__}.{name}", getattr(one, name), *arguments)
                 self._take_result(names, was, found, k)
-                left = flat(grads) if grads is not None else [self.places[n][0].grads[self.places[n][1]] for n in names]
+                left = [held[n] for n in names] if grads is None else flat(grads)
                 pairs = zip(left, (self.gradients[n][k] for n in names), strict=True)
                 self.writes |= any(np.any(g) and not np.array_equal(g, wanted) for g, wanted in pairs)
             _around(first, "post_update_params")
@@ -192,8 +193,6 @@ class Setting:
         if self.box is not None:
             held = grads if "grad" in what else self.box
             return held[what.startswith("bias")] if isinstance(held, tuple) else held
-        if grads is not None:
-            return grads[names[0]] if "grad" in what else layer.params[own]
         if "grad" not in what and len(names) > 2:
             return self.whole["param"]
         return getattr(layer, "grads" if "grad" in what else "params")[own] if self.by_arrays else layer
@@ -224,12 +223,6 @@ class Setting:
 def _around(made: Any, name: str) -> None:
     if callable(getattr(made, name, None)):
         call(name, getattr(made, name))
-
-
-def layers_for(s: Setting, holding: bool = False) -> list[Layer]:
-    """The layers that hold the parameters of a setting."""
-    kind = Holding if holding else type("Layer", (Layer, *s.bases), {}) if s.bases else Layer
-    return [kind(s.values[f"W{i + 1}"].copy(), s.values[f"b{i + 1}"].copy()) for i in range(s.layers)]
 
 
 _CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}

@@ -17,8 +17,8 @@ from modnet.check.networks.form import Form
 from modnet.check.subject import call
 
 
-class Training(Form):
-    """A training that has been run.
+class Logged(Form):
+    """A training that has been run, by the calls that were written down.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Training(Form):
     layers: Sequence[Any] = ()
     restored = False
 
-    def __init__(self, cls: type, method: str, again: Callable[..., Training], outputs: int = 3) -> None:
+    def __init__(self, cls: type, method: str, again: Callable[..., Logged], outputs: int = 3) -> None:
         super().__init__(cls, method)
         self.again, self.calls, self.meant = again, list[Call](), set[str]()
         rng = np.random.default_rng(3)
@@ -62,7 +62,11 @@ class Training(Form):
 
     def examples(self) -> list[tuple[list[int], list[int]]]:
         """Of each way, by the numbers that its first layer and its loss were given."""
-        return [(used, self.truths(way, used)) for way in self.ways() for used in (self.used(way),)]
+        found = []
+        for way in self.ways():
+            used = self.used(way)
+            found.append((used, self.truths(way, used)))
+        return found
 
     def truths(self, way: Way, used: list[int]) -> list[int]:
         """Whose truth the loss was given; if that cannot be told, that of the examples."""
