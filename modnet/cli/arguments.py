@@ -10,7 +10,7 @@ from typing import Any
 from modnet import optim
 from modnet.datasets.words import nearest
 from modnet.optim.optimizer import Optimizer
-from modnet.plotting import elementwise
+from modnet.plotting.functions import elementwise
 
 
 def activation_names() -> dict[str, type]:

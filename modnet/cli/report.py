@@ -14,7 +14,7 @@ from modnet import datasets
 from modnet.cli.data import FEW, Part
 from modnet.datasets import Table
 from modnet.losses import CrossEntropy
-from modnet.plotting import shorten
+from modnet.plotting.parts import shorten
 from modnet.tables import TableModel
 from modnet.training import History
 

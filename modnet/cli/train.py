@@ -291,9 +291,10 @@ class _Watch(Callback):
 def _draw(path: str, title: str, history: History, net: TableModel, table: Table, part: Part) -> None:
     """Curves, and beside them what the network has learned."""
     from modnet import plotting
+    from modnet.plotting.figures import new_figure
 
     curves = 1 + len([name for name in history.metrics if not name.startswith("validation_")])
-    figure, axes = plotting.new_figure((4.6 * (curves + 1), 4.2), curves + 1)
+    figure, axes = new_figure((4.6 * (curves + 1), 4.2), curves + 1)
     plotting.history(history, ax=axes[:curves])
     X, y = part.X, part.y
     last = axes[-1]

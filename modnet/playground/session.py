@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -139,25 +140,13 @@ class Session:
                 lines.append(f"{activation}()")
                 if s.dropout:
                     lines.append(f"Dropout({s.dropout:g}, rng={i})")
-        known = {"Linear": linear == "Linear", s.activation: activation == s.activation and bool(s.layers)}
-        used = sorted({
-            "Sequential", "fit", "predict", s.loss, *(n for n, yes in known.items() if yes),
-            *(["GaussianNoise"] if s.noise else []), *(["Dropout"] if s.dropout and s.layers else []),
-        })  # fmt: skip
         optimizer, decay = s.optimizer.split(" ")[0], f", weight_decay={s.weight_decay:g}" if s.weight_decay else ""
         if optimizer == "Rprop":
             decay = ""
         momentum = ", momentum=0.9" if "momentum" in s.optimizer else ""
         arguments = "".join(f", {key}={value}" for key, value in options.items())
         one_hot = s.loss == "MSE"
-        return "\n".join([
-            "import numpy as np",
-            f"from modnet import {', '.join(used)}",
-            "from modnet.datasets import load",
-            f"from modnet.optim import {optimizer}",
-            *([f"from modnet.playground.mistakes import {kind.__name__}  # wrong on purpose"] if kind else []),
-            "from modnet.plotting import frontier",
-            "",
+        body = [
             f'X, y = load("{name}"{arguments})',
             "X_new, y_new, X, y = X[::3], y[::3], np.delete(X, np.s_[::3], 0), np.delete(y, np.s_[::3])",
             f"target, target_new = {f'np.eye({classes})[y], np.eye({classes})[y_new]' if one_hot else 'y, y_new'}",
@@ -167,6 +156,17 @@ class Session:
             f"loss, optimizer = {s.loss}(), {optimizer}({s.lr:g}{momentum}{decay})",
             f"rng = np.random.default_rng({s.seed})",
             "",
+        ]
+        used = {word for word in re.findall(r"\w+", " ".join(body)) if word[0].isupper() and word in modnet.__all__}
+        return "\n".join([
+            "import numpy as np",
+            f"from modnet import {', '.join(sorted({'fit', 'predict', *used}))}",
+            "from modnet.datasets import load",
+            f"from modnet.optim import {optimizer}",
+            *([f"from modnet.playground.mistakes import {kind.__name__}  # wrong on purpose"] if kind else []),
+            "from modnet.plotting import frontier",
+            "",
+            *body,
         ])  # fmt: skip
 
 

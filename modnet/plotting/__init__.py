@@ -11,43 +11,26 @@ Pictures of your own look the same with `subplots`, in the context `style()`, or
 `save` writes them.
 """
 
-from modnet.plotting.codings import codes
-from modnet.plotting.curves import curves, history
-from modnet.plotting.descents import path
-from modnet.plotting.diagrams import network
-from modnet.plotting.figures import new_figure as new_figure
-from modnet.plotting.figures import save, style, subplots, use_style
-from modnet.plotting.films import Film, animate_frontier
-from modnet.plotting.frontiers import frontier
-from modnet.plotting.functions import activations
-from modnet.plotting.functions import elementwise as elementwise
-from modnet.plotting.graphs import scalar_graph
-from modnet.plotting.images import filters, reconstructions
-from modnet.plotting.layers_over_time import layers
-from modnet.plotting.matrices import confusion
-from modnet.plotting.parts import shorten as shorten
-from modnet.plotting.scatters import predictions
-from modnet.plotting.surfaces import error_surface
+from modnet.hints import public
+from modnet.plotting.codings import codes as codes
+from modnet.plotting.curves import curves as curves
+from modnet.plotting.curves import history as history
+from modnet.plotting.descents import path as path
+from modnet.plotting.diagrams import network as network
+from modnet.plotting.figures import save as save
+from modnet.plotting.figures import style as style
+from modnet.plotting.figures import subplots as subplots
+from modnet.plotting.figures import use_style as use_style
+from modnet.plotting.films import Film as Film
+from modnet.plotting.films import animate_frontier as animate_frontier
+from modnet.plotting.frontiers import frontier as frontier
+from modnet.plotting.functions import activations as activations
+from modnet.plotting.graphs import scalar_graph as scalar_graph
+from modnet.plotting.images import filters as filters
+from modnet.plotting.images import reconstructions as reconstructions
+from modnet.plotting.layers_over_time import layers as layers
+from modnet.plotting.matrices import confusion as confusion
+from modnet.plotting.scatters import predictions as predictions
+from modnet.plotting.surfaces import error_surface as error_surface
 
-__all__ = [
-    "Film",
-    "activations",
-    "animate_frontier",
-    "codes",
-    "confusion",
-    "curves",
-    "error_surface",
-    "filters",
-    "frontier",
-    "history",
-    "layers",
-    "network",
-    "path",
-    "predictions",
-    "reconstructions",
-    "save",
-    "scalar_graph",
-    "style",
-    "subplots",
-    "use_style",
-]
+__all__ = public(globals())

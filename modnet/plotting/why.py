@@ -131,6 +131,3 @@ def _columns(ax: Axes, report: Any) -> None:
     if np.abs(mean).max(initial=0.0) + deviation.max(initial=0.0) > 30:
         ax.set_yscale("symlog")
     ax.set(title="mean and deviation of the columns", xlabel="column of X; shaded: -1 to 1")
-
-
-__all__ = ["why"]

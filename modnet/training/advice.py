@@ -25,6 +25,7 @@ from modnet.modules import (
     Softmax,
     Softplus,
     Tanh,
+    Transpose,
 )
 from modnet.training.data import Data, Source
 from modnet.training.predicting import predict
@@ -36,6 +37,8 @@ _LARGE, _FAR = 1e4, 1e2  # targets, inputs, that explain why a loss became infin
 _GIVES: dict[type, tuple[float, float]] = {
     Sigmoid: (0.0, 1.0), Softmax: (0.0, 1.0), Tanh: (-1.0, 1.0), ReLU: (0.0, np.inf), Softplus: (0.0, np.inf),
 }  # fmt: skip
+#: Modules that leave numbers as they are: the activation that a network ends with may stand before them.
+PASSIVE = (Identity, Flatten, Reshape, Transpose, Dropout, GaussianNoise)
 _WHY = "modnet.check.check_training(net, loss, optimizer, X, y, ...), with the untrained network, says why"
 
 
@@ -78,8 +81,7 @@ def see_order(who: str, X: Any, y: Any) -> None:
 
 def end_of(net: Any) -> Any:
     """The last module that changes numbers; None if the network can't be looked into."""
-    passive = (Identity, Flatten, Reshape, Dropout, GaussianNoise)
-    return next((leaf for leaf in reversed(leaves(net)) if not isinstance(leaf, passive)), None)
+    return next((leaf for leaf in reversed(leaves(net)) if not isinstance(leaf, PASSIVE)), None)
 
 
 def _twice(net: Any, loss: Any) -> str:

@@ -7,6 +7,7 @@ from pictures import lines
 
 from modnet import Linear, ReLU, plotting
 from modnet.modules import Identity
+from modnet.plotting.functions import elementwise
 
 
 def test_activations_draw_f_and_its_derivative_of_anyones_module():
@@ -29,9 +30,9 @@ def test_activations_draw_f_and_its_derivative_of_anyones_module():
 
 def test_activations_without_modules_are_all_of_the_library():
     titles = [ax.get_title(loc="left") for ax in plotting.activations().axes if ax.get_visible()]
-    assert [title.partition("(")[0] for title in titles] == list(plotting.elementwise())
-    assert {"ReLU", "Tanh", "Sigmoid", "Identity"} <= set(plotting.elementwise())
-    assert "Softmax" not in plotting.elementwise()
+    assert [title.partition("(")[0] for title in titles] == list(elementwise())
+    assert {"ReLU", "Tanh", "Sigmoid", "Identity"} <= set(elementwise())
+    assert "Softmax" not in elementwise()
 
 
 def test_a_jump_is_not_drawn_as_a_slope():

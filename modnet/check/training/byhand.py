@@ -155,7 +155,7 @@ class Law:
 
     Attributes
     ----------
-    rate : parameters -= rate * gradient of the mean loss; below 0 if the step goes uphill. It is measured.
+    rate : parameters -= rate * gradient of the mean loss; below 0 if the step goes uphill, 0 if it moves nothing. Measured.
     name : of the attribute that holds the rate; empty if there is none. given : its value.
     along : whether a first step is that. plain : whether later ones are, too: no momentum, nothing left of earlier steps.
     divided : whether the step is that of the mean over the batch, not of the sum.
@@ -169,8 +169,8 @@ class Law:
     divided: bool
 
 
-def law_of(start: Steps) -> Law | None:
-    """The law of a loop by hand, from its steps on copies; None if no step moves anything."""
+def law_of(start: Steps) -> Law:
+    """The law of a loop by hand, from its steps on copies."""
     net, loss, optimizer, X, y = start.net, start.loss, start.optimizer, start.X, start.y
     names = rates_of(optimizer)
     name = next((n for n in ("eps", "lr", "rate", "learning_rate", "gradient_step") if n in names), names[0] if names else "")
@@ -178,7 +178,7 @@ def law_of(start: Steps) -> Law | None:
     later, moved = start.taken()
     first = _length(start, moved)
     if first is None:
-        return None
+        return Law(0.0, "", 0.0, along=False, plain=False, divided=True)
     twice = Steps(net, loss, optimizer, np.concatenate([X, X]), np.concatenate([y, y]))
     doubled, second = (_length(at, at.taken()[1]) for at in (twice, later))
     divided = doubled is None or abs(doubled / first - 1) < 0.05

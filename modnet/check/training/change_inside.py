@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from modnet.check.training import edit
 from modnet.check.training.change import Change, Variant, of_net, scaling, together
-from modnet.check.training.facts import Facts, dead, gradient_norms, in_code, look, saturated
+from modnet.check.training.facts import Facts, Weights, dead, gradient_norms, in_code, look, saturated, weights_of
 from modnet.check.training.reference import Columns
 from modnet.check.training.setup import Run, Setup
 from modnet.check.training.wild import Tamed
@@ -45,23 +45,24 @@ def weights(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
     """Weights at the start."""
     if not facts.looks_inside:
         return
-    layers = edit.weighted(setup.net)
-    odd, seen = facts.odd_weights(setup.net)
+    layers = list(weights_of(setup.net))
+    odd, large = [w for w in layers if w.odd], [w for w in layers if w.large]
     if odd and not (len(layers) == 1 and facts.unscaled < 1):
-        yield Change("symmetric-init", 92, seen, [_redraw(setup, odd)], layers[odd[0]].name)
-    large, seen = facts.large_weights(setup.net)
+        yield Change("symmetric-init", 92, odd[0].said(odd[0].odd), [_redraw(setup, odd)], odd[0].place.name)
     stuck = list(saturated(facts.outputs).values())
     if large:
         flat = f"; {max(stuck):.0%} of the outputs of an activation are flat at the start" if stuck and max(stuck) > 0.3 else ""
-        weight = 95 if facts.enormous(setup.net) else 90 if facts.unscaled < 3 else 80
-        yield Change("saturated-units", weight, seen + flat, [_redraw(setup, large)], layers[large[0]].name)
+        enormous = any(w.size > 10 for w in layers)  # at least ten times the size that keeps a signal as it is
+        weight = 95 if enormous else 90 if facts.unscaled < 3 else 80
+        seen = large[0].said(large[0].large) + flat
+        yield Change("saturated-units", weight, seen, [_redraw(setup, large)], large[0].place.name)
     if not odd and not large and layers:
-        every = list(range(len(layers)))
         kind = "saturated-units" if stuck else "symmetric-init"
-        yield Change(kind, 22, "where it starts", [_redraw(setup, every)])
+        yield Change(kind, 22, "where it starts", [_redraw(setup, layers)])
 
 
-def _redraw(setup: Setup, which: list[int]) -> Variant:
+def _redraw(setup: Setup, layers: Iterable[Weights]) -> Variant:
+    which = [layer.number for layer in layers]
     words = "W = rng.normal(size=W.shape) * np.sqrt(2 / W.shape[0]), b = np.zeros_like(b), in each of these layers"
     return of_net(setup, lambda net: edit.redraw(net, which, np.random.default_rng(11)), words)
 
@@ -93,7 +94,7 @@ def units(setup: Setup, facts: Facts, base: Run) -> Iterator[Change]:
             weight = 70 if share >= 0.9 else 52
             variants = [_activation(setup, ("ReLU",), LeakyReLU, None)]
             if at_start.get(where, 0) >= 0.3:
-                variants.append(_redraw(setup, list(range(len(edit.weighted(net))))))
+                variants.append(_redraw(setup, weights_of(net)))
             seen = f"{share:.0%} of the units of {where} are 0 for every example {when}"
             yield Change("dead-units", weight, seen, variants, where)
     curved = edit.hidden_activations(net, edit.SATURATING)

@@ -11,11 +11,10 @@ from modnet.check.arrays import copied
 from modnet.engine.storage import has_storage
 from modnet.initializers import SCHEMES
 from modnet.module import Module
-from modnet.modules import Linear, Sequential, Tanh
+from modnet.modules import Dropout, Flatten, GaussianNoise, Identity, Linear, Sequential, Tanh
 from modnet.modules.container import Container
+from modnet.training.advice import PASSIVE
 
-#: Modules that do nothing to the size of numbers: the activation that a network ends with may stand before them.
-_PASSIVE = ("Identity", "Flatten", "Reshape", "Transpose", "Dropout", "GaussianNoise")
 BENDING = ("ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU", "SiLU", "Mish", "Softplus")
 SATURATING = ("Sigmoid", "Tanh", "Softsign")
 _ACTIVATIONS = (*BENDING, *SATURATING, "Ramp", "Radial", "Threshold", "Softmax", "LogSoftmax")
@@ -74,7 +73,7 @@ def is_activation(module: Any) -> bool:
 def end_of(net: Any) -> Place:
     """The last module that has a say in what numbers come out."""
     found = places(net)
-    return next((p for p in reversed(found) if name_of(p.module) not in _PASSIVE), found[-1])
+    return next((p for p in reversed(found) if not isinstance(p.module, PASSIVE)), found[-1])
 
 
 def hidden_activations(net: Any, names: tuple[str, ...]) -> list[Place]:
@@ -145,9 +144,8 @@ def is_chain(net: Any) -> bool:
     if not isinstance(net, Sequential) or any(not isinstance(c, Sequential) for c in net.containers()):
         return False
     kinds = [p.module for p in places(net)]
-    return len({id(m) for m in kinds}) == len(kinds) and all(
-        isinstance(m, Linear) or is_activation(m) or name_of(m) in _PASSIVE[:2] + _PASSIVE[4:] for m in kinds
-    )
+    keep_columns = (Linear, Identity, Flatten, Dropout, GaussianNoise)
+    return len({id(m) for m in kinds}) == len(kinds) and all(isinstance(m, keep_columns) or is_activation(m) for m in kinds)
 
 
 def dense(net: Any) -> list[Place]:

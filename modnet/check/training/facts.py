@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,42 +92,36 @@ class Facts:
             f"{self.deviation.min():.3g} to {self.deviation.max():.3g}; column {worst} reaches {self.largest[worst]:.4g}"
         )
 
-    # Weights.
 
-    def odd_weights(self, net: Any) -> tuple[list[int], str]:
-        """The weighted modules whose weights are all equal or next to nothing, and what they are in words."""
-        found, words = [], ""
-        for i, place, weight, size in _sizes(net):
-            equal = weight.size > 1 and float(np.ptp(weight)) == 0
-            alike = weight.shape[-1] > 1 and float(np.max(np.ptp(weight, axis=-1))) <= 1e-3 * max(size, 1e-300)
-            if equal or alike or size < 0.03:
-                found.append(i)
-                value = f"all {weight.flat[0]:g}" if equal else "equal for all units" if alike else f"of size {size:.2g}"
-                words = words or f"the weights of {place.name} {place.module} are {value}"
-        return found, words
+class Weights(NamedTuple):
+    """A weighted module at the start: its number among them, its place, the size of its weights, and what is wrong with them.
 
-    def large_weights(self, net: Any) -> tuple[list[int], str]:
-        """The weighted modules whose weights are much too large, or all of one sign, and what they are in words."""
-        found, words = [], ""
-        for i, place, weight, size in _sizes(net):
-            signed = weight.size >= 8 and (bool((weight > 0).all()) or bool((weight < 0).all()))
-            if size > 4 or (signed and size > 0.5):
-                found.append(i)
-                what = f"are all {'above' if weight.flat[0] > 0 else 'below'} 0" if signed and size <= 4 else (
-                    f"are {size / 0.577:.3g} times the usual size")  # fmt: skip
-                words = words or f"the weights of {place.name} {place.module} {what}"
-        return found, words
+    Of size 1 a weight keeps a signal as it is. odd, large : in words; empty if they are not.
+    """
 
-    def enormous(self, net: Any) -> bool:
-        """Whether some weights are at least ten times the size that keeps a signal as it is."""
-        return any(size > 10 for *_, size in _sizes(net))
+    number: int
+    place: Place
+    size: float
+    odd: str
+    large: str
+
+    def said(self, what: str) -> str:
+        """A sentence about them."""
+        return f"the weights of {self.place.name} {self.place.module} are {what}"
 
 
-def _sizes(net: Any) -> Iterator[tuple[int, Place, np.ndarray, float]]:
-    """(number, place, weight, size) of the weighted modules; of size 1 a weight keeps a signal as it is."""
+def weights_of(net: Any) -> Iterator[Weights]:
+    """The weights of a network by module: odd if they are all equal or next to nothing; much too large, or all of one sign."""
     for i, place in enumerate(weighted(net)):
         weight = place.module.named_parameters()["weight"].astype(np.float64)
-        yield i, place, weight, float(np.sqrt(np.mean(weight**2)) * np.sqrt(fan_in(place.module)))
+        size = float(np.sqrt(np.mean(weight**2)) * np.sqrt(fan_in(place.module)))
+        equal = weight.size > 1 and float(np.ptp(weight)) == 0
+        alike = weight.shape[-1] > 1 and float(np.max(np.ptp(weight, axis=-1))) <= 1e-3 * max(size, 1e-300)
+        small = f"of size {size:.2g}" if size < 0.03 else ""
+        odd = f"all {weight.flat[0]:g}" if equal else "equal for all units" if alike else small
+        signed = weight.size >= 8 and (bool((weight > 0).all()) or bool((weight < 0).all()))
+        one_sided = f"all {'above' if weight.flat[0] > 0 else 'below'} 0" if signed and size > 0.5 else ""
+        yield Weights(i, place, size, odd, f"{size / 0.577:.3g} times the usual size" if size > 4 else one_sided)
 
 
 def look(net: Any, X: np.ndarray) -> list[Step]:

@@ -66,7 +66,7 @@ def prepared(setup: Setup, words: bool) -> list[tuple[str, np.ndarray, np.ndarra
     for name, (X, judged) in forms.items():
         scale = Columns(X)
         X = scale(X)
-        found.append((name, X, X if setup.judged[0] is setup.X else scale(judged)))
+        found.append((name, X, scale(judged) if setup.is_held_out else X))
     return found
 
 
@@ -93,37 +93,18 @@ def references(setup: Setup, words: bool) -> list[tuple[str, Setup]]:
     ----------
     words : whether X is whole numbers that a network reads as places in a table.
     """
-    task, y, back = setup.task, setup.y, None
-    held = setup.judged[1]
-    if task.kind == "classes":
-        y, held = (a.argmax(axis=-1) if task.rows else a for a in (y, held))
-        outputs = (*y.shape[1:], task.classes)
-        loss: Any = CrossEntropy(ignore_index=task.ignored)
-        task = Task("classes", task.classes, balanced=task.balanced, ignored=task.ignored)
-    elif task.kind == "binary":
-        y, held = ((a > (task.low + task.high) / 2).astype(np.float64).reshape(len(a), -1) for a in (y, held))
-        outputs, loss = y.shape[1:], BCEWithLogits()
-        task = Task("binary", 2, threshold=0.0, balanced=task.balanced)
-    else:
-        y, held = (a.reshape(len(a), -1).astype(np.float64) for a in (y, held))
-        outputs = y.shape[1:]
-        if task.link == "exp":
-            loss, task = Poisson(), Task("numbers", link="exp")
-        else:
-            columns = Columns(Tamed(y, SQUEEZED)(y))
-            y, back = columns(y), columns.back
-            loss, task = (Huber() if task.wild else MSE()), Task("numbers", wild=task.wild)
+    plain, outputs = _for_scores(setup)
     rows = int(np.prod(outputs))
-    common = setup.but(
-        y=y, task=task, loss=loss, batch_size=min(_BATCH, len(y)), shuffle=True, patience=None, aside=None, augment=None,
-        rates={}, backwards=back, loop=None, weights=_weights(setup, task, y),
+    common = plain.but(
+        batch_size=min(_BATCH, len(plain.y)), shuffle=True, patience=None, aside=None, augment=None, rates={}, loop=None,
+        weights=_weights(plain),
     )  # fmt: skip
 
     def end(*layers: Any) -> Sequential:
         return Sequential(*layers, *([Reshape(*outputs)] if len(outputs) > 1 else []))
 
     def form(X: np.ndarray, judged: np.ndarray, net: Any, optimizer: Any) -> Setup:
-        found = common.but(X=X, judged=(judged, held), net=net, optimizer=optimizer)
+        found = common.but(X=X, judged=(judged, plain.judged[1]), net=net, optimizer=optimizer)
         size = sum(p.size for leaf in net.leaves() for p in leaf.named_parameters().values())
         steps = min(_STEPS, max(_STEPS // 8, int(_WORK / (_BATCH * size))))
         return found.but(epochs=max(3, steps // found.steps))
@@ -192,10 +173,34 @@ def referees(setup: Setup, words: bool) -> list[tuple[str, float, float]]:
     return found
 
 
-def _weights(setup: Setup, task: Task, y: np.ndarray) -> np.ndarray | None:
+def _for_scores(setup: Setup) -> tuple[Setup, tuple[int, ...]]:
+    """The training with targets, a loss and a task for scores of any size; and the shape of the scores of an example."""
+    task = setup.task
+    if task.kind == "classes":
+        plain = setup.mapped(
+            y=lambda a: a.argmax(axis=-1) if task.rows else a, loss=CrossEntropy(ignore_index=task.ignored),
+            task=Task("classes", task.classes, balanced=task.balanced, ignored=task.ignored),
+        )  # fmt: skip
+        return plain, (*plain.y.shape[1:], task.classes)
+    if task.kind == "binary":
+        middle = (task.low + task.high) / 2
+        plain = setup.mapped(
+            y=lambda a: (a > middle).astype(np.float64).reshape(len(a), -1), loss=BCEWithLogits(),
+            task=Task("binary", 2, threshold=0.0, balanced=task.balanced),
+        )  # fmt: skip
+        return plain, plain.y.shape[1:]
+    plain = setup.mapped(y=lambda a: a.reshape(len(a), -1).astype(np.float64))
+    if task.link == "exp":
+        return plain.but(loss=Poisson(), task=Task("numbers", link="exp")), plain.y.shape[1:]
+    columns, loss = Columns(Tamed(plain.y, SQUEEZED)(plain.y)), Huber() if task.wild else MSE()
+    scaled = plain.but(y=columns(plain.y), backwards=columns.back, loss=loss, task=Task("numbers", wild=task.wild))
+    return scaled, plain.y.shape[1:]
+
+
+def _weights(setup: Setup) -> np.ndarray | None:
     """Those that were given; every class alike where it is judged so, without the examples that do not count."""
     given = setup.weights
-    alike = balance(task, y) if task.balanced else None
+    alike = balance(setup.task, setup.y) if setup.task.balanced else None
     if alike is None or (given is not None and given.shape != alike.shape):
         return given
     return alike if given is None else alike * (given > 0)

@@ -55,7 +55,7 @@ class Task:
         """The task of targets y (n, ...) for a network whose outputs are (n, *output)."""
         if y.dtype.kind in "iub" and y.shape[1:] == output[:-1] and output and output[-1] > 1:
             return cls("classes", output[-1], ignored=getattr(loss, "ignore_index", None))
-        signed = type(loss).__name__ in _SIGNED or any(base.__name__ in _SIGNED for base in type(loss).__mro__)
+        names = {base.__name__ for base in type(loss).__mro__}
         values = np.unique(y)
         if len(values) == 2 or (len(values) == 1 and values[0] in (0, 1) and "BCE" in type(loss).__name__):
             low, high = (float(values[0]), float(values[-1])) if len(values) == 2 else (0.0, 1.0)
@@ -63,12 +63,11 @@ class Task:
             if last > 1 and np.all(np.sum(y == high, axis=-1) == 1):
                 return cls("classes", last, rows=True)
             if not y.ndim > 2:
-                half = 0.0 if signed else (low + high) / 2
+                half = 0.0 if names.intersection(_SIGNED) else (low + high) / 2
                 return cls("binary", 2, low=low, high=high, threshold=half)
         whole = len(values) <= _FEW and bool(np.all(values == np.round(values))) and len(y) >= 5 * len(values)
         single = y.ndim == 1 or y.shape[1:] == (1,)
         codes = tuple(float(v) for v in values) if whole and single and len(values) > 2 else ()
-        names = {base.__name__ for base in type(loss).__mro__}
         link = "sigmoid" if "BCEWithLogits" in names else "exp" if "Poisson" in names else ""
         wild = not link and any(
             far_out(column, SQUEEZED) is not None for column in y.reshape(len(y), -1).astype(np.float64).T[:20]
@@ -105,10 +104,8 @@ class Task:
 
     def score(self, y: np.ndarray, yhat: np.ndarray) -> float:
         """The accuracy, or R2; numbers that are not finite score as nothing learned."""
-        if not np.isfinite(yhat).all():
-            return -1.0 if self.kind == "numbers" else 0.0
         truth, answer = self.truth(y), self.answer(yhat)
-        if truth.shape != answer.shape:
+        if not np.isfinite(yhat).all() or truth.shape != answer.shape:
             return -1.0 if self.kind == "numbers" else 0.0
         if self.kind == "numbers":
             with np.errstate(all="ignore"):
@@ -119,9 +116,7 @@ class Task:
                 found = 1 - self._error(truth, answer) / usual if usual else 0.0
             return found if np.isfinite(found) else -1.0
         truth, answer = self._counted(truth, answer)
-        if not self.balanced:
-            return float(np.mean(truth == answer))
-        return float(np.mean(self.recalls(y, yhat)))
+        return float(np.mean(self.recalls(y, yhat) if self.balanced else truth == answer))
 
     def known(self, y: np.ndarray) -> np.ndarray:
         """`truth` without the places that do not count."""

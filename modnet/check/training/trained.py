@@ -59,55 +59,50 @@ def subject(
 ) -> Subject:  # fmt: skip
     """What trains: by `fit` if it can be; steps is what the check of a loop's steps found."""
     few = X[:_FEW]
-    by_fit = hasattr(optimizer, "attach")
-    known_class = hasattr(type(loss), "is_compiled")
-    plain_net = is_plain(net)
+    known_class, plain_net = hasattr(type(loss), "is_compiled"), is_plain(net)
     twin = translated(net, few) if plain_net else None
     own = net if twin is None else twin
     cut = cutting(net, loss, few, y[:_FEW]) if plain_net and twin is None else None
-    other = own if cut is None else translated(net, few, {cut: Tanh()})
+    mended = own if cut is None else translated(net, few, {cut: Tanh()})
     yhat = np.asarray(predict(own, few) if hasattr(own, "storage") else copied(own).forward(few.copy()))
     task = Task.of(loss, y, yhat.shape[1:])
     wrong = _wrong_gradient(net, loss, X, y) if plain_net or not known_class else None
-    if by_fit:
-        rates = frozen(net, optimizer)
-        parts = {"net": own, "loss": loss, "optimizer": optimizer.fresh(), "task": task, "rates": rates}
-        parts["origin"] = None if twin is None else net
-        if wrong is not None and twin is not None:
-            parts |= {"net": net, "origin": None}
-        return Subject(parts, _mended(net, wrong, cut, {"net": other, "origin": net} if other is not net else {}), wrong)
+    if hasattr(optimizer, "attach"):
+        parts = {"net": net, "origin": None} if twin is None or wrong is not None else {"net": twin, "origin": net}
+        parts |= {"loss": loss, "optimizer": optimizer.fresh(), "task": task, "rates": frozen(net, optimizer)}
+        return Subject(parts, _mended(net, wrong, cut, {"net": mended, "origin": net} if mended is not net else {}), wrong)
+
     where = f"{type(optimizer).__name__}.step"
     rows = sample(len(X), size)
     start = Steps(net, loss, optimizer, X[rows], y[rows])
     law = law_of(start)
-    if law is not None and law.along:  # whatever the parts give alone: a softmax that leaves its derivative to the loss
+    if law.along:  # whatever the parts give alone: a softmax that leaves its derivative to the loss
         wrong = None
     known, factor = (loss, 1.0) if known_class else known_loss(loss, y[:_FEW], yhat)
     kinds = [NAMES[f.kind] for f in steps.findings] if steps is not None else []
-    walk: dict[str, Any] = {}
-    if law is not None and known is not None and hasattr(other, "storage"):
+    walk: dict[str, Any] = {}  # the same training by fit, its gradient right
+    if law.rate and known is not None and hasattr(mended, "storage"):
         rate = _rate(law, wrong, size) * factor
         walk = {
-            "net": other, "loss": known, "optimizer": as_sgd(rate), "origin": None if other is net else net,
+            "net": mended, "loss": known, "optimizer": as_sgd(rate), "origin": None if mended is net else net,
             "rate_name": law.name or "eps", "rate_unit": law.given / abs(rate) if law.given and rate else 1.0, "loop": None,
         }  # fmt: skip
-    plain = law is not None and not kinds and wrong is None and law.plain and law.rate > 0
-    plain = plain and bool(walk) and cut is None and is_same_step(start, own, known, abs(rate))
-    name = law.name if law is not None else ""
+    by_fit = bool(walk) and law.plain and law.rate > 0 and not kinds and wrong is None and cut is None
+    by_fit = by_fit and is_same_step(start, own, known, abs(rate))
     summed = []
-    if law is not None and law.along and not law.divided and size > 1 and (plain or name):
+    if law.along and not law.divided and size > 1 and (by_fit or law.name):
         seen = "a step on the same examples twice is twice as long: the gradient is a sum over the batch"
-        apply: Apply = (lambda s: faster(s, 1 / size)) if plain else setting(name, law.given / size)
+        apply: Apply = (lambda s: faster(s, 1 / size)) if by_fit else setting(law.name, law.given / size)
         summed.append(Change("not-divided", 98, seen, [("delta = loss.backward(y, yhat) / len(y)", apply)], where))
-    if plain:
+    if by_fit:
         return Subject({**walk, "task": task}, summed)
     # A loop that is not plain descent is run as it is.
-    parts = {"net": net, "loss": loss, "optimizer": optimizer, "task": task, "loop": _step, "rate_name": name}
+    parts = {"net": net, "loss": loss, "optimizer": optimizer, "task": task, "loop": _step, "rate_name": law.name}
     first = _mended(net, wrong, cut, walk) + summed
     first += [Change(k, 99, _SEEN[k], [(_LINES[k], lambda s: s.but(**walk))], where) for k in kinds if walk]
     if not kinds:
-        first += knobs(start, name, where)
-        first += loop_rates(name, optimizer) if name else []
+        first += knobs(start, law.name, where)
+        first += loop_rates(law.name, optimizer) if law.name else []
     return Subject(parts, first, wrong)
 
 
