@@ -80,6 +80,10 @@ class Numpy(types.ModuleType):
         return value
 
 
+#: What code gets for numpy.
+NUMPY = Numpy()
+
+
 class Cupy(Numpy):
     """numpy in the place of cupy, which has the same names."""
 
@@ -92,8 +96,8 @@ class Cupy(Numpy):
 
     @staticmethod
     def get_array_module(*_: Any) -> Any:
-        """The module that these arrays belong to."""
-        return np
+        """The module that these arrays belong to: what code gets for numpy, so that ``xp is np`` is true."""
+        return NUMPY
 
 
 def _as_written(*given: Any, **_: Any) -> Any:

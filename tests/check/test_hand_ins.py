@@ -170,6 +170,62 @@ if __name__ == "__main__":
     assert "trained" not in files["script.py"].names
 
 
+SCALED = f"""
+import numpy as np
+{BASE}
+class Scaled(Module):
+    def forward(self, X):
+        return X * FACTOR
+    def backward_delta(self, input, delta):
+        return delta * FACTOR
+"""
+
+
+@pytest.mark.parametrize(
+    ("factor", "more", "said"),
+    [
+        ("conf.FACTOR", {"conf.py": "BASE = 2.0\nFACTOR = BASE + 1\n"}, "right"),  # an attribute of a file
+        ("twice()", {"conf.py": "FACTOR = 2.0\n"}, "right"),  # what a function of a file reads through that file
+        ("gpu.scale()", {"gpu.py": "on = 3.0\ntry:\n    import no_gpu\nexcept ImportError:\n    on = 2.0\n"
+                         "def scale(): return on\n"}, "right"),
+        ("LATE", {"top": "LATE = float(open('weights.txt').read())"}, "set in lines that are not executed here, or fail"),
+        ("MAIN", {"end": "if __name__ == '__main__':\n    MAIN = 2.0"}, "set in lines that are not executed here, or fail"),
+        ("MADE", {"end": "def begin():\n    global MADE\n    MADE = 2.0"}, "set in lines that are not executed here, or fail"),
+        ("fast(1)", {"top": "try:\n    from no_such_compiled import fast\nexcept ImportError:\n    print('build it')"},
+         "m.py imports and which cannot be imported here: install it, or build it"),
+        ("fast(1)", {"top": "from no_such_helpers import *"}, "which cannot be imported here: install it, or build it"),
+        ("MAIN", {"top": "from conf import *", "conf.py": "if __name__ == '__main__':\n    MAIN = 2.0\n"},
+         "not executed here, or fail: set it at the top of m.py"),
+        ("FORGOTTEN", {"conf.py": "FORGOTTEN = 2.0\n"}, "NameError"),  # set in a file that is not asked for it
+        ("local", {"end": "def other():\n    local = 2.0\n    return local"}, "NameError"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_set_where_nothing_is_executed_is_no_mistake(write, factor, more, said):
+    more = {"conf.py": "", "gpu.py": "", **more}
+    top, end = more.pop("top", ""), more.pop("end", "")
+    root = write({
+        **more,
+        "m.py": f"import conf, gpu\nfrom helpers import twice\n{top}\n{SCALED.replace('FACTOR', factor)}\n{end}\n",
+        "helpers.py": "import conf\ndef twice():\n    return 2 * conf.FACTOR\n",
+    })  # fmt: skip
+    (handin,) = hand_ins([root], as_project=True)
+    loader = Loader(handin.root, handin.files)
+    loader.load_all()
+    classes = {c.name: c for f in loader.files.values() for c in loaded_classes(f, set())}
+    project = Project(classes.values(), {path: file.names for path, file in loader.files.items()})
+    outside.used.clear()
+    record = examine(classes["Scaled"], project, Options())
+    if said == "right":
+        assert record["report"]["ok"]
+        assert record["checked"]
+    elif said == "NameError":
+        assert [f["kind"] for f in record["report"]["findings"]] == ["crash"]
+        assert said in record["text"]
+    else:
+        assert not record["checked"]
+        assert said in record["remark"]
+
+
 def test_an_absent_package_is_stood_in_for_and_said(write):
     root = write({"m.py": f"""
 import numpy as np

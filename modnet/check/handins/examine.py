@@ -13,7 +13,6 @@ from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour
 
 
 def examine(subject: Loaded, project: Project, options: Options) -> dict[str, Any]:
@@ -31,9 +30,6 @@ def report_on(subject: Loaded, project: Project, options: Options) -> Report:
     older.used.clear()
     try:
         report = ask(subject, project, options)
-    except Misbehaviour as problem:
-        report = Report(subject.name)
-        report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", "", line=problem.line))
     except Exception as error:  # one class must not hide the others
         report = Report(subject.name)
         report.findings.append(Finding("crash", subject.name, f"the check itself stopped: {type(error).__name__}: {error}", ""))

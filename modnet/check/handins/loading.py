@@ -1,7 +1,7 @@
 """A hand-in as a world of its own: its files loaded once each, and found by one another however they are imported.
 
 Only what a class needs is executed: imports, classes and functions, and of the other statements those that set a name which a
-class or one of its functions reads. So a script that trains, plots or prints when it is imported does none of it here. What
+class or one of its functions reads, at the latest when it is read. So a script that trains, plots or prints when it is imported does none of it here. What
 fails is left out and said; the rest of the file goes on.
 
 An import is looked for in the importing file's own folder, in the folders above it up to the root of the hand-in, outside, then
@@ -22,6 +22,7 @@ import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ import numpy as np
 
 from modnet.check import older
 from modnet.check.handins import outside
-from modnet.check.handins.source import Code, Problem, read
+from modnet.check.handins.source import Code, Problem, names_set, read
 
 _PREFIX = "hand_in"  # of the names of modules, so that none is taken for another
 _STATEMENT = 10.0  # seconds that a statement which a class needs may take
@@ -53,6 +54,31 @@ class File:
         self.problems: list[Problem] = []
         self.unfound: list[tuple[int, str, outside.Unfound]] = []  # line, where from, and what stands in for the name
         self.names: dict[str, Any] = module.__dict__
+
+    @property
+    def imports_all(self) -> bool:
+        """Whether it imports all names of something."""
+        nodes = (node for code in self.codes for top in code.body for node in ast.walk(top))
+        return any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes)
+
+
+class _Builtins(dict[str, Any]):
+    """The builtins of a file, where Python looks for a name that is not among the file's: `find` has the last word."""
+
+    def __init__(self, held: dict[str, Any], find: Callable[[str], Any]) -> None:
+        super().__init__(held)
+        self.find = find
+
+    def __missing__(self, name: str) -> Any:
+        return self.find(name)
+
+
+def _attribute(find: Callable[[str], Any], name: str) -> Any:
+    """The same for whoever asks the module of a file."""
+    try:
+        return find(name)
+    except KeyError:
+        raise AttributeError(name) from None
 
 
 class Loader:
@@ -87,24 +113,29 @@ class Loader:
         for path in self.paths:
             self.file(path)
         self.loading = False
-        for path in self.paths:
-            self._lend(self.files[path])
 
-    def _lend(self, file: File) -> None:
-        """Give a file what its functions use, nothing in it defines or imports, and other files of the hand-in define."""
-        nodes = [node for code in file.codes for top in code.body for node in ast.walk(top)]
-        if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes):
-            return  # it may come from there
-        builtin = file.names["__builtins__"]
-        for name in set().union(*file.reads.values()) - set(file.names) - set(builtin):
-            if any(name in names for names, _, _ in file.waiting):
-                continue
-            if name == "np":
-                builtin[name] = outside.NotImported(name, np, "import numpy as np")
-            for other in self.files.values():
-                found = other.names.get(name)
-                if inspect.isfunction(found) and found.__module__ == other.module.__name__:
-                    builtin[name] = outside.NotImported(name, found, f"from {other.path.stem} import {name}")
+    def _late(self, file: File, name: str) -> Any:
+        """What a name means that code of a file reads and that is not there: what waits sets it, or another file lends it."""
+        if name.startswith("__"):
+            raise KeyError(name)
+        self.need(file, {name})
+        if name in file.names:
+            return file.names[name]
+        if not self.loading and (lent := self._lent(file, name)) is not None:
+            return lent
+        raise KeyError(name)
+
+    def _lent(self, file: File, name: str) -> outside.NotImported | None:
+        """np, or a function of another file, for a file that does not define or import it."""
+        if file.imports_all or name in names_set(file.codes):
+            return None  # it may come from there, or be set by what failed
+        if name == "np":
+            return outside.NotImported(name, np, "import numpy as np")
+        for other in self.files.values():
+            found = other.names.get(name)
+            if inspect.isfunction(found) and found.__module__ == other.module.__name__:
+                return outside.NotImported(name, found, f"from {other.path.stem} import {name}")
+        return None
 
     # --- one file
 
@@ -116,10 +147,12 @@ class Loader:
             raise ImportError(f"{path.name} cannot be loaded")
         module = types.ModuleType(self._module_name(path))
         module.__file__ = str(path)
-        own = {"__import__": self.imports(path), "input": _no_input}
-        module.__dict__["__builtins__"] = {**vars(builtins), **older.BUILTINS, **own}
         sys.modules[module.__name__] = module
         file = self.files[path] = File(path, module)
+        own = {"__import__": self.imports(path), "input": _no_input}
+        late = partial(self._late, file)
+        module.__dict__["__builtins__"] = _Builtins({**vars(builtins), **older.BUILTINS, **own}, late)
+        module.__dict__["__getattr__"] = partial(_attribute, late)
         self._at.append(path)
         self.begin(path)
         file.codes, file.problems = read(path)
@@ -168,6 +201,7 @@ class Loader:
     def _try(self, file: File, node: ast.Try, code: Code) -> None:
         """Of a try, what defines; one around imports chooses between them as its author meant it."""
         if any(isinstance(inner, ast.Import | ast.ImportFrom) for inner in node.body):
+            self.need(file, _bound(node))  # what is above it and sets the same names comes first
             kept = ast.Try([_only_definitions(n) for n in node.body], node.handlers, node.orelse, node.finalbody)
             for handler in kept.handlers:
                 handler.body = [_only_definitions(n) for n in handler.body]

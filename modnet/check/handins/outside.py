@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.older import Cupy, Numba, Numpy, note
+from modnet.check.older import NUMPY, Cupy, Numba, note
 
 #: Imported at once: everything computes with them, and their types must be themselves.
 AT_ONCE = {*sys.stdlib_module_names, "numpy", "scipy", "modnet"}
@@ -26,7 +26,7 @@ AT_ONCE = {*sys.stdlib_module_names, "numpy", "scipy", "modnet"}
 absent: dict[str, str] = {}
 used: set[str] = set()
 _NOT_FOUND = "not found"
-_numpy, _cupy, _numba = Numpy(), Cupy(), Numba("numba")
+_cupy, _numba = Cupy(), Numba("numba")
 
 
 def is_installed(package: str) -> bool:
@@ -44,7 +44,7 @@ def real_import(name: str, fromlist: tuple[str, ...], strict: bool) -> Any:
     """
     top = name.split(".")[0]
     if name == "numpy" or (top == "numpy" and not fromlist):
-        return _numpy
+        return NUMPY
     if name == "cupy" and not is_installed("cupy"):
         return _cupy
     if top == "numba":

@@ -6,7 +6,9 @@ import ast
 import json
 import linecache
 import re
+import symtable
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -172,6 +174,26 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
             first, piece = number, []
         piece.append(line)
     yield first, "\n".join(piece)
+
+
+def names_set(codes: Iterable[Code]) -> dict[str, bool]:
+    """The global names that code sets anywhere, also if it is not executed or cannot be read, and whether by an import."""
+    found: dict[str, bool] = {}
+    for code in codes:
+        with suppress(SyntaxError, ValueError, RecursionError):
+            found |= _set_in(symtable.symtable(ast.unparse(ast.Module(list(code.body), [])), code.name, "exec"))
+        begun = re.findall(r"^(?:(?:class|def) +(\w+)|(\w+) *=(?!=))", code.text, re.MULTILINE)
+        found = dict.fromkeys(map("".join, begun), False) | found
+    return found
+
+
+def _set_in(table: symtable.SymbolTable) -> dict[str, bool]:
+    top = table.get_type() == "module"
+    every = (s for s in table.get_symbols() if s.is_assigned() or s.is_imported())
+    own = {s.get_name(): s.is_imported() for s in every if top or s.is_declared_global()}
+    for inner in table.get_children():
+        own |= _set_in(inner)
+    return own
 
 
 def training_loops(codes: Iterable[Code]) -> Iterator[tuple[str, int | None, int]]:
