@@ -106,7 +106,7 @@ class Subject:
         self.names = {operation: operation for operation in OPERATIONS}
         self.remembers = self.replaces = False
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
-        self.random = self.batch_statistics = False
+        self.random = self.batch_statistics = self.carries = False  # carries: one forward changes the next
         self.out = np.empty(0)
         self.kept: set[str] = set()  # arrays that forward keeps: no parameters
         self.answered: list[str] = []  # the gradients that were found right
@@ -318,10 +318,19 @@ class Subject:
         with other_draws():
             again.append(self.as_output(self.ask(FORWARD, module, self.x), FORWARD, self.x))
         self.random = any(a.shape != self.out.shape or not np.array_equal(a, self.out, equal_nan=True) for a in again)
+        self.carries = not self.random and self._carries()
         self._spread()
         name, module = known.plain_name(type(self.original)), self.fresh()
         with np.errstate(all="ignore"):
             self.channels_first = known.is_channels_first(name, self.x, self.out, named(module), known.options_of(module))
+
+    def _carries(self) -> bool:
+        """Whether what one forward leaves in the module changes what the next one gives."""
+        module = self.fresh()
+        if tried(self.ask, FORWARD, module, self.other_inputs()[0], also=(TypeError, ValueError)) is None:
+            return False
+        after = tried(lambda: self.as_output(self.ask(FORWARD, module, self.x), FORWARD, self.x))
+        return after is not None and not (after.shape == self.out.shape and np.allclose(after, self.out, rtol=1e-9, equal_nan=True))
 
     def _spread(self) -> None:
         """Equal numbers hide mistakes: all weights 1, a bias of 0. Probes are made at others."""
@@ -362,7 +371,7 @@ class Subject:
 
     def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
         """forward(x) as a float64 array."""
-        if module is None or self.random:
+        if module is None or self.random or self.carries:
             module = self.fresh() if module is None else copied(module)
         return self.as_output(self.ask(FORWARD, module, x), FORWARD, x)
 
