@@ -15,7 +15,7 @@ from modnet.check.report import Finding
 from modnet.check.subject import Misbehaviour, tried
 from modnet.check.vocabulary import DELTA, FORWARD
 
-NOTHING_TOLD = "the differences of forward say nothing here: it bends or jumps between inputs that hardly differ; give another input"
+NOTHING_TOLD = "differences of forward say nothing here: it jumps between inputs that hardly differ; give another input"
 _ALL = 2000  # numbers that are varied one by one, if a sample of them does not show what is wrong
 _SATURATES = (
     "exp of a large number is infinite, and inf / inf or inf * 0 follow: write the derivative in terms of the output, which is "
@@ -156,7 +156,8 @@ def remembered(e: Examination) -> Findings:
             got, remark = np.empty(0), f" ({problem.message})"
         if got.shape == q.shape and np.allclose(got, q.got_all.reshape(q.shape), rtol=1e-5, atol=1e-7):
             continue
-        text = f"{subject.names[DELTA]} is right after one forward, but not after two: what the first has left is still there{remark}."
+        name = subject.names[DELTA]
+        text = f"{name} is right after one forward, but not after two: what the first has left is still there{remark}."
         hint = "set what backward reads anew in every forward: an attribute that is filled in __init__ or once grows old"
         yield subject.wrong(DELTA, "stateful", text, hint, r"append|extend|\+=", r"self\.\w+")
         raise Judged

@@ -79,7 +79,7 @@ def coupled(e: Examination) -> Findings:
     if subject.may_couple or _normalises(subject):
         subject.batch_statistics = True
         if subject.carries:
-            text = "in training forward normalises by what earlier batches have left: the same batch gives another result after another."
+            text = "in training forward normalises by what earlier batches have left, not by its own batch alone."
             hint = "in training, the mean and the variance of the batch itself; what is gathered is for evaluation"
             yield subject.wrong(FORWARD, "stateful", text, hint, r"running|moving|sqrt|\*\*")
         return
