@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import layer_calls
+from modnet.check.boxed import TAKEN_FOR_ONE, box_of, is_box, unboxed
 from modnet.check.lines import does_nothing, words_compared
 from modnet.check.loss_calls import answered, calls_more
 from modnet.check.modes import evaluate, has_eval, is_mode, mode_of, positional, switches_of
@@ -64,6 +65,7 @@ class Called(Subject):
         self.asked = positional(getattr(module, back, None))
         self.evaluating = False
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
+        self.box: type | None = None  # the author's own class for what holds an array, if forward wants one
         self.place: Any = None  # where a derivative alone finds the input
         self.rates: list[str] = []  # attributes that are the rate of a step that backward takes
         self.listed = False  # whether these come in one list with the input
@@ -274,7 +276,7 @@ class Called(Subject):
     def _forward(self, module: Any, x: np.ndarray) -> Any:
         name = self.names[FORWARD]
         method = module if name == "forward" and calls_more(type(module)) else getattr(module, name)
-        given: list[Any] = [x]
+        given: list[Any] = [x if self.box is None else self.box(x)]
         by_name = dict(getattr(module, "_given_more", {}))
         if self.listed:
             given, by_name = [[x, *by_name.values()]], {}
@@ -284,7 +286,18 @@ class Called(Subject):
         self._tell(module)
         if hasattr(module, "__dict__"):
             module.__dict__["_given_input"] = x.copy()
-        out, put = answered(module, _OUTPUTS, lambda: call(name, lambda: method(*given, **by_name)))
+        try:
+            out, put = answered(module, _OUTPUTS, lambda: call(name, lambda: method(*given, **by_name)))
+        except Misbehaviour as problem:
+            if self.box is not None or not TAKEN_FOR_ONE.search(problem.message):
+                raise
+            problem.kind = "foreign"
+            if not self._takes(box_of(type(self.original)), x):
+                raise
+            return self._forward(module, x)
+        if self.box is None and is_box(out) and self._takes(type(out), x):
+            return self._forward(module, x)
+        out = unboxed(out)
         if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
             module._given_cache = out[1] if len(out) == 2 else out[1:]
             out = out[0]
@@ -293,6 +306,13 @@ class Called(Subject):
         if out is not None and hasattr(module, "__dict__"):
             module.__dict__["_given_out"] = out
         return out
+
+    def _takes(self, box: type | None, x: np.ndarray) -> bool:
+        """Whether forward takes an object of this class that holds the input; then it is given one from now on."""
+        self.box = box
+        if box is None or tried(self._forward, self.copy(), x, also=(Exception,)) is None:
+            self.box = None
+        return self.box is not None
 
     def go_back(self, module: Any, delta: np.ndarray, rate: float = 1.0, word: str = "") -> tuple[Any, tuple[Any, ...]]:
         """dL/dinput, and what else backward returned; the gradient that a word chooses, if it takes one."""
@@ -335,7 +355,12 @@ class Called(Subject):
             call(GRADIENT, lambda: told(delta))  # what comes from above is told there
             used = True
         name = self.names[DELTA]
-        out, put = answered(module, _DELTAS, lambda: call(name, lambda: getattr(module, name)(*arguments, **names)))
+        try:
+            out, put = answered(module, _DELTAS, lambda: call(name, lambda: getattr(module, name)(*arguments, **names)))
+        except Misbehaviour as problem:
+            problem.kind = problem.kind if self.box is None else "foreign"  # what its objects can do may be set elsewhere
+            raise
+        out = unboxed(out)
         if (not used or self.reading != "above") and (alone := layer_calls.times_above(out, delta)) is not None:
             return alone, ()  # the derivative alone
         if isinstance(out, tuple | list) and out:

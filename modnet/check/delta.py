@@ -15,6 +15,7 @@ from modnet.check.question import direction
 from modnet.check.subject import Misbehaviour, tried
 from modnet.check.vocabulary import DELTA, FORWARD
 
+NOTHING_TOLD = "differences of forward say nothing here: it jumps between inputs that hardly differ; give another input"
 _ALL = 2000  # numbers that are varied one by one, if a sample of them does not show what is wrong
 _SATURATES = (
     "exp of a large number is infinite, and inf / inf or inf * 0 follow: write the derivative in terms of the output, which is "
@@ -61,6 +62,8 @@ def derivative(e: Examination) -> Findings:
             yield direction(q, subject.names[DELTA])
             return
     if q.right:
+        if not q.telling:
+            skip(e, DELTA, NOTHING_TOLD)
         e.remarks[DELTA] = f"relative error {q.error:.1e}"
         return
     found = subject.explain_delta(q)
@@ -127,6 +130,30 @@ def stateful(e: Examination, operation: str = DELTA) -> Findings:
         hint = "use the argument input; what forward kept in self belongs to another batch by then"
         yield subject.wrong(operation, "stateful", text, hint, *(rf"self\.{n}\b" for n in kept), r"self\.\w+\b(?!\()")
         return
+
+
+def remembered(e: Examination) -> Findings:
+    """A layer that remembers its input remembers the last one alone: nothing of what was forwarded before."""
+    subject, q = e.subject, e.by_input
+    if q is None or not q.right or not subject.remembers or subject.random or subject.carries:
+        return
+    weights = subject.weights(2)
+    for before in subject.other_inputs():
+        module, remark = subject.fresh(), ""
+        if tried(subject.ask, FORWARD, module, before, also=(TypeError, ValueError)) is None:
+            continue
+        try:
+            subject.ask(FORWARD, module, subject.x)
+            got = subject.as_output(subject.ask(DELTA, module, subject.x, weights), DELTA, subject.x)
+        except Misbehaviour as problem:
+            got, remark = np.empty(0), f" ({problem.message})"
+        if got.shape == q.shape and np.allclose(got, q.got_all.reshape(q.shape), rtol=1e-5, atol=1e-7):
+            continue
+        name = subject.names[DELTA]
+        text = f"{name} is right after one forward, but not after two: what the first has left is still there{remark}."
+        hint = "set what backward reads anew in every forward: an attribute that is filled in __init__ or once grows old"
+        yield subject.wrong(DELTA, "stateful", text, hint, r"append|extend|\+=", r"self\.\w+")
+        raise Judged
 
 
 def repeated(e: Examination) -> Findings:
@@ -220,6 +247,7 @@ PROBES: tuple[Probe, ...] = (
     partial(forward.uninitialised, operation=DELTA),
     derivative,
     stateful,
+    remembered,
     repeated,
     ties,
     other_sizes,

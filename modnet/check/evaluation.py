@@ -101,7 +101,7 @@ def _depends(subject: Adapted, module: Any, x: np.ndarray, evaluating: bool = Fa
     other = x.copy()
     other[1:] = other[1:][::-1] * 0.5 + 0.3
     one, two = (_asked(subject, copied(module), at, evaluating) for at in (x, other))
-    return not np.allclose(one[:1], two[:1], rtol=1e-5, atol=1e-7)
+    return not np.allclose(one[:1], two[:1], rtol=1e-5, atol=1e-7, equal_nan=True)
 
 
 def _wrong(subject: Adapted, text: str, hint: str, *patterns: str) -> Finding:

@@ -79,6 +79,10 @@ def coupled(e: Examination) -> Findings:
         return
     if subject.may_couple or _normalises(subject):
         subject.batch_statistics = True
+        if subject.carries:
+            text = "in training forward normalises by what earlier batches have left, not by its own batch alone."
+            hint = "in training, the mean and the variance of the batch itself; what is gathered is for evaluation"
+            yield subject.wrong(FORWARD, "stateful", text, hint, r"running|moving|sqrt|\*\*")
         return
     text = f"the {subject.result} of one example depends on the other examples of the batch."
     hint = (
@@ -268,8 +272,8 @@ def integers(e: Examination, operation: str = FORWARD) -> Findings:
         return
     for name, as_floats, as_integers in subject.whole_numbers(operation):
         wanted = tried(as_floats, also=(KeyError,))
-        if wanted is None or not np.isfinite(wanted).all():
-            continue
+        if wanted is None or not np.isfinite(wanted).all() or not np.array_equal(wanted, as_floats()):
+            continue  # nor if it draws where nobody sees it
         hint = (
             f"np.zeros_like({name.split()[-1]}) and .copy() have the type of what they are given: write np.zeros(X.shape), or "
             "X = np.asarray(X, dtype=float) first"

@@ -129,12 +129,14 @@ def derivatives(e: Examination) -> Findings:
             continue
         error = max(error, q.error)
         if q.right:
-            subject.answered.append(name)
+            subject.answered += [name] if q.telling else []
             continue
         found = guesses.diagnose(subject, q, f"the gradient{label}", guesses.for_gradient(subject, q, name, label))
         yield from e.shapes.explained(GRADIENT, q, found) or [direction(q, f"the gradient{label}")]
     if subject.answered:
         e.remarks[GRADIENT] = f"relative error {error:.1e}"
+    elif all(q.right for q in e.questions.values()):
+        skip(e, GRADIENT, delta.NOTHING_TOLD)
 
 
 def _no_gradient(e: Examination, name: str, label: str, q: Question) -> Finding:

@@ -27,7 +27,7 @@ from modnet.check.numeric import derivative
 from modnet.check.plan import Examination
 from modnet.check.question import Question, direction
 from modnet.check.report import Finding
-from modnet.check.subject import BIG, Misbehaviour, Subject, tried
+from modnet.check.subject import BIG, Misbehaviour, Subject, as_numbers, tried
 from modnet.check.vocabulary import DELTA, FORWARD
 from modnet.loss import Loss, PredictionError
 
@@ -114,12 +114,7 @@ class LossSubject(Subject):
     def as_output(self, raw: Any, operation: str, x: np.ndarray) -> np.ndarray:
         """The losses in their unit, or their derivative, as an array; other shapes of the losses are said as conventions."""
         name = self.names[operation]
-        if raw is None:
-            raise Misbehaviour("not-implemented", f"{name} returns None")
-        try:
-            array = np.array(raw, np.float64)
-        except (TypeError, ValueError) as error:
-            raise Misbehaviour("crash", f"{name} returns {type(raw).__name__}, expected an array of numbers") from error
+        array = as_numbers(raw, name)
         if operation == DELTA:
             if array.shape != x.shape and array.size == x.size and 1 in (*array.shape, *x.shape):
                 array = array.reshape(x.shape)  # said as a convention

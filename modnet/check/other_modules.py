@@ -81,6 +81,8 @@ def way_for(cls: type, layout: str = "") -> Way:
         return subject_of(way[0].build(way[1]), as_input(way[0].input_shape(way[1])), way[0])
 
     def forgive(problem: Misbehaviour) -> bool:
+        if problem.kind == "foreign":
+            raise NotBuilt(f"{problem.message}: it works with objects of its author's own, not with arrays") from problem
         if by_guess(problem.message) or problem.kind == "shape":
             return True
         if _set_elsewhere(cls, problem.message):

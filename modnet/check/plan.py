@@ -79,7 +79,9 @@ class Examination:
                     for finding in probe(self):
                         found += [finding] if finding is not None else []
                 except Misbehaviour as problem:
-                    if self.subject.coupled and operation != FORWARD:
+                    if problem.kind == "foreign":
+                        self.skipped[operation] = problem.message
+                    elif self.subject.coupled and operation != FORWARD:
                         self.skipped[operation] = "forward first"  # it may not take one example alone, as it is asked here
                     else:
                         found.append(self.misbehaved(operation, problem))

@@ -78,6 +78,12 @@ class Question:
         return not (self.excess > 0).any()
 
     @property
+    def telling(self) -> bool:
+        """Whether the differences say anything: whether, at most entries, an answer that is far off would not be admissible."""
+        scale = float((np.abs(self.jacobian) @ np.abs(self.delta.ravel())).max(initial=0.0))
+        return bool(np.mean(self.high - self.low <= 0.5 * max(scale, 1e-6)) >= 0.5) if self.low.size else True
+
+    @property
     def error(self) -> float:
         """The largest excess, relative to the largest true value."""
         scale = float(np.abs(self.truth).max(initial=0.0)) or 1.0

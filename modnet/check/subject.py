@@ -18,6 +18,7 @@ import numpy as np
 
 from modnet.check import known
 from modnet.check.arrays import PARAMETERS, arrays, copied, gradients, named, parameters
+from modnet.check.boxed import unboxed
 from modnet.check.draws import other_draws, same_draws
 from modnet.check.lines import quote, source
 from modnet.check.modes import positional
@@ -40,8 +41,8 @@ class Misbehaviour(Exception):
 
     Attributes
     ----------
-    kind : "crash", "signature", "not-implemented" or "shape". message : in a sentence. line : the author's own line, if
-        there is one. hint : advice, if it is not what the kind says.
+    kind : "crash", "signature", "not-implemented" or "shape"; "foreign" if it is no mistake, but cannot be judged. message :
+        in a sentence. line : the author's own line, if there is one. hint : advice, if it is not what the kind says.
     """
 
     def __init__(self, kind: str, message: str, line: str = "", hint: str = "") -> None:
@@ -107,7 +108,7 @@ class Subject:
         self.names = {operation: operation for operation in OPERATIONS}
         self.remembers = self.replaces = False
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
-        self.random = self.batch_statistics = False
+        self.random = self.batch_statistics = self.carries = False  # carries: one forward changes the next
         self.out = np.empty(0)
         self.kept: set[str] = set()  # arrays that forward keeps: no parameters
         self.answered: list[str] = []  # the gradients that were found right
@@ -305,10 +306,21 @@ class Subject:
         with other_draws():
             again.append(self.forward(self.x, module))
         self.random = any(a.shape != self.out.shape or not np.array_equal(a, self.out, equal_nan=True) for a in again)
+        self.carries = not self.random and self._carries()
         self._spread()
         name, module = known.plain_name(type(self.original)), self.fresh()
         with np.errstate(all="ignore"):
             self.channels_first = known.is_channels_first(name, self.x, self.out, named(module), known.options_of(module))
+
+    def _carries(self) -> bool:
+        """Whether what one forward leaves in the module changes what the next one gives."""
+        module = self.fresh()
+        if tried(self.ask, FORWARD, module, self.other_inputs()[0], also=(TypeError, ValueError)) is None:
+            return False
+        after = tried(lambda: self.as_output(self.ask(FORWARD, module, self.x), FORWARD, self.x))
+        if after is None or after.shape != self.out.shape:
+            return after is not None
+        return not np.allclose(after, self.out, rtol=1e-9, equal_nan=True)
 
     def _spread(self) -> None:
         """Equal numbers hide mistakes: all weights 1, a bias of 0. Probes are made at others."""
@@ -349,7 +361,7 @@ class Subject:
 
     def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
         """forward(x) as a float64 array."""
-        if module is None or self.random:
+        if module is None or self.random or self.carries:
             module = self.fresh() if module is None else copied(module)
         return self.as_output(self.ask(FORWARD, module, x), FORWARD, x)
 
@@ -416,14 +428,20 @@ def _required(method: Any) -> int | None:
     return None if given is None else sum(p.default is p.empty and p.kind is not p.KEYWORD_ONLY for p in given)
 
 
-def as_output(value: Any, name: str, batch: int) -> np.ndarray:
-    """What a method returned, as a float64 array with a row an example; else a `Misbehaviour`."""
+def as_numbers(value: Any, name: str) -> np.ndarray:
+    """What a method returned, as a float64 array, out of the author's own object if it is in one; else a `Misbehaviour`."""
     if value is None:
         raise Misbehaviour("not-implemented", f"{name} returns None")
     try:
-        array = np.array(value, dtype=np.float64)
+        return np.array(unboxed(value), dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise Misbehaviour("crash", f"{name} returns {type(value).__name__}, expected an array of numbers") from error
+        text = f"{name} returns {type(value).__name__}, from which no array of numbers can be read"
+        raise Misbehaviour("foreign", text) from error
+
+
+def as_output(value: Any, name: str, batch: int) -> np.ndarray:
+    """What a method returned, as a float64 array with a row an example; else a `Misbehaviour`."""
+    array = as_numbers(value, name)
     if array.ndim == 0 or array.shape[0] != batch:
         raise Misbehaviour("shape", f"{name} returns shape {array.shape}, expected ({batch}, ...): one row an example")
     return array
