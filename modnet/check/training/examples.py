@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -84,27 +83,24 @@ class Examples:
             return X, np.where(weights > 0, y, label)
         return X, y
 
-    def _cut(self, whole: Setup) -> Iterator[str]:
+    def _cut(self, whole: Setup) -> list[str]:
         """Make a training that takes too much work smaller, and say how."""
-        n = len(self.X)
+        n, most, said = len(self.X), self.epochs, []
         if whole.loop is not None:
-            yield from self._fewer_epochs(_LOOP // whole.steps)
+            most = _LOOP // whole.steps
         elif whole.work > _A_RUN:
             few = int(max(1000, n * _A_RUN / whole.work))
             if few < n:
                 rows = sample(n, few)
                 self.X, self.y, self.few = self.X[rows], self.y[rows], True
                 self.weights = None if self.weights is None else self.weights[rows]
-                yield f"{few} of {n} examples"
-            work = self.make(0).work
-            if work > _A_RUN:
-                yield from self._fewer_epochs(int(self.epochs * _A_RUN / work))
-
-    def _fewer_epochs(self, most: int) -> Iterator[str]:
+                said.append(f"{few} of {n} examples")
+            most = int(self.epochs * _A_RUN / max(_A_RUN, self.make(0).work))
         most = max(1, most)
         if self.epochs > most:
-            yield f"{most} of {self.epochs} epochs"
+            said.append(f"{most} of {self.epochs} epochs")
             self.epochs = most
+        return said
 
     def make(self, draw: int) -> Setup:
         """The training, judged on held-out examples of another draw for every number."""
