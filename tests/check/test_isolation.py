@@ -13,7 +13,7 @@ import pytest
 from modnet.__main__ import main
 
 BAD = """
-import os, sys, itertools
+import os, sys, time
 import numpy as np
 
 class Module:
@@ -40,6 +40,19 @@ class Exits(Module):
 class Hogs(Module):
     def forward(self, X):
         return np.ones((10**6, 10**6))
+
+class Slow(Module):
+    def forward(self, X):
+        begun = time.process_time()
+        while time.process_time() < begun + 0.03:
+            pass
+        return X * 1.0
+
+class Large(Module):
+    def __init__(self):
+        self._parameters = np.ones((3, 10**7))
+    def forward(self, X):
+        return X * self._parameters[0, 0]
 
 class Floods(Module):
     def forward(self, X):
@@ -73,7 +86,13 @@ def test_each_class_costs_itself_alone_and_twice_gives_the_same(tmp_path, capsys
     (found,) = json.loads(text)
     classes = {c["name"]: c["findings"][0] if c["findings"] else None for c in found["classes"]}
     kinds = {name: finding and finding["kind"] for name, finding in classes.items()}
-    assert list(kinds) == ["Loops", "Dies", "Exits", "Hogs", "Floods", "Starts", "Changes", "TanH"]
+    assert list(kinds) == ["Loops", "Dies", "Exits", "Hogs", "Slow", "Large", "Floods", "Starts", "Changes", "TanH"]
+    said = {c["name"]: c["remark"] for c in found["classes"] if not c["checked"]}
+    assert said == {  # whether it is the class's doing, or the check's, is not known
+        "Slow": "its check takes more than 2 seconds of the processor: --timeout gives it more, "
+        "or --make 'Slow(...)' builds a smaller one",
+        "Large": "its check takes more than 1 GB: --memory gives it more, or --make 'Large(...)' builds a smaller one",
+    }
     assert kinds["Loops"] == "endless"
     assert classes["Loops"]["line"] == "line 11: while True:"
     assert classes["Loops"]["file"] == str(tmp_path / "m.py")

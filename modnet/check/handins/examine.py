@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from modnet.check.ask import ask
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
-from modnet.check.report import Finding, Report
+from modnet.check.report import Report, visible
 
 
 def examine(subject: Loaded, project: Project, options: Options) -> dict[str, Any]:
@@ -30,9 +32,13 @@ def report_on(subject: Loaded, project: Project, options: Options) -> Report:
     older.used.clear()
     try:
         report = ask(subject, project, options)
+    except MemoryError:
+        report = undecided("large", subject, options)
     except Exception as error:  # one class must not hide the others
-        report = Report(subject.name)
-        report.findings.append(Finding("crash", subject.name, f"the check itself stopped: {type(error).__name__}: {error}", ""))
+        text = visible(f"{type(error).__name__}: {error}", 300)
+        report = unchecked(subject.name, f"the check itself stopped, which is its own mistake: please report it ({text})")
+    if any(f.kind == "memory" and _asked_for(f.message) < options.memory / 2 for f in report.findings):
+        report = undecided("large", subject, options)
     if report.findings and outside.used:
         packages = ", ".join(sorted(outside.used))
         report = unchecked(subject.name, f"it uses {packages}, which cannot be imported here")
@@ -40,6 +46,24 @@ def report_on(subject: Loaded, project: Project, options: Options) -> Report:
         report = unchecked(subject.name, "it derives from a class that no file defines")
     older.say(report, subject.cls)
     return report
+
+
+def _asked_for(message: str) -> float:
+    """The gigabytes of the one array that memory was too small for, as NumPy says it; infinite if it does not."""
+    found = re.search(r"Unable to allocate ([\d.]+) (bytes|KiB|MiB|GiB)", message)
+    return float(found[1]) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB").index(found[2]) / 1e9 if found else math.inf
+
+
+def undecided(kind: str, subject: Loaded, options: Options) -> Report:
+    """The report on a class whose check was "slow" or "large", which may be the check's doing, or "late", by the clock."""
+    smaller = f", or --make '{subject.name}(...)' builds a smaller one" if subject.kind == "module" else ""
+    why = {
+        "slow": f"its check takes more than {options.timeout:g} seconds of the processor: --timeout gives it more{smaller}",
+        "large": f"its check takes more than {options.memory:g} GB: --memory gives it more{smaller}",
+        "late": f"it was not done after {options.patience:g} seconds by the clock: the machine is busy, or it waits for something "
+        "that does not come; --timeout gives it more",
+    }
+    return unchecked(subject.name, why[kind])
 
 
 def unchecked(name: str, why: str) -> Report:

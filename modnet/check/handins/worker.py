@@ -21,7 +21,7 @@ from typing import Any
 
 from modnet.check.handins import limits, outside
 from modnet.check.handins.classes import bases_of, loaded_classes, loaded_functions, loaded_packages, lost_classes
-from modnet.check.handins.examine import described, examine, record_of, unchecked
+from modnet.check.handins.examine import described, examine, record_of, unchecked, undecided
 from modnet.check.handins.loaded import PHASES, Loaded, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
@@ -142,12 +142,15 @@ class _Class:
         self.process.join()
         if "report" in found:
             return found
-        late = late or self.process.exitcode == -getattr(signal, "SIGXCPU", 0.5)
-        return self._stopped(found.get("stopped", "endless" if late else "ended"), limits.Where(*found.get("at", ())))
+        held = self.process.exitcode == -getattr(signal, "SIGXCPU", 0.5)  # by one call that lets no other thread run
+        kind = found.get("stopped") or ("late" if late else "endless" if held else "ended")
+        return self._stopped(kind, limits.Where(*found.get("at", ())))
 
     def _stopped(self, kind: str, at: limits.Where) -> dict[str, Any]:
         name, code = self.subject.name, self.process.exitcode or 0
         seconds, gigabytes = self.options.timeout, self.options.memory
+        if kind in ("slow", "large", "late"):
+            return record_of(described(self.subject), undecided(kind, self.subject, self.options))
         message, hint = {
             "endless": (f"it did not end within {seconds:g} seconds.", "a loop whose condition never becomes false?"),
             "memory": (f"it takes more than {gigabytes:g} GB.", "an array with a shape that grows, or a list in a loop?"),
