@@ -46,12 +46,6 @@ def _halved(twice: np.ndarray, once: np.ndarray) -> bool | None:
     return True if np.allclose(twice, once / 2, rtol=1e-6) else False if np.allclose(twice, once, rtol=1e-6) else None
 
 
-def layer_divides(cls: type) -> bool | None:
-    """Whether a layer divides the gradients of its parameters by the size of the batch; None if that cannot be seen."""
-    found = divided(cls)
-    return any(found) if found else None
-
-
 def divided(cls: type) -> list[bool]:
     """Of each parameter of a layer with which that can be seen, whether its gradient is divided by the size of the batch."""
     found: list[bool] = []

@@ -12,7 +12,7 @@ import numpy as np
 from modnet.check import older
 from modnet.check.ask import ask
 from modnet.check.handins import outside
-from modnet.check.handins.loaded import Loaded, Project
+from modnet.check.handins.loaded import Loaded, NotAsked, Project
 from modnet.check.handins.options import Options
 from modnet.check.report import Report, visible
 
@@ -30,19 +30,22 @@ def report_on(subject: Loaded, project: Project, options: Options) -> Report:
     np.random.seed(1)  # noqa: NPY002
     random.seed(1)
     older.used.clear()
+    stopped = False
     try:
         report = ask(subject, project, options)
+    except NotAsked:
+        raise
     except MemoryError:
         report = undecided("large", subject, options)
     except Exception as error:  # one class must not hide the others
-        text = visible(f"{type(error).__name__}: {error}", 300)
+        stopped, text = True, visible(f"{type(error).__name__}: {error}", 300)
         report = unchecked(subject.name, f"the check itself stopped, which is its own mistake: please report it ({text})")
     if any(f.kind == "memory" and _asked_for(f.message) < options.memory / 2 for f in report.findings):
         report = undecided("large", subject, options)
-    if report.findings and outside.used:
+    if (report.findings or stopped) and outside.used:
         packages = ", ".join(sorted(outside.used))
         report = unchecked(subject.name, f"it uses {packages}, which cannot be imported here")
-    elif report.findings and outside.derives_from_unfound(subject.cls):
+    elif (report.findings or stopped) and outside.derives_from_unfound(subject.cls):
         report = unchecked(subject.name, "it derives from a class that no file defines")
     older.say(report, subject.cls)
     return report
@@ -57,11 +60,12 @@ def _asked_for(message: str) -> float:
 def undecided(kind: str, subject: Loaded, options: Options) -> Report:
     """The report on a class whose check was "slow" or "large", which may be the check's doing, or "late", by the clock."""
     smaller = f", or --make '{subject.name}(...)' builds a smaller one" if subject.kind == "module" else ""
+    seconds, clock, gigabytes = options.timeout, options.patience, options.memory
     why = {
-        "slow": f"its check takes more than {options.timeout:g} seconds of the processor: --timeout gives it more{smaller}",
-        "large": f"its check takes more than {options.memory:g} GB: --memory gives it more{smaller}",
-        "late": f"it was not done after {options.patience:g} seconds by the clock: the machine is busy, or it waits for something "
-        "that does not come; --timeout gives it more",
+        "slow": f"its check takes more than {seconds:g} seconds of the processor: --timeout gives it more{smaller}",
+        "large": f"its check takes more than {gigabytes:g} GB: --memory gives it more{smaller}",
+        "late": f"it was not done after {clock:g} seconds by the clock: the machine is busy, or it waits for what does "
+        "not come; --timeout gives it more",
     }
     return unchecked(subject.name, why[kind])
 

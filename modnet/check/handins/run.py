@@ -163,7 +163,8 @@ def _lose(handin: HandIn, file: Path, why: str) -> None:
 
 
 def _why(kind: str, options: Options, at: str) -> str:
-    text = f"it took more than {options.timeout:g} seconds" if kind in ("endless", "slow") else f"it took more than {options.memory:g} GB"
+    of_time = kind in ("endless", "slow")
+    text = f"it took more than {options.timeout:g} seconds" if of_time else f"it took more than {options.memory:g} GB"
     return f"{text} to load, at {at}" if at else f"{text} to load"
 
 
