@@ -103,8 +103,8 @@ def _module(subject: Loaded, project: Project, options: Options) -> Report:
         report.findings = [f for f in report.findings if ALWAYS not in f.message]
         report.verdicts = [row for row in report.verdicts if row[2] != "eval-mode"]
     if remembers(subject.cls) and any(f.kind == "scale" for f in report.findings):
-        mixed = len({*_known(subject, project).get("divides", ()), *filter(None.__ne__, _layers(project))}) > 1
-        means.settle(report, _losses(project), of_layer=True, mixed=mixed)
+        mixed = len({*_known(subject, project).get("divides", ()), *filter(None.__ne__, _layers(subject, project))}) > 1
+        means.settle(report, _losses(subject, project), of_layer=True, mixed=mixed)
     return report
 
 
@@ -123,7 +123,7 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
     cls, name = subject.cls, subject.name
     report = _in_their_layout(examine_loss_object(build(cls), name), build(cls), name, project)
     add_with(report, switches(cls), lambda option, value: examine_loss_object(build(cls, {option: value}), name), row=False)
-    means.settle(report, _layers(project), of_layer=False)
+    means.settle(report, _layers(subject, project), of_layer=False)
     return report
 
 
@@ -219,7 +219,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
         report = examine_pair(*held.pair)
         if in_columns(held.pair[0]):  # of a course whose layers take the mean, unless the loss has
             alone = [f.kind for f in report.findings if "gradient of" in f.message] == ["scale"]  # of W and b
-            means.settle(report, chain(_losses(project), [False]), of_layer=True, mixed=alone)
+            means.settle(report, chain(_losses(subject, project), [False]), of_layer=True, mixed=alone)
         return report
     if hasattr(held, "rule"):
         return examine_rule(held.rule)
@@ -232,7 +232,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
     if value != derivative and derivative.isidentifier():  # each function has its own record
         report.findings = [f for f in report.findings if f.where == subject.name]
         report.verdicts = [row for row in report.verdicts if row[0] in (subject.name, "")] or report.verdicts
-    means.settle(report, _layers(project), of_layer=False)
+    means.settle(report, _layers(subject, project), of_layer=False)
     return report
 
 
@@ -250,19 +250,23 @@ def _package(subject: Loaded, project: Project, options: Options) -> Report:
     return report
 
 
-def _losses(project: Project) -> Iterator[bool | None]:
-    """For each loss of another style in a project, whether it divides by the size of the batch."""
-    of_functions = (c for c in project.of("functions") if hasattr(c.cls, "loss"))
-    for other in (*of_functions, *(c for c in project.of("loss") if is_other_loss(c.cls))):
+def _losses(subject: Loaded, project: Project) -> Iterator[bool | None]:
+    """For each loss of another style that a class is used with, whether it divides by the size of the batch."""
+    of_functions = [c for c in project.of("functions") if hasattr(c.cls, "loss")]
+    for other in _beside(subject, [*of_functions, *(c for c in project.of("loss") if is_other_loss(c.cls))]):
         yield from _known(other, project).get("divides", ())
 
 
-def _layers(project: Project) -> Iterator[bool | None]:
-    """For each layer of another style in a project, whether it divides by the size of the batch."""
-    for other in project.of("module"):
-        if remembers(other.cls):
-            found = _known(other, project).get("divides")
-            yield any(found) if found else None
+def _layers(subject: Loaded, project: Project) -> Iterator[bool | None]:
+    """For each layer of another style that a class is used with, whether it divides by the size of the batch."""
+    for other in _beside(subject, [c for c in project.of("module") if remembers(c.cls)]):
+        found = _known(other, project).get("divides")
+        yield any(found) if found else None
+
+
+def _beside(subject: Loaded, others: list[Loaded]) -> list[Loaded]:
+    """Of several classes those of a class's own folder, if there are any: a project may hold one course after another."""
+    return [c for c in others if c.file.parent == subject.file.parent] or others
 
 
 def _known(other: Loaded, project: Project) -> dict[str, Any]:

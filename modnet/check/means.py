@@ -89,7 +89,7 @@ def settle(report: Report, others: Iterable[bool | None], of_layer: bool, mixed:
     known = [other for other in others if other is not None]
     if not known or mixed:
         return
-    if any(known) if of_layer else not any(known):
+    if all(known) if of_layer else not any(known):  # with one of the losses, or of the layers, it is taken once
         if of_layer:
             for finding in found:
                 finding.message = f"{finding.message.rstrip('.')}; the loss of this project has divided by it already."
