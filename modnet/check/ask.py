@@ -22,6 +22,7 @@ import linecache
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,8 @@ def _module(subject: Loaded, project: Project, options: Options) -> Report:
         report.findings = [f for f in report.findings if ALWAYS not in f.message]
         report.verdicts = [row for row in report.verdicts if row[2] != "eval-mode"]
     if remembers(subject.cls) and any(f.kind == "scale" for f in report.findings):
-        mixed = len({*means.divided(subject.cls), *filter(None.__ne__, _layers(project))}) > 1
-        means.settle(report, (means.loss_divides(*loss) for loss in _losses(project)), of_layer=True, mixed=mixed)
+        mixed = len({*_known(subject, project).get("divides", ()), *filter(None.__ne__, _layers(subject, project))}) > 1
+        means.settle(report, _losses(subject, project), of_layer=True, mixed=mixed)
     return report
 
 
@@ -122,7 +123,7 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
     cls, name = subject.cls, subject.name
     report = _in_their_layout(examine_loss_object(build(cls), name), build(cls), name, project)
     add_with(report, switches(cls), lambda option, value: examine_loss_object(build(cls, {option: value}), name), row=False)
-    means.settle(report, _layers(project), of_layer=False)
+    means.settle(report, _layers(subject, project), of_layer=False)
     return report
 
 
@@ -176,7 +177,7 @@ def _follows_the_contract(project: Project) -> bool:
 def _as_the_others(report: Report, subject: Loaded, project: Project) -> Report:
     """The report on a layer in the layout of the other layers of its project: examples as columns, or one at a time."""
     for other in project.of("module"):
-        if other.cls is not subject.cls and remembers(other.cls) and (layout := layout_of(other.cls)):
+        if other.cls is not subject.cls and remembers(other.cls) and (layout := _known(other, project).get("layout")):
             with suppress(Misbehaviour):
                 again = examine_other(subject.cls, layout)
                 if not again.findings or "batch-coupled" not in {f.kind for f in again.findings}:
@@ -191,7 +192,7 @@ def _in_their_layout(report: Report, loss: Any, name: str, project: Project) -> 
     judged = any(word != "not checked" for _, word, _ in report.verdicts)
     if judged and not of_batch.intersection(f.kind for f in report.findings):
         return report
-    if not any(layout_of(c.cls) == "single" for c in project.of("module") if remembers(c.cls)):
+    if not any(_known(c, project).get("layout") == "single" for c in project.of("module") if remembers(c.cls)):
         return report
     again = examine_loss_object(loss, name, alone=True)
     return again if again.ok or not of_batch.intersection(f.kind for f in again.findings) else report
@@ -218,8 +219,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
         report = examine_pair(*held.pair)
         if in_columns(held.pair[0]):  # of a course whose layers take the mean, unless the loss has
             alone = [f.kind for f in report.findings if "gradient of" in f.message] == ["scale"]  # of W and b
-            losses = (means.loss_divides(*loss) for loss in _losses(project))
-            means.settle(report, [*losses, False], of_layer=True, mixed=alone)
+            means.settle(report, chain(_losses(subject, project), [False]), of_layer=True, mixed=alone)
         return report
     if hasattr(held, "rule"):
         return examine_rule(held.rule)
@@ -232,7 +232,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
     if value != derivative and derivative.isidentifier():  # each function has its own record
         report.findings = [f for f in report.findings if f.where == subject.name]
         report.verdicts = [row for row in report.verdicts if row[0] in (subject.name, "")] or report.verdicts
-    means.settle(report, _layers(project), of_layer=False)
+    means.settle(report, _layers(subject, project), of_layer=False)
     return report
 
 
@@ -250,15 +250,43 @@ def _package(subject: Loaded, project: Project, options: Options) -> Report:
     return report
 
 
-def _losses(project: Project) -> Iterator[tuple[Any, str]]:
-    """The losses of another style in a project, and their names."""
-    for other in project.of("functions"):
-        if hasattr(other.cls, "loss"):
-            yield other.cls.loss, other.name
-    for other in project.of("loss"):
-        if is_other_loss(other.cls):
-            with suppress(NotBuilt, Misbehaviour):
-                yield build(other.cls), other.name
+def _losses(subject: Loaded, project: Project) -> Iterator[bool | None]:
+    """For each loss of another style that a class is used with, whether it divides by the size of the batch."""
+    of_functions = [c for c in project.of("functions") if hasattr(c.cls, "loss")]
+    for other in _beside(subject, [*of_functions, *(c for c in project.of("loss") if is_other_loss(c.cls))]):
+        yield from _known(other, project).get("divides", ())
+
+
+def _layers(subject: Loaded, project: Project) -> Iterator[bool | None]:
+    """For each layer of another style that a class is used with, whether it divides by the size of the batch."""
+    for other in _beside(subject, [c for c in project.of("module") if remembers(c.cls)]):
+        found = _known(other, project).get("divides")
+        yield any(found) if found else None
+
+
+def _beside(subject: Loaded, others: list[Loaded]) -> list[Loaded]:
+    """Of several classes those of a class's own folder, if there are any: a project may hold one course after another."""
+    return [c for c in others if c.file.parent == subject.file.parent] or others
+
+
+def _known(other: Loaded, project: Project) -> dict[str, Any]:
+    """What of a class matters to others, see `facts_of`."""
+    return (project.facts or facts_of)(other)
+
+
+def facts_of(subject: Loaded) -> dict[str, Any]:
+    """What of a class matters to those that are used with it, as plain values; empty if it cannot be tried.
+
+    divides : of each parameter of a layer, or of a loss, whether the gradient is divided by the size of the batch. layout : of
+    the examples that a layer takes, see `layout_of`.
+    """
+    held: Any = subject.cls
+    with outside.unnoticed(), older.unnoticed(), suppress(NotBuilt, Misbehaviour):
+        if subject.kind == "module":
+            return {"divides": means.divided(held), "layout": layout_of(held)}
+        if hasattr(held, "loss") or subject.kind == "loss":
+            return {"divides": [means.loss_divides(held.loss if hasattr(held, "loss") else build(held), subject.name)]}
+    return {}
 
 
 def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Report:
@@ -293,15 +321,6 @@ def _zeroed_at(project: Project) -> str:
             if re.match(r"\s.*\.zero_?grad\(\)", line, re.I) and re.search(r"\.step\(", near):
                 found.append(f"{file.name}, line {i + 1}")
     return "; ".join(found[:3])
-
-
-def _layers(project: Project) -> Iterator[bool | None]:
-    """For each layer of another style in a project, whether it divides by the size of the batch."""
-    for other in project.of("module"):
-        if remembers(other.cls):
-            with outside.unnoticed(), older.unnoticed():
-                found = means.layer_divides(other.cls)
-            yield found
 
 
 def ask_object(made: Any, kind: str, shape: tuple[int, ...] | None = None) -> Report:

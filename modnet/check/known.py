@@ -203,12 +203,21 @@ def _channels_last(
             yield from (plain + b for b in biases)
 
 
+def _sides(padding: Any, dims: int) -> list[tuple[int, int]]:
+    """What is added before and after each axis of a picture: of one number, one an axis, or pairs, as np.pad takes them."""
+    given = padding if isinstance(padding, tuple) else (padding,) * dims
+    pairs = [p if isinstance(p, tuple) else (p, p) for p in given]
+    if len(pairs) == dims + 2:  # with the batch and the channels
+        pairs = pairs[1:-1] if pairs[-1] == (0, 0) else pairs[2:]
+    whole = all(len(p) == 2 and all(isinstance(n, int) and n >= 0 for n in p) for p in pairs)
+    return pairs if whole and len(pairs) == dims else []
+
+
 def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | None, options: dict[str, Any]) -> Candidates:
     whole = {int(v) for v in options.values() if isinstance(v, int) and not isinstance(v, bool) and v > 0}
-    padding = next((v for key, v in options.items() if "pad" in key.lower() and isinstance(v, int | tuple)), 0)
-    sides = padding if isinstance(padding, tuple) else (padding,) * dims
+    sides = next(filter(None, (_sides(v, dims) for key, v in options.items() if "pad" in key.lower())), [(0, 0)] * dims)
     empty = -np.inf if name.startswith("max") else 0.0
-    padded = np.pad(x, [(0, 0), *[(p, p) for p in sides], (0, 0)], constant_values=empty)
+    padded = np.pad(x, [(0, 0), *sides, (0, 0)], constant_values=empty)
     axes: list[list[tuple[int, int]]] = []
     for axis in range(dims):
         length, given = padded.shape[1 + axis], out.shape[1 + axis]

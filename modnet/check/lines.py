@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,29 @@ def words_compared(function: Any, name: str) -> list[str]:
     asks = rf"\b{name}\s*(?:\.lower\(\)\s*)?(?:==|!=|in|is)\s*([\[(]?(?:\s*,?\s*[\"']\w+[\"'])+)"
     compared = re.findall(asks, text_of(function))
     return list(dict.fromkeys(word for words in compared for word in re.findall(r"\w+", words)))
+
+
+def deciding(function: Any, name: str, among: Collection[str]) -> set[str]:
+    """Which of these names decide whether a function reads another: every line that does is under an if that asks for one."""
+    found: list[set[str]] = []
+
+    def follow(node: ast.AST, above: set[str]) -> None:
+        if isinstance(node, ast.If | ast.IfExp):
+            above = above | {n for inner in ast.walk(node.test) for n in _named(inner) if n in among}
+        if name in _named(node) and isinstance(getattr(node, "ctx", None), ast.Load):
+            found.append(above)
+        for inner in ast.iter_child_nodes(node):
+            follow(inner, above)
+
+    tree = tree_of(function)
+    for line in tree.body if tree is not None else ():
+        follow(line, set())
+    return set().union(*found) if all(found) else set()
+
+
+def _named(node: ast.AST) -> list[str]:
+    """The name that a node reads or sets: that of a variable, or of an attribute."""
+    return [getattr(node, part) for part in ("id", "attr") if hasattr(node, part)]
 
 
 def _idle(tree: ast.FunctionDef, options: dict[str, Any]) -> set[int]:

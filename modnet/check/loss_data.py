@@ -37,7 +37,7 @@ def data_for(name: str, statement: bool = False, log: bool = False) -> Iterator[
     if re.search("temporal|sequen|time", word):  # each step of two sequences
         yield rng.integers(0, 4, (2, 3)), rng.normal(size=(2, 3, 4)) * 2
     if re.search("bce|bin" if statement else "bin|bce|logistic|sigmoid", word):
-        yield from (binary, bits, flat(bits))
+        yield from (binary, bits, flat(bits), (flat(bits)[0].astype(int), flat(bits)[1]))
         if re.search("logit|sigmoid", word):
             yield binary[0], numbers[0]
         yield labels % 2, rng.uniform(0.1, 0.9, (4, 2))

@@ -47,12 +47,6 @@ def _halved(twice: np.ndarray, once: np.ndarray) -> bool | None:
     return True if np.allclose(twice, once / 2, rtol=1e-6) else False if np.allclose(twice, once, rtol=1e-6) else None
 
 
-def layer_divides(cls: type) -> bool | None:
-    """Whether a layer divides the gradients of its parameters by the size of the batch; None if that cannot be seen."""
-    found = divided(cls)
-    return any(found) if found else None
-
-
 def divided(cls: type) -> list[bool]:
     """Of each parameter of a layer with which that can be seen, whether its gradient is divided by the size of the batch."""
     found: list[bool] = []
@@ -94,7 +88,7 @@ def settle(report: Report, others: Iterable[bool | None], of_layer: bool, mixed:
     known = [other for other in others if other is not None]
     if not known or mixed:
         return
-    if any(known) if of_layer else not any(known):
+    if all(known) if of_layer else not any(known):  # with one of the losses, or of the layers, it is taken once
         if of_layer:
             for finding in found:
                 finding.message = f"{finding.message.rstrip('.')}; the loss of this project has divided by it already."

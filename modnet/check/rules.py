@@ -92,6 +92,7 @@ RIGHT: dict[str, list[tuple[str, Moves]]] = {
     "momentum": [
         ("v = a v - rate g, w + v", momentum),
         ("v the average a v + (1 - a) g, w - rate v", lambda g, a, b: moved(g, (a, 1 - a))),
+        ("Nesterov's, which is a momentum that looks ahead", nesterov),
     ],
     "nesterov": [("Nesterov's", nesterov)],
     "adagrad": [("AdaGrad's", adagrad)],

@@ -140,6 +140,48 @@ def test_that_the_order_is_always_the_same_is_noted_of_what_is_not_called_stocha
     assert "the same order" in report.notes[0]
 
 
+def sgd_in_a_mode(net, X, Y, loss, lr, epochs, batch_size=3, mode="full"):
+    optim = Optim(net, loss, lr)
+    for _ in range(epochs):
+        if mode == "full":
+            optim.step(X, Y)
+        else:
+            for some in batches(len(X), batch_size if mode == "mini" else 1):
+                optim.step(X[some], Y[some])
+    return optim
+
+
+def sgd_by_patience(net, X, Y, loss, lr, batch_size, epochs=5, patience=None):
+    optim = Optim(net, loss, lr)
+    limit = epochs if patience is not None else 1
+    for _ in range(limit):
+        for some in batches(len(X), batch_size):
+            optim.step(X[some], Y[some])
+    return optim
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [(sgd_in_a_mode, "batch_size has no effect unless mode"), (sgd_by_patience, "epochs has no effect unless patience")],
+)
+def test_an_option_that_another_switches_off_is_noted(function, said):
+    report = examine_descent(function)
+    assert report.ok, report
+    assert report.notes[0].startswith(f"{said} is given")
+
+
+def test_an_option_that_is_only_shown_has_no_effect():
+    def sgd(net, X, Y, loss, lr, batch_size, epochs, verbose=False):
+        optim = Optim(net, loss, lr)
+        for _ in range(epochs):
+            if verbose:
+                print("in batches of", batch_size)
+            optim.step(X, Y)
+        return optim
+
+    assert [f.kind for f in examine_descent(sgd).findings] == ["option-ignored"]
+
+
 def test_that_it_returns_nothing_is_noted():
     def sgd(optim, X, Y, batch_size, epochs):
         sgd_with_an_optimizer(optim, X, Y, batch_size, epochs, False)

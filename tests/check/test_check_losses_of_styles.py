@@ -201,3 +201,53 @@ def test_a_mean_is_judged_by_loss_and_layers_together(tmp_path, capsys):
 def test_each_function_of_a_pair_has_its_own_record(tmp_path):
     found = checked(tmp_path, PAIR)
     assert {name: [f["kind"] for f in c["findings"]] for name, c in found.items()} == {"half": [], "half_prime": ["scale"]}
+
+
+OF_BITS = """
+import numpy as np
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+class SigmoidWithLoss:
+    def forward(self, scores, t):
+        self.y, self.t = sigmoid(scores), t
+        both = np.stack([1 - self.y, self.y], axis=-1)
+        picked = both[np.arange(len(t)), t]
+        return -np.log(picked + 1e-12).mean()
+    def backward(self, dout=1):
+        return (self.y - {t}) * dout / len(self.t)
+"""
+
+
+@pytest.mark.parametrize(("truth", "right"), [("self.t", True), ("(1 - self.t)", False)])
+def test_a_binary_loss_takes_one_score_an_example_and_its_label_as_an_index(tmp_path, truth, right):
+    loss = checked(tmp_path, OF_BITS.replace("{t}", truth))["SigmoidWithLoss"]
+    assert loss["checked"]
+    assert loss["ok"] is right, loss["findings"]
+    assert right or loss["findings"][0]["kind"] != "crash"
+
+
+def test_a_mean_is_judged_by_the_losses_and_layers_of_its_folder(tmp_path):
+    for folder, divided in (("first", ""), ("second", " / len(self.d)")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "course.py").write_text(FILE.format(term=2, divided=divided).replace("def linear_loss", "def _l"))
+    main(["check", str(tmp_path), "--project", "--jobs", "1", "--json", str(tmp_path / "out.json")])
+    classes = json.loads((tmp_path / "out.json").read_text())[0]["classes"]
+    said = {(c["file"].split("/")[-2], c["name"]): [f["kind"] for f in c["findings"]] for c in classes}
+    assert said["first", "Linear"] == said["first", "SoftmaxCrossEntropy"] == []
+    assert "scale" in said["second", "Linear"]
+
+
+def test_a_mean_in_the_layers_is_right_with_the_loss_that_takes_none(tmp_path):
+    text = FILE.format(term=2, divided="").replace("def linear_loss", "def _l") + """
+class MSELoss:
+    def forward(self, A, Y):
+        self.A, self.Y = A, Y
+        return ((A - Y) ** 2).mean()
+    def backward(self):
+        return 2 * (self.A - self.Y) / self.A.size
+"""
+    classes = checked(tmp_path, text)
+    assert all(c["ok"] for c in classes.values()), {n: c["findings"] for n, c in classes.items()}
+    assert "taken twice" in classes["Linear"]["notes"][0]

@@ -105,6 +105,10 @@ class Nesterov(Momentum):
             params[name] -= (1 + self.momentum) * self.lr * grads[name]
 
 
+class MomentumAhead(Nesterov):
+    """Called a momentum, and Nesterov's."""
+
+
 class NesterovLate(Nesterov):
     late = True
 
@@ -222,7 +226,7 @@ def rmsprop_without_root(w, dw, config=None):
 
 
 RIGHT = [
-    Adam, AdamOfTheBook, Momentum, Nesterov, AdaGrad, SGD, Optimizer_SGD, SGDOfAModel, SGDOfOne, sgd_momentum, rmsprop,
+    Adam, AdamOfTheBook, Momentum, MomentumAhead, Nesterov, AdaGrad, SGD, Optimizer_SGD, SGDOfAModel, SGDOfOne, sgd_momentum, rmsprop,
     MomentumOfAnAverage, Adam(0.01, 0.8, 0.99),
 ]  # fmt: skip
 

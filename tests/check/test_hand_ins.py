@@ -226,6 +226,18 @@ def test_a_name_that_is_set_where_nothing_is_executed_is_no_mistake(write, facto
         assert said in record["remark"]
 
 
+def test_a_mistake_of_the_check_is_none_of_the_class(write, monkeypatch):
+    def stops(*_):
+        raise ZeroDivisionError("in modnet")
+
+    monkeypatch.setattr("modnet.check.handins.examine.ask", stops)
+    _, found = load(write({"m.py": f"import numpy as np\n{BASE}\n{TANH}"}))
+    record = examine(found["TanH"], Project(found.values()), Options())
+    assert not record["checked"]
+    assert "please report it (ZeroDivisionError: in modnet)" in record["remark"]
+    assert record["report"]["findings"] == []
+
+
 def test_an_absent_package_is_stood_in_for_and_said(write):
     root = write({"m.py": f"""
 import numpy as np

@@ -14,7 +14,7 @@ from modnet.__main__ import main
 from modnet.check.handins.run import _events, _Running
 
 BAD = """
-import os, sys, itertools
+import os, sys, time
 import numpy as np
 
 class Module:
@@ -41,6 +41,19 @@ class Exits(Module):
 class Hogs(Module):
     def forward(self, X):
         return np.ones((10**6, 10**6))
+
+class Slow(Module):
+    def forward(self, X):
+        begun = time.process_time()
+        while time.process_time() < begun + 0.03:
+            pass
+        return X * 1.0
+
+class Large(Module):
+    def __init__(self):
+        self._parameters = np.ones((3, 10**7))
+    def forward(self, X):
+        return X * self._parameters[0, 0]
 
 class Floods(Module):
     def forward(self, X):
@@ -74,7 +87,13 @@ def test_each_class_costs_itself_alone_and_twice_gives_the_same(tmp_path, capsys
     (found,) = json.loads(text)
     classes = {c["name"]: c["findings"][0] if c["findings"] else None for c in found["classes"]}
     kinds = {name: finding and finding["kind"] for name, finding in classes.items()}
-    assert list(kinds) == ["Loops", "Dies", "Exits", "Hogs", "Floods", "Starts", "Changes", "TanH"]
+    assert list(kinds) == ["Loops", "Dies", "Exits", "Hogs", "Slow", "Large", "Floods", "Starts", "Changes", "TanH"]
+    said = {c["name"]: c["remark"] for c in found["classes"] if not c["checked"]}
+    assert said == {  # whether it is the class's doing, or the check's, is not known
+        "Slow": "its check takes more than 2 seconds of the processor: --timeout gives it more, "
+        "or --make 'Slow(...)' builds a smaller one",
+        "Large": "its check takes more than 1 GB: --memory gives it more, or --make 'Large(...)' builds a smaller one",
+    }
     assert kinds["Loops"] == "endless"
     assert classes["Loops"]["line"] == "line 11: while True:"
     assert classes["Loops"]["file"] == str(tmp_path / "m.py")
@@ -134,3 +153,48 @@ def test_a_process_that_says_nothing_is_ended():
     running.processes.add(process)
     assert list(_events(process, {}, 0.2, running)) == []
     assert process.wait(60) != 0
+
+
+WITH_MEANS = """
+import os
+import numpy as np
+
+def note(who):
+    with open(os.path.join(os.path.dirname(__file__), "built"), "a") as file:
+        file.write(f"{type(who).__name__} {os.getpid()}\\n")
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        note(self)
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, grad):
+        self.dW, self.db = self.x.T @ grad / len(grad), grad.mean(axis=0)
+        return grad @ self.W.T
+
+class Embedding(Dense):
+    def __init__(self, n_in=3, n_out=2):
+        super().__init__(n_in, n_out)
+        self.table = np.ones((10**8, 2))
+
+class MSE:
+    def forward(self, y_pred, y_true):
+        self.y_pred, self.y_true = y_pred, y_true
+        return np.mean(np.sum((y_pred - y_true) ** 2, axis=1))
+    def backward(self):
+        return 2 * (self.y_pred - self.y_true)
+"""
+
+
+def test_what_others_are_is_asked_of_them_once_and_costs_them_alone(tmp_path, capsys):
+    names = [f"Loss{i}" for i in range(4)]
+    (tmp_path / "m.py").write_text(WITH_MEANS + "\n".join(f"class {name}(MSE): pass" for name in names))
+    main(["check", str(tmp_path / "m.py"), "--memory", "1", "--json", "--jobs", "2"])
+    (found,) = json.loads(capsys.readouterr().out)
+    said = {c["name"]: (c["checked"], [f["kind"] for f in c["findings"]], len(c["notes"])) for c in found["classes"]}
+    assert all(said[name] == (True, [], 1) for name in ("Dense", *names)), said  # the mean is the layers' affair
+    assert said["Embedding"] == (False, [], 0)
+    built = (tmp_path / "built").read_text().split("\n")
+    assert len({line for line in built if line.startswith("Dense")}) <= 3  # asked, asked for what others want to know, asked again

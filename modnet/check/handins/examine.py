@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,9 @@ import numpy as np
 from modnet.check import older
 from modnet.check.ask import ask
 from modnet.check.handins import outside
-from modnet.check.handins.loaded import Loaded, Project
+from modnet.check.handins.loaded import Loaded, NotAsked, Project
 from modnet.check.handins.options import Options
-from modnet.check.report import Finding, Report
+from modnet.check.report import Report, visible
 
 
 def examine(subject: Loaded, project: Project, options: Options) -> dict[str, Any]:
@@ -28,18 +30,44 @@ def report_on(subject: Loaded, project: Project, options: Options) -> Report:
     np.random.seed(1)  # noqa: NPY002
     random.seed(1)
     older.used.clear()
+    stopped = False
     try:
         report = ask(subject, project, options)
+    except NotAsked:
+        raise
+    except MemoryError:
+        report = undecided("large", subject, options)
     except Exception as error:  # one class must not hide the others
-        report = Report(subject.name)
-        report.findings.append(Finding("crash", subject.name, f"the check itself stopped: {type(error).__name__}: {error}", ""))
-    if report.findings and outside.used:
+        stopped, text = True, visible(f"{type(error).__name__}: {error}", 300)
+        report = unchecked(subject.name, f"the check itself stopped, which is its own mistake: please report it ({text})")
+    if any(f.kind == "memory" and _asked_for(f.message) < options.memory / 2 for f in report.findings):
+        report = undecided("large", subject, options)
+    if (report.findings or stopped) and outside.used:
         packages = ", ".join(sorted(outside.used))
         report = unchecked(subject.name, f"it uses {packages}, which cannot be imported here")
-    elif report.findings and outside.derives_from_unfound(subject.cls):
+    elif (report.findings or stopped) and outside.derives_from_unfound(subject.cls):
         report = unchecked(subject.name, "it derives from a class that no file defines")
     older.say(report, subject.cls)
     return report
+
+
+def _asked_for(message: str) -> float:
+    """The gigabytes of the one array that memory was too small for, as NumPy says it; infinite if it does not."""
+    found = re.search(r"Unable to allocate ([\d.]+) (bytes|KiB|MiB|GiB)", message)
+    return float(found[1]) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB").index(found[2]) / 1e9 if found else math.inf
+
+
+def undecided(kind: str, subject: Loaded, options: Options) -> Report:
+    """The report on a class whose check was "slow" or "large", which may be the check's doing, or "late", by the clock."""
+    smaller = f", or --make '{subject.name}(...)' builds a smaller one" if subject.kind == "module" else ""
+    seconds, clock, gigabytes = options.timeout, options.patience, options.memory
+    why = {
+        "slow": f"its check takes more than {seconds:g} seconds of the processor: --timeout gives it more{smaller}",
+        "large": f"its check takes more than {gigabytes:g} GB: --memory gives it more{smaller}",
+        "late": f"it was not done after {clock:g} seconds by the clock: the machine is busy, or it waits for what does "
+        "not come; --timeout gives it more",
+    }
+    return unchecked(subject.name, why[kind])
 
 
 def unchecked(name: str, why: str) -> Report:

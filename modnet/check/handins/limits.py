@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,8 +44,9 @@ class Bounds:
 
     Parameters
     ----------
-    seconds, gigabytes : what it may take. stopped : told "endless" or "memory", and `Where` the code is, when it takes more;
-        then the process ends.
+    seconds, gigabytes : what it may take. stopped : told what it took too much of, and `Where` the code is; then the process
+        ends. One call of the stranger's that took the second half alone is "endless", or takes "memory"; of many calls, and of
+        what is done between them, that cannot be said: it was "slow", or "large".
     """
 
     def __init__(self, seconds: float, gigabytes: float, stopped: Callable[[str, Where], None]) -> None:
@@ -58,6 +60,7 @@ class Bounds:
     def begin(self) -> None:
         """Count from now."""
         self.since = time.process_time()
+        self.second_half: list[types.FrameType | bool | None] = [None, None]  # of time and of memory: the call that takes it
         _kernel_limits(self.seconds, self.gigabytes)
 
     def end(self) -> None:
@@ -70,23 +73,33 @@ class Bounds:
         while not self.over.wait(_LOOK):
             what = ""
             try:
-                if time.process_time() - self.since > self.seconds:
-                    what = "endless"
-                elif process is not None and process.memory_info().rss > self.gigabytes * 1e9:
-                    what = "memory"
+                rss = 0 if process is None else process.memory_info().rss
+                shares = (time.process_time() - self.since) / self.seconds, rss / (self.gigabytes * 1e9)
+                for i, (share, one, many) in enumerate(zip(shares, ("endless", "memory"), ("slow", "large"), strict=True)):
+                    self.second_half[i] = None if share < 0.5 else self._still(self.second_half[i])
+                    if share > 1:
+                        what = one if self.second_half[i] else many
                 if what:
                     self.stopped(what, self._where())
             except MemoryError:  # here, where next to none is needed
-                what = "memory"
+                what = "large"
                 self.stopped(what, Where())
             if what:
                 os._exit(1)
+
+    def _still(self, before: types.FrameType | bool | None) -> types.FrameType | bool:
+        """The call by which the main thread is in the stranger's code, if it is the one of before, or the first; else False."""
+        frame, call = sys._current_frames().get(self.main or 0), None
+        while frame is not None:
+            call = frame if _is_theirs(frame.f_code.co_filename) else call
+            frame = frame.f_back
+        return call if call is not None and before in (None, call) else False
 
     def _where(self) -> Where:
         """The line of the stranger's code that the main thread is at."""
         now = sys._current_frames().get(self.main or 0)
         stack = traceback.extract_stack(now) if now is not None else []
-        own = [f for f in stack if not f.filename.startswith(_LIBRARY) and "site-packages" not in f.filename and f.line]
+        own = [f for f in stack if _is_theirs(f.filename) and f.line]
         for frame in own:
             line = _loop_around(frame.filename, frame.lineno or 0)
             if line:
@@ -95,6 +108,11 @@ class Bounds:
 
 
 _LIBRARY = (str(Path(__file__).parents[2]), os.path.dirname(os.__file__), "<")
+
+
+def _is_theirs(file: str) -> bool:
+    """Whether code of this file is the stranger's."""
+    return not file.startswith(_LIBRARY) and "site-packages" not in file
 
 
 def _loop_around(file: str, line: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,17 +55,23 @@ class Loaded:
         return f"{code_name(self.file, self.cell)}:{self.line}:{self.name}"
 
 
+class NotAsked(Exception):
+    """What is to be known of another class is not known yet: it is asked for that in a process of its own first."""
+
+
 class Project:
     """The classes of one hand-in, from all its files.
 
     Attributes
     ----------
     loaded : all classes that look like something to check. wrong : the `id` of those in which something was found already.
+    facts : what is known of another class, `NotAsked` if nothing is yet; None if whoever wants to know may try it out.
     """
 
     def __init__(self, loaded: Iterable[Loaded] = (), namespaces: dict[Path, dict[str, Any]] | None = None) -> None:
         self.loaded: list[Loaded] = list(loaded)
         self.wrong: set[str] = set()
+        self.facts: Callable[[Loaded], dict[str, Any]] | None = None
         self._namespaces = {} if namespaces is None else namespaces
 
     def of(self, kind: str, near: Loaded | None = None) -> list[Loaded]:

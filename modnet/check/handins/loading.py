@@ -1,8 +1,8 @@
 """A hand-in as a world of its own: its files loaded once each, and found by one another however they are imported.
 
 Only what a class needs is executed: imports, classes and functions, and of the other statements those that set a name which a
-class or one of its functions reads, at the latest when it is read. So a script that trains, plots or prints when it is imported does none of it here. What
-fails is left out and said; the rest of the file goes on.
+class or one of its functions reads, at the latest when it reads it. So a script that trains, plots or prints when it is
+imported does none of it here. What fails is left out and said; the rest of the file goes on.
 
 An import is looked for in the importing file's own folder, in the folders above it up to the root of the hand-in, outside, then
 in all other folders of the hand-in: whatever ``sys.path`` its author had, one file is one module, and ``isinstance`` against a

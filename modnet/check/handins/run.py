@@ -14,12 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from modnet.check.handins.examine import record_of
+from modnet.check.handins.examine import record_of, unchecked
 from modnet.check.handins.loading import class_statements, looks_asked
 from modnet.check.handins.options import Options
 from modnet.check.handins.results import HandIn, Record
 from modnet.check.handins.source import read
-from modnet.check.report import Finding, Report
 
 _LONGEST_LINE = 8_000_000  # characters of one answer
 _STARTING = 60.0  # seconds that a process may take before it says anything: importing on a busy machine
@@ -146,9 +145,8 @@ def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _R
     answered = {r["id"] for r in handin.records}
     for described in asked:
         if described["id"] not in answered:
-            report = Report(described["name"])
-            report.findings.append(Finding("crash", described["name"], "the process that was to check it ended.", ""))
-            handin.records.append(record_of(described, report))
+            why = "the process that was to check it ended, or said nothing for too long: --only checks it alone"
+            handin.records.append(record_of(described, unchecked(described["name"], why)))
     if not asked and not handin.problems:
         text = "the process that was to check it ended before it began"
         handin.problems.append({"file": str(handin.files[0]), "cell": None, "line": 0, "text": text})
@@ -165,7 +163,8 @@ def _lose(handin: HandIn, file: Path, why: str) -> None:
 
 
 def _why(kind: str, options: Options, at: str) -> str:
-    text = f"it took more than {options.timeout:g} seconds" if kind == "endless" else f"it took more than {options.memory:g} GB"
+    of_time = kind in ("endless", "slow")
+    text = f"it took more than {options.timeout:g} seconds" if of_time else f"it took more than {options.memory:g} GB"
     return f"{text} to load, at {at}" if at else f"{text} to load"
 
 

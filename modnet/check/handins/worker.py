@@ -14,15 +14,17 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
+from modnet.check.ask import facts_of
 from modnet.check.handins import limits, outside
 from modnet.check.handins.classes import bases_of, loaded_classes, loaded_functions, loaded_packages, lost_classes
-from modnet.check.handins.examine import described, examine, record_of, unchecked
-from modnet.check.handins.loaded import PHASES, Loaded, Project
+from modnet.check.handins.examine import described, examine, record_of, unchecked, undecided
+from modnet.check.handins.loaded import PHASES, Loaded, NotAsked, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
 from modnet.check.handins.source import training_loops
@@ -86,8 +88,8 @@ def _at(file: Path, cell: int | None, line: int, **said: str) -> dict[str, Any]:
 # --- one class -------------------------------------------------------------------------------------------------------
 
 
-def _in_process(answer: connection.Connection, task: dict[str, Any], project: Project | None, which: str) -> None:
-    """What runs in the process of one class: ask, answer, end."""
+def _in_process(answer: connection.Connection, task: dict[str, Any], project: Project | None, which: str, facts: bool) -> None:
+    """What runs in the process of one class: ask, or find the facts that others want to know, answer, end."""
     options = task["options"]
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -101,25 +103,36 @@ def _in_process(answer: connection.Connection, task: dict[str, Any], project: Pr
         _quiet()
         project = load(task, lambda event: None)
         bounds.begin()
-    project.wrong = set(task["wrong"])
+    project.wrong, project.facts = set(task["wrong"]), partial(_among, task.get("facts"))
     subject = next(c for c in project.loaded if c.id == which)
     os.chdir(subject.file.parent)
     with limits.refused():
-        record = examine(subject, project, options)
+        try:
+            record = {"facts": facts_of(subject)} if facts else examine(subject, project, options)
+        except NotAsked:
+            record = {"waits": True}
     answer.send_bytes(json.dumps(record).encode())
     os._exit(0)
+
+
+def _among(facts: dict[str, dict[str, Any]] | None, other: Loaded) -> dict[str, Any]:
+    """What is known of a class; `NotAsked` before anything is."""
+    if facts is None:
+        raise NotAsked
+    return facts.get(other.id, {})
 
 
 class _Class:
     """A class that is being asked about: its process, and how it ends."""
 
-    def __init__(self, subject: Loaded, project: Project, task: dict[str, Any]) -> None:
+    def __init__(self, subject: Loaded, project: Project, task: dict[str, Any], facts: bool) -> None:
         self.subject, self.options = subject, task["options"]
         forks = hasattr(os, "fork") and sys.platform != "darwin"  # whose system libraries do not survive a fork
         context: Any = multiprocessing.get_context("fork" if forks else "spawn")
         self.answer, given = context.Pipe(duplex=False)
         task = {**task, "wrong": sorted(project.wrong)}
-        self.process = context.Process(target=_in_process, args=(given, task, project if forks else None, subject.id))
+        arguments = given, task, project if forks else None, subject.id, facts
+        self.process = context.Process(target=_in_process, args=arguments)
         self.process.start()
         given.close()
         self.until = time.monotonic() + self.options.patience
@@ -140,14 +153,17 @@ class _Class:
         if self.process.is_alive():
             self.process.kill()
         self.process.join()
-        if "report" in found:
+        if found and "stopped" not in found:
             return found
-        late = late or self.process.exitcode == -getattr(signal, "SIGXCPU", 0.5)
-        return self._stopped(found.get("stopped", "endless" if late else "ended"), limits.Where(*found.get("at", ())))
+        held = self.process.exitcode == -getattr(signal, "SIGXCPU", 0.5)  # by one call that lets no other thread run
+        kind = found.get("stopped") or ("late" if late else "endless" if held else "ended")
+        return self._stopped(kind, limits.Where(*found.get("at", ())))
 
     def _stopped(self, kind: str, at: limits.Where) -> dict[str, Any]:
         name, code = self.subject.name, self.process.exitcode or 0
         seconds, gigabytes = self.options.timeout, self.options.memory
+        if kind in ("slow", "large", "late"):
+            return record_of(described(self.subject), undecided(kind, self.subject, self.options))
         message, hint = {
             "endless": (f"it did not end within {seconds:g} seconds.", "a loop whose condition never becomes false?"),
             "memory": (f"it takes more than {gigabytes:g} GB.", "an array with a shape that grows, or a list in a loop?"),
@@ -166,6 +182,35 @@ class _Class:
         return record_of(described(self.subject), report)
 
 
+def _answers(
+    subjects: Iterable[Loaded], project: Project, task: dict[str, Any], facts: bool = False
+) -> Iterator[tuple[Loaded, dict[str, Any]]]:
+    """Each class with its record, or with what is to be known of it, as they come in."""
+    waiting, running = list(subjects), list[_Class]()
+    while waiting or running:
+        while waiting and len(running) < task["jobs"]:
+            running.append(_Class(waiting.pop(0), project, task, facts))
+        least = min(c.until for c in running) - time.monotonic()
+        connection.wait([x for c in running for x in (c.answer, c.process.sentinel)], max(0.0, least) + 0.01)
+        for asked in [c for c in running if c.answer.poll() or not c.process.is_alive() or time.monotonic() > c.until]:
+            running.remove(asked)
+            yield asked.subject, asked.record()
+
+
+def _records(subjects: list[Loaded], project: Project, task: dict[str, Any]) -> Iterator[tuple[Loaded, dict[str, Any]]]:
+    """Each class with its record; those last that have to wait for what is known of others."""
+    late = []
+    for subject, record in _answers(subjects, project, task):
+        if record.get("waits"):
+            late.append(subject)
+        else:
+            yield subject, record
+    if late and "facts" not in task:
+        others = [c for c in project.loaded if c.kind in ("module", "loss", "functions")]
+        task["facts"] = {c.id: found.get("facts", {}) for c, found in _answers(others, project, task, facts=True)}
+    yield from _answers(late, project, task)
+
+
 def ask_all(project: Project, task: dict[str, Any], emit: Emit) -> None:
     """Ask about every class that is wanted; networks once their layers are known, optims once their networks are."""
     options = task["options"]
@@ -173,20 +218,12 @@ def ask_all(project: Project, task: dict[str, Any], emit: Emit) -> None:
     whole = any(c.kind in ("network", "optim") for c in wanted)
     for phase in PHASES:
         # A network is not judged with modules that are wrong: then they are asked too, and not shown.
-        waiting = [c for c in project.loaded if c.kind in phase and (c in wanted or (whole and c.kind == "module"))]
-        running: list[_Class] = []
-        while waiting or running:
-            while waiting and len(running) < task["jobs"]:
-                running.append(_Class(waiting.pop(0), project, task))
-            least = min(c.until for c in running) - time.monotonic()
-            connection.wait([x for c in running for x in (c.answer, c.process.sentinel)], max(0.0, least) + 0.01)
-            for asked in [c for c in running if c.answer.poll() or not c.process.is_alive() or time.monotonic() > c.until]:
-                running.remove(asked)
-                record = asked.record()
-                if not record["report"]["ok"]:
-                    project.wrong.add(asked.subject.id)
-                if asked.subject in wanted:
-                    emit({"records": [record]})
+        asked = [c for c in project.loaded if c.kind in phase and (c in wanted or (whole and c.kind == "module"))]
+        for subject, record in _records(asked, project, task):
+            if not record["report"]["ok"]:
+                project.wrong.add(subject.id)
+            if subject in wanted:
+                emit({"records": [record]})
     unknown = [c for c in wanted if not c.kind]
     emit({"records": [record_of(described(c), unchecked(c.name, c.remark)) for c in unknown]})
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arguments import NotBuilt, asks
-from modnet.check.lines import quote
+from modnet.check.lines import deciding, quote
 from modnet.check.networks import standins
 from modnet.check.networks.calls import multiple
 from modnet.check.networks.judge import judge
@@ -25,6 +25,7 @@ from modnet.check.subject import Misbehaviour
 from modnet.check.vocabulary import meaning_of
 
 _NAMED = re.compile(r"(^|_)(sgd|gd)(_|$)|gradient_?descent|descente|^(train|fit|entrain|apprend|apprentissage)", re.I)
+_SAYS = re.compile("verb|print|disp|plot|log|show|debug|bar", re.I)  # what decides only whether something is shown
 _LEAVE = ("net", "modules", "loss", "optimizer", "X", "y")  # what stays at its default
 _MEANINGS = ("X", "y", "loss", "batch", "epochs", "optimizer", "rate", "step", "eps", "net", "modules")
 
@@ -116,14 +117,19 @@ class Descent(Logged):
         if "batch" in self.meant and self.size not in sizes:
             text = f"with {self.size} and {self.count} examples it takes {max(sizes)} at a time."
             others = {len(used) for used, _ in self.again(batch=self.size // 2).examples()}
-            if others == set(sizes):
+            if switched := self._switched("batch"):
+                self.notes.append(f"{switched}: {text}")
+            elif others == set(sizes):
                 text = f"batch_size has no effect: {text}"
                 yield Finding("option-ignored", "", text, "X[order[i:i + batch_size]]", line=line)
             else:
                 self.notes.append(f"batch_size is not the size of a batch: {text}")
         if "epochs" in self.meant and len(self.again(epochs=2 * self.epochs).ways()) <= len(sizes):
             text = f"twice the epochs are as many steps: {len(sizes)}."
-            yield Finding("option-ignored", "", text, "a loop over the epochs around that over the batches", line=line)
+            if switched := self._switched("epochs"):
+                self.notes.append(f"{switched}: {text}")
+            else:
+                yield Finding("option-ignored", "", text, "a loop over the epochs around that over the batches", line=line)
         orders = [i for used, _ in self.examples() for i in used]
         if len(orders) == self.epochs * self.count and orders == orders[:self.count] * self.epochs and max(sizes) < self.count:
             text = "in every epoch the examples come in the same order, and in the same batches."
@@ -134,6 +140,16 @@ class Descent(Logged):
                 self.notes.append(text)
         if self.result is None:
             self.notes.append("it returns nothing: what the loss was in each epoch is lost.")
+
+    def _switched(self, meaning: str) -> str:
+        """In words, which arguments, left at their defaults, decide whether the one of this meaning is read; or empty."""
+        function = getattr(self.cls, self.method)
+        given = [p for asked in (function, *([self.holder] if self.holder else [])) for p in asks(asked, by_name=True)]
+        name = next((p.name for p in given if meaning_of(p.name, _MEANINGS) == meaning), "")
+        left = [p.name for p in given if p.default is not p.empty and meaning_of(p.name, _MEANINGS) not in self.meant]
+        left = [n for n in left if not _SAYS.search(n)]
+        switches = sorted(deciding(function, name, left))
+        return f"{name} has no effect unless {' or '.join(switches)} is given" if switches else ""
 
     def where(self, question: str) -> str:
         """The function, or the method."""
