@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from modnet.check import known
-from modnet.check.arrays import copied
+from modnet.check.arrays import copied, names_within
 from modnet.check.draws import other_draws
 from modnet.check.numeric import factor_of
 from modnet.check.plan import Examination, Judged, Probe
@@ -16,6 +17,7 @@ from modnet.check.subject import Misbehaviour, Subject, tried
 from modnet.check.vocabulary import FORWARD
 
 RETURN = r"^return\b"
+_NORMS = re.compile(r"batch_?norm|^bn", re.I)
 _IN_PLACE = r"\b{0}\s*(\[.*\])?\s*(\+|-|\*|/)=|\b{0}\s*\[.*\]\s*=[^=]|out\s*=\s*{0}\b|\b{0}\.(sort|fill|put)\("
 SATURATES = (
     "exp of a large number is infinite, and inf / inf or log(0) follow: subtract the row's maximum before exp "
@@ -77,7 +79,7 @@ def coupled(e: Examination) -> Findings:
     moved = subject.forward(changed)
     if moved.shape == out.shape and np.allclose(moved[0], out[0], rtol=1e-5, atol=1e-7):
         return
-    if subject.may_couple or _normalises(subject):
+    if subject.may_couple or _normalises(subject) or any(map(_NORMS.search, names_within(subject.original))):
         subject.batch_statistics = True
         if subject.carries:
             text = "in training forward normalises by what earlier batches have left, not by its own batch alone."

@@ -202,7 +202,9 @@ def layout_of(cls: type) -> str:
     """The layout in which a layer takes its examples, if it takes them in no other: "columns", "single", else empty."""
     try:
         with older.unnoticed():
-            recipe, _ = way_for(cls)
+            recipe, size = way_for(cls)
+            if not recipe.columns and not isinstance(size, Size) and len(size) == 2 and size[1] == 1:
+                recipe, _ = way_for(cls, "columns")  # one example is a column: several may be, too
     except (NotBuilt, Misbehaviour):
         return ""
     return "columns" if recipe.columns else "single" if recipe.single and not recipe.dims else ""
