@@ -75,11 +75,11 @@ def by_last_axis(cls: type) -> type | None:
     given = inspect.signature(cls)
 
     def start(self: Any, *values: Any, **named: Any) -> None:
-        cls.__init__(self, *values, **{axes[0].name: -1, **named})
+        super(turned, self).__init__(*values, **{axes[0].name: -1, **named})
 
-    turned = type(cls.__name__, (cls,), {"__init__": start, "__module__": cls.__module__})
+    turned: Any = type(cls.__name__, (cls,), {"__init__": start, "__module__": cls.__module__})
     left = [p for p in given.parameters.values() if p.name != axes[0].name]
-    turned.__signature__ = given.replace(parameters=left)  # type: ignore[attr-defined]
+    turned.__signature__ = given.replace(parameters=left)
     return turned
 
 
