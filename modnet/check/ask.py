@@ -202,7 +202,7 @@ def _along_last_axis(report: Report, cls: type, examine: Callable[[type], Report
 def _beside_its_loss(report: Report, subject: Loaded, project: Project) -> None:
     """Say of a softmax that hands delta on that it is right after yhat - y, if a line of the project gives that."""
     found = [f for f in report.findings if f.kind == "identity"]
-    if not found or not known.plain_name(subject.cls).startswith("softmax"):
+    if not found or not remembers(subject.cls) or not known.plain_name(subject.cls).startswith("softmax"):
         return
     for file in project.files:
         for number, line in enumerate(_text(file).split("\n"), 1):
