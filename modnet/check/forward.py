@@ -13,10 +13,11 @@ from modnet.check.draws import other_draws
 from modnet.check.numeric import factor_of
 from modnet.check.plan import Examination, Judged, Probe
 from modnet.check.report import Finding
-from modnet.check.subject import Misbehaviour, Subject, tried
+from modnet.check.subject import BIG, Misbehaviour, Subject, tried
 from modnet.check.vocabulary import FORWARD
 
 RETURN = r"^return\b"
+_NO_SPREAD = "their variance, deviation or norm is 0, or 0 / 0 follows: add a small eps before you divide by it"
 _NORMS = re.compile(r"batch_?norm|^bn", re.I)
 _IN_PLACE = r"\b{0}\s*(\[.*\])?\s*(\+|-|\*|/)=|\b{0}\s*\[.*\]\s*=[^=]|out\s*=\s*{0}\b|\b{0}\.(sort|fill|put)\("
 SATURATES = (
@@ -241,6 +242,9 @@ def saturates(e: Examination) -> Findings:
             of_logarithm = "log(0) is infinite, and 0 * inf is NaN: bound the logarithm, np.maximum(np.log(p), -100), or clip p"
             hint = of_logarithm if float(np.abs(extreme).max()) <= 1 else SATURATES  # of probabilities
             lines = (r"np\.log\(.*np\.exp|exp\(", r"log\(", RETURN)
+            small = tried(subject.forward, extreme / BIG) if float(np.abs(extreme).min()) == BIG else None
+            if small is not None and not np.isfinite(small).all():
+                text, hint, lines = "equal numbers, of whatever size", _NO_SPREAD, (r"sqrt|\*\* *-?0?\.5|std|norm", r"/", RETURN)
             finding = subject.wrong(FORWARD, "saturates", f"forward gives {out[at]:g} for {text}.", hint, *lines)
             finding.index, finding.analytic = at, float(out[at])
             if wanted is not None and wanted.shape == out.shape:
