@@ -60,6 +60,16 @@ def _all_arrays(value: Any, seen: set[int], depth: int = 0) -> Iterator[np.ndarr
             yield from _all_arrays(vars(value), seen, depth + 1)
 
 
+def names_within(value: Any, depth: int = 0) -> Iterator[str]:
+    """The names of the classes of the objects that an object holds, in lists and dicts too."""
+    for item in getattr(value, "__dict__", {}).values() if depth < 4 else ():
+        inner = list(item.values()) if isinstance(item, dict) else item if isinstance(item, list | tuple) else [item]
+        for each in inner:
+            if hasattr(each, "__dict__") and not isinstance(each, type | np.ndarray):
+                yield type(each).__name__
+                yield from names_within(each, depth + 1)
+
+
 # --- parameters and gradients ----------------------------------------------------------------------------------------
 
 PARAMETERS, GRADIENTS = "_parameters", "_gradient"

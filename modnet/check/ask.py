@@ -20,7 +20,7 @@ from __future__ import annotations
 import ast
 import linecache
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -29,7 +29,7 @@ from typing import Any
 from modnet.check import known, means, older
 from modnet.check.adapters import remembers
 from modnet.check.arguments import NotBuilt, add_with, required, switches
-from modnet.check.building import build, examine_module
+from modnet.check.building import build, by_last_axis, examine_module
 from modnet.check.evaluation import ALWAYS
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
@@ -94,7 +94,9 @@ def _module(subject: Loaded, project: Project, options: Options) -> Report:
         return _with_right_parts(network, subject, project)
     report = examine_module(subject.cls, made, options.shape)
     if made is None and remembers(subject.cls) and any(f.kind in ("batch-coupled", "shape") for f in report.findings):
+        report = _along_last_axis(report, subject.cls, examine_module)
         report = _as_the_others(report, subject, project)
+    _beside_its_loss(report, subject, project)
     if made is None and remembers(subject.cls):
         curves = [c for c in project.of("module") if known.plain_name(c.cls) in ("sigmoid", "tanh") and not project.is_wrong(c)]
         with suppress(NotBuilt, Misbehaviour):
@@ -121,7 +123,8 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
     if _follows_the_contract(project) or not (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
         return examine_loss(subject.cls)
     cls, name = subject.cls, subject.name
-    report = _in_their_layout(examine_loss_object(build(cls), name), build(cls), name, project)
+    report = _along_last_axis(examine_loss_object(build(cls), name), cls, lambda c: examine_loss_object(build(c), name))
+    report = _in_their_layout(report, build(cls), name, project)
     add_with(report, switches(cls), lambda option, value: examine_loss_object(build(cls, {option: value}), name), row=False)
     means.settle(report, _layers(subject, project), of_layer=False)
     return report
@@ -186,6 +189,30 @@ def _as_the_others(report: Report, subject: Loaded, project: Project) -> Report:
     return report
 
 
+def _along_last_axis(report: Report, cls: type, examine: Callable[[type], Report]) -> Report:
+    """The report on a class that by default works along the examples, asked along the last axis if that couples none."""
+    if "batch-coupled" not in {f.kind for f in report.findings} or (turned := by_last_axis(cls)) is None:
+        return report
+    again = examine(turned)
+    if "batch-coupled" in {f.kind for f in again.findings} or not again.verdicts:
+        return report
+    again.notes.append("checked along the last axis of an example: the default is the axis of the examples.")
+    return again
+
+
+def _beside_its_loss(report: Report, subject: Loaded, project: Project) -> None:
+    """Say of a softmax that hands delta on that it is right after yhat - y, if a line of the project gives that."""
+    found = [f for f in report.findings if f.kind == "identity"]
+    if not found or not remembers(subject.cls) or not known.plain_name(subject.cls).startswith("softmax"):
+        return
+    for file in project.files:
+        for number, line in enumerate(_text(file).split("\n"), 1):
+            if _DIFFERENCE.search(line):
+                beside = f"which is right only after yhat - y, as in {file.name}, line {number}."
+                found[0].message, found[0].given_weight = f"{found[0].message.rstrip('.')}, {beside}", "form"
+                return
+
+
 def _in_their_layout(report: Report, loss: Any, name: str, project: Project) -> Report:
     """The report on a loss at one example, if the layers of its project take one at a time and it is right so, or more so."""
     of_batch = {"batch-coupled", "forward", "shape", "scale", "crash"}
@@ -204,6 +231,10 @@ def _skipped_by_name(subject: Loaded, project: Project) -> bool:
     return any(asks.search(line) for file in project.files for line in _text(file).split("\n"))
 
 
+#: A line that gives yhat - y and nothing else, but for a mean.
+_DIFFERENCE = re.compile(
+    r"(=|return)\s*\(?\w*(pred|hat|prob|output)\w*\s*-\s*\w*(true|target|label|one_?hot|y)\w*\)?\s*(/[^*]*)?$", re.I
+)
 _LAYOUTS = {"columns": "an example is a column.", "single": "it is given one example, without an axis for the batch."}
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from modnet.check import known
 from modnet.check.adapters import remembers, subject_of
-from modnet.check.arguments import NotBuilt, add_with, switches
+from modnet.check.arguments import NotBuilt, add_with, asks, switches
 from modnet.check.choosing import chosen
 from modnet.check.modules import as_input, check_module, own_definition
 from modnet.check.other_modules import examine_other, stopped
@@ -65,6 +65,22 @@ def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any
         if _GUESSED.search(problem.message):  # a number where it wants a tuple, or the other way round
             raise NotBuilt(f"{problem.message}; give an example with --make") from problem
         raise
+
+
+def by_last_axis(cls: type) -> type | None:
+    """The class with the last axis for the default of its axis; None if it has no such argument, or another default than 0."""
+    axes = [p for p in asks(cls, by_name=True) if re.fullmatch("dim|axis", p.name, re.I) and p.default == 0]
+    if len(axes) != 1:
+        return None
+    given = inspect.signature(cls)
+
+    def start(self: Any, *values: Any, **named: Any) -> None:
+        super(turned, self).__init__(*values, **{axes[0].name: -1, **named})
+
+    turned: Any = type(cls.__name__, (cls,), {"__init__": start, "__module__": cls.__module__})
+    left = [p for p in given.parameters.values() if p.name != axes[0].name]
+    turned.__signature__ = given.replace(parameters=left)
+    return turned
 
 
 def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:

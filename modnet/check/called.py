@@ -19,7 +19,7 @@ import numpy as np
 from modnet.check import layer_calls
 from modnet.check.boxed import TAKEN_FOR_ONE, box_of, is_box, unboxed
 from modnet.check.lines import does_nothing, words_compared
-from modnet.check.loss_calls import answered, calls_more
+from modnet.check.loss_calls import answered, calls_more, is_truth
 from modnet.check.modes import evaluate, has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
 from modnet.check.recipes import Recipe, Stepper
@@ -228,6 +228,8 @@ class Called(Subject):
         names = [p.name for p in self.asked or () if p.default is p.empty]
         names = [n for n in names if n != self.which]
         known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
+        if names and (is_truth(names[0]) or names[0].lower() == "y"):
+            return names[0]  # a loss's derivative: nothing comes from above
         left = [n for n in names if not (moves_by(n) or _CACHE.search(n) or is_mode(n) or INPUT.match(n))]
         return ", ".join(n for n in left[1:] if n not in known and not _INTO.match(n))
 

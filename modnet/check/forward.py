@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from modnet.check import known
-from modnet.check.arrays import copied
+from modnet.check.arrays import copied, names_within
 from modnet.check.draws import other_draws
 from modnet.check.numeric import factor_of
 from modnet.check.plan import Examination, Judged, Probe
 from modnet.check.report import Finding
-from modnet.check.subject import Misbehaviour, Subject, tried
+from modnet.check.subject import BIG, Misbehaviour, Subject, tried
 from modnet.check.vocabulary import FORWARD
 
 RETURN = r"^return\b"
+_NO_SPREAD = "their variance, deviation or norm is 0, or 0 / 0 follows: add a small eps before you divide by it"
+_NORMS = re.compile(r"batch_?norm|^bn", re.I)
 _IN_PLACE = r"\b{0}\s*(\[.*\])?\s*(\+|-|\*|/)=|\b{0}\s*\[.*\]\s*=[^=]|out\s*=\s*{0}\b|\b{0}\.(sort|fill|put)\("
 SATURATES = (
     "exp of a large number is infinite, and inf / inf or log(0) follow: subtract the row's maximum before exp "
@@ -77,7 +80,7 @@ def coupled(e: Examination) -> Findings:
     moved = subject.forward(changed)
     if moved.shape == out.shape and np.allclose(moved[0], out[0], rtol=1e-5, atol=1e-7):
         return
-    if subject.may_couple or _normalises(subject):
+    if subject.may_couple or _normalises(subject) or any(map(_NORMS.search, names_within(subject.original))):
         subject.batch_statistics = True
         if subject.carries:
             text = "in training forward normalises by what earlier batches have left, not by its own batch alone."
@@ -239,6 +242,9 @@ def saturates(e: Examination) -> Findings:
             of_logarithm = "log(0) is infinite, and 0 * inf is NaN: bound the logarithm, np.maximum(np.log(p), -100), or clip p"
             hint = of_logarithm if float(np.abs(extreme).max()) <= 1 else SATURATES  # of probabilities
             lines = (r"np\.log\(.*np\.exp|exp\(", r"log\(", RETURN)
+            small = tried(subject.forward, extreme / BIG) if float(np.abs(extreme).min()) == BIG else None
+            if small is not None and not np.isfinite(small).all():
+                text, hint, lines = "equal numbers, of whatever size", _NO_SPREAD, (r"sqrt|\*\* *-?0?\.5|std|norm", r"/", RETURN)
             finding = subject.wrong(FORWARD, "saturates", f"forward gives {out[at]:g} for {text}.", hint, *lines)
             finding.index, finding.analytic = at, float(out[at])
             if wanted is not None and wanted.shape == out.shape:

@@ -242,7 +242,7 @@ _ROLES = (
 )  # fmt: skip
 VALUES: dict[str, Any] = {
     "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
-    "threshold": 0.0, "slope": 0.2, "drop": 0.5, "eps": 1e-8, "seed": 0, "classes": 3, "range": (-1.0, 1.0), "scale": 1.0,
+    "threshold": 0.0, "slope": 0.2, "drop": 0.3, "eps": 1e-8, "seed": 0, "classes": 3, "range": (-1.0, 1.0), "scale": 1.0,
     "pair": (3, 2),
 }  # fmt: skip
 #: With windows or without.

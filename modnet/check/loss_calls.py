@@ -28,7 +28,8 @@ from modnet.loss import Loss
 _TRUTH = re.compile(
     r"true|target|truth|label|actual|real|expect|desired|one_?hot|answer|^(t|y_t|gt|ys|y_train|oh_\w+|teacher)$", re.I
 )
-_GUESS = re.compile(r"pred|hat|logit|score|prob|^(a|al|x|z|o|p|s|dvalues|inputs?|out(put)?s?|y_?p|h|activations?)$", re.I)
+_SCORE = re.compile(r"^(z(_?l|s)?|logits?|scores?|pre_?act\w*|net)$", re.I)
+_GUESS = re.compile(r"pred|hat|logit|score|prob|^([az]_?l?|x|o|p|s|dvalues|inputs?|out(put)?s?|y_?p|h|activations?)$", re.I)
 _DERIVATIVES = ("backward", *DERIVATIVES, *BACKWARDS[1:])
 _LOSS_WORD = re.compile(
     r"loss|cost|error|entropy|entropie|(^|_)(mse|mae|bce|nll|sse|rmse|ce|cce|xent|hinge|huber)(_|$)|criterion", re.I
@@ -113,8 +114,9 @@ class Calling:
     Attributes
     ----------
     value, derivative : the names of the two methods. prediction_first : the order of the loss's arguments.
-    given : what each argument of the derivative is: "truth", "prediction", or "one", what comes from above.
-    sure : whether the names said the order. more : what else the two methods are given, by name: a mask, or weights.
+    given : what each argument of the derivative is: "truth", "prediction", "one", what comes from above, or "score", which the
+        prediction is made of. sure : whether the names said the order. more : what else the two methods are given, by name: a
+        mask, or weights. made_by : what makes predictions of scores, if the derivative is given both: it is then by the scores.
     """
 
     value: str
@@ -123,6 +125,7 @@ class Calling:
     given: tuple[str, ...]
     sure: bool = True
     more: Mapping[str, Any] = field(default_factory=dict)
+    made_by: Callable[[np.ndarray], np.ndarray] = np.asarray
 
     @classmethod
     def of(cls, loss: Any) -> Calling | None:
@@ -160,6 +163,7 @@ class Calling:
 
     def loss(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the loss gives, from where it puts it."""
+        prediction = self.made_by(prediction)
         pair = (prediction, truth) if self.prediction_first else (truth, prediction)
 
         def ask() -> Any:
@@ -182,7 +186,7 @@ class Calling:
         """What the derivative gives, after the loss was asked."""
         kept = getattr(made, "output", None)
         at = kept if isinstance(kept, np.ndarray) and kept.shape == prediction.shape else prediction
-        values = [{"truth": truth, "prediction": at}.get(g, 1.0) for g in self.given]
+        values = [{"truth": truth, "prediction": self.made_by(at), "score": at}.get(g, 1.0) for g in self.given]
         found, put = answered(made, _GRADIENTS, lambda: self._ask(made, self.derivative, values))
         if isinstance(found, tuple):
             return next((v for v in found if np.shape(v) == prediction.shape), found[-1] if found else None)
@@ -226,9 +230,11 @@ def meaning(names: list[str], first: bool) -> Iterator[str]:
         yield from two
         return
     left = list(two)
-    for name in names:  # such as delta(z, a, y)
+    for name in names:
         kind = "truth" if is_truth(name) or name.lower() == "y" else "prediction" if _GUESS.search(name) else "one"
-        yield kind if kind in (*left, "one", "prediction") else "one"
+        if kind == "prediction" and _SCORE.match(name) and sum(bool(_GUESS.search(n)) for n in names) > 1:
+            kind = "score"  # delta(z, a, y): a is made of z
+        yield kind if kind in (*left, "one", "prediction", "score") else "one"
 
 
 def _repair(made: Any, name: str, pair: tuple[Any, Any], problem: Misbehaviour) -> None:

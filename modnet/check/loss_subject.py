@@ -70,6 +70,7 @@ class LossSubject(Subject):
             self.names[FORWARD], self.names[DELTA] = calling.value, calling.derivative
             self.remembers = self.replaces = self.undefined = True
             self.refuses_integers = True  # some give back the type that they are given
+            self.never_infinite = "score" not in calling.given  # a sigmoid of a large score is 0 or 1
             of_classes = y.dtype.kind == "f" and float(y.sum()) == 1
             self.may_couple = y.ndim == yhat.ndim == 1 and of_classes  # one example
 

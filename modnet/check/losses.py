@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from modnet.check import known
 from modnet.check.arguments import NotBuilt, add_with, switches, takes_arrays
 from modnet.check.building import build
 from modnet.check.found_functions import loss_of
@@ -66,11 +69,16 @@ def check_called(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -
     calling = calling.given_more(loss, y, yhat)
     if not calling.sure and not _is_right(loss, y, yhat, calling) and _is_right(loss, y, yhat, calling.turned()):
         calling = calling.turned()
+    name = calling.derivative
+    if "score" in calling.given:
+        calling = _of_scores(loss, y, yhat, calling)
     subject = LossSubject(loss, np.array(y), np.array(yhat), calling)
     report = Report(f"{subject.name} on predictions of shape {subject.x.shape} and truth of shape {subject.y.shape}")
     examination = Examination(subject, report)
     plan = [(operation, probes) for operation, probes in PLAN if operation == FORWARD or calling.derivative]
     examination.carry_out(plan)
+    if calling.derivative != name:
+        report.verdict(name, right=None, remark="what makes predictions of scores is not known")
     _say_misspelt(report, subject)
     if subject.unit != 1:
         _remark(report, calling.derivative, "of the mean of the costs")
@@ -79,6 +87,20 @@ def check_called(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -
         if is_of_functions(loss):
             finding.where = finding.where.removeprefix(f"{subject.name}.")
     return report
+
+
+def _of_scores(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> Calling:
+    """The calling of a loss whose derivative is by scores: with what makes predictions of them where that derivative is right.
+
+    Else with a sigmoid, as in Nielsen's book, if there is one in its file; or with nothing, if there is none and that is right.
+    The derivative is not asked if neither or both may be meant.
+    """
+    ways = [replace(calling, made_by=known.FUNCTIONS[name]) for name in ("sigmoid", "softmax", "tanh", "relu")]
+    right = next((way for way in ways if _is_right(loss, y, yhat, way)), None)
+    alone = _is_right(loss, y, yhat, calling)
+    if right is None and alone != any("sigm" in n.lower() for n in vars(sys.modules.get(type(loss).__module__, loss))):
+        right = calling if alone else ways[0]
+    return replace(calling, derivative="") if right is None else right
 
 
 def _remark(report: Report, operation: str, text: str) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from modnet.check import known, older
 from modnet.check.adapters import subject_of, updates_itself
-from modnet.check.arguments import NotBuilt, add_with, needs, switches, takes_arrays
+from modnet.check.arguments import NotBuilt, add_with, asks, needs, switches, takes_arrays
 from modnet.check.choosing import chosen
 from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import methods_of
@@ -29,6 +30,8 @@ from modnet.check.subject import Misbehaviour, Subject
 from modnet.check.vocabulary import DELTA, FORWARD
 
 Way = tuple[Recipe, Size | Shape]
+#: Options that are 0 unless somebody regularises.
+_PENALTY = re.compile(r"(^|_)(l1|l2|reg\w*|lambda\w*|lambd|weight_decay)(_|$)", re.I)
 _LINE: Shape = (4, 3)
 _SIGNAL: Shape = (2, 4, 3)
 _IMAGE: Shape = (2, 3, 4, 5)
@@ -202,7 +205,9 @@ def layout_of(cls: type) -> str:
     """The layout in which a layer takes its examples, if it takes them in no other: "columns", "single", else empty."""
     try:
         with older.unnoticed():
-            recipe, _ = way_for(cls)
+            recipe, size = way_for(cls)
+            if not recipe.columns and not isinstance(size, Size) and len(size) == 2 and size[1] == 1:
+                recipe, _ = way_for(cls, "columns")  # one example is a column: several may be, too
     except (NotBuilt, Misbehaviour):
         return ""
     return "columns" if recipe.columns else "single" if recipe.single and not recipe.dims else ""
@@ -317,6 +322,12 @@ def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
 
     padding = recipe.roles.get("padding")  # as a word it is tried with windows that it is meant for
     add_with(report, ((n, v) for n, v in switches(recipe.cls) if not (isinstance(v, str) and n == padding)), ask)
+    penalties = {p.name: 0.1 for p in asks(recipe.cls, True) if str(p.default) in ('0', '0.0') and _PENALTY.search(p.name)}
+    if penalties:  # they change gradients and not forward: whether it goes through is all that can be told
+        with suppress(Misbehaviour, NotBuilt):
+            found = check_module(recipe.build(size, options=penalties), shape)
+            found.findings = [f for f in found.findings if f.kind == "crash"]
+            report.add(found, f"with {', '.join(penalties)} above 0")
     for name, value in switches_of(recipe.build(size)).items():
         training = mode_of(name, value)
         if name not in inspect.signature(recipe.cls).parameters and value != training == (not mode_of(name, value, True)):

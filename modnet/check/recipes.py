@@ -221,6 +221,7 @@ class Recipe:
             values |= of_size
             sure |= of_size.keys() - ({"padding", "out_shape"} if self.strict else {"out_shape"})
         names = {n: role.split()[0] for role, n in self.roles.items()}
+        sure |= {"drop"} if any(p.default == 0.5 for p in self.parameters.values()) else set()  # it hides which share is kept
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
         if (handed := _of_base(self.cls)) is not None:
             given[handed] = example

@@ -35,8 +35,8 @@ VALUES = (
 DERIVATIVES = (
     "derivative", "prime", "gradient", "gradients", "grad", "deriv", "differentiate", "diff", "derivate", "activation_prime",
     "activation_derivative", "loss_prime", "loss_derivative", "cost_derivative", "gradient_loss", "dloss", "d_loss", "delta",
-    "df", "dfn", "df_dx", "compute_gradient", "compute_gradients", "compute_grad", "compute_derivative", "calculate_gradient",
-    "calc_gradient", "get_gradient", "get_grad", "backward_activation", "d",
+    "delta_L", "df", "dfn", "df_dx", "compute_gradient", "compute_gradients", "compute_grad", "compute_derivative",
+    "calculate_gradient", "calc_gradient", "get_gradient", "get_grad", "backward_activation", "d",
 )  # fmt: skip
 UPDATES = (UPDATE, "update_params", "update_weights")
 ZEROS = (ZERO, "zero_gradient", "zero_gradients", "reset_gradient", "reset_gradients", "reset_grad")

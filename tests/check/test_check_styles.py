@@ -443,3 +443,28 @@ def test_a_number_in_an_array_is_taken_as_it_was(tmp_path):
     assert {f["kind"] for f in found} == {"old-numpy"}
     assert all("item()" in f["message"] for f in found)
     assert "float_" not in dir(np)  # numpy itself is as it was
+
+
+class ScaledByBatch:
+    """A normalisation without a constant under its root."""
+
+    eps = 0.0
+
+    def forward(self, x):
+        self.std = np.sqrt(x.var(axis=0) + self.eps)
+        self.xhat = (x - x.mean(axis=0)) / self.std
+        return self.xhat
+
+    def backward(self, dout):
+        return (dout - dout.mean(axis=0) - self.xhat * (dout * self.xhat).mean(axis=0)) / self.std
+
+
+class ScaledWithEps(ScaledByBatch):
+    eps = 1e-5
+
+
+def test_a_division_by_no_spread_is_not_put_down_to_large_numbers():
+    found = check_module(ScaledByBatch(), (4, 3)).findings
+    assert [f.kind for f in found] == ["saturates"]
+    assert "equal numbers" in found[0].message
+    assert check_module(ScaledWithEps(), (4, 3)).ok
