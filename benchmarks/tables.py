@@ -21,7 +21,7 @@ from typing import Any
 from processes import VARIES, Figures, in_microseconds, times
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = "README.md", "docs/speed.md", "docs/design.md", "docs/costs.md"
+PAGES = "README.md", "docs/speed.md", "docs/costs.md"
 
 #: What a row is called: the network, and how many examples a step takes.
 NAMES = {
