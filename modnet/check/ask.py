@@ -325,7 +325,8 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     parts = used_by(subject.cls)
     wrong = [c.name for kind in ("module", "loss", "functions") for c in project.of(kind) if project.is_wrong(c)]
     names = [n for n in wrong if n in parts or any(part.startswith(n + "_") for part in parts)]
-    vague = [f for f in report.findings if f.kind in ("direction", "crash", "saturates", "scale", "mutates", "not-implemented")]
+    kinds = ("direction", "crash", "saturates", "scale", "mutates", "not-implemented")
+    vague = [f for f in report.findings if f.kind in kinds and "NameError" not in f.message]
     if not names or not vague:
         return report
     report.findings = [f for f in report.findings if f not in vague]

@@ -410,6 +410,16 @@ RIGHT = {
 }
 
 
+@pytest.mark.parametrize("kept", ["pad", "(pad, pad)", "((pad, pad), (pad, pad))", "((0, 0), (0, 0), (pad, pad), (pad, pad))"])
+def test_a_padding_may_be_kept_as_numpy_takes_it(tmp_path, kept):
+    text = WINDOWS[: WINDOWS.index("class Pool")].format(**RIGHT)
+    text = text.replace("self.pad", "self.rows").replace("stride, pad\n", f"stride, pad\n        self.padding = {kept}\n")
+    (tmp_path / "m.py").write_text(text)
+    main(["check", str(tmp_path / "m.py"), "--json", str(tmp_path / "out.json")])
+    (found,) = json.loads((tmp_path / "out.json").read_text())
+    assert {c["name"]: c["ok"] for c in found["classes"]} == {"Convolution": True}
+
+
 @pytest.mark.parametrize(
     ("changed", "cls", "kinds"),
     [

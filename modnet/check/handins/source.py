@@ -182,7 +182,7 @@ def names_set(codes: Iterable[Code]) -> dict[str, bool]:
     for code in codes:
         with suppress(SyntaxError, ValueError, RecursionError):
             found |= _set_in(symtable.symtable(ast.unparse(ast.Module(list(code.body), [])), code.name, "exec"))
-        begun = re.findall(r"^(?:(?:class|def) +(\w+)|(\w+) *=(?!=))", code.text, re.MULTILINE)
+        begun = re.findall(r"^(?:(?:class|def|type) +(\w+)|(\w+) *=(?!=))", code.text, re.MULTILINE)
         found = dict.fromkeys(map("".join, begun), False) | found
     return found
 
