@@ -33,9 +33,9 @@ from modnet.check.building import build, by_last_axis, examine_module
 from modnet.check.evaluation import ALWAYS
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
-from modnet.check.handins.loaded import Loaded, Project, file_and_cell
+from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
-from modnet.check.handins.source import names_set, read
+from modnet.check.handins.source import read
 from modnet.check.loss_calls import is_other_loss
 from modnet.check.losses import check_loss, examine_loss, examine_loss_object, loss_data
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
@@ -58,32 +58,13 @@ from modnet.loss import Loss
 def ask(subject: Loaded, project: Project, options: Options) -> Report:
     """The report on one class; see the top of this file. What cannot be built is not checked, and the report says why."""
     try:
-        report = _ASKED[subject.kind](subject, project, options)
+        return _ASKED[subject.kind](subject, project, options)
     except NotBuilt as problem:
         return not_checked(subject.name, str(problem))
     except Misbehaviour as problem:
         report = Report(subject.name)
         report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", problem.hint, line=problem.line))
-    why = next(filter(None, (_not_here(finding, subject, project) for finding in report.findings)), "")
-    return not_checked(subject.name, why) if why else report
-
-
-def _not_here(finding: Finding, subject: Loaded, project: Project) -> str:
-    """Why a name is missing that a file of the project sets or imports: it cannot be here; empty if the author forgot it."""
-    missing = re.search(r"NameError: name '(\w+)' is not defined", finding.message)
-    if missing is None:
-        return ""
-    name, file = missing[1], Path(file_and_cell(getattr(finding.line, "file", ""))[0] or subject.file)
-    codes = read(file)[0]
-    lines = [line for code in codes for line in ast.walk(ast.Module(list(code.body), [])) if isinstance(line, ast.ImportFrom)]
-    stars = {(line.module or "").split(".")[0] for line in lines if line.names[0].name == "*"}
-    set_here = names_set(codes)
-    elsewhere = any(name in names_set(read(other)[0]) for other in project.files) if stars else False
-    if set_here.get(name) or not stars.isdisjoint(outside.absent):
-        return f"it needs {name}, which {file.name} imports and which cannot be imported here: install it, or build it, first"
-    if name in set_here or elsewhere:
-        return f"it needs {name}, which is set in lines that are not executed here, or fail: set it at the top of {file.name}"
-    return ""
+    return report
 
 
 def _module(subject: Loaded, project: Project, options: Options) -> Report:

@@ -60,6 +60,7 @@ def as_before(monkeypatch):
     """Modules of hand-ins leave no trace in the test's own process."""
     monkeypatch.setattr(outside, "absent", {})
     monkeypatch.setattr(outside, "used", set())
+    monkeypatch.setattr(outside, "unset", {})
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:

@@ -42,7 +42,10 @@ def report_on(subject: Loaded, project: Project, options: Options) -> Report:
         report = unchecked(subject.name, f"the check itself stopped, which is its own mistake: please report it ({text})")
     if any(f.kind == "memory" and _asked_for(f.message) < options.memory / 2 for f in report.findings):
         report = undecided("large", subject, options)
-    if (report.findings or stopped) and outside.used:
+    said = " ".join(finding.message for finding in report.findings)
+    if lacks := [why for name, why in outside.unset.items() if f"name '{name}' is not defined" in said]:
+        report = unchecked(subject.name, lacks[0])
+    elif (report.findings or stopped) and outside.used:
         packages = ", ".join(sorted(outside.used))
         report = unchecked(subject.name, f"it uses {packages}, which cannot be imported here")
     elif (report.findings or stopped) and outside.derives_from_unfound(subject.cls):

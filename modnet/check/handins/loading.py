@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import older
+from modnet.check.draws import same_draws
 from modnet.check.handins import outside
 from modnet.check.handins.source import Code, Problem, names_set, read
 
@@ -56,10 +57,10 @@ class File:
         self.names: dict[str, Any] = module.__dict__
 
     @property
-    def imports_all(self) -> bool:
-        """Whether it imports all names of something."""
+    def stars_from(self) -> list[str]:
+        """What it imports all names of."""
         nodes = (node for code in self.codes for top in code.body for node in ast.walk(top))
-        return any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes)
+        return [n.module or "" for n in nodes if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
 
 
 class _Builtins(dict[str, Any]):
@@ -118,7 +119,11 @@ class Loader:
         """What a name means that code of a file reads and that is not there: what waits sets it, or another file lends it."""
         if name.startswith("__"):
             raise KeyError(name)
-        self.need(file, {name})
+        if self.loading:
+            self.need(file, {name})
+        else:
+            with same_draws():  # it may draw, in the middle of what is asked
+                self.need(file, {name})
         if name in file.names:
             return file.names[name]
         if not self.loading and (lent := self._lent(file, name)) is not None:
@@ -126,15 +131,21 @@ class Loader:
         raise KeyError(name)
 
     def _lent(self, file: File, name: str) -> outside.NotImported | None:
-        """np, or a function of another file, for a file that does not define or import it."""
-        if file.imports_all or name in names_set(file.codes):
-            return None  # it may come from there, or be set by what failed
-        if name == "np":
-            return outside.NotImported(name, np, "import numpy as np")
-        for other in self.files.values():
-            found = other.names.get(name)
-            if inspect.isfunction(found) and found.__module__ == other.module.__name__:
-                return outside.NotImported(name, found, f"from {other.path.stem} import {name}")
+        """np, or a function of another file, for a file that does not define or import it; if it does, why it is not there."""
+        own, stars = names_set(file.codes), file.stars_from
+        if own.get(name) or any(source.split(".")[0] in outside.absent for source in stars):
+            why = f"{file.path.name} imports and which cannot be imported here: install it, or build it, first"
+            outside.unset[name] = f"it needs {name}, which {why}"
+        elif name in own or any(name in names_set(star.codes) for star in file.stars):
+            why = f"is set in lines that are not executed here, or fail: set it at the top of {file.path.name}"
+            outside.unset[name] = f"it needs {name}, which {why}"
+        elif not stars:
+            if name == "np":
+                return outside.NotImported(name, np, "import numpy as np")
+            for other in self.files.values():
+                found = other.names.get(name)
+                if inspect.isfunction(found) and found.__module__ == other.module.__name__:
+                    return outside.NotImported(name, found, f"from {other.path.stem} import {name}")
         return None
 
     # --- one file

@@ -25,6 +25,8 @@ AT_ONCE = {*sys.stdlib_module_names, "numpy", "scipy", "modnet"}
 #: Packages that were needed and are not there, and those of them that were used, since the sets were last cleared.
 absent: dict[str, str] = {}
 used: set[str] = set()
+#: Names that code has read in vain, though its author sets or imports them: why they are not there.
+unset: dict[str, str] = {}
 _NOT_FOUND = "not found"
 _cupy, _numba = Cupy(), Numba("numba")
 
