@@ -252,7 +252,7 @@ except ImportError:
 {BASE}
 @nsp.register
 class TanH(Module, Style):
-    palette = nsp.colours("deep")
+    palette = nsp.colours("deep", name="blue", self=1)
     def show(self) -> nsp.Figure | None:
         draw(self)
     def forward(self, X: "nsp.Array"):

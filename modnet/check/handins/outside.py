@@ -147,7 +147,7 @@ class Outside:
         return f"<{self._path}, from outside>"
 
 
-def _call(name: Outside, *given: Any, **named: Any) -> Any:
+def _call(name: Outside, /, *given: Any, **named: Any) -> Any:
     """What calling a stand-in gives: as a decorator it leaves a function as it is."""
     decorates = len(given) == 1 and not named and callable(given[0])
     return given[0] if decorates else name._more(name._path)
@@ -156,7 +156,7 @@ def _call(name: Outside, *given: Any, **named: Any) -> Any:
 def _never(what: str) -> Callable[..., Any]:
     """What cannot be done to a stand-in."""
 
-    def refused(name: Outside, *_: Any, **__: Any) -> Any:
+    def refused(name: Outside, /, *_: Any, **__: Any) -> Any:
         raise ImportError(f"{name._why()}, and {name._path} cannot be {what}")
 
     return refused
@@ -165,7 +165,7 @@ def _never(what: str) -> Callable[..., Any]:
 #: What can be done to a name from outside: how it is done to the real thing, and what a stand-in answers.
 _USES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "__setattr__": (setattr, lambda name, *_: None),
-    "__call__": (lambda real, *given, **named: real(*given, **named), _call),
+    "__call__": (lambda real, /, *given, **named: real(*given, **named), _call),
     "__getitem__": (operator.getitem, lambda name, _: name._more(name._path)),
     "__setitem__": (operator.setitem, lambda name, *_: None),
     "__iter__": (iter, _never("iterated over")),
@@ -179,7 +179,7 @@ _USES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 
 def _use(real_use: Callable[..., Any], stand_in: Callable[..., Any]) -> Callable[..., Any]:
-    def method(self: Outside, *given: Any, **named: Any) -> Any:
+    def method(self: Outside, /, *given: Any, **named: Any) -> Any:
         real = self._resolve()
         return stand_in(self, *given, **named) if real is None else real_use(real, *given, **named)
 
