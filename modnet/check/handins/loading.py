@@ -50,7 +50,6 @@ class File:
         self.waiting: list[tuple[set[str], ast.stmt, Code]] = []
         self.reads: dict[str, set[str]] = {}  # what a class or function of the file reads among the file's names
         self.stars: list[File] = []  # whose names were all imported
-        self.sources: dict[str, tuple[File, str]] = {}  # where a name was imported from, and its name there
         self.places: dict[str, tuple[int | None, int]] = {}  # cell and line of each class statement that was executed
         self.problems: list[Problem] = []
         self.unfound: list[tuple[int, str, outside.Unfound]] = []  # line, where from, and what stands in for the name
@@ -228,8 +227,6 @@ class Loader:
     def _import_from(self, file: File, node: ast.ImportFrom, code: Code) -> None:
         """``from a import b, c``: what a file of the hand-in does not define is stood in for, the other names are imported."""
         if self._fails(file, node, code) is None:
-            renamed = [(a.asname, a.name) for a in node.names if a.asname is not None and a.name in file.sources]
-            file.sources |= {own: file.sources[there] for own, there in renamed}
             return
         source, lost, errors = "." * node.level + (node.module or ""), [], []
         for alias in node.names:
@@ -268,11 +265,6 @@ class Loader:
                 self.need(star, {name})
                 if name in star.names:
                     file.names[name] = star.names[name]
-            elif name in star.reads:  # a function of that file: what it reads is needed there
-                self.need(star, {name})
-        if name in file.sources:  # a function of another file: what it reads is needed there
-            source, there = file.sources[name]
-            self.need(source, {there})
         chosen = [entry for entry in file.waiting if name in entry[0]]
         file.waiting = [entry for entry in file.waiting if name not in entry[0]]
         for bound, node, code in chosen:
@@ -349,8 +341,6 @@ class Loader:
                     if file is not None and importer in self.files:
                         self.files[importer].stars.append(file)
                     continue
-                if file is not None and importer in self.files:
-                    self.files[importer].sources[name] = file, name
                 if file is not None and name not in file.names:
                     self.need(file, {name})
                 if not hasattr(module, name) and place.is_dir():
