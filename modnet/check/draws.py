@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.older import OLD_NAMES, Cupy, is_numpy
+from modnet.check.older import OLD_NAMES, Cupy, Numpy, is_numpy
 
 _LIBRARY = str(Path(__file__).parents[1])
 
@@ -64,22 +64,21 @@ def same_draws() -> Iterator[None]:
         _INSIDE.reset(token)
 
 
-class _Numpy(Cupy):
-    """numpy, but what its empty and empty_like give is filled with the number that `other_draws` says, 0 by default."""
+def _filled(make: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """np.empty or np.empty_like, filled with the number that `other_draws` says, 0 by default."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.empty, self.empty_like = self._filled(np.empty), self._filled(np.empty_like)
+    def made(*args: Any, **kwargs: Any) -> np.ndarray:
+        out = make(*args, **kwargs)
+        if out.dtype.kind in "iufc":
+            out[...] = _START.get()[1]
+        return out
 
-    @staticmethod
-    def _filled(make: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-        def made(*args: Any, **kwargs: Any) -> np.ndarray:
-            out = make(*args, **kwargs)
-            if out.dtype.kind in "iufc":
-                out[...] = _START.get()[1]
-            return out
+    return made
 
-        return made
+
+_FILLED = {"empty": _filled(np.empty), "empty_like": _filled(np.empty_like)}
+_STAND_IN = Cupy()
+vars(_STAND_IN).update(_FILLED)
 
 
 @contextmanager
@@ -91,19 +90,21 @@ def known_memory(kind: type) -> Iterator[None]:
     held = [getattr(f, "__func__", f) for k in kind.__mro__[:-1] for f in vars(k).values()]
     methods = [f for f in held if inspect.isfunction(f)]
     spaces = {id(f.__globals__): f.__globals__ for f in methods if not f.__code__.co_filename.startswith(_LIBRARY)}
-    changed: list[tuple[dict[str, Any], str, Any]] = []
+    changed: list[tuple[dict[str, Any], str, Any, Any]] = []
     for space in spaces.values():
         functions = [*methods, *(f for f in space.values() if inspect.isfunction(f))]
         if any({"empty", "empty_like", *OLD_NAMES}.intersection(f.__code__.co_names) for f in functions):
-            changed += [(space, name, value) for name, value in space.items() if is_numpy(value)]
-    if changed:
-        stand_in = _Numpy()
-        for space, name, _ in changed:
-            space[name] = stand_in
+            for name, value in space.items():
+                if isinstance(value, Numpy):  # which code compares: it stays the same module
+                    changed += [(vars(value), made, vars(value)[made], _FILLED[made]) for made in _FILLED]
+                elif is_numpy(value):
+                    changed.append((space, name, value, _STAND_IN))
+    for space, name, _, value in changed:
+        space[name] = value
     try:
         yield
     finally:
-        for space, name, value in changed:
+        for space, name, value, _ in changed:
             space[name] = value
 
 

@@ -227,6 +227,38 @@ def test_a_name_that_is_set_where_nothing_is_executed_is_no_mistake(write, facto
         assert said in record["remark"]
 
 
+@pytest.mark.parametrize("asks", ["xp != np", "xp is not np", "not xp == np", "xp == cp", "cp is xp"])
+def test_code_may_ask_whether_an_array_is_on_a_graphics_card(write, asks):
+    root = write({
+        "m.py": f"import numpy as np\nfrom gpu import cp, get_array_module\n{BASE}" + f"""
+class TanH(Module):
+    def forward(self, X):
+        xp = get_array_module(X)
+        if {asks}:
+            raise RuntimeError("on the card")
+        out = np.empty(X.shape)
+        out[...] = np.tanh(X)
+        return out
+    def backward_delta(self, input, delta):
+        return delta * (1 - np.tanh(input) ** 2)
+""",
+        "gpu.py": """
+import numpy as np
+ready = True
+try:
+    import cupy as cp
+except ImportError:
+    ready = False
+def get_array_module(x):
+    return cp.get_array_module(x) if ready else np
+""",
+    })  # fmt: skip
+    _, found = load(root)
+    record = examine(found["TanH"], Project(found.values()), Options())
+    assert record["checked"]
+    assert record["report"]["ok"], record["text"]
+
+
 def test_a_mistake_of_the_check_is_none_of_the_class(write, monkeypatch):
     def stops(*_):
         raise ZeroDivisionError("in modnet")
