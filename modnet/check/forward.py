@@ -244,7 +244,7 @@ def saturates(e: Examination) -> Findings:
             lines = (r"np\.log\(.*np\.exp|exp\(", r"log\(", RETURN)
             small = tried(subject.forward, extreme / BIG) if float(np.abs(extreme).min()) == BIG else None
             if small is not None and not np.isfinite(small).all():
-                text, hint, lines = "equal numbers, of whatever size", _NO_SPREAD, (r"sqrt|\*\* *-?0?\.5|std|norm", r"/", RETURN)
+                text, hint, lines = "equal numbers, of any size", _NO_SPREAD, (r"sqrt|\*\* *-?0?\.5|std|norm", r"/", RETURN)
             finding = subject.wrong(FORWARD, "saturates", f"forward gives {out[at]:g} for {text}.", hint, *lines)
             finding.index, finding.analytic = at, float(out[at])
             if wanted is not None and wanted.shape == out.shape:

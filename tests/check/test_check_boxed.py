@@ -76,6 +76,18 @@ class Closed(Boxed):
         return x.payload * 2
 
 
+class Replaced(Boxed):
+    """Its list becomes an array in the first forward: the second one stops."""
+
+    def __init__(self):
+        self.places = []
+
+    def forward(self, x):
+        self.places.append(1)
+        self.places, self.x = np.array(self.places), x
+        return np.sin(x)
+
+
 class BoxedLoss:
     def forward(self, y, yhat):
         return Node(((y - yhat) ** 2).sum(axis=1))
@@ -113,6 +125,12 @@ def test_what_is_no_array_is_not_checked(kind):
     report = examine_other(kind)
     assert report.ok, report
     assert "right" not in words(report).values()
+
+
+def test_what_an_array_of_its_own_lacks_is_a_crash_all_the_same():
+    found = check_module(Replaced(), (4, 3)).findings
+    assert [f.kind for f in found] == ["crash"]
+    assert "append" in found[0].message
 
 
 def test_losses_too():
