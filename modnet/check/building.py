@@ -53,14 +53,15 @@ def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any
     values = {**known.VALUES, **sizes}
     np.random.seed(1)  # noqa: NPY002
     random.seed(1)
+    idle, _ = known.unmeant(cls)
     roles = known.roles(cls)
-    required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+    required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty and p.name not in idle]
     if roles is None or any(r.split()[0] not in values and n in required for r, n in roles.items()):
         raise NotBuilt(f"{cls.__name__}({', '.join(required)}): give an example with --make")
     filled = {n: r.split()[0] for r, n in roles.items() if n in required or r != "features"}  # a dim=0 is an axis
     given = {n: values[role] for n, role in filled.items() if role in values}
     try:
-        return call(f"{cls.__name__}(...)", lambda: cls(**given | (options or {})))
+        return call(f"{cls.__name__}(...)", lambda: cls(**dict.fromkeys(idle) | given | (options or {})))
     except Misbehaviour as problem:
         if _GUESSED.search(problem.message):  # a number where it wants a tuple, or the other way round
             raise NotBuilt(f"{problem.message}; give an example with --make") from problem

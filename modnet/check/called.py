@@ -18,7 +18,7 @@ import numpy as np
 
 from modnet.check import layer_calls
 from modnet.check.boxed import TAKEN_FOR_ONE, box_of, is_box, unboxed
-from modnet.check.lines import does_nothing, words_compared
+from modnet.check.lines import does_nothing, unread, words_compared
 from modnet.check.loss_calls import answered, calls_more, is_truth
 from modnet.check.modes import evaluate, has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
@@ -63,6 +63,7 @@ class Called(Subject):
         self.reading = "above"  # what backward is given; "input", "output" if it may be the derivative alone
         self.remembers = self.replaces = True
         self.asked = positional(getattr(module, back, None))
+        self.idle = {n: unread(getattr(type(module), n, None)) for n in (value, back)}
         self.evaluating = False
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
         self.box: type | None = None  # the author's own class for what holds an array, if forward wants one
@@ -167,6 +168,7 @@ class Called(Subject):
         """Arrays for the further inputs of forward, like the first, or as many numbers as a hidden state has; or in a list."""
         asked = positional(getattr(self.original, self.names[FORWARD], None)) or []
         names = [p.name for p in asked[1:] if p.default is p.empty and not is_mode(p.name) and not moves_by(p.name)]
+        names = [n for n in names if n not in self.idle[self.names[FORWARD]]]
         if not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
             return
         rng, batch = np.random.default_rng(12), self.x.shape[:1]
@@ -226,7 +228,7 @@ class Called(Subject):
     def _unknown(self) -> str:
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
-        names = [n for n in names if n != self.which]
+        names = [n for n in names if n != self.which and n not in self.idle[self.names[DELTA]]]
         known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
         if names and (is_truth(names[0]) or names[0].lower() == "y"):
             return names[0]  # a loss's derivative: nothing comes from above
@@ -285,6 +287,8 @@ class Called(Subject):
         for p in (positional(method) or [])[1:]:
             if is_mode(p.name):
                 by_name[p.name] = mode_of(p.name, p.default, self.evaluating)
+            elif p.default is p.empty and p.name not in by_name and p.name in self.idle[self.names[FORWARD]]:
+                by_name[p.name] = None
         self._tell(module)
         called_before = "_given_input" in getattr(module, "__dict__", {})
         if hasattr(module, "__dict__"):
@@ -327,11 +331,15 @@ class Called(Subject):
                 stepper.rate = rate
         x = getattr(module, "_given_input", self.x[0] if self.single else self.x)
         required = [p for p in self.asked or () if p.default is p.empty] if self.asked is not None else None
+        idle = [p.name for p in required or () if p.name in self.idle[self.names[DELTA]]]
+        idle = idle if len(idle) < len(required or ()) else []
         arguments: list[Any] = []
         names: dict[str, Any] = {}
         used, cell = False, any(p.name == "h_prev_t" for p in self.asked or ())
         for p in self.asked or ():
-            if p.name == self.which:
+            if p.name in idle:
+                names[p.name] = None
+            elif p.name == self.which:
                 names[p.name] = word or next((w for w in self.words if OF_INPUT.match(w)), self.words[0])
             elif moves_by(p.name):
                 names[p.name] = rate

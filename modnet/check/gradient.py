@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from modnet.check import delta, forward, guesses
-from modnet.check.arrays import copied, gradients, is_gradient, is_of_library, looks_trained, partner_of
+from modnet.check.arrays import gradients, is_gradient, is_of_library, looks_trained, partner_of
 from modnet.check.forward import Findings
 from modnet.check.numeric import derivative, factor_of
 from modnet.check.plan import Examination, Judged, Probe, skip
@@ -288,7 +288,7 @@ def symmetric(e: Examination) -> Findings:
     """The units of a layer do not all start the same."""
     subject = e.subject
     out_features = subject.out.shape[-1] if subject.out.ndim > 1 else 1
-    module = copied(subject.original)
+    module = subject.copy()
     constant = [
         n
         for n, a in subject.parameters(module).items()

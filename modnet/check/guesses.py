@@ -515,6 +515,15 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
             "sum over all examples and windows; in a loop over them add with +=",
             values,
         )
+    if q.x.dtype.kind in "iu":
+        uses = gives.reshape(len(q.entries), -1)
+        last = uses.shape[1] - 1 - (uses[:, ::-1] != 0).argmax(axis=1)
+        yield Hypothesis(
+            "overlap",
+            f"{operation} has the last use of each row alone: a row that is used several times gets the sum.",
+            "np.add.at(dW, idx, delta) adds up; dW[idx] = delta and dW[idx] += delta keep the last use",
+            uses[np.arange(len(uses)), last],
+        )
     if q.got.size > 1 and np.ptp(q.got) == 0 and q.whole and np.ptp(q.truth) > 0:
         yield Hypothesis(
             "shape",

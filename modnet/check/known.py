@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.vocabulary import meanings
+from modnet.check.lines import unread
+from modnet.check.vocabulary import derivative_among, meanings
 from modnet.kernels.declare import Declares
 
 Candidates = Iterator[np.ndarray]
@@ -238,7 +239,7 @@ def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | 
 
 _ROLES = (
     "k_size", "volume", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope", "drop",
-    "eps", "seed", "shape", "activation", "init", "optimizer", "out_shape", "classes", "range", "scale", "pair",
+    "eps", "seed", "shape", "activation", "derivative", "init", "optimizer", "out_shape", "classes", "range", "scale", "pair",
 )  # fmt: skip
 VALUES: dict[str, Any] = {
     "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
@@ -246,7 +247,10 @@ VALUES: dict[str, Any] = {
     "pair": (3, 2),
 }  # fmt: skip
 #: With windows or without.
-_ANYWHERE = ("eps", "seed", "threshold", "slope", "shape", "out_shape", "activation", "init", "optimizer", "range", "scale")
+_ANYWHERE = (
+    "eps", "seed", "threshold", "slope", "shape", "out_shape", "activation", "derivative", "init", "optimizer", "range",
+    "scale",
+)  # fmt: skip
 _WINDOW = ("k_size", "volume", "chan_in", "chan_out", "stride", "padding")
 #: The order of the statement, for names that say nothing.
 _ORDERS = {
@@ -261,6 +265,16 @@ _ORDERS = {
 }
 
 
+def unmeant(make: Callable[..., Any], without: Collection[str] = ()) -> tuple[list[str], list[str]]:
+    """The required arguments of a constructor that mean nothing known: those that it never reads, and the others."""
+    given = [p for p in inspect.signature(make).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    names = [p.name for p in given if p.default is p.empty and p.name not in without]
+    pair = derivative_among(names)
+    left = [n for n in names if n not in pair and not meanings(n, _ROLES)]
+    idle = unread(getattr(make, "__init__", None)) if isinstance(make, type) and left else set()
+    return [n for n in left if n in idle], [n for n in left if n not in idle]
+
+
 def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, str] | None:
     """From the roles of the handout (k_size, chan_in, chan_out, stride, input, output ...) to a constructor's own names.
 
@@ -271,9 +285,10 @@ def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, 
         given = [p for p in inspect.signature(make).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     except (TypeError, ValueError):
         return None
-    given = [p for p in given if p.name not in without]
+    given = [p for p in given if p.name not in {*without, *unmeant(make, without)[0]}]
     name = plain_name(make) if isinstance(make, type) else ""
     fitting = {p.name: meanings(p.name, _ROLES) for p in given}
+    fitting |= {n: [role] for n, role in zip(derivative_among(fitting), ("activation", "derivative"), strict=False)}
     sure = any({"k_size", "stride"} & set(f) and len(n) > 1 and n.lower() != "size" for n, f in fitting.items())
     four = len(given) == 4 and any("k_size" in f for f in fitting.values())
     windowed = name in _WINDOWED or (not name and (sure or four))

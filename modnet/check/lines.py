@@ -63,6 +63,15 @@ def returned(function: Any) -> ast.expr | None:
     return max(returns, key=lambda node: node.lineno).value if returns else None
 
 
+def unread(function: Any) -> set[str]:
+    """The arguments of a function that none of its lines reads: they may be anything."""
+    if (tree := tree_of(function)) is None:
+        return set()
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    given = {a.arg for a in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+    return set() if "locals" in read else given - read
+
+
 def does_nothing(function: Any, or_raises: bool = False) -> bool:
     """Whether a function has no line that does anything, perhaps but for a NotImplementedError."""
     tree = tree_of(function)

@@ -88,10 +88,15 @@ def settle(e: Examination, drawn: bool) -> None:
             subject.x, e.by_numbers = x.astype(np.float64), True
     elif drawn and tried(subject.forward, x) is None:
         for count in (3, 2, 1):  # as an embedding takes them
-            integers = (np.arange(x.size) % count).reshape(x.shape)
+            integers = as_integers(x.shape, count)
             if tried(subject.forward, integers) is not None:
                 subject.x, e.by_numbers = integers, False
                 return
+
+
+def as_integers(shape: tuple[int, ...], count: int = 3) -> np.ndarray:
+    """Integers below a count, in turn."""
+    return (np.arange(int(np.prod(shape))) % count).reshape(shape)
 
 
 def as_input(value: Any) -> np.ndarray:

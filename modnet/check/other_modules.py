@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ from modnet.check.layer_calls import methods_of
 from modnet.check.lines import text_of
 from modnet.check.loss_calls import is_of_functions
 from modnet.check.modes import mode_of, switches_of
-from modnet.check.modules import as_input, check_module
-from modnet.check.recipes import Recipe, Shape, Size, curve_by_input, curve_by_output, recipes_for
+from modnet.check.modules import as_input, as_integers, check_module
+from modnet.check.recipes import Recipe, Shape, Size, array_arguments, curve_by_input, curve_by_output, recipes_for, straight
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.subject import Misbehaviour, Subject
 from modnet.check.vocabulary import DELTA, FORWARD
@@ -33,18 +34,24 @@ Way = tuple[Recipe, Size | Shape]
 #: Options that are 0 unless somebody regularises.
 _PENALTY = re.compile(r"(^|_)(l1|l2|reg\w*|lambda\w*|lambd|weight_decay)(_|$)", re.I)
 _LINE: Shape = (4, 3)
+_PLACES: Shape = (6,)
 _SIGNAL: Shape = (2, 4, 3)
 _IMAGE: Shape = (2, 3, 4, 5)
 
 
-def attempts(cls: type, layout: str = "") -> Iterator[Way]:
+#: What arguments that mean nothing known may be: each pair is two sizes of a kind. A number is also how many features come in.
+_GUESSES = ((3, 6), (0.5, 0.25), (straight, curve_by_input))
+
+
+def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
     """Ways to build a class and what to give it, the likeliest first; in a `layout`, "columns" or "single", if one is given."""
     updates, word = updates_itself(cls), cls.__name__.lower()
     windowed = list(recipes_for(cls, updates))
     yield from windowed
     if windowed:
         return
-    plain, shaped = Recipe(cls), by_shapes(cls)
+    recipe_of, shaped = partial(Recipe, cls, guess=guess), by_shapes(cls)
+    plain = recipe_of()
     if "flat" in word:
         shapes = [_LINE, _IMAGE, _SIGNAL]
     elif "2d" in word:
@@ -55,37 +62,49 @@ def attempts(cls: type, layout: str = "") -> Iterator[Way]:
         shapes = [(2, 2, 6, 4), (2, 6, 4, 2)]
     else:
         shapes = [_LINE, _SIGNAL, _IMAGE]
+    if isinstance(guess, int):
+        shapes = [tuple(guess if n == known.VALUES["features"] else n for n in shape) for shape in shapes]
     if layout:
-        recipe = Recipe(cls, columns=True) if layout == "columns" else Recipe(cls, single=True, shaped=shaped)
+        recipe = recipe_of(columns=True) if layout == "columns" else recipe_of(single=True, shaped=shaped)
         yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
         return
     for shape in shapes:
         yield plain, shape
     if shaped:
-        yield from ((Recipe(cls, shaped=True), shape) for shape in shapes)
+        yield from ((recipe_of(shaped=True), shape) for shape in shapes)
     if shaped or "flat" not in word:  # what is flat comes out of one example in any way
-        yield from ((Recipe(cls, single=True, shaped=shaped), shape[1:]) for shape in shapes)  # one, without an axis
+        yield from ((recipe_of(single=True, shaped=shaped), shape[1:]) for shape in shapes)  # one, without an axis
     if plain.arrays:
-        yield Recipe(cls, square=True), _LINE
+        yield recipe_of(square=True), _LINE
     if updates:
         yield plain, (int(known.VALUES["input"]), 1)  # one example, a column
     if not is_of_functions(cls):
-        yield from ((Recipe(cls, columns=True), shape) for shape in shapes if len(shape) == 2 or "flat" in word)
+        yield from ((recipe_of(columns=True), shape) for shape in shapes if len(shape) == 2 or "flat" in word)
 
 
-def way_for(cls: type, layout: str = "") -> Way:
+def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
     """The first way to build a class in which it goes forward and back; else forward; a `Misbehaviour` if none does.
 
-    With windows, the channels must come out where the recipe has them.
+    With windows, the channels must come out where the recipe has them. What refuses numbers is given integers.
     """
     unset: list[str] = []
+    refused: list[str] = []
+    of_integers: list[Way] = []
 
     def subject(way: Way) -> Subject:
-        return subject_of(way[0].build(way[1]), as_input(way[0].input_shape(way[1])), way[0])
+        shape = way[0].input_shape(way[1])
+        return subject_of(way[0].build(way[1]), as_integers(shape) if way in of_integers else as_input(shape), way[0])
+
+    def ways() -> Iterator[Way]:
+        yield from attempts(cls, layout, guess)
+        recipe = Recipe(cls, guess=guess)
+        of_integers.extend((recipe, shape) for shape in (_PLACES, _LINE) if refused)
+        yield from of_integers
 
     def forgive(problem: Misbehaviour) -> bool:
         if problem.kind == "foreign":
             raise NotBuilt(f"{problem.message}: it works with objects of its author's own, not with arrays") from problem
+        refused.extend(_INTEGERS.findall(problem.message))
         if by_guess(problem.message) or problem.kind == "shape":
             return True
         if _set_elsewhere(cls, problem.message):
@@ -98,7 +117,7 @@ def way_for(cls: type, layout: str = "") -> Way:
             return None
         if by_shapes(cls) and not isinstance(size, Size) and not _as_named(made, cls):
             return 1
-        if (problem := stopped(made)) is None:
+        if way in of_integers or (problem := stopped(made)) is None:
             unset.clear()
             return 0
         unset.extend([problem.message] if _UNSET.search(problem.message) else [])
@@ -115,7 +134,7 @@ def way_for(cls: type, layout: str = "") -> Way:
         why = takes if first is None else first.message
         raise NotBuilt(f"no input was found that it takes: {why}. Give an example with --make, --shape")
 
-    found = chosen(attempts(cls, layout), subject, rank, give_up, forgive)
+    found = chosen(ways(), subject, rank, give_up, forgive)
     if unset:
         raise NotBuilt(f"{unset[0]}: what somebody else sets first. Give an example with --make")
     return found
@@ -181,6 +200,10 @@ _UNSET = re.compile(
 )
 
 
+#: What is raised where an input is used as a place, as in an embedding.
+_INTEGERS = re.compile(r"must be (?:of )?integer|only integers|integer scalar array|cannot be interpreted as an integer")
+
+
 def _set_elsewhere(cls: type, message: str) -> bool:
     """Whether what an object lacks is set by a method of its own that somebody else is to call."""
     lacks = re.search(rf"AttributeError: '{cls.__name__}' object has no attribute '(\w+)'", message)
@@ -196,7 +219,7 @@ def by_guess(message: str) -> bool:
     if "abstract class" in message:
         return False
     wrong = re.search(r"\) raises (?!Name|Attribute|Import|NotImpl|Syntax)\w+:", message)  # a constructor that refuses it
-    unset = _UNSET.search(message)
+    unset = _UNSET.search(message) or re.search("AttributeError: ('(int|float)' object|an activation) has no", message)
     sized = re.search(r"raises (Value|Index|Axis|ZeroDivision|Assertion|Type|Key|\w*Shape\w*)Error", message)
     return bool(wrong or unset or sized)
 
@@ -216,21 +239,52 @@ def layout_of(cls: type) -> str:
 def examine_other(cls: type, layout: str = "") -> Report:
     """The report on a layer's class, in a layout of its examples if one is given."""
     try:
-        recipe, size = way_for(cls, layout)
+        report = _examined(cls, layout)
     except NotBuilt as problem:
-        return not_checked(cls.__name__, str(problem))
+        return _by_guesses(cls, layout) or not_checked(cls.__name__, str(problem))
     except Misbehaviour as problem:
         if not is_of_functions(cls) or not by_guess(problem.message):
             raise
         return not_checked(cls.__name__, f"no input was found that it takes: {problem.message}")
+    if is_of_functions(cls):
+        for finding in report.findings:
+            finding.where = finding.where.removeprefix(f"{cls.__name__}.")
+    return report
+
+
+def _by_guesses(cls: type, layout: str) -> Report | None:
+    """The report on a class with arguments that mean nothing known: what is so with two guesses. None if it takes none."""
+    _, names = known.unmeant(cls, array_arguments(cls))
+    for pair in _GUESSES if names else ():
+        found: list[Report | Misbehaviour] = []
+        for guess in pair:
+            try:
+                found.append(_examined(cls, layout, guess))
+            except Misbehaviour as problem:
+                found.append(problem)
+            except NotBuilt:
+                break
+        if len(found) < len(pair):
+            continue
+        first, second = found
+        if isinstance(first, Report) and isinstance(second, Report):
+            said = {(f.kind, f.where) for f in second.findings}
+            if first.ok or all((f.kind, f.where) in said for f in first.findings):
+                first.notes.append(f"what {', '.join(names)} means was guessed: it is so with {pair[0]} and with {pair[1]}.")
+                return first
+        elif isinstance(first, Misbehaviour) and isinstance(second, Misbehaviour) and first.message == second.message:
+            raise first
+    return None
+
+
+def _examined(cls: type, layout: str, guess: Any = None) -> Report:
+    """The report on an object in the first way that it takes; `NotBuilt` or a `Misbehaviour` if there is none."""
+    recipe, size = way_for(cls, layout, guess)
     report = check_module(recipe.build(size), recipe.input_shape(size), make=recipe)
     if not any(f.where.endswith("." + _forward_of(cls)) and f.kind in ("crash", "not-implemented") for f in report.findings):
         _with_activation(report, recipe, size)
         _with_options(report, recipe, size)
         examine_in_evaluation(report, recipe, size)
-    if is_of_functions(cls):
-        for finding in report.findings:
-            finding.where = finding.where.removeprefix(f"{cls.__name__}.")
     return report
 
 

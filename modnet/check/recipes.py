@@ -144,7 +144,8 @@ class Recipe:
         batch. paired : 1 if windows are given as pairs, 2 if strides are, too. dims : 1 for signals, 2 for pictures, 0 for what
         has no windows. square : whether a matrix that is given has as many columns as rows. strict : whether it must take every
         size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
-        the shapes of one example. columns : whether examples are columns: a matrix is (features, batch).
+        the shapes of one example. columns : whether examples are columns: a matrix is (features, batch). guess : what is given
+        for arguments that mean nothing known; of a number, inputs have as many features.
     """
 
     cls: type
@@ -156,12 +157,15 @@ class Recipe:
     strict: bool = False
     shaped: bool = False
     columns: bool = False
+    guess: Any = None
 
     def __post_init__(self) -> None:
         cls, dims, shaped = self.cls, self.dims, self.shaped
         self.arrays = array_arguments(cls)
         self.parameters = inspect.signature(cls).parameters
-        roles = known.roles(cls, without=self.arrays)
+        idle, unknown = known.unmeant(cls, self.arrays)
+        self.anything = dict.fromkeys(idle) | (dict.fromkeys(unknown, self.guess) if self.guess is not None else {})
+        roles = known.roles(cls, without=[*self.arrays, *self.anything])
         if roles is None or any(role.split()[0] in ("shape", "out_shape") and not (dims or shaped) for role in roles):
             asked = ", ".join(p.name for p in self.parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
@@ -214,8 +218,11 @@ class Recipe:
         if self.shaped:
             same = re.search("shape|flat", self.cls.__name__, re.I)
             values |= {"input": example, "output": (int(np.prod(example)),) if same else (2,)}
+        if isinstance(self.guess, int):
+            values |= {"input": self.guess, "features": self.guess}
         values["activation"] = self.word or activation or straight
-        sure = {"activation"} if activation is not None else set()
+        values["derivative"] = getattr(values["activation"], "derivative", None)
+        sure = {"activation", "derivative"} if activation is not None else set()
         if isinstance(size, Size):
             of_size = self._of_size(size)
             values |= of_size
@@ -225,7 +232,7 @@ class Recipe:
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
         if (handed := _of_base(self.cls)) is not None:
             given[handed] = example
-        given |= drawn_arrays(self.arrays, size if isinstance(size, Size) else None, self.dims, self.square)
+        given |= self.anything | drawn_arrays(self.arrays, size if isinstance(size, Size) else None, self.dims, self.square)
         made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
         prepare(made, shape)
         return made

@@ -82,7 +82,7 @@ MEANINGS = {
     "y val": r"(y|t|labels?|targets?)(test|val.*)",
     "none": r".*(test|callback).*|.*val(id.*)?|val(x|y|data|set|split|labels?|targets?|inputs?|loss|acc|frac|ratio|every).*",
     "quiet": r".*(verbose|print|display|plot|show|log|debug|every).*",
-    "epochs": r"(?!crit).*(epoch|iter|ntimes).*|(n|num|max).*steps|(nb?|max|nombre)?(de)?(epoques?|ite)(max|nb)?",
+    "epochs": r"(?!crit).*(epoch|iter(?!ator|able)|ntimes).*|(n|num|max).*steps|(nb?|max|nombre)?(de)?(epoques?|ite)(max|nb)?",
     "batch": r"(taille|size)?(de)?(mini)?(batch|lot)s?(size|taille|num)?|bs",
     "dataset": r"data(set)?",
     # what goes forward and back
@@ -114,7 +114,7 @@ MEANINGS = {
     "scale": r"(weights?|w|poids)?(init)?(scale|std|sigma|gain)|std(dev)?|facteur.*|ecarttype",
     # and of a layer, as in the handout
     "k_size": r"k|ks?ize|ksiz|(kernel|filter|window|pool)(size|shape)?|size|(taille)?(noyau|filtre|fenetre)|"
-    r"taille|[vh]size|(pool|filter|kernel)(h|w|height|width)|[pfk][hw]|(kernel|filt(er)?|pool(ing)?|window)(dim(ension)?s?|shape)",
+    r"taille|[vh]size|(pool|filter|kernel|[pfk])(h|w|height|width)|(kernel|filt(er)?|pool(ing)?|window)(dim(ension)?s?|shape)",
     "volume": r"convolution(shape|dims?)",
     "chan_in": r"(num|n)(of)?kernelchannels|(num|number)ofchannels|"
     r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
@@ -153,6 +153,14 @@ def meanings(name: str, among: Collection[str]) -> list[str]:
 def meaning_of(name: str, among: Collection[str]) -> str:
     """The first of them; empty if it means nothing of that."""
     return next(iter(meanings(name, among)), "")
+
+
+def derivative_among(names: Collection[str]) -> tuple[str, ...]:
+    """Of some arguments, a function and its derivative, as (f, f_prime) or (activation, d_activation); else empty."""
+    functions = [n for n in names if meaning_of(n, ("activation",)) or n.lower() in ("f", "fn", "g", "phi", "sigma")]
+    prime = r"(d_?{0}|{0}_?(prime|p|d|der\w*|grad\w*|diff\w*|back\w*))"
+    pairs = ((n, other) for n in functions for other in names if re.fullmatch(prime.format(re.escape(n)), other, re.I))
+    return next(pairs, ())
 
 
 def is_rate(name: str) -> bool:

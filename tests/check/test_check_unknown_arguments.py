@@ -1,0 +1,161 @@
+"""Layers whose constructors and methods ask for what has no known meaning, or for integers: what can be said all the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modnet.check.building import examine_module
+from modnet.check.subject import Misbehaviour
+
+
+class Activation:
+    """An activation that is given its function and the function's derivative."""
+
+    def __init__(self, activation, activation_prime):
+        self.activation, self.activation_prime = activation, activation_prime
+
+    def forward(self, input_data):
+        self.input = input_data
+        return self.activation(self.input)
+
+    def backward(self, output_error, learning_rate):
+        return self.activation_prime(self.input) * output_error
+
+
+class ActivationByF(Activation):
+    def __init__(self, f, f_prime):
+        super().__init__(f, f_prime)
+
+
+class ActivationWithoutAbove(Activation):
+    def backward(self, output_error, learning_rate):
+        return self.activation_prime(self.input)
+
+
+class Scale:
+    """A weight for each of as many numbers as an argument of no known meaning says."""
+
+    def __init__(self, d_model):
+        self.gamma = np.random.rand(d_model) + 0.5
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gamma
+
+    def backward(self, dout):
+        self.dgamma = (dout * self.x).reshape(-1, self.x.shape[-1]).sum(axis=0)
+        return dout * self.gamma
+
+
+class ScaleBySquares(Scale):
+    def backward(self, dout):
+        super().backward(dout)
+        return dout * self.gamma**2
+
+
+class ScaleForThree(Scale):
+    """Wrong with one guess alone."""
+
+    def backward(self, dout):
+        return super().backward(dout) * (2 if self.gamma.size == 3 else 1)
+
+
+class ScaleMisspelt(Scale):
+    def __init__(self, d_model):
+        self.gamma = np.random.rand(self.model_d)
+
+
+class ScaleOfACorpus(Scale):
+    """No guess is one."""
+
+    def __init__(self, corpus):
+        super().__init__(len(set(corpus.words)))
+
+
+class ScaleNamed(Scale):
+    """An argument that no line reads may be anything."""
+
+    def __init__(self, d, etiquette):
+        super().__init__(3)
+
+    def backward(self, dout, truth):
+        return super().backward(dout)
+
+
+class Embedding:
+    """Rows by their numbers: it takes integers."""
+
+    def __init__(self, vocabulary, d_model):
+        self.W = np.random.randn(vocabulary, d_model)
+
+    def forward(self, idx):
+        self.idx = idx
+        return self.W[idx]
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        np.add.at(self.dW, self.idx, dout)
+
+
+class EmbeddingThatOverwrites(Embedding):
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        self.dW[self.idx] = dout
+
+
+class EmbeddingOfSequences(Embedding):
+    def forward(self, idx):
+        batch, length = idx.shape
+        return super().forward(idx).reshape(batch, length, -1)
+
+
+class EmbeddingOfItsWeights(Embedding):
+    def __init__(self, W):
+        self.params, self.grads = [W], [np.zeros_like(W)]
+        self.W = W
+
+    def backward(self, dout):
+        super().backward(dout)
+        self.grads[0][...] = self.dW
+
+
+@pytest.mark.parametrize(
+    ("cls", "kinds"),
+    [
+        (Activation, set()),
+        (ActivationByF, set()),
+        (ActivationWithoutAbove, {"times-input", "ignores-delta", "missing-factor", "direction"}),
+        (Scale, set()),
+        (ScaleBySquares, {"direction"}),
+        (ScaleNamed, set()),
+        (Embedding, set()),
+        (EmbeddingOfSequences, set()),
+        (EmbeddingOfItsWeights, set()),
+        (EmbeddingThatOverwrites, {"overlap"}),
+    ],
+)
+def test_what_holds_whatever_was_guessed_is_said(cls, kinds):
+    report = examine_module(cls)
+    found = {f.kind for f in report.findings}
+    assert found <= kinds, str(report)
+    assert bool(found) == bool(kinds), str(report)
+    assert any(verdict != "not checked" for _, verdict, _ in report.verdicts), str(report)
+
+
+@pytest.mark.parametrize("cls", [ScaleForThree, ScaleOfACorpus])
+def test_what_depends_on_a_guess_is_not_checked(cls):
+    report = examine_module(cls)
+    assert report.ok
+    assert [verdict for _, verdict, _ in report.verdicts] == ["not checked"]
+    assert "--make" in str(report)
+
+
+def test_an_attribute_that_a_constructor_lacks_is_said_whatever_it_is_given():
+    with pytest.raises(Misbehaviour, match="has no attribute 'model_d'"):
+        examine_module(ScaleMisspelt)
+
+
+def test_a_guess_is_told():
+    assert "what d_model means was guessed" in str(examine_module(Scale))
+    assert "guessed" not in str(examine_module(Activation))
