@@ -144,7 +144,7 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
 
 def _optim(subject: Loaded, project: Project, options: Options) -> Report:
     if is_optimizer(subject.cls):
-        return examine_optimizer(subject.cls)
+        return examine_optimizer(subject.cls, networks=[c.cls for c in project.of("network", near=subject)])
     report = _workshop(subject, project).examine_optim(subject.cls)
     for finding in report.findings:
         if finding.kind == "never-zeroed" and (others := _zeroed_at(project)):

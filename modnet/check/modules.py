@@ -15,7 +15,7 @@ import numpy as np
 from modnet.check import delta, forward, gradient
 from modnet.check.adapters import remembers, subject_of
 from modnet.check.plan import Examination
-from modnet.check.recipes import Recipe
+from modnet.check.recipes import Recipe, as_integers
 from modnet.check.report import Report
 from modnet.check.subject import tried
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO
@@ -92,11 +92,6 @@ def settle(e: Examination, drawn: bool) -> None:
             if tried(subject.forward, integers) is not None:
                 subject.x, e.by_numbers = integers, False
                 return
-
-
-def as_integers(shape: tuple[int, ...], count: int = 3) -> np.ndarray:
-    """Integers below a count, in turn."""
-    return (np.arange(int(np.prod(shape))) % count).reshape(shape)
 
 
 def as_input(value: Any) -> np.ndarray:

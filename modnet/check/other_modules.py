@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known, older
-from modnet.check.adapters import subject_of, updates_itself
+from modnet.check.adapters import remembers, subject_of, updates_itself
 from modnet.check.arguments import NotBuilt, add_with, asks, needs, switches, takes_arrays
 from modnet.check.choosing import chosen
 from modnet.check.evaluation import examine_in_evaluation
@@ -24,8 +24,18 @@ from modnet.check.layer_calls import methods_of
 from modnet.check.lines import text_of
 from modnet.check.loss_calls import is_of_functions
 from modnet.check.modes import mode_of, switches_of
-from modnet.check.modules import as_input, as_integers, check_module
-from modnet.check.recipes import Recipe, Shape, Size, array_arguments, curve_by_input, curve_by_output, recipes_for, straight
+from modnet.check.modules import as_input, check_module
+from modnet.check.recipes import (
+    Activation,
+    Recipe,
+    Shape,
+    Size,
+    array_arguments,
+    curve_by_input,
+    curve_by_output,
+    recipes_for,
+    straight,
+)
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.subject import Misbehaviour, Subject
 from modnet.check.vocabulary import DELTA, FORWARD
@@ -89,17 +99,16 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
     """
     unset: list[str] = []
     refused: list[str] = []
-    of_integers: list[Way] = []
 
     def subject(way: Way) -> Subject:
-        shape = way[0].input_shape(way[1])
-        return subject_of(way[0].build(way[1]), as_integers(shape) if way in of_integers else as_input(shape), way[0])
+        return subject_of(way[0].build(way[1]), as_input(way[0].input(way[1])), way[0])
 
     def ways() -> Iterator[Way]:
+        integers = ((Recipe(cls, whole=True, guess=guess), shape) for shape in (_PLACES, _LINE))
+        named = re.search("embedding$", cls.__name__, re.I) is not None
+        yield from integers if named else ()
         yield from attempts(cls, layout, guess)
-        recipe = Recipe(cls, guess=guess)
-        of_integers.extend((recipe, shape) for shape in (_PLACES, _LINE) if refused)
-        yield from of_integers
+        yield from integers if refused else ()
 
     def forgive(problem: Misbehaviour) -> bool:
         if problem.kind == "foreign":
@@ -117,7 +126,7 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
             return None
         if by_shapes(cls) and not isinstance(size, Size) and not _as_named(made, cls):
             return 1
-        if way in of_integers or (problem := stopped(made)) is None:
+        if recipe.whole or (problem := stopped(made)) is None:
             unset.clear()
             return 0
         unset.extend([problem.message] if _UNSET.search(problem.message) else [])
@@ -280,12 +289,20 @@ def _by_guesses(cls: type, layout: str) -> Report | None:
 def _examined(cls: type, layout: str, guess: Any = None) -> Report:
     """The report on an object in the first way that it takes; `NotBuilt` or a `Misbehaviour` if there is none."""
     recipe, size = way_for(cls, layout, guess)
-    report = check_module(recipe.build(size), recipe.input_shape(size), make=recipe)
+    report = check_module(recipe.build(size), recipe.input(size), make=recipe)
     if not any(f.where.endswith("." + _forward_of(cls)) and f.kind in ("crash", "not-implemented") for f in report.findings):
         _with_activation(report, recipe, size)
         _with_options(report, recipe, size)
         examine_in_evaluation(report, recipe, size)
+    if guess is not None and not report.ok and _has_layers(recipe.build(size)):
+        raise NotBuilt(f"{cls.__name__} is put together of layers, and its arguments were guessed")
     return report
+
+
+def _has_layers(made: Any) -> bool:
+    """Whether an object holds layers of its author's."""
+    held = [item for v in vars(made).values() for item in (v if isinstance(v, list | tuple) else [v])]
+    return any(remembers(item) for item in held if hasattr(item, "__dict__") and not isinstance(item, Activation))
 
 
 def _takes_activation(recipe: Recipe) -> bool:

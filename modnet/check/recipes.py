@@ -52,6 +52,11 @@ class Size(NamedTuple):
         return f"windows of {self.k}, stride={self.stride}{padding}, {channels}, input {sides}"
 
 
+def as_integers(shape: Shape, count: int = 3) -> np.ndarray:
+    """Integers below a count, in turn."""
+    return (np.arange(int(np.prod(shape))) % count).reshape(shape)
+
+
 # --- what takes the place of an activation, and of what draws first weights -------------------------------------------
 
 
@@ -144,8 +149,8 @@ class Recipe:
         batch. paired : 1 if windows are given as pairs, 2 if strides are, too. dims : 1 for signals, 2 for pictures, 0 for what
         has no windows. square : whether a matrix that is given has as many columns as rows. strict : whether it must take every
         size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
-        the shapes of one example. columns : whether examples are columns: a matrix is (features, batch). guess : what is given
-        for arguments that mean nothing known; of a number, inputs have as many features.
+        the shapes of one example. columns : whether examples are columns: a matrix is (features, batch). whole : whether it
+        takes integers. guess : what is given for arguments that mean nothing known; of a number, inputs have as many features.
     """
 
     cls: type
@@ -157,6 +162,7 @@ class Recipe:
     strict: bool = False
     shaped: bool = False
     columns: bool = False
+    whole: bool = False
     guess: Any = None
 
     def __post_init__(self) -> None:
@@ -195,6 +201,11 @@ class Recipe:
             return size
         inner = self._example(size.chan_in, size.sides)
         return inner if self.single else (size.batch, *inner)
+
+    def input(self, size: Size | Shape) -> np.ndarray | Shape:
+        """An input for this size if it must be integers, else its shape."""
+        shape = self.input_shape(size)
+        return as_integers(shape) if self.whole else shape
 
     def _example(self, channels: int, sides: Shape) -> Shape:
         """The shape of one example."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from modnet.check import check_update
+from modnet.check.optimizers import examine_optimizer
 
 
 class Adam:
@@ -231,6 +232,69 @@ RIGHT = [
 ]  # fmt: skip
 
 
+def update_parameters(parameters, grads, learning_rate=1.2):
+    for i in range(1, len(parameters) // 2 + 1):
+        parameters[f"W{i}"] = parameters[f"W{i}"] - learning_rate * grads[f"dW{i}"]
+        parameters[f"b{i}"] = parameters[f"b{i}"] - learning_rate * grads[f"db{i}"]
+    return parameters
+
+
+def update_parameters_with_momentum(parameters, grads, v, beta, learning_rate):
+    for name in parameters:
+        v["d" + name] = beta * v["d" + name] + (1 - beta) * grads["d" + name]
+        parameters[name] = parameters[name] - learning_rate * v["d" + name]
+    return parameters, v
+
+
+def update_parameters_with_adam(parameters, grads, v, s, t, learning_rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    for name in parameters:
+        key = "d" + name
+        v[key] = beta1 * v[key] + (1 - beta1) * grads[key]
+        s[key] = beta2 * s[key] + (1 - beta2) * grads[key] ** 2
+        m, h = v[key] / (1 - beta1**t), s[key] / (1 - beta2**t)
+        parameters[name] = parameters[name] - learning_rate * m / (np.sqrt(h) + epsilon)
+    return parameters, v, s
+
+
+def update_of_lists(weights, gradients, velocity, momentum, lr):
+    velocity = [momentum * v - lr * g for v, g in zip(velocity, gradients, strict=True)]
+    return [w + v for w, v in zip(weights, velocity, strict=True)], velocity
+
+
+def update_along(parameters, grads, learning_rate):
+    return {name: parameters[name] + learning_rate * grads["d" + name] for name in parameters}
+
+
+def update_with_adam_uncorrected(parameters, grads, v, s, t, learning_rate=0.01, beta1=0.9, beta2=0.999):
+    for name in parameters:
+        v["d" + name] = beta1 * v["d" + name] + (1 - beta1) * grads["d" + name]
+        s["d" + name] = beta2 * s["d" + name] + (1 - beta2) * grads["d" + name] ** 2
+        parameters[name] -= learning_rate * v["d" + name] / (np.sqrt(s["d" + name]) + 1e-8)
+    return parameters, v, s
+
+
+def update_by_a_fixed_rate(parameters, grads, learning_rate):
+    return {name: parameters[name] - 1.0 * grads["d" + name] for name in parameters}
+
+
+class SGD_Optimizer(Optimizer_SGD):
+    """The same by other names."""
+
+    def pre_update(self):
+        super().pre_update_params()
+
+    def update_parameters(self, dense_layer):
+        super().update_params(dense_layer)
+
+    def post_update(self):
+        super().post_update_params()
+
+    pre_update_params = post_update_params = update_params = None
+
+
+RIGHT += [update_parameters, update_parameters_with_momentum, update_parameters_with_adam, update_of_lists, SGD_Optimizer]
+
+
 @pytest.mark.parametrize("made", RIGHT)
 def test_right_optimizers_of_every_style_are_right(made):
     report = check_update(made)
@@ -254,6 +318,9 @@ def test_right_optimizers_of_every_style_are_right(made):
         (SGDLeavesOne, "layer-not-trained", "W1, b1"),
         (SGDThatIgnoresIt, "option-ignored", "with momentum=0.8: it has no effect"),
         (rmsprop_without_root, "missing-root", "root"),
+        (update_along, "sign", "along"),
+        (update_with_adam_uncorrected, "bias-correction", "not corrected"),
+        (update_by_a_fixed_rate, "lr-ignored", "no effect"),
     ],
 )
 def test_mistakes_in_optimizers_are_named(made, kind, told):
@@ -542,3 +609,38 @@ def test_what_an_optimizer_asks_for_says_how_it_is_given(cls, kinds):
     report = check_update(cls)
     assert [f.kind for f in report.findings] == kinds, report
     assert kinds not in ([], ["shared-state"]) or ("the rule", "right") in [row[:2] for row in report.verdicts]
+
+
+class NetOfPairs:
+    """A network that gives its parameters with their gradients."""
+
+    def __init__(self, layers):
+        self.layers = layers
+
+    def params_and_grads(self):
+        for layer in self.layers:
+            for name, param in layer.params.items():
+                yield param, layer.grads[name]
+
+
+class SgdOfPairs:
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def step(self, net):
+        for param, grad in net.params_and_grads():
+            param -= self.lr * grad
+
+
+class SgdOfPairsClimbs(SgdOfPairs):
+    def step(self, net):
+        for param, grad in net.params_and_grads():
+            param += self.lr * grad
+
+
+def test_an_optimizer_is_given_a_model_with_the_methods_of_its_authors_network():
+    assert examine_optimizer(SgdOfPairs, networks=[NetOfPairs]).verdicts[0][:2] == ("the rule", "right")
+    assert [f.kind for f in examine_optimizer(SgdOfPairsClimbs, networks=[NetOfPairs]).findings] == ["sign"]
+    alone = examine_optimizer(SgdOfPairs)
+    assert alone.ok
+    assert alone.verdicts[0][1] == "not checked"

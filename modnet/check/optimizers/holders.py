@@ -107,7 +107,12 @@ class Model(list[Layer]):
 
     def __init__(self, layers: list[Layer]) -> None:
         super().__init__(layers)
-        self.layers = self.trainable_layers = layers
+        self.layers = layers
+
+    def __getattr__(self, name: str) -> Any:
+        if re.search("layers|modules", name) and "layers" in self.__dict__:
+            return self.layers
+        raise AttributeError(f"a model has no {name}")
 
 
 # --- packed parameters and gradients ---------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ How one is called is found out from its methods:
 * ``update(params, grads)`` with dicts or lists that are alike, changed in place;
 * ``update_params(layer)`` or ``update(layer)``, with ``pre_update_params()`` and ``post_update_params()`` around the layers;
 * ``step()``, of one that was given a model with ``layers``;
-* ``update(w, dw)``, and functions ``sgd_momentum(w, dw, config) -> (w, config)``: of one parameter, returned or in place.
+* ``update(w, dw)``, and functions ``sgd_momentum(w, dw, config) -> (w, config)``: of one parameter, returned or in place;
+* functions ``update_parameters_with_adam(parameters, grads, v, s, t, learning_rate) -> (parameters, v, s)``.
 """
 
 from __future__ import annotations
@@ -21,18 +22,13 @@ import numpy as np
 
 from modnet.check.arguments import NotBuilt, asks
 from modnet.check.lines import quote
-from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, meant, method_of, ways_of
+from modnet.check.optimizers.holders import Model
+from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, asked_of, meant, method_of, number, ways_of
 from modnet.check.report import Finding, Report
 from modnet.check.rules import RIGHT, Fit, adam, fitting
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import is_rate, meaning_of
 
-#: What constructors and configs call the other numbers, and what they are given here: away from the defaults.
-_NUMBERS = (
-    (re.compile(r"^(beta|b|rho|decay|gamma)_?2$|^beta_?(v|s(_?dw)?)$|^squared?_decay$", re.I), "b", 0.9),
-    (re.compile(r"^(beta|b|rho|decay|gamma)_?1$|^beta_?(m|v_?dw)$", re.I), "a", 0.7),
-    (re.compile(r"^(momentum|mu|mom|rho|decay_?rate|beta|gamma|alpha|smoothing)$", re.I), "a", 0.8),
-)
 _EVERY = [(a, b) for a in (0.9, 0.99, 0.95, 0.8, 0.5) for b in (0.999, 0.99)]
 _FAMILIES = (
     ("adam", r"adam(?!ax)"),
@@ -40,9 +36,10 @@ _FAMILIES = (
     ("adagrad", r"ada_?grad"),
     ("nesterov", r"nesterov|nag\b|^nag"),
     ("momentum", r"moment"),
-    ("sgd", r"sgd|gradient_?descent|vanilla|^gd$"),
+    ("sgd", r"sgd|gradient_?descent|vanilla|(^|_)gd$"),
 )
 _DECAYS = re.compile(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", re.I)
+_ALL = re.compile("param|weights|grad", re.I)
 _OTHERS = re.compile(r"adadelta|adamax|nadam|adabound|lion|lars|lamb|lookahead|radam|amsgrad", re.I)
 
 
@@ -71,18 +68,20 @@ def is_optimizer(cls: type) -> bool:
 
 
 def is_rule(function: Any) -> bool:
-    """Whether a function is ``(w, dw, config) -> (w, config)``."""
+    """Whether a function takes a step: ``(w, dw, config) -> (w, config)``, or ``(parameters, grads, ..., rate)``."""
     names = [p.name.lower() for p in asks(function)]
-    return (
-        len(names) == 3 and names[2] in ("config", "cfg", "conf") and re.match(r"d_?[wx]|g$|grad|dtheta", names[1]) is not None
-    )
+    if len(names) == 3 and names[2] in ("config", "cfg", "conf"):
+        return re.match(r"d_?[wx]|g$|grad|dtheta", names[1]) is not None
+    roles = [meant(p.name) for p in asked_of(function)]
+    once = all(roles.count(role) == 1 for role in ("param", "grad", "rate"))
+    return once and set(roles) <= {"param", "grad", "rate", "state", "count", "number"} and all(map(_ALL.search, names[:2]))
 
 
 class _Maker:
     """Makes optimizers of a class, with numbers away from the defaults, so that one that has no effect shows."""
 
-    def __init__(self, cls: Any, like: Any = None, **given: Any) -> None:
-        self.like = like
+    def __init__(self, cls: Any, like: Any = None, network: type = object, **given: Any) -> None:
+        self.like, self.network = like, network
         self.cls, self.options = cls, given
         self.shared = [v for k in cls.__mro__[:-1] for v in vars(k).values() if isinstance(v, dict | list)]
         self.first = copy.deepcopy(self.shared)
@@ -105,7 +104,7 @@ class _Maker:
                 arguments[p.name] = RATE
             elif _DECAYS.match(p.name) and isinstance(p.default, int | float):
                 arguments[p.name] = type(p.default)(0)
-            elif (value := _number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
+            elif (value := number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
                 arguments[p.name] = value[1]
             elif p.default is p.empty and re.match(r"n_?[A-Z]|n_\w|\w*(inputs?|outputs?|size|dim|features|units)$", p.name):
                 arguments[p.name] = 3  # as wide as its layers
@@ -118,10 +117,6 @@ class _Maker:
         if p.name.lower() == "decay" or (p.default is not p.empty and not isinstance(p.default, int | float)):
             return False
         return self.family != "sgd" or p.default is p.empty
-
-
-def _number(name: str) -> tuple[str, float] | None:
-    return next(((which, value) for pattern, which, value in _NUMBERS if pattern.match(name)), None)
 
 
 def is_held(p: inspect.Parameter) -> bool:
@@ -166,9 +161,16 @@ def check_update(optimizer: Any) -> Report:
     return examine_optimizer(cls, None if cls is optimizer else optimizer)
 
 
-def examine_optimizer(cls: type, like: Any = None) -> Report:
-    """The report on an optimizer's class, or on an object: whether its steps are those of the rule that it is named after."""
-    maker = _Maker(cls, like)
+def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = ()) -> Report:
+    """The report on an optimizer's class, or on an object: whether its steps are those of the rule that it is named after.
+
+    Parameters
+    ----------
+    networks : the author's: the model that it is given has the methods of the one that it asks something of.
+    """
+    asked = _names_in(cls) - set(dir(Model))
+    network = next((n for n in networks if any(name in vars(k) for k in n.__mro__[:-1] for name in asked)), object)
+    maker = _Maker(cls, like, network)
     report = Report(f"{cls.__name__}, {STEPS} steps on two layers")
     method, problem = method_of(cls), None
     way: Way | None = None
@@ -206,7 +208,7 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
             report.verdict("each parameter by itself")
     except NotBuilt as unknown:
         report.verdict("the rule", right=None, remark=str(unknown))
-    if way.pack in ("dict", "list") and together.replaced and not together.returned:
+    if way.pack in ("dict", "list") and not issubclass(cls, _Rule) and together.replaced and not together.returned:
         report.notes.append(
             "it puts new arrays into params. Layers that were given the old ones, as Affine(params['W1'], params['b1']), "
             "go on with those: params[key] -= ... changes them in place."
@@ -216,7 +218,7 @@ def examine_optimizer(cls: type, like: Any = None) -> Report:
         say([("shared-state", text, "self.cache = {} in __init__")], "of its own")
     for name, value, what in _options(cls) if like is None else ():
         if report.ok:
-            rule, mistakes = _with(_Maker(cls, **{name: value}), value, what, way, method)
+            rule, mistakes = _with(_Maker(cls, network=network, **{name: value}), value, what, way, method)
             say(mistakes, label=f"with {name}={value}: ")
             if rule:
                 report.verdict(f"with {name}={value}", remark=rule)
@@ -232,9 +234,15 @@ def _own(problem: Misbehaviour, cls: type) -> bool:
 
 def _run(maker: Any, way: Way, method: str, layers: int, zeros: bool = False) -> Setting:
     setting = Setting(layers, zeros)
-    setting.bases = _layers_asked_for(getattr(maker, "cls", None))
+    setting.bases, setting.network = _layers_asked_for(getattr(maker, "cls", None)), maker.network
     setting.take(maker, way, method)
     return setting
+
+
+def _names_in(cls: type) -> set[str]:
+    """The names of what the methods of a class ask for."""
+    held = [v for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
+    return {name for function in held for name in function.__code__.co_names}
 
 
 def _layers_asked_for(cls: Any) -> tuple[type, ...]:
@@ -382,7 +390,7 @@ def _values(made: Any, family: str) -> list[tuple[float, float]]:
 def _numbers(made: Any) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, value in vars(made).items() if made is not None else ():
-        known = _number(name)
+        known = number(name)
         if known is not None and isinstance(value, float) and 0 < value < 1:
             found.setdefault(known[0], value)
     return found

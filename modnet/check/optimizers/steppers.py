@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,10 +32,11 @@ METHODS = (
 )  # fmt: skip
 _MEANT = (
     ("layers", r"(trainable_?)?layers|modules"),
-    ("layer", r"layer|module|node"),
+    ("layer", r"\w*layer|module|node"),
     ("model", r"model|net(work)?|nn|neural_?net(work)?|self"),
     ("config", r"config|cfg|conf"),
     ("key", r"\w*(key|name|_?id|idx|index)|layer_?(num|no|number)|l"),
+    ("state", r"v|s|cache|velocit(y|ies)|sq(uare)?s?|moments?"),
     ("count", r"t|i|k|it(er(ation)?s?)?|n|epoch\w*|steps?|count|time_?step"),
     ("bias grad", r"(d_?(l_?d)?|delta_?|grad(ient)?s?_?)(b|bias|biases|b_\w+)|(b|bias|biases)_?(grad(ient)?s?|delta)|db\w*"),
     ("grad", r"g|gs|.*grad.*|d_?(l_?d_?)?[a-z]+|delta\w*|nabla\w*"),
@@ -43,14 +45,26 @@ _MEANT = (
 )  # fmt: skip
 
 
-_GIVEN = ("layer", "layers", "model", "grad", "param", "config")
+_GIVEN = ("layer", "layers", "model", "grad", "param", "config", "rate")
+#: What constructors, steps and configs call the other numbers, and what they are given here: away from the defaults.
+_NUMBERS = (
+    (re.compile(r"^(beta|b|rho|decay|gamma)_?2$|^beta_?(v|s(_?dw)?)$|^squared?_decay$", re.I), "b", 0.9),
+    (re.compile(r"^(beta|b|rho|decay|gamma)_?1$|^beta_?(m|v_?dw)$", re.I), "a", 0.7),
+    (re.compile(r"^(momentum|mu|mom|rho|decay_?rate|beta|gamma|alpha|smoothing)$", re.I), "a", 0.8),
+)
+
+
+def number(name: str) -> tuple[str, float] | None:
+    """Which of the rules' numbers an argument is, "a" or "b", and its value here; None if it is none of them."""
+    return next(((which, value) for pattern, which, value in _NUMBERS if pattern.match(name)), None)
 
 
 def meant(name: str) -> str:
     """What an argument of a step is; empty if that is not known."""
     if is_rate(name):
         return "rate"
-    return next((what for what, pattern in _MEANT if re.fullmatch(pattern, name, re.I)), "")
+    found = next((what for what, pattern in _MEANT if re.fullmatch(pattern, name, re.I)), "")
+    return found or ("number" if number(name) else "")
 
 
 def method_of(cls: type) -> str:
@@ -128,8 +142,9 @@ class Setting:
                 g.reshape(STEPS, -1)[:, 0] = 0
         self.layers = layers
         self.bases: tuple[type, ...] = ()
+        self.network: type = object
         self.moves: Arrays = {}
-        self.configs: dict[str, Any] = {}
+        self.kept: dict[tuple[str, str], Any] = {}  # configs and states, by whose and by the name of the argument
         self.box: Any = None
         self.replaced = self.writes = self.returned = False
 
@@ -141,30 +156,32 @@ class Setting:
         self.box = PACKS[way.pack](self._held()) if way.pack in PACKS else None
         self.order = flat(PACKS[way.pack]({n: n for n in self.places})) if way.pack in PACKS else list(self.places)
         objects = [Parameter(*place) for place in self.places.values()] if way.pack == "objects" else layers
-        self.whole = {"model": Model(layers), "layers": layers, "param": objects if self.box is None else self.box}
+        self.whole = {"model": model_for(self, layers), "layers": layers, "param": objects if self.box is None else self.box}
         parts = {"all": [self.order], "one": [[n] for n in self.order]}.get(way.each)
         parts = parts or [[f"W{i + 1}", f"b{i + 1}"] for i in range(self.layers)]
         first = maker(self.whole)
-        needs = [meant(p.name) for p in asked_of(getattr(first, name))]
-        self.pack, self.by_arrays = way.pack, bool({"grad", "bias grad"} & set(needs))
-        alone = "key" not in needs and (way.each == "one" or self.by_arrays)  # nothing tells it which parameter it is given
+        needs = {p.name: meant(p.name) for p in asked_of(getattr(first, name))}
+        asked = set(needs.values())
+        self.pack, self.by_arrays = way.pack, bool({"grad", "bias grad"} & asked)
+        alone = "key" not in asked and (way.each == "one" or self.by_arrays)  # nothing tells it which parameter it is given
         made = [maker(self.whole) if i and alone else first for i in range(len(parts))]
         before, start, seen = self.now(), self._held(), list[Arrays]()
         for k in range(STEPS):
             for n, (layer, own) in self.places.items():
                 layer.grads[own] = self.gradients[n][k].copy()
-            _around(first, "pre_update_params")
+            _around(first, "pre")
             for at, (one, names) in enumerate(zip(made, parts, strict=True)):
                 held = {n: layer.grads[own] for n, (layer, own) in self.places.items()}
                 grads = None if self.box is None else PACKS[way.pack](held)
                 was = self.now()
-                arguments = [self._argument(what, names, grads, at, k) for what in needs]
-                found = call(f"{type(one).__name__}.{name}", getattr(one, name), *arguments)
+                arguments = {n: self._argument(n, what, names, grads, at, k) for n, what in needs.items()}
+                found = call(f"{type(one).__name__}.{name}", partial(getattr(one, name), **arguments))
+                self._keep(found, [n for n, what in needs.items() if what in ("config", "state")], names[0])
                 self._take_result(names, was, found, k)
                 left = [held[n] for n in names] if grads is None else flat(grads)
                 pairs = zip(left, (self.gradients[n][k] for n in names), strict=True)
                 self.writes |= any(np.any(g) and not np.array_equal(g, wanted) for g, wanted in pairs)
-            _around(first, "post_update_params")
+            _around(first, "post")
             now = self.now()
             seen.append({n: (now[n] - before[n]).ravel() for n in now})
             before = now
@@ -180,11 +197,16 @@ class Setting:
         """Copies of the parameters."""
         return {n: np.array(a, dtype=float) for n, a in self._held().items()}
 
-    def _argument(self, what: str, names: list[str], grads: Any, at: int, k: int) -> Any:
+    def _argument(self, name: str, what: str, names: list[str], grads: Any, at: int, k: int) -> Any:
         """What one argument of a step is given."""
         layer, own = self.places[names[-1 if what.startswith("bias") else 0]]
         if what == "config":
-            return self.configs.setdefault(names[0], dict(_CONFIG))
+            return self.kept.setdefault((names[0], name), dict(_CONFIG))
+        if what == "state":
+            zeros = {n: np.zeros_like(self.values[n]) for n in names}
+            return self.kept.setdefault((names[0], name), PACKS[self.pack](zeros) if self.box is not None else zeros[names[0]])
+        if (known := number(name)) and what == "number":
+            return known[1]
         simple = {"rate": RATE, "count": k + 1, "key": names[0] if len(names) == 1 else at, "layer": layer}
         if what in simple:
             return simple[what]
@@ -197,11 +219,14 @@ class Setting:
             return self.whole["param"]
         return getattr(layer, "grads" if "grad" in what else "params")[own] if self.by_arrays else layer
 
+    def _keep(self, found: Any, kept: list[str], of: str) -> None:
+        """Keep what a step returned behind the parameters for the next one: a config, states in their order."""
+        if isinstance(found, tuple) and kept and len(found) > len(kept):
+            self.kept.update({(of, name): value for name, value in zip(kept, found[1:], strict=False)})
+
     def _take_result(self, names: list[str], was: Arrays, found: Any, k: int) -> None:
         """Take what a step returned, if nothing has moved where it was: new values, or what is to be taken from the old."""
         now = self.now()
-        if self.configs and isinstance(found, tuple):
-            self.configs[names[0]] = found[-1]
         if any(not np.array_equal(now[n], was[n], equal_nan=True) for n in names):
             return
         found = [found[n] for n in names] if isinstance(found, dict) and set(found) == set(names) else flat(found)
@@ -220,9 +245,17 @@ class Setting:
             self.box = PACKS[self.pack]({n: {**was, **values}[n] for n in self.places})
 
 
-def _around(made: Any, name: str) -> None:
-    if callable(getattr(made, name, None)):
-        call(name, getattr(made, name))
+def _around(made: Any, when: str) -> None:
+    """Call what an optimizer does before all layers, or after them, such as pre_update_params."""
+    for name in dir(type(made)):
+        method = getattr(made, name, None)
+        if re.fullmatch(rf"{when}_?(update|step)(_?(params|parameters|weights))?", name) and callable(method):
+            call(name, method)
+
+
+def model_for(s: Setting, layers: list[Layer]) -> Model:
+    """The model that holds these layers: with the methods of the author's network, if there is one."""
+    return Model(layers) if s.network is object else type("Model", (Model, s.network), {})(layers)
 
 
 _CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}
