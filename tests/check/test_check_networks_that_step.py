@@ -250,6 +250,70 @@ def test_a_network_may_be_four_functions(back, update, kinds):
     assert report.verdicts
 
 
+def initialize_layers(layers_dims):
+    last = range(1, len(layers_dims))
+    weights = {f"W{i}": np.random.randn(layers_dims[i], layers_dims[i - 1]) for i in last}
+    return weights | {f"b{i}": np.zeros((layers_dims[i], 1)) for i in last}
+
+
+def forward_of_three(X, parameters):
+    """Three layers and one output, as the course's notebooks on initialization and regularization have them."""
+    A1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
+    A2 = np.tanh(parameters["W2"] @ A1 + parameters["b2"])
+    A3 = sigmoid(parameters["W3"] @ A2 + parameters["b3"])
+    assert A3.shape == (1, X.shape[1])
+    cache = A1, A2, A3, parameters["W2"], parameters["W3"]
+    return A3, cache
+
+
+def forward_of_three_with_dropout(X, parameters, keep_prob=0.5):
+    kept = np.random.rand(1, X.shape[1]) < keep_prob
+    A3, cache = forward_of_three(X, parameters)
+    cache = kept, *cache
+    return A3, cache
+
+
+def backward_of_three(X, Y, cache, wrong=False):
+    """Wrong without the derivative of the first layer's tanh."""
+    A1, A2, A3, W2, W3 = cache
+    m = X.shape[1]
+    dZ3 = (A3 - Y) / m
+    dZ2 = W3.T @ dZ3 * (1 - A2**2)
+    dZ1 = W2.T @ dZ2 * (1 if wrong else 1 - A1**2)
+    deltas = {3: (dZ3, A2), 2: (dZ2, A1), 1: (dZ1, X)}
+    return {f"dW{i}": d @ a.T for i, (d, a) in deltas.items()} | {
+        f"db{i}": d.sum(axis=1, keepdims=True) for i, (d, a) in deltas.items()
+    }
+
+
+def backward_of_three_with_dropout(X, Y, cache, keep_prob):
+    return backward_of_three(X, Y, cache[1:])
+
+
+def backward_of_three_with_regularization(X, Y, cache, lambd):
+    return backward_of_three(X, Y, cache, wrong=True)
+
+
+def test_a_network_of_functions_may_have_one_output_and_more_layers_and_variants():
+    functions = {
+        "initialize_parameters": initialize_layers,
+        "forward_propagation": forward_of_three,
+        "forward_propagation_with_dropout": forward_of_three_with_dropout,
+        "backward_propagation": backward_of_three,
+        "backward_propagation_with_dropout": backward_of_three_with_dropout,
+        "backward_propagation_with_regularization": backward_of_three_with_regularization,
+        "update_parameters": update_parameters,
+    }
+    found = {cls.__name__: examine_trained(cls) for _, cls in networks_among(functions, set(functions))}
+    kinds = {name: [f.kind for f in report.findings] for name, report in found.items()}
+    assert kinds == {
+        "backward_propagation": [],
+        "backward_propagation_with_dropout": [],
+        "backward_propagation_with_regularization": ["direction"],
+    }
+    assert all(len(report.verdicts) > 5 for report in found.values())
+
+
 class Widths:
     def __init__(self, neurons, last=False):
         self.neurons, self.last = neurons, last

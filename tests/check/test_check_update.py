@@ -273,6 +273,12 @@ def update_with_adam_uncorrected(parameters, grads, v, s, t, learning_rate=0.01,
     return parameters, v, s
 
 
+def update_two_layers(parameters, grads, learning_rate=1.2):
+    """Written for two layers."""
+    W1, b1, W2, b2 = (parameters[n] - learning_rate * grads["d" + n] for n in ("W1", "b1", "W2", "b2"))
+    return {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
+
+
 def update_by_a_fixed_rate(parameters, grads, learning_rate):
     return {name: parameters[name] - 1.0 * grads["d" + name] for name in parameters}
 
@@ -292,7 +298,7 @@ class SGD_Optimizer(Optimizer_SGD):
     pre_update_params = post_update_params = update_params = None
 
 
-RIGHT += [update_parameters, update_parameters_with_momentum, update_parameters_with_adam, update_of_lists, SGD_Optimizer]
+RIGHT += [update_two_layers, update_parameters, update_parameters_with_momentum, update_parameters_with_adam, update_of_lists, SGD_Optimizer]
 
 
 @pytest.mark.parametrize("made", RIGHT)

@@ -186,18 +186,25 @@ class InFunctions:
 
 
 def networks_among(functions: dict[str, Any], own: Collection[str]) -> Iterator[tuple[Any, type]]:
-    """(the function that goes back, class) for a network in functions, if a file has it.
+    """(the function that goes back, class) for each network in functions of a file.
 
     Parameters
     ----------
     functions : all that the file sees, by name. own : the names of those that it defines.
     """
-    found = {}
+    def rank(name: str) -> tuple[bool, bool]:
+        return bool(re.search("model|deep|propag", name, re.I)), name in own
+
+    among: dict[str, list[str]] = {}
     for part, pattern in _FUNCTIONS.items():
         named = [n for n in functions if re.fullmatch(pattern, n, re.I) and (part == "start" or asks(functions[n]))]
         if not named:
             return
-        found[part] = max(named, key=lambda n: (bool(re.search("model|deep|propag", n, re.I)), n in own))
-    if found["backward"] in own and len(asks(functions[found["backward"]])) > 2:
-        methods = {n: staticmethod(functions[n]) for n in found.values()}
-        yield functions[found["backward"]], type(found["backward"], (InFunctions,), {**methods, "parts": found})
+        among[part] = sorted(named, key=rank, reverse=True)
+    for back in among["backward"]:
+        if back in own and rank(back) == rank(among["backward"][0]) and len(asks(functions[back])) > 2:
+            variant = "".join(re.findall("_with_.*", back))  # backward_propagation_with_dropout has a forward of its own
+            found = {part: names[0] for part, names in among.items()} | {"backward": back}
+            found["forward"] = min(among["forward"], key=lambda n: (not variant or not n.endswith(variant), "_with_" in n))
+            methods = {n: staticmethod(functions[n]) for n in found.values()}
+            yield functions[back], type(back, (InFunctions,), {**methods, "parts": found})

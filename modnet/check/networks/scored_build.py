@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,12 +68,16 @@ def _with_options(report: Report, cls: type, net: Any, x: np.ndarray, t: Any) ->
 
 
 def built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None = None) -> Iterator[Any]:
-    """Objects of a network's class, the smallest first."""
-    for small, many in ((True, True), (True, False), (False, True)):
-        arguments = _arguments(cls, small, many)
+    """Objects of a network's class, the smallest first; those with more layers, or with one output, last."""
+    seen: list[str] = []
+    for kind in _KINDS:
+        arguments = _arguments(cls, kind)
         if arguments is None:
             return
         arguments.update(options or {})
+        if repr(arguments) in seen:
+            continue
+        seen.append(repr(arguments))
         try:
             net = call(f"{cls.__name__}(...)", lambda given=arguments: cls(**given))
         except Misbehaviour as problem:
@@ -86,11 +90,31 @@ def built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None 
         yield net
 
 
-def _arguments(cls: type, small: bool, many: bool) -> dict[str, Any] | None:
-    """Values for a constructor, with several hidden layers if it may be; None if one that is required has no known meaning."""
+class _Kind(NamedTuple):
+    """A network to build.
+
+    Attributes
+    ----------
+    small : whether sizes with a default are made small, too. many : whether there may be several hidden layers. every : the
+        layers, if all are asked for.
+    """
+
+    small: bool = True
+    many: bool = True
+    every: tuple[int, ...] = (_D, _H, _C)
+
+
+_KINDS = (
+    _Kind(), _Kind(many=False), _Kind(small=False), _Kind(every=(_D, _H, 5, _C)), _Kind(every=(_D, _H, 1)),
+    _Kind(every=(_D, _H, 5, 1)),
+)  # fmt: skip
+
+
+def _arguments(cls: type, kind: _Kind) -> dict[str, Any] | None:
+    """Values for a constructor; None if one that is required has no known meaning."""
     found: dict[str, Any] = {}
     for p in asks(cls, by_name=True):
-        value = _value(meaning_of(p.name, _SIZES), p, small, many)
+        value = _value(meaning_of(p.name, _SIZES), p, kind)
         if value is not None:
             found[p.name] = value
         elif p.default is p.empty:
@@ -100,14 +124,14 @@ def _arguments(cls: type, small: bool, many: bool) -> dict[str, Any] | None:
 
 #: Sizes by their meaning, and those that are given only where they are needed.
 _NUMBERS = {
-    "hidden": _H, "hiddens": _H, "input": _D, "features": _D, "output": _C, "chan_out": 2, "k_size": 3, "rate": 0.1,
+    "hidden": _H, "hiddens": _H, "input": _D, "features": _D, "chan_out": 2, "k_size": 3, "rate": 0.1,
     "dtype": np.float64,
 }  # fmt: skip
 _IF_NEEDED = {"depth": 2, "scale": 0.1}
 
 
-def _value(role: str, p: inspect.Parameter, small: bool, many: bool) -> Any:
-    needed = p.default is p.empty
+def _value(role: str, p: inspect.Parameter, kind: _Kind) -> Any:
+    needed, small = p.default is p.empty, kind.small
     listed = isinstance(p.default, list | tuple) or "list" in str(p.annotation).lower()
     if p.default is None and small and re.fullmatch(r"conv_?params?", p.name):
         return {"filter_num": 2, "filter_size": 3, "pad": 0, "stride": 1}
@@ -117,10 +141,12 @@ def _value(role: str, p: inspect.Parameter, small: bool, many: bool) -> Any:
         return (*p.default[:1], *(8 if small else side for side in p.default[1:])) if len(p.default) == 3 else None
     if not (small or needed):
         return None
-    if role in ("hidden", "hiddens") and (listed or (role == "hiddens" and many and not isinstance(p.default, int))):
+    if role in ("hidden", "hiddens") and (listed or (role == "hiddens" and kind.many and not isinstance(p.default, int))):
         return [_H, 5]
     if role == "every":
-        return [_D, _H, _C] if needed or listed else None
+        return list(kind.every) if needed or listed else None
+    if role == "output":
+        return kind.every[-1]
     return _NUMBERS.get(role, _IF_NEEDED.get(role) if needed else None)
 
 

@@ -271,7 +271,8 @@ def _of_steps(name: str, run: Callable[..., Setting], made: Any) -> tuple[str, l
     family, rate = family_of(name), _rate_of(made)
     if family == "sgd" and any(re.match("mom|mu$", n) and v for n, v in getattr(made, "__dict__", {}).items()):
         family = "momentum"
-    alone, together = run(1), run(2)
+    together = run(2)
+    alone = _alone(run) or together
     still = [n for n, m in together.moves.items() if not m.any()]
     if len(still) == len(together.moves):
         if not family:
@@ -294,12 +295,22 @@ def _of_steps(name: str, run: Callable[..., Setting], made: Any) -> tuple[str, l
         list(_of_fit(found, rate, made, family))
         or list(_beside_another(family, alone, together, values))
         or list(_of_others(family or _family(found), together, values))
-        or list(_zeros(run))
+        or list(_zeros(partial(run, alone.layers)))
     )
     if alone.writes or together.writes:
         text = "a step writes into the gradients, which belong to the layers."
         wrong.append(("mutates", text, "g = g + ..., not g += ..."))
     return found.label, wrong
+
+
+def _alone(run: Callable[..., Setting]) -> Setting | None:
+    """The steps of one layer; None if it was written for more, parameters["W2"]."""
+    try:
+        return run(1)
+    except Misbehaviour as problem:
+        if "KeyError" not in problem.message:
+            raise
+    return None
 
 
 def _beside_another(family: str, alone: Setting, together: Setting, values: list[tuple[float, float]]) -> Iterator[Mistake]:
@@ -423,7 +434,7 @@ def _general(s: Setting) -> str:
 def _zeros(run: Callable[..., Setting]) -> Iterator[Mistake]:
     """A gradient of 0, as of a ReLU that is off."""
     try:
-        found = run(1, True)
+        found = run(True)
     except Misbehaviour as problem:
         yield problem.kind, problem.message + ".", problem.hint
         return

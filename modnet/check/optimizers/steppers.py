@@ -161,6 +161,8 @@ class Setting:
         parts = parts or [[f"W{i + 1}", f"b{i + 1}"] for i in range(self.layers)]
         first = maker(self.whole)
         needs = {p.name: meant(p.name) for p in asked_of(getattr(first, name))}
+        of_function = isinstance(inspect.getattr_static(first, name), staticmethod)
+        label = type(first).__name__ if of_function else f"{type(first).__name__}.{name}"
         asked = set(needs.values())
         self.pack, self.by_arrays = way.pack, bool({"grad", "bias grad"} & asked)
         alone = "key" not in asked and (way.each == "one" or self.by_arrays)  # nothing tells it which parameter it is given
@@ -175,7 +177,7 @@ class Setting:
                 grads = None if self.box is None else PACKS[way.pack](held)
                 was = self.now()
                 arguments = {n: self._argument(n, what, names, grads, at, k) for n, what in needs.items()}
-                found = call(f"{type(one).__name__}.{name}", partial(getattr(one, name), **arguments))
+                found = call(label, partial(getattr(one, name), **arguments))
                 self._keep(found, [n for n, what in needs.items() if what in ("config", "state")], names[0])
                 self._take_result(names, was, found, k)
                 left = [held[n] for n in names] if grads is None else flat(grads)
