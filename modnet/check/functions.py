@@ -205,7 +205,8 @@ class PairSubject(Subject):
         """Functions have no class in front, and inputs their own names."""
         in_words(report, self, {f"_parameters[{n!r}]": n for n in (*self.original.names, *self.original._parameters)})
         back, own = self.names[DELTA], (self.original.names[:1], list(self.original._parameters))
-        relabel(report, back, [f"{back}: {', '.join('d' + n for n in names)}" if names else "" for names in own])
+        labels = [f"{back}: {', '.join('d' + n for n in names)}" if names else "" for names in own]
+        relabel(report, back, [back, *labels] if self.names[FORWARD] == back else labels)  # one function may give both
 
 
 def check_backward(forward: Function, backward: Function, *inputs: Any) -> Report:

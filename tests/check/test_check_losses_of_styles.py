@@ -9,6 +9,7 @@ import pytest
 
 from modnet.__main__ import main
 from modnet.check import check_loss
+from modnet.check.weighted_losses import examine_weighted, is_weighted
 
 RNG = np.random.default_rng(0)
 SCORES, LABELS = RNG.normal(size=(5, 3)), np.array([0, 2, 1, 1, 0])
@@ -309,3 +310,42 @@ class MSELoss:
     classes = checked(tmp_path, text)
     assert all(c["ok"] for c in classes.values()), {n: c["findings"] for n, c in classes.items()}
     assert "taken twice" in classes["Linear"]["notes"][0]
+
+
+def propagate(w, b, X, Y):
+    A = 1 / (1 + np.exp(-(w.T @ X + b)))
+    cost = np.squeeze(-(Y * np.log(A) + (1 - Y) * np.log(1 - A)).mean())
+    dw, db = X @ (A - Y).T / X.shape[1], np.mean(A - Y)
+    assert dw.shape == w.shape
+    return {"dw": dw, "db": db}, cost
+
+
+def propagate_in_rows(w, b, x, y):
+    grads, cost = propagate(w.reshape(-1, 1), b, x.T, y.reshape(1, -1))
+    return cost, grads["dw"].reshape(w.shape), grads["db"]
+
+
+def propagate_the_sum(w, b, X, Y):
+    grads, cost = propagate(w, b, X, Y)
+    return {"dw": grads["dw"] * X.shape[1], "db": grads["db"]}, cost
+
+
+def propagate_without_minus(w, b, X, Y):
+    grads, cost = propagate(w, b, X, Y)
+    return grads, -cost
+
+
+@pytest.mark.parametrize(
+    ("function", "kinds"),
+    [
+        (propagate, []),
+        (propagate_in_rows, []),
+        (propagate_the_sum, ["scale"]),
+        (propagate_without_minus, ["sign", "sign"]),
+    ],
+)
+def test_a_logistic_regression_in_one_function_is_a_loss_with_its_weights(function, kinds):
+    assert is_weighted(function)
+    report = examine_weighted(function)
+    assert [f.kind for f in report.findings] == kinds, report
+    assert [row[0].split(": ")[-1] for row in report.verdicts if ": " in row[0]] == ["dW", "db"]
