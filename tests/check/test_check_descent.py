@@ -294,3 +294,53 @@ def test_mistakes_of_methods(holder, name, kinds):
     assert [f.kind for f in report.findings] == kinds, report
     assert all(f.where == f"{holder.__name__}.{name}" for f in report.findings)
 
+
+
+class LossOfPredictions:
+    def loss(self, predicted, actual):
+        return ((predicted - actual) ** 2).sum()
+
+    def grad(self, predicted, actual):
+        return 2 * (predicted - actual)
+
+
+class OptimizerOfPairs:
+    """It asks for what the author's own network alone has."""
+
+    def step(self, net):
+        for param, grad in net.params_and_grads():
+            param -= 0.01 * grad
+
+
+def in_batches(inputs, targets):
+    for some in batches(len(inputs), 4):
+        yield inputs[some], targets[some]
+
+
+def first_batch_alone(inputs, targets):
+    yield inputs[:4], targets[:4]
+
+
+LOSS, OPTIMIZER = LossOfPredictions(), OptimizerOfPairs()
+
+
+def train_by_defaults(net, inputs, targets, num_epochs=50, iterator=in_batches, loss=LOSS, optimizer=OPTIMIZER):
+    for _ in range(num_epochs):
+        total = 0.0
+        for x, t in iterator(inputs, targets):
+            predicted = net.forward(x)
+            total += loss.loss(predicted, t)
+            net.backward(loss.grad(predicted, t))
+            optimizer.step(net)
+    return total
+
+
+def train_on_the_first(net, inputs, targets, num_epochs=50, iterator=first_batch_alone, optimizer=OPTIMIZER):
+    return train_by_defaults(net, inputs, targets, num_epochs, iterator, optimizer=optimizer)
+
+
+def test_an_optimizer_that_asks_the_network_for_its_own_is_replaced_by_one_of_ours():
+    report = examine_descent(train_by_defaults)
+    assert report.ok, report
+    assert [row[0] for row in report.verdicts] == ["the examples", "batches and epochs"]  # whose truth, is not known
+    assert [f.kind for f in examine_descent(train_on_the_first).findings] == ["left-out"]

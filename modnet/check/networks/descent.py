@@ -76,13 +76,14 @@ class Descent(Logged):
         values = {"X": self.x, "y": self.y, "net": net, "modules": net} | usual
         values |= dict.fromkeys(("step", "eps"), usual["rate"])
         problem: Misbehaviour | None = None
-        for loss, both in ((kind(), False), (kind, False), (kind(), True)):
+        own = [n for n in _LEAVE if n != "optimizer"]  # one that is the default may ask the network for what ours lacks
+        for loss, both, leave in ((kind(), False, _LEAVE), (kind, False, _LEAVE), (kind(), True, _LEAVE), (kind(), False, own)):
             self.calls.clear()
             self.meant.clear()
             values.update(loss=loss, optimizer=standins.Optim(net, kind(), self.rate, both))
             try:
                 method = function if holder is None else self._method(holder, values)
-                self.result = self.called(name, method, values, _LEAVE)
+                self.result = self.called(name, method, values, leave)
                 break
             except Misbehaviour as raised:
                 problem = problem or raised
@@ -91,7 +92,9 @@ class Descent(Logged):
             raise problem
         if "optimizer" in self.meant:  # what an optimizer of ours moves is right
             self.learning = {}
-        self.rows = {"the pairs": "the pairs", "the examples": "the examples", "the end": "batches and epochs"}
+        self.rows = {"the examples": "the examples", "the end": "batches and epochs"}
+        if any(way.slope is not None for way in self.ways()):  # else nobody knows whose truth the loss was given
+            self.rows["the pairs"] = "the pairs"
         self.rows |= {"the steps": "the steps"} if self.learning else {}
 
     def _method(self, holder: type, values: dict[str, Any]) -> Callable[..., Any]:

@@ -181,8 +181,12 @@ class Optim:
     def __init__(self, net: Any, loss: Any, eps: float, both: bool = False) -> None:
         self.net, self.loss, self.eps, self.both = net, loss, eps, both
 
-    def step(self, batch_x: np.ndarray, batch_y: np.ndarray) -> Any:
-        """One step."""
+    def step(self, *batch: Any) -> Any:
+        """One step, by a batch and its truth; given anything else, by the gradients that are there."""
+        if len(batch) != 2:
+            self.net.update_parameters(self.eps)
+            return self.net.zero_grad()
+        batch_x, batch_y = batch
         yhat = self.net.forward(batch_x)
         self.net.zero_grad()
         self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(batch_x))
