@@ -22,7 +22,7 @@ from modnet.check.lines import does_nothing, unread, words_compared
 from modnet.check.loss_calls import answered, calls_more, is_truth
 from modnet.check.modes import evaluate, has_eval, is_mode, mode_of, positional, switches_of
 from modnet.check.numeric import along
-from modnet.check.recipes import Recipe, Stepper
+from modnet.check.recipes import STATE, Recipe, Stepper, has_state
 from modnet.check.subject import Misbehaviour, Subject, call, tried
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, is_rate, meaning_of
 
@@ -177,6 +177,8 @@ class Called(Subject):
             return {name: rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape) for name in names}
 
         widths = [int(v) for n, v in vars(self.original).items() if isinstance(v, int) and re.search("hid|^h$|out", n, re.I)]
+        if self.recipe is not None and has_state(self.recipe.arrays):
+            widths.append(STATE)
         if not names and asked and re.search(r"s$|list|inputs", asked[0].name, re.I) and not self._answers():
             self.more, self.listed = drawn([f"{asked[0].name}[1]"], self.x.shape), True
             if self._answers():  # as an addition, or a concatenation

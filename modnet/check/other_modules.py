@@ -33,6 +33,7 @@ from modnet.check.recipes import (
     array_arguments,
     curve_by_input,
     curve_by_output,
+    has_state,
     recipes_for,
     straight,
 )
@@ -77,6 +78,9 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
     if layout:
         recipe = recipe_of(columns=True) if layout == "columns" else recipe_of(single=True, shaped=shaped)
         yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
+        return
+    if has_state(plain.arrays):
+        yield from ((recipe_of(gates=gates), shape) for shape in (_SIGNAL, _LINE) for gates in (1, 4, 3))
         return
     for shape in shapes:
         yield plain, shape

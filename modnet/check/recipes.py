@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
@@ -150,7 +150,8 @@ class Recipe:
         has no windows. square : whether a matrix that is given has as many columns as rows. strict : whether it must take every
         size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
         the shapes of one example. columns : whether examples are columns: a matrix is (features, batch). whole : whether it
-        takes integers. guess : what is given for arguments that mean nothing known; of a number, inputs have as many features.
+        takes integers. gates : of a recurrent layer that is given its weights, how many. guess : what is given for arguments
+        that mean nothing known; of a number, inputs have as many features.
     """
 
     cls: type
@@ -163,6 +164,7 @@ class Recipe:
     shaped: bool = False
     columns: bool = False
     whole: bool = False
+    gates: int = 1
     guess: Any = None
 
     def __post_init__(self) -> None:
@@ -243,7 +245,8 @@ class Recipe:
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
         if (handed := _of_base(self.cls)) is not None:
             given[handed] = example
-        given |= self.anything | drawn_arrays(self.arrays, size if isinstance(size, Size) else None, self.dims, self.square)
+        windowed = size if isinstance(size, Size) else None
+        given |= self.anything | drawn_arrays(self.arrays, windowed, self.dims, self.square, self.gates)
         made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
         prepare(made, shape)
         return made
@@ -309,7 +312,9 @@ def _of_base(cls: type) -> str | None:
     return None
 
 
-_ARRAYS = {"w", "b", "gamma", "beta", "weight", "weights", "bias", "biases"}
+_ARRAYS = re.compile(r"(w|weights?)(_?(x|in|h|hid|hidden))?|b|bias(es)?|gamma|beta", re.I)
+STATE = 2  # how many numbers a hidden state has
+_OF_STATE = re.compile(r"(w|weights?)_?h\w*", re.I)
 
 
 def array_arguments(cls: type) -> list[str]:
@@ -319,17 +324,28 @@ def array_arguments(cls: type) -> list[str]:
     except (TypeError, ValueError):
         return []
     required = [p.name for p in given if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    return required if all(name.lower() in _ARRAYS for name in required) else []
+    return required if all(map(_ARRAYS.fullmatch, required)) else []
 
 
-def drawn_arrays(names: list[str], size: Size | None, dims: int, square: bool = False) -> dict[str, np.ndarray]:
-    """Parameters of these names, away from zero: filters (out, in, k, ...) for windows, else (3, 2) and (2,), or square."""
-    rng, wide = np.random.default_rng(1), 3 if square else 2
+def has_state(names: Iterable[str]) -> bool:
+    """Whether there are weights of a hidden state among arguments, Wx and Wh, as a recurrent layer has them."""
+    return any(map(_OF_STATE.fullmatch, names))
+
+
+def drawn_arrays(
+    names: list[str], size: Size | None, dims: int, square: bool = False, gates: int = 1
+) -> dict[str, np.ndarray]:
+    """Parameters of these names, away from zero: filters (out, in, k, ...) for windows, else (3, 2) and (2,), or square.
+
+    Of a recurrent layer with so many gates, (3, 2 gates), (2, 2 gates) and (2 gates,).
+    """
+    rng, wide = np.random.default_rng(1), 3 if square else STATE * gates
     weights: Shape = (3, wide) if size is None else (size.chan_out, size.chan_in, *(size.k,) * dims)
     bias: Shape = (wide,) if size is None else (size.chan_out,)
     found = {}
     for name in names:
         shape = weights if name[0] in "wW" else (3,) if name.lower() in ("gamma", "beta") else bias
+        shape = (STATE, wide) if _OF_STATE.fullmatch(name) else shape
         found[name] = rng.uniform(0.3, 1.2, shape) * rng.choice([-1, 1], shape)
     return found
 

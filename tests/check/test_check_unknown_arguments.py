@@ -159,3 +159,67 @@ def test_an_attribute_that_a_constructor_lacks_is_said_whatever_it_is_given():
 def test_a_guess_is_told():
     assert "what d_model means was guessed" in str(examine_module(Scale))
     assert "guessed" not in str(examine_module(Activation))
+
+
+class Recurrent:
+    """One step, of a layer that is given its weights, as Deep Learning from Scratch 2 has it."""
+
+    def __init__(self, Wx, Wh, b):
+        self.params, self.grads = [Wx, Wh, b], [np.zeros_like(a) for a in (Wx, Wh, b)]
+
+    def forward(self, x, h_prev):
+        Wx, Wh, b = self.params
+        self.kept = x, h_prev, np.tanh(x @ Wx + h_prev @ Wh + b)
+        return self.kept[-1]
+
+    def backward(self, dh_next):
+        Wx, Wh, _ = self.params
+        x, h_prev, h_next = self.kept
+        dt = dh_next * (1 - h_next**2)
+        for grad, new in zip(self.grads, (x.T @ dt, h_prev.T @ dt, dt.sum(axis=0)), strict=True):
+            grad[...] = new
+        return dt @ Wx.T, dt @ Wh.T
+
+
+class TimeOfRecurrent:
+    """All steps, with other names for the weights."""
+
+    cut = False
+
+    def __init__(self, weight_in, weight_hidden, bias):
+        self.params = [weight_in, weight_hidden, bias]
+        self.grads = [np.zeros_like(a) for a in self.params]
+
+    def forward(self, xs):
+        h, self.steps, hs = np.zeros((len(xs), self.params[1].shape[0])), [], []
+        for t in range(xs.shape[1]):
+            self.steps.append(Recurrent(*self.params))
+            h = self.steps[-1].forward(xs[:, t], h)
+            hs.append(h)
+        return np.stack(hs, axis=1)
+
+    def backward(self, dhs):
+        dh, dxs = 0, []
+        for grad in self.grads:
+            grad[...] = 0
+        for t in reversed(range(dhs.shape[1])):
+            dx, dh = self.steps[t].backward(dhs[:, t] + (0 if self.cut else dh))
+            dxs.insert(0, dx)
+            for grad, new in zip(self.grads, self.steps[t].grads, strict=True):
+                grad += new
+        return np.stack(dxs, axis=1)
+
+
+class TimeCutShort(TimeOfRecurrent):
+    cut = True
+
+
+@pytest.mark.parametrize("cls", [Recurrent, TimeOfRecurrent])
+def test_a_recurrent_layer_may_be_given_its_weights(cls):
+    report = examine_module(cls)
+    assert report.ok, str(report)
+    assert ("backward: the parameters'", "right") in [row[:2] for row in report.verdicts]
+
+
+def test_a_recurrent_layer_that_hands_nothing_from_step_to_step_is_wrong():
+    assert {f.kind for f in examine_module(TimeCutShort).findings} & {"direction", "cut-short"}

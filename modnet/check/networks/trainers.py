@@ -26,6 +26,7 @@ from modnet.check.networks.judge import judge
 from modnet.check.networks.scored import REG, form_of
 from modnet.check.networks.scored_build import built
 from modnet.check.question import ALIKE
+from modnet.check.recipes import array_arguments
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import is_rate, meaning_of
@@ -44,7 +45,7 @@ def trains(cls: type) -> bool:
     if issubclass(cls, InFunctions):
         return True
     words = _WORD.findall(cls.__name__)
-    if form_of(cls) or not any(map(_NAMED.fullmatch, words)) or any(map(_NO_NETWORK.match, words)):
+    if array_arguments(cls) or form_of(cls) or not any(map(_NAMED.fullmatch, words)) or any(map(_NO_NETWORK.match, words)):
         return False
     return bool(forward_of(cls) and any(stages_of(cls)))
 
