@@ -36,6 +36,7 @@ from modnet.check.recipes import (
     has_state,
     recipes_for,
     straight,
+    waits_for,
 )
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.subject import Misbehaviour, Subject
@@ -133,7 +134,8 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
         if recipe.whole or (problem := stopped(made)) is None:
             unset.clear()
             return 0
-        unset.extend([problem.message] if _UNSET.search(problem.message) else [])
+        lacks = _UNSET.search(problem.message) or ("KeyError" in problem.message and waits_for(cls))
+        unset.extend([problem.message] if lacks else [])
         return 1
 
     def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
@@ -281,7 +283,7 @@ def _by_guesses(cls: type, layout: str) -> Report | None:
             continue
         first, second = found
         if isinstance(first, Report) and isinstance(second, Report):
-            said = {(f.kind, f.where) for f in second.findings}
+            said = {(f.kind, f.where) for f in second.findings if f.kind != "crash" or not by_guess(f.message)}
             if first.ok or all((f.kind, f.where) in said for f in first.findings):
                 first.notes.append(f"what {', '.join(names)} means was guessed: it is so with {pair[0]} and with {pair[1]}.")
                 return first

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check import known
-from modnet.check.arguments import NotBuilt
+from modnet.check.arguments import NotBuilt, needs
 from modnet.check.lines import words_compared
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import DERIVATIVES, VALUES, meaning_of
@@ -270,6 +270,15 @@ class Recipe:
         }
 
 
+def waits_for(cls: type) -> str:
+    """A method by which somebody else sets up a layer first, with what only they know, such as compile(lr, reg)."""
+    for name, method in inspect.getmembers(cls, inspect.isfunction):
+        asked = needs(method) if _PREPARES.match(name) else []
+        if any(not _OF_SHAPE.search(n) and not meaning_of(n, ("optimizer",)) for n in asked):
+            return name
+    return ""
+
+
 def prepare(made: Any, shape: Shape) -> None:
     """Tell a layer the shape of its input, by the attribute or the method that it has for it."""
     for name, value in list(getattr(made, "__dict__", {}).items()):
@@ -312,7 +321,7 @@ def _of_base(cls: type) -> str | None:
     return None
 
 
-_ARRAYS = re.compile(r"(w|weights?)(_?(x|in|h|hid|hidden))?|b|bias(es)?|gamma|beta", re.I)
+_ARRAYS = re.compile(r"(w|weights?)(_?(x|in|input|h|hid|hidden))?|b|bias(es)?|gamma|beta", re.I)
 STATE = 2  # how many numbers a hidden state has
 _OF_STATE = re.compile(r"(w|weights?)_?h\w*", re.I)
 

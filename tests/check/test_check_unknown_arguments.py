@@ -223,3 +223,37 @@ def test_a_recurrent_layer_may_be_given_its_weights(cls):
 
 def test_a_recurrent_layer_that_hands_nothing_from_step_to_step_is_wrong():
     assert {f.kind for f in examine_module(TimeCutShort).findings} & {"direction", "cut-short"}
+
+
+class CompiledFirst(Scale):
+    """Somebody else sets its rate first."""
+
+    def __init__(self, features):
+        super().__init__(features)
+        self.config = {}
+
+    def compile(self, lr, reg):
+        self.config = {"lr": lr, "reg": reg}
+
+    def backward(self, dout, truth):
+        dx = super().backward(dout)
+        self.gamma = self.gamma - self.config["lr"] * self.dgamma
+        return dx
+
+
+class ScaleByArrays(Scale):
+    """What it is given has to be an array, and is asked for that in backward alone."""
+
+    def __init__(self, d_model, table):
+        super().__init__(d_model)
+        self.table = table
+
+    def backward(self, dout):
+        return super().backward(dout) + 0 * self.table.sum()
+
+
+@pytest.mark.parametrize("cls", [CompiledFirst, ScaleByArrays])
+def test_what_a_guess_or_nobody_could_set_is_no_crash_of_the_author(cls):
+    report = examine_module(cls)
+    assert report.ok, str(report)
+    assert [verdict for _, verdict, _ in report.verdicts] == ["not checked"]
