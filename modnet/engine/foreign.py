@@ -46,8 +46,8 @@ class Foreign:
         """What forward gives for zeros (batch, ...). A copy of the module is asked, in evaluation: nothing in it changes."""
         twin = _copied(self.module)
         with global_draws_unmoved(), np.errstate(all="ignore"):
-            if twin is not self.module and getattr(twin, "training", False):
-                Foreign(twin).set_mode(False)
+            if twin is not self.module and (getattr(twin, "training", False) or has_storage(twin)):
+                Foreign(twin).set_mode(False)  # of all that a container holds, whatever its own is
             return twin.forward(np.zeros(shape))
 
     def result(self, value: Any, batch: int, method: str, expected: Shape | None = None) -> np.ndarray:

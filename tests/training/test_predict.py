@@ -1,11 +1,13 @@
 """predict: the output in evaluation mode, in batches."""
 
+import copy
+
 import numpy as np
 import pytest
 from fit_cases import Mode, StudentLinear, StudentNet, network, regression
 from helpers import message
 
-from modnet import Embedding, Linear, Module, Sequential, predict
+from modnet import BatchNorm, Embedding, Linear, Module, Sequential, predict
 
 
 def test_predict_runs_in_batches_of_the_size_asked_for():
@@ -64,3 +66,19 @@ class Nothing(Module):
 )  # fmt: skip
 def test_predict_refuses_what_it_cannot_use(call, error, said):
     assert message(error, call) == said
+
+
+def test_a_class_in_evaluation_may_hold_a_module_in_training():
+    class OneByOne(Sequential):
+        def forward(self, X):
+            for module in self:
+                X = module.forward(X)
+            return X
+
+    inner = OneByOne(Linear(3, 3, rng=0), BatchNorm(3)).eval()
+    inner[1].train()
+    net = Sequential(inner, Linear(3, 2, rng=1))
+    X = np.random.default_rng(0).normal(size=(1, 3))
+    want = predict(Sequential(*copy.deepcopy(inner), Linear(3, 2, rng=1)), X)
+    np.testing.assert_allclose(predict(net, X), want)  # one row, of which there is no variance in training
+    assert inner[1].training
