@@ -110,6 +110,7 @@ def start(rounds: int, threads: int) -> Figures:
         commands = {
             "XOR, 2-8-1 tanh, 2000 steps": [HERE / "scripts" / "xor_modnet.py"],
             "modnet check, a file with one class": ["-m", "modnet", "check", HERE / "scripts" / "hand_in.py"],
+            "modnet demo: digits and moons, with pictures": ["-m", "modnet", "demo"],
             "modnet warmup": ["-m", "modnet", "warmup"],
         }
         found: Figures = {}
