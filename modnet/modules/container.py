@@ -445,10 +445,7 @@ class Container(Module):
             storage = self.storage
         x = as_batch(X, self._element, type(self).__name__)
         program = self._recent
-        if (
-            program is None or program.input.shape != x.shape[1:] or program.dtype is not x.dtype
-            or program.version != storage.version or (program.has_guests and not program.is_for(storage))
-        ):  # fmt: skip
+        if program is None or program.input.shape != x.shape[1:] or program.dtype is not x.dtype or not program.is_for(storage):
             program = self._recent = run.program_for(self, x)
             if program.dtype != x.dtype:  # another thread has just called astype
                 return self._take(X)

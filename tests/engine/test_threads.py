@@ -30,6 +30,7 @@ from modnet import (
     predict,
     watch,
 )
+from modnet.engine import run
 from modnet.optim import SGD, Adam
 
 pytestmark = pytest.mark.slow
@@ -552,3 +553,25 @@ def test_a_step_in_the_middle_of_another_threads_forward_is_seen_by_the_backward
     expected = Sequential(Linear(3, 3), Waits(), Linear(3, 3))
     expected.parameters[:] = net.parameters
     np.testing.assert_array_equal(net.backward_delta(2 * x, delta), expected.backward_delta(2 * x, delta))
+
+
+@pytest.mark.parametrize("call", [predict, Sequential.forward], ids=["predict", "forward"])
+def test_a_network_that_grows_while_another_thread_looks_for_its_program_is_computed_whole(monkeypatch, call):
+    """The program found then is for numbers that have moved since, to a storage with as many versions."""
+    net, x, found = Sequential(Linear(3, 3, rng=0), Tanh()), np.ones((4, 3)), run.program_for
+
+    def grown_meanwhile(*arguments):
+        program = found(*arguments)
+        monkeypatch.setattr(run, "program_for", found)
+        net.append(Linear(3, 2, rng=1))
+        assert net.storage.version == program.version
+        return program
+
+    monkeypatch.setattr(run, "program_for", grown_meanwhile)
+    call(net, x)
+    whole = Sequential(*copy.deepcopy(net))
+    np.testing.assert_array_equal(net.forward(x), whole.forward(x))
+    np.testing.assert_array_equal(predict(net, x), predict(whole, x))
+    net.backward(x, np.ones((4, 2)))
+    whole.backward(x, np.ones((4, 2)))
+    np.testing.assert_array_equal(net.gradient, whole.gradient)
