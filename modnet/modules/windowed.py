@@ -8,7 +8,6 @@ There are (length + 2 padding - k_size) // stride + 1 windows along an axis; wha
 from __future__ import annotations
 
 from math import prod
-from operator import attrgetter
 from typing import Any
 
 from modnet.initializers import initialize
@@ -122,8 +121,30 @@ class WeightedWindow(Windowed):
         window = prod(self.window[0])
         initialize(self, init, rng, fan_in=window * self.chan_in, fan_out=window * self.chan_out)
 
-    k_rows = property(lambda self: self.window[0][0], doc="Rows of the window.")
-    k_columns = property(lambda self: self.window[0][1], doc="Columns of the window.")
-    in_features: Any = property(attrgetter("chan_in"), doc="The same as chan_in.")
-    out_features: Any = property(attrgetter("chan_out"), doc="The same as chan_out.")
-    features_taken, features_given = in_features, out_features
+    @property
+    def k_rows(self) -> int:
+        """Rows of the window."""
+        return self.window[0][0]
+
+    @property
+    def k_columns(self) -> int:
+        """Columns of the window."""
+        return self.window[0][1]
+
+    @property
+    def in_features(self) -> int:
+        """The same as chan_in."""
+        return self.chan_in
+
+    @property
+    def out_features(self) -> int:
+        """The same as chan_out."""
+        return self.chan_out
+
+    @property
+    def features_taken(self) -> int:
+        return self.chan_in
+
+    @property
+    def features_given(self) -> int:
+        return self.chan_out

@@ -168,10 +168,14 @@ class PlainGroup(_Group):
     storage = None
 
     def __init__(self, optimizer: Optimizer, module: Any, factor: float) -> None:
-        self.optimizer, self.module, self.foreign, self.factor = optimizer, module, Foreign(module), factor
+        self.optimizer, self.module, self.factor = optimizer, module, factor
         self.settings = optimizer._words.copy()
         self.moments: dict[Any, np.ndarray] = {}
         self.examined = self.informed = False
+
+    @property
+    def foreign(self) -> Foreign:
+        return Foreign(self.module)
 
     def check(self) -> None:
         if not self.factor or self._left_to_module():

@@ -32,7 +32,8 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
     -------
     out : (n, ...). The network's mode is as before.
     """
-    if batch_size is None and is_wired(net):
+    wired = is_wired(net)
+    if wired and _is_one_batch(X, batch_size):
         done = run.attempt_forward(net.__dict__, X, training=False)
         if done is not None:
             return done
@@ -42,10 +43,10 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
     if is_mapped(raw) and len(raw) > size:
         return np.concatenate([predict(net, np.array(raw[i : i + size]), size) for i in range(0, len(raw), size)])
     x = as_batch(raw, element_type(net), "predict", "X")
-    if is_wired(net) or is_ours(net):
+    if wired or is_ours(net):
         program = run.program_for(net, x, size)
-        if is_wired(net):
-            net._recent = program
+        if wired:
+            net._recent = program  # for the first lines of the next call
         if program.dtype != x.dtype:  # another thread has just called astype
             return predict(net, X, batch_size)
         matrix = x.reshape(len(x), -1)
@@ -61,3 +62,8 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
     with in_evaluation.of([net]):
         parts = [x[i : i + size] for i in range(0, len(x), size)]
         return np.concatenate([Foreign(net).result(net.forward(part), len(part), "forward") for part in parts])
+
+
+def _is_one_batch(X: Any, size: Any) -> bool:
+    """Whether all of X is to be computed at once, as far as that can be told without looking further."""
+    return size is None or (type(size) is int and type(X) is np.ndarray and X.ndim > 0 and len(X) <= size)

@@ -70,9 +70,11 @@ def test_so_it_is_with_a_prediction(x):
     first, later, trained = made(), made(), warm(made())
     for _ in range(2):
         predict(later, X)
-    want = outcome(predict, first, x)
-    assert outcome(predict, later, x) == want
-    assert outcome(predict, trained, x) == want
+    for size in (None, 2, 6, 100, 0, True, 6.5, "6"):
+        want = outcome(predict, first, x, size)
+        assert outcome(predict, later, x, size) == want, size
+        assert outcome(predict, trained, x, size) == want, size
+        first = made()
     assert outcome(trained.backward, X, DELTA) == outcome(warm(made()).backward, X, DELTA)  # of its forward, not of the prediction
 
 
