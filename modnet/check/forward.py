@@ -70,6 +70,19 @@ def there(e: Examination, operation: str) -> Findings:
         yield subject.wrong(operation, "stateful", text, hint, r"self\.\w+")
 
 
+def again(e: Examination) -> Findings:
+    """A second forward answers for its own input."""
+    subject = e.subject
+    if not subject.carries:
+        return
+    module, inputs = subject.fresh(), (subject.other_inputs()[0], subject.x)
+    first, second = (subject.as_output(subject.ask(FORWARD, module, x), FORWARD, x) for x in inputs)
+    if first.shape == second.shape and np.allclose(first, second, rtol=1e-9, atol=0, equal_nan=True):
+        text = "a second forward gives what the first one gave, whatever its input is."
+        hint = "compute the result from the argument: what an earlier forward kept belongs to another batch"
+        yield subject.wrong(FORWARD, "stateful", text, hint, r"\[0\]", r"self\.\w+")
+
+
 def coupled(e: Examination) -> Findings:
     """One example's result does not depend on the others."""
     subject, x, out = e.subject, e.subject.x, e.subject.out
@@ -301,4 +314,4 @@ def integers(e: Examination, operation: str = FORWARD) -> Findings:
         return
 
 
-PROBES: tuple[Probe, ...] = (answers, coupled, uninitialised, writes, defined, saturates, integers)
+PROBES: tuple[Probe, ...] = (answers, again, coupled, uninitialised, writes, defined, saturates, integers)

@@ -124,6 +124,26 @@ class Drawn:
         return -7 * dout
 
 
+class FirstAnswer:
+    """Gives for every input what it gave for the first."""
+
+    def __init__(self):
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(x)
+        return np.tanh(self.seen[0])
+
+    def backward(self, dout):
+        return dout * (1 - np.tanh(self.seen[0]) ** 2)
+
+
+def test_a_forward_that_answers_for_the_first_input_alone_is_stateful():
+    found = check_module(FirstAnswer(), (4, 5)).findings
+    assert [(f.kind, f.where) for f in found] == [("stateful", "FirstAnswer.forward")]
+    assert "what the first one gave" in found[0].message
+
+
 @pytest.mark.parametrize("kind", [Square, Stack, Recurrent])
 def test_what_a_layer_keeps_on_purpose_is_no_mistake(kind):
     report = check_module(kind(), (4, 3))

@@ -189,6 +189,8 @@ class Scaled(Module):
         ("twice()", {"conf.py": "FACTOR = 2.0\n"}, "right"),  # what a function of a file reads through that file
         ("gpu.scale()", {"gpu.py": "on = 3.0\ntry:\n    import no_gpu\nexcept ImportError:\n    on = 2.0\n"
                          "def scale(): return on\n"}, "right"),
+        ("MADE", {"end": "def begin():\n    global MADE\n    MADE = 2.0\nbegin()"}, "right"),  # a call that sets it
+        ("conf.FACTOR", {"conf.py": "FACTOR = None\ndef begin():\n    global FACTOR\n    FACTOR = 2.0\nbegin()\n"}, "right"),
         ("LATE", {"top": "LATE = float(open('weights.txt').read())"}, "set in lines that are not executed here, or fail"),
         ("MAIN", {"end": "if __name__ == '__main__':\n    MAIN = 2.0"}, "set in lines that are not executed here, or fail"),
         ("MADE", {"end": "def begin():\n    global MADE\n    MADE = 2.0"}, "set in lines that are not executed here, or fail"),

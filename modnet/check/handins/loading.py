@@ -49,6 +49,7 @@ class File:
         self.codes: list[Code] = []
         self.waiting: list[tuple[set[str], ast.stmt, Code]] = []
         self.reads: dict[str, set[str]] = {}  # what a class or function of the file reads among the file's names
+        self.sets: dict[str, set[str]] = {}  # which of the file's names a function sets when it is called
         self.stars: list[File] = []  # whose names were all imported
         self.places: dict[str, tuple[int | None, int]] = {}  # cell and line of each class statement that was executed
         self.problems: list[Problem] = []
@@ -168,7 +169,7 @@ class Loader:
         file.codes, file.problems = read(path)
         asked = set()
         for code in file.codes:
-            _note_reads(code, file.reads)
+            _note_reads(code, file)
             asked |= {node.name for node in class_statements(code.body) if looks_asked(node)}
         for code in file.codes:
             for node in code.body:
@@ -203,6 +204,8 @@ class Loader:
                 self._take(file, inner, code)
         elif isinstance(node, ast.Try) and _defines(node):
             self._try(file, node, code)
+        elif bound := _set_by_call(node, file.sets):
+            file.waiting.append((bound, node, code))
         elif not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant | ast.Call | ast.Name | ast.Attribute):
             bound = _bound(node)
             if bound:
@@ -395,14 +398,17 @@ def _has_code(folder: Path) -> bool:
 # --- what statements read and set ------------------------------------------------------------------------------------
 
 
-def _note_reads(code: Code, reads: dict[str, set[str]]) -> None:
-    """By class and function of a file: the global names that it, and what is in it, reads."""
+def _note_reads(code: Code, file: File) -> None:
+    """By class and function of a file: the global names that it, and what is in it, reads and sets."""
     for node in _definitions(code.body):
         try:
             table = symtable.symtable(ast.unparse(ast.Module([node], [])), code.name, "exec")
         except (SyntaxError, ValueError, RecursionError):
             continue
-        reads.setdefault(node.name, set()).update(_globals_of(table.get_children()))
+        file.reads.setdefault(node.name, set()).update(_globals_of(table.get_children()))
+        if isinstance(node, ast.FunctionDef):
+            own = table.get_children()[0].get_symbols()
+            file.sets[node.name] = {s.get_name() for s in own if s.is_declared_global() and s.is_assigned()}
 
 
 def _definitions(body: Iterable[ast.stmt]) -> Iterator[ast.ClassDef | ast.FunctionDef]:
@@ -463,6 +469,12 @@ def _bound(node: ast.stmt) -> set[str]:
             if isinstance(place, ast.Name):
                 found.add(place.id)
     return found
+
+
+def _set_by_call(node: ast.stmt, sets: dict[str, set[str]]) -> set[str]:
+    """The names that a call of a function of the file sets, if the statement is one."""
+    called = node.value.func if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else None
+    return sets.get(called.id, set()) if isinstance(called, ast.Name) else set()
 
 
 def _defines(node: ast.stmt) -> bool:
