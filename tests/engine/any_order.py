@@ -369,12 +369,18 @@ class AnyOrder(RuleBasedStateMachine):
         found += [f.net for f in self.followers if not isinstance(f.net, Container)]
         return unique(found + [leaf.linear for leaf in found if isinstance(leaf, Tied)])
 
-    def may_be_homeless(self, handle):
-        """Whether a module of the network may belong to another one that lives, so that it must not be used."""
+    def may_be_homeless(self, handle, asked=()):
+        """Whether a module of the network may belong to another one that lives, so that it must not be used.
+
+        asked has the networks about which it is being asked: a slice and what it was put into lead to one another.
+        """
+        if any(net is handle.net for net in asked):
+            return False
+        asked = (*asked, handle.net)
         if handle.whole is not None:
             held = {id(leaf) for leaf in leaves_of(handle.whole)}
             mine = [leaf for part in handle.parts for leaf in leaves_of(part)]
-            if self.may_be_homeless(Handle(handle.whole)) or not all(id(leaf) in held for leaf in mine):
+            if self.may_be_homeless(Handle(handle.whole), asked) or not all(id(leaf) in held for leaf in mine):
                 return True
         net = handle.net
         inside = {id(c) for c in containers_of(net)}
@@ -383,7 +389,7 @@ class AnyOrder(RuleBasedStateMachine):
             if id(other) in inside or other is handle.whole:
                 continue
             if any(c is net for c in containers_of(other)):  # around it: it waits for that one, which may wait itself
-                if self.may_be_homeless(Handle(other)):
+                if self.may_be_homeless(Handle(other), asked):
                     return True
                 continue
             if mine & {id(part) for part in (*leaves_of(other), *containers_of(other)) if part is not net}:
