@@ -135,7 +135,7 @@ bench: $(BENCH)/.run ## time modnet against PyTorch and JAX, in an environment o
 bench-docs: $(BENCH)/.run ## time all of it, and write the tables of README and docs (most of an hour, on a machine with nothing else to do)
 	mkdir -p $(FIGURES)
 	$(QUIETLY) benchmarks/run.py --json $(FIGURES)/default.json --figure docs/_static/steps.png
-	$(QUIETLY) benchmarks/run.py --only training --only gains --rounds 3 --avx2 --json $(FIGURES)/avx2.json
+	$(QUIETLY) benchmarks/run.py --only training --only parts --only gains --rounds 3 --avx2 --json $(FIGURES)/avx2.json
 	$(QUIETLY) benchmarks/run.py --only training --rounds 3 --float64 --json $(FIGURES)/float64.json
 	for threads in one two; do \
 	  $(QUIETLY) benchmarks/run.py --only training --task full --task lenet --task large --contestant "modnet fit" \

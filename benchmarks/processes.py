@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import registers
 import tasks
 
 HERE = Path(__file__).parent
@@ -20,18 +21,12 @@ TURN = 0.4  # seconds of a turn, at least
 VARIES = 0.2  # from the best to the median of the turns: beyond it, a figure is marked
 Figures = dict[str, Any]
 
-#: What makes each library take registers of 32 bytes on a processor that has longer ones.
-AVX2 = {
-    "NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "OPENBLAS_CORETYPE": "Haswell", "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
-    "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR",
-}  # fmt: skip
 _switches: dict[str, str] = {}
 
 
 def use_avx2() -> None:
     """From now on, every process takes registers of 32 bytes."""
-    _switches.update(AVX2)
+    _switches.update(registers.switches())
 
 
 def environment(threads: int, cache: Path | str | None = None) -> dict[str, str]:
@@ -83,6 +78,8 @@ def available(names: Iterable[str]) -> list[str]:
     for name in names:
         if name in needs and find_spec(needs[name]) is None:
             print(f"left out: {name}, which is not installed ({needs[name]})")
+        elif name == "JAX" and _switches and not registers.can_hold_jax():
+            print("left out: JAX, whose products cannot be held to AVX2 here")
         else:
             found.append(name)
     return found

@@ -174,6 +174,7 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[..., str]]] = {
     "training": (("default",), of_training),
     "steps": (("default",), of_steps),
     "parts": (("default",), of_parts),
+    "parts-avx2": (("avx2",), of_parts),
     "calls": (("default",), of_calls),
     "gains": (("default",), of_gains),
     "tiles": (("default",), of_tiles),

@@ -13,9 +13,12 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+import registers
 from jax import lax
 from jax import numpy as jnp
 from tasks import MOMENTUM, Contestant, Layer, Task
+
+registers.hold_jax()
 
 
 class Scan(Contestant):
