@@ -1144,11 +1144,11 @@ class AnyOrder(RuleBasedStateMachine):
             whole = handle.net if whole is None else whole
             self.allow(leaves_of(whole), "draw", "state")
             if plans[-1][1] in WRITERS:
-                written += leaves_of(whole)
+                written += [*leaves_of(whole), *containers_of(whole)]  # one that is empty may grow
                 self.allow(leaves_of(whole), "all")
             if plans[-1][1] is AnyOrder._forwards:
                 shaken |= {id(leaf) for leaf in leaves_of(whole) if isinstance(leaf, BatchNorm) and in_training(leaf)}
-        gone = {id(leaf) for leaf in written}
+        gone = {id(part) for part in written}
         shaken |= gone
         failures, start = [], threading.Barrier(max(1, len(plans)))
 
@@ -1156,7 +1156,8 @@ class AnyOrder(RuleBasedStateMachine):
             start.wait()
             try:
                 for repeat in range(5):
-                    job(self, handle, out, seed + repeat, bool({id(leaf) for leaf in leaves_of(handle.net)} & shaken))
+                    parts = {id(part) for part in (*leaves_of(handle.net), *containers_of(handle.net))}
+                    job(self, handle, out, seed + repeat, bool(parts & shaken))
             except (RuntimeError, ValueError) as error:
                 try:
                     check_refusal(error)
