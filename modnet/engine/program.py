@@ -21,7 +21,7 @@ import numpy as np
 
 from modnet.engine.foreign import Foreign
 from modnet.engine.joints import ADD, COLUMNS, COPY
-from modnet.engine.storage import ANOTHER_USE, has_storage
+from modnet.engine.storage import ANOTHER_USE, has_storage, outsiders
 from modnet.kernels.declare import Shape, ShapeError, Shared
 from modnet.kernels.operation import Operation
 
@@ -271,6 +271,8 @@ class Program(_Wiring):
         self.input = self._new(input_shape)
         # A subclass with an operation of its own asks by super() for what its wiring says.
         self.output = self._wire(net, self.input) if hasattr(net, "wire") else self.add(net, self.input)
+        #: Whether a module uses parameters of another that is not in the network, and so would not be trained.
+        self.has_outsiders = bool(outsiders(net))
         self._make_table()
         self.pool: list[Any] = []  # workspaces, see `modnet.engine.run`
         self._knows_backward = False
@@ -437,12 +439,6 @@ class Program(_Wiring):
         #: Whether every row is a kernel.
         self.is_compiled = not self.foreign
         self.features = self.slots[self.output.slot]
-        present = {id(row.module) for row in self.rows}
-        #: Modules that use parameters of another which is not in the network, and so would not be trained: with that other.
-        self.outsiders = [
-            (row, other) for row in self.rows if is_ours(row.module) and not row.joint
-            for other in row.module.shares_parameters_of if id(other) not in present
-        ]  # fmt: skip
         rows = zip(self.table_rows, self.bindings)
         self.takes_numbers = not any(b is not None and type(row.module).operations[2] is None for row, b in rows)
         home = self.storage
@@ -459,7 +455,7 @@ class Program(_Wiring):
         #: Whether a forward or backward by hand is the walk and nothing else, from and to matrices.
         self.is_plain = (
             self.is_compiled and self.takes_numbers and len(self.input.shape) == len(self.output.shape) == 1
-            and not (self.checks or self.mode_rows or self.has_guests or self.outsiders)
+            and not (self.checks or self.mode_rows or self.has_guests or self.has_outsiders)
         )  # fmt: skip
 
     def note_draw(self, number: int) -> None:

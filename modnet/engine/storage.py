@@ -213,6 +213,14 @@ def library_leaves(module: Any) -> list[Any]:
     return [leaf for leaf in unique(leaves(module)) if has_storage(leaf)]
 
 
+def outsiders(net: Any) -> list[tuple[Any, Any]]:
+    """Modules of a network that use parameters of another which is not in it, and so would not be trained: with that other."""
+    inside = leaves(net)
+    present = {id(module) for module in inside}
+    users = [module for module in inside if has_storage(module)]
+    return [(module, other) for module in users for other in module.shares_parameters_of if id(other) not in present]
+
+
 def unique(modules: Iterable[Any]) -> list[Any]:
     """Each of some modules once, in order."""
     return list({id(module): module for module in modules}.values())

@@ -25,8 +25,9 @@ from modnet import hints
 from modnet.engine import run
 from modnet.engine.alone import NO_DERIVATIVE, NO_INIT
 from modnet.engine.foreign import BOOKKEEPING, Foreign
+from modnet.engine.modes import inside
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
-from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, library_leaves, parts, unique
+from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, library_leaves, outsiders, parts, unique
 from modnet.inputs import as_batch, as_step, example_shape, short_repr
 from modnet.module import Module, Shape
 from modnet.modules.summary import Summary
@@ -427,11 +428,8 @@ class Container(Module):
             rows = zip(program.table_rows, program.bindings)
             row = next(row for row, bound in rows if bound and not type(row.module).operations[2])
             raise ValueError(f"{program.root}{row.place} {row.module}: {NO_DERIVATIVE}")
-        if gradient and program.outsiders:
-            row, other = program.outsiders[0]
-            raise ValueError(
-                f"{program.root}{row.place} {row.module}: shares the weight of {other}, but {other} is not in this network"
-            )
+        if gradient and program.has_outsiders and inside.storage is not program.storage:  # in a pass, the whole has been asked
+            require_shared(self, program.root)
         d = as_batch(delta, program.dtype, program.root, "delta")
         if d.shape[1:] != program.output.shape or d.shape[0] != x.shape[0]:
             expected = (len(x), *program.output.shape)
@@ -511,11 +509,8 @@ class Container(Module):
 
 def require_shared(net: Any, who: Any) -> None:
     """ValueError if a module uses parameters of another that is not in the network, and so would not be trained."""
-    inside = leaves(net)
-    for module in inside:
-        for other in module.shares_parameters_of if isinstance(module, Module) and has_storage(module) else ():
-            if not any(leaf is other for leaf in inside):
-                raise ValueError(f"{who}: {module} shares the weight of {other}, but {other} is not in this network")
+    for module, other in outsiders(net):
+        raise ValueError(f"{who}: {module} shares the weight of {other}, but {other} is not in this network")
 
 
 def _indent(module: Any) -> str:
