@@ -247,8 +247,13 @@ class Container(Module):
         return owner is None or owner is self or any(owner is container for container in inner)
 
     def _settle(self, storage: Storage) -> None:
-        for container in (self, *self.containers()):
-            container._settle_on(storage)
+        networks = [self, *self.containers()]
+        left = {id(network._storage): network._storage for network in networks if network._storage is not None}
+        for network in networks:
+            network._settle_on(storage)
+        for old in left.values():
+            if old is not storage:  # a slice, which only its user knows, remembers the old one
+                old.version += 1
 
     def _settle_on(self, storage: Storage) -> None:
         self._programs, self._recent = {}, None

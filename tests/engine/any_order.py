@@ -403,8 +403,10 @@ class AnyOrder(RuleBasedStateMachine):
         except ValueError as error:
             check_refusal(error)
             mixed = len({leaf.dtype for leaf in leaves_of(handle.net if handle.whole is None else handle.whole) if has_numbers(leaf)}) > 1
-            # Or it was changed while it belonged to another network, which that one allowed.
-            assert mixed or self.may_be_homeless(handle) or self.walk(handle) is None, f"{handle.net}: {error}"
+            # Or a part of it was changed while it belonged to another network, which that one allowed.
+            around = [part for net in (handle.net, handle.whole) if net is not None for part in containers_of(net)]
+            fits = all(self.walk(Handle(net)) is not None for net in around)
+            assert mixed or self.may_be_homeless(handle) or not fits, f"{handle.net}: {error}"
             return False
         return True
 

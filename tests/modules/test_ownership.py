@@ -15,6 +15,7 @@ from modnet import (
     Concat,
     Dropout,
     GaussianNoise,
+    Identity,
     LeakyReLU,
     Linear,
     ReLU,
@@ -655,3 +656,48 @@ def test_a_slice_is_refused_once_a_network_in_it_without_numbers_has_gone(inside
     inner.append(Linear(3, 2, rng=1))
     said = message(ValueError, predict, part, np.ones((2, 3)))
     assert said == "Sequential: the network that it is a slice of has changed; take the slice again"
+
+
+class OfOnesOwn(Sequential):
+    """A container with a forward of its own."""
+
+    def forward(self, X):
+        return super().forward(X)
+
+
+NEWCOMERS = {
+    "without numbers": lambda: ReLU(),
+    "with parameters": lambda: Linear(3, 3, rng=1),
+    "with statistics": lambda: BatchNorm(3, eps=0.3),
+    "a network": lambda: Sequential(BatchNorm(3, eps=0.3)),
+    "a network of one's own": lambda: OfOnesOwn(ReLU()),
+}
+CHANGES = {
+    "append": lambda net, module: net.append(module),
+    "insert": lambda net, module: net.insert(0, module),
+    "set": lambda net, module: net.__setitem__(0, module),
+    "pop": lambda net, module: net.pop(),
+}
+
+
+@pytest.mark.parametrize("used", ["not used", "predict", "forward", "backward"])
+@pytest.mark.parametrize("first", [Tanh, lambda: Linear(3, 3, rng=0)], ids=["tanh", "linear"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("newcomer", NEWCOMERS.values(), ids=NEWCOMERS)
+def test_a_slice_computes_what_a_network_inside_it_has_become(newcomer, change, first, used):
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    inner = Sequential(first(), Identity())
+    net = Sequential(ReLU(), inner, Residual(inner))
+    slices = net[1:], net[1:][1:], net[1:][:1]
+    for each in (*slices, net):
+        if used == "predict":
+            predict(each, x)
+        elif used != "not used":
+            y = each.forward(x)
+            if used == "backward":
+                each.backward(x, np.ones_like(y))
+    change(inner, newcomer())
+    h = predict(inner, x)
+    want = h + predict(inner, h), x + predict(inner, x), h
+    for each, expected in zip(slices, want):
+        np.testing.assert_allclose(predict(each, x), expected, rtol=1e-12)
