@@ -21,7 +21,7 @@ from modnet import hints
 from modnet.engine.alone import NO_DERIVATIVE, NO_INIT, delta_method, forward_method, gradient_method
 from modnet.engine.foreign import Foreign
 from modnet.engine.state import load_state_arrays, state_arrays
-from modnet.engine.storage import Counts, Storage, has_storage, last_draw_of, lay_out
+from modnet.engine.storage import Counts, Storage, has_storage, last_draw_of, lay_out, writing
 from modnet.inputs import as_step, float_type, short_repr, whole
 from modnet.kernels.declare import Declares, Fixed, Parameter, Setting, Shape, ShapeError, Shared, Size, State, require_bool
 from modnet.kernels.operation import Kind, Operation, is_compiled, operation
@@ -159,7 +159,7 @@ class Module(hints.Explained, Declares):
         if given:
             hints.refuse(self, "zero_grad", given)
         if has_storage(self):
-            with self._storage.writing(self):
+            with writing(self, self):
                 self.block("gradient")[:] = 0
         elif isinstance(self._parameters, dict):
             self._gradient = {name: np.zeros_like(value) for name, value in self._parameters.items()}
@@ -172,7 +172,7 @@ class Module(hints.Explained, Declares):
         if given:
             hints.refuse(self, "update_parameters", given)
         if has_storage(self):
-            with self._storage.writing(self):
+            with writing(self, self):
                 parameters = self.block("parameters")
                 parameters -= as_step(gradient_step, parameters.dtype, str(self)) * self.block("gradient")
         elif self._parameters is None or self._gradient is None:
@@ -368,7 +368,7 @@ class Module(hints.Explained, Declares):
         chosen = float_type(dtype, who)
         if self.root() is not None:
             raise ValueError(f"{who}: it belongs to a network; call astype on the outermost network")
-        with self.storage.writing(who), Storage.laying_out:
+        with writing(self, who), Storage.laying_out:
             self._lay_out(must=True)  # the storage may be that of a larger network that is gone
             self._storage.convert(chosen, who)
             self._settle(self._storage)

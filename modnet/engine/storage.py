@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -173,10 +173,7 @@ class Storage:
             if self.version == version:
                 return
             self.lock.release()
-        raise RuntimeError(
-            f"{who}: another thread is changing this network; wait for it to finish, or give each thread a copy.deepcopy of "
-            "its own"
-        )
+        raise busy(who)
 
     # Draws.
 
@@ -226,9 +223,24 @@ def unique(modules: Iterable[Any]) -> list[Any]:
     return list({id(module): module for module in modules}.values())
 
 
-def writing(net: Any, who: Any) -> Any:
+@contextmanager
+def writing(net: Any, who: Any) -> Iterator[None]:
     """Context: the numbers of a network are this thread's alone. A class that somebody else wrote looks after its own."""
-    return net.storage.writing(who) if has_storage(net) else nullcontext()
+    if not has_storage(net):
+        yield
+        return
+    storage = net.storage
+    with storage.writing(who):
+        if net.storage is not storage:  # another thread has moved them, after it was asked where they lie
+            raise busy(who)
+        yield
+
+
+def busy(who: Any) -> RuntimeError:
+    """What a thread is told that wants to write to what another one writes to."""
+    return RuntimeError(
+        f"{who}: another thread is changing this network; wait for it to finish, or give each thread a copy.deepcopy of its own"
+    )
 
 
 def lay_out(modules: Iterable[Any], dtype: Any, owners: Iterable[Any] = ()) -> Storage:

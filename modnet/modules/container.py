@@ -27,7 +27,19 @@ from modnet.engine.alone import NO_DERIVATIVE, NO_INIT
 from modnet.engine.foreign import BOOKKEEPING, Foreign
 from modnet.engine.modes import inside
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
-from modnet.engine.storage import Counts, Storage, has_storage, lay_out, leaves, library_leaves, outsiders, parts, unique
+from modnet.engine.storage import (
+    Counts,
+    Storage,
+    busy,
+    has_storage,
+    lay_out,
+    leaves,
+    library_leaves,
+    outsiders,
+    parts,
+    unique,
+    writing,
+)
 from modnet.inputs import as_batch, as_step, example_shape, short_repr
 from modnet.module import Module, Shape
 from modnet.modules.summary import Summary
@@ -133,7 +145,7 @@ class Container(Module):
             if any(part is self for part in parts(module)):
                 raise ValueError(f"{name}[{i}]: got a network that holds this one; a network cannot be in itself")
         root = self.root() or self
-        with root.storage.writing(name), Storage.laying_out:
+        with writing(root, name), Storage.laying_out:
             before = self._modules
             self._modules = modules
             try:
@@ -397,8 +409,10 @@ class Container(Module):
         if storage is None or storage.version != own["_version"]:
             storage = self.storage
         if not storage.lock.acquire(False):
-            storage.take(type(self).__name__, storage.version)
+            raise busy(type(self).__name__)
         try:
+            if storage is not own["_storage"]:
+                raise busy(type(self).__name__)
             if own["_range"] is not None:
                 own["_own_gradient"].fill(0)
             for module in own["_strangers"] if own["_range"] is not None else self._apart():
@@ -411,7 +425,7 @@ class Container(Module):
         """One step against the gradient for every module, each once."""
         if given:
             hints.refuse(self, "update_parameters", given)
-        with self.storage.writing(type(self).__name__):
+        with writing(self, type(self).__name__):
             if self._range is not None:
                 parameters = self.block("parameters")
                 parameters -= as_step(gradient_step, parameters.dtype, type(self).__name__) * self.block("gradient")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modnet.engine.foreign import Foreign
-from modnet.engine.storage import library_leaves
+from modnet.engine.storage import Storage, library_leaves
 from modnet.engine.walk import PIECE, move
 from modnet.kernels.compiled import enter_step
 from modnet.kernels.memory import aligned, aligned_copy
@@ -76,14 +76,15 @@ class FlatGroup(_Group):
 
     def __init__(self, optimizer: Optimizer, net: Any, factors: dict[int, float]) -> None:
         self.optimizer, self.net = optimizer, net
-        self.size, self.dtype, self.letter = net.parameters.size, net.dtype, net.dtype.char
-        self.stretches = _stretches(net, factors)
-        self.moments = aligned(len(optimizer.moments()) * self.padded, self.dtype)
-        #: A row for each piece. The first counts the steps if there is none.
-        words = optimizer._words
-        self.settings = aligned(max(1, len(self.stretches)) * words.size, np.float64).reshape(-1, words.size)
-        self.settings[:] = words
-        self._bind()
+        with Storage.laying_out:  # all of it is noted of one network: kernels write to the moments at these places
+            self.size, self.dtype, self.letter = net.parameters.size, net.dtype, net.dtype.char
+            self.stretches = _stretches(net, factors)
+            self.moments = aligned(len(optimizer.moments()) * self.padded, self.dtype)
+            #: A row for each piece. The first counts the steps if there is none.
+            words = optimizer._words
+            self.settings = aligned(max(1, len(self.stretches)) * words.size, np.float64).reshape(-1, words.size)
+            self.settings[:] = words
+            self._bind()
 
     @property
     def padded(self) -> int:
@@ -115,11 +116,13 @@ class FlatGroup(_Group):
     def check(self) -> None:
         if self._is_current():
             return
-        if self.version >= 0 or self.net.parameters.size != self.size or self.net.dtype != self.dtype:
-            raise ValueError(
-                f"{self.optimizer}: the network was changed by append or astype since attach; call optimizer.attach(net) again"
-            )
-        self._bind()
+        with Storage.laying_out:
+            if self.version >= 0 or self.net.parameters.size != self.size or self.net.dtype != self.dtype:
+                raise ValueError(
+                    f"{self.optimizer}: the network was changed by append or astype since attach; call optimizer.attach(net) "
+                    "again"
+                )
+            self._bind()
 
     def _is_current(self) -> bool:
         storage = self.storage

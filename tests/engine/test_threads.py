@@ -31,7 +31,8 @@ from modnet import (
     watch,
 )
 from modnet.engine import run
-from modnet.optim import SGD, Adam
+from modnet.modules.container import Container
+from modnet.optim import SGD, Adam, groups
 
 pytestmark = pytest.mark.slow
 
@@ -575,3 +576,53 @@ def test_a_network_that_grows_while_another_thread_looks_for_its_program_is_comp
     net.backward(x, np.ones((4, 2)))
     whole.backward(x, np.ones((4, 2)))
     np.testing.assert_array_equal(net.gradient, whole.gradient)
+
+
+@pytest.mark.parametrize("change", ["append", "astype"])
+def test_a_network_cannot_change_while_an_optimizer_notes_where_its_numbers_lie(monkeypatch, change):
+    """It had moments for the old network and wrote by the places of the new one: past the end, or numbers of another size."""
+    net = Sequential(Linear(3, 4, rng=0), Tanh())
+    calls = {"append": lambda: net.append(Linear(4, 2, rng=1)), "astype": lambda: net.astype(np.float32)}
+    other, original, was_waiting = threading.Thread(target=calls[change]), groups._stretches, []
+
+    def slowly(*arguments):
+        other.start()
+        other.join(0.2)
+        was_waiting.append(other.is_alive())
+        return original(*arguments)
+
+    monkeypatch.setattr(groups, "_stretches", slowly)
+    optimizer = Adam(0.01).attach(net)
+    other.join()
+    assert was_waiting == [True]
+    assert len(net) == (3 if change == "append" else 2)
+    with pytest.raises(ValueError, match="the network was changed by append or astype since attach"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("write", ["zero_grad", "update_parameters", "astype", "load_state_dict", "append"])
+def test_a_writer_whose_network_has_just_been_moved_is_refused(monkeypatch, write):
+    """It was told where the numbers lie, then another thread moved them: it would hold the lock of what is left behind."""
+    net = Sequential(Linear(3, 4, rng=0), Tanh())
+    state, left = net.state_dict(), net.storage
+    whole = Sequential(net, Linear(4, 2, rng=1))
+    calls = {
+        "zero_grad": net.zero_grad, "update_parameters": net.update_parameters, "astype": lambda: whole.astype(np.float32),
+        "load_state_dict": lambda: net.load_state_dict(state), "append": lambda: net.append(Tanh()),
+    }  # fmt: skip
+    now, asked = whole.storage, []
+
+    def once(self):
+        asked.append(self)
+        return left if len(asked) == 1 else now
+
+    for network in (net, whole):
+        if write == "zero_grad":
+            monkeypatch.setitem(network.__dict__, "_version", -1)  # so that it asks
+    monkeypatch.setattr(Container, "storage", property(once))
+    before = now.parameters.copy(), now.gradient.copy()
+    with pytest.raises(RuntimeError, match="another thread is changing this network"):
+        calls[write]()
+    for array, kept in zip((now.parameters, now.gradient), before):
+        np.testing.assert_array_equal(array, kept)
+    assert len(net) == 2

@@ -113,7 +113,7 @@ def test_a_decoder_of_a_class_of_ones_own_is_trained_inside_its_network():
 
 def test_a_refused_backward_has_added_nothing():
     """The layer after a decoder of one's own has its gradient before the decoder is asked."""
-    encoder, decoder = autoencoder(Spoken)
+    _encoder, decoder = autoencoder(Spoken)
     net = Sequential(decoder, Linear(6, 2, rng=1))
     x, delta = np.zeros((4, 3)), np.ones((4, 2))
     net.forward(x)
