@@ -19,7 +19,7 @@ import numpy as np
 from modnet.engine.foreign import Foreign
 from modnet.engine.modes import in_evaluation, inside
 from modnet.engine.program import Program, Row, is_ours, is_wired
-from modnet.engine.storage import ANOTHER_USE, Storage, last_draw_of
+from modnet.engine.storage import ANOTHER_USE, Storage, busy, last_draw_of
 from modnet.engine.walk import (
     WALK,
     is_remembered,
@@ -336,13 +336,20 @@ def program_of(net: Any, input_shape: tuple[int, ...], dtype: Any, batch: int = 
     return made
 
 
+class Converted(RuntimeError):
+    """Another thread has converted the network since its input was converted to the network's type."""
+
+
 def program_for(net: Any, x: np.ndarray, size: int | None = None) -> Program:
     """The program for an input (batch, ...), which may come in batches of this size. A `ShapeError` tells the whole shape."""
     try:
-        return program_of(net, x.shape[1:], x.dtype, min(size or len(x), len(x)))
+        found = program_of(net, x.shape[1:], x.dtype, min(size or len(x), len(x)))
     except ShapeError as error:
         error.batch = len(x)
         raise error from None
+    if found.dtype != x.dtype:
+        raise Converted(str(busy(type(net).__name__)))
+    return found
 
 
 def last_draw(program: Program, workspace: Workspace) -> int:

@@ -154,12 +154,9 @@ class Storage:
     # Who may write.
 
     @contextmanager
-    def writing(self, who: Any, version: int | None = None) -> Iterator[None]:
-        """Context: this thread has the numbers to itself. A second thread that asks gets a RuntimeError.
-
-        So does one that knows the storage by an earlier version: the numbers have just been moved.
-        """
-        self.take(who, self.version if version is None else version)
+    def writing(self, who: Any) -> Iterator[None]:
+        """Context: this thread has the numbers to itself. A second thread that asks gets a RuntimeError."""
+        self.take(who, self.version)
         before, self._writing_thread = self._writing_thread, threading.get_ident()
         try:
             yield
@@ -168,7 +165,10 @@ class Storage:
             self.lock.release()
 
     def take(self, who: Any, version: int) -> None:
-        """What `writing` begins with, for a call that lasts a few microseconds: `lock.release` gives it back."""
+        """What `writing` begins with, for a call that lasts a few microseconds: `lock.release` gives it back.
+
+        Who knows the storage by an earlier version gets the RuntimeError too: the numbers have just been moved.
+        """
         if self.lock.acquire(False):
             if self.version == version:
                 return
@@ -229,10 +229,9 @@ def writing(net: Any, who: Any) -> Iterator[None]:
     if not has_storage(net):
         yield
         return
-    storage = net.storage
-    with storage.writing(who):
-        if net.storage is not storage:  # another thread has moved them, after it was asked where they lie
-            raise busy(who)
+    with ExitStack() as stack:
+        with Storage.laying_out:  # nobody is in the middle of moving them; then nobody moves what is locked
+            stack.enter_context(net.storage.writing(who))
         yield
 
 

@@ -463,8 +463,9 @@ class Container(Module):
         x = as_batch(X, self._element, type(self).__name__)
         program = self._recent
         if program is None or program.input.shape != x.shape[1:] or program.dtype is not x.dtype or not program.is_for(storage):
-            program = self._recent = run.program_for(self, x)
-            if program.dtype != x.dtype:  # another thread has just called astype
+            try:
+                program = self._recent = run.program_for(self, x)
+            except run.Converted:
                 return self._take(X)
         matrix = x if x.ndim == 2 else x.reshape(len(x), -1)
         if program.checks:

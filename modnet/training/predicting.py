@@ -44,11 +44,12 @@ def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
         return np.concatenate([predict(net, np.array(raw[i : i + size]), size) for i in range(0, len(raw), size)])
     x = as_batch(raw, element_type(net), "predict", "X")
     if wired or is_ours(net):
-        program = run.program_for(net, x, size)
+        try:
+            program = run.program_for(net, x, size)
+        except run.Converted:
+            return predict(net, X, batch_size)
         if wired:
             net._recent = program  # for the first lines of the next call
-        if program.dtype != x.dtype:  # another thread has just called astype
-            return predict(net, X, batch_size)
         matrix = x.reshape(len(x), -1)
         if program.checks:
             run.refuse(program, matrix, len(x), training=False)

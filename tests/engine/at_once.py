@@ -28,7 +28,7 @@ from modnet.optim import SGD, Adam
 X, Y = np.random.default_rng(0).normal(size=(2, 6, 3))
 SAID = (
     "another thread is changing this network", "the network was changed", "its modules hold float32 and float64",
-    "already belongs to another network", "the network that it is a slice of has changed", "the state has", "the state lacks",
+    "already belongs to another network", "the network that it is a slice of has changed", "the state has", "the state lacks", "it belongs to a network",
 )  # fmt: skip
 
 

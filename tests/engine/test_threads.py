@@ -26,12 +26,13 @@ from modnet import (
     Residual,
     Sequential,
     Tanh,
+    evaluate,
     fit,
     predict,
     watch,
 )
 from modnet.engine import run
-from modnet.modules.container import Container
+from modnet.engine.storage import Storage
 from modnet.optim import SGD, Adam, groups
 
 pytestmark = pytest.mark.slow
@@ -600,29 +601,43 @@ def test_a_network_cannot_change_while_an_optimizer_notes_where_its_numbers_lie(
         optimizer.step()
 
 
-@pytest.mark.parametrize("write", ["zero_grad", "update_parameters", "astype", "load_state_dict", "append"])
-def test_a_writer_whose_network_has_just_been_moved_is_refused(monkeypatch, write):
-    """It was told where the numbers lie, then another thread moved them: it would hold the lock of what is left behind."""
-    net = Sequential(Linear(3, 4, rng=0), Tanh())
-    state, left = net.state_dict(), net.storage
-    whole = Sequential(net, Linear(4, 2, rng=1))
-    calls = {
-        "zero_grad": net.zero_grad, "update_parameters": net.update_parameters, "astype": lambda: whole.astype(np.float32),
-        "load_state_dict": lambda: net.load_state_dict(state), "append": lambda: net.append(Tanh()),
-    }  # fmt: skip
-    now, asked = whole.storage, []
+WAITING = {
+    "update_parameters": lambda net, x: net.update_parameters(0.01),
+    "load_state_dict": lambda net, x: net.load_state_dict(net.state_dict()),
+    "append": lambda net, x: net.append(Tanh()),
+    "fit": lambda net, x: fit(net, x, np.zeros((4, 4)), MSE(), Adam(), epochs=1, progress=False),
+    "evaluate": lambda net, x: evaluate(net, x, np.zeros((4, 4)), loss=MSE()),
+    "watch": lambda net, x: watch.activations(net, x),
+}
 
-    def once(self):
-        asked.append(self)
-        return left if len(asked) == 1 else now
 
-    for network in (net, whole):
-        if write == "zero_grad":
-            monkeypatch.setitem(network.__dict__, "_version", -1)  # so that it asks
-    monkeypatch.setattr(Container, "storage", property(once))
-    before = now.parameters.copy(), now.gradient.copy()
-    with pytest.raises(RuntimeError, match="another thread is changing this network"):
-        calls[write]()
-    for array, kept in zip((now.parameters, now.gradient), before):
-        np.testing.assert_array_equal(array, kept)
-    assert len(net) == 2
+@pytest.mark.parametrize("call", WAITING.values(), ids=WAITING)
+def test_nobody_writes_to_a_network_in_the_middle_of_its_conversion(monkeypatch, call):
+    """The numbers lie in a new storage then, which nobody has locked; a `fit` that took it trained float64 as float32."""
+    net, x = Sequential(Linear(3, 4, rng=0), Tanh()), np.random.default_rng(0).normal(size=(4, 3))
+    original, said, was_waiting = Storage.convert, [], []
+
+    def other():
+        try:
+            call(net, x)
+        except RuntimeError as error:
+            said.append(str(error))
+
+    thread = threading.Thread(target=other)
+
+    def slowly(self, *arguments):
+        thread.start()
+        thread.join(0.2)
+        was_waiting.append(thread.is_alive())
+        original(self, *arguments)
+
+    monkeypatch.setattr(Storage, "convert", slowly)
+    net.astype(np.float32)
+    thread.join(20)
+    assert was_waiting == [True] or said
+    assert all("another thread is changing this network" in text for text in said)
+    assert net.dtype == np.float32
+    want = x.astype(np.float32)
+    for module in net:
+        want = module.forward(want)
+    np.testing.assert_array_equal(net.forward(x), want)
