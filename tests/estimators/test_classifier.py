@@ -247,3 +247,25 @@ def test_float32_stays_float32():
     X, y = load_iris(return_X_y=True)
     model = NetClassifier(**QUICK).fit(X.astype(np.float32), y)
     assert model.net_.dtype == model.predict_proba(X.astype(np.float32)).dtype == np.float32
+
+
+class Interrupting(modnet.CrossEntropy):
+    """Ctrl-C in the fifth forward."""
+
+    forwards = 0
+
+    def forward(self, y, yhat):
+        Interrupting.forwards += 1
+        if Interrupting.forwards == 5:
+            raise KeyboardInterrupt
+        return super().forward(y, yhat)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_ends_a_fit_with_a_warning_and_a_model(monkeypatch, solver):
+    monkeypatch.setattr(Interrupting, "forwards", 0)
+    model = NetClassifier((6,), solver=solver, loss=Interrupting(), max_iter=300, random_state=0)
+    with pytest.warns(modnet.TrainingWarning, match="interrupted"):
+        model.fit(X, y)
+    assert 1 <= model.n_iter_ <= 5
+    assert model.predict(X).shape == (120,)
