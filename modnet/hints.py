@@ -356,12 +356,16 @@ class Explained:
         __signature__ = _OfConstructor()
 
 
+#: Bounded: a cell of a notebook makes its class anew whenever it is run, and the old one must go with all that it holds.
+_remembered = functools.lru_cache(maxsize=256)
+
+
 def _needed(function: FunctionType) -> int:
     """How many arguments by place a function must be given."""
     return function.__code__.co_argcount - len(function.__defaults__ or ())
 
 
-@functools.cache
+@_remembered
 def _signature(kind: type) -> inspect.Signature:
     found = inspect.signature(kind.__init__)  # type: ignore[misc]
     return found.replace(parameters=list(found.parameters.values())[1:])
@@ -377,7 +381,7 @@ def call_of(thing: Any, *first: Any) -> str:
     return f"{type(thing).__name__}({', '.join(texts)})"
 
 
-@functools.cache
+@_remembered
 def _constructor(kind: type) -> tuple[list[str], float, bool]:
     """The names of a constructor's arguments, how many go by their places, and whether it takes any other name."""
     names = getattr(kind, "constructor_names", lambda: None)()
