@@ -108,7 +108,7 @@ MODULE = _each({
     "layers modules children named_modules named_children": "the modules are the network's items: net[0], list(net)",
     "count_params num_parameters": "write net.parameters.size",
     "grad gradients weight_grad bias_grad dW db": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
-    "weights": "write net.parameters, all of them in one vector, or net[0].weight",
+    "weights params": "write net.parameters, all of them in one vector, or net[0].weight",
     "W kernel": "write weight",
     "b": "write bias",
     "zero_gradients": "write net.zero_grad()",

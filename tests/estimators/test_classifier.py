@@ -214,6 +214,8 @@ def test_early_stopping_keeps_the_best_epoch_and_shares_out_rare_classes():
         ({"net": lambda n, m: modnet.Linear(n, 7)}, r"the network of net gives \(7,\) for an example, expected \(3,\), the second"),
         ({"alpha": -1}, "alpha is -1, expected a number that is not negative"),
         ({"batch_size": 0}, "batch_size is 0, expected at least 1"),
+        ({"random_state": -1}, r"random_state is -1, expected an int from 0 to 2\*\*32 - 1, a RandomState or None"),
+        ({"random_state": np.random.default_rng(0)}, "random_state is Generator.*, expected an int"),
         ({"net": lambda n, m: modnet.Sequential(modnet.Linear(n, m), modnet.Softmax())}, "ends in Softmax, expected scores"),
         ({"net": lambda n, m: None}, "net returned None, expected a network"),
         ({"net": lambda n, m: modnet.Linear(n, m), "optimizer": AdamW(), "alpha": 1.0}, "alpha with net and optimizer does nothing"),
