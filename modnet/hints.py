@@ -108,7 +108,7 @@ MODULE = _each({
     "layers modules children named_modules named_children": "the modules are the network's items: net[0], list(net)",
     "count_params num_parameters": "write net.parameters.size",
     "grad gradients weight_grad bias_grad dW db": "gradients are net.gradient, in one vector, and net[0].weight_gradient",
-    "weights": "write net.parameters, all of them in one vector, or net[0].weight",
+    "weights params": "write net.parameters, all of them in one vector, or net[0].weight",
     "W kernel": "write weight",
     "b": "write bias",
     "zero_gradients": "write net.zero_grad()",
@@ -356,12 +356,16 @@ class Explained:
         __signature__ = _OfConstructor()
 
 
+#: Bounded: a cell of a notebook makes its class anew whenever it is run, and the old one must go with all that it holds.
+_remembered = functools.lru_cache(maxsize=256)
+
+
 def _needed(function: FunctionType) -> int:
     """How many arguments by place a function must be given."""
     return function.__code__.co_argcount - len(function.__defaults__ or ())
 
 
-@functools.cache
+@_remembered
 def _signature(kind: type) -> inspect.Signature:
     found = inspect.signature(kind.__init__)  # type: ignore[misc]
     return found.replace(parameters=list(found.parameters.values())[1:])
@@ -377,7 +381,7 @@ def call_of(thing: Any, *first: Any) -> str:
     return f"{type(thing).__name__}({', '.join(texts)})"
 
 
-@functools.cache
+@_remembered
 def _constructor(kind: type) -> tuple[list[str], float, bool]:
     """The names of a constructor's arguments, how many go by their places, and whether it takes any other name."""
     names = getattr(kind, "constructor_names", lambda: None)()

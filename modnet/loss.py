@@ -183,6 +183,8 @@ class Loss(hints.Explained, Declares):
             advice = ""
             if array.size == np.prod(yhat_shape):
                 advice = f"; reshape y with np.asarray(y).reshape({', '.join(map(str, (-1, *yhat_shape[1:])))})"
+            elif array.shape == yhat_shape[:-1] and np.isin(array, range(yhat_shape[-1])).all():
+                advice = f"; if y holds classes, take CrossEntropy(), or rows: np.eye({yhat_shape[-1]})[np.asarray(y, int)]"
             raise ValueError(f"{self}: y has shape {array.shape} and yhat {yhat_shape}, expected the same{advice}")
         if array.ndim != 2:
             array = array.reshape(len(array), -1)
@@ -421,6 +423,8 @@ class ClassLoss(Loss):
             advice = ""
             if raw.shape == (*yhat_shape[:-1], 1):
                 advice = "; flatten y with np.asarray(y)[..., 0]"
+            elif raw.shape == yhat_shape[:1]:
+                advice = "; for one answer an example, put Flatten() before the last Linear"
             raise ValueError(
                 f"{self}: y has shape {raw.shape} and yhat {yhat_shape}, "
                 f"expected labels {yhat_shape[:-1]} or rows {yhat_shape}{advice}"

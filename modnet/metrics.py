@@ -87,7 +87,13 @@ class Metrics:
         try:
             found = function(truth, forms[wanted], **weights)
         except ValueError as error:
-            advice = "; metrics of numbers are r2, mae, mse" if "continuous" in str(error) else ""
+            advice = ""
+            if "continuous" in str(error):
+                advice = "; metrics of numbers are r2, mae, mse"
+            elif "multi_class must" in str(error):
+                advice = f"; for more than two classes write {name}_ovr or {name}_ovo"
+            elif "average='binary'" in str(error):
+                advice = f"; write {name}_macro, {name}_micro or {name}_weighted"
             raise ValueError(f"{self.who}: the metric {name}: {error}{advice}") from error
         try:
             return float(found)
@@ -110,17 +116,24 @@ def _name_of(metric: Any) -> str:
     return str(getattr(metric, "__name__", None) or getattr(inner, "__name__", type(metric).__name__))
 
 
+#: What the last word of a name says, by the argument that takes it.
+_OPTIONS = {**dict.fromkeys(("macro", "micro", "weighted"), "average"), **dict.fromkeys(("ovr", "ovo"), "multi_class")}
+
+
 def _named(name: str, who: str) -> Metric:
-    """A function of `sklearn.metrics` by a short name, by its own, or by it without its ending."""
+    """A function of `sklearn.metrics` by a short name, by its own, or by it without its ending; then how it averages."""
     import sklearn.metrics
 
-    stem, _, average = name.rpartition("_")
-    averaged = average in ("macro", "micro", "weighted")
-    wanted = stem if averaged else name
+    stem, _, last = name.rpartition("_")
+    option = _OPTIONS.get(last)
+    wanted = stem if option else name
     for full in (SHORT.get(wanted, wanted), *(f"{wanted}_{ending}" for ending in ("score", "error", "loss"))):
         found = getattr(sklearn.metrics, full, None)
-        if callable(found) and list(inspect.signature(found).parameters)[:1] == ["y_true"]:
-            return partial(found, average=average) if averaged else found
+        if not callable(found):
+            continue
+        parameters = list(inspect.signature(found).parameters)
+        if parameters[:1] == ["y_true"] and option in (None, *parameters):
+            return partial(found, **{option: last}) if option else found
     functions = [n for n, f in vars(sklearn.metrics).items() if inspect.isfunction(f)]
     near = [METRICS[name]] if name in METRICS else difflib.get_close_matches(name, [*SHORT, *functions], 1)
     raise ValueError(

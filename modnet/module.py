@@ -22,7 +22,7 @@ from modnet.engine.alone import NO_DERIVATIVE, NO_INIT, delta_method, forward_me
 from modnet.engine.foreign import Foreign
 from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import Counts, Storage, has_storage, last_draw_of, lay_out, writing
-from modnet.inputs import as_step, float_type, short_repr, whole
+from modnet.inputs import as_float32, as_numbers, as_step, float_type, short_repr, whole
 from modnet.kernels.declare import Declares, Fixed, Parameter, Setting, Shape, ShapeError, Shared, Size, State, require_bool
 from modnet.kernels.operation import Kind, Operation, is_compiled, operation
 
@@ -185,13 +185,36 @@ class Module(hints.Explained, Declares):
 
     @property
     def parameters(self) -> Any:
-        """The parameters, flat for a module or a network of the library's modules: a view that can be written to."""
+        """The parameters, flat for a module or a network of the library's modules: a view that can be written to.
+
+        In a class of your own it is another name of ``_parameters``.
+        """
         return self._parameters if not has_storage(self) else self.block("parameters")
+
+    @parameters.setter
+    def parameters(self, value: Any) -> None:
+        self._write("parameters", value)
 
     @property
     def gradient(self) -> Any:
         """The gradient, in the order of `parameters`."""
         return self._gradient if not has_storage(self) else self.block("gradient")
+
+    @gradient.setter
+    def gradient(self, value: Any) -> None:
+        self._write("gradient", value)
+
+    def _write(self, name: str, value: Any) -> None:
+        if not has_storage(self):
+            setattr(self, f"_{name}", value)
+            return
+        who = Foreign.name_of(self)
+        array = as_numbers(value, who, name)
+        with writing(self, who):
+            block = self.block(name)
+            if array.shape != block.shape:
+                raise ValueError(f"{who}: {name} is given shape {array.shape}, expected {block.shape}")
+            block[:] = array if block.dtype != np.float32 else as_float32(array, who, name)
 
     def named_parameters(self) -> dict[str, np.ndarray]:
         """The parameter arrays by name; they can be written in place."""

@@ -551,3 +551,6 @@ def _median_time(repeats: int, function: Any, *arguments: Any) -> float:
         function(*arguments)
         times.append(time.perf_counter() - start)
     return float(np.median(times))
+
+
+__all__ = ["NaNLocator", "Norms", "Profile", "Step", "Steps", "activations", "deltas", "locate_nan"]

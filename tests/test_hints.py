@@ -1,12 +1,14 @@
 """Habits of other libraries meet a sentence that says what to write; and what it says works."""
 
 import copy
+import gc
 import importlib
 import importlib.util
 import inspect
 import pickle
 import pkgutil
 import re
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -201,6 +203,21 @@ def test_capitals_do_not_matter():
         with pytest.raises(ImportError, match=f"modnet has no {wrong}; the same is modnet.{right}$"):
             exec(f"from modnet import {wrong}", {})
     assert not hasattr(modnet, "no_such_name")
+
+
+def test_classes_that_are_made_again_and_again_are_forgotten():
+    def made():
+        class Own(Module):
+            pass
+
+        assert repr(Own()) == "Own()"
+        return weakref.ref(Own)
+
+    first = made()
+    for _ in range(300):
+        made()
+    gc.collect()
+    assert first() is None
 
 
 def test_signatures_and_classes_of_ones_own_are_as_ever():

@@ -91,6 +91,16 @@ def test_every_public_name_is_there():
         assert getattr(modnet, name, None) is not None
 
 
+@pytest.mark.parametrize("name", ["check", "datasets", "estimators", "exchange", "handout", "losses", "modules", "optim",
+                                  "plotting", "scalar", "tables", "training", "watch"])  # fmt: skip
+def test_a_star_brings_what_is_of_the_library_and_nothing_else(name):
+    names = {}
+    exec(f"from modnet.{name} import *", names)
+    del names["__builtins__"]
+    assert names
+    assert [n for n, value in names.items() if not getattr(value, "__module__", "").startswith("modnet")] == []
+
+
 def test_submodules_come_in_when_they_are_first_named():
     names = ("check", "datasets.load", "handout", "optim.Adam", "plotting.history", "watch.Norms")
     code = "import modnet\n" + "\n".join(f"modnet.{name}" for name in names)

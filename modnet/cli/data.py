@@ -77,7 +77,10 @@ def read_examples(options: argparse.Namespace) -> Examples:
         named = [[words] if words in sheet.names else words.split(",") for words in options.drop]
         sheet = sheet.without([column for columns in named for column in columns])
         if len(sheet.names) < 2:
-            raise ValueError(f"{name} has 1 column, expected inputs and a target; choose another --separator if it has more")
+            has, advice = "1 column", "choose another --separator if it has more"
+            if named:
+                has, advice = f"{len(sheet.names)} of its columns left", "name fewer after --drop"
+            raise ValueError(f"{name} has {has}, expected inputs and a target; {advice}")
         target, y, inputs = Target.found(sheet, options.target or sheet.names[-1], options.task)
     return Examples(y, target, sheet=inputs)
 

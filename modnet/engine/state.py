@@ -38,6 +38,8 @@ def load_state_arrays(net: Any, arrays: Mapping[str, Any], who: str) -> None:
         raise ValueError(f"{who}: the state {' and '.join(parts)}; expected that of a network built alike")
     ready = {}
     for name, target in own.items():
+        if not isinstance(target, np.ndarray):  # of a class of somebody else
+            raise TypeError(f"{who}: {name} is of type {type(target).__name__}, expected an array that can be written to")
         array = as_numbers(arrays[name], who, name)
         if array.shape != np.shape(target):
             raise ValueError(f"{who}: {name} has shape {array.shape}, expected {np.shape(target)}")

@@ -313,6 +313,8 @@ class Estimator(Explained, BaseEstimator):
                 "allows, L-BFGS has not converged. Raise them, or scale the data",
                 ConvergenceWarning,
             )  # fmt: skip
+        elif found.message == "interrupted":
+            warn(f"{self._who}: interrupted after {self.n_iter_} iterations; the best parameters are back", TrainingWarning)
 
     def _split(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, random: np.random.RandomState

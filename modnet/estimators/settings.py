@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from modnet.hints import such_as
 from modnet.inputs import real, short_repr, whole
@@ -36,6 +37,11 @@ def check_settings(model: Any) -> None:
         whole(getattr(model, name), who, name)
     if model.n_iter_no_change != np.inf:
         whole(model.n_iter_no_change, who, "n_iter_no_change")
+    try:
+        check_random_state(model.random_state)
+    except ValueError:
+        came = short_repr(model.random_state)
+        raise ValueError(f"{who}: random_state is {came}, expected an int from 0 to 2**32 - 1, a RandomState or None") from None
     if model.batch_size != "auto":
         whole(model.batch_size, who, "batch_size")
     if model.optimizer is not None and not isinstance(model.optimizer, Optimizer):

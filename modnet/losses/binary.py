@@ -40,7 +40,8 @@ class _Binary(Decided):
     def check_values(self, y: np.ndarray) -> None:
         low, high = y.min(), y.max()
         if low < 0 or high > 1:
-            raise ValueError(f"{self}: y holds {low if low < 0 else high:g}, expected labels 0 and 1, or between")
+            advice = "; from -1 and 1, take (np.asarray(y) + 1) / 2" if np.isin(y, (-1, 1)).all() else ""
+            raise ValueError(f"{self}: y holds {low if low < 0 else high:g}, expected labels 0 and 1, or between{advice}")
 
 
 class BCE(_Binary):

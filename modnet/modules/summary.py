@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any
 
+import numpy as np
+
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Program
 
@@ -77,7 +79,7 @@ def summarise(net: Any, program: Program | None) -> list[Row]:
                     rows.append((where, type(module).__name__, text, 0))
                 visit(module, where)
                 continue
-            count = sum(int(array.size) for array in Foreign(module).named().values())
+            count = sum(int(np.size(array)) for array in Foreign(module).named().values())
             again = id(module) in seen
             seen.add(id(module))
             name = Foreign.name_of(module) + (" (again)" if again and count else "")

@@ -175,6 +175,7 @@ def minimize(
                     x=problem.best,
                     fun=min(problem.history),
                     success=False,
+                    status=99,  # SciPy's, if the caller stops it
                     message="interrupted",
                     nit=len(problem.history) - 1,
                     nfev=problem.calls,

@@ -45,6 +45,7 @@ def frontier(
         Labels of any kind, or numbers to predict. The i-th label in sorted order is the network's i-th column.
     path, ax, title : as in `history`
     class_names, feature_names : sequences of str, optional
+        The columns of a data frame have their names.
     task : {"classification", "regression"}, optional
         What y is. By default a regression if the network has one output and y more than two different values.
     resolution : int
@@ -77,8 +78,9 @@ def frontier(
     target = np.asarray(y)
     if len(target.shape) == 0 or len(target) != len(x):
         raise ValueError(f"frontier: X has {len(x)} examples but y has shape {target.shape}; y needs one value per example")
-    given = as_names(feature_names, "frontier", "feature_names")
-    features = given or [f"x{i + 1}" for i in range(x.shape[1])]
+    columns = [name for name in getattr(X, "columns", ()) if isinstance(name, str)]
+    otherwise = columns if len(columns) == x.shape[1] else [f"x{i + 1}" for i in range(x.shape[1])]
+    features = as_names(feature_names, "frontier", "feature_names") or otherwise
     if len(features) != x.shape[1]:
         raise ValueError(f"frontier: there are {len(features)} feature names, expected {x.shape[1]}")
     class_names = as_names(class_names, "frontier", "class_names")

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from modnet.inputs import short_repr
 from modnet.plotting.annotations import Axes, Figure, Path
 from modnet.plotting.figures import drawing
 from modnet.plotting.parts import BLUE, VERMILION, bare
+from modnet.scalar import Value
 
 
 def scalar_graph(
@@ -25,6 +27,8 @@ def scalar_graph(
     -------
     Figure
     """
+    if not isinstance(value, Value):
+        raise TypeError(f"scalar_graph: value is {short_repr(value)}, expected a modnet.scalar.Value")
     order = list(value._order())
     steps = dict.fromkeys(map(id, order), 0)  # the longest way to the result, so that a leaf is drawn beside its use
     for node in reversed(order):

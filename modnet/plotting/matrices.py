@@ -27,12 +27,13 @@ def confusion(
 
     Parameters
     ----------
-    y : (n,), integers from 0
+    y : (n,), integers from 0, or text
         The true classes.
-    yhat : (n,), integers from 0; or (n, classes)
+    yhat : (n,), as y; or (n, classes)
         The predicted classes; or a score for each, of which the highest counts.
     path, ax, title : as in `history`
     class_names : sequence of str, optional
+        By default the numbers, or the text in sorted order.
 
     Returns
     -------
@@ -49,11 +50,16 @@ def confusion(
         raise TypeError(
             f"confusion: path is {short_repr(path)}, expected a file such as 'c.png'; names of classes are class_names=..."
         )
+    words: list[str] = []
+    if _is_text(y) and _is_text(yhat):
+        words = sorted({*y, *yhat})
+        number = {word: i for i, word in enumerate(words)}
+        y, yhat = ([number[word] for word in given] for given in (y, yhat))
     truth, guess = _labels(y, "y"), _labels(yhat, "yhat")
     if len(truth) != len(guess):
         raise ValueError(f"confusion: y has {len(truth)} examples but yhat has {len(guess)}; yhat needs one value per example")
     count = int(max(truth.max(), guess.max())) + 1
-    names = names_for(class_names, count, "confusion", [str(i) for i in range(count)])
+    names = names_for(class_names, count, "confusion", words or [str(i) for i in range(count)])
     count = len(names)
     table = np.bincount(truth * count + guess, minlength=count**2).reshape(count, count)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
@@ -89,6 +95,10 @@ def confusion(
             spine.set_color("#d9d9d9")
         axis.set(xlabel="predicted class", ylabel="true class")
     return figure
+
+
+def _is_text(value: Any) -> bool:
+    return np.ndim(value) == 1 and len(value) > 0 and all(isinstance(one, str) for one in value)
 
 
 def _labels(value: Any, name: str) -> np.ndarray:

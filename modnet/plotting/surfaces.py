@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modnet.inputs import generator, real, short_repr, whole
+from modnet.loss import require_loss
 from modnet.plotting.annotations import Axes, Figure, Path
 from modnet.plotting.figures import drawing
 from modnet.plotting.parts import INK, VERMILION, height_map, legend_above
@@ -68,6 +69,7 @@ def error_surface(
     here = getattr(net, "parameters", None)
     if not isinstance(here, np.ndarray) or here.size < 2:
         raise ValueError(f"error_surface: net is {short_repr(net)}, expected a network with two parameters or more")
+    require_loss(loss, "error_surface")
     whole(resolution, "error_surface", "resolution", 2)
     middle = here.astype(np.float64)
     way = None

@@ -63,6 +63,13 @@ def test_a_file_that_cannot_be_trained_on_is_refused_in_one_line(capsys, csv, te
     assert re.fullmatch(rf"{re.escape(str(path))}(:|,)? ?{message}", refused(capsys, "train", path, "--epochs", "2"))
 
 
+@pytest.mark.parametrize(("drop", "left"), [("a", 1), ("a,b", 0)])
+def test_a_table_of_which_too_much_is_dropped_is_not_taken_for_one_with_another_separator(capsys, csv, drop, left):
+    path = csv("a,b\n1,x\n2,y\n")
+    said = refused(capsys, "train", path, "--drop", drop)
+    assert said == f"{path} has {left} of its columns left, expected inputs and a target; name fewer after --drop"
+
+
 def test_numbers_too_large_for_float32_are_refused_as_they_are(capsys, csv):
     path = csv("a,b\n1e37,x\n-1e37,y\n")
     assert "column 'a' has values up to 1e+37" in refused(capsys, "train", path, "--scale", "none")

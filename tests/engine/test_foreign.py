@@ -881,3 +881,15 @@ def test_of_what_a_stranger_keeps_the_arrays_that_are_not_finite_are_put_back_al
     np.testing.assert_array_equal(layer.seen, [1.0, 1.0])
     np.testing.assert_array_equal(layer.lengths, [7, 7, 7])
     assert layer.notes == ["a", {"b": 1}, "c"]
+
+
+def test_a_list_of_parameters_is_counted_and_refused_where_numbers_are_to_be_written():
+    class InAList(PassThrough):
+        _parameters = [[0.5, 1.5], [2.0, 0.0]]
+
+    net = Sequential(Linear(2, 2, rng=0), InAList())
+    assert "10 parameters" in str(net.summary(2))
+    before = net[0].weight.copy()
+    said = message(TypeError, net.load_state_dict, {name: np.zeros_like(a) for name, a in net.state_dict().items()})
+    assert said == "Sequential: 1.parameters is of type list, expected an array that can be written to"
+    assert np.array_equal(net[0].weight, before)

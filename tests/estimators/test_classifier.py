@@ -214,6 +214,8 @@ def test_early_stopping_keeps_the_best_epoch_and_shares_out_rare_classes():
         ({"net": lambda n, m: modnet.Linear(n, 7)}, r"the network of net gives \(7,\) for an example, expected \(3,\), the second"),
         ({"alpha": -1}, "alpha is -1, expected a number that is not negative"),
         ({"batch_size": 0}, "batch_size is 0, expected at least 1"),
+        ({"random_state": -1}, r"random_state is -1, expected an int from 0 to 2\*\*32 - 1, a RandomState or None"),
+        ({"random_state": np.random.default_rng(0)}, "random_state is Generator.*, expected an int"),
         ({"net": lambda n, m: modnet.Sequential(modnet.Linear(n, m), modnet.Softmax())}, "ends in Softmax, expected scores"),
         ({"net": lambda n, m: None}, "net returned None, expected a network"),
         ({"net": lambda n, m: modnet.Linear(n, m), "optimizer": AdamW(), "alpha": 1.0}, "alpha with net and optimizer does nothing"),
@@ -247,3 +249,25 @@ def test_float32_stays_float32():
     X, y = load_iris(return_X_y=True)
     model = NetClassifier(**QUICK).fit(X.astype(np.float32), y)
     assert model.net_.dtype == model.predict_proba(X.astype(np.float32)).dtype == np.float32
+
+
+class Interrupting(modnet.CrossEntropy):
+    """Ctrl-C in the fifth forward."""
+
+    forwards = 0
+
+    def forward(self, y, yhat):
+        Interrupting.forwards += 1
+        if Interrupting.forwards == 5:
+            raise KeyboardInterrupt
+        return super().forward(y, yhat)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_ends_a_fit_with_a_warning_and_a_model(monkeypatch, solver):
+    monkeypatch.setattr(Interrupting, "forwards", 0)
+    model = NetClassifier((6,), solver=solver, loss=Interrupting(), max_iter=300, random_state=0)
+    with pytest.warns(modnet.TrainingWarning, match="interrupted"):
+        model.fit(X, y)
+    assert 1 <= model.n_iter_ <= 5
+    assert model.predict(X).shape == (120,)

@@ -4,9 +4,22 @@ import numpy as np
 import pytest
 from helpers import message
 
-from modnet import BCE, NLL, BCEWithLogits, CrossEntropy, Hinge, Perceptron
+from modnet import (
+    BCE,
+    NLL,
+    BCEWithLogits,
+    Conv1D,
+    CrossEntropy,
+    Flatten,
+    Hinge,
+    Linear,
+    Perceptron,
+    Sequential,
+    fit,
+)
 from modnet.discovery import all_losses
 from modnet.loss import ClassLoss
+from modnet.optim import SGD
 
 CLASSES = [kind for kind in all_losses() if issubclass(kind, ClassLoss)]
 SUMS = [kind for kind in all_losses() if not issubclass(kind, ClassLoss)]
@@ -97,7 +110,7 @@ def test_y_and_yhat_must_have_one_shape(kind):
 @pytest.mark.parametrize("kind", [BCE, BCEWithLogits], ids=lambda kind: kind.__name__)
 def test_binary_targets_lie_between_zero_and_one(kind):
     name, yhat = repr(kind()), [0.5, 0.5]
-    assert message(ValueError, kind().forward, [-1, 1], yhat) == f"{name}: y holds -1, expected labels 0 and 1, or between"
+    assert message(ValueError, kind().forward, [-1, 0.5], yhat) == f"{name}: y holds -1, expected labels 0 and 1, or between"
     assert message(ValueError, kind().backward, [0, 1.5], yhat) == f"{name}: y holds 1.5, expected labels 0 and 1, or between"
     assert kind().forward([0.25, 1], yhat).shape == (2,)
 
@@ -109,3 +122,32 @@ def test_sides_are_minus_one_and_one(kind):
         f"{name}: y holds 0, expected labels -1 and 1; from 0 and 1, take np.where(np.asarray(y) == 1, 1, -1)"
     )
     assert message(ValueError, kind().forward, [2, 1], yhat) == f"{name}: y holds 2, expected labels -1 and 1"
+
+
+@pytest.mark.parametrize("kind", SUMS, ids=lambda kind: kind.__name__)
+def test_classes_where_numbers_are_expected_are_told_what_takes_them(kind):
+    yhat, y = np.full((4, 3), 0.5), np.array([0, 2, 1, 1])
+    said = message(ValueError, kind().forward, y, yhat)
+    assert said.endswith("; if y holds classes, take CrossEntropy(), or rows: np.eye(3)[np.asarray(y, int)]")
+    assert CrossEntropy().forward(y, yhat).shape == (4,)
+    rows = np.eye(3)[np.asarray(y, int)]
+    if not isinstance(kind(), (Hinge, Perceptron)):  # of which each column is a question with the answers -1 and 1
+        assert kind().forward(rows, yhat).shape == (4,)
+    assert message(ValueError, kind().forward, [0.5, 2, 1, 1], yhat).endswith("expected the same")
+
+
+@pytest.mark.parametrize("kind", [BCE, BCEWithLogits])
+def test_labels_of_two_sides_are_told_how_to_become_0_and_1(kind):
+    y, yhat = np.array([[-1], [1]]), np.full((2, 1), 0.5)
+    assert message(ValueError, kind().forward, y, yhat) == (
+        f"{kind()}: y holds -1, expected labels 0 and 1, or between; from -1 and 1, take (np.asarray(y) + 1) / 2"
+    )
+    assert kind().forward((np.asarray(y) + 1) / 2, yhat).shape == (2,)
+    assert message(ValueError, kind().forward, [[-1], [3]], yhat).endswith("or between")
+
+
+def test_a_network_that_answers_for_every_position_is_told_of_flatten():
+    X, y = np.zeros((6, 8, 1)), np.arange(6) % 3
+    said = message(ValueError, fit, Sequential(Conv1D(3, 1, 4), Linear(4, 3)), X, y, CrossEntropy(), SGD(0.1))
+    assert said.endswith("rows (6, 6, 3); for one answer an example, put Flatten() before the last Linear")
+    fit(Sequential(Conv1D(3, 1, 4), Flatten(), Linear(24, 3)), X, y, CrossEntropy(), SGD(0.1), epochs=1)

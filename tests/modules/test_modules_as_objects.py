@@ -12,6 +12,7 @@ from module_cases import answers, assert_same, case, every_example, every_leaf, 
 
 import modnet
 from modnet import MSE, Dropout, Flatten, Linear, Module, Sequential, Tanh, Tied, fit, handout, predict
+from modnet.check import check_module
 from modnet.module import OPERATIONS, Operation, Setting
 from modnet.modules.container import Container
 from modnet.optim import Adam
@@ -373,3 +374,38 @@ def test_a_tied_keeps_the_linear_it_was_made_with():
     text = message(AttributeError, setattr, tied, "linear", Linear(300, 200, rng=1))
     assert text == "Tied(2 -> 3): linear is fixed when it is made; make a new Tied"
     np.testing.assert_array_equal(tied.weight, encoder.weight.T)
+
+
+def test_parameters_of_a_network_can_be_assigned_as_its_weights_can():
+    net = Sequential(Linear(2, 3, rng=0), Linear(3, 1, rng=1)).astype("float32")
+    weight = net[0].weight
+    net.parameters = np.arange(13)
+    net.gradient = [1.0] * 13
+    assert np.array_equal(weight.ravel(), np.arange(6))
+    assert net[1].bias_gradient == 1
+    assert net.parameters.dtype == np.float32
+    said = message(ValueError, setattr, net, "parameters", np.zeros(12))
+    assert said == "Sequential: parameters is given shape (12,), expected (13,)"
+    assert net.parameters[12] == 12
+
+
+def test_a_class_of_ones_own_may_call_its_arrays_parameters_and_gradient():
+    class Scale(Module):
+        def __init__(self, features):
+            self.parameters = np.ones(features)
+            self.gradient = np.zeros(features)
+
+        def forward(self, X):
+            return X * self.parameters
+
+        def backward_update_gradient(self, input, delta):
+            self.gradient += (input * delta).sum(axis=0)
+
+        def backward_delta(self, input, delta):
+            return delta * self.parameters
+
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    net = Sequential(Scale(2))
+    fit(net, X, X * [2.0, -1.0], MSE(), Adam(0.05), epochs=200, rng=0)
+    np.testing.assert_allclose(net[0]._parameters, [2.0, -1.0], atol=1e-3)
+    assert check_module(Scale(3), (4, 3)).ok

@@ -316,7 +316,7 @@ def test_ctrl_c_leaves_the_best_parameters_and_returns():
     X, y = line()
     net = Sequential(Linear(3, 6, rng=0), Tanh(), Linear(6, 1, rng=0))
     result = minimize(net, Breaks(25, KeyboardInterrupt()), X, y)
-    assert (result.success, result.message) == (False, "interrupted")
+    assert (result.success, result.status, result.message) == (False, 99, "interrupted")
     assert result.fun == min(result.history) < result.history[0]
     assert MSE()(y, net.forward(X)) == pytest.approx(result.fun, rel=1e-12)
 

@@ -1,6 +1,7 @@
 """Frontiers lie where the network changes its mind."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from pictures import CORNERS, RIGHT, Answers, lines
 
@@ -138,3 +139,13 @@ def test_a_file_in_the_place_of_names_is_refused_with_advice(name):
     message = rf"^frontier: {name} is 'c.png', expected a list of names; a file to save to is path=\.\.\.$"
     with pytest.raises(TypeError, match=message):
         plotting.frontier(Answers(COLUMNS["scores"]), CORNERS, RIGHT, **{name: "c.png"})
+
+
+def test_axes_have_the_names_of_a_frames_columns():
+    frame = pd.DataFrame(CORNERS, columns=["height", "width"])
+    net = Sequential(Linear(2, 2, rng=0))
+    for names, said in (({}, ("height", "width")), ({"feature_names": ["a", "b"]}, ("a", "b"))):
+        ax = plotting.frontier(net, frame, RIGHT, **names).axes[0]
+        assert (ax.get_xlabel(), ax.get_ylabel()) == said
+    ax = plotting.frontier(net, pd.DataFrame(CORNERS), RIGHT).axes[0]  # whose columns are 0 and 1
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x1", "x2")

@@ -55,3 +55,8 @@ def test_each_activation_needs_axes_of_its_own():
     assert axes[2].get_visible()
     with pytest.raises(ValueError, match=r"^activations: there are 2 modules but 1 axes; each module needs its own$"):
         plotting.activations(ReLU(), Identity(), ax=axes[0])
+
+
+def test_a_graph_of_a_plain_number_is_refused():
+    with pytest.raises(TypeError, match=r"^scalar_graph: value is 3, expected a modnet\.scalar\.Value$"):
+        plotting.scalar_graph(3)

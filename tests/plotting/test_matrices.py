@@ -1,6 +1,7 @@
 """The confusion matrix counts as one would by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from modnet import plotting
@@ -56,3 +57,15 @@ def test_a_file_in_the_place_of_class_names_is_refused_with_advice():
     message = r"^confusion: class_names is 'c\.png', expected a list of names; a file to save to is path=\.\.\.$"
     with pytest.raises(TypeError, match=message):
         plotting.confusion([0, 1], [0, 1], class_names="c.png")
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda v: np.array(v, object), lambda v: pd.Series(v).astype("category")])
+def test_classes_may_be_text_as_a_classifier_predicts_them(kind):
+    ax = plotting.confusion(kind(["cat", "dog", "ant", "dog"]), kind(["cat", "cat", "bee", "dog"])).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["ant", "bee", "cat", "dog"]
+    assert {text.get_position(): text.get_text() for text in ax.texts} == {(1, 0): "1", (2, 2): "1", (2, 3): "1", (3, 3): "1"}
+
+
+def test_text_beside_numbers_is_refused():
+    with pytest.raises(TypeError, match="confusion: y holds text such as 'a'"):
+        plotting.confusion(["a", "b"], [0, 1])

@@ -87,3 +87,9 @@ def test_an_error_while_a_surface_is_computed_leaves_the_parameters():
 def test_error_surface_refuses_directions_of_other_networks(options, message):
     with pytest.raises(ValueError, match=f"^error_surface: {message}$"):
         plotting.error_surface(Sequential(Linear(2, 1, rng=0)), MSE(), np.ones((2, 2)), np.ones((2, 1)), **options)
+
+
+def test_x_in_the_place_of_the_loss_is_refused():
+    X = np.zeros((4, 2))
+    with pytest.raises(TypeError, match=r"^error_surface: loss is "):
+        plotting.error_surface(Linear(2, 1, rng=0), X, X[:, :1], MSE())

@@ -62,6 +62,18 @@ def test_figures_of_classes():
     })  # fmt: skip
 
 
+def test_roc_auc_of_three_classes_says_which_names_to_write_and_they_work():
+    X, y = classes()
+    net = network()
+    p = softmax(predict(net, X))
+    said = message(ValueError, evaluate, net, X, y, loss=CrossEntropy(), metrics=["roc_auc"])
+    assert said.endswith("; for more than two classes write roc_auc_ovr or roc_auc_ovo")
+    got = evaluate(net, X, y, loss=CrossEntropy(), metrics=["roc_auc_ovr", "roc_auc_ovo"])
+    for how in ("ovr", "ovo"):
+        assert got[f"roc_auc_{how}"] == pytest.approx(theirs.roc_auc_score(y, p, multi_class=how))
+    assert "there is no metric 'accuracy_ovr'" in message(ValueError, evaluate, net, X, y, loss=CrossEntropy(), metrics=["accuracy_ovr"])
+
+
 def test_one_hot_rows_are_their_labels():
     X, y = classes()
     got = [evaluate(network(), X, t, loss=CrossEntropy(), metrics=["accuracy", "log_loss"]) for t in (y, np.eye(3)[y])]
@@ -144,6 +156,7 @@ def test_a_metric_that_does_not_fit_is_named():
     assert text.startswith("evaluate: the metric accuracy: continuous-multioutput is not supported; metrics of numbers are r2, mae")
     text = message(ValueError, evaluate, network(), X, y, loss=CrossEntropy(), metrics=["f1"])
     assert text.startswith("evaluate: the metric f1: Target is multiclass but average='binary'")
+    assert text.endswith("; write f1_macro, f1_micro or f1_weighted")
     assert "f1_macro" in evaluate(network(), X, y, loss=CrossEntropy(), metrics=["f1_macro"])
 
 
