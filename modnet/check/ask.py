@@ -128,7 +128,7 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
         try:
             return _with_right_parts(examine_trained(cls, _scripts(project)), subject, project)
         except NotBuilt:
-            network = network_of_layers(cls)
+            network = network_of_layers(cls) or _as_layer(cls)
             if network is None:
                 raise
             return _with_right_parts(network, subject, project)
@@ -140,6 +140,16 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
         # a method of a contract that it does not follow
         raise NotBuilt("how it gives its gradients is not known; check_network(net, None, X, y) takes one that you build")
     return report
+
+
+def _as_layer(cls: type) -> Report | None:
+    """The report on what is called a network, such as an RNN, and is a layer; None if it cannot be asked as one."""
+    with suppress(NotBuilt, Misbehaviour):
+        report = examine_module(cls) if remembers(cls) else Report(cls.__name__)
+        goes_back = not any(f.kind in ("shape", "crash", "not-implemented") for f in report.findings)
+        if goes_back and any(word != "not checked" for _, word, _ in report.verdicts):
+            return report
+    return None
 
 
 def _optim(subject: Loaded, project: Project, options: Options) -> Report:
@@ -195,15 +205,23 @@ def _beside_its_loss(report: Report, subject: Loaded, project: Project) -> None:
 
 
 def _in_their_layout(report: Report, loss: Any, name: str, project: Project) -> Report:
-    """The report on a loss at one example, if the layers of its project take one at a time and it is right so, or more so."""
+    """The report on a loss in the layout of its project's layers, if it is right so, or more so."""
     of_batch = {"batch-coupled", "forward", "shape", "scale", "crash"}
     judged = any(word != "not checked" for _, word, _ in report.verdicts)
     if judged and not of_batch.intersection(f.kind for f in report.findings):
         return report
-    if not any(_known(c, project).get("layout") == "single" for c in project.of("module") if remembers(c.cls)):
+    layout = _layout(project)
+    if not layout:
         return report
-    again = examine_loss_object(loss, name, alone=True)
-    return again if again.ok or not of_batch.intersection(f.kind for f in again.findings) else report
+    again = examine_loss_object(loss, name, layout)
+    by_mean = layout == "columns" and all(f.kind == "scale" and means.is_of_batch(f) for f in again.findings)
+    return again if again.ok or by_mean or not of_batch.intersection(f.kind for f in again.findings) else report
+
+
+def _layout(project: Project) -> str:
+    """The layout of the layers of a project that take their examples in no other way than one at a time, or as columns."""
+    found = (_known(c, project).get("layout") for c in project.of("module") if remembers(c.cls))
+    return next(filter(None, found), "")
 
 
 def _skipped_by_name(subject: Loaded, project: Project) -> bool:
@@ -265,8 +283,9 @@ def _package(subject: Loaded, project: Project, options: Options) -> Report:
 def _losses(subject: Loaded, project: Project) -> Iterator[bool | None]:
     """For each loss of another style that a class is used with, whether it divides by the size of the batch."""
     of_functions = [c for c in project.of("functions") if hasattr(c.cls, "loss")]
+    columns = subject.kind == "module" and _known(subject, project).get("layout") == "columns"
     for other in _beside(subject, [*of_functions, *(c for c in project.of("loss") if is_other_loss(c.cls))]):
-        yield from _known(other, project).get("divides", ())
+        yield from _known(other, project).get("divides columns" if columns else "divides", ())
 
 
 def _layers(subject: Loaded, project: Project) -> Iterator[bool | None]:
@@ -289,15 +308,17 @@ def _known(other: Loaded, project: Project) -> dict[str, Any]:
 def facts_of(subject: Loaded) -> dict[str, Any]:
     """What of a class matters to those that are used with it, as plain values; empty if it cannot be tried.
 
-    divides : of each parameter of a layer, or of a loss, whether the gradient is divided by the size of the batch. layout : of
-    the examples that a layer takes, see `layout_of`.
+    divides : of each parameter of a layer, or of a loss, whether the gradient is divided by the size of the batch; of a loss
+    "divides columns", too, if it is given an example a column. layout : of the examples that a layer takes, see `layout_of`.
     """
     held: Any = subject.cls
     with outside.unnoticed(), older.unnoticed(), suppress(NotBuilt, Misbehaviour):
         if subject.kind == "module":
             return {"divides": means.divided(held), "layout": layout_of(held)}
         if hasattr(held, "loss") or subject.kind == "loss":
-            return {"divides": [means.loss_divides(held.loss if hasattr(held, "loss") else build(held), subject.name)]}
+            loss = held.loss if hasattr(held, "loss") else build(held)
+            named = {"divides": False, "divides columns": True}
+            return {n: [means.loss_divides(loss, subject.name, columns)] for n, columns in named.items()}
     return {}
 
 

@@ -139,15 +139,16 @@ def _is_right(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> b
 _OF_DATA = re.compile("has no attribute|Index|Axis")
 
 
-def examine_loss_object(loss: Any, name: str, alone: bool = False) -> Report:
+def examine_loss_object(loss: Any, name: str, layout: str = "") -> Report:
     """The report on a loss of any style, at data of the kinds that it takes: one-hot truth and integers, if it takes both.
 
     Parameters
     ----------
-    alone : whether it belongs to layers that take one example at a time.
+    layout : of the layers that it belongs to, if they take one example at a time, "single", or an example a column, "columns".
     """
-    calling = calling_of(loss)
+    calling, alone = calling_of(loss), layout == "single"
     assert calling is not None
+    calling = replace(calling, columns=layout == "columns")
     answered: list[Report] = []
     refused: list[Report] = []
     classes = re.search("cross|entrop|soft|nll|cce|categor", name, re.I) and not re.search("bin|bce", name, re.I)

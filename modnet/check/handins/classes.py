@@ -19,7 +19,7 @@ from modnet.check.handins.source import training_loops
 from modnet.check.layer_calls import is_above
 from modnet.check.layer_calls import methods_of as layer_methods
 from modnet.check.lines import does_nothing, text_of, tree_of
-from modnet.check.loss_calls import is_loss_name, is_truth, methods_of, without_more
+from modnet.check.loss_calls import is_loss_name, is_truth, methods_of, says_loss, without_more
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
 from modnet.check.networks.descent import is_descent
@@ -61,7 +61,7 @@ def kind_of(cls: type) -> str:
         return "optim"
     if is_loop(cls):
         return "loop"
-    if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
+    if not _has(cls, "forward") and (says_loss(cls) or (is_loss_name(cls.__name__) and methods_of(cls))):
         return "loss"
     if not _has(cls, "forward"):
         adds = first_method(cls, ADDS) and aliased(cls) is not cls and backward_method(cls)
