@@ -18,6 +18,7 @@ import numpy as np
 from modnet.check import known, older
 from modnet.check.adapters import remembers, subject_of, updates_itself
 from modnet.check.arguments import NotBuilt, add_with, asks, needs, switches, takes_arrays
+from modnet.check.called import Called
 from modnet.check.choosing import chosen
 from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import methods_of
@@ -26,6 +27,7 @@ from modnet.check.loss_calls import is_of_functions
 from modnet.check.modes import mode_of, switches_of
 from modnet.check.modules import as_input, check_module
 from modnet.check.recipes import (
+    PENALTY,
     Activation,
     Recipe,
     Shape,
@@ -43,8 +45,6 @@ from modnet.check.subject import Misbehaviour, Subject
 from modnet.check.vocabulary import DELTA, FORWARD
 
 Way = tuple[Recipe, Size | Shape]
-#: Options that are 0 unless somebody regularises.
-_PENALTY = re.compile(r"(^|_)(l1|l2|reg\w*|lambda\w*|lambd|weight_decay)(_|$)", re.I)
 _LINE: Shape = (4, 3)
 _PLACES: Shape = (6,)
 _SIGNAL: Shape = (2, 4, 3)
@@ -74,8 +74,8 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
         shapes = [(2, 2, 6, 4), (2, 6, 4, 2)]
     else:
         shapes = [_LINE, _SIGNAL, _IMAGE]
-    if isinstance(guess, int):
-        shapes = [tuple(guess if n == known.VALUES["features"] else n for n in shape) for shape in shapes]
+    if plain.features != known.VALUES["features"]:
+        shapes = [tuple(plain.features if n == known.VALUES["features"] else n for n in shape) for shape in shapes]
     if layout:
         recipe = recipe_of(columns=True) if layout == "columns" else recipe_of(single=True, shaped=shaped)
         yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
@@ -135,7 +135,10 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
             unset.clear()
             return 0
         lacks = _UNSET.search(problem.message) or ("KeyError" in problem.message and waits_for(cls))
-        unset.extend([problem.message] if lacks else [])
+        unset.extend([f"{problem.message}: what somebody else sets first. Give an example with --make"] if lacks else [])
+        if isinstance(made, Called) and made.guessed and by_guess(problem.message):
+            beside = ", ".join(made.more)
+            unset.append(f"{problem.message}, with what was tried for {beside} of forward, whose shape is not known")
         return 1
 
     def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
@@ -151,7 +154,7 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
 
     found = chosen(ways(), subject, rank, give_up, forgive)
     if unset:
-        raise NotBuilt(f"{unset[0]}: what somebody else sets first. Give an example with --make")
+        raise NotBuilt(unset[0])
     return found
 
 
@@ -165,7 +168,8 @@ def _in_place(subject: Subject, recipe: Recipe, size: Size) -> bool:
     found = axes.pop(0) if recipe.first else axes.pop()
     sized = list(zip(axes, size.sides, strict=True))
     alike = len(set(axes)) == len(set(size.sides))  # pictures are squares here
-    return found == channels and alike and all(n < side or size.k == 1 or n == side for n, side in sized)
+    wider = re.search("trans|deconv|upconv|unpool", recipe.cls.__name__, re.I) is not None
+    return found == channels and alike and all(n < side or size.k == 1 or n == side or wider for n, side in sized)
 
 
 def by_shapes(cls: type) -> bool:
@@ -399,7 +403,7 @@ def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
 
     padding = recipe.roles.get("padding")  # as a word it is tried with windows that it is meant for
     add_with(report, ((n, v) for n, v in switches(recipe.cls) if not (isinstance(v, str) and n == padding)), ask)
-    penalties = {p.name: 0.1 for p in asks(recipe.cls, True) if str(p.default) in ('0', '0.0') and _PENALTY.search(p.name)}
+    penalties = {p.name: 0.1 for p in asks(recipe.cls, True) if str(p.default) in ('0', '0.0') and PENALTY.search(p.name)}
     if penalties:  # they change gradients and not forward: whether it goes through is all that can be told
         with suppress(Misbehaviour, NotBuilt):
             found = check_module(recipe.build(size, options=penalties), shape)
