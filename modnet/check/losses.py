@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known
-from modnet.check.arguments import NotBuilt, add_with, switches, takes_arrays
+from modnet.check.arguments import NotBuilt, add_with, needs, switches, takes_arrays
 from modnet.check.building import build
 from modnet.check.found_functions import loss_of
 from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_other_loss
@@ -167,7 +167,8 @@ def examine_loss_object(loss: Any, name: str, layout: str = "") -> Report:
         else:
             answered.append(report)
     said = {r.findings[0].message for r in refused[:3] if r.findings}
-    everywhere = not answered and len(refused) > 2 and len(said) == 1 and not is_of_functions(loss)
+    built_so = is_of_functions(loss) or needs(type(loss))  # for sizes that the data have not
+    everywhere = not answered and len(refused) > 2 and len(said) == 1 and not built_so
     if everywhere and takes_arrays(getattr(loss, calling.value)) and not _OF_DATA.search(said.pop()):
         return refused[0]  # the same whatever it is given
     if not answered:
