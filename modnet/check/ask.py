@@ -29,7 +29,7 @@ from typing import Any
 from modnet.check import known, means, older
 from modnet.check.adapters import remembers
 from modnet.check.arguments import NotBuilt, add_with, required, switches
-from modnet.check.building import build, by_last_axis, examine_module
+from modnet.check.building import by_last_axis, examine_module
 from modnet.check.evaluation import ALWAYS
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
@@ -37,7 +37,7 @@ from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.handins.source import read
 from modnet.check.loss_calls import is_other_loss
-from modnet.check.losses import check_loss, examine_loss, examine_loss_object, loss_data
+from modnet.check.losses import built_loss, check_loss, examine_loss, examine_loss_object, loss_data
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.networks.descent import examine_descent
 from modnet.check.networks.flow import InFunctions
@@ -104,9 +104,12 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
     if _follows_the_contract(project) or not (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
         return examine_loss(subject.cls)
     cls, name = subject.cls, subject.name
-    report = _along_last_axis(examine_loss_object(build(cls), name), cls, lambda c: examine_loss_object(build(c), name))
-    report = _in_their_layout(report, build(cls), name, project)
-    add_with(report, switches(cls), lambda option, value: examine_loss_object(build(cls, {option: value}), name), row=False)
+
+    def examine(cls: type, options: dict[str, Any] | None = None) -> Report:
+        return examine_loss_object(built_loss(cls, options), name)
+
+    report = _in_their_layout(_along_last_axis(examine(cls), cls, examine), built_loss(cls), name, project)
+    add_with(report, switches(cls), lambda option, value: examine(cls, {option: value}), row=False)
     means.settle(report, _layers(subject, project), of_layer=False)
     return report
 
@@ -316,7 +319,7 @@ def facts_of(subject: Loaded) -> dict[str, Any]:
         if subject.kind == "module":
             return {"divides": means.divided(held), "layout": layout_of(held)}
         if hasattr(held, "loss") or subject.kind == "loss":
-            loss = held.loss if hasattr(held, "loss") else build(held)
+            loss = held.loss if hasattr(held, "loss") else built_loss(held)
             named = {"divides": False, "divides columns": True}
             return {n: [means.loss_divides(loss, subject.name, columns)] for n, columns in named.items()}
     return {}

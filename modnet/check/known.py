@@ -289,6 +289,8 @@ def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, 
     given = [p for p in given if p.name not in {*without, *unmeant(make, without)[0]}]
     name = plain_name(make) if isinstance(make, type) else ""
     fitting = {p.name: meanings(p.name, _ROLES) for p in given}
+    if any("stride" in f and len(n) > 1 for n, f in fitting.items()):
+        fitting |= {n: ["k_size"] for n in fitting if n.lower() == "f"}  # f and stride, as in a course
     fitting |= {n: [role] for n, role in zip(derivative_among(fitting), ("activation", "derivative"), strict=False)}
     sure = any({"k_size", "stride"} & set(f) and len(n) > 1 and n.lower() != "size" for n, f in fitting.items())
     four = len(given) == 4 and any("k_size" in f for f in fitting.values())

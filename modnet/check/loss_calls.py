@@ -38,6 +38,12 @@ _LOSS_WORD = re.compile(
 _MORE = re.compile(r"mask|weight|^(lengths?|pos_w\w*)$", re.I)
 #: A method that gives a loss and its derivative.
 _BOTH = re.compile(r"(loss|cost|error|value)_?and_?|and_?(loss|cost)|forward_?(and_?)?backward|(loss|cost)_?grad", re.I)
+#: Further names of a loss's derivative, such as calc_dloss and loss_grad.
+_OF_LOSS = re.compile(
+    r"((calc|calculate|compute|get|eval|evaluate)_?)?(d_?(loss|cost|pred|yhat|out\w*)(_d\w+)?|(loss|cost)_(grad\w*|deriv\w*|delta)|"
+    r"(grad\w*|deriv\w*|delta)(_of)?_(loss|cost|input|output|pred))",
+    re.I,
+)
 _RESULTS = ("lossvalue", "dataloss", "loss", "value", "cost", "output", "out")
 _GRADIENTS = ("dinputs", "dinput", "dx", "da", "grad", "gradient", "gradinput", "delta", "dpred", "dypred", "dyhat")
 
@@ -87,6 +93,8 @@ def methods_of(cls: type) -> tuple[str, str] | None:
     """The names of the methods that are the loss and its derivative, one name if one gives both; None if it has no such two."""
     value = next((n for n in VALUES if _takes_two(cls, n)), None)
     derivative = next((n for n in _DERIVATIVES if n != value and required(cls, n) is not None), None)
+    others = (n for n in dir(cls) if _OF_LOSS.fullmatch(n) and n != value and required(cls, n) is not None)
+    derivative = derivative or next(others, None)
     if value and derivative:
         return value, derivative
     named = [n for n in dir(cls) if _BOTH.search(n) and _takes_two(cls, n)]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known
-from modnet.check.arguments import NotBuilt, add_with, needs, switches, takes_arrays
+from modnet.check.arguments import NotBuilt, add_with, asks, needs, switches, takes_arrays
 from modnet.check.building import build
 from modnet.check.found_functions import loss_of
 from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_other_loss
@@ -24,7 +24,7 @@ from modnet.check.loss_subject import PLAN, LossSubject, times_truth
 from modnet.check.plan import Examination
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.subject import Misbehaviour, tried
-from modnet.check.vocabulary import FORWARD
+from modnet.check.vocabulary import FORWARD, meaning_of
 
 _LABELS = re.compile("cross|entrop|ce($|_|loss)|cce|nll|soft|logit|hinge|perceptron|marg|svm|log|kl|xent", re.I)
 
@@ -133,6 +133,16 @@ def _is_right(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> b
 
 
 # --- data for a loss that nobody has said anything about -------------------------------------------------------------
+
+
+_CLASSES = 3  # how many columns the data have
+
+
+def built_loss(cls: type, options: dict[str, Any] | None = None) -> Any:
+    """An object of a loss's class, for as many classes or outputs as the data have."""
+    sizes = [p.name for p in asks(cls, by_name=True) if p.default in (None, p.empty)]
+    counts = {n: _CLASSES for n in sizes if meaning_of(n, ("classes", "output", "features"))}
+    return build(cls, {**counts, **(options or {})})
 
 
 #: What is raised at data of another kind.

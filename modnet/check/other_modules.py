@@ -85,6 +85,8 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
         return
     for shape in shapes:
         yield plain, shape
+    for recipe in (recipe_of(filled=True), recipe_of(filled=True, shaped=True)):
+        yield from ((recipe, shape) for shape in shapes if recipe.unset)
     if shaped:
         yield from ((recipe_of(shaped=True), shape) for shape in shapes)
     if shaped or "flat" not in word:  # what is flat comes out of one example in any way
@@ -119,7 +121,7 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
         if problem.kind == "foreign":
             raise NotBuilt(f"{problem.message}: it works with objects of its author's own, not with arrays") from problem
         refused.extend(_INTEGERS.findall(problem.message))
-        if by_guess(problem.message) or problem.kind == "shape":
+        if by_guess(problem.message) or problem.kind == "shape" or _UNBOUND in problem.message:
             return True
         if _set_elsewhere(cls, problem.message):
             raise NotBuilt(f"{problem.message}: somebody else sets it first. Give an example with --make") from problem
@@ -143,6 +145,8 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
 
     def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
         first = problems[0][1] if problems else None
+        if unbound := [p for _, p in problems if _UNBOUND in p.message]:
+            raise unbound[0]  # in another input, too
         asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
         of_one = first is not None and "truth value of an array" in first.message  # a function of one number
         of_one = of_one or not takes_arrays(getattr(cls, _forward_of(cls)))
@@ -217,6 +221,10 @@ def stopped(subject: Subject) -> Misbehaviour | None:
 _UNSET = re.compile(
     r"AttributeError: 'NoneType' object has no|AssertionError.*(undefined|not (been )?set|is None|first|missing)", re.I
 )
+
+
+#: What is raised after a loop that an input of another layout never enters, or by a mistake.
+_UNBOUND = "UnboundLocalError"
 
 
 #: What is raised where an input is used as a place, as in an embedding.

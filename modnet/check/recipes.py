@@ -153,7 +153,8 @@ class Recipe:
         size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
         the shapes of one example. columns : whether examples are columns: a matrix is (features, batch). whole : whether it
         takes integers. gates : of a recurrent layer that is given its weights, how many. guess : what is given for arguments
-        that mean nothing known; of a number, inputs have as many features.
+        that mean nothing known; of a number, inputs have as many features. filled : whether sizes that are None by default
+        are given.
     """
 
     cls: type
@@ -168,6 +169,7 @@ class Recipe:
     whole: bool = False
     gates: int = 1
     guess: Any = None
+    filled: bool = False
 
     def __post_init__(self) -> None:
         cls, dims, shaped = self.cls, self.dims, self.shaped
@@ -193,6 +195,13 @@ class Recipe:
         by_shape = role == "chan_out" and "out_shape" in self.roles and "conv" in self.cls.__name__.lower()
         by_shape = by_shape or (role in ("k_size", "chan_in") and "volume" in self.roles)
         return role in self.roles or by_shape or (bool(self.arrays) and role in ("chan_in", "chan_out"))
+
+    @property
+    def unset(self) -> list[str]:
+        """The sizes that are None by default, if they are to be given."""
+        sizes = ("input", "output", "features", "shape", "classes", "chan_in", "chan_out", "k_size")
+        found = [n for role, n in self.roles.items() if role.split()[0] in sizes and self.parameters[n].default is None]
+        return found if self.filled else []
 
     @property
     def features(self) -> int:
@@ -238,7 +247,7 @@ class Recipe:
         np.random.seed(1)  # noqa: NPY002
         random.seed(1)
         shape = self.input_shape(size)
-        required = {n for n, p in self.parameters.items() if p.default is p.empty}
+        required = {n for n, p in self.parameters.items() if p.default is p.empty or n in self.unset}
         example = shape if self.single else shape[1:]
         values: dict[str, Any] = {**known.VALUES, "shape": example, "init": drawn, "optimizer": Stepper()}
         if self.shaped:

@@ -384,6 +384,19 @@ class MSEWithAName:
     def backward(self):
         return 2 * self.d / self.d.size
 
+class SquaresOfAsManyAsSaid:
+    def __init__(self, num_classes=None):
+        self.num_classes = num_classes
+
+    def calc_loss(self, pred, target):
+        if pred.shape[1] != self.num_classes:
+            raise ValueError("not as many as said")
+        self.d = pred - target
+        return (self.d**2).sum()
+
+    def calc_dloss(self):
+        return 2 * self.d
+
 class Quadratic:
     @staticmethod
     def fn(a, y):
@@ -418,7 +431,7 @@ def sigmoid(z):
 def test_losses_are_found_by_what_their_methods_take_and_give(tmp_path):
     found = checked(tmp_path, OF_ONE_METHOD)
     losses = {name for name, c in found.items() if c["kind"] == "loss"}
-    assert losses == {"SoftmaxCrossEntropy", "HingeLoss", "MSELoss", "MSEWithAName", "Quadratic"}
+    assert losses == {"SoftmaxCrossEntropy", "HingeLoss", "MSELoss", "MSEWithAName", "Quadratic", "SquaresOfAsManyAsSaid"}
     assert all(found[name]["ok"] and found[name]["checked"] for name in losses), {n: found[n]["findings"] for n in losses}
 
 
@@ -429,6 +442,7 @@ def test_losses_are_found_by_what_their_methods_take_and_give(tmp_path):
         ("HingeLoss", "d[n, y] = -d.sum(axis=1)", "d[n, y] = -1", {"direction"}),
         ("MSELoss", "2 * d / d.size", "2 * d", {"scale"}),
         ("MSEWithAName", "2 * self.d / self.d.size", "-2 * self.d / self.d.size", {"sign"}),
+        ("SquaresOfAsManyAsSaid", "return 2 * self.d\n", "return self.d\n", {"scale"}),
         ("Quadratic", "sigmoid(z) * (1", "sigmoid(a) * (1", {"direction"}),
     ],
 )

@@ -246,7 +246,93 @@ class ConvTranspose1d:
             self.dW += np.einsum("nc,nok->cok", self.x[:, :, i], piece)
         return dx
 """
+OF_SHAPES = """
+import numpy as np
+
+class Parameter:
+    def __init__(self, shape):
+        self.value, self.gradient = np.random.default_rng(0).normal(size=shape), np.zeros(shape)
+
+class Dense:
+    def __init__(self, D_in=None, D_out=None):
+        if len(D_in) > 1 or len(D_out) > 1:
+            raise ValueError("one-dimensional")
+        self.weights, self.bias = Parameter((D_in[0], D_out[0])), Parameter(D_out)
+
+    def forward(self, x, mode="train"):
+        self.x = x
+        return x @ self.weights.value + self.bias.value
+
+    def backward(self, dout):
+        self.weights.gradient = self.x.T @ dout
+        self.bias.gradient = dout.sum(axis=0)
+        return dout @ self.weights.value.T
+"""
+FLATTEN = """
+class Flatten:
+    def __init__(self, D_in=None):
+        self.D_in = D_in
+
+    def forward(self, x):
+        return x.reshape(len(x), -1)
+
+    def backward(self, dout):
+        return dout.reshape(len(dout), *self.D_in)
+"""
+POOL = """
+import numpy as np
+
+class Pool:
+    def __init__(self, f, stride):
+        self.f, self.s = f, stride
+
+    def places(self):
+        rows, columns = ((n - self.f) // self.s + 1 for n in self.x.shape[1:3])
+        for i in range(rows):
+            for j in range(columns):
+                yield i, j, slice(i * self.s, i * self.s + self.f), slice(j * self.s, j * self.s + self.f)
+
+    def forward(self, x):
+        self.x, found = x, {}
+        for i, j, rows, columns in self.places():
+            found[i, j] = x[:, rows, columns].mean(axis=(1, 2))
+        out = np.zeros((len(x), i + 1, j + 1, x.shape[-1]))
+        for (i, j), values in found.items():
+            out[:, i, j] = values
+        return out
+
+    def backward(self, dout):
+        dx = np.zeros(self.x.shape)
+        for i, j, rows, columns in self.places():
+            dx[:, rows, columns] += dout[:, i, j][:, None, None] / self.f**2
+        return dx
+"""
+PADDED = """
+import numpy as np
+
+class Conv1d:
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0):
+        self.k, self.s, self.p = kernel_size, stride, padding
+        self.W = np.random.default_rng(0).normal(size=(out_channels, in_channels, kernel_size))
+
+    def forward(self, x):
+        self.x = np.pad(x, ((0, 0), (0, 0), (self.p, self.p)))
+        starts = range(0, self.x.shape[2] - self.k + 1, self.s)
+        return np.stack([np.einsum("nck,ock->no", self.x[:, :, i : i + self.k], self.W) for i in starts], axis=2)
+
+    def backward(self, dout):
+        dx, self.dW = np.zeros(self.x.shape), np.zeros(self.W.shape)
+        for n in range(dout.shape[2]):
+            piece = slice(n * self.s, n * self.s + self.k)
+            dx[:, :, piece] += np.einsum("no,ock->nck", dout[:, :, n], self.W)
+            self.dW += np.einsum("no,nck->ock", dout[:, :, n], self.x[:, :, piece])
+        return dx[:, :, self.p : self.x.shape[2] - self.p]
+"""
 RIGHT = {
+    "sizes as tuples that are None by default": OF_SHAPES,
+    "a flatten of a shape": FLATTEN,
+    "f and stride": POOL,
+    "padded": PADDED,
     "an LSTM": LSTM,
     "an LSTM that is given its gradients in another order": LSTM.replace("dh_next, dc_next)", "dc_next, dh_next)"),
     "an LSTM that gives them in another order": LSTM.replace("return dx, dh_prev, dc_prev", "return dx, dc_prev, dh_prev"),
@@ -263,6 +349,9 @@ RIGHT = {
     "transposed": TRANSPOSED,
 }
 WRONG = {
+    "an object's gradient": (OF_SHAPES, "dout.sum(axis=0)", "dout.mean(axis=0)", {"scale"}),
+    "f and stride": (POOL, "columns] +=", "columns] =", {"overlap"}),
+    "cut by p": (PADDED, "self.p : self.x.shape[2] - self.p]", "self.p:-self.p]", {"padding"}),
     "nothing through the cell": (LSTM, "dc_next + dh_next", "dh_next", {"direction"}),
     "the cell is not forgotten": (LSTM, "dc * f\n", "dc\n", {"direction"}),
     "the state's matrix": (LSTM, "h_prev.T @ dz", "h_prev.T @ dz / len(x)", {"scale"}),
