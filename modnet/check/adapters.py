@@ -90,7 +90,8 @@ class Adapted(Called):
             if own is not None and named is None:
                 found[name] = np.array(every[own], dtype=np.float64)
             elif fitting is not None:
-                found[name] = left.pop(fitting)
+                found[name] = self.beside(left[fitting]) if said in self.more else left[fitting]
+                del left[fitting]
         rest_of = {n: np.array(a, np.float64) for n, a in every.items() if is_gradient_name(n.split(".")[-1])}
         return {**rest_of, **found}
 

@@ -36,7 +36,7 @@ from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.handins.source import read
-from modnet.check.loss_calls import is_other_loss
+from modnet.check.loss_calls import is_other_loss, methods_of, order_of
 from modnet.check.losses import built_loss, check_loss, examine_loss, examine_loss_object, loss_data
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.networks.descent import examine_descent
@@ -100,7 +100,10 @@ def _loop(subject: Loaded, project: Project, options: Options) -> Report:
 
 
 def _loss(subject: Loaded, project: Project, options: Options) -> Report:
-    layers = project.of("module")
+    layers, asked = project.of("module"), required(subject.cls, "forward") or []
+    alone = not callable(getattr(subject.cls, "backward", None)) and methods_of(subject.cls) is None
+    if alone and len(asked) == 2 and order_of(asked):  # a prediction comes first: it is none of the contract's
+        return not_checked(subject.name, f"no method of it gives the derivative of forward({', '.join(asked)})")
     if _follows_the_contract(project) or not (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
         return examine_loss(subject.cls)
     cls, name = subject.cls, subject.name

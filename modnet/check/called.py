@@ -76,6 +76,7 @@ class Called(Subject):
         self.rates: list[str] = []  # attributes that are the rate of a step that backward takes
         self.listed = False  # whether these come in one list with the input
         self.tupled = ""  # the argument that these come in as a tuple, such as a state (h, c)
+        self.outputs = several.names_returned(getattr(type(module), value, None))
         self.single = False  # whether it takes one example without an axis for the batch
         self.one_row = False  # whether an example is given without an axis for the batch, since it is not taken with one
         self.updates = any(moves_by(p.name) for p in self.asked or ())
@@ -261,7 +262,7 @@ class Called(Subject):
 
     def _answers(self) -> bool:
         """Whether forward takes what it is given beside its input now."""
-        return tried(lambda: self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)) is not None
+        return tried(lambda: self.as_output(self.invoke(FORWARD, self.copy(), [self.x.copy()]), FORWARD, self.x)) is not None
 
     def is_told(self) -> bool:
         """Whether there is a way to tell it that this is an evaluation."""
@@ -294,7 +295,7 @@ class Called(Subject):
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
         names = [n for n in names if n != self.which and n not in self.idle[self.names[DELTA]]]
-        known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
+        known = [*self.more, *self.outputs[1:], *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
         if names and (is_truth(names[0]) or names[0].lower() == "y"):
             return names[0]  # a loss's derivative: nothing comes from above
         left = [n for n in names if not (moves_by(n) or _CACHE.search(n) or is_mode(n) or INPUT.match(n))]
@@ -352,11 +353,16 @@ class Called(Subject):
         one: np.ndarray = batch[0] if self.single else _turned(batch) if self.columns_given else batch
         return one
 
+    def beside(self, array: np.ndarray) -> np.ndarray:
+        """A further input, or its gradient, as the layer takes it: an example a column, if it takes the input so."""
+        turned: np.ndarray = _turned(array) if self.columns_given else array
+        return turned
+
     def _forward(self, module: Any, x: np.ndarray) -> Any:
         name = self.names[FORWARD]
         method = module if name == "forward" and calls_more(type(module)) else getattr(module, name)
         given: list[Any] = [x if self.box is None else self.box(x)]
-        by_name = dict(getattr(module, "_given_more", {}))
+        by_name = {n: self.beside(a) for n, a in getattr(module, "_given_more", {}).items()}
         if self.listed:
             given, by_name = [[x, *by_name.values()]], {}
         elif self.tupled:
@@ -390,6 +396,7 @@ class Called(Subject):
                 out = several.joined(parts, not self.single)
             else:
                 out, rest = out[0], out[1:]
+            module.__dict__["_given_beside"] = dict(zip(self.outputs[-len(rest) :], rest, strict=False)) if rest else {}
             module._given_cache = rest[0] if len(rest) == 1 else rest
         if out is None:
             out = next((v for v in put if isinstance(v, np.ndarray)), None)
@@ -409,7 +416,7 @@ class Called(Subject):
         if not self.above or "_given_parts" not in vars(module):
             return {}
         pieces = several.cut(delta, module._given_parts, not self.single)
-        places = several.order(self.above, several.names_returned(getattr(module, self.names[FORWARD])))
+        places = several.order(self.above, self.outputs)
         return {name: pieces[place] for name, place in zip(self.above, places, strict=True)}
 
     def go_back(self, module: Any, delta: np.ndarray, rate: float = 1.0, word: str = "") -> tuple[Any, dict[str, Any]]:
@@ -440,6 +447,8 @@ class Called(Subject):
                 names[p.name] = mode_of(p.name, p.default)
             elif _CACHE.search(p.name) and p.default is p.empty:
                 names[p.name] = x.copy()  # forward has given none: what it was given is all there is
+            elif used and p.name in vars(module).get("_given_beside", ()):
+                names[p.name] = module._given_beside[p.name]
             elif used and _INTO.match(p.name):
                 names[p.name] = module.__dict__["_given_gradients"] = {}
             elif used and (known := layer_calls.beside(p.name, module, x, cell)) is not None:

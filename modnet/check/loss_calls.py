@@ -20,6 +20,7 @@ import numpy as np
 from modnet.check.arguments import asks, required
 from modnet.check.lines import returned, tree_of
 from modnet.check.modes import positional
+from modnet.check.several import names_returned
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, OUTPUTS, TRAINS, VALUES, core
 from modnet.loss import Loss
@@ -98,7 +99,7 @@ def methods_of(cls: type) -> tuple[str, str] | None:
     if value and derivative:
         return value, derivative
     named = [n for n in dir(cls) if _BOTH.search(n) and _takes_two(cls, n)]
-    both = next((n for n in [*([value] if value else []), *named] if _gives_two(getattr(cls, n))), None)
+    both = next((n for n in [*([value] if value else []), *named] if gives_two(getattr(cls, n))), None)
     return (both, both) if both else None
 
 
@@ -107,10 +108,13 @@ def _takes_two(cls: type, name: str) -> bool:
     return len(without_more(required(cls, name) or [])) == 2
 
 
-def _gives_two(method: Any) -> bool:
-    """Whether a method returns (loss, derivative), by its last line."""
-    found = returned(method)
-    return isinstance(found, ast.Tuple) and len(found.elts) == 2
+def gives_two(function: Any) -> bool:
+    """Whether a function returns (loss, derivative), by its last line: what has names there, one for a gradient, too."""
+    found = returned(function)
+    if not isinstance(found, ast.Tuple) or len(found.elts) != 2:
+        return False
+    names = names_returned(function)
+    return "" in names or any(re.match(r"d(?!ata)|g$|.*grad|.*(delta|prime|deriv|slope|jac)", n, re.I) for n in names)
 
 
 def says_loss(cls: type) -> bool:

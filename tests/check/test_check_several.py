@@ -328,7 +328,54 @@ class Conv1d:
             self.dW += np.einsum("no,nck->ock", dout[:, :, n], self.x[:, :, piece])
         return dx[:, :, self.p : self.x.shape[2] - self.p]
 """
+COLUMNS = """
+import numpy as np
+
+class Elman:
+    def __init__(self, input_dim, hidden_dim):
+        rng = np.random.default_rng(0)
+        self.Wx, self.Wh = rng.normal(size=(hidden_dim, input_dim)), rng.normal(size=(hidden_dim, hidden_dim))
+
+    def forward(self, x, h_prev):
+        self.x, self.h_prev = x, h_prev
+        self.h = np.tanh(self.Wx @ x + self.Wh @ h_prev)
+        return self.h
+
+    def backward(self, dh):
+        d = dh * (1 - self.h**2)
+        self.dWx, self.dWh = d @ self.x.T, d @ self.h_prev.T
+        return self.Wx.T @ d, self.Wh.T @ d
+"""
+MASK = """
+import numpy as np
+
+class Thinned:
+    def forward(self, x):
+        mask = np.arange(x.shape[1]) % 2 + 0.5
+        return x * mask, mask
+
+    def backward(self, dout, mask):
+        return dout * mask
+"""
+TIME = """
+import numpy as np
+
+class AtATime:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.default_rng(0).normal(size=(n_in, n_out))
+
+    def forward(self, x, t):
+        self.x = x
+        return x @ self.W + 0 * t
+
+    def backward(self, g, t):
+        self.dW = self.x.T @ g
+        return g @ self.W.T
+"""
 RIGHT = {
+    "a cell of columns": COLUMNS,
+    "a second output that backward is given": MASK,
+    "a time": TIME,
     "sizes as tuples that are None by default": OF_SHAPES,
     "a flatten of a shape": FLATTEN,
     "f and stride": POOL,
@@ -349,6 +396,7 @@ RIGHT = {
     "transposed": TRANSPOSED,
 }
 WRONG = {
+    "a cell of columns": (COLUMNS, "self.Wh.T @ d\n", "2 * self.Wh.T @ d\n", {"scale"}),
     "an object's gradient": (OF_SHAPES, "dout.sum(axis=0)", "dout.mean(axis=0)", {"scale"}),
     "f and stride": (POOL, "columns] +=", "columns] =", {"overlap"}),
     "cut by p": (PADDED, "self.p : self.x.shape[2] - self.p]", "self.p:-self.p]", {"padding"}),

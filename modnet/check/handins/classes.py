@@ -270,6 +270,9 @@ def _is_loss(cls: type) -> bool:
     plain = not any(is_loss_name(k.__name__) for k in cls.__mro__[:-1]) and not any(map(is_truth, named))
     if (not own and not _has(cls, "backward_delta")) or (plain and len(back) == 1 and is_above(back[0])):
         return False  # a layer of two inputs
+    named_so = any(is_loss_name(k.__name__) for k in cls.__mro__[:-1])
+    if not named_so and named[-1:] == back[1:] == ["t"] and is_above(back[0]):
+        return False  # a layer that is told the time, on both ways
     return len(without_more(named)) == 3 and (
         methods_of(cls) is not None or _has(cls, "backward") or "loss" in cls.__name__.lower()
     )
