@@ -362,7 +362,7 @@ class Called(Subject):
         name = self.names[FORWARD]
         method = module if name == "forward" and calls_more(type(module)) else getattr(module, name)
         given: list[Any] = [x if self.box is None else self.box(x)]
-        by_name = {n: self.beside(a) for n, a in getattr(module, "_given_more", {}).items()}
+        by_name: dict[str, Any] = {n: self.beside(a) for n, a in getattr(module, "_given_more", {}).items()}
         if self.listed:
             given, by_name = [[x, *by_name.values()]], {}
         elif self.tupled:
