@@ -311,10 +311,32 @@ def _examined(cls: type, layout: str, guess: Any = None) -> Report:
     if not any(f.where.endswith("." + _forward_of(cls)) and f.kind in ("crash", "not-implemented") for f in report.findings):
         _with_activation(report, recipe, size)
         _with_options(report, recipe, size)
+        _unused(report, recipe, size)
         examine_in_evaluation(report, recipe, size)
     if guess is not None and not report.ok and _has_layers(recipe.build(size)):
         raise NotBuilt(f"{cls.__name__} is put together of layers, and its arguments were guessed")
     return report
+
+
+def _unused(report: Report, recipe: Recipe, size: Size | Shape) -> None:
+    """Add that a stride or a padding which a layer is given changes nothing of what it gives."""
+    if not isinstance(size, Size) or recipe.takes_same():
+        return
+    strides = [size._replace(stride=n) for n in (1, 2)]
+    paddings = [size._replace(padding=n) for n in (0, 1)]
+    for role, sizes in (("stride", strides), ("padding", paddings)):
+        if role not in recipe.roles:
+            continue
+        name, x = recipe.roles[role], as_input(recipe.input_shape(size))
+        with suppress(Misbehaviour, NotBuilt, TypeError, ValueError):
+            first, second = (subject_of(recipe.build(each), x, recipe).forward(x) for each in sizes)
+            if first.shape == second.shape and np.array_equal(first, second) and np.isfinite(first).all():
+                forward = _forward_of(recipe.cls)
+                values = " and ".join(f"{name}={getattr(each, role)}" for each in sizes)
+                text = f"{forward} gives the same with {values}: it is not used."
+                where = f"{recipe.cls.__name__}.{forward}"
+                report.findings.append(Finding("option-ignored", where, text, f"use {name} in forward, or leave it out"))
+                report.verdict(f"with {name}", right=False, remark="option-ignored")
 
 
 def _has_layers(made: Any) -> bool:

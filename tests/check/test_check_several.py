@@ -399,6 +399,8 @@ WRONG = {
     "a cell of columns": (COLUMNS, "self.Wh.T @ d\n", "2 * self.Wh.T @ d\n", {"scale"}),
     "an object's gradient": (OF_SHAPES, "dout.sum(axis=0)", "dout.mean(axis=0)", {"scale"}),
     "f and stride": (POOL, "columns] +=", "columns] =", {"overlap"}),
+    "a stride that is not used": (PADDED, "kernel_size, stride, padding", "kernel_size, 1, padding", {"option-ignored"}),
+    "a padding that is not used": (PADDED, "kernel_size, stride, padding", "kernel_size, stride, 0", {"option-ignored"}),
     "cut by p": (PADDED, "self.p : self.x.shape[2] - self.p]", "self.p:-self.p]", {"padding"}),
     "nothing through the cell": (LSTM, "dc_next + dh_next", "dh_next", {"direction"}),
     "the cell is not forgotten": (LSTM, "dc * f\n", "dc\n", {"direction"}),
