@@ -20,17 +20,16 @@ import numpy as np
 
 from modnet.check import layer_calls
 from modnet.check.arrays import KEPT, arrays_within, is_gradient_name, looks_trained, partner_of
-from modnet.check.called import OF_INPUT, Called, moves_by
+from modnet.check.called import OF_INPUT, PLACE, Called, moves_by
 from modnet.check.guesses import Hypotheses, Hypothesis
 from modnet.check.modes import positional
 from modnet.check.question import Question
 from modnet.check.recipes import Recipe
 from modnet.check.report import Finding, Report
+from modnet.check.several import is_gradient_of
 from modnet.check.subject import Misbehaviour, Subject, tried
 from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.check.wording import in_words, relabel
-
-_PLACE = "_parameters."  # where modules of the contract have what learns
 
 
 class Adapted(Called):
@@ -41,13 +40,15 @@ class Adapted(Called):
     def holds(self, module: Any) -> dict[str, np.ndarray]:
         """The arrays of a copy that are meant to learn, by their places."""
         every = dict(arrays_within(module))
-        found: dict[str, np.ndarray] = {_PLACE + n: a for n, a in getattr(module, "_given_more", {}).items()}
+        beside = getattr(module, "_given_more", {}).items()
+        found: dict[str, np.ndarray] = {PLACE + n: a for n, a in beside if a.dtype.kind == "f"}
         for name, array in every.items():
             last = name.split(".")[-1].strip("_")
-            if KEPT.search(last) or is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
+            if is_gradient_name(last) or any(np.shares_memory(array, a) for a in found.values()):
                 continue
-            if looks_trained(last) or partner_of(name, every) is not None:
-                found[_PLACE + name] = array
+            known = not KEPT.search(last) and (looks_trained(last) or partner_of(name, every) is not None)
+            if known or name in self.learnt:
+                found[PLACE + name] = array
         return found
 
     def gradients(
@@ -61,34 +62,36 @@ class Adapted(Called):
         start = {name: array.copy() for name, array in held.items()}
         _, rest = self.go_back(module, delta.copy())
         every = dict(arrays_within(module)) | dict(arrays_within(getattr(module, "_given_gradients", {}), "grads"))
-        rest_of_words = [n.removeprefix(_PLACE) for n in start if self.words]  # what an else answers
+        rest_of_words = [n.removeprefix(PLACE) for n in start if self.words]  # what an else answers
         for word in dict.fromkeys((*self.words, *rest_of_words)):
             if not OF_INPUT.match(word) and partner_of(word, every) is None:
                 with suppress(Misbehaviour, TypeError, ValueError):
                     got, _ = self.go_back(module, delta.copy(), word=word)
-                    if word in self.words or np.size(got) == start[_PLACE + word].size:
+                    if word in self.words or np.size(got) == start[PLACE + word].size:
                         every[f"d{word}"] = np.asarray(got, dtype=float)
         found: dict[str, np.ndarray] = {}
         if self.updates:
             now = self.parameters(module)
             for name, array in start.items():
                 if name in now and now[name].ndim == array.ndim and now[name].shape != array.shape:
-                    said = name.removeprefix(_PLACE)
+                    said = name.removeprefix(PLACE)
                     text = f"backward leaves {said} in shape {now[name].shape}, where it had {array.shape}"
                     hint = f"sum over the batch: {said} -= rate * grad.sum(axis=0, keepdims=True). With one example it is right"
                     raise Misbehaviour("shape", text, self.quote(DELTA, rf"\b{said.split('.')[-1]}\b.*="), hint)
             found = {n: a - now[n] for n, a in start.items() if n in now and now[n].shape == a.shape}
             if any(g.any() for g in found.values()):
                 return found
-        left = [np.asarray(v, dtype=float) for v in rest if isinstance(v, np.ndarray | float | np.floating)]
+        left = {n: np.asarray(v, dtype=float) for n, v in rest.items() if isinstance(v, np.ndarray | float | np.floating)}
         for name, array in start.items():
-            own = partner_of(name.removeprefix(_PLACE), every) if name.removeprefix(_PLACE) not in self.more else None
-            if own is not None:
+            said = name.removeprefix(PLACE)
+            own = None if said in self.more else partner_of(said, every)
+            named = next((n for n, v in left.items() if v.size == array.size and is_gradient_of(n, said)), None)
+            fitting = named or next((n for n, v in left.items() if v.size == array.size and own is None), None)
+            if own is not None and named is None:
                 found[name] = np.array(every[own], dtype=np.float64)
-            elif left:
-                fitting = next((i for i, v in enumerate(left) if v.size == array.size), None)
-                if fitting is not None:
-                    found[name] = left.pop(fitting)
+            elif fitting is not None:
+                found[name] = self.beside(left[fitting]) if said in self.more else left[fitting]
+                del left[fitting]
         rest_of = {n: np.array(a, np.float64) for n, a in every.items() if is_gradient_name(n.split(".")[-1])}
         return {**rest_of, **found}
 
@@ -139,7 +142,7 @@ class Adapted(Called):
 
     def conclude(self, report: Report) -> None:
         """Say it in the style's own words."""
-        names = {name: name.removeprefix(_PLACE) for name in self.holds(self.fresh())}
+        names = {name: name.removeprefix(PLACE) for name in self.holds(self.fresh())}
         in_words(report, self, names)
         once: dict[tuple[str, str], Finding] = {}
         for finding in report.findings:  # one backward answers for input and parameters: a size it does not take is said once

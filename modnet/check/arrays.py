@@ -196,6 +196,7 @@ def partner_of(name: str, every: dict[str, np.ndarray]) -> str | None:
     front = "".join(part + "." for part in above)
     swaps = [name.replace("value", "grad"), name.replace("params", "grads"), re.sub(r"^(\w+)\[", r"grads[", name)]
     swaps += [re.sub(r"^\w+\['(\w+)'\]$", r"grads['d\1']", name), re.sub("param(eter)?s", "gradients", name)]
+    swaps += [re.sub(r"\.(value|data|array)s?$", f".{word}", name) for word in ("grad", "gradient")]  # of a Parameter
     for other in swaps:
         if other != name and other in every:
             return other

@@ -29,15 +29,15 @@ from typing import Any
 from modnet.check import known, means, older
 from modnet.check.adapters import remembers
 from modnet.check.arguments import NotBuilt, add_with, required, switches
-from modnet.check.building import build, by_last_axis, examine_module
+from modnet.check.building import by_last_axis, examine_module
 from modnet.check.evaluation import ALWAYS
 from modnet.check.functions import in_columns
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.handins.source import read
-from modnet.check.loss_calls import is_other_loss
-from modnet.check.losses import check_loss, examine_loss, examine_loss_object, loss_data
+from modnet.check.loss_calls import is_other_loss, methods_of, order_of
+from modnet.check.losses import built_loss, check_loss, examine_loss, examine_loss_object, loss_data
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
 from modnet.check.networks.descent import examine_descent
 from modnet.check.networks.flow import InFunctions
@@ -100,13 +100,19 @@ def _loop(subject: Loaded, project: Project, options: Options) -> Report:
 
 
 def _loss(subject: Loaded, project: Project, options: Options) -> Report:
-    layers = project.of("module")
+    layers, asked = project.of("module"), required(subject.cls, "forward") or []
+    alone = not callable(getattr(subject.cls, "backward", None)) and methods_of(subject.cls) is None
+    if alone and len(asked) == 2 and order_of(asked):  # a prediction comes first: it is none of the contract's
+        return not_checked(subject.name, f"no method of it gives the derivative of forward({', '.join(asked)})")
     if _follows_the_contract(project) or not (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
         return examine_loss(subject.cls)
     cls, name = subject.cls, subject.name
-    report = _along_last_axis(examine_loss_object(build(cls), name), cls, lambda c: examine_loss_object(build(c), name))
-    report = _in_their_layout(report, build(cls), name, project)
-    add_with(report, switches(cls), lambda option, value: examine_loss_object(build(cls, {option: value}), name), row=False)
+
+    def examine(cls: type, options: dict[str, Any] | None = None) -> Report:
+        return examine_loss_object(built_loss(cls, options), name)
+
+    report = _in_their_layout(_along_last_axis(examine(cls), cls, examine), built_loss(cls), name, project)
+    add_with(report, switches(cls), lambda option, value: examine(cls, {option: value}), row=False)
     means.settle(report, _layers(subject, project), of_layer=False)
     return report
 
@@ -128,7 +134,7 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
         try:
             return _with_right_parts(examine_trained(cls, _scripts(project)), subject, project)
         except NotBuilt:
-            network = network_of_layers(cls)
+            network = network_of_layers(cls) or _as_layer(cls)
             if network is None:
                 raise
             return _with_right_parts(network, subject, project)
@@ -140,6 +146,16 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
         # a method of a contract that it does not follow
         raise NotBuilt("how it gives its gradients is not known; check_network(net, None, X, y) takes one that you build")
     return report
+
+
+def _as_layer(cls: type) -> Report | None:
+    """The report on what is called a network, such as an RNN, and is a layer; None if it cannot be asked as one."""
+    with suppress(NotBuilt, Misbehaviour):
+        report = examine_module(cls) if remembers(cls) else Report(cls.__name__)
+        goes_back = not any(f.kind in ("shape", "crash", "not-implemented") for f in report.findings)
+        if goes_back and any(word != "not checked" for _, word, _ in report.verdicts):
+            return report
+    return None
 
 
 def _optim(subject: Loaded, project: Project, options: Options) -> Report:
@@ -195,15 +211,23 @@ def _beside_its_loss(report: Report, subject: Loaded, project: Project) -> None:
 
 
 def _in_their_layout(report: Report, loss: Any, name: str, project: Project) -> Report:
-    """The report on a loss at one example, if the layers of its project take one at a time and it is right so, or more so."""
+    """The report on a loss in the layout of its project's layers, if it is right so, or more so."""
     of_batch = {"batch-coupled", "forward", "shape", "scale", "crash"}
     judged = any(word != "not checked" for _, word, _ in report.verdicts)
     if judged and not of_batch.intersection(f.kind for f in report.findings):
         return report
-    if not any(_known(c, project).get("layout") == "single" for c in project.of("module") if remembers(c.cls)):
+    layout = _layout(project)
+    if not layout:
         return report
-    again = examine_loss_object(loss, name, alone=True)
-    return again if again.ok or not of_batch.intersection(f.kind for f in again.findings) else report
+    again = examine_loss_object(loss, name, layout)
+    by_mean = layout == "columns" and all(f.kind == "scale" and means.is_of_batch(f) for f in again.findings)
+    return again if again.ok or by_mean or not of_batch.intersection(f.kind for f in again.findings) else report
+
+
+def _layout(project: Project) -> str:
+    """The layout of the layers of a project that take their examples in no other way than one at a time, or as columns."""
+    found = (_known(c, project).get("layout") for c in project.of("module") if remembers(c.cls))
+    return next(filter(None, found), "")
 
 
 def _skipped_by_name(subject: Loaded, project: Project) -> bool:
@@ -265,8 +289,9 @@ def _package(subject: Loaded, project: Project, options: Options) -> Report:
 def _losses(subject: Loaded, project: Project) -> Iterator[bool | None]:
     """For each loss of another style that a class is used with, whether it divides by the size of the batch."""
     of_functions = [c for c in project.of("functions") if hasattr(c.cls, "loss")]
+    columns = subject.kind == "module" and _known(subject, project).get("layout") == "columns"
     for other in _beside(subject, [*of_functions, *(c for c in project.of("loss") if is_other_loss(c.cls))]):
-        yield from _known(other, project).get("divides", ())
+        yield from _known(other, project).get("divides columns" if columns else "divides", ())
 
 
 def _layers(subject: Loaded, project: Project) -> Iterator[bool | None]:
@@ -289,15 +314,17 @@ def _known(other: Loaded, project: Project) -> dict[str, Any]:
 def facts_of(subject: Loaded) -> dict[str, Any]:
     """What of a class matters to those that are used with it, as plain values; empty if it cannot be tried.
 
-    divides : of each parameter of a layer, or of a loss, whether the gradient is divided by the size of the batch. layout : of
-    the examples that a layer takes, see `layout_of`.
+    divides : of each parameter of a layer, or of a loss, whether the gradient is divided by the size of the batch; of a loss
+    "divides columns", too, if it is given an example a column. layout : of the examples that a layer takes, see `layout_of`.
     """
     held: Any = subject.cls
     with outside.unnoticed(), older.unnoticed(), suppress(NotBuilt, Misbehaviour):
         if subject.kind == "module":
             return {"divides": means.divided(held), "layout": layout_of(held)}
         if hasattr(held, "loss") or subject.kind == "loss":
-            return {"divides": [means.loss_divides(held.loss if hasattr(held, "loss") else build(held), subject.name)]}
+            loss = held.loss if hasattr(held, "loss") else built_loss(held)
+            named = {"divides": False, "divides columns": True}
+            return {n: [means.loss_divides(loss, subject.name, columns)] for n, columns in named.items()}
     return {}
 
 

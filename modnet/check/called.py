@@ -10,13 +10,15 @@ What is done with the answers is in `modnet.check.adapters`.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from modnet.check import layer_calls
+from modnet.check import layer_calls, several
+from modnet.check.arrays import arrays_within, is_gradient_name, partner_of
 from modnet.check.boxed import TAKEN_FOR_ONE, box_of, is_box, unboxed
 from modnet.check.lines import does_nothing, unread, words_compared
 from modnet.check.loss_calls import answered, calls_more, is_truth
@@ -39,6 +41,7 @@ _DELTAS = (
 #: Where the first weights may come from outside, or later; mytorch's, with dLdW, are set by whoever builds the network.
 _STARTS = re.compile(r"init|load|set_|reset|build|compile|random|xavier|glorot|^dld", re.I)
 _INTO = re.compile(r"^(grads|gradients)$", re.I)  # a dict that backward fills
+PLACE = "_parameters."  # where modules of the contract have what learns
 _WHICH = re.compile(r"^(wrt|with_respect\w*|respect_to|of|grad_of)$", re.I)  # one gradient a call, chosen by a word
 
 
@@ -56,6 +59,7 @@ class Called(Subject):
     def __init__(self, module: Any, x: np.ndarray, recipe: Recipe | None = None) -> None:
         super().__init__(module, x)
         self.recipe = recipe
+        self.without_windows = recipe is not None and not recipe.dims
         methods = layer_calls.methods_of(module)
         self.slopes = methods is not None and methods.slopes
         value, back = methods[:2] if methods is not None else ("forward", "backward")
@@ -66,16 +70,23 @@ class Called(Subject):
         self.idle = {n: unread(getattr(type(module), n, None)) for n in (value, back)}
         self.evaluating = False
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
+        self.guessed = False  # whether that is taken in several shapes, and backward goes on with none
         self.box: type | None = None  # the author's own class for what holds an array, if forward wants one
         self.place: Any = None  # where a derivative alone finds the input
         self.rates: list[str] = []  # attributes that are the rate of a step that backward takes
         self.listed = False  # whether these come in one list with the input
+        self.tupled = ""  # the argument that these come in as a tuple, such as a state (h, c)
+        self.outputs = several.names_returned(getattr(type(module), value, None))
+        self.single = False  # whether it takes one example without an axis for the batch
         self.one_row = False  # whether an example is given without an axis for the batch, since it is not taken with one
         self.updates = any(moves_by(p.name) for p in self.asked or ())
-        self._find_more()
+        self.above: list[str] = []  # what comes from above, if forward gives several outputs
+        self.hidden = ""  # why its parameters' gradients cannot be seen
+        self.learnt: set[str] = set()  # what gets a gradient, whatever it is called
         which = next((p for p in self.asked or () if _WHICH.match(p.name)), None)
         self.words = words_compared(getattr(module, back, None), which.name) if which is not None else []
         self.which = which.name if which is not None and (self.words or which.default is which.empty) else ""
+        self._find_more()
         self.unknown = self._unknown() if self.words or not self.which else self.which
         self.single = self._takes_one()
         if self.single:
@@ -102,26 +113,57 @@ class Called(Subject):
             self.original = grown
 
     def _find_rates(self) -> None:
-        """Whether backward takes a step by a rate or an optimizer that the layer holds itself; such a rate is 1 here."""
+        """Whether backward takes a step by a rate or an optimizer that the layer holds itself; such a rate is 1 here.
+
+        What a step by an optimizer that is a function of the author's does with a gradient is not known.
+        """
         held = getattr(self.original, "__dict__", {})
+        steppers = [v for n, v in held.items() if re.search("opt", n, re.I) and v is not None]
+        set_up = any(is_rate(str(key)) for v in held.values() if isinstance(v, dict) for key in v)
         self.rates = [n for n, v in held.items() if is_rate(n.strip("_")) and isinstance(v, float)]
-        if self.updates or not (self.rates or any(re.search("opt", n, re.I) and v is not None for n, v in held.items())):
+        if self.updates or not (self.rates or steppers or set_up):
             self.rates = []
             return
         module = self.copy()
-        try:
-            out = np.asarray(self.invoke(FORWARD, module, [self.x.copy()]), dtype=float)
-            before = {n: a.copy() for n, a in self.holds(module).items()}
-            self.invoke(DELTA, module, [np.ones_like(out)])
-        except (Misbehaviour, TypeError, ValueError):
+        before = {n: a.copy() for n, a in self.holds(module).items()}
+        if tried(self._there_and_back, module, also=(TypeError, ValueError, KeyError)) is None:
             self.rates = []
             return
         now = self.holds(module)
         self.updates = any(n in now and not np.array_equal(a, now[n]) for n, a in before.items())
         self.rates = self.rates if self.updates else []
+        if self.updates and any(map(inspect.isfunction, steppers)):
+            self.hidden, self.updates = "backward moves them by an optimizer of its own", False
+
+    def _find_learnt(self) -> None:
+        """The arrays that backward leaves a gradient for, or moves, whatever they are called; forward must depend on them."""
+        every, module = dict(arrays_within(self.copy())), self.copy()
+        left = every.keys() - {n.removeprefix(PLACE) for n in self.holds(module)}
+        left = {n for n in left if not is_gradient_name(n.split(".")[-1])}
+        if not left or tried(self._there_and_back, module, also=(TypeError, ValueError, KeyError)) is None:
+            return
+        after = dict(arrays_within(module))
+        for name in left & after.keys():
+            own, array = partner_of(name, after), every[name]
+            moved = self.updates and after[name].shape == array.shape and not np.array_equal(after[name], array)
+            if moved or (own is not None and own not in left):
+                other = self.copy()
+                dict(arrays_within(other))[name][...] += 0.3
+                out = tried(self._asked_once, other, also=(TypeError, ValueError))
+                if out is not None and not np.array_equal(out, self._asked_once(self.copy())):
+                    self.learnt.add(name)
+
+    def _asked_once(self, module: Any) -> np.ndarray:
+        return np.asarray(self.invoke(FORWARD, module, [self.x.copy()]), dtype=float)
+
+    def _there_and_back(self, module: Any) -> np.ndarray:
+        """dL/dinput for ones."""
+        delta = np.ones_like(self._asked_once(module))
+        return np.asarray(self.invoke(DELTA, module, [delta]))
 
     def examine(self) -> None:
         """Look at what it is; pictures have their channels first unless there are fewer of the last axis."""
+        self._find_learnt()
         super().examine()
         self.channels_first = self.x.ndim > 2 and not self.single and self.x.shape[1] <= self.x.shape[-1]
         if self.recipe is not None and self.recipe.dims:
@@ -171,34 +213,56 @@ class Called(Subject):
         names = [n for n in names if n not in self.idle[self.names[FORWARD]]]
         if not hasattr(self.original, "__dict__") or self.x.dtype.kind != "f":
             return
-        rng, batch = np.random.default_rng(12), self.x.shape[:1]
-
-        def drawn(names: list[str], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-            return {name: rng.uniform(0.3, 1.3, shape) * rng.choice([-1, 1], shape) for name in names}
-
         widths = [int(v) for n, v in vars(self.original).items() if isinstance(v, int) and re.search("hid|^h$|out", n, re.I)]
         if self.recipe is not None and has_state(self.recipe.arrays):
             widths.append(STATE)
         if not names and asked and re.search(r"s$|list|inputs", asked[0].name, re.I) and not self._answers():
-            self.more, self.listed = drawn([f"{asked[0].name}[1]"], self.x.shape), True
+            self.more, self.listed = next(several.drawn_beside([f"{asked[0].name}[1]"], [self.x.shape])), True
             if self._answers():  # as an addition, or a concatenation
                 return
             self.listed = False
-        for shape in (self.x.shape, *((*batch, width) for width in widths)) if names else ():
-            self.more = drawn(names, shape)
+        shapes = several.shapes_beside(self.x, self.original, widths) if names else []
+        taken = []
+        for self.tupled, arrays in several.ways_beside(names, shapes):
+            self.more = arrays
             if self._answers():
-                return
-        for width in widths if names and self.x.ndim == 2 else ():  # a recurrent cell of one example, without an axis
-            self.more = drawn(names, (width,))
+                taken.append((self.tupled, arrays))
+                if self._comes_back() and self._is_of_rows():
+                    return
+        if taken:
+            (self.tupled, self.more), self.guessed = taken[0], len(taken) > 1
+            return
+        self.tupled = ""
+        for shape in shapes if names and self.x.ndim == 2 else ():  # a recurrent cell of one example, without an axis
+            self.more = {n: a[0] for n, a in next(several.drawn_beside(names, [shape])).items()}
             out = tried(lambda: np.asarray(self._forward(self.copy(), self.x[0].copy()), float), also=(TypeError, ValueError))
-            if out is not None and out.shape == (width,):
+            if out is not None and out.ndim == 1 and out.size % shape[-1] == 0:
                 self.x, self.one_row = self.x[0], True
                 return
         self.more = {}
 
+    def _comes_back(self) -> bool:
+        """Whether backward gives something of the input's shape with what forward is given beside it now."""
+        self._unknown()
+        module = self.copy()
+        x = tried(self._there_and_back, module, also=(TypeError, ValueError, KeyError))
+        return x is not None and x.shape == self.x.shape
+
+    def _is_of_rows(self) -> bool:
+        """Whether one example gives alone what it gives beside others: else a further input is in the wrong shape."""
+        more, whole = self.more, self._asked_once(self.copy())
+        self.more = {n: a[:1] for n, a in more.items()}
+        try:
+            alone = np.asarray(self.invoke(FORWARD, self.copy(), [self.x[:1].copy()]), dtype=float)
+        except (Misbehaviour, TypeError, ValueError):
+            return False
+        finally:
+            self.more = more
+        return alone.shape == whole[:1].shape and np.allclose(alone, whole[:1], equal_nan=True)
+
     def _answers(self) -> bool:
         """Whether forward takes what it is given beside its input now."""
-        return tried(lambda: self.as_output(self._forward(self.copy(), self.x.copy()), FORWARD, self.x)) is not None
+        return tried(lambda: self.as_output(self.invoke(FORWARD, self.copy(), [self.x.copy()]), FORWARD, self.x)) is not None
 
     def is_told(self) -> bool:
         """Whether there is a way to tell it that this is an evaluation."""
@@ -231,11 +295,21 @@ class Called(Subject):
         """What backward asks for that has no known meaning; empty if all is known."""
         names = [p.name for p in self.asked or () if p.default is p.empty]
         names = [n for n in names if n != self.which and n not in self.idle[self.names[DELTA]]]
-        known = [*self.more, *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
+        known = [*self.more, *self.outputs[1:], *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
         if names and (is_truth(names[0]) or names[0].lower() == "y"):
             return names[0]  # a loss's derivative: nothing comes from above
         left = [n for n in names if not (moves_by(n) or _CACHE.search(n) or is_mode(n) or INPUT.match(n))]
-        return ", ".join(n for n in left[1:] if n not in known and not _INTO.match(n))
+        left = [n for n in left if n not in known and not _INTO.match(n)]
+        self.above = several.from_above([p.name for p in self.asked or () if p.default is p.empty and p.name not in known])
+        if self.columns_given or not self._gives(len(self.above)):
+            self.above = []
+        return ", ".join(n for n in left[1:] if n not in self.above)
+
+    def _gives(self, count: int) -> bool:
+        """Whether forward gives so many outputs, more than one."""
+        module = self.copy() if count > 1 else None
+        out = None if module is None else tried(self._forward, module, self.x.copy(), also=(TypeError, ValueError))
+        return out is not None and "_given_parts" in vars(module)
 
     def like(self, module: Any, x: np.ndarray) -> Subject:
         """Another object of the same style."""
@@ -279,13 +353,20 @@ class Called(Subject):
         one: np.ndarray = batch[0] if self.single else _turned(batch) if self.columns_given else batch
         return one
 
+    def beside(self, array: np.ndarray) -> np.ndarray:
+        """A further input, or its gradient, as the layer takes it: an example a column, if it takes the input so."""
+        turned: np.ndarray = _turned(array) if self.columns_given else array
+        return turned
+
     def _forward(self, module: Any, x: np.ndarray) -> Any:
         name = self.names[FORWARD]
         method = module if name == "forward" and calls_more(type(module)) else getattr(module, name)
         given: list[Any] = [x if self.box is None else self.box(x)]
-        by_name = dict(getattr(module, "_given_more", {}))
+        by_name: dict[str, Any] = {n: self.beside(a) for n, a in getattr(module, "_given_more", {}).items()}
         if self.listed:
             given, by_name = [[x, *by_name.values()]], {}
+        elif self.tupled:
+            by_name = {self.tupled: tuple(by_name.values())}
         for p in (positional(method) or [])[1:]:
             if is_mode(p.name):
                 by_name[p.name] = mode_of(p.name, p.default, self.evaluating)
@@ -308,8 +389,15 @@ class Called(Subject):
             return self._forward(module, x)
         out = unboxed(out)
         if isinstance(out, tuple) and out and isinstance(out[0], np.ndarray):
-            module._given_cache = out[1] if len(out) == 2 else out[1:]
-            out = out[0]
+            count = len(self.above) or 1
+            parts, rest = out[:count], out[count:]
+            if count > 1 and len(parts) == count and all(isinstance(p, np.ndarray) and p.ndim for p in parts):
+                module.__dict__["_given_parts"] = [p.shape for p in parts]
+                out = several.joined(parts, not self.single)
+            else:
+                out, rest = out[0], out[1:]
+            module.__dict__["_given_beside"] = dict(zip(self.outputs[-len(rest) :], rest, strict=False)) if rest else {}
+            module._given_cache = rest[0] if len(rest) == 1 else rest
         if out is None:
             out = next((v for v in put if isinstance(v, np.ndarray)), None)
         if out is not None and hasattr(module, "__dict__"):
@@ -323,8 +411,16 @@ class Called(Subject):
             self.box = None
         return self.box is not None
 
-    def go_back(self, module: Any, delta: np.ndarray, rate: float = 1.0, word: str = "") -> tuple[Any, tuple[Any, ...]]:
-        """dL/dinput, and what else backward returned; the gradient that a word chooses, if it takes one."""
+    def _pieces(self, module: Any, delta: np.ndarray) -> dict[str, np.ndarray]:
+        """What comes from above for each of several outputs, by the names of backward's arguments; empty if there is one."""
+        if not self.above or "_given_parts" not in vars(module):
+            return {}
+        pieces = several.cut(delta, module._given_parts, not self.single)
+        places = several.order(self.above, self.outputs)
+        return {name: pieces[place] for name, place in zip(self.above, places, strict=True)}
+
+    def go_back(self, module: Any, delta: np.ndarray, rate: float = 1.0, word: str = "") -> tuple[Any, dict[str, Any]]:
+        """dL/dinput, and what else backward returned, by name; the gradient that a word chooses, if it takes one."""
         delta = self._own(delta)
         for held in self.rates:
             setattr(module, held, rate)
@@ -351,6 +447,8 @@ class Called(Subject):
                 names[p.name] = mode_of(p.name, p.default)
             elif _CACHE.search(p.name) and p.default is p.empty:
                 names[p.name] = x.copy()  # forward has given none: what it was given is all there is
+            elif used and p.name in vars(module).get("_given_beside", ()):
+                names[p.name] = module._given_beside[p.name]
             elif used and _INTO.match(p.name):
                 names[p.name] = module.__dict__["_given_gradients"] = {}
             elif used and (known := layer_calls.beside(p.name, module, x, cell)) is not None:
@@ -360,6 +458,7 @@ class Called(Subject):
             elif not used and (p.default is p.empty or re.match(r"d|grad|up", p.name, re.I)):
                 listed = re.search(r"list|tuple|sequence", f"{p.name} {p.annotation}", re.I) and p.annotation is not tuple
                 names[p.name], used = [delta] if listed else delta, True
+        names |= self._pieces(module, delta)
         if self.asked is None:
             arguments, used = [delta], True
         if self.reading != "above":
@@ -375,21 +474,22 @@ class Called(Subject):
             raise
         out = unboxed(out)
         if (not used or self.reading != "above") and (alone := layer_calls.times_above(out, delta)) is not None:
-            return alone, ()  # the derivative alone
+            return alone, {}  # the derivative alone
         if isinstance(out, tuple | list) and out:
-            return out[0], tuple(out[1:])
+            named = several.names_returned(getattr(module, name))
+            return several.first_and_rest(out, named, lambda n: core(n) in _DELTAS, x.shape)
         if isinstance(out, dict):
-            return next((out[n] for n in out if core(str(n)) in _DELTAS), None), tuple(out.values())
+            return next((out[n] for n in out if core(str(n)) in _DELTAS), None), {str(n): v for n, v in out.items()}
         if out is not None:
-            return out, ()
+            return out, {}
         changed = [v for v in put if isinstance(v, np.ndarray)]
         if not changed:
             if does_nothing(getattr(type(module), name, None)) and np.array_equal(
                 np.asarray(getattr(module, "_given_out", ())), x
             ):
-                return delta, ()  # what only hands on the input of a network has nothing before it
+                return delta, {}  # what only hands on the input of a network has nothing before it
             self._misspelt(module)
-        return next((v for v in changed if v.shape == x.shape), changed[0] if changed else None), ()
+        return next((v for v in changed if v.shape == x.shape), changed[0] if changed else None), {}
 
     def _given(self, module: Any, x: np.ndarray) -> np.ndarray:
         """What a derivative alone is taken at: in the memory of who asks, to see whether it writes there."""

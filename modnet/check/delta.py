@@ -12,6 +12,7 @@ from modnet.check.forward import RETURN, Findings
 from modnet.check.numeric import along, complex_step
 from modnet.check.plan import Examination, Judged, Probe, skip
 from modnet.check.question import direction
+from modnet.check.report import Finding
 from modnet.check.subject import Misbehaviour, tried
 from modnet.check.vocabulary import DELTA, FORWARD
 
@@ -38,6 +39,10 @@ def answers(e: Examination) -> Findings:
         by_size = e.shapes.finding(DELTA)
         hint = f"return dL/dinput, of the shape of input{x.shape}" if got.size != x.size else "reshape it to input.shape"
         text = f"{subject.names[DELTA]} returns shape {got.shape}, expected {x.shape}, {subject.of_input}."
+        if not got.size and (cut := subject.quote(DELTA, r":\s*-\s*(self\.)?\w*p(ad\w*)?\s*[,\]]")):
+            hint = "x[p:-p] is empty if p is 0: write x[p : p + height], or leave the cut out without a padding"
+            yield Finding("padding", "", f"{text} Without a padding nothing is left of it.", hint, line=cut)
+            raise Judged
         yield by_size or subject.wrong(DELTA, "shape", text, hint, RETURN)
         raise Judged
 

@@ -160,7 +160,8 @@ def _of_drawing(subject: Adapted) -> Iterator[Finding]:
 
 
 def _of_statistics(subject: Adapted) -> Iterator[Finding]:
-    module, x, held = subject.fresh(), 3 * subject.x, list[dict[str, np.ndarray]]()
+    # With a mean of 0 it would not show which share of it is kept.
+    module, x, held = subject.fresh(), 3 * subject.x + 2, list[dict[str, np.ndarray]]()
     for count in (_STEPS - 20, 20):
         for _ in range(count):
             trained = _asked(subject, module, x, evaluating=False)

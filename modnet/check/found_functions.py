@@ -6,7 +6,6 @@ A derivative is a function of its own, ``mse_prime``, ``d_relu``; or the same fu
 
 from __future__ import annotations
 
-import ast
 import functools
 import inspect
 import re
@@ -16,7 +15,7 @@ from typing import Any
 from modnet.check.arguments import asks, needs
 from modnet.check.layer_calls import Methods, is_above
 from modnet.check.lines import returned
-from modnet.check.loss_calls import Calling, is_loss_name, is_truth, meaning, order_of, without_more
+from modnet.check.loss_calls import Calling, gives_two, is_loss_name, is_truth, meaning, order_of, without_more
 
 Function = Callable[..., Any]
 _FLAG = re.compile(r"^((is_)?deriv(ative|ate|e|ation)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
@@ -57,7 +56,7 @@ def found_among(functions: Mapping[str, Function]) -> Iterator[tuple[str, Functi
             yield name, function, dict(vars(_layer_of(with_flag(function, flag, False), with_flag(function, flag, True), True)))
         elif flag:
             yield name, function, _held_by(loss_of(function, flag=flag))
-        elif isinstance(given_back, ast.Tuple) and len(given_back.elts) == 2:
+        elif gives_two(function):
             yield name, function, _held_by(loss_of(function))
         elif given_back is not None and any(map(is_truth, needs(function))):
             yield name, function, _held_by(loss_of(function, alone=True))

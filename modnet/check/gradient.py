@@ -23,6 +23,8 @@ from modnet.check.vocabulary import GRADIENT, UPDATE, ZERO
 def ask(e: Examination) -> Findings:
     """What forward depends on gets a gradient; the answers are kept for the probes that follow."""
     subject, x = e.subject, e.subject.x
+    if subject.hidden:
+        skip(e, GRADIENT, subject.hidden)
     weights = subject.weights(3)
     held = subject.parameters(subject.fresh())
     own = {n: e.question(subject.forward, n) for n, array in held.items() if array.size}

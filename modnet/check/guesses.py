@@ -440,7 +440,11 @@ def _of_windows(subject: Subject, q: Question) -> Hypotheses:
     # What each window alone gives: (entries, batch, windows, channels)
     gives = (q.jacobian * q.delta.ravel()).reshape(len(q.entries), len(q.x), -1, q.out.shape[-1])
     by_window = gives.sum(axis=(1, 3))
-    if ((by_window != 0).sum(axis=1) > 1).any():
+    if subject.without_windows:
+        hint = "add to what comes from above at a step what the step after it hands back: dh = dout[:, t] + dh_next"
+        text = "each step gets what its own output gives back, and nothing of the later ones."
+        yield Hypothesis("cut-short", text, hint, _first_given(by_window))
+    elif ((by_window != 0).sum(axis=1) > 1).any():
         for order, which in ((slice(None, None, -1), "last"), (slice(None), "first")):
             yield overlap(which, _first_given(by_window[:, order]))
     single = gives.sum(axis=1).reshape(len(q.entries), -1), gives.sum(axis=1).swapaxes(1, 2).reshape(len(q.entries), -1)
@@ -501,7 +505,7 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
         batch = q.out.shape[-1]
         gives = gives.reshape(len(q.entries), -1, batch).sum(axis=1)[:, :, None]
     else:
-        gives = gives.reshape(len(q.entries), batch, -1, q.out.shape[-1] if q.out.ndim else 1).sum(axis=3)
+        gives = gives.reshape(len(q.entries), batch, -1, q.out.shape[-1] if q.out.ndim > 1 else 1).sum(axis=3)
     parts: list[tuple[str, np.ndarray]] = []
     if batch > 1:
         parts += [(f"{t} example of the batch", gives[:, b].sum(axis=1)) for b, t in ((-1, "last"), (0, "first"))]

@@ -240,11 +240,12 @@ def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | 
 _ROLES = (
     "k_size", "volume", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope", "drop",
     "eps", "seed", "shape", "activation", "derivative", "init", "optimizer", "out_shape", "classes", "range", "scale", "pair",
+    "heads", "rows", "length", "longest",
 )  # fmt: skip
 VALUES: dict[str, Any] = {
     "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
     "threshold": 0.0, "slope": 0.2, "drop": 0.3, "eps": 1e-8, "seed": 0, "classes": 3, "range": (-1.0, 1.0), "scale": 1.0,
-    "pair": (3, 2),
+    "pair": (3, 2), "heads": 2, "rows": 5, "length": 4, "longest": 8,
 }  # fmt: skip
 #: With windows or without.
 _ANYWHERE = (
@@ -288,6 +289,8 @@ def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, 
     given = [p for p in given if p.name not in {*without, *unmeant(make, without)[0]}]
     name = plain_name(make) if isinstance(make, type) else ""
     fitting = {p.name: meanings(p.name, _ROLES) for p in given}
+    if any("stride" in f and len(n) > 1 for n, f in fitting.items()):
+        fitting |= {n: ["k_size"] for n in fitting if n.lower() == "f"}  # f and stride, as in a course
     fitting |= {n: [role] for n, role in zip(derivative_among(fitting), ("activation", "derivative"), strict=False)}
     sure = any({"k_size", "stride"} & set(f) and len(n) > 1 and n.lower() != "size" for n, f in fitting.items())
     four = len(given) == 4 and any("k_size" in f for f in fitting.values())
@@ -298,6 +301,8 @@ def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, 
         for whole in {"shape", "out_shape"}.intersection(wanted):  # a picture's
             wanted = [whole] if windowed else [r for r in wanted if r != whole]
         wanted = wanted or (fitting[p.name] if not windowed else [])
+        if windowed and not wanted and "features" in fitting[p.name] and p.default is p.empty:
+            wanted = ["chan_in"]  # of a convolution that takes each channel by itself
         if "pair" in wanted:  # of a matrix
             wanted = ["pair"] if name == "linear" else [r for r in wanted if r != "pair"]
         role = next((r for r in wanted if r not in found), None) or next(

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from modnet.check.arguments import asks, required
-from modnet.check.lines import tree_of
+from modnet.check.lines import returned, tree_of
 from modnet.check.modes import positional
+from modnet.check.several import names_returned
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, VALUES, core
+from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, OUTPUTS, TRAINS, VALUES, core
 from modnet.loss import Loss
 
 #: What an argument is, by its name: surely the truth, surely the prediction; a plain y is what the other one is not.
@@ -36,13 +37,21 @@ _LOSS_WORD = re.compile(
 )
 #: What a loss may take beside truth and prediction: a mask, or weights.
 _MORE = re.compile(r"mask|weight|^(lengths?|pos_w\w*)$", re.I)
+#: A method that gives a loss and its derivative.
+_BOTH = re.compile(r"(loss|cost|error|value)_?and_?|and_?(loss|cost)|forward_?(and_?)?backward|(loss|cost)_?grad", re.I)
+#: Further names of a loss's derivative, such as calc_dloss and loss_grad.
+_OF_LOSS = re.compile(
+    r"((calc|calculate|compute|get|eval|evaluate)_?)?(d_?(loss|cost|pred|yhat|out\w*)(_d\w+)?|(loss|cost)_(grad\w*|deriv\w*|delta)|"
+    r"(grad\w*|deriv\w*|delta)(_of)?_(loss|cost|input|output|pred))",
+    re.I,
+)
 _RESULTS = ("lossvalue", "dataloss", "loss", "value", "cost", "output", "out")
 _GRADIENTS = ("dinputs", "dinput", "dx", "da", "grad", "gradient", "gradinput", "delta", "dpred", "dypred", "dyhat")
 
 
 def is_loss_name(name: str) -> bool:
     """Whether something of this name is a loss."""
-    return bool(_LOSS_WORD.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)))
+    return bool(_LOSS_WORD.search(re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)))
 
 
 def is_truth(name: str) -> bool:
@@ -82,10 +91,40 @@ calls_more: Callable[[Any], bool] = functools.cache(_calls_more)
 
 
 def methods_of(cls: type) -> tuple[str, str] | None:
-    """The names of the methods that are the loss and its derivative; None if the class has no such two."""
-    value = next((n for n in VALUES if len(without_more(required(cls, n) or [])) == 2), None)
+    """The names of the methods that are the loss and its derivative, one name if one gives both; None if it has no such two."""
+    value = next((n for n in VALUES if _takes_two(cls, n)), None)
     derivative = next((n for n in _DERIVATIVES if n != value and required(cls, n) is not None), None)
-    return (value, derivative) if value and derivative else None
+    others = (n for n in dir(cls) if _OF_LOSS.fullmatch(n) and n != value and required(cls, n) is not None)
+    derivative = derivative or next(others, None)
+    if value and derivative:
+        return value, derivative
+    named = [n for n in dir(cls) if _BOTH.search(n) and _takes_two(cls, n)]
+    both = next((n for n in [*([value] if value else []), *named] if gives_two(getattr(cls, n))), None)
+    return (both, both) if both else None
+
+
+def _takes_two(cls: type, name: str) -> bool:
+    """Whether a method takes a truth and a prediction, and perhaps a mask or weights."""
+    return len(without_more(required(cls, name) or [])) == 2
+
+
+def gives_two(function: Any) -> bool:
+    """Whether a function returns (loss, derivative), by its last line: what has names there, one for a gradient, too."""
+    found = returned(function)
+    if not isinstance(found, ast.Tuple) or len(found.elts) != 2:
+        return False
+    names = names_returned(function)
+    return "" in names or any(re.match(r"d(?!ata)|g$|.*grad|.*(delta|prime|deriv|slope|jac)", n, re.I) for n in names)
+
+
+def says_loss(cls: type) -> bool:
+    """Whether a class is a loss by its methods: one of truth and prediction, its derivative, and nothing that predicts."""
+    names = methods_of(cls)
+    if names is None or any(callable(getattr(cls, n, None)) for n in (*OUTPUTS, *TRAINS)):
+        return False
+    asked = without_more(required(cls, names[0]) or [])
+    sure = order_of(asked) is not None and any(is_truth(n) or n.lower() == "y" for n in asked)
+    return sure and not any(n.lower() in ("x", "input", "inputs") for n in asked)
 
 
 def is_other_loss(cls: type) -> bool:
@@ -117,6 +156,7 @@ class Calling:
     given : what each argument of the derivative is: "truth", "prediction", "one", what comes from above, or "score", which the
         prediction is made of. sure : whether the names said the order. more : what else the two methods are given, by name: a
         mask, or weights. made_by : what makes predictions of scores, if the derivative is given both: it is then by the scores.
+        columns : whether it is given an example a column.
     """
 
     value: str
@@ -126,6 +166,7 @@ class Calling:
     sure: bool = True
     more: Mapping[str, Any] = field(default_factory=dict)
     made_by: Callable[[np.ndarray], np.ndarray] = np.asarray
+    columns: bool = False
 
     @classmethod
     def of(cls, loss: Any) -> Calling | None:
@@ -164,7 +205,8 @@ class Calling:
     def loss(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the loss gives, from where it puts it."""
         prediction = self.made_by(prediction)
-        pair = (prediction, truth) if self.prediction_first else (truth, prediction)
+        pair = self._turned(prediction), self._turned(truth)
+        pair = pair if self.prediction_first else pair[::-1]
 
         def ask() -> Any:
             try:
@@ -184,13 +226,19 @@ class Calling:
 
     def gradient(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Any:
         """What the derivative gives, after the loss was asked."""
-        kept = getattr(made, "output", None)
+        kept = self._turned(getattr(made, "output", None))
         at = kept if isinstance(kept, np.ndarray) and kept.shape == prediction.shape else prediction
-        values = [{"truth": truth, "prediction": self.made_by(at), "score": at}.get(g, 1.0) for g in self.given]
+        given = {"truth": truth, "prediction": self.made_by(at), "score": at}
+        values = [self._turned(given[g]) if g in given else 1.0 for g in self.given]
         found, put = answered(made, _GRADIENTS, lambda: self._ask(made, self.derivative, values))
         if isinstance(found, tuple):
-            return next((v for v in found if np.shape(v) == prediction.shape), found[-1] if found else None)
-        return next(filter(_is_array, put), None) if found is None else found
+            shape = self._turned(prediction).shape
+            found = next((v for v in found if np.shape(v) == shape), found[-1] if found else None)
+        return self._turned(next(filter(_is_array, put), None) if found is None else found)
+
+    def _turned(self, array: Any) -> Any:
+        """A matrix with an example a column, if it is given so; else what it was."""
+        return array.T.copy() if self.columns and isinstance(array, np.ndarray) and array.ndim == 2 else array
 
     def _ask(self, made: Any, name: str, values: Sequence[Any]) -> Any:
         """Call a method with truth and prediction by their places, and by name with what it is given beside."""

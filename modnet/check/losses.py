@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check import known
-from modnet.check.arguments import NotBuilt, add_with, switches, takes_arrays
+from modnet.check.arguments import NotBuilt, add_with, asks, needs, switches, takes_arrays
 from modnet.check.building import build
 from modnet.check.found_functions import loss_of
 from modnet.check.loss_calls import Calling, calling_of, is_of_functions, is_other_loss
@@ -24,7 +24,7 @@ from modnet.check.loss_subject import PLAN, LossSubject, times_truth
 from modnet.check.plan import Examination
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.subject import Misbehaviour, tried
-from modnet.check.vocabulary import FORWARD
+from modnet.check.vocabulary import FORWARD, meaning_of
 
 _LABELS = re.compile("cross|entrop|ce($|_|loss)|cce|nll|soft|logit|hinge|perceptron|marg|svm|log|kl|xent", re.I)
 
@@ -135,19 +135,30 @@ def _is_right(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> b
 # --- data for a loss that nobody has said anything about -------------------------------------------------------------
 
 
+_CLASSES = 3  # how many columns the data have
+
+
+def built_loss(cls: type, options: dict[str, Any] | None = None) -> Any:
+    """An object of a loss's class, for as many classes or outputs as the data have."""
+    sizes = [p.name for p in asks(cls, by_name=True) if p.default in (None, p.empty)]
+    counts = {n: _CLASSES for n in sizes if meaning_of(n, ("classes", "output", "features"))}
+    return build(cls, {**counts, **(options or {})})
+
+
 #: What is raised at data of another kind.
 _OF_DATA = re.compile("has no attribute|Index|Axis")
 
 
-def examine_loss_object(loss: Any, name: str, alone: bool = False) -> Report:
+def examine_loss_object(loss: Any, name: str, layout: str = "") -> Report:
     """The report on a loss of any style, at data of the kinds that it takes: one-hot truth and integers, if it takes both.
 
     Parameters
     ----------
-    alone : whether it belongs to layers that take one example at a time.
+    layout : of the layers that it belongs to, if they take one example at a time, "single", or an example a column, "columns".
     """
-    calling = calling_of(loss)
+    calling, alone = calling_of(loss), layout == "single"
     assert calling is not None
+    calling = replace(calling, columns=layout == "columns")
     answered: list[Report] = []
     refused: list[Report] = []
     classes = re.search("cross|entrop|soft|nll|cce|categor", name, re.I) and not re.search("bin|bce", name, re.I)
@@ -166,7 +177,8 @@ def examine_loss_object(loss: Any, name: str, alone: bool = False) -> Report:
         else:
             answered.append(report)
     said = {r.findings[0].message for r in refused[:3] if r.findings}
-    everywhere = not answered and len(refused) > 2 and len(said) == 1 and not is_of_functions(loss)
+    built_so = is_of_functions(loss) or needs(type(loss))  # for sizes that the data have not
+    everywhere = not answered and len(refused) > 2 and len(said) == 1 and not built_so
     if everywhere and takes_arrays(getattr(loss, calling.value)) and not _OF_DATA.search(said.pop()):
         return refused[0]  # the same whatever it is given
     if not answered:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,18 @@ from modnet.check.loss_data import data_for
 from modnet.check.loss_subject import LossSubject
 from modnet.check.modules import as_input
 from modnet.check.other_modules import way_for
-from modnet.check.report import Report
+from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour
 
 _BATCH = re.compile(r"(1/\d+, one over|\d+,) the size of the batch")
 
 
-def loss_divides(loss: Any, name: str) -> bool | None:
-    """Whether a loss divides its derivative by the size of the batch; None if that cannot be seen."""
+def loss_divides(loss: Any, name: str, columns: bool = False) -> bool | None:
+    """Whether a loss divides its derivative by the size of the batch, or of columns; None if that cannot be seen."""
     calling = calling_of(loss)
     if calling is None or not calling.derivative:
         return None
+    calling = replace(calling, columns=columns)
     for truth, prediction in data_for(name):
         single = LossSubject(loss, truth, prediction, calling)
         double = LossSubject(loss, np.concatenate([truth] * 2), np.concatenate([prediction] * 2), calling)
@@ -71,6 +73,11 @@ def divided(cls: type) -> list[bool]:
     return found
 
 
+def is_of_batch(finding: Finding) -> bool:
+    """Whether a finding says of a derivative that it is right but for the size of the batch."""
+    return bool(_BATCH.search(finding.message))
+
+
 def settle(report: Report, others: Iterable[bool | None], of_layer: bool, mixed: bool = False) -> None:
     """Judge a mean over the batch that a report finds, by what is known of the other half of the project.
 
@@ -79,7 +86,7 @@ def settle(report: Report, others: Iterable[bool | None], of_layer: bool, mixed:
     others : for each loss of the project, or for each layer with parameters, whether it divides. of_layer : whether the report
         is on a layer. mixed : whether that layer divides some of its gradients and not others: no convention does.
     """
-    found = [f for f in report.findings if f.kind == "scale" and _BATCH.search(f.message)]
+    found = [f for f in report.findings if f.kind == "scale" and is_of_batch(f)]
     less = [f for f in found if "one over" in f.message]
     of_parameters = [f for f in less if f.message.startswith("the gradient")]  # what goes back is never a mean
     found = of_parameters if of_layer else [f for f in found if f not in less]

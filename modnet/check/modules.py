@@ -31,6 +31,10 @@ PLAN = (
 )
 
 
+#: The note on a module whose forward changes what the next one gives.
+MOVES = "forward changes what the next forward gives: each question was put to a fresh copy, so all this holds for its first."
+
+
 def own_definition(x: np.ndarray) -> Any:
     """As a reference: whatever forward is, that is its definition."""
     raise NotImplementedError
@@ -76,6 +80,8 @@ def check_module(
     settle(examination, drawn=isinstance(input, tuple))
     examination.carry_out((operation, probes) for operation, probes in PLAN if operation not in subject.omits)
     subject.conclude(report)
+    if subject.moves and subject.out.size:
+        report.notes.append(MOVES)
     return report
 
 

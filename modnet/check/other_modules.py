@@ -18,6 +18,7 @@ import numpy as np
 from modnet.check import known, older
 from modnet.check.adapters import remembers, subject_of, updates_itself
 from modnet.check.arguments import NotBuilt, add_with, asks, needs, switches, takes_arrays
+from modnet.check.called import Called
 from modnet.check.choosing import chosen
 from modnet.check.evaluation import examine_in_evaluation
 from modnet.check.layer_calls import methods_of
@@ -26,6 +27,7 @@ from modnet.check.loss_calls import is_of_functions
 from modnet.check.modes import mode_of, switches_of
 from modnet.check.modules import as_input, check_module
 from modnet.check.recipes import (
+    PENALTY,
     Activation,
     Recipe,
     Shape,
@@ -43,8 +45,6 @@ from modnet.check.subject import Misbehaviour, Subject
 from modnet.check.vocabulary import DELTA, FORWARD
 
 Way = tuple[Recipe, Size | Shape]
-#: Options that are 0 unless somebody regularises.
-_PENALTY = re.compile(r"(^|_)(l1|l2|reg\w*|lambda\w*|lambd|weight_decay)(_|$)", re.I)
 _LINE: Shape = (4, 3)
 _PLACES: Shape = (6,)
 _SIGNAL: Shape = (2, 4, 3)
@@ -74,8 +74,8 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
         shapes = [(2, 2, 6, 4), (2, 6, 4, 2)]
     else:
         shapes = [_LINE, _SIGNAL, _IMAGE]
-    if isinstance(guess, int):
-        shapes = [tuple(guess if n == known.VALUES["features"] else n for n in shape) for shape in shapes]
+    if plain.features != known.VALUES["features"]:
+        shapes = [tuple(plain.features if n == known.VALUES["features"] else n for n in shape) for shape in shapes]
     if layout:
         recipe = recipe_of(columns=True) if layout == "columns" else recipe_of(single=True, shaped=shaped)
         yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
@@ -85,6 +85,8 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
         return
     for shape in shapes:
         yield plain, shape
+    for recipe in (recipe_of(filled=True), recipe_of(filled=True, shaped=True)):
+        yield from ((recipe, shape) for shape in shapes if recipe.unset)
     if shaped:
         yield from ((recipe_of(shaped=True), shape) for shape in shapes)
     if shaped or "flat" not in word:  # what is flat comes out of one example in any way
@@ -119,7 +121,7 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
         if problem.kind == "foreign":
             raise NotBuilt(f"{problem.message}: it works with objects of its author's own, not with arrays") from problem
         refused.extend(_INTEGERS.findall(problem.message))
-        if by_guess(problem.message) or problem.kind == "shape":
+        if by_guess(problem.message) or problem.kind == "shape" or _UNBOUND in problem.message:
             return True
         if _set_elsewhere(cls, problem.message):
             raise NotBuilt(f"{problem.message}: somebody else sets it first. Give an example with --make") from problem
@@ -135,11 +137,16 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
             unset.clear()
             return 0
         lacks = _UNSET.search(problem.message) or ("KeyError" in problem.message and waits_for(cls))
-        unset.extend([problem.message] if lacks else [])
+        unset.extend([f"{problem.message}: what somebody else sets first. Give an example with --make"] if lacks else [])
+        if isinstance(made, Called) and made.guessed and by_guess(problem.message):
+            beside = ", ".join(made.more)
+            unset.append(f"{problem.message}, with what was tried for {beside} of forward, whose shape is not known")
         return 1
 
     def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
         first = problems[0][1] if problems else None
+        if unbound := [p for _, p in problems if _UNBOUND in p.message]:
+            raise unbound[0]  # in another input, too
         asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
         of_one = first is not None and "truth value of an array" in first.message  # a function of one number
         of_one = of_one or not takes_arrays(getattr(cls, _forward_of(cls)))
@@ -151,7 +158,7 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
 
     found = chosen(ways(), subject, rank, give_up, forgive)
     if unset:
-        raise NotBuilt(f"{unset[0]}: what somebody else sets first. Give an example with --make")
+        raise NotBuilt(unset[0])
     return found
 
 
@@ -165,7 +172,8 @@ def _in_place(subject: Subject, recipe: Recipe, size: Size) -> bool:
     found = axes.pop(0) if recipe.first else axes.pop()
     sized = list(zip(axes, size.sides, strict=True))
     alike = len(set(axes)) == len(set(size.sides))  # pictures are squares here
-    return found == channels and alike and all(n < side or size.k == 1 or n == side for n, side in sized)
+    wider = re.search("trans|deconv|upconv|unpool", recipe.cls.__name__, re.I) is not None
+    return found == channels and alike and all(n < side or size.k == 1 or n == side or wider for n, side in sized)
 
 
 def by_shapes(cls: type) -> bool:
@@ -213,6 +221,10 @@ def stopped(subject: Subject) -> Misbehaviour | None:
 _UNSET = re.compile(
     r"AttributeError: 'NoneType' object has no|AssertionError.*(undefined|not (been )?set|is None|first|missing)", re.I
 )
+
+
+#: What is raised after a loop that an input of another layout never enters, or by a mistake.
+_UNBOUND = "UnboundLocalError"
 
 
 #: What is raised where an input is used as a place, as in an embedding.
@@ -299,10 +311,32 @@ def _examined(cls: type, layout: str, guess: Any = None) -> Report:
     if not any(f.where.endswith("." + _forward_of(cls)) and f.kind in ("crash", "not-implemented") for f in report.findings):
         _with_activation(report, recipe, size)
         _with_options(report, recipe, size)
+        _unused(report, recipe, size)
         examine_in_evaluation(report, recipe, size)
     if guess is not None and not report.ok and _has_layers(recipe.build(size)):
         raise NotBuilt(f"{cls.__name__} is put together of layers, and its arguments were guessed")
     return report
+
+
+def _unused(report: Report, recipe: Recipe, size: Size | Shape) -> None:
+    """Add that a stride or a padding which a layer is given changes nothing of what it gives."""
+    if not isinstance(size, Size) or recipe.takes_same():
+        return
+    strides = [size._replace(stride=n) for n in (1, 2)]
+    paddings = [size._replace(padding=n) for n in (0, 1)]
+    for role, sizes in (("stride", strides), ("padding", paddings)):
+        if role not in recipe.roles:
+            continue
+        name, x = recipe.roles[role], as_input(recipe.input_shape(size))
+        with suppress(Misbehaviour, NotBuilt, TypeError, ValueError):
+            first, second = (subject_of(recipe.build(each), x, recipe).forward(x) for each in sizes)
+            if first.shape == second.shape and np.array_equal(first, second) and np.isfinite(first).all():
+                forward = _forward_of(recipe.cls)
+                values = " and ".join(f"{name}={getattr(each, role)}" for each in sizes)
+                text = f"{forward} gives the same with {values}: it is not used."
+                where = f"{recipe.cls.__name__}.{forward}"
+                report.findings.append(Finding("option-ignored", where, text, f"use {name} in forward, or leave it out"))
+                report.verdict(f"with {name}", right=False, remark="option-ignored")
 
 
 def _has_layers(made: Any) -> bool:
@@ -399,7 +433,7 @@ def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
 
     padding = recipe.roles.get("padding")  # as a word it is tried with windows that it is meant for
     add_with(report, ((n, v) for n, v in switches(recipe.cls) if not (isinstance(v, str) and n == padding)), ask)
-    penalties = {p.name: 0.1 for p in asks(recipe.cls, True) if str(p.default) in ('0', '0.0') and _PENALTY.search(p.name)}
+    penalties = {p.name: 0.1 for p in asks(recipe.cls, True) if str(p.default) in ('0', '0.0') and PENALTY.search(p.name)}
     if penalties:  # they change gradients and not forward: whether it goes through is all that can be told
         with suppress(Misbehaviour, NotBuilt):
             found = check_module(recipe.build(size, options=penalties), shape)

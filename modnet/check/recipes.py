@@ -21,7 +21,7 @@ from modnet.check import known
 from modnet.check.arguments import NotBuilt, needs
 from modnet.check.lines import words_compared
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import DERIVATIVES, VALUES, meaning_of
+from modnet.check.vocabulary import DERIVATIVES, VALUES, is_rate, meaning_of
 
 Shape = tuple[int, ...]
 _CONNECTS = re.compile(r"^(connect|link|attach)(_?(to|layers?))?$|^add_?(son|child|parent|successor|next|prev)", re.I)
@@ -30,6 +30,8 @@ _PREPARES = re.compile(
     r"make_?first(_?layer)?)$",
     re.I,
 )
+#: Options that are 0 unless somebody regularises.
+PENALTY = re.compile(r"(^|_)(l1|l2|reg\w*|lambda\w*|lambd|weight_decay)(_|$)", re.I)
 _OF_SHAPE = re.compile(r"(shape|dims?|size)$", re.I)
 
 
@@ -151,7 +153,8 @@ class Recipe:
         size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
         the shapes of one example. columns : whether examples are columns: a matrix is (features, batch). whole : whether it
         takes integers. gates : of a recurrent layer that is given its weights, how many. guess : what is given for arguments
-        that mean nothing known; of a number, inputs have as many features.
+        that mean nothing known; of a number, inputs have as many features. filled : whether sizes that are None by default
+        are given.
     """
 
     cls: type
@@ -166,6 +169,7 @@ class Recipe:
     whole: bool = False
     gates: int = 1
     guess: Any = None
+    filled: bool = False
 
     def __post_init__(self) -> None:
         cls, dims, shaped = self.cls, self.dims, self.shaped
@@ -191,6 +195,24 @@ class Recipe:
         by_shape = role == "chan_out" and "out_shape" in self.roles and "conv" in self.cls.__name__.lower()
         by_shape = by_shape or (role in ("k_size", "chan_in") and "volume" in self.roles)
         return role in self.roles or by_shape or (bool(self.arrays) and role in ("chan_in", "chan_out"))
+
+    @property
+    def unset(self) -> list[str]:
+        """The sizes that are None by default, if they are to be given."""
+        sizes = ("input", "output", "features", "shape", "classes", "chan_in", "chan_out", "k_size")
+        found = [n for role, n in self.roles.items() if role.split()[0] in sizes and self.parameters[n].default is None]
+        return found if self.filled else []
+
+    @property
+    def features(self) -> int:
+        """How many features come in: as many as are guessed, or several for each head of an attention."""
+        usual: int = known.VALUES["features"]
+        return self.guess if isinstance(self.guess, int) else usual * self.heads
+
+    @property
+    def heads(self) -> int:
+        """How many heads an attention has; 1 for anything else."""
+        return int(known.VALUES["heads"]) if "heads" in self.roles else 1
 
     def takes_same(self) -> bool:
         """Whether padding is said in words, "valid" or "same"."""
@@ -225,14 +247,14 @@ class Recipe:
         np.random.seed(1)  # noqa: NPY002
         random.seed(1)
         shape = self.input_shape(size)
-        required = {n for n, p in self.parameters.items() if p.default is p.empty}
+        required = {n for n, p in self.parameters.items() if p.default is p.empty or n in self.unset}
         example = shape if self.single else shape[1:]
         values: dict[str, Any] = {**known.VALUES, "shape": example, "init": drawn, "optimizer": Stepper()}
         if self.shaped:
             same = re.search("shape|flat", self.cls.__name__, re.I)
             values |= {"input": example, "output": (int(np.prod(example)),) if same else (2,)}
-        if isinstance(self.guess, int):
-            values |= {"input": self.guess, "features": self.guess}
+        else:
+            values |= {"input": self.features, "features": self.features}
         values["activation"] = self.word or activation or straight
         values["derivative"] = getattr(values["activation"], "derivative", None)
         sure = {"activation", "derivative"} if activation is not None else set()
@@ -242,6 +264,7 @@ class Recipe:
             sure |= of_size.keys() - ({"padding", "out_shape"} if self.strict else {"out_shape"})
         names = {n: role.split()[0] for role, n in self.roles.items()}
         sure |= {"drop"} if any(p.default == 0.5 for p in self.parameters.values()) else set()  # it hides which share is kept
+        sure |= {"heads"}  # with one head, what is mixed up among several does not show
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
         if (handed := _of_base(self.cls)) is not None:
             given[handed] = example
@@ -271,10 +294,10 @@ class Recipe:
 
 
 def waits_for(cls: type) -> str:
-    """A method by which somebody else sets up a layer first, with what only they know, such as compile(lr, reg)."""
+    """A method by which somebody else sets up a layer first, with what only they know, such as compile(loss, data)."""
     for name, method in inspect.getmembers(cls, inspect.isfunction):
         asked = needs(method) if _PREPARES.match(name) else []
-        if any(not _OF_SHAPE.search(n) and not meaning_of(n, ("optimizer",)) for n in asked):
+        if any(not _OF_SHAPE.search(n) and _told(n) is None for n in asked):
             return name
     return ""
 
@@ -295,8 +318,9 @@ def prepare(made: Any, shape: Shape) -> None:
                 if "AssertionError" in problem.message:
                     raise  # a size that it refuses
             continue
-        if asked and all(meaning_of(p.name, ("optimizer",)) for p in asked):
-            call(name, getattr(made, name), *(Stepper() for _ in asked))
+        told = [_told(p.name) for p in asked if p.default is p.empty]
+        if told and None not in told:
+            call(name, getattr(made, name), *told)
             continue
         if asked and _OF_SHAPE.search(asked[0].name) and all(p.default is not p.empty for p in asked[1:]):
             ways: list[Any] = [shape, shape[1:]] if "shape" in asked[0].name.lower() else [shape[1:]]
@@ -309,6 +333,13 @@ def prepare(made: Any, shape: Shape) -> None:
                 except Misbehaviour:
                     if way is ways[-1]:
                         raise
+
+
+def _told(name: str) -> Any:
+    """What an argument of a method that sets a layer up is: an optimizer, a rate of 1, or no penalty; None if it is neither."""
+    if meaning_of(name, ("optimizer",)):
+        return Stepper()
+    return 1.0 if is_rate(name) else 0.0 if PENALTY.search(name) else None
 
 
 def _of_base(cls: type) -> str | None:

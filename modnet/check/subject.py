@@ -7,6 +7,7 @@ the same state before every call and put back afterwards: a module that draws th
 
 from __future__ import annotations
 
+import random
 import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from modnet.check import known
-from modnet.check.arrays import PARAMETERS, arrays, copied, gradients, named, parameters
+from modnet.check.arrays import PARAMETERS, arrays, arrays_within, copied, gradients, named, parameters
 from modnet.check.boxed import unboxed
 from modnet.check.draws import other_draws, same_draws
 from modnet.check.lines import quote, source
@@ -32,6 +33,7 @@ Answer = TypeVar("Answer")
 #: From an input and a copy of the module to an output.
 Function = Callable[[np.ndarray, Any], np.ndarray]
 
+_DRAWS = (np.random.Generator, np.random.RandomState, random.Random)  # what has a state of its own
 _HERE = str(Path(__file__).parent)
 _LIBRARY = str(Path(__file__).parents[1])
 
@@ -109,6 +111,7 @@ class Subject:
         self.remembers = self.replaces = False
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
         self.random = self.batch_statistics = self.carries = False  # carries: one forward changes the next
+        self.moves = False  # whether the same input gives something else each time, though it draws nothing
         self.out = np.empty(0)
         self.kept: set[str] = set()  # arrays that forward keeps: no parameters
         self.answered: list[str] = []  # the gradients that were found right
@@ -240,6 +243,8 @@ class Subject:
     # What a loss, or another style, has to say on these; operations in omits are not looked at.
     omits: frozenset[str] = frozenset()
     unknown = ""  # arguments of its methods that have no known meaning
+    without_windows = False  # whether it is built without a window's size
+    hidden = ""  # why its parameters' gradients cannot be seen
     result, of_input = "result", "the input's"
     coupled = channels_first = convention = undefined = may_couple = columns = False
     shape_is_defined = may_tie = True
@@ -303,14 +308,31 @@ class Subject:
         if any(getattr(each, "dtype", None) in (np.float32, np.float16) for each in typed):
             self.dtype = np.dtype(np.float32)
         again = [self.forward(self.x, module) for _ in range(2)]
+        moves = any(a.shape != self.out.shape or not np.array_equal(a, self.out, equal_nan=True) for a in again)
         with other_draws():
             again.append(self.forward(self.x, module))
         self.random = any(a.shape != self.out.shape or not np.array_equal(a, self.out, equal_nan=True) for a in again)
         self.carries = not self.random and self._carries()
+        draws = any(isinstance(v, _DRAWS) for v in getattr(module, "__dict__", {}).values())
+        self.moves = self.carries or (moves and not draws)
+        if self._rounds(module):
+            self.dtype = np.dtype(np.float32)
         self._spread()
         name, module = known.plain_name(type(self.original)), self.fresh()
         with np.errstate(all="ignore"):
             self.channels_first = known.is_channels_first(name, self.x, self.out, named(module), known.options_of(module))
+
+    def _rounds(self, module: Any) -> bool:
+        """Whether numbers pass through a narrower type on the way, such as that of a layer within, and come out wide again."""
+        held = any(a.dtype in (np.float32, np.float16) for _, a in arrays_within(module))
+        if not held or self.random or self.x.dtype.kind != "f":
+            return False
+        move = 1e-6 * np.random.default_rng(8).uniform(0.5, 1, self.x.shape)
+        at = [tried(self.forward, self.x + k * move) for k in (0, 1, 2)]
+        if any(a is None or a.shape != self.out.shape for a in at):
+            return False
+        start, near, far = (a for a in at if a is not None)
+        return bool(np.abs(far - 2 * near + start).max() > 1e-3 * np.abs(near - start).max())
 
     def _carries(self) -> bool:
         """Whether what one forward leaves in the module changes what the next one gives."""

@@ -124,10 +124,16 @@ MEANINGS = {
     r"outputdepth|depth|(num|number|n)?(of)?(filters|kernels)|filternum|numchannels",
     "stride": r"strides?(shape)?|s|pas|step|[vh]stride|(up|down)samplingfactor",
     "padding": r"pad(ding)?|p",
-    "input": rf"{_NUMBER}(in|inp|inputs?|entrees?){_SIZE}|nx?|d|i|shape(in|input)|fanin|xdim|features?in|infeature",
-    "output": rf"{_NUMBER}(out|outp|outputs?|sorties?|class(es)?){_SIZE}|m|o|c|ny|fanout|ydim|dprime|features?out|outfeature|"
-    r"(nb?|num)?(neurone?s?|units|hidden)|hidden(dim|size)|shape(out|output)",
-    "features": r"(nb|num|n)?(features?|channels?)|dim(ension)?s?|size",
+    "input": rf"{_NUMBER}(in|inp|inputs?|entrees?){_SIZE}|nx?|d|i|din|shape(in|input)|fanin|xdim|features?in|infeature",
+    "output": rf"{_NUMBER}(out|outp|outputs?|sorties?|class(es)?){_SIZE}|m|o|c|ny|dout|fanout|ydim|dprime|"
+    r"features?out|outfeature|(nb?|num)?(neurone?s?|units|hid(den)?)|(nb?|num)?hid(den)?(dim|size|units?|nodes?|neurons?|s)?|"
+    r"shape(out|output)|d?(ff|feedforward)(dim|size|n)?|dimfeedforward|(n|d)?latent(dim|size|s)?|zdim|d[kv]",
+    "features": r"(nb|num|n)?(features?|channels?)|dim(ension)?s?|size|d?model(dim|size)?|"
+    r"d?emb(ed(ding)?)?(dims?|size)?|nembd?",
+    "heads": r"(num|n|nb|number)?(of)?(attention|attn)?heads?",
+    "rows": r"(num|n|nb)?(of)?(vocab(ulary)?(size)?|embeddings)|v",
+    "length": r"(seq(uence)?|context)(len(gth)?|size)|(time|n)?steps|timesteps?|blocksize",
+    "longest": r"max(imum)?(seq(uence)?)?(len(gth)?|size|positions?)",
     "threshold": r"threshold|seuil|tresh",
     "slope": r"alpha|slope|pente|negativeslope|leak",
     "drop": r"rate|p|prob(a|ability)?|dropout(rate)?|drop",

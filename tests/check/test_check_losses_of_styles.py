@@ -349,3 +349,155 @@ def test_a_logistic_regression_in_one_function_is_a_loss_with_its_weights(functi
     report = examine_weighted(function)
     assert [f.kind for f in report.findings] == kinds, report
     assert [row[0].split(": ")[-1] for row in report.verdicts if ": " in row[0]] == ["dW", "db"]
+
+
+OF_ONE_METHOD = """
+import numpy as np
+
+class SoftmaxCrossEntropy:
+    def get_loss_and_grad(self, scores, labels):
+        n, z = np.arange(len(scores)), scores - scores.max(axis=1, keepdims=True)
+        logs = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        grad = np.exp(logs)
+        grad[n, labels] -= 1
+        return -logs[n, labels].mean(), grad / len(n)
+
+class HingeLoss:
+    def __call__(self, scores, y):
+        n = np.arange(len(scores))
+        margins = np.maximum(0, scores - scores[n, y][:, None] + 1)
+        margins[n, y] = 0
+        d = (margins > 0) * 1.0
+        d[n, y] = -d.sum(axis=1)
+        return margins.sum() / len(n), d / len(n)
+
+class MSELoss:
+    def forward(self, pred, target):
+        d = pred - target
+        return (d**2).mean(), 2 * d / d.size
+
+class MSEWithAName:
+    def __call__(self, y_pred, y_true):
+        self.d = y_pred - y_true
+        return (self.d**2).mean()
+
+    def backward(self):
+        return 2 * self.d / self.d.size
+
+class SquaresOfAsManyAsSaid:
+    def __init__(self, num_classes=None):
+        self.num_classes = num_classes
+
+    def calc_loss(self, pred, target):
+        if pred.shape[1] != self.num_classes:
+            raise ValueError("not as many as said")
+        self.d = pred - target
+        return (self.d**2).sum()
+
+    def calc_dloss(self):
+        return 2 * self.d
+
+class Quadratic:
+    @staticmethod
+    def fn(a, y):
+        return 0.5 * np.linalg.norm(a - y) ** 2
+
+    @staticmethod
+    def delta(z, a, y):
+        return (a - y) * sigmoid(z) * (1 - sigmoid(z))
+
+class LossWithShares:
+    def forward(self, x, y):
+        shares = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+        loss = -np.log(shares[np.arange(len(y)), y]).mean()
+        return loss, shares
+
+class AtATime:
+    def forward(self, x, t):
+        return 2 * x + 0 * t
+
+    def backward(self, g, t):
+        return 2 * g
+
+class Accuracy:
+    def compute(self, y_pred, y_true):
+        return np.mean(y_pred == y_true)
+
+class TwoLayers:
+    def __init__(self):
+        self.W = np.ones((3, 3))
+
+    def loss(self, a, y):
+        return ((a @ self.W - y) ** 2).mean()
+
+    def gradient(self, a, y):
+        return 2 * a.T @ (a @ self.W - y) / y.size
+
+    def predict(self, a):
+        return a @ self.W
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+"""
+
+
+def test_losses_are_found_by_what_their_methods_take_and_give(tmp_path):
+    found = checked(tmp_path, OF_ONE_METHOD)
+    losses = {name for name, c in found.items() if c["kind"] == "loss" and c["checked"]}
+    assert "no method of it gives the derivative" in found["LossWithShares"]["remark"]
+    assert losses == {"SoftmaxCrossEntropy", "HingeLoss", "MSELoss", "MSEWithAName", "Quadratic", "SquaresOfAsManyAsSaid"}
+    assert (found["AtATime"]["kind"], found["AtATime"]["ok"]) == ("module", True)
+    assert all(found[name]["ok"] for name in losses), {n: found[n]["findings"] for n in losses}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "kinds"),
+    [
+        ("SoftmaxCrossEntropy", "grad / len(n)", "grad", {"scale"}),
+        ("HingeLoss", "d[n, y] = -d.sum(axis=1)", "d[n, y] = -1", {"direction"}),
+        ("MSELoss", "2 * d / d.size", "2 * d", {"scale"}),
+        ("MSEWithAName", "2 * self.d / self.d.size", "-2 * self.d / self.d.size", {"sign"}),
+        ("SquaresOfAsManyAsSaid", "return 2 * self.d\n", "return self.d\n", {"scale"}),
+        ("Quadratic", "sigmoid(z) * (1", "sigmoid(a) * (1", {"direction"}),
+    ],
+)
+def test_their_mistakes_have_names(tmp_path, name, old, new, kinds):
+    assert OF_ONE_METHOD.count(old) == 1
+    assert {f["kind"] for f in checked(tmp_path, OF_ONE_METHOD.replace(old, new))[name]["findings"]} == kinds
+
+
+COLUMNS = """
+import numpy as np
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_out, n_in), np.zeros((n_out, 1))
+
+    def forward(self, A):
+        self.A = A
+        return self.W @ A + self.b
+
+    def backward(self, dZ):
+        m = self.A.shape[1]
+        self.dW, self.db = dZ @ self.A.T / m, dZ.sum(axis=1, keepdims=True) / m
+        return self.W.T @ dZ
+
+class BinaryCrossEntropy:
+    def forward(self, A, Y):
+        A = np.clip(A, 1e-12, 1 - 1e-12)
+        return -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / Y.shape[1]
+
+    def backward(self, A, Y):
+        A = np.clip(A, 1e-12, 1 - 1e-12)
+        return (1 - Y) / (1 - A) - Y / A
+"""
+
+
+def test_a_loss_is_asked_in_the_columns_of_its_layers_and_takes_the_mean_once_with_them(tmp_path):
+    right = checked(tmp_path, COLUMNS)
+    assert all(c["ok"] and "taken twice" in c["notes"][0] for c in right.values()), {n: c["findings"] for n, c in right.items()}
+    twice = checked(tmp_path, COLUMNS.replace("return (1 - Y) / (1 - A) - Y / A", "return ((1 - Y) / (1 - A) - Y / A) / Y.shape[1]"))
+    assert {f["kind"] for f in twice["Dense"]["findings"]} == {"scale"}
+    assert twice["BinaryCrossEntropy"]["ok"]
+    sign = checked(tmp_path, COLUMNS.replace("(1 - A) - Y / A", "(1 - A) + Y / A"))
+    assert {f["kind"] for f in sign["BinaryCrossEntropy"]["findings"]} == {"sign"}

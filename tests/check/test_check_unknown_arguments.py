@@ -36,8 +36,8 @@ class ActivationWithoutAbove(Activation):
 class Scale:
     """A weight for each of as many numbers as an argument of no known meaning says."""
 
-    def __init__(self, d_model):
-        self.gamma = np.random.rand(d_model) + 0.5
+    def __init__(self, breadth):
+        self.gamma = np.random.rand(breadth) + 0.5
 
     def forward(self, x):
         self.x = x
@@ -62,7 +62,7 @@ class ScaleForThree(Scale):
 
 
 class ScaleMisspelt(Scale):
-    def __init__(self, d_model):
+    def __init__(self, breadth):
         self.gamma = np.random.rand(self.model_d)
 
 
@@ -86,8 +86,8 @@ class ScaleNamed(Scale):
 class Embedding:
     """Rows by their numbers: it takes integers."""
 
-    def __init__(self, vocabulary, d_model):
-        self.W = np.random.randn(vocabulary, d_model)
+    def __init__(self, vocabulary, breadth):
+        self.W = np.random.randn(vocabulary, breadth)
 
     def forward(self, idx):
         self.idx = idx
@@ -157,7 +157,7 @@ def test_an_attribute_that_a_constructor_lacks_is_said_whatever_it_is_given():
 
 
 def test_a_guess_is_told():
-    assert "what d_model means was guessed" in str(examine_module(Scale))
+    assert "what breadth means was guessed" in str(examine_module(Scale))
     assert "guessed" not in str(examine_module(Activation))
 
 
@@ -225,15 +225,15 @@ def test_a_recurrent_layer_that_hands_nothing_from_step_to_step_is_wrong():
     assert {f.kind for f in examine_module(TimeCutShort).findings} & {"direction", "cut-short"}
 
 
-class CompiledFirst(Scale):
-    """Somebody else sets its rate first."""
+class SetUpFirst(Scale):
+    """Somebody else sets its rate first, with what only they know."""
 
     def __init__(self, features):
         super().__init__(features)
         self.config = {}
 
-    def compile(self, lr, reg):
-        self.config = {"lr": lr, "reg": reg}
+    def compile(self, solver):
+        self.config = {"lr": solver.lr}
 
     def backward(self, dout, truth):
         dx = super().backward(dout)
@@ -244,15 +244,15 @@ class CompiledFirst(Scale):
 class ScaleByArrays(Scale):
     """What it is given has to be an array, and is asked for that in backward alone."""
 
-    def __init__(self, d_model, table):
-        super().__init__(d_model)
+    def __init__(self, breadth, table):
+        super().__init__(breadth)
         self.table = table
 
     def backward(self, dout):
         return super().backward(dout) + 0 * self.table.sum()
 
 
-@pytest.mark.parametrize("cls", [CompiledFirst, ScaleByArrays])
+@pytest.mark.parametrize("cls", [SetUpFirst, ScaleByArrays])
 def test_what_a_guess_or_nobody_could_set_is_no_crash_of_the_author(cls):
     report = examine_module(cls)
     assert report.ok, str(report)

@@ -100,6 +100,28 @@ def test_files_find_one_another_and_are_loaded_once(write, place, line):
     assert found["TanH"].cls.__mro__[1] is files["other.py"].names["Module"]
 
 
+def test_a_folder_is_what_is_meant_from_the_root_though_a_file_in_it_has_its_name(write):
+    root = write({
+        "loss/loss.py": "class Loss:\n    scale = 2\n", "loss/mse.py": "from loss.loss import Loss\nclass MSE(Loss):\n    pass\n",
+        "loss/both.py": "from loss import mse\nclass Both(mse.MSE):\n    def backward(self, d): return d\n    def forward(self, x): return x\n",
+        "loss/own.py": "from loss import Loss\nclass Own(Loss):\n    def backward(self, d): return d\n    def forward(self, x): return x\n",
+    })  # fmt: skip
+    files, found = load(root)
+    assert [p for file in files.values() for p in file.problems] == []
+    assert found["Both"].cls.scale == found["Own"].cls.scale == 2
+
+
+def test_what_classes_derive_from_by_a_star_of_a_file_that_is_not_there_is_stood_in_for(write):
+    more = "from layers import *\n" + TANH.replace("TanH", "More")
+    files, found = load(write({"layers.py": f"from handout_not_here import *\n{TANH}", "more.py": more}))
+    assert {name: c.kind for name, c in found.items()} == {"TanH": "module", "More": "module"}
+    for cls in (found["TanH"].cls, found["More"].cls):
+        assert outside.derives_from_unfound(cls)
+        assert cls().forward(np.zeros(2)).tolist() == [0, 0]
+    with pytest.raises(NameError):  # a function of it is another matter
+        exec("plot_all()", files["layers.py"].names)
+
+
 def test_a_base_of_another_file_is_no_class_to_check_and_a_forward_alone_is_not_left_out(write):
     root = write({
         "kind.py": "class Activation:\n    def forward(self, X): pass\n    def backward_delta(self, input, delta): pass\n",

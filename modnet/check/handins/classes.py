@@ -19,7 +19,7 @@ from modnet.check.handins.source import training_loops
 from modnet.check.layer_calls import is_above
 from modnet.check.layer_calls import methods_of as layer_methods
 from modnet.check.lines import does_nothing, text_of, tree_of
-from modnet.check.loss_calls import is_loss_name, is_truth, methods_of, without_more
+from modnet.check.loss_calls import is_loss_name, is_truth, methods_of, says_loss, without_more
 from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
 from modnet.check.networks.descent import is_descent
@@ -61,7 +61,7 @@ def kind_of(cls: type) -> str:
         return "optim"
     if is_loop(cls):
         return "loop"
-    if not _has(cls, "forward") and is_loss_name(cls.__name__) and methods_of(cls):
+    if not _has(cls, "forward") and (says_loss(cls) or (is_loss_name(cls.__name__) and methods_of(cls))):
         return "loss"
     if not _has(cls, "forward"):
         adds = first_method(cls, ADDS) and aliased(cls) is not cls and backward_method(cls)
@@ -270,6 +270,9 @@ def _is_loss(cls: type) -> bool:
     plain = not any(is_loss_name(k.__name__) for k in cls.__mro__[:-1]) and not any(map(is_truth, named))
     if (not own and not _has(cls, "backward_delta")) or (plain and len(back) == 1 and is_above(back[0])):
         return False  # a layer of two inputs
+    named_so = any(is_loss_name(k.__name__) for k in cls.__mro__[:-1])
+    if not named_so and named[-1:] == back[1:] == ["t"] and is_above(back[0]):
+        return False  # a layer that is told the time, on both ways
     return len(without_more(named)) == 3 and (
         methods_of(cls) is not None or _has(cls, "backward") or "loss" in cls.__name__.lower()
     )

@@ -27,7 +27,7 @@ absent: dict[str, str] = {}
 used: set[str] = set()
 #: Names that code has read in vain, though its author sets or imports them: why they are not there.
 unset: dict[str, str] = {}
-_NOT_FOUND = "not found"
+NOT_FOUND = "not found"
 _cupy, _numba = Cupy(), Numba("numba")
 
 
@@ -57,7 +57,7 @@ def real_import(name: str, fromlist: tuple[str, ...], strict: bool) -> Any:
         except Exception as error:
             if strict:
                 raise
-            absent.setdefault(top, f"{type(error).__name__}: {error}" if is_installed(top) else _NOT_FOUND)
+            absent.setdefault(top, f"{type(error).__name__}: {error}" if is_installed(top) else NOT_FOUND)
             if "*" in fromlist or not is_installed(top):
                 return Outside(name if fromlist else top)
             return _Partly(name if fromlist else top)
@@ -67,7 +67,7 @@ def real_import(name: str, fromlist: tuple[str, ...], strict: bool) -> Any:
             return _Partly(name)
         return found
     if not is_installed(top):
-        absent.setdefault(top, _NOT_FOUND)
+        absent.setdefault(top, NOT_FOUND)
     return Outside(name if fromlist else top)
 
 
@@ -119,7 +119,7 @@ class Outside:
                 except Exception as error:
                     absent.setdefault(self._path, f"{type(error).__name__}: {error}")
             else:
-                absent.setdefault(parts[0], _NOT_FOUND)
+                absent.setdefault(parts[0], NOT_FOUND)
             used.add(parts[0])
         return self._real
 
