@@ -42,9 +42,10 @@ from modnet.check.networks.assembled import examine_assembled, goes_both_ways, i
 from modnet.check.networks.descent import examine_descent
 from modnet.check.networks.flow import InFunctions
 from modnet.check.networks.loops import examine_loop
+from modnet.check.networks.parts import Parts
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import examine_network_class, network_of_layers, used_by
-from modnet.check.networks.trainers import examine_trained, trains
+from modnet.check.networks.trainers import examine_trained, examine_training, trains
 from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.other_modules import examine_other, layout_of, with_activations_of
@@ -96,7 +97,19 @@ def _loop(subject: Loaded, project: Project, options: Options) -> Report:
     if not hasattr(held, "descent"):
         return examine_loop(held)
     wrong = [c.name for c in project.of("optim") if project.is_wrong(c)]
-    return examine_descent(held.descent, _workshop(subject, project).bases, wrong, held.holder)
+    try:
+        report = examine_descent(held.descent, _workshop(subject, project).bases, wrong, held.holder)
+    except NotBuilt as problem:
+        report = not_checked(subject.name, str(problem))
+    if held.holder is None and report.ok:
+        networks = [c.cls for c in project.of("network", near=subject) if not project.is_wrong(c)]
+        with suppress(NotBuilt):
+            parts = _parts(subject, project)
+            own = _of_right_parts(examine_training(held.descent, networks, parts), subject, parts)
+            if all(word == "not checked" for _, word, _ in report.verdicts):
+                return own
+            report.add(own, "with layers of its own")
+    return report
 
 
 def _loss(subject: Loaded, project: Project, options: Options) -> Report:
@@ -127,12 +140,14 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
             report = Report(subject.name)
             report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", problem.hint, line=problem.line))
         return _with_right_parts(report, subject, project)
+    parts = _parts(subject, project)
     if not contract and (is_assembled(cls) or goes_both_ways(cls)):
         with suppress(NotBuilt):
-            return examine_assembled(cls)
+            return _with_own_parts(examine_assembled(cls), subject, project, parts)
     if trains(cls) and (issubclass(cls, InFunctions) or not contract):
         try:
-            return _with_right_parts(examine_trained(cls, _scripts(project)), subject, project)
+            report = _of_right_parts(examine_trained(cls, _scripts(project), parts), subject, parts)
+            return _with_right_parts(report, subject, project)
         except NotBuilt:
             network = network_of_layers(cls) or _as_layer(cls)
             if network is None:
@@ -156,6 +171,34 @@ def _as_layer(cls: type) -> Report | None:
         if goes_back and any(word != "not checked" for _, word, _ in report.verdicts):
             return report
     return None
+
+
+def _with_own_parts(report: Report, subject: Loaded, project: Project, parts: Parts) -> Report:
+    """The report on a network of our parts, with what is found besides if it is made of its author's."""
+    if report.ok and trains(subject.cls):
+        with suppress(NotBuilt, Misbehaviour):
+            own = _of_right_parts(examine_trained(subject.cls, _scripts(project), parts), subject, parts)
+            report.add(_with_right_parts(own, subject, project), "with layers of its own")
+    return report
+
+
+def _parts(subject: Loaded, project: Project) -> Parts:
+    """The parts of a project: those first in which nothing was found, and of these those near by."""
+    kinds = ("module", "loss", "optim", "functions")
+    every = {kind: sorted(project.of(kind, near=subject), key=project.is_wrong) for kind in kinds}
+    modules, found, optimizers = ([c.cls for c in every[kind]] for kind in kinds[:3])
+    wrong = [c.cls for kind in every.values() for c in kind if project.is_wrong(c)]
+    losses: list[Any] = [c.cls for c in every["functions"] if hasattr(c.cls, "loss") and not project.is_wrong(c)]
+    named = [(vars(at).get(at.loss.calling.value), vars(at).get(at.loss.calling.derivative)) for at in losses]
+    pairs = [(getattr(v, "__func__", v), getattr(s, "__func__", s)) for v, s in named if v is not None and s is not None]
+    return Parts(modules, found, optimizers, pairs, wrong)
+
+
+def _of_right_parts(report: Report, subject: Loaded, parts: Parts) -> Report:
+    """The report on a network of its author's parts; what may be the mistake of one of them is not said of the network."""
+    if report.findings and parts.suspect:
+        return not_checked(subject.name, f"{', '.join(parts.suspect)} first")
+    return report
 
 
 def _optim(subject: Loaded, project: Project, options: Options) -> Report:

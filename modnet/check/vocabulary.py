@@ -72,7 +72,7 @@ def written(held: type, names: Collection[str]) -> list[str]:
 # --- arguments -------------------------------------------------------------------------------------------------------
 
 _NUMBER = r"(nb?|num|number|dim|size|taille)?(of)?"
-_SIZE = r"(size|dim(ension)?s?|shape|nodes?|units?|neurons?|num|layer(size|dim|features)?|features?|s)?"
+_SIZE = r"(size|dim(ension)?s?|shape|nodes?|units?|neurons?|num|layer(size|dim|features)?|f(eat(ure)?s?)?|s)?"
 _OF_DATA = r"(train(ing)?|b|batch|true|data|list|array|vec(tor)?|values?)?"
 #: What an argument means, by its name without case, accents, underscores and digits. A name may mean several things: who asks
 #: says among which, and the first of them is meant.
@@ -88,7 +88,8 @@ MEANINGS = {
     # what goes forward and back
     "yhat": r"y?hat|y?pred(ict(ion|ed|ions)?)?s?|yp|.*hat|decoded?|recon(struct(ion|ed)|struite?)?",
     "outputs": r"outputs?|sorties?|res(ult)?",
-    "X": rf"(train(ing)?|b|batch|data)?(xs?|inp(uts?)?|in|entrees?|features?|samples?|data){_OF_DATA}(inputs?|x)?",
+    "X": rf"(train(ing)?|b|batch|data)?(xs?|inp(uts?)?|in|entrees?|features?|samples?|examples?|images?|data){_OF_DATA}"
+    r"(inputs?|x)?",
     "y": rf"(train(ing)?|b|batch|data)?(ys?|t|targets?|labels?|outputs?|truth|expected|cibles?|verite){_OF_DATA}",
     "derivative": r"(loss|cost|error|objective)(fn|func|function)?(prime|deriv.*|grad.*|der|d)|d(loss|cost|error)",
     "delta": r".*delta.*|d|g|dout|grad(ient)?(out(put)?)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)",
@@ -98,15 +99,15 @@ MEANINGS = {
     "optimizer config": r"optim.*(config|args)",
     "optimizer": r"optim.*|opt|updaterule",
     "accuracy": r".*(accura|metric).*",
-    "rate": r"(init(ial)?|base)?(lr|learning(rate|step))|eta|alpha|rate|stepsize|learn(rate|step)",
+    "rate": r"(init(ial)?|base|cur(rent)?)?(lr|learning(rate|step))|eta|alpha|rate|stepsize|learn(rate|step)",
     "step": r"step|gradientstep|pas",
     "net": r"net|network|reseau|model|modele|sequen(tial|tiel)|modulelist|nn",
     "modules": r"modules?|layers?|couches?|listmodules?|seq(uence)?|args|(list|liste)(des)?(modules|couches|layers)|chain",
     "encoder": r"encod(er|eur|e)",
     "decoder": r"decod(er|eur|e)",
     # sizes of a network
-    "every": r"(layers?|network)?(sizes?|dims?|shape|structure|architecture|widths?)|layersdims|layers?(sizelist|list)|"
-    r"sizelist",
+    "every": r"(layers?|network)?(sizes?|dims?|shape|structure|architecture|widths?)|layers?(neurons|units|nodes)|layersdims|"
+    r"layers?(sizelist|list)|sizelist",
     "hiddens": r"n?hid(den)?(size|dim|layer|unit|node|neuron|layersize|layerdim)?(s|list|slist)",
     "hidden": rf"{_NUMBER}hid(den)?{_SIZE}|nh|h",
     "depth": r"(n|num|nb|number)(of)?(hidden)?layers?|hiddenlayernum",

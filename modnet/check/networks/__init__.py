@@ -3,9 +3,9 @@
 There is one plan for all of them: a network is built, driven, asked, and what is wrong gets its name.
 
 1. Build: `workshop` from the hand-in's own layers, `scored_build` by the names of a constructor's arguments, `asbuilt` by the
-   lines of a script, `assembled` of layers of ours, which `pieces` has (of the contract's kind, `standins`); `wiring` says what
-   a stranger's function asks for, and `flow` what it is given of what others returned, by the words of
-   `modnet.check.vocabulary`.
+   lines of a script, `parts` of its author's dense layers, loss and optimizer in any other style, `assembled` of layers of
+   ours, which `pieces` has (of the contract's kind, `standins`); `wiring` says what a stranger's function asks for, and `flow`
+   what it is given of what others returned, by the words of `modnet.check.vocabulary`.
 2. Drive: one way there and back, a training, or a step. What layers do is written down as `calls`.
 3. Ask: a `form` answers what it can of what `judge` asks, in one list: the way there, the loss, the way back, the gradients, a
    second call, the steps, the examples. Forms are those of the contract (`contract`), with a loss of its own (`scored`), moved

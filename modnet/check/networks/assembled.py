@@ -21,6 +21,7 @@ from modnet.check.loss_calls import is_loss_name
 from modnet.check.networks.calls import Call, Way, multiple, same
 from modnet.check.networks.judge import judge
 from modnet.check.networks.logged import Logged
+from modnet.check.networks.parts import put_together
 from modnet.check.networks.pieces import (
     CrossEntropyPiece,
     Log,
@@ -36,8 +37,6 @@ from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
 from modnet.check.vocabulary import ADDS, FORWARDS, TRAINS, first_method, meaning_of
 
-_SETS = ("use", "set", "compile", "use_loss", "set_loss", "set_optimizer", "configure", "setup", "build")
-_FINALIZES = ("finalize", "finalise")
 _LEFT = ("loss", "modules", "net")  # what stays at its default
 _WIDTH = 3
 
@@ -112,7 +111,7 @@ class Assembled(Logged):
             "X": self.x.reshape(self.count, *shape), "y": truth, "epochs": self.epochs, "batch": self.size, "rate": rate,
             "optimizer": OptimizerPiece(rate), "accuracy": Obliging(), "loss": loss, "derivative": loss.slope,
         }  # fmt: skip
-        self.net = self._put_together()
+        self.net = put_together(cls, self.layers, self.values, self.called)
         rows = ["the way there", "the loss", "the way back"]
         if self.alone:
             self.training = "there and back"
@@ -126,20 +125,6 @@ class Assembled(Logged):
         self.rows = {name: name for name in rows}
         if self.predicts or self.failed:
             self.rows["the end"] = self.predicts or "evaluate"
-
-    def _put_together(self) -> Any:
-        """The network, of our layers, told what it may be told."""
-        name, add = self.cls.__name__, first_method(self.cls, ADDS)
-        whole = {} if add else {"modules": self.layers, "net": self.layers}
-        net = self.called(f"{name}(...)", self.cls, self.values | whole, () if whole else _LEFT)
-        for layer in self.layers if add else ():
-            call(f"{name}.{add}", getattr(net, add), layer)
-        for setting in (*_SETS, *_FINALIZES):
-            method = getattr(net, setting, None)
-            if callable(method) and (setting in _FINALIZES or asks(method, by_name=True)):
-                with suppress(NotBuilt):
-                    self.called(f"{name}.{setting}", method, {} if setting in _FINALIZES else self.values)
-        return net
 
     def _train(self) -> None:
         """Train it, evaluate it, and ask it to predict."""

@@ -25,9 +25,10 @@ ALL_FORWARDS = (*FORWARDS, *OUTPUTS)
 ALL_UPDATES = (*UPDATES, "update", "update_weights_and_biases", "gradient_descent", "optimize", "step", "apply_gradients")
 _GIVES = ("get_gradients", "get_grads", "gradients", "compute_gradients")
 _OF_PAIRS = re.compile(r"_*(update|train|fit|learn|sgd|step)", re.I)
+_OF_ONE = re.compile(r"(^|_)(step|on_batch|minibatch|mini_batch|batch)$", re.I)
 _PAIRED = re.compile(r"(mini_?)?batch|(train(ing)?_?)?(data(set)?|set|samples|examples)|pairs", re.I)
 _OFF = re.compile(r"keep_?prob\w*|drop_?(out)?(_?(rate|prob\w*))?", re.I)
-_FORWARD = re.compile(r"^_*(calc\w*|compute|get)?_?(and_)?(predict|forward|feed|propagate|outputs?$)|_predict$", re.I)
+_FORWARD = re.compile(r"^_*(calc\w*|compute|get)?_?(and_)?(predict|forward|feed|propagate|outputs?$|prob)|_predict$", re.I)
 _ALIKE = {"gradient": "grads", "gradients": "grads", "grad": "grads", "params": "parameters", "param": "parameters"}
 #: The functions of a network in functions, by their names.
 _FUNCTIONS = {
@@ -44,12 +45,15 @@ def plain(name: str) -> str:
     return _ALIKE.get(word, word.rstrip("s") if word == "caches" else word)
 
 
-def forward_of(cls: type) -> str:
-    """The method that gives the output for an input; empty if there is none."""
+def forwards_of(cls: type) -> list[str]:
+    """The methods that may give the output for an input, the likeliest first; that which gives classes comes last."""
     if issubclass(cls, InFunctions):
-        return cls.parts["forward"]
-    named = [n for n in dir(cls) if _FORWARD.search(n) and callable(getattr(cls, n)) and len(needs(getattr(cls, n))) == 1]
-    return first_method(cls, ALL_FORWARDS) or next(iter(named), "")
+        return [cls.parts["forward"]]
+    there = [n for n in dir(cls) if callable(getattr(cls, n))]
+    plain = [n for n in ALL_FORWARDS if n in there and n != "predict"]
+    named = [n for n in there if _FORWARD.search(n) and len(needs(getattr(cls, n))) == 1 and n != "predict"]
+    last = [n for n in ("__call__", "predict") if n in there and any(n in vars(k) for k in cls.__mro__[:-1])]
+    return list(dict.fromkeys((*plain, *named, *last)))
 
 
 def stages_of(cls: type) -> Iterator[tuple[str, ...]]:
@@ -60,8 +64,9 @@ def stages_of(cls: type) -> Iterator[tuple[str, ...]]:
         yield cls.parts["backward"], cls.parts["update"]
         return
     asked = first_method(cls, _GIVES)
+    single = [n for n in dir(cls) if _OF_ONE.search(n) and method_given(cls, (n,), ("X", "y"))]
     paired = sorted((n for n in dir(cls) if _OF_PAIRS.match(n) and is_paired(getattr(cls, n))), key=lambda n: "update" not in n)
-    every = ((train,), *((n,) for n in paired), (back,), (back, update), (back, asked, update))
+    every = (*((n,) for n in single), (train,), *((n,) for n in paired), (back,), (back, update), (back, asked, update))
     yield from dict.fromkeys(stages for stages in every if all(stages))
 
 

@@ -96,17 +96,19 @@ class _Kind(NamedTuple):
     Attributes
     ----------
     small : whether sizes with a default are made small, too. many : whether there may be several hidden layers. every : the
-        layers, if all are asked for.
+        layers, if all are asked for. hidden : the width of a hidden layer; if all are as wide, what has the wrong shape shows
+        as a wrong number.
     """
 
     small: bool = True
     many: bool = True
     every: tuple[int, ...] = (_D, _H, _C)
+    hidden: int = _H
 
 
 _KINDS = (
     _Kind(), _Kind(many=False), _Kind(small=False), _Kind(every=(_D, _H, 5, _C)), _Kind(every=(_D, _H, 1)),
-    _Kind(every=(_D, _H, 5, 1)),
+    _Kind(every=(_D, _H, 5, 1)), _Kind(every=(_D,) * 3, hidden=_D),
 )  # fmt: skip
 
 
@@ -124,7 +126,7 @@ def _arguments(cls: type, kind: _Kind) -> dict[str, Any] | None:
 
 #: Sizes by their meaning, and those that are given only where they are needed.
 _NUMBERS = {
-    "hidden": _H, "hiddens": _H, "input": _D, "features": _D, "chan_out": 2, "k_size": 3, "rate": 0.1,
+    "input": _D, "features": _D, "chan_out": 2, "k_size": 3, "rate": 0.1,
     "dtype": np.float64,
 }  # fmt: skip
 _IF_NEEDED = {"depth": 2, "scale": 0.1}
@@ -142,9 +144,11 @@ def _value(role: str, p: inspect.Parameter, kind: _Kind) -> Any:
     if not (small or needed):
         return None
     if role in ("hidden", "hiddens") and (listed or (role == "hiddens" and kind.many and not isinstance(p.default, int))):
-        return [_H, 5]
+        return [kind.hidden, 5 if kind.hidden == _H else kind.hidden]
     if role == "every":
         return list(kind.every) if needed or listed else None
+    if role in ("hidden", "hiddens"):
+        return kind.hidden
     if role == "output":
         return kind.every[-1]
     return _NUMBERS.get(role, _IF_NEEDED.get(role) if needed else None)

@@ -9,30 +9,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import combinations
 from time import process_time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt, asks
+from modnet.check.arguments import NotBuilt, asks, method_given
 from modnet.check.arrays import copied
+from modnet.check.draws import same_draws
 from modnet.check.lines import quote
 from modnet.check.modes import is_mode
 from modnet.check.networks.asbuilt import Script, as_built
-from modnet.check.networks.flow import InFunctions, forward_of, keep_start, numbers_within, run, stages_of, within
+from modnet.check.networks.flow import (
+    InFunctions,
+    forwards_of,
+    is_paired,
+    keep_start,
+    numbers_within,
+    run,
+    stages_of,
+    within,
+)
 from modnet.check.networks.form import Form, difference, finer
 from modnet.check.networks.judge import judge
+from modnet.check.networks.parts import Listed, Parts, assembled, told, trained_by
 from modnet.check.networks.scored import REG, form_of
 from modnet.check.networks.scored_build import built
 from modnet.check.question import ALIKE
 from modnet.check.recipes import array_arguments
 from modnet.check.report import Finding, Report
 from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import is_rate, meaning_of
+from modnet.check.vocabulary import TRAINS, is_rate, meaning_of
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_NAMED = re.compile(r"(neural)?net(work|z|s)*|[a-z]{0,3}nn|mlp|perceptron|model|regress\w*|classif\w*|neural|sequential", re.I)
+_NAMED = re.compile(
+    r"(neural)?net(work|z|s)*|reseaux?|[a-z]{0,3}nn|mlp|perceptron|model|regress\w*|classif\w*|neural|sequential", re.I
+)
 _NO_NETWORK = re.compile(r"cell|layer|norm|block|loss|connected|conv", re.I)
 _KEPT = re.compile(r"grad|cache|veloc|moment|running|moving|mean|var|std|history|delta", re.I)
 _RATE, _COUNT = 0.01, 6
@@ -47,7 +62,21 @@ def trains(cls: type) -> bool:
     words = _WORD.findall(cls.__name__)
     if array_arguments(cls) or form_of(cls) or not any(map(_NAMED.fullmatch, words)) or any(map(_NO_NETWORK.match, words)):
         return False
-    return bool(forward_of(cls) and any(stages_of(cls)))
+    return bool(forwards_of(cls) and any(stages_of(cls)))
+
+
+class Examples(NamedTuple):
+    """What a network is asked with.
+
+    Attributes
+    ----------
+    inputs, truths : as its forward takes them and as its output is: one, a batch, or several, one after another. given : both
+        as a step takes them.
+    """
+
+    inputs: list[np.ndarray]
+    truths: list[np.ndarray]
+    given: tuple[Any, Any]
 
 
 class Trained(Form):
@@ -55,24 +84,26 @@ class Trained(Form):
 
     Attributes
     ----------
-    net : before the step. stages : the methods of a step. x : its input. y : the truth, of its output's shape. given_data :
-        both as the step was given them. held : its parameters before. moved : what the step has taken from them. loss : by
-        which it may have moved, and its name.
+    net : before the step. forward : the method that gives its output. stages : the methods of a step. examples : of the step.
+    begins : whether a training begins with first parameters of its own. held : its parameters before. moved : what the step has
+        taken from them. loss : by which it may have moved, and its name.
     """
 
     nearness = 10 * ALIKE
     loss: Loss
 
     def __init__(
-        self, net: Any, stages: Sequence[str], x: np.ndarray, y: np.ndarray, given: tuple[Any, Any], epochs: int = 1
+        self, net: Any, forward: str, stages: Sequence[str], examples: Examples, epochs: int = 1, begins: bool = False
     ) -> None:
         super().__init__(type(net), stages[0])
-        self.epochs, self.less = epochs, 1.0 if epochs == 1 else 1e-4  # so little that it is as one step
-        self.net, self.stages, self.x, self.y, self.given_data = net, stages, x, y, given
+        one = epochs == 1 and (len(examples.inputs) == 1 or "update" in stages[0])
+        self.epochs, self.less = epochs, 1.0 if one else 1e-4  # so little that several are as one step
+        self.net, self.forward, self.stages, self.examples_given, self.begins = net, forward, stages, examples, begins
         self.told = any(is_rate(p.name) for stage in stages for p in asks(getattr(net, stage), by_name=True))
-        self.held = _parameters(net, x)
+        self.x = examples.inputs[0]
+        self.held = _parameters(net, forward, self.x)
         self.moved = self._stepped()
-        self.batch = _COUNT if _COUNT in x.shape else 1
+        self.batch = max(len(examples.inputs), _COUNT if _COUNT in self.x.shape else 1)
 
     def _stepped(self, less: float = 1.0) -> dict[str, np.ndarray]:
         """How far a step moves each parameter, by so much less than the usual rate."""
@@ -83,38 +114,42 @@ class Trained(Form):
 
     def _step(self, net: Any, less: float = 1.0) -> None:
         """Let a network like this one take a step."""
-        x, y, rate = self.x, self.y, _RATE * less * self.less
-        for one in [one for _, one in within(net) if not isinstance(one, np.ndarray)]:
-            for name, value in list(vars(one).items()):
-                if is_rate(name) and isinstance(value, float) and (one is net or name != "alpha"):  # which may be a slope
-                    vars(one)[name] = rate
-                    self.told = True
-                elif isinstance(value, float) and REG.match(name):
-                    vars(one)[name] = 0.0
-                elif isinstance(value, int) and (what := meaning_of(name, ("epochs", "batch"))):
-                    vars(one)[name] = self.epochs if what == "epochs" else _COUNT
-        out, known = _forward(net, x), dict[str, Any]()
+        rate = _RATE * less * self.less
+        inputs, truths, (x, y) = self.examples_given
+        self.told |= _set(net, rate, self.epochs)
+        out, known = _forward(net, self.forward, inputs[0]), dict[str, Any]()
         values = {
-            "epochs": self.epochs, "batch": _COUNT, "X": self.given_data[0], "y": self.given_data[1], "yhat": out, "rate": rate,
-            "step": 1,
+            "epochs": self.epochs, "batch": _COUNT, "X": x, "y": y, "yhat": out, "rate": rate, "step": 1,
+            "pairs": [(x.copy(), y.copy()) for x, y in zip(inputs, truths, strict=True)],
         }  # fmt: skip
         if isinstance(net, InFunctions):
-            run(net, net.parts["forward"], {"X": x}, known)
+            run(net, net.parts["forward"], {"X": inputs[0]}, known)
             known.pop("")
-        if 1 in (x.ndim, x.shape[-1]):
-            values["pairs"] = [(x.copy(), y.copy())]
-        if np.shape(values["y"]) == out.shape:
-            values["delta"] = out - values["y"]
-        for stage in self.stages:
-            run(net, stage, values, known)
+        if np.shape(y) == out.shape:
+            values["delta"] = out - y
+        with same_draws():
+            for stage in self.stages:
+                if not asks(getattr(net, stage), by_name=True):
+                    _place(net, {"X": x, "y": y})
+                    _forward(net, self.forward, inputs[0])
+                run(net, stage, values, known)
 
     def number(self) -> np.ndarray:
         """The loss."""
-        return np.array([self.loss[1](_forward(self.net, self.x), self.y)])
+        pairs = [(self.examples_given.inputs[i], self.examples_given.truths[i]) for i in self.used]
+        return np.array([self.loss[1](_forward(self.net, self.forward, x), y) for x, y in pairs])
 
     def by(self, loss: Loss) -> int:
-        """Take a loss; how many parameters have moved by its derivative."""
-        self.loss = loss
+        """Take a loss; how many parameters have moved by its derivative, at all examples or else at some of them."""
+        self.loss, every = loss, range(len(self.examples_given.inputs))
+        some = [c for n in every[1:] for c in combinations(every, n)] if self.less == 1.0 else []
+        for self.used in (tuple(every), *some):
+            if found := self._fits():
+                return found
+        self.used = tuple(every)
+        return self._fits()
+
+    def _fits(self) -> int:
         with np.errstate(all="ignore"):
             asked = {n: difference(self, n, self.held[n]) for n in self.moved}
         sizes = {n: float(np.abs(q.truth).max(initial=0.0)) for n, q in asked.items()}
@@ -123,7 +158,17 @@ class Trained(Form):
         rates = self._rates(self.moved)
         for n in [n for n, r in rates.items() if r is None] if any(rates.values()) else ():
             finer(self, self.held[n], self.asked[n])  # a kink, perhaps
-        return sum(r is not None and r != 0 for r in self._rates(self.moved).values())
+        fits = [n for n, r in self._rates(self.moved).items() if r]
+        many = [n for n, q in self.asked.items() if len(q.entries) > 1]  # of one number any move is a multiple
+        return len([n for n in fits if n in many or not many])
+
+    def examples(self) -> list[tuple[list[int], list[int]]]:
+        """Those of a batch by whose loss it has moved."""
+        return [(list(self.used), list(self.used))]
+
+    def every_example(self) -> tuple[int, str]:
+        """Those of the batch."""
+        return len(self.examples_given.inputs), " the updates of one step"
 
     def _rates(self, moved: dict[str, np.ndarray]) -> dict[str, float | None]:
         for n, q in self.asked.items():
@@ -144,7 +189,7 @@ class Trained(Form):
     def end(self) -> Iterator[Finding]:
         """Whether a mean is taken twice, and whether a second step moves by the first one's gradient again."""
         rates = [r for r in self.moves().values() if r]
-        if not self.told or len(rates) < len(self.asked) or min(rates) < 0 or self.epochs > 1:
+        if not self.told or len(rates) < len(self.asked) or min(rates) < 0 or self.epochs > 1 or self.begins:
             return
         for many in (1, 2):
             if self.batch > 2 and abs(rates[0] * self.batch**2 / (many * _RATE) - 1) < 1e-3:
@@ -156,7 +201,7 @@ class Trained(Form):
         for n, array in numbers_within(then):
             if n in self.moved:
                 array[...] = now[n]
-        twin = Trained(then, self.stages, self.x, self.y, self.given_data)
+        twin = Trained(then, self.forward, self.stages, self.examples_given)
         start = {n: now[n].copy() for n in self.moved}
         self._step(first)
         again = {n: start[n] - a for n, a in numbers_within(first) if n in self.moved}
@@ -166,7 +211,9 @@ class Trained(Form):
 
     def where(self, question: str) -> str:
         """The method, or the function."""
-        return self.method if issubclass(self.cls, InFunctions) else f"{self.cls.__name__}.{self.method}"
+        if issubclass(self.cls, InFunctions | Listed):
+            return self.method if issubclass(self.cls, InFunctions) else self.cls.__name__
+        return f"{self.cls.__name__}.{self.method}"
 
     def line(self, question: str, name: str = "") -> str:
         """The line to look at."""
@@ -183,16 +230,30 @@ class Trained(Form):
             report.verdict("a step", right=False, remark=findings[0].kind)
 
 
-def _parameters(net: Any, x: np.ndarray) -> dict[str, np.ndarray]:
+def _set(net: Any, rate: float, epochs: int) -> bool:
+    """Set the rate and the length of a training where they are kept; whether there is such a rate."""
+    told = False
+    for one in [one for _, one in within(net) if not isinstance(one, np.ndarray)]:
+        for name, value in list(vars(one).items()):
+            if is_rate(name) and isinstance(value, float) and (one is net or name != "alpha"):  # which may be a slope
+                vars(one)[name], told = rate, True
+            elif isinstance(value, float) and REG.match(name):
+                vars(one)[name] = 0.0
+            elif isinstance(value, int) and (what := meaning_of(name, ("epochs", "batch"))):
+                vars(one)[name] = epochs if what == "epochs" else _COUNT
+    return told
+
+
+def _parameters(net: Any, forward: str, x: np.ndarray) -> dict[str, np.ndarray]:
     """The arrays that the output for x depends on, in place, by their places and in their order."""
     found = {}
     for place, array in list(numbers_within(net)):
         if _KEPT.search(place) or not array.flags.writeable or array.size > 10**6:
             continue
-        start, out = array.copy(), _forward(net, x)
+        start, out = array.copy(), _forward(net, forward, x)
         array += 0.1 + 0.1 * np.abs(array)
         try:
-            if (moved := _forward(net, x)).shape == out.shape and not np.array_equal(moved, out, equal_nan=True):
+            if (moved := _forward(net, forward, x)).shape == out.shape and not np.array_equal(moved, out, equal_nan=True):
                 found[place] = array
         except Misbehaviour:
             pass
@@ -202,13 +263,31 @@ def _parameters(net: Any, x: np.ndarray) -> dict[str, np.ndarray]:
     return {n: a for n, a in found.items() if now.get(n) is a}  # what forward puts there anew is none
 
 
-def _forward(net: Any, x: np.ndarray) -> np.ndarray:
-    name = forward_of(type(net))
-    named = {p.name: False for p in asks(getattr(net, name))[1:] if is_mode(p.name)}
+def _place(net: Any, values: dict[str, np.ndarray]) -> None:
+    """Put input and truth where a network keeps them that is given them beforehand."""
+    for name, held in list(vars(net).items()):
+        if isinstance(held, np.ndarray) and (what := meaning_of(name, values)):
+            vars(net)[name] = values[what].copy()
+
+
+def _forward(net: Any, name: str, x: np.ndarray) -> np.ndarray:
+    """The output; of a network that is given its input beforehand, as where it keeps it."""
+    method = getattr(net, name)
+    given = asks(method)
     if isinstance(net, InFunctions):
         found = run(net, name, {"X": x.copy()}, {})
+    elif given:
+        named = {p.name: False for p in given[1:] if is_mode(p.name)}
+        found = call(f"{type(net).__name__}.{name}", lambda: method(x.copy(), **named))
     else:
-        found = call(f"{type(net).__name__}.{name}", lambda: getattr(net, name)(x.copy(), **named))
+        _place(net, {"X": x})
+        found = call(f"{type(net).__name__}.{name}", method)
+    if found is None:
+        held = vars(net).items()
+        found = next((v for n, v in held if isinstance(v, np.ndarray) and meaning_of(n, ("yhat", "outputs"))), None)
+    if isinstance(found, np.ndarray) and found.dtype.kind in "iub":
+        text = f"{type(net).__name__}.{name} gives classes, and no method gives the numbers by which they are chosen"
+        raise Misbehaviour("unknown", text)
     while isinstance(found, tuple | list) and found:  # the output and what is kept, or the outputs of all layers
         alone = not isinstance(found[0], np.ndarray) or not all(isinstance(v, np.ndarray) for v in found)
         found = found[0 if alone else -1]
@@ -222,18 +301,29 @@ _LOSSES: tuple[Loss, ...] = (
 )
 
 
-def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
+def examine_trained(cls: type, scripts: Iterable[Script] = (), parts: Parts | None = None) -> Report:
     """The report on such a network: by the loss whose derivative the most parameters have moved by, at the data that fit best.
 
     At all examples at once, or at one alone, if it takes one after another.
 
     Parameters
     ----------
-    scripts : of its author, who may build one.
+    scripts : of its author, who may build one. parts : of its author's, of which one may be put together.
     """
-    failed, wrong = list[Misbehaviour](), list[tuple[int, tuple[int, ...], Report]]()
-    closest = ""
-    for make in _tried(cls, scripts, failed):
+    failed = list[Misbehaviour]()
+    return _best(cls.__name__, _tried(_started(cls, scripts, parts or Parts(), failed), failed), failed)
+
+
+def examine_training(function: Callable[..., Any], networks: Sequence[type], parts: Parts) -> Report:
+    """The report on a function that trains: it is given layers of its author's own, in a list or in one of their networks."""
+    failed = list[Misbehaviour]()
+    return _best(function.__name__, _tried(trained_by(function, networks, parts), failed), failed)
+
+
+def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbehaviour]) -> Report:
+    """The report on a network at the first way to let it take a step that is right, or at the one that says the most."""
+    wrong, closest = list[tuple[int, tuple[int, ...], Report]](), ""
+    for make in ways:
         try:
             trained = _one_step(make)
         except Misbehaviour as problem:
@@ -241,8 +331,11 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
             continue
         except (TypeError, ValueError, AttributeError, IndexError, KeyError, StopIteration):
             continue
-        if not any(m.any() for m in trained.moved.values()) or trained.x.shape in [shape for _, shape, _ in wrong]:
+        shape = (len(trained.examples_given.inputs), *trained.x.shape)
+        if not any(m.any() for m in trained.moved.values()):
             continue
+        if any(shape == other or shape[0] < other[0] or trained.less < 1 for _, other, _ in wrong):
+            continue  # it says no more
         fits = [trained.by(loss) for loss in _LOSSES]
         if not any(fits):
             closest = "what a step moves is the derivative of no loss that is known here, not even at the output"
@@ -250,17 +343,19 @@ def examine_trained(cls: type, scripts: Iterable[Script] = ()) -> Report:
         trained.by(_LOSSES[fits.index(max(fits))])
         if 2 * max(fits) < len(trained.asked) and not list(trained.moves().values())[-1]:
             continue  # that few of the first ones fit is chance: a mistake shows in what is before it
-        report = Report(f"{cls.__name__}, one step by {trained.loss[0]} on an input of shape {trained.x.shape}")
+        several = f"{shape[0]} inputs" if shape[0] > 1 else "an input"
+        report = Report(f"{name}, one step by {trained.loss[0]} on {several} of shape {trained.x.shape}")
         judge(report, trained)
         if not {f.kind for f in report.findings} & {"direction", "updates-first"}:
             return report
-        wrong.append((max(fits), trained.x.shape, report))
+        wrong.append((max(fits), shape, report))
         if len(wrong) == 3:
             break
     if wrong:
         return max(wrong, key=lambda one: one[0])[-1]
-    closest = closest or (failed[0].message if failed else "what its arguments mean is not known")
-    raise NotBuilt(f"{cls.__name__} could not be asked: {closest}")
+    said = [f.message for f in sorted(failed, key=lambda f: f.kind != "unknown")]  # of its answers, before what it raises
+    closest = closest or next(iter(said), "what its arguments mean is not known")
+    raise NotBuilt(f"{name} could not be asked: {closest}")
 
 
 def _one_step(make: Callable[..., Trained]) -> Trained:
@@ -273,34 +368,82 @@ def _one_step(make: Callable[..., Trained]) -> Trained:
         return make(epochs=10)
 
 
-def _tried(cls: type, scripts: Iterable[Script], failed: list[Misbehaviour]) -> Iterator[Callable[..., Trained]]:
+def _tried(nets: Iterable[Any], failed: list[Misbehaviour]) -> Iterator[Callable[..., Trained]]:
     """Ways to let a network take a step: for each shape of input that it takes, rows, then columns; and each form of truth."""
     rng, start_time = np.random.default_rng(5), process_time()
-    for net in _started(cls, scripts, failed):
-        widths = dict.fromkeys([3, *(n for _, a in list(numbers_within(net))[:3] for n in a.shape if n < 2000)])
+    for net in nets:
+        said = (v[0] for v in vars(net).values() if isinstance(v, list | tuple) and v and type(v[0]) is int)
+        held = (n for _, a in list(numbers_within(net))[:3] for n in a.shape)
+        widths = [n for n in dict.fromkeys((3, *held, *said)) if 0 < n < 2000]
         for shape in [s for n in widths for s in ((_COUNT, n), (n, _COUNT), (1, n), (n, 1), (n,))]:
-            x = rng.normal(size=shape)
+            xs = [rng.normal(size=shape) for _ in range(3)]
             if process_time() - start_time > _LONGEST:
                 break
+            for start, forward, begins in _answering(net, xs[0], failed):
+                for stages in stages_of(type(net)):
+                    for examples in _examples(start, forward, xs, stages):
+                        yield partial(Trained, start, forward, stages, examples, begins=begins)
+                break
+
+
+_TROUBLE = (Misbehaviour, TypeError, ValueError, AttributeError, IndexError, KeyError, StopIteration)
+
+
+def _answering(net: Any, x: np.ndarray, failed: list[Misbehaviour]) -> Iterator[tuple[Any, str, bool]]:
+    """(a copy that gives an output for x, by which method, whether a training begins with first parameters of its own).
+
+    Its parameters are put where mistakes show, unless a training puts its own in their place.
+    """
+    for start in (copied(net), *_begun(net, x)):
+        for forward in forwards_of(type(net)):
             try:
-                start = copied(net)
-                for array in _parameters(start, x).values():
+                out = _forward(start, forward, x)
+                held = _parameters(start, forward, x)
+                if not held or not 0 < out.ndim < 3 or not out.size:
+                    continue
+                rng = np.random.default_rng(5)
+                drawn = copied(start)
+                for array in _parameters(drawn, forward, x).values():
                     wide = max(array.size / max(array.shape), min(array.shape)) if array.ndim > 1 else 1
                     array[...] = rng.uniform(-1, 1, array.shape) * 1.5 / np.sqrt(max(wide, 2))
-                out = _forward(start, x)
-            except (Misbehaviour, TypeError, ValueError, AttributeError, IndexError, StopIteration) as raised:
+                begun = next((b for b in _begun(drawn, x) if _parameters(b, forward, x).keys() == held.keys()), None)
+                begins = begun is not None and _differs(_parameters(begun, forward, x), _parameters(drawn, forward, x))
+                start = begun if begins else drawn
+                if np.isfinite(_forward(start, forward, x)).all():
+                    yield start, forward, begins
+            except _TROUBLE as raised:
                 failed += [raised] if isinstance(raised, Misbehaviour) else []
-                continue
-            if out.ndim == 0 or out.ndim > 2 or not np.isfinite(out).all() or out.size < 1:
-                continue
-            for y, given in _truths(out, x):
-                yield from (partial(Trained, start, stages, x, y, given) for stages in stages_of(cls))
 
 
-def _started(cls: type, scripts: Iterable[Script], failed: list[Misbehaviour]) -> Iterator[Any]:
+def _differs(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return any(not np.array_equal(a, other[n]) for n, a in one.items())
+
+
+def _begun(net: Any, x: np.ndarray) -> Iterator[Any]:
+    """Copies of a network after a training of no epochs, in which it may make its first parameters."""
+    train = method_given(type(net), TRAINS, ("X", "y"))
+    many, rng = len(x), np.random.default_rng(6)
+    if x.ndim != 2 or many != _COUNT or not train:
+        return
+    told = any(meaning_of(p.name, ("epochs",)) for p in asks(getattr(net, train), by_name=True))
+    if not told and not any(isinstance(v, int) and meaning_of(n, ("epochs",)) for n, v in vars(net).items()):
+        return
+    numbers, labels = rng.uniform(0.2, 0.8, many), np.arange(many) % 2
+    for y in (numbers, labels, np.eye(3)[np.arange(many) % 3], numbers[:, None]):
+        start = copied(net)
+        _set(start, _RATE, 0)
+        with suppress(*_TROUBLE), same_draws():
+            run(start, train, {"X": x, "y": y, "epochs": 0, "rate": _RATE, "batch": _COUNT}, {})
+            yield start
+
+
+def _started(cls: type, scripts: Iterable[Script], parts: Parts, failed: list[Misbehaviour]) -> Iterator[Any]:
     """Objects of a network's class; of one in functions, what its function for first parameters returns."""
     if not issubclass(cls, InFunctions):
-        yield from built(cls, failed)
+        for net in built(cls, failed):
+            yield from told(net, parts)
+            yield net
+        yield from assembled(cls, parts, failed)
         yield from as_built(cls, scripts)
         return
     for made in built(getattr(cls, cls.parts["start"]), failed):
@@ -309,23 +452,41 @@ def _started(cls: type, scripts: Iterable[Script], failed: list[Misbehaviour]) -
         yield net
 
 
-def _truths(out: np.ndarray, x: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
-    """(a truth of the output's shape, input and truth as a step may be given them)."""
+def _examples(net: Any, forward: str, xs: Sequence[np.ndarray], stages: Sequence[str]) -> Iterator[Examples]:
+    """Examples in the forms that a step may want: pairs, a batch, or several that forward takes one after another."""
+    x, out = xs[0], _forward(net, forward, xs[0])
+    ((y, given), *others) = _truths(out, x)
+    alone = 1 in (x.ndim, x.shape[-1], len(x))
+    classes = max(out.shape, default=1)
+    truths = [np.roll(y.ravel(), k).reshape(out.shape) if classes > 1 else y * (1 - 0.2 * k) for k in range(len(xs))]
+    pairs = Examples(list(xs), truths, (x, y))
+    if any(is_paired(getattr(net, stage)) for stage in stages):
+        if alone:
+            yield pairs
+            yield Examples([x], [y], (x, y))
+        return
+    for one, as_given in [(y, given), *others]:
+        yield Examples([x], [one], (x, as_given))
+    if alone:  # forward takes one example; training takes several, in rows
+        yield Examples([x], [y], (x.reshape(1, -1), y.reshape(1, -1)))
+        yield Examples([x], [y], (x[None], y[None]))
+
+
+def _truths(out: np.ndarray, x: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(a truth of the output's shape, the same as a step may be given it)."""
     last = x.shape[-1] if x.ndim == 2 else 1
     columns = out.ndim == 2 and out.shape[-1] == last and last in (1, _COUNT) and x.shape[0] != _COUNT
-    rows = out.T if columns else np.atleast_2d(out)
+    columns |= out.ndim == 2 and out.shape[-1] == len(x) == _COUNT and len(out) != _COUNT  # which it makes of rows
+    rows = out.T if columns else out[:, None] if out.ndim == 1 and x.ndim == 2 and len(out) == len(x) else np.atleast_2d(out)
     many, classes = rows.shape
-    labels = np.arange(many) % classes
+    labels = (classes - 1 - np.arange(many)) % classes  # the last class is among them: one_hot(y) may look for it
     y = np.random.default_rng(6).uniform(0.2, 0.8, rows.shape) if classes == 1 else np.eye(classes)[labels]
     given = y.T if columns else y
-    y = (y.T if columns else y).reshape(out.shape)
-    yield y, (x, given.reshape(out.shape))
+    y = given.reshape(out.shape)
+    yield y, y
     if given.ndim == 2 and given.shape[0] != given.shape[1]:
-        yield y, (x, given.T)
+        yield y, given.T
     if classes > 1:
-        yield y, (x, labels)
+        yield y, labels
     elif out.ndim == 2:
-        yield y, (x, y.ravel())
-    if many == 1 and 1 in (x.ndim, x.shape[-1]):  # forward takes one example; training may take several, in rows
-        for times in (1, 2):
-            yield y, (np.tile(x.ravel(), (times, 1)), np.tile(y.ravel(), (times, 1)))
+        yield y, y.ravel()

@@ -90,6 +90,25 @@ class Layer(_AnyName):
             self.params[name] = self.params[name] - move
 
 
+class Settable(Layer):
+    """A layer that says what it has, and that is told its new values, or a rate by which it moves."""
+
+    has_weights = has_bias = has_params = has_parameters = True
+
+    def update_weights(self, value: Any) -> None:
+        """Another matrix."""
+        self._take("W", value)
+
+    def update_bias(self, value: Any) -> None:
+        """Another bias."""
+        self._take("b", value)
+
+    set_weights, set_bias, set_biases, update_biases = update_weights, update_bias, update_bias, update_bias
+
+    def _take(self, name: str, value: Any) -> None:
+        self.params[name] = value if np.ndim(value) else self.params[name] - value * self.grads[name]
+
+
 class Holding(Layer):
     """A layer whose weights and gradients are dicts, each by whatever name it is asked for."""
 

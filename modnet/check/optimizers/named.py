@@ -16,6 +16,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -323,9 +324,16 @@ def _beside_another(family: str, alone: Setting, together: Setting, values: list
 
 def _of_others(family: str, together: Setting, values: list[tuple[float, float]]) -> Iterator[Mistake]:
     """Other parameters than the first, which move by another rule."""
-    if others := [n for n in together.moves if _fit(family, together, n, values) is None]:
+    fits = {n: _fit(family, together, n, values) for n in together.moves}
+    others, first = [n for n, fit in fits.items() if fit is None], fits["W1"]
+    if others:
         text = f"{', '.join(others)} moves by another rule than W1."
         yield "direction", text, "the same lines for weights and biases"
+    elif first is not None:
+        far = [(n, fit.rate / first.rate) for n, fit in fits.items() if fit and abs(fit.rate / first.rate - 1) > 1e-4]
+        for n, times in far[:1]:
+            text = f"{n} moves by {times:.4g} times the rate." if times > 0 else f"{n} moves along its gradient."
+            yield "sign" if times < 0 else "scale", text, "the same lines for weights and biases"
 
 
 def _unfit(family: str, s: Setting, values: list[tuple[float, float]], rate: float | None) -> Mistake:
@@ -377,14 +385,15 @@ def _counted(family: str, s: Setting, values: list[tuple[float, float]]) -> tupl
     """Whether Adam's t is counted at every parameter, or at every layer, instead of every step."""
     if family != "adam":
         return None
-    for each, count in (("parameter", 2 * s.layers), ("layer", s.layers)):
+    for (each, count), first in product((("parameter", 2 * s.layers), ("layer", s.layers)), (1, 2)):
         for a, b in values:
             g = s.gradients["W1"].reshape(STEPS, -1)
-            wanted = adam(g, a, b, times=[k * count + 1 for k in range(STEPS)])
+            wanted = adam(g, a, b, times=[k * count + first for k in range(STEPS)])
             power = float((wanted * wanted).sum())
             factor = float((wanted * s.moves["W1"]).sum()) / power
             if count > 1 and factor and np.allclose(s.moves["W1"], factor * wanted, rtol=1e-5, atol=1e-7):
-                text = f"t is counted up at every {each}, not once a step: with {count} of them it is {count + 1} in step 2."
+                text = f"t is counted up at every {each}, not once a step: with {count} of them it is "
+                text += f"{count + first} in step 2."
                 return "bias-correction", text, "t += 1 once, before the loop over the parameters"
     return None
 

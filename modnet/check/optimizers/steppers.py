@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.arguments import asks
-from modnet.check.optimizers.holders import PACKS, Arrays, Holding, Layer, Model, Parameter, flat
+from modnet.check.optimizers.holders import PACKS, Arrays, Holding, Model, Parameter, Settable, flat
 from modnet.check.subject import call
 from modnet.check.vocabulary import is_rate
 
@@ -71,6 +71,12 @@ def method_of(cls: type) -> str:
     """The method of a class that takes a step; empty if there is none of which each argument is known."""
     there = [n for n in METHODS if callable(getattr(cls, n, None))]
     return next((n for n in there if all(meant(p.name) for p in asked_of(getattr(cls, n)))), "")
+
+
+def of_biases(cls: type, name: str) -> str:
+    """The method that moves biases, of a class that has one for each: update_weights and update_bias; empty without."""
+    spelt = (re.sub("weights?", word, name) for word in ("bias", "biases"))
+    return next((n for n in spelt if n != name and callable(getattr(cls, n, None))), "")
 
 
 def asked_of(method: Any) -> list[inspect.Parameter]:
@@ -150,7 +156,7 @@ class Setting:
 
     def take(self, maker: Callable[..., Any], way: Way, name: str) -> None:
         """Take the steps by a method of this name, of what `maker` makes when it is given what it may be made with."""
-        kind = Holding if way.pack == "holding" else type("Layer", (Layer, *self.bases), {})
+        kind = Holding if way.pack == "holding" else type("Layer", (Settable, *self.bases), {})
         layers = [kind(self.values[f"W{i + 1}"].copy(), self.values[f"b{i + 1}"].copy()) for i in range(self.layers)]
         self.places = {f"{n}{i + 1}": (layer, n) for i, layer in enumerate(layers) for n in ("W", "b")}
         self.box = PACKS[way.pack](self._held()) if way.pack in PACKS else None
@@ -178,6 +184,11 @@ class Setting:
                 was = self.now()
                 arguments = {n: self._argument(n, what, names, grads, at, k) for n, what in needs.items()}
                 found = call(label, partial(getattr(one, name), **arguments))
+                if other := of_biases(type(first), name):  # a method of its own
+                    asked_too = {p.name: meant(p.name) for p in asked_of(getattr(first, other))}
+                    its = names if "bias grad" in asked_too.values() else names[::-1]
+                    also = {n: self._argument(n, what, its, grads, at, k) for n, what in asked_too.items()}
+                    call(f"{type(first).__name__}.{other}", partial(getattr(one, other), **also))
                 self._keep(found, [n for n, what in needs.items() if what in ("config", "state")], names[0])
                 self._take_result(names, was, found, k)
                 left = [held[n] for n in names] if grads is None else flat(grads)
@@ -255,7 +266,7 @@ def _around(made: Any, when: str) -> None:
             call(name, method)
 
 
-def model_for(s: Setting, layers: list[Layer]) -> Model:
+def model_for(s: Setting, layers: list[Any]) -> Model:
     """The model that holds these layers: with the methods of the author's network, if there is one."""
     return Model(layers) if s.network is object else type("Model", (Model, s.network), {})(layers)
 
