@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,41 +104,41 @@ class Container(Module):
 
     def append(self, module: Any) -> Any:
         """Add a module at the end. This reallocates the flat vectors; views taken earlier are stale. Returns the network."""
-        return self.insert(len(self), module)
+        return self.insert(sys.maxsize, module)
 
     def insert(self, index: int, module: Any) -> Any:
         """Put a module in front of the one at a place, as for a list. Views taken earlier are stale. Returns the network."""
-        modules = list(self._modules)
+        seen = self._modules
+        modules = list(seen)
         try:
             modules.insert(index, module)
         except (TypeError, OverflowError) as error:
             raise self._no_such(index, error) from None
         self._require_module(module, next(i for i, m in enumerate(modules) if m is module))
-        return self._become(modules)
+        return self._become(modules, seen)
 
     def pop(self, index: int = -1) -> Any:
         """Take a module out and return it, with numbers of its own. Views taken earlier are stale."""
-        modules = list(self._modules)
-        module = modules.pop(self._place(index))
-        self._become(modules)
-        return module
+        seen = self._modules
+        at = self._place(index, len(seen))
+        self._become([*seen[:at], *seen[at + 1 :]], seen)
+        return seen[at]
 
     def __setitem__(self, index: int, module: Any) -> None:
         if isinstance(index, slice):
             raise TypeError(f"{type(self).__name__}: assign one module at a time: net[2] = module")
-        modules = list(self._modules)
-        at = self._place(index)
+        seen = self._modules
+        at = self._place(index, len(seen))
         self._require_module(module, at)
-        modules[at] = module
-        self._become(modules)
+        self._become([*seen[:at], module, *seen[at + 1 :]], seen)
 
     def __delitem__(self, index: int) -> None:
         if isinstance(index, slice):
             raise TypeError(f"{type(self).__name__}: delete one module at a time: del net[2]")
         self.pop(index)
 
-    def _become(self, modules: list[Any]) -> Any:
-        """Take other modules, whole or not at all."""
+    def _become(self, modules: list[Any], seen: list[Any]) -> Any:
+        """Take other modules than those that were seen, whole or not at all."""
         name = type(self).__name__
         if self._part_of is not None:
             raise ValueError(f"{name}: it is a slice of a network; change the network itself, or a copy.deepcopy of the slice")
@@ -147,6 +148,8 @@ class Container(Module):
         root = self.root() or self
         with writing(root, name), Storage.laying_out:
             before = self._modules
+            if before is not seen:  # what another thread has just done would be undone
+                raise busy(name)
             self._modules = modules
             try:
                 root._lay_out(must=True)
@@ -181,10 +184,10 @@ class Container(Module):
         part._training = self._training
         return part
 
-    def _place(self, index: int) -> int:
-        """A place, counted from 0."""
+    def _place(self, index: int, count: int) -> int:
+        """A place among so many, counted from 0."""
         try:
-            return range(len(self))[index]
+            return range(count)[index]
         except (IndexError, TypeError) as error:
             raise self._no_such(index, error) from None
 

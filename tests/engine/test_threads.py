@@ -33,6 +33,7 @@ from modnet import (
 )
 from modnet.engine import run
 from modnet.engine.storage import Storage
+from modnet.modules.container import Container
 from modnet.optim import SGD, Adam, groups
 
 pytestmark = pytest.mark.slow
@@ -641,3 +642,26 @@ def test_nobody_writes_to_a_network_in_the_middle_of_its_conversion(monkeypatch,
     for module in net:
         want = module.forward(want)
     np.testing.assert_array_equal(net.forward(x), want)
+
+
+CHANGES = {
+    "append": lambda net: net.append(ReLU()), "insert": lambda net: net.insert(0, ReLU()), "set": lambda net: net.__setitem__(0, ReLU()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_another_thread_has_changed_is_not_undone(monkeypatch, change):
+    """Each change makes the new list of modules from the one that it sees, and the other's may come between."""
+    net, original = Sequential(Linear(3, 3)), Container._require_module
+
+    def slowly(self, module, i):
+        monkeypatch.undo()
+        other = threading.Thread(target=net.append, args=(Tanh(),))
+        other.start()
+        other.join(20)
+        original(self, module, i)
+
+    monkeypatch.setattr(Container, "_require_module", slowly)
+    with pytest.raises(RuntimeError, match="another thread is changing this network"):
+        change(net)
+    assert [type(module) for module in net] == [Linear, Tanh]
