@@ -38,7 +38,7 @@ from modnet.check.handins.options import Options
 from modnet.check.handins.source import read
 from modnet.check.loss_calls import is_other_loss, methods_of, order_of
 from modnet.check.losses import built_loss, check_loss, examine_loss, examine_loss_object, loss_data
-from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
+from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled, is_filled
 from modnet.check.networks.descent import examine_descent
 from modnet.check.networks.flow import InFunctions
 from modnet.check.networks.loops import examine_loop
@@ -144,7 +144,7 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
     if not contract and (is_assembled(cls) or goes_both_ways(cls)):
         with suppress(NotBuilt):
             return _with_own_parts(examine_assembled(cls), subject, project, parts)
-    if trains(cls) and (issubclass(cls, InFunctions) or not contract):
+    if trains(cls) and (issubclass(cls, InFunctions) or not (contract or is_filled(cls))):
         try:
             report = _of_right_parts(examine_trained(cls, _scripts(project), parts), subject, parts)
             return _with_right_parts(report, subject, project)

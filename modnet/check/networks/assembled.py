@@ -47,6 +47,11 @@ def is_assembled(cls: type) -> bool:
     return bool((first_method(cls, ADDS) or given) and _trains(cls)) and not form_of(cls)
 
 
+def is_filled(cls: type) -> bool:
+    """Whether layers are added to it one by one, and others train it, as they do the contract's Sequentiel."""
+    return bool(first_method(cls, ADDS)) and not _trains(cls)
+
+
 def goes_both_ways(cls: type) -> bool:
     """Whether a class goes forward and back through layers that it is given, and leaves the training to others."""
     if form_of(cls) or _trains(cls):
