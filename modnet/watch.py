@@ -19,7 +19,7 @@ from modnet.engine import run
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import Value, is_ours, is_wired
 from modnet.engine.snapshot import NUMBERS, Kept
-from modnet.engine.storage import writing
+from modnet.engine.storage import leaves, unique, writing
 from modnet.inputs import as_batch, whole
 from modnet.module import require_net
 from modnet.modules.container import require_shared
@@ -504,7 +504,8 @@ def _flat(module: Any) -> np.ndarray:
 
 def _gradient(module: Any) -> np.ndarray:
     """The gradient of a class that somebody else wrote in one vector."""
-    return np.concatenate([np.empty(0), *(np.ravel(array) for array in Foreign(module).gradients())])
+    parts = unique(leaves(module))  # a network may have its numbers in several pieces
+    return np.concatenate([np.empty(0), *(np.ravel(array) for part in parts for array in Foreign(part).gradients())])
 
 
 def _own(gradient: np.ndarray, module: Any) -> np.ndarray:

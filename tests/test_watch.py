@@ -582,6 +582,21 @@ def test_locate_nan_looks_into_the_numbers_of_a_class_of_somebody_elses(inside):
     assert found(Scale(spoiled=np.inf)).startswith(f"{place}: its gradient holds ")
 
 
+class OfOnesOwn(Sequential):
+    """A container with a forward of its own."""
+
+    def forward(self, X):
+        return super().forward(X)
+
+
+def test_locate_nan_looks_into_a_container_of_ones_own_whose_modules_lie_apart():
+    first, last = Linear(3, 3, rng=0), Linear(3, 3, rng=1)
+    net = Sequential(first, Linear(3, 3, rng=2), OfOnesOwn(first, last), Linear(3, 3, rng=3), last)
+    assert locate_nan(net, X, np.zeros((6, 3)), MSE()) is None
+    last.weight[0, 0] = np.inf
+    assert locate_nan(net, X, np.zeros((6, 3)), MSE()) == "[2] OfOnesOwn: its parameters '1.weight' hold inf (1 of 9 values)"
+
+
 def test_a_delta_too_large_for_the_networks_numbers_is_refused():
     steps = activations(network().astype(np.float32), X)
     with pytest.raises(ValueError, match=r"^deltas: delta\[0, 0\] is 1e\+300, too large for float32"):

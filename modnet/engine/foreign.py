@@ -93,7 +93,9 @@ class Foreign:
 
     @property
     def has_parameters(self) -> bool:
-        """Whether it has ``_parameters``."""
+        """Whether it has ``_parameters``; a network may have them in several pieces, which it has not as one vector."""
+        if has_storage(self.module):
+            return bool(self.module.counts.parameters)
         return getattr(self.module, "_parameters", None) is not None
 
     @staticmethod

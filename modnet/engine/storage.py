@@ -76,7 +76,8 @@ class Storage:
     draws : int64; first the number of forwards in training so far, then for each module that draws the number of its last one,
         as `last_draw_of` reads it: with its uses, or negative if these are not known.
     version : changes when the arrays do, or when a module's numbers are moved elsewhere.
-    laying_out : held by whoever moves numbers to another storage, and by whoever notes where the numbers of a network lie.
+    laying_out : held by whoever moves numbers to another storage, and by whoever notes where the numbers of a network lie or
+        is about to take its lock.
     """
 
     laying_out = threading.RLock()
