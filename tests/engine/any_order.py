@@ -988,7 +988,13 @@ class AnyOrder(RuleBasedStateMachine):
         if self.try_to(follower.optimizer.load_state_dict, state):
             assert same
             again = then.for_copy(follower.optimizer, follower.net, follower.leaves)
-            follower.moments, follower.steps, follower.epochs = again.moments, again.steps, again.epochs
+            theirs, mine = then.places(), follower.places()
+            if [shape for _, shape in theirs] != [shape for _, shape in mine]:  # as many numbers, in other arrays
+                self.followers.remove(follower)
+                return
+            places = {a: b for (a, _), (b, _) in zip(theirs, mine)}
+            follower.moments = {places[place]: moments for place, moments in again.moments.items()}
+            follower.steps, follower.epochs = again.steps, again.epochs
             follower.plateau = again.plateau
             follower.lr, follower.schedule = again.lr, again.schedule
 

@@ -407,6 +407,10 @@ class Follower:
         self.moments, self.steps, self.epochs = {}, 0, 0
         self.plateau = [getattr(self.schedule, "lr", 0.0), np.inf, 0]
 
+    def places(self):
+        """Where each array that is trained lies, in order, and its shape."""
+        return [((i, name), array.shape) for i, leaf in enumerate(self.leaves) for name, array in parameters_of(leaf).items()]
+
     def for_copy(self, optimizer, net, leaves):
         """The same for a copy of the optimizer, on a network with as many leaves."""
         found = copy.copy(self)
