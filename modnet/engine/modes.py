@@ -15,7 +15,7 @@ from modnet.engine.storage import DRAW_BITS, has_storage, last_draw_of, parts
 
 def set_training(net: Any, training: bool) -> None:
     """Put a network into training or evaluation, except what was put into evaluation by itself."""
-    with in_evaluation.lock:
+    with in_evaluation.changing():
         pinned = [m for m, had in modes_of(net) if m is not net and had.get("_put_into_evaluation", False)]
         Foreign(net).set_mode(training)
         for module in pinned:
@@ -46,7 +46,7 @@ def are_training(net: Any, modules: Sequence[Any]) -> bool:
 
 def restore_modes(modes: list[tuple[Any, dict[str, Any]]]) -> None:
     """Give modules the modes they had; one that is in evaluation for a `predict` gets it when that ends."""
-    with in_evaluation.lock:
+    with in_evaluation.changing():
         for module, had in reversed(modes):
             if id(module) in in_evaluation.held:
                 in_evaluation.held[id(module)][1] = had
@@ -74,6 +74,21 @@ class _Evaluations:
     def begin(self) -> None:
         self.lock = threading.RLock()  # a class may predict where its mode is set
         self.held: dict[int, list[Any]] = {}  # by id: a module, the modes it had, and for how many it is in evaluation
+        self.changes, self.depth = 0, 0
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Context: modes are being changed, by this thread alone. Another one may be in the middle of a walk through them."""
+        with self.lock:
+            self.changes, self.depth = self.changes + 1, self.depth + 1
+            try:
+                yield
+            finally:
+                self.depth -= 1
+
+    def stayed(self, changes: int) -> bool:
+        """Whether no mode was changed since there were so many `changes`, and none is being changed now."""
+        return self.depth == 0 and self.changes == changes
 
     @contextmanager
     def of(self, nets: Sequence[Any]) -> Iterator[None]:
@@ -83,7 +98,7 @@ class _Evaluations:
             for module, had in modes:
                 self.held.setdefault(id(module), [module, had, 0])[-1] += 1
         try:
-            with self.lock:
+            with self.changing():
                 for net in nets:
                     if any(had["training"] for _, had in modes_of(net)):
                         Foreign(net).set_mode(False)

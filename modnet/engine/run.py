@@ -59,7 +59,7 @@ class Workspace:
         self.seen_settings = aligned(settings.size, np.float64)
         self.on = np.ones(len(program.table) + len(program.mode_rows), np.int64)
         self.batch, self.draw, self.own_draws = 0, 0, False
-        self.foreign_numbers: list[list[np.ndarray]] = []
+        self.foreign_numbers: list[list[np.ndarray]] | None = []  # that the values came from; None if that is not known
         self.record = np.zeros(1, WALK)
         fields = {
             "rows": program.table, "on": self.on, "values": self.values, "deltas": self.deltas, "scratch": self.scratch,
@@ -141,13 +141,8 @@ def forward(
             program.attempt_forward = walk_forward.attempt(program.dtype)
     else:
         out = np.empty((batch, program.features), program.dtype) if out is None else out
-        workspace.values[: x.size] = x.reshape(-1)
-        if keep:
-            remember.call(workspace.address, 0, workspace.values)
-        _rows_forward(program, workspace, batch, draw)
+        _rows_forward(program, workspace, x, draw, keep)
         out[:] = workspace.value(program.output.slot, out.shape[1:], batch)
-        if keep:
-            _remember_moved(program, workspace, draw)
     if keep:
         workspace.batch, workspace.draw = batch, abs(draw)
     return out
@@ -163,9 +158,20 @@ def _walk_forward(
     return out
 
 
-def _rows_forward(program: Program, workspace: Workspace, batch: int, draw: int, repeats: bool = False) -> None:
+def _rows_forward(program: Program, workspace: Workspace, x: np.ndarray, draw: int, keep: bool, repeats: bool = False) -> None:
+    """Values of all rows, for x (batch, features), and what they came from, if it is to be remembered."""
+    changes = in_evaluation.changes
+    workspace.values[: x.size] = x.reshape(-1)
+    if keep:
+        remember.call(workspace.address, 0, workspace.values)
     for segment in program.segments:
-        _run_forward(program, workspace, segment, batch, draw, repeats)
+        _run_forward(program, workspace, segment, len(x), draw, repeats)
+    if keep:
+        if draw > 0:  # what the forward itself has moved
+            remember.call(workspace.address, 1, workspace.values)
+        numbers = _foreign_numbers(program)
+        # In another thread, a `predict` may have begun and ended meanwhile: some rows then were in training, and some not.
+        workspace.foreign_numbers = numbers if in_evaluation.stayed(changes) else None
 
 
 def _run_forward(
@@ -206,19 +212,12 @@ def _inside(program: Program, workspace: Workspace, row: Row, draw: int, repeats
     return inside.call(program.storage, None if workspace.own_draws else draw, uses, repeats or draw < 0)
 
 
-def _remember_moved(program: Program, workspace: Workspace, draw: int) -> None:
-    """Note what a forward itself has moved: statistics in training, and what a class of somebody else's has kept of it."""
-    if draw > 0:
-        remember.call(workspace.address, 1, workspace.values)
-    workspace.foreign_numbers = _foreign_numbers(program)
-
-
 def _foreign_numbers(program: Program) -> list[list[np.ndarray]]:
     return [Foreign(program.table_rows[r].module).numbers() for r in program.foreign]
 
 
 def _is_remembered(program: Program, workspace: Workspace, x: np.ndarray) -> bool:
-    if not is_remembered.call(workspace.address, x):
+    if workspace.foreign_numbers is None or not is_remembered.call(workspace.address, x):
         return False
     for then, now in zip(workspace.foreign_numbers, _foreign_numbers(program)):
         if len(then) != len(now) or not all(map(np.array_equal, then, now)):
@@ -253,10 +252,7 @@ def backward(
     else:
         dx = np.empty(x.shape if wants_dx else (0, 0), program.dtype)
         if not trusted and not (filled and _is_remembered(program, workspace, x)):
-            workspace.values[: x.size] = x.reshape(-1)
-            remember.call(workspace.address, 0, workspace.values)
-            _rows_forward(program, workspace, batch, -abs(draw), repeats=True)
-            _remember_moved(program, workspace, -abs(draw))
+            _rows_forward(program, workspace, x, -abs(draw), keep=True, repeats=True)
         workspace.delta(program.output.slot, delta.shape[1:], batch)[...] = delta
         for segment in reversed(program.segments):
             _run_backward(program, workspace, segment, batch, draw, gradient, wants_dx)

@@ -558,6 +558,45 @@ def test_a_step_in_the_middle_of_another_threads_forward_is_seen_by_the_backward
     np.testing.assert_array_equal(net.backward_delta(2 * x, delta), expected.backward_delta(2 * x, delta))
 
 
+@pytest.mark.parametrize("call", ["forward", "backward_delta"])
+def test_a_predict_that_begins_and_ends_in_the_middle_of_a_walk_leaves_nothing_to_remember(call):
+    """A class of one's own was in evaluation there, and was in training before and afterwards."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    class Own(Sequential):
+        def forward(self, X):
+            return super().forward(X)
+
+    class Begins(PassThrough):
+        def forward(self, X):
+            if other is not None and threading.current_thread() is not other and other.ident is None:
+                other.start()
+                assert inside.wait(20)
+            return X
+
+    class Ends(PassThrough):
+        def forward(self, X):
+            if threading.current_thread() is other:
+                inside.set()
+                assert go_on.wait(20)
+            elif other is not None:
+                go_on.set()
+                other.join(20)
+            return X
+
+    other, p = None, 0.5
+    net = Sequential(Begins(), Own(Dropout(p, rng=0)), Ends(), Tanh())
+    x, delta = np.full((4, 5), 0.3), np.ones((4, 5))
+    predict(net, x)
+    other = threading.Thread(target=predict, args=(net, x))
+    net.forward(x) if call == "forward" else net.backward_delta(x, delta)
+    assert go_on.is_set()
+    assert not other.is_alive()
+    kept = net.backward_delta(x, delta)
+    np.testing.assert_allclose(kept, np.where(kept == 0, 0, 2 * (1 - np.tanh(2 * x) ** 2)), rtol=1e-5)
+    assert 0 < np.count_nonzero(kept) < kept.size
+
+
 @pytest.mark.parametrize("call", [predict, Sequential.forward], ids=["predict", "forward"])
 def test_a_network_that_grows_while_another_thread_looks_for_its_program_is_computed_whole(monkeypatch, call):
     """The program found then is for numbers that have moved since, to a storage with as many versions."""
