@@ -33,7 +33,7 @@ NO_CACHE := --ignore tests/kernels/test_cache.py --ignore tests/kernels/test_shi
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .PHONY: help demo demo-digits demo-moons examples examples-short notebooks test-notebooks playground test-playground docs docs-short \
-	warmup doctor test test-nojit test-boundscheck test-any-order test-altered-files test-machine-code test-dask mutation \
+	warmup doctor test test-nojit test-boundscheck test-any-order test-pages test-altered-files test-machine-code test-dask mutation \
 	test-every-float32 lint format lines bench bench-docs bench-check bench-estimators bench-scaling drop-in conformance build clean FORCE
 
 help: ## list the targets (what plain make does)
@@ -94,6 +94,10 @@ test-boundscheck: $(DEV) ## what runs kernels, with every array index checked (N
 
 test-any-order: $(DEV) ## public calls in any order for SECONDS=3600, each answer compared with a referee
 	$(VENV)/bin/python -X faulthandler tests/engine/any_order.py --seconds $(SECONDS) --log any_order.log
+
+test-pages: $(DEV) ## the same, and calls at once, with each array on pages of its own: an access astray ends it there (Linux, a C compiler)
+	$(VENV)/bin/python -X faulthandler tests/engine/pages.py at_once.py --seconds 0.5
+	$(VENV)/bin/python -X faulthandler tests/engine/pages.py any_order.py --seconds $(SECONDS) --log any_order.log
 
 test-altered-files: $(DEV) ## files altered in 100,000 ways, none of which may load as if whole; kills while saving (minutes)
 	MODNET_ALTERED_FILES=100000 MODNET_KILLS=400 $(VENV)/bin/python -m pytest tests/persistence/test_hostile_files.py \
