@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modnet.check.arguments import NotBuilt
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled
+from modnet.check.reading.arguments import NotBuilt
 
 
 class Network:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modnet.check import check_loss, check_module
-from modnet.check.other_modules import examine_other
+from modnet.check.modules.other_styles import examine_other
 
 
 class Node:

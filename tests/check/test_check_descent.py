@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modnet.check.arguments import NotBuilt
 from modnet.check.networks.descent import examine_descent, is_descent
+from modnet.check.reading.arguments import NotBuilt
 
 
 class Optim:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modnet.check.other_modules import examine_other
+from modnet.check.modules.other_styles import examine_other
 
 
 class Dropout:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modnet.check.arguments import NotBuilt
 from modnet.check.networks.loops import examine_loop, is_loop
+from modnet.check.reading.arguments import NotBuilt
 
 
 def sgd(w, dw, config):

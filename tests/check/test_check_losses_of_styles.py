@@ -9,7 +9,7 @@ import pytest
 
 from modnet.__main__ import main
 from modnet.check import check_loss
-from modnet.check.weighted_losses import examine_weighted, is_weighted
+from modnet.check.functions.weighted import examine_weighted, is_weighted
 
 RNG = np.random.default_rng(0)
 SCORES, LABELS = RNG.normal(size=(5, 3)), np.array([0, 2, 1, 1, 0])

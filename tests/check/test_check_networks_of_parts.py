@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from modnet.check.arguments import NotBuilt
 from modnet.check.networks.flow import networks_among
 from modnet.check.networks.parts import Parts
 from modnet.check.networks.trainers import examine_trained, examine_training, trains
 from modnet.check.optimizers import examine_optimizer
+from modnet.check.reading.arguments import NotBuilt
 
 
 class Dense:

@@ -9,7 +9,7 @@ import pytest
 
 from modnet.__main__ import main
 from modnet.check import check_module
-from modnet.check.other_modules import examine_other
+from modnet.check.modules.other_styles import examine_other
 
 
 def bend(z):

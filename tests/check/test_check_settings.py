@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from modnet.check import check_module
-from modnet.check.ask import ask
-from modnet.check.building import examine_module
+from modnet.check.functions.pairs import examine_pair
+from modnet.check.handins.ask import ask
 from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, looks_an_optimizer, why_not
 from modnet.check.handins.examine import examine
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
-from modnet.check.losses import examine_loss_object
+from modnet.check.losses.check import examine_loss_object
+from modnet.check.modules.contract import examine_module
+from modnet.check.modules.other_styles import examine_other
 from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers.named import examine_optimizer
-from modnet.check.other_modules import examine_other
-from modnet.check.pairs import examine_pair
 
 
 def said(report):

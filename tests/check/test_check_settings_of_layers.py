@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from modnet.check import check_loss
-from modnet.check.ask import ask
-from modnet.check.building import examine_module
+from modnet.check.asking.subject import Misbehaviour
+from modnet.check.handins.ask import ask
 from modnet.check.handins.classes import bases_of, loaded_classes, loaded_functions
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
-from modnet.check.loss_data import data_for
-from modnet.check.losses import examine_loss_object
-from modnet.check.subject import Misbehaviour
+from modnet.check.losses.check import examine_loss_object
+from modnet.check.losses.data import data_for
+from modnet.check.modules.contract import examine_module
 
 
 def said(report):

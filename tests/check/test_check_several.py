@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from modnet.check.building import examine_module
+from modnet.check.modules.contract import examine_module
 
 LSTM = """
 import numpy as np

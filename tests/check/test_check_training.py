@@ -12,8 +12,8 @@ import pytest
 import modnet
 from modnet import MSE, BatchNorm, Conv1D, CrossEntropy, Dropout, Flatten, Linear, ReLU, Sequential, Sigmoid, Tanh, fit, predict
 from modnet.check import check_training
+from modnet.check.networks.steps import Steps
 from modnet.check.training.byhand import known_loss, law_of, translated
-from modnet.check.training.steps import Steps
 from modnet.check.training.task import Task
 from modnet.optim import SGD, Adam, CosineDecay
 from modnet.optim.schedules import Schedule

@@ -16,9 +16,9 @@ from modnet import (
     Tanh,
 )
 from modnet.check import check_training
+from modnet.check.networks.steps import Steps
 from modnet.check.training.byhand import cutting, is_same_step
 from modnet.check.training.knobs import knobs
-from modnet.check.training.steps import Steps
 from modnet.optim import SGD, Adam
 
 XOR = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])

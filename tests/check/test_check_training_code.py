@@ -8,11 +8,11 @@ import pytest
 import modnet
 from modnet import Conv2D, CrossEntropy, Dropout, Flatten, Linear, Poisson, ReLU, Sequential, Sigmoid, Softmax, Tanh
 from modnet.check import check_training
+from modnet.check.networks.steps import Steps
 from modnet.check.training import edit
 from modnet.check.training.byhand import translated
 from modnet.check.training.code import difference, renamed
 from modnet.check.training.knobs import knobs
-from modnet.check.training.steps import Steps
 from modnet.optim import SGD, Adam
 
 RNG = np.random.default_rng(0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modnet.check.building import examine_module
-from modnet.check.subject import Misbehaviour
+from modnet.check.asking.subject import Misbehaviour
+from modnet.check.modules.contract import examine_module
 
 
 class Activation:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modnet.check.ask import ask
 from modnet.check.handins import outside
+from modnet.check.handins.ask import ask
 from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, loaded_packages, lost_classes
 from modnet.check.handins.discover import HandInError, hand_ins
 from modnet.check.handins.examine import examine

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modnet.check.numeric import along, complex_step, derivative, factor_of
+from modnet.check.asking.numeric import along, complex_step, derivative, factor_of
 
 ALL = np.arange(3)
 

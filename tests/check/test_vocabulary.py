@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from modnet.check.arguments import NotBuilt, fill, method_given, needs, required
 from modnet.check.networks.wiring import own_method, role
-from modnet.check.vocabulary import MEANINGS, first_method, is_rate, meaning_of
+from modnet.check.reading.arguments import NotBuilt, fill, method_given, needs, required
+from modnet.check.reading.vocabulary import MEANINGS, first_method, is_rate, meaning_of
 
 TRAINING = ("x val", "y val", "none", "quiet", "epochs", "batch", "X", "y", "loss", "optimizer", "rate", "net", "modules")
 

@@ -13,15 +13,16 @@ from contextlib import suppress
 from itertools import product
 from typing import Any
 
-from modnet.check import known, layer_calls
-from modnet.check.arguments import NotBuilt, asks, fill, required
-from modnet.check.arrays import copied
-from modnet.check.building import build
+from modnet.check.asking.arrays import copied
+from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.building.recipes import Recipe, prepare
+from modnet.check.modules.contract import build
 from modnet.check.networks.pieces import Obliging, OptimizerPiece
 from modnet.check.optimizers.named import family_of
-from modnet.check.recipes import Recipe, prepare
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import ADDS, first_method, meaning_of
+from modnet.check.reading import known
+from modnet.check.reading.arguments import NotBuilt, asks, fill, required
+from modnet.check.reading.vocabulary import ADDS, first_method, meaning_of
+from modnet.check.styles import layer_calls
 
 _SQUARED = re.compile("mse|square|quadra", re.I)
 _DENSE = re.compile(r"dense|linear|lin[eé]aire|affine|full|^fc", re.I)

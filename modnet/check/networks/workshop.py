@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check import known
-from modnet.check.adapters import subject_of
-from modnet.check.arguments import NotBuilt, called_as
-from modnet.check.arrays import copied
-from modnet.check.building import build
-from modnet.check.layers import last_output, layers_of
-from modnet.check.lines import source
-from modnet.check.modules import as_input
+from modnet.check.asking.arrays import copied
+from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.modules.check import as_input
+from modnet.check.modules.contract import build
 from modnet.check.networks import standins, wiring
 from modnet.check.networks.contract import examine_chain
+from modnet.check.networks.layers import last_output, layers_of
+from modnet.check.networks.steps import check_steps
+from modnet.check.reading import known
+from modnet.check.reading.arguments import NotBuilt, called_as
+from modnet.check.reading.lines import source
+from modnet.check.reading.vocabulary import ADDS, first_method
 from modnet.check.report import Report, not_checked
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.training import check_steps
-from modnet.check.vocabulary import ADDS, first_method
+from modnet.check.styles.adapters import subject_of
 
 _RATE = 0.01
 #: Findings that may be about what was put in rather than about the class.
