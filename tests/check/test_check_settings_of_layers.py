@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modnet.check import check_loss
-from modnet.check.asking.subject import Misbehaviour
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.handins.ask import ask
 from modnet.check.handins.classes import bases_of, loaded_classes, loaded_functions
 from modnet.check.handins.loaded import Loaded, Project

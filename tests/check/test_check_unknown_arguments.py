@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modnet.check.asking.subject import Misbehaviour
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.modules.contract import examine_module
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.styles.modes import positional
+from modnet.check.reading.arguments import positional
 
 _HOLDS = ("data", "array", "value", "values")
 #: What is raised at an array by code that wants such an object; the data of an array is a memoryview.

@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from modnet.check.asking.older import OLD_NAMES, Cupy, Numpy, is_numpy
-
-_LIBRARY = str(Path(__file__).parents[2])
+from modnet.check.reading.lines import LIBRARY
 
 #: What same_draws starts from: the seed, and what memory holds that np.empty gives.
 _INSIDE: ContextVar[bool] = ContextVar("inside", default=False)
@@ -89,7 +87,7 @@ def known_memory(kind: type) -> Iterator[None]:
     """
     held = [getattr(f, "__func__", f) for k in kind.__mro__[:-1] for f in vars(k).values()]
     methods = [f for f in held if inspect.isfunction(f)]
-    spaces = {id(f.__globals__): f.__globals__ for f in methods if not f.__code__.co_filename.startswith(_LIBRARY)}
+    spaces = {id(f.__globals__): f.__globals__ for f in methods if not f.__code__.co_filename.startswith(LIBRARY)}
     changed: list[tuple[dict[str, Any], str, Any, Any]] = []
     for space in spaces.values():
         functions = [*methods, *(f for f in space.values() if inspect.isfunction(f))]

@@ -19,9 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.check.reading.lines import LIBRARY
 from modnet.check.report import Finding, Line, Report
-
-_LIBRARY = str(Path(__file__).parents[2])
 
 
 class Use(NamedTuple):
@@ -144,10 +143,10 @@ def is_numpy(value: Any) -> bool:
 def note(old: str, new: str) -> None:
     """Keep that an old way was used, with the line of the author's that did."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(LIBRARY):
         frame = frame.f_back
     file, line, within = frame.f_code.co_filename, frame.f_lineno, [frame.f_code.co_name]
-    while frame.f_back is not None and not frame.f_back.f_code.co_filename.startswith(_LIBRARY):
+    while frame.f_back is not None and not frame.f_back.f_code.co_filename.startswith(LIBRARY):
         frame = frame.f_back
         within.append(frame.f_code.co_name)
     use = Use(old, new, file, line, linecache.getline(file, line).strip(), tuple(within))

@@ -9,77 +9,28 @@ from __future__ import annotations
 
 import random
 import re
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from modnet.check.asking.arrays import PARAMETERS, arrays, arrays_within, copied, gradients, named, parameters
-from modnet.check.asking.boxed import unboxed
-from modnet.check.asking.draws import other_draws, same_draws
+from modnet.check.asking.calls import Misbehaviour, as_output, call, tried
+from modnet.check.asking.draws import other_draws
 from modnet.check.asking.numeric import factor_of
 from modnet.check.asking.question import Question, direction, draw_delta
 from modnet.check.reading import known
+from modnet.check.reading.arguments import positional
 from modnet.check.reading.lines import quote, source
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, OPERATIONS, UPDATE, ZERO
-from modnet.check.report import Finding, Line, Report, visible
-from modnet.check.styles.modes import positional
+from modnet.check.report import Finding, Report
 
 BIG = 1000.0
-Answer = TypeVar("Answer")
 #: From an input and a copy of the module to an output.
 Function = Callable[[np.ndarray, Any], np.ndarray]
 
 _DRAWS = (np.random.Generator, np.random.RandomState, random.Random)  # what has a state of its own
-_HERE = str(Path(__file__).parents[1])
-_LIBRARY = str(Path(__file__).parents[2])
-
-
-class Misbehaviour(Exception):
-    """A call that raised, or returned nothing an array can be made of.
-
-    Attributes
-    ----------
-    kind : "crash", "signature", "not-implemented" or "shape"; "foreign" if it is no mistake, but cannot be judged. message :
-        in a sentence. line : the author's own line, if there is one. hint : advice, if it is not what the kind says.
-    """
-
-    def __init__(self, kind: str, message: str, line: str = "", hint: str = "") -> None:
-        super().__init__(message)
-        self.kind, self.message, self.line, self.hint = kind, message, line, hint
-
-
-def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a method of a stranger's; what it raises becomes a `Misbehaviour` with the stranger's line."""
-    try:
-        with same_draws(), np.errstate(all="ignore"):
-            return method(*arguments)
-    except NotImplementedError as error:
-        raise Misbehaviour("not-implemented", f"{name} raises NotImplementedError") from error
-    except Exception as error:  # a stranger's code may raise anything
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_HERE)]
-        others = [f for f in frames if "site-packages" not in f.filename and f.line]
-        # The student's own line, if there is one, rather than the line of ours that it called wrongly.
-        own = next((f for f in reversed(others) if not f.filename.startswith(_LIBRARY)), others[-1] if others else None)
-        line = "" if own is None else Line(own.filename, own.lineno or 0, own.line or "")
-        text = " ".join(visible(str(error), 400).split())
-        kind = "memory" if isinstance(error, MemoryError) else "crash"
-        if isinstance(error, TypeError) and not others and "argument" in text:
-            kind = "signature"  # it was not entered: it cannot be called so
-        said = f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}, without a message"
-        raise Misbehaviour(kind, f"{name} raises {said}", line) from error
-
-
-def tried(ask: Callable[..., Answer], *given: Any, also: tuple[type[Exception], ...] = ()) -> Answer | None:
-    """The answer to a question, or None if a stranger's code does not come to one; also : what else it may end in."""
-    refusals: tuple[type[Exception], ...] = (Misbehaviour, *also)
-    try:
-        return ask(*given)
-    except refusals:
-        return None
 
 
 class Subject:
@@ -451,20 +402,3 @@ def _required(method: Any) -> int | None:
     return None if given is None else sum(p.default is p.empty and p.kind is not p.KEYWORD_ONLY for p in given)
 
 
-def as_numbers(value: Any, name: str) -> np.ndarray:
-    """What a method returned, as a float64 array, out of the author's own object if it is in one; else a `Misbehaviour`."""
-    if value is None:
-        raise Misbehaviour("not-implemented", f"{name} returns None")
-    try:
-        return np.array(unboxed(value), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        text = f"{name} returns {type(value).__name__}, from which no array of numbers can be read"
-        raise Misbehaviour("foreign", text) from error
-
-
-def as_output(value: Any, name: str, batch: int) -> np.ndarray:
-    """What a method returned, as a float64 array with a row an example; else a `Misbehaviour`."""
-    array = as_numbers(value, name)
-    if array.ndim == 0 or array.shape[0] != batch:
-        raise Misbehaviour("shape", f"{name} returns shape {array.shape}, expected ({batch}, ...): one row an example")
-    return array

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, Subject
+from modnet.check.asking.calls import Misbehaviour
+from modnet.check.asking.subject import Subject
 from modnet.check.reading.arguments import NotBuilt
 
 Way = TypeVar("Way")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.reading import known
 from modnet.check.reading.arguments import NotBuilt, needs
 from modnet.check.reading.lines import words_compared

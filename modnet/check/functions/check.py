@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import copied
-from modnet.check.asking.subject import Misbehaviour, Subject, call
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.asking.subject import Subject
 from modnet.check.modules.check import PLAN, settle
 from modnet.check.probes.plan import Examination
 from modnet.check.reading.arguments import asks

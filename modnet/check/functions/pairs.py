@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.functions.check import check_backward, in_columns
 from modnet.check.modules.evaluation import functions_in_evaluation
 from modnet.check.reading.arguments import needs

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.asking.numeric import derivative
-from modnet.check.asking.subject import Misbehaviour, call
 from modnet.check.functions.check import check_backward
 from modnet.check.reading.arguments import asks
 from modnet.check.reading.lines import quote

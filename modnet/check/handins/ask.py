@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from modnet.check.asking import older
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.functions.check import in_columns
 from modnet.check.functions.pairs import examine_pair
 from modnet.check.functions.weighted import examine_weighted
@@ -39,6 +39,7 @@ from modnet.check.losses import means
 from modnet.check.losses.check import built_loss, check_loss, examine_loss, examine_loss_object, loss_data
 from modnet.check.modules.contract import by_last_axis, examine_module
 from modnet.check.modules.evaluation import ALWAYS
+from modnet.check.modules.options import add_with
 from modnet.check.modules.other_styles import examine_other, layout_of, with_activations_of
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled, is_filled
 from modnet.check.networks.descent import examine_descent
@@ -51,7 +52,7 @@ from modnet.check.networks.trainers import examine_trained, examine_training, tr
 from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.reading import known
-from modnet.check.reading.arguments import NotBuilt, add_with, required, switches
+from modnet.check.reading.arguments import NotBuilt, required, switches
 from modnet.check.report import Finding, Line, Report, not_checked
 from modnet.check.styles.adapters import remembers
 from modnet.check.styles.loss_calls import is_other_loss, methods_of, order_of

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, tried
+from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.functions.found import loss_of
 from modnet.check.losses.data import NUMBERS, data_for, example_for
 from modnet.check.losses.subject import PLAN, LossSubject, times_truth
 from modnet.check.modules.contract import build
+from modnet.check.modules.options import add_with
 from modnet.check.probes.plan import Examination
 from modnet.check.reading import known
-from modnet.check.reading.arguments import NotBuilt, add_with, asks, needs, switches, takes_arrays
+from modnet.check.reading.arguments import NotBuilt, asks, needs, switches, takes_arrays
 from modnet.check.reading.vocabulary import FORWARD, meaning_of
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.styles.loss_calls import Calling, calling_of, is_of_functions, is_other_loss

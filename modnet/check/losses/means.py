@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.losses.data import data_for
 from modnet.check.losses.subject import LossSubject
 from modnet.check.modules.check import as_input

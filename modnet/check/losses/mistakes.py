@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question
-from modnet.check.asking.subject import Misbehaviour
 from modnet.check.mistakes.guesses import Hypotheses, Hypothesis, lost, scaled, signs
 from modnet.check.reading.known import FUNCTIONS
 from modnet.check.reading.vocabulary import DELTA, FORWARD

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.asking.calls import Misbehaviour, as_numbers, tried
 from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question, direction
-from modnet.check.asking.subject import BIG, Misbehaviour, Subject, as_numbers, tried
+from modnet.check.asking.subject import BIG, Subject
 from modnet.check.losses.known import definitions
 from modnet.check.losses.mistakes import constants, left_out, mixed_up
 from modnet.check.mistakes.guesses import diagnose

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import along
 from modnet.check.asking.question import Question, draw_delta
-from modnet.check.asking.subject import Function, Misbehaviour, Subject
+from modnet.check.asking.subject import Function, Subject
 from modnet.check.building.recipes import Recipe, Size
 from modnet.check.reading import known
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT

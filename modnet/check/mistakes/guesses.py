@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question, draw_delta
-from modnet.check.asking.subject import Misbehaviour, Subject
+from modnet.check.asking.subject import Subject
 from modnet.check.mistakes import elementwise
 from modnet.check.mistakes.normalising import held_constant
 from modnet.check.reading.vocabulary import DELTA

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import tried
+from modnet.check.asking.calls import tried
 from modnet.check.building.recipes import Recipe, as_integers
 from modnet.check.probes import delta, forward, gradient
 from modnet.check.probes.plan import Examination

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, Subject, call, tried
+from modnet.check.asking.calls import Misbehaviour, call, tried
+from modnet.check.asking.subject import Subject
 from modnet.check.building.choosing import chosen
 from modnet.check.modules.check import as_input, check_module, own_definition
+from modnet.check.modules.options import add_with
 from modnet.check.modules.other_styles import examine_other, stopped
 from modnet.check.reading import known
-from modnet.check.reading.arguments import NotBuilt, add_with, asks, switches
+from modnet.check.reading.arguments import NotBuilt, asks, switches
 from modnet.check.reading.vocabulary import DELTA
 from modnet.check.report import Report, not_checked
 from modnet.check.styles.adapters import remembers, subject_of

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import copied
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.draws import other_draws, same_draws
-from modnet.check.asking.subject import Misbehaviour
 from modnet.check.building.recipes import Recipe, Shape, Size
 from modnet.check.modules.check import as_input
 from modnet.check.reading.vocabulary import FORWARD

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking import older
-from modnet.check.asking.subject import Misbehaviour, Subject
+from modnet.check.asking.calls import Misbehaviour
+from modnet.check.asking.subject import Subject
 from modnet.check.building.choosing import chosen
 from modnet.check.building.recipes import (
     PENALTY,
@@ -34,8 +35,9 @@ from modnet.check.building.recipes import (
 )
 from modnet.check.modules.check import as_input, check_module
 from modnet.check.modules.evaluation import examine_in_evaluation
+from modnet.check.modules.options import add_with
 from modnet.check.reading import known
-from modnet.check.reading.arguments import NotBuilt, add_with, asks, needs, switches, takes_arrays
+from modnet.check.reading.arguments import NotBuilt, asks, needs, switches, takes_arrays
 from modnet.check.reading.lines import text_of
 from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding, Report, not_checked

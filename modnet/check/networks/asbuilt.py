@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.reading.arguments import NotBuilt
 from modnet.check.reading.vocabulary import meaning_of
 

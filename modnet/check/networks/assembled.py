@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.networks.calls import Call, Way, multiple, same
 from modnet.check.networks.judge import judge
 from modnet.check.networks.logged import Logged

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import copied, gradients, is_gradient, looks_trained, parameters
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.asking.draws import same_draws
-from modnet.check.asking.subject import Misbehaviour, call
 from modnet.check.networks.calls import Watched, Way
 from modnet.check.networks.form import Form, Round
 from modnet.check.networks.judge import judge

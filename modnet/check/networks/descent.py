@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.networks import standins
 from modnet.check.networks.calls import multiple
 from modnet.check.networks.judge import judge

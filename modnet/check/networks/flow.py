@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.networks.scored import REG
 from modnet.check.reading.arguments import asks, method_given, needs
 from modnet.check.reading.lines import returned

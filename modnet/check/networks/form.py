@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import EPS, derivative
 from modnet.check.asking.question import Question, chosen_entries
-from modnet.check.asking.subject import Misbehaviour
 from modnet.check.networks.calls import Call, Way
 from modnet.check.reading.lines import quote
 from modnet.check.report import Finding, Report

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.draws import same_draws
-from modnet.check.asking.subject import Misbehaviour
 from modnet.check.networks.calls import Way, same
 from modnet.check.networks.form import Form, Round
 from modnet.check.networks.layers import layers_of

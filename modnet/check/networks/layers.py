@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import copied
-from modnet.check.asking.subject import Misbehaviour, call, tried
+from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.engine.program import is_ours, is_wired
 from modnet.watch import activations
 

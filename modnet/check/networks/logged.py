@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import call
+from modnet.check.asking.calls import call
 from modnet.check.networks.calls import Call, Way, rates, rows_of, ways
 from modnet.check.networks.form import Form
 from modnet.check.reading.arguments import NotBuilt, fill

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.networks.calls import Call, rows_of
 from modnet.check.networks.judge import judge
 from modnet.check.networks.logged import Logged

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 from modnet.check.asking.arrays import copied
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.building.recipes import Recipe, prepare
 from modnet.check.modules.contract import build
 from modnet.check.networks.pieces import Obliging, OptimizerPiece

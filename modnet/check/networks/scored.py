@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import copied
+from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.check.asking.draws import same_draws
 from modnet.check.asking.question import ALIKE
-from modnet.check.asking.subject import Misbehaviour, call, tried
 from modnet.check.networks.calls import Call, Watched, Way, layers_within
 from modnet.check.networks.form import Form, Measured, Round, measure
 from modnet.check.networks.judge import judge

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, call, tried
+from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers, spread
 from modnet.check.reading.arguments import NotBuilt, asks, called_as, switches
 from modnet.check.reading.vocabulary import meaning_of

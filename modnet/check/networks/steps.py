@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import arrays_within, copied, looks_trained, parameters
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.asking.draws import same_draws
 from modnet.check.asking.numeric import EPS, along
-from modnet.check.asking.subject import Misbehaviour, call
 from modnet.check.networks.form import Form
 from modnet.check.networks.judge import judge
 from modnet.check.networks.layers import hint_for, label_of, last_output, layers_of, needs_integers

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.asking.arrays import copied
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.asking.draws import same_draws
 from modnet.check.asking.question import ALIKE
-from modnet.check.asking.subject import Misbehaviour, call
 from modnet.check.building.recipes import array_arguments
 from modnet.check.networks.asbuilt import Script, as_built
 from modnet.check.networks.flow import (

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import copied
+from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.draws import same_draws
 from modnet.check.asking.question import draw_delta
-from modnet.check.asking.subject import Misbehaviour, tried
 from modnet.check.losses.check import check_loss
 from modnet.check.modules.check import check_module
 from modnet.check.networks.contract import add_chain

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import copied
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.modules.check import as_input
 from modnet.check.modules.contract import build
 from modnet.check.networks import standins, wiring

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.optimizers.holders import Model
 from modnet.check.optimizers.rules import RIGHT, Fit, adam, fitting
 from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, asked_of, meant, method_of, number, ways_of

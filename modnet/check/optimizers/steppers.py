@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.asking.subject import call
+from modnet.check.asking.calls import call
 from modnet.check.optimizers.holders import PACKS, Arrays, Holding, Model, Parameter, Settable, flat
 from modnet.check.reading.arguments import asks
 from modnet.check.reading.vocabulary import is_rate

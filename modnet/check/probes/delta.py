@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 
 from modnet.check.asking.arrays import GRADIENTS, PARAMETERS
+from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.numeric import along, complex_step
 from modnet.check.asking.question import direction
-from modnet.check.asking.subject import Misbehaviour, tried
 from modnet.check.mistakes import guesses
 from modnet.check.probes import forward
 from modnet.check.probes.forward import RETURN, Findings

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from modnet.check.asking.arrays import copied, names_within
+from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.draws import other_draws
 from modnet.check.asking.numeric import factor_of
-from modnet.check.asking.subject import BIG, Misbehaviour, Subject, tried
+from modnet.check.asking.subject import BIG, Subject
 from modnet.check.probes.plan import Examination, Judged, Probe
 from modnet.check.reading import known
 from modnet.check.reading.vocabulary import FORWARD

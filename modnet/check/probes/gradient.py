@@ -10,9 +10,9 @@ from functools import partial
 import numpy as np
 
 from modnet.check.asking.arrays import gradients, is_gradient, is_of_library, looks_trained, partner_of
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative, factor_of
 from modnet.check.asking.question import Question, direction
-from modnet.check.asking.subject import Misbehaviour
 from modnet.check.mistakes import guesses
 from modnet.check.probes import delta, forward
 from modnet.check.probes.forward import Findings

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking import older
+from modnet.check.asking.calls import Misbehaviour, as_output, call
 from modnet.check.asking.draws import known_memory, same_draws
 from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question, chosen_entries
-from modnet.check.asking.subject import Function, Misbehaviour, Subject, as_output, call
+from modnet.check.asking.subject import Function, Subject
 from modnet.check.building.recipes import Recipe
 from modnet.check.mistakes import geometry
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from types import MethodType
 from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour
 from modnet.check.reading.lines import words_compared
 from modnet.check.reading.vocabulary import meaning_of
-from modnet.check.report import Report
 
 
 class NotBuilt(Exception):
@@ -71,31 +69,6 @@ def switches(function: Any) -> Iterator[tuple[str, Any]]:
             yield from ((p.name, word) for word in list(words)[:3])
 
 
-def forgiven(report: Report, option: str, value: Any) -> None:
-    """Take out of what was found with an option what is no mistake with it: a bias of zeros, weights that are all alike.
-
-    What is wrong with a padding that is said in a word is called so.
-    """
-    for finding in report.findings:
-        if "pad" in option.lower() and isinstance(value, str) and finding.kind in ("direction", "shape"):
-            finding.kind = "padding"
-    if re.search("bias|biais", option, re.I) and value is False:
-        report.findings = [f for f in report.findings if f.kind != "missing-parameter"]
-    elif re.search("init", option, re.I):
-        report.findings = [f for f in report.findings if f.kind == "crash"]
-
-
-def add_with(report: Report, options: Iterable[tuple[str, Any]], ask: Callable[[str, Any], Report], row: bool = True) -> None:
-    """Add to a report what is found with each option and not without; an option that it cannot be asked with is left out."""
-    for name, value in options:
-        try:
-            found = ask(name, value)
-            forgiven(found, name, value)
-            report.add(found, f"with {name}={value!r}", row)
-        except (Misbehaviour, NotBuilt):
-            continue
-
-
 def method_given(cls: type, names: Collection[str], meant: Collection[str]) -> str:
     """The first of some methods of a class that is given all of these; empty if there is none."""
     there = (n for n in names if callable(getattr(cls, n, None)))
@@ -128,3 +101,13 @@ def fill(
         elif needed:
             raise NotBuilt(f"what {name} of {getattr(function, '__name__', 'it')} means is not known")
     return found, told
+
+
+def positional(method: Any) -> list[inspect.Parameter] | None:
+    """The named arguments of a bound method; None if they can't be known."""
+    try:
+        given = list(inspect.signature(method).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    named = [p for p in given if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return named if named or not any(p.kind is p.VAR_POSITIONAL for p in given) else None

@@ -12,7 +12,8 @@ from typing import Any
 
 from modnet.check.report import Line
 
-_LIBRARY = str(Path(__file__).parents[2])
+#: The folder of the library: no line of a file in it is a stranger's.
+LIBRARY = str(Path(__file__).parents[2])
 
 
 def source(kind: type, method: str) -> list[tuple[int, str]]:
@@ -22,7 +23,7 @@ def source(kind: type, method: str) -> list[tuple[int, str]]:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError, AttributeError):
         return []
-    if str(inspect.getsourcefile(function)).startswith(_LIBRARY):
+    if str(inspect.getsourcefile(function)).startswith(LIBRARY):
         return []
     tree = tree_of(function)
     idle = set() if tree is None else _idle(tree, getattr(getattr(kind, method), "options", {}))

@@ -19,15 +19,16 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import KEPT, arrays_within, is_gradient_name, looks_trained, partner_of
+from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.question import Question
-from modnet.check.asking.subject import Misbehaviour, Subject, tried
+from modnet.check.asking.subject import Subject
 from modnet.check.building.recipes import Recipe
 from modnet.check.mistakes.guesses import Hypotheses, Hypothesis
+from modnet.check.reading.arguments import positional
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.check.report import Finding, Report
 from modnet.check.styles import layer_calls
 from modnet.check.styles.called import OF_INPUT, PLACE, Called, moves_by
-from modnet.check.styles.modes import positional
 from modnet.check.styles.several import is_gradient_of
 from modnet.check.styles.wording import in_words, relabel
 

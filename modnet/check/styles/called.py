@@ -19,14 +19,16 @@ import numpy as np
 
 from modnet.check.asking.arrays import arrays_within, is_gradient_name, partner_of
 from modnet.check.asking.boxed import TAKEN_FOR_ONE, box_of, is_box, unboxed
+from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.check.asking.numeric import along
-from modnet.check.asking.subject import Misbehaviour, Subject, call, tried
+from modnet.check.asking.subject import Subject
 from modnet.check.building.recipes import STATE, Recipe, Stepper, has_state
+from modnet.check.reading.arguments import positional
 from modnet.check.reading.lines import does_nothing, unread, words_compared
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, is_rate, meaning_of
 from modnet.check.styles import layer_calls, several
 from modnet.check.styles.loss_calls import answered, calls_more, is_truth
-from modnet.check.styles.modes import evaluate, has_eval, is_mode, mode_of, positional, switches_of
+from modnet.check.styles.modes import evaluate, has_eval, is_mode, mode_of, switches_of
 
 #: An argument that is the input.
 INPUT = re.compile(r"^(x|input|inputs|inp|(a|activations?)_prev|data)$", re.I)

@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour, call
-from modnet.check.reading.arguments import asks, required
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.reading.arguments import asks, positional, required
 from modnet.check.reading.lines import returned, tree_of
 from modnet.check.reading.vocabulary import BACKWARDS, DERIVATIVES, OUTPUTS, TRAINS, VALUES, core
-from modnet.check.styles.modes import positional
 from modnet.check.styles.several import names_returned
 from modnet.loss import Loss
 

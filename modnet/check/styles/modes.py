@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from typing import Any
 
+from modnet.check.reading.arguments import positional
 from modnet.check.reading.vocabulary import written
 
 _TRAINING = re.compile(
@@ -43,11 +43,3 @@ def evaluate(module: Any) -> None:
     getattr(module, written(module.__class__, ("eval",))[0])()
 
 
-def positional(method: Any) -> list[inspect.Parameter] | None:
-    """The named arguments of a bound method; None if they can't be known."""
-    try:
-        given = list(inspect.signature(method).parameters.values())
-    except (TypeError, ValueError):
-        return None
-    named = [p for p in given if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    return named if named or not any(p.kind is p.VAR_POSITIONAL for p in given) else None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import copied, parameters
-from modnet.check.asking.subject import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.networks.layers import layers_of, recorded
 from modnet.check.networks.steps import Moves, Steps, rates_of
 from modnet.check.reading.known import affine

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import copied, parameters
-from modnet.check.asking.subject import Misbehaviour
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.networks.layers import layers_of
 from modnet.check.networks.steps import Steps, rates_of
 from modnet.check.training.change import Apply, Change, Variant

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.subject import Misbehaviour
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.networks.steps import check_steps
 from modnet.check.report import Finding, Report
 from modnet.check.training.byhand import cutting, is_plain
