@@ -20,8 +20,8 @@ from modnet.check.asking.calls import Misbehaviour, as_output, call, tried
 from modnet.check.asking.draws import other_draws
 from modnet.check.asking.numeric import factor_of
 from modnet.check.asking.question import Question, direction, draw_delta
-from modnet.check.reading import known
 from modnet.check.reading.arguments import positional
+from modnet.check.reading.definitions import definition, function_like, is_channels_first, options_of, plain_name
 from modnet.check.reading.lines import quote, source
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, OPERATIONS, UPDATE, ZERO
 from modnet.check.report import Finding, Report
@@ -110,9 +110,9 @@ class Subject:
         if self.undefined:
             return []
         with np.errstate(all="ignore"):
-            name = known.plain_name(type(self.original))
-            found = list(known.definition(name, x.astype(np.float64), out, named(module), known.options_of(module)))
-        if known.plain_name(type(self.original), exact=True):
+            name = plain_name(type(self.original))
+            found = list(definition(name, x.astype(np.float64), out, named(module), options_of(module)))
+        if plain_name(type(self.original), exact=True):
             return found
         return found if any(f.shape == out.shape and np.allclose(f, self.out, rtol=1e-6, atol=1e-9) for f in found) else []
 
@@ -224,7 +224,7 @@ class Subject:
     def other_forward(self, out: np.ndarray, wanted: np.ndarray, source: str) -> Finding | None:
         """The finding for a forward that is not as defined; None if the difference is no mistake."""
         hint = "compute one small example by hand, and compare it with the figures above"
-        if self.x.shape == out.shape and (name := known.function_like(self.x, out)):
+        if self.x.shape == out.shape and (name := function_like(self.x, out)):
             hint = f"what it computes is {name}"
         factor = factor_of(out, wanted)
         if factor and np.allclose(out, factor * wanted, rtol=1e-6, atol=1e-9):
@@ -270,9 +270,9 @@ class Subject:
         if self._rounds(module):
             self.dtype = np.dtype(np.float32)
         self._spread()
-        name, module = known.plain_name(type(self.original)), self.fresh()
+        name, module = plain_name(type(self.original)), self.fresh()
         with np.errstate(all="ignore"):
-            self.channels_first = known.is_channels_first(name, self.x, self.out, named(module), known.options_of(module))
+            self.channels_first = is_channels_first(name, self.x, self.out, named(module), options_of(module))
 
     def _rounds(self, module: Any) -> bool:
         """Whether numbers pass through a narrower type on the way, such as that of a layer within, and come out wide again."""

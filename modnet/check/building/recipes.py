@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, call
-from modnet.check.reading import known
+from modnet.check.building.constructors import USUAL, roles_of, unmeant
 from modnet.check.reading.arguments import NotBuilt, needs
 from modnet.check.reading.lines import words_compared
 from modnet.check.reading.vocabulary import DERIVATIVES, VALUES, is_rate, meaning_of
@@ -175,9 +175,9 @@ class Recipe:
         cls, dims, shaped = self.cls, self.dims, self.shaped
         self.arrays = array_arguments(cls)
         self.parameters = inspect.signature(cls).parameters
-        idle, unknown = known.unmeant(cls, self.arrays)
+        idle, unknown = unmeant(cls, self.arrays)
         self.anything = dict.fromkeys(idle) | (dict.fromkeys(unknown, self.guess) if self.guess is not None else {})
-        roles = known.roles(cls, without=[*self.arrays, *self.anything])
+        roles = roles_of(cls, without=[*self.arrays, *self.anything])
         if roles is None or any(role.split()[0] in ("shape", "out_shape") and not (dims or shaped) for role in roles):
             asked = ", ".join(p.name for p in self.parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
@@ -206,13 +206,13 @@ class Recipe:
     @property
     def features(self) -> int:
         """How many features come in: as many as are guessed, or several for each head of an attention."""
-        usual: int = known.VALUES["features"]
+        usual: int = USUAL["features"]
         return self.guess if isinstance(self.guess, int) else usual * self.heads
 
     @property
     def heads(self) -> int:
         """How many heads an attention has; 1 for anything else."""
-        return int(known.VALUES["heads"]) if "heads" in self.roles else 1
+        return int(USUAL["heads"]) if "heads" in self.roles else 1
 
     def takes_same(self) -> bool:
         """Whether padding is said in words, "valid" or "same"."""
@@ -249,7 +249,7 @@ class Recipe:
         shape = self.input_shape(size)
         required = {n for n, p in self.parameters.items() if p.default is p.empty or n in self.unset}
         example = shape if self.single else shape[1:]
-        values: dict[str, Any] = {**known.VALUES, "shape": example, "init": drawn, "optimizer": Stepper()}
+        values: dict[str, Any] = {**USUAL, "shape": example, "init": drawn, "optimizer": Stepper()}
         if self.shaped:
             same = re.search("shape|flat", self.cls.__name__, re.I)
             values |= {"input": example, "output": (int(np.prod(example)),) if same else (2,)}
@@ -401,7 +401,7 @@ def recipes_for(cls: type, updates: bool) -> Iterator[tuple[Recipe, Size]]:
     Windows side by side come first: what is wrong with other windows shows beside what is right with these.
     """
     arrays = array_arguments(cls)
-    roles = known.roles(cls, without=arrays) or {}
+    roles = roles_of(cls, without=arrays) or {}
     if not {"k_size", "volume"}.intersection(roles) and not (arrays and "stride" in roles):
         return
     word, signature = cls.__name__.lower(), inspect.signature(cls).parameters

@@ -28,6 +28,7 @@ from typing import Any
 
 from modnet.check.asking import older
 from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.building.constructors import by_last_axis
 from modnet.check.functions.check import in_columns
 from modnet.check.functions.pairs import examine_pair
 from modnet.check.functions.weighted import examine_weighted
@@ -37,7 +38,7 @@ from modnet.check.handins.options import Options
 from modnet.check.handins.source import read
 from modnet.check.losses import means
 from modnet.check.losses.check import built_loss, check_loss, examine_loss, examine_loss_object, loss_data
-from modnet.check.modules.contract import by_last_axis, examine_module
+from modnet.check.modules.contract import examine_module
 from modnet.check.modules.evaluation import ALWAYS
 from modnet.check.modules.options import add_with
 from modnet.check.modules.other_styles import examine_other, layout_of, with_activations_of
@@ -51,8 +52,8 @@ from modnet.check.networks.scored_build import examine_network_class, network_of
 from modnet.check.networks.trainers import examine_trained, examine_training, trains
 from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
-from modnet.check.reading import known
 from modnet.check.reading.arguments import NotBuilt, required, switches
+from modnet.check.reading.definitions import plain_name
 from modnet.check.report import Finding, Line, Report, not_checked
 from modnet.check.styles.adapters import remembers
 from modnet.check.styles.loss_calls import is_other_loss, methods_of, order_of
@@ -83,7 +84,7 @@ def _module(subject: Loaded, project: Project, options: Options) -> Report:
         report = _as_the_others(report, subject, project)
     _beside_its_loss(report, subject, project)
     if made is None and remembers(subject.cls):
-        curves = [c for c in project.of("module") if known.plain_name(c.cls) in ("sigmoid", "tanh") and not project.is_wrong(c)]
+        curves = [c for c in project.of("module") if plain_name(c.cls) in ("sigmoid", "tanh") and not project.is_wrong(c)]
         with suppress(NotBuilt, Misbehaviour):
             with_activations_of(report, subject.cls, [c.cls for c in curves if remembers(c.cls)])
     if any(ALWAYS in f.message for f in report.findings) and _skipped_by_name(subject, project):
@@ -246,7 +247,7 @@ def _along_last_axis(report: Report, cls: type, examine: Callable[[type], Report
 def _beside_its_loss(report: Report, subject: Loaded, project: Project) -> None:
     """Say of a softmax that hands delta on that it is right after yhat - y, if a line of the project gives that."""
     found = [f for f in report.findings if f.kind == "identity"]
-    if not found or not remembers(subject.cls) or not known.plain_name(subject.cls).startswith("softmax"):
+    if not found or not remembers(subject.cls) or not plain_name(subject.cls).startswith("softmax"):
         return
     for file in project.files:
         for number, line in enumerate(_text(file).split("\n"), 1):

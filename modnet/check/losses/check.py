@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, tried
+from modnet.check.building.constructors import build
 from modnet.check.functions.found import loss_of
 from modnet.check.losses.data import NUMBERS, data_for, example_for
 from modnet.check.losses.subject import PLAN, LossSubject, times_truth
-from modnet.check.modules.contract import build
 from modnet.check.modules.options import add_with
 from modnet.check.probes.plan import Examination
-from modnet.check.reading import known
 from modnet.check.reading.arguments import NotBuilt, asks, needs, switches, takes_arrays
+from modnet.check.reading.definitions import FUNCTIONS
 from modnet.check.reading.vocabulary import FORWARD, meaning_of
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.styles.loss_calls import Calling, calling_of, is_of_functions, is_other_loss
@@ -96,7 +96,7 @@ def _of_scores(loss: Any, y: np.ndarray, yhat: np.ndarray, calling: Calling) -> 
     Else with a sigmoid, as in Nielsen's book, if there is one in its file; or with nothing, if there is none and that is right.
     The derivative is not asked if neither or both may be meant.
     """
-    ways = [replace(calling, made_by=known.FUNCTIONS[name]) for name in ("sigmoid", "softmax", "tanh", "relu")]
+    ways = [replace(calling, made_by=FUNCTIONS[name]) for name in ("sigmoid", "softmax", "tanh", "relu")]
     right = next((way for way in ways if _is_right(loss, y, yhat, way)), None)
     alone = _is_right(loss, y, yhat, calling)
     if right is None and alone != any("sigm" in n.lower() for n in vars(sys.modules.get(type(loss).__module__, loss))):

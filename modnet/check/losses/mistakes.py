@@ -13,7 +13,7 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question
 from modnet.check.mistakes.guesses import Hypotheses, Hypothesis, lost, scaled, signs
-from modnet.check.reading.known import FUNCTIONS
+from modnet.check.reading.definitions import FUNCTIONS
 from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding
 from modnet.check.styles.loss_calls import Calling

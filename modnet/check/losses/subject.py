@@ -20,13 +20,12 @@ from modnet.check.asking.calls import Misbehaviour, as_numbers, tried
 from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question, direction
 from modnet.check.asking.subject import BIG, Subject
-from modnet.check.losses.known import definitions
 from modnet.check.losses.mistakes import constants, left_out, mixed_up
 from modnet.check.mistakes.guesses import diagnose
 from modnet.check.probes import delta, forward
 from modnet.check.probes.plan import Examination
 from modnet.check.reading.arguments import required
-from modnet.check.reading.known import options_of
+from modnet.check.reading.definitions import loss_definition, options_of
 from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding
 from modnet.check.styles.loss_calls import Calling
@@ -136,7 +135,7 @@ class LossSubject(Subject):
         """
         if self.meant is not None:
             with np.errstate(all="ignore"):
-                return self.times * list(definitions(self.name, self.t, x.astype(float)))[self.meant]
+                return self.times * list(loss_definition(self.name, self.t, x.astype(float)))[self.meant]
         try:
             return super().forward(x, module)
         except Misbehaviour as problem:
@@ -208,7 +207,7 @@ class LossSubject(Subject):
         if isinstance(ignored, int) and self.y.shape == x.shape[:-1]:
             targets = [np.where((self.y == ignored)[..., None], 0, u) for u in targets]
         with np.errstate(all="ignore"):
-            found = [losses for u in targets for losses in definitions(self.name, u, x.astype(float))]
+            found = [losses for u in targets for losses in loss_definition(self.name, u, x.astype(float))]
         return [losses for losses in found if np.isfinite(losses).all()]
 
     def other_forward(self, out: np.ndarray, wanted: np.ndarray, source: str) -> Finding | None:
@@ -352,10 +351,10 @@ class LossSubject(Subject):
         if times_truth(got, own):
             return
         with np.errstate(all="ignore"):
-            for i in range(len(list(definitions(self.name, self.t, x)))):
+            for i in range(len(list(loss_definition(self.name, self.t, x)))):
 
                 def wanted(v: np.ndarray, i: int = i) -> np.ndarray:
-                    return list(definitions(self.name, self.t, v.reshape(x.shape)))[i]
+                    return list(loss_definition(self.name, self.t, v.reshape(x.shape)))[i]
 
                 truth = derivative(wanted, x, np.arange(x.size), self.precision).value.sum(axis=1)
                 if factor := times_truth(got, truth):
@@ -372,7 +371,6 @@ class LossSubject(Subject):
         q = examination.by_input
         if q is not None and q.right and self.meant is None:
             yield from constants(self)
-
 
 
 def _factor(got: np.ndarray, truth: np.ndarray) -> float:

@@ -16,8 +16,8 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import along
 from modnet.check.asking.question import Question, draw_delta
 from modnet.check.asking.subject import Function, Subject
+from modnet.check.building.constructors import roles_of
 from modnet.check.building.recipes import Recipe, Size
-from modnet.check.reading import known
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.check.report import Finding
 from modnet.modules.container import Container
@@ -283,7 +283,7 @@ def _recipe(subject: Subject, make: Any) -> Recipe | None:
     if isinstance(make, Recipe):
         return make
     make = make or type(subject.original)
-    if "k_size" not in (known.roles(make) or {}):
+    if "k_size" not in (roles_of(make) or {}):
         return None
     return Recipe(make, subject.channels_first, dims=dims, strict=True)
 

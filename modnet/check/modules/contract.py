@@ -1,28 +1,27 @@
 """Objects of a stranger's classes, and what to ask them with: nothing is guessed that could become a finding.
 
-Arguments of constructors are filled by what their names mean (`modnet.check.reading.known.roles`), inputs by layout: channels
-last as the statement has it, channels first, or one channel without an axis. Of several that a class takes, the one is chosen
-with which it is what its name says. What cannot be built so is not checked, and the report says what would help.
+Arguments of constructors are filled by what their names mean (`modnet.check.building.constructors.roles_of`), inputs by layout:
+channels last as the statement has it, channels first, or one channel without an axis. Of several that a class takes, the one is
+chosen with which it is what its name says. What cannot be built so is not checked, and the report says what would help.
 """
 
 from __future__ import annotations
 
-import inspect
-import random
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.calls import Misbehaviour, call, tried
+from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.subject import Subject
 from modnet.check.building.choosing import chosen
+from modnet.check.building.constructors import USUAL, build, roles_of
 from modnet.check.modules.check import as_input, check_module, own_definition
 from modnet.check.modules.options import add_with
 from modnet.check.modules.other_styles import examine_other, stopped
-from modnet.check.reading import known
-from modnet.check.reading.arguments import NotBuilt, asks, switches
+from modnet.check.reading.arguments import NotBuilt, switches
+from modnet.check.reading.definitions import plain_name
 from modnet.check.reading.vocabulary import DELTA
 from modnet.check.report import Report, not_checked
 from modnet.check.styles.adapters import remembers, subject_of
@@ -32,11 +31,6 @@ Way = tuple[dict[str, Any], Shape]
 _LINE: Shape = (4, 3)
 _SIGNAL: Shape = (2, 8, 2)
 _IMAGE: Shape = (2, 7, 7, 2)
-#: What a constructor raises at an argument of another type than it wants.
-_GUESSED = re.compile(
-    r"TypeError: ('(int|float|tuple)' object is not (iterable|subscriptable|callable)|cannot unpack non-iterable (int|float)|"
-    r"object of type '(int|float)' has no len)|AttributeError: '(int|float|tuple)' object has no attribute"
-)
 #: Sizes for what takes the usual ones, and for what is made for one channel or for windows side by side.
 _SIZES: tuple[dict[str, Any], ...] = (
     {},
@@ -50,47 +44,11 @@ _SIZES: tuple[dict[str, Any], ...] = (
 # --- modules ---------------------------------------------------------------------------------------------------------
 
 
-def build(cls: type, options: dict[str, Any] | None = None, **sizes: Any) -> Any:
-    """An object of a module's class; `NotBuilt` if its constructor asks for what has no known meaning."""
-    values = {**known.VALUES, **sizes}
-    np.random.seed(1)  # noqa: NPY002
-    random.seed(1)
-    idle, _ = known.unmeant(cls)
-    roles = known.roles(cls)
-    required = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty and p.name not in idle]
-    if roles is None or any(r.split()[0] not in values and n in required for r, n in roles.items()):
-        raise NotBuilt(f"{cls.__name__}({', '.join(required)}): give an example with --make")
-    filled = {n: r.split()[0] for r, n in roles.items() if n in required or r != "features"}  # a dim=0 is an axis
-    given = {n: values[role] for n, role in filled.items() if role in values}
-    try:
-        return call(f"{cls.__name__}(...)", lambda: cls(**dict.fromkeys(idle) | given | (options or {})))
-    except Misbehaviour as problem:
-        if _GUESSED.search(problem.message):  # a number where it wants a tuple, or the other way round
-            raise NotBuilt(f"{problem.message}; give an example with --make") from problem
-        raise
-
-
-def by_last_axis(cls: type) -> type | None:
-    """The class with the last axis for the default of its axis; None if it has no such argument, or another default than 0."""
-    axes = [p for p in asks(cls, by_name=True) if re.fullmatch("dim|axis", p.name, re.I) and p.default == 0]
-    if len(axes) != 1:
-        return None
-    given = inspect.signature(cls)
-
-    def start(self: Any, *values: Any, **named: Any) -> None:
-        super(turned, self).__init__(*values, **{axes[0].name: -1, **named})
-
-    turned: Any = type(cls.__name__, (cls,), {"__init__": start, "__module__": cls.__module__})
-    left = [p for p in given.parameters.values() if p.name != axes[0].name]
-    turned.__signature__ = given.replace(parameters=left)
-    return turned
-
-
 def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
     """Input shapes to try, the statement's first."""
-    name, plain = cls.__name__.lower(), known.plain_name(cls)
-    asked = {role.split()[0] for role in known.roles(cls) or {}}
-    chan = sizes.get("chan_in", known.VALUES["input"] if asked & {"input", "features"} else 2)
+    name, plain = cls.__name__.lower(), plain_name(cls)
+    asked = {role.split()[0] for role in roles_of(cls) or {}}
+    chan = sizes.get("chan_in", USUAL["input"] if asked & {"input", "features"} else 2)
     if "2d" in name or ("2" in name and "conv" in name):
         bases = [_IMAGE]
     elif re.search("conv|pool", name):
@@ -114,7 +72,7 @@ def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
 
 def attempts(cls: type) -> Iterator[Way]:
     """Constructor sizes and input shapes to try, the statement's first."""
-    windowed = "k_size" in (known.roles(cls) or {})
+    windowed = "k_size" in (roles_of(cls) or {})
     for sizes in _SIZES if windowed else _SIZES[:1]:
         for shape in shapes_for(cls, sizes):
             yield sizes, shape
@@ -122,7 +80,7 @@ def attempts(cls: type) -> Iterator[Way]:
 
 def _way_for(cls: type) -> Way:
     """The first sizes and shape with which forward answers, and gives what the class's name says if anything does."""
-    first, plain = next(attempts(cls)), known.plain_name(cls)
+    first, plain = next(attempts(cls)), plain_name(cls)
 
     def subject(way: Way) -> Subject:
         return subject_of(build(cls, **way[0]), as_input(way[1]))

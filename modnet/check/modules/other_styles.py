@@ -19,6 +19,7 @@ from modnet.check.asking import older
 from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.subject import Subject
 from modnet.check.building.choosing import chosen
+from modnet.check.building.constructors import USUAL, roles_of, unmeant
 from modnet.check.building.recipes import (
     PENALTY,
     Activation,
@@ -36,8 +37,8 @@ from modnet.check.building.recipes import (
 from modnet.check.modules.check import as_input, check_module
 from modnet.check.modules.evaluation import examine_in_evaluation
 from modnet.check.modules.options import add_with
-from modnet.check.reading import known
 from modnet.check.reading.arguments import NotBuilt, asks, needs, switches, takes_arrays
+from modnet.check.reading.definitions import FUNCTIONS, plain_name
 from modnet.check.reading.lines import text_of
 from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding, Report, not_checked
@@ -77,8 +78,8 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
         shapes = [(2, 2, 6, 4), (2, 6, 4, 2)]
     else:
         shapes = [_LINE, _SIGNAL, _IMAGE]
-    if plain.features != known.VALUES["features"]:
-        shapes = [tuple(plain.features if n == known.VALUES["features"] else n for n in shape) for shape in shapes]
+    if plain.features != USUAL["features"]:
+        shapes = [tuple(plain.features if n == USUAL["features"] else n for n in shape) for shape in shapes]
     if layout:
         recipe = recipe_of(columns=True) if layout == "columns" else recipe_of(single=True, shaped=shaped)
         yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
@@ -97,7 +98,7 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
     if plain.arrays:
         yield recipe_of(square=True), _LINE
     if updates:
-        yield plain, (int(known.VALUES["input"]), 1)  # one example, a column
+        yield plain, (int(USUAL["input"]), 1)  # one example, a column
     if not is_of_functions(cls):
         yield from ((recipe_of(columns=True), shape) for shape in shapes if len(shape) == 2 or "flat" in word)
 
@@ -186,17 +187,17 @@ def by_shapes(cls: type) -> bool:
 
 def _as_named(subject: Subject, cls: type) -> bool:
     """Whether it is what its name says, if that says anything: a softmax of one example is none of a batch."""
-    wanted = known.FUNCTIONS.get(known.plain_name(cls))
+    wanted = FUNCTIONS.get(plain_name(cls))
     return wanted is None or bool(np.allclose(wanted(subject.x).ravel(), subject.out.ravel(), rtol=1e-6, atol=1e-9))
 
 
 def _sure(cls: type) -> bool:
     """Whether a class asks for nothing but the numbers of its inputs and outputs: then a crash is its own."""
-    roles = known.roles(cls)
+    roles = roles_of(cls)
     required = needs(cls)
     if by_shapes(cls):
         return False
-    if not required and not is_of_functions(cls) and {known.plain_name(cls)} & {*known.FUNCTIONS, "leakyrelu", "elu"}:
+    if not required and not is_of_functions(cls) and {plain_name(cls)} & {*FUNCTIONS, "leakyrelu", "elu"}:
         return True  # a function of any numbers
     return bool(required) and roles is not None and {r for r, n in roles.items() if n in required} == {"input", "output"}
 
@@ -284,7 +285,7 @@ def examine_other(cls: type, layout: str = "") -> Report:
 
 def _by_guesses(cls: type, layout: str) -> Report | None:
     """The report on a class with arguments that mean nothing known: what is so with two guesses. None if it takes none."""
-    _, names = known.unmeant(cls, array_arguments(cls))
+    _, names = unmeant(cls, array_arguments(cls))
     for pair in _GUESSES if names else ():
         found: list[Report | Misbehaviour] = []
         for guess in pair:

@@ -29,7 +29,7 @@ from modnet.check.networks.judge import judge
 from modnet.check.networks.layers import layers_of
 from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.reading.arguments import asks, needs
-from modnet.check.reading.known import plain_name
+from modnet.check.reading.definitions import plain_name
 from modnet.check.reading.lines import quote
 from modnet.check.reading.vocabulary import FORWARD, OUTPUTS, core
 from modnet.check.report import Finding, Report

@@ -13,7 +13,7 @@ from modnet.check.asking.draws import other_draws
 from modnet.check.asking.numeric import factor_of
 from modnet.check.asking.subject import BIG, Subject
 from modnet.check.probes.plan import Examination, Judged, Probe
-from modnet.check.reading import known
+from modnet.check.reading.definitions import FUNCTIONS, function_like
 from modnet.check.reading.vocabulary import FORWARD
 from modnet.check.report import Finding
 
@@ -281,8 +281,8 @@ def _finite_truth(e: Examination, x: np.ndarray) -> np.ndarray | None:
     for wanted in e.wanted(x, subject.out, subject.fresh()) if e.reference is None else []:
         if wanted.shape == subject.out.shape and np.isfinite(wanted).all():
             return wanted
-    name = known.function_like(subject.x, subject.out)
-    return known.FUNCTIONS[name](x) if name else None
+    name = function_like(subject.x, subject.out)
+    return FUNCTIONS[name](x) if name else None
 
 
 def integers(e: Examination, operation: str = FORWARD) -> Findings:

@@ -1,4 +1,4 @@
-"""What the modules of the course compute, written once more and independently, in plain numpy.
+"""What the modules and losses of the course compute, written once more and independently, in plain numpy.
 
 A definition is a function (X, options) -> candidates: a student's layer may keep its weights in several layouts, and any
 that gives what the layer gives is its definition. Names are the course's and their usual variants, in French and
@@ -7,17 +7,14 @@ English.
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from modnet.check.reading.lines import unread
-from modnet.check.reading.vocabulary import derivative_among, meanings
 from modnet.kernels.declare import Declares
 
 Candidates = Iterator[np.ndarray]
@@ -92,8 +89,8 @@ _OTHERS = {
     "avgpool2d": "avgpooling2d",
 }
 _ALIASES = {other: name for name, others in _OTHERS.items() for other in others.split()}
-_WINDOWED = ("conv1d", "conv2d", "maxpool1d", "maxpool2d", "avgpool1d", "avgpool2d")
-_NAMES = {*FUNCTIONS, *_WINDOWED, "linear", "leakyrelu", "elu", "prelu", "dropout", "batchnorm", "layernorm"}
+WINDOWED = ("conv1d", "conv2d", "maxpool1d", "maxpool2d", "avgpool1d", "avgpool2d")
+_NAMES = {*FUNCTIONS, *WINDOWED, "linear", "leakyrelu", "elu", "prelu", "dropout", "batchnorm", "layernorm"}
 
 
 def plain_name(kind: type | str, exact: bool = False) -> str:
@@ -131,7 +128,7 @@ def definition(name: str, x: np.ndarray, out: np.ndarray, held: dict[str, np.nda
     elif name == "linear":
         pairs = affine(x.shape[-1], out.shape[-1], held)
         yield from (x @ W if b is None else x @ W + b for W, b in pairs)
-    elif name in _WINDOWED:
+    elif name in WINDOWED:
         yield from (wanted for _, wanted in _windowed(name, x, out, held, options))
 
 
@@ -165,7 +162,7 @@ def is_channels_first(name: str, x: np.ndarray, out: np.ndarray, held: dict[str,
 
     If its name says nothing, whether it is any module with windows there.
     """
-    for each in _WINDOWED if not name else [name] if name in _WINDOWED else []:
+    for each in WINDOWED if not name else [name] if name in WINDOWED else []:
         for first, wanted in _windowed(each, x, out, held, options) if each.endswith(f"{x.ndim - 2}d") else ():
             if wanted.shape == out.shape and np.allclose(wanted, out, rtol=1e-6, atol=1e-9):
                 if first:
@@ -235,103 +232,39 @@ def _slid(name: str, dims: int, x: np.ndarray, out: np.ndarray, W: np.ndarray | 
             yield seen.max(axis=inner) if name.startswith("max") else seen.mean(axis=inner)
 
 
-# --- building --------------------------------------------------------------------------------------------------------
-
-_ROLES = (
-    "k_size", "volume", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope", "drop",
-    "eps", "seed", "shape", "activation", "derivative", "init", "optimizer", "out_shape", "classes", "range", "scale", "pair",
-    "heads", "rows", "length", "longest",
-)  # fmt: skip
-VALUES: dict[str, Any] = {
-    "k_size": 3, "chan_in": 2, "chan_out": 4, "stride": 2, "padding": 0, "input": 3, "output": 2, "features": 3,
-    "threshold": 0.0, "slope": 0.2, "drop": 0.3, "eps": 1e-8, "seed": 0, "classes": 3, "range": (-1.0, 1.0), "scale": 1.0,
-    "pair": (3, 2), "heads": 2, "rows": 5, "length": 4, "longest": 8,
-}  # fmt: skip
-#: With windows or without.
-_ANYWHERE = (
-    "eps", "seed", "threshold", "slope", "shape", "out_shape", "activation", "derivative", "init", "optimizer", "range",
-    "scale",
-)  # fmt: skip
-_WINDOW = ("k_size", "volume", "chan_in", "chan_out", "stride", "padding")
-#: The order of the statement, for names that say nothing.
-_ORDERS = {
-    "linear": ("input", "output"),
-    "conv1d": ("k_size", "chan_in", "chan_out", "stride"),
-    "conv2d": ("k_size", "chan_in", "chan_out", "stride"),
-    **dict.fromkeys(("maxpool1d", "maxpool2d", "avgpool1d", "avgpool2d"), ("k_size", "stride")),
-    **dict.fromkeys(("batchnorm", "layernorm"), ("features",)),
-    "dropout": ("drop",),
-    "leakyrelu": ("slope",),
-    "elu": ("slope",),
-}
-
-
-def unmeant(make: Callable[..., Any], without: Collection[str] = ()) -> tuple[list[str], list[str]]:
-    """The required arguments of a constructor that mean nothing known: those that it never reads, and the others."""
-    given = [p for p in inspect.signature(make).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    names = [p.name for p in given if p.default is p.empty and p.name not in without]
-    pair = derivative_among(names)
-    left = [n for n in names if n not in pair and not meanings(n, _ROLES)]
-    idle = unread(getattr(make, "__init__", None)) if isinstance(make, type) and left else set()
-    return [n for n in left if n in idle], [n for n in left if n not in idle]
-
-
-def roles(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, str] | None:
-    """From the roles of the handout (k_size, chan_in, chan_out, stride, input, output ...) to a constructor's own names.
-
-    A role that two arguments have, such as a height and a width, is there twice, the second time with " 2" after it. None if an
-    argument without a default has no role. `without` are arguments that somebody else fills.
-    """
-    try:
-        given = [p for p in inspect.signature(make).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    except (TypeError, ValueError):
-        return None
-    given = [p for p in given if p.name not in {*without, *unmeant(make, without)[0]}]
-    name = plain_name(make) if isinstance(make, type) else ""
-    fitting = {p.name: meanings(p.name, _ROLES) for p in given}
-    if any("stride" in f and len(n) > 1 for n, f in fitting.items()):
-        fitting |= {n: ["k_size"] for n in fitting if n.lower() == "f"}  # f and stride, as in a course
-    fitting |= {n: [role] for n, role in zip(derivative_among(fitting), ("activation", "derivative"), strict=False)}
-    sure = any({"k_size", "stride"} & set(f) and len(n) > 1 and n.lower() != "size" for n, f in fitting.items())
-    four = len(given) == 4 and any("k_size" in f for f in fitting.values())
-    windowed = name in _WINDOWED or (not name and (sure or four))
-    found: dict[str, str] = {}
-    for p in given:
-        wanted = [r for r in fitting[p.name] if (r in _WINDOW) == windowed or r in _ANYWHERE]
-        for whole in {"shape", "out_shape"}.intersection(wanted):  # a picture's
-            wanted = [whole] if windowed else [r for r in wanted if r != whole]
-        wanted = wanted or (fitting[p.name] if not windowed else [])
-        if windowed and not wanted and "features" in fitting[p.name] and p.default is p.empty:
-            wanted = ["chan_in"]  # of a convolution that takes each channel by itself
-        if "pair" in wanted:  # of a matrix
-            wanted = ["pair"] if name == "linear" else [r for r in wanted if r != "pair"]
-        role = next((r for r in wanted if r not in found), None) or next(
-            (f"{r} 2" for r in wanted if f"{r} 2" not in found), None
-        )
-        if role is not None:
-            found[role] = p.name
-        elif p.default is p.empty:
-            return _by_order(name, given, fitting)
-    return found
-
-
-def _by_order(name: str, given: list[inspect.Parameter], fitting: Mapping[str, list[str]]) -> dict[str, str] | None:
-    """The roles of a class of this name by the order of its arguments, if there are as many as in the statement.
-
-    None as well if a name says another one of these roles, such as (n_out, init).
-    """
-    order = _ORDERS.get(name, ())
-    required = [p for p in given if p.default is p.empty]
-    if not order or len(required) not in (len(order), len(order) - 1):
-        return None
-    found = {role: p.name for role, p in zip(order, given)}
-    said = {n: set(order).intersection(fitting[n]) for n in found.values()}
-    return None if any(said[n] and role not in said[n] for role, n in found.items()) else found
-
-
 def options_of(module: Any) -> dict[str, Any]:
     """The numbers among a module's attributes, by name."""
     found = dict(getattr(module, "__dict__", {}))
     if isinstance(module, Declares):
         found.update({name: getattr(module, name) for name in type(module).layout.settings})
     return {k: v for k, v in found.items() if isinstance(v, int | float | np.number | tuple)}
+
+
+def _rows(terms: np.ndarray) -> np.ndarray:
+    return terms.reshape(len(terms), -1).sum(axis=1)
+
+
+def loss_definition(name: str, t: np.ndarray, z: np.ndarray) -> Iterator[np.ndarray]:
+    """What a loss of this name may give, by definition; several if the course has several of that name."""
+    word = re.sub(
+        r"(sparse|loss|cost|cout|erreur|error|function|fonction|criterion|\d)", "", re.sub(r"[^a-z0-9]", "", name.lower())
+    )
+    if word in ("mse", "meansquared", "squared", "quadratic", "quadratique", "moindrescarres"):
+        yield _rows((t - z) ** 2)
+    elif word in ("mae", "l", "absolute", "meanabsolute"):
+        yield _rows(np.abs(t - z))
+    elif word in ("bce", "binarycrossentropy", "binarycrossentropie", "crossentropybinaire", "bcewithlogits"):
+        yield _rows(-(t * np.maximum(np.log(z), -100) + (1 - t) * np.maximum(np.log1p(-z), -100)))
+        yield _rows(np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z))))
+    elif re.fullmatch("c?ce|(categorical)?crossentrop(y|ie)|entropiecroisee|nll", word) or {"softmax", "ce"} == set(
+        re.findall("softmax|ce$|^ce", word)
+    ):
+        yield _rows(-t * z)
+        yield _rows(1 - t * z) if z.ndim == 1 else 1 - _rows(t * z)
+        yield _rows(-t * FUNCTIONS["logsoftmax"](z))
+        with np.errstate(all="ignore"):
+            yield _rows(np.where(t != 0, -t * np.log(z), 0))
+    elif word == "perceptron":
+        yield _rows(np.maximum(0, -t * z))
+    elif word == "hinge":
+        yield _rows(np.maximum(0, 1 - t * z))
