@@ -17,31 +17,27 @@ the answer for what cannot be built or wired; a report in which every verdict is
 
 from __future__ import annotations
 
-import ast
 import linecache
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-from modnet.check.asking import older
 from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.building.constructors import by_last_axis
 from modnet.check.functions.check import in_columns
 from modnet.check.functions.pairs import examine_pair
 from modnet.check.functions.weighted import examine_weighted
-from modnet.check.handins import outside
+from modnet.check.handins import others
 from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
-from modnet.check.handins.source import read
 from modnet.check.losses import means
 from modnet.check.losses.check import built_loss, check_loss, examine_loss, examine_loss_object, loss_data
 from modnet.check.modules.contract import examine_module
 from modnet.check.modules.evaluation import ALWAYS
 from modnet.check.modules.options import add_with
-from modnet.check.modules.other_styles import examine_other, layout_of, with_activations_of
+from modnet.check.modules.other_styles import examine_other, with_activations_of
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled, is_filled
 from modnet.check.networks.descent import examine_descent
 from modnet.check.networks.flow import InFunctions
@@ -50,7 +46,6 @@ from modnet.check.networks.parts import Parts
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import examine_network_class, network_of_layers, used_by
 from modnet.check.networks.trainers import examine_trained, examine_training, trains
-from modnet.check.networks.workshop import Workshop
 from modnet.check.optimizers import examine_optimizer, examine_rule, is_optimizer
 from modnet.check.reading.arguments import NotBuilt, required, switches
 from modnet.check.reading.definitions import plain_name
@@ -87,12 +82,13 @@ def _module(subject: Loaded, project: Project, options: Options) -> Report:
         curves = [c for c in project.of("module") if plain_name(c.cls) in ("sigmoid", "tanh") and not project.is_wrong(c)]
         with suppress(NotBuilt, Misbehaviour):
             with_activations_of(report, subject.cls, [c.cls for c in curves if remembers(c.cls)])
-    if any(ALWAYS in f.message for f in report.findings) and _skipped_by_name(subject, project):
+    if any(ALWAYS in f.message for f in report.findings) and others.skipped_by_name(subject, project):
         report.findings = [f for f in report.findings if ALWAYS not in f.message]
         report.verdicts = [row for row in report.verdicts if row[2] != "eval-mode"]
     if remembers(subject.cls) and any(f.kind == "scale" for f in report.findings):
-        mixed = len({*_known(subject, project).get("divides", ()), *filter(None.__ne__, _layers(subject, project))}) > 1
-        means.settle(report, _losses(subject, project), of_layer=True, mixed=mixed)
+        of_layers = {*others.known(subject, project).get("divides", ()), *others.layers(subject, project)}
+        mixed = {True, False} <= of_layers
+        means.settle(report, others.losses(subject, project), of_layer=True, mixed=mixed)
     return report
 
 
@@ -102,13 +98,13 @@ def _loop(subject: Loaded, project: Project, options: Options) -> Report:
         return examine_loop(held)
     wrong = [c.name for c in project.of("optim") if project.is_wrong(c)]
     try:
-        report = examine_descent(held.descent, _workshop(subject, project).bases, wrong, held.holder)
+        report = examine_descent(held.descent, others.workshop(subject, project).bases, wrong, held.holder)
     except NotBuilt as problem:
         report = not_checked(subject.name, str(problem))
     if held.holder is None and report.ok:
         networks = [c.cls for c in project.of("network", near=subject) if not project.is_wrong(c)]
         with suppress(NotBuilt):
-            parts = _parts(subject, project)
+            parts = others.parts(subject, project)
             own = _of_right_parts(examine_training(held.descent, networks, parts), subject, parts)
             if all(word == "not checked" for _, word, _ in report.verdicts):
                 return own
@@ -121,7 +117,7 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
     alone = not callable(getattr(subject.cls, "backward", None)) and methods_of(subject.cls) is None
     if alone and len(asked) == 2 and order_of(asked):  # a prediction comes first: it is none of the contract's
         return not_checked(subject.name, f"no method of it gives the derivative of forward({', '.join(asked)})")
-    if _follows_the_contract(project) or not (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
+    if others.follows_the_contract(project) or not (is_other_loss(subject.cls) or (layers and _as_in_libraries(subject.cls))):
         return examine_loss(subject.cls)
     cls, name = subject.cls, subject.name
 
@@ -130,13 +126,13 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
 
     report = _in_their_layout(_along_last_axis(examine(cls), cls, examine), built_loss(cls), name, project)
     add_with(report, switches(cls), lambda option, value: examine(cls, {option: value}), row=False)
-    means.settle(report, _layers(subject, project), of_layer=False)
+    means.settle(report, others.layers(subject, project), of_layer=False)
     return report
 
 
 def _network(subject: Loaded, project: Project, options: Options) -> Report:
     """By the form of its methods; what has a form of its own and cannot be built so is put together as one of the contract."""
-    cls, contract = subject.cls, _follows_the_contract(project)
+    cls, contract = subject.cls, others.follows_the_contract(project)
     if form_of(cls):
         try:
             report = examine_network_class(cls)
@@ -144,20 +140,20 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
             report = Report(subject.name)
             report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", problem.hint, line=problem.line))
         return _with_right_parts(report, subject, project)
-    parts = _parts(subject, project)
+    parts = others.parts(subject, project)
     if not contract and (is_assembled(cls) or goes_both_ways(cls)):
         with suppress(NotBuilt):
             return _with_own_parts(examine_assembled(cls), subject, project, parts)
     if trains(cls) and (issubclass(cls, InFunctions) or not (contract or is_filled(cls))):
         try:
-            report = _of_right_parts(examine_trained(cls, _scripts(project), parts), subject, parts)
+            report = _of_right_parts(examine_trained(cls, others.scripts(project), parts), subject, parts)
             return _with_right_parts(report, subject, project)
         except NotBuilt:
             network = network_of_layers(cls) or _as_layer(cls)
             if network is None:
                 raise
             return _with_right_parts(network, subject, project)
-    report = _workshop(subject, project).examine_network(cls)
+    report = others.workshop(subject, project).examine_network(cls)
     unset = [f.message for f in report.findings if f.kind == "crash" and "'NoneType' object has no" in f.message]
     if unset and len(unset) == len(report.findings):
         raise NotBuilt(f"{unset[0]} Somebody else sets it first; check_network checks one that you build")
@@ -181,21 +177,9 @@ def _with_own_parts(report: Report, subject: Loaded, project: Project, parts: Pa
     """The report on a network of our parts, with what is found besides if it is made of its author's."""
     if report.ok and trains(subject.cls):
         with suppress(NotBuilt, Misbehaviour):
-            own = _of_right_parts(examine_trained(subject.cls, _scripts(project), parts), subject, parts)
+            own = _of_right_parts(examine_trained(subject.cls, others.scripts(project), parts), subject, parts)
             report.add(_with_right_parts(own, subject, project), "with layers of its own")
     return report
-
-
-def _parts(subject: Loaded, project: Project) -> Parts:
-    """The parts of a project: those first in which nothing was found, and of these those near by."""
-    kinds = ("module", "loss", "optim", "functions")
-    every = {kind: sorted(project.of(kind, near=subject), key=project.is_wrong) for kind in kinds}
-    modules, found, optimizers = ([c.cls for c in every[kind]] for kind in kinds[:3])
-    wrong = [c.cls for kind in every.values() for c in kind if project.is_wrong(c)]
-    losses: list[Any] = [c.cls for c in every["functions"] if hasattr(c.cls, "loss") and not project.is_wrong(c)]
-    named = [(vars(at).get(at.loss.calling.value), vars(at).get(at.loss.calling.derivative)) for at in losses]
-    pairs = [(getattr(v, "__func__", v), getattr(s, "__func__", s)) for v, s in named if v is not None and s is not None]
-    return Parts(modules, found, optimizers, pairs, wrong)
 
 
 def _of_right_parts(report: Report, subject: Loaded, parts: Parts) -> Report:
@@ -208,23 +192,18 @@ def _of_right_parts(report: Report, subject: Loaded, parts: Parts) -> Report:
 def _optim(subject: Loaded, project: Project, options: Options) -> Report:
     if is_optimizer(subject.cls):
         return examine_optimizer(subject.cls, networks=[c.cls for c in project.of("network", near=subject)])
-    report = _workshop(subject, project).examine_optim(subject.cls)
+    report = others.workshop(subject, project).examine_optim(subject.cls)
     for finding in report.findings:
-        if finding.kind == "never-zeroed" and (others := _zeroed_at(project)):
+        if finding.kind == "never-zeroed" and (places := others.zeroed_at(project)):
             finding.given_weight = "in part"
-            finding.hint += f". It is called at {others}: whoever trains in this way misses nothing"
+            finding.hint += f". It is called at {places}: whoever trains in this way misses nothing"
     return report
-
-
-def _follows_the_contract(project: Project) -> bool:
-    """Whether any layer of a project is one of the contract."""
-    return any(not remembers(other.cls) for other in project.of("module"))
 
 
 def _as_the_others(report: Report, subject: Loaded, project: Project) -> Report:
     """The report on a layer in the layout of the other layers of its project: examples as columns, or one at a time."""
     for other in project.of("module"):
-        if other.cls is not subject.cls and remembers(other.cls) and (layout := _known(other, project).get("layout")):
+        if other.cls is not subject.cls and remembers(other.cls) and (layout := others.known(other, project).get("layout")):
             with suppress(Misbehaviour):
                 again = examine_other(subject.cls, layout)
                 if not again.findings or "batch-coupled" not in {f.kind for f in again.findings}:
@@ -250,7 +229,7 @@ def _beside_its_loss(report: Report, subject: Loaded, project: Project) -> None:
     if not found or not remembers(subject.cls) or not plain_name(subject.cls).startswith("softmax"):
         return
     for file in project.files:
-        for number, line in enumerate(_text(file).split("\n"), 1):
+        for number, line in enumerate(others.text(file).split("\n"), 1):
             if _DIFFERENCE.search(line):
                 beside = f"which is right only after yhat - y, as in {file.name}, line {number}."
                 found[0].message, found[0].given_weight = f"{found[0].message.rstrip('.')}, {beside}", "form"
@@ -263,24 +242,12 @@ def _in_their_layout(report: Report, loss: Any, name: str, project: Project) -> 
     judged = any(word != "not checked" for _, word, _ in report.verdicts)
     if judged and not of_batch.intersection(f.kind for f in report.findings):
         return report
-    layout = _layout(project)
+    layout = others.layout(project)
     if not layout:
         return report
     again = examine_loss_object(loss, name, layout)
     by_mean = layout == "columns" and all(f.kind == "scale" and means.is_of_batch(f) for f in again.findings)
     return again if again.ok or by_mean or not of_batch.intersection(f.kind for f in again.findings) else report
-
-
-def _layout(project: Project) -> str:
-    """The layout of the layers of a project that take their examples in no other way than one at a time, or as columns."""
-    found = (_known(c, project).get("layout") for c in project.of("module") if remembers(c.cls))
-    return next(filter(None, found), "")
-
-
-def _skipped_by_name(subject: Loaded, project: Project) -> bool:
-    """Whether a line of the project asks whether a layer is of this class, as a network does that leaves it out."""
-    asks = re.compile(rf"(isinstance|type\(|__class__|__name__|\.name).*\b{subject.name}\b", re.I)
-    return any(asks.search(line) for file in project.files for line in _text(file).split("\n"))
 
 
 #: A line that gives yhat - y and nothing else, but for a mean.
@@ -302,7 +269,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
         report = examine_pair(*held.pair)
         if in_columns(held.pair[0]):  # of a course whose layers take the mean, unless the loss has
             alone = [f.kind for f in report.findings if "gradient of" in f.message] == ["scale"]  # of W and b
-            means.settle(report, chain(_losses(subject, project), [False]), of_layer=True, mixed=alone)
+            means.settle(report, chain(others.losses(subject, project), [False]), of_layer=True, mixed=alone)
         return report
     if hasattr(held, "rule"):
         return examine_rule(held.rule)
@@ -315,7 +282,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
     if value != derivative and derivative.isidentifier():  # each function has its own record
         report.findings = [f for f in report.findings if f.where == subject.name]
         report.verdicts = [row for row in report.verdicts if row[0] in (subject.name, "")] or report.verdicts
-    means.settle(report, _layers(subject, project), of_layer=False)
+    means.settle(report, others.layers(subject, project), of_layer=False)
     return report
 
 
@@ -333,48 +300,6 @@ def _package(subject: Loaded, project: Project, options: Options) -> Report:
     return report
 
 
-def _losses(subject: Loaded, project: Project) -> Iterator[bool | None]:
-    """For each loss of another style that a class is used with, whether it divides by the size of the batch."""
-    of_functions = [c for c in project.of("functions") if hasattr(c.cls, "loss")]
-    columns = subject.kind == "module" and _known(subject, project).get("layout") == "columns"
-    for other in _beside(subject, [*of_functions, *(c for c in project.of("loss") if is_other_loss(c.cls))]):
-        yield from _known(other, project).get("divides columns" if columns else "divides", ())
-
-
-def _layers(subject: Loaded, project: Project) -> Iterator[bool | None]:
-    """For each layer of another style that a class is used with, whether it divides by the size of the batch."""
-    for other in _beside(subject, [c for c in project.of("module") if remembers(c.cls)]):
-        found = _known(other, project).get("divides")
-        yield any(found) if found else None
-
-
-def _beside(subject: Loaded, others: list[Loaded]) -> list[Loaded]:
-    """Of several classes those of a class's own folder, if there are any: a project may hold one course after another."""
-    return [c for c in others if c.file.parent == subject.file.parent] or others
-
-
-def _known(other: Loaded, project: Project) -> dict[str, Any]:
-    """What of a class matters to others, see `facts_of`."""
-    return (project.facts or facts_of)(other)
-
-
-def facts_of(subject: Loaded) -> dict[str, Any]:
-    """What of a class matters to those that are used with it, as plain values; empty if it cannot be tried.
-
-    divides : of each parameter of a layer, or of a loss, whether the gradient is divided by the size of the batch; of a loss
-    "divides columns", too, if it is given an example a column. layout : of the examples that a layer takes, see `layout_of`.
-    """
-    held: Any = subject.cls
-    with outside.unnoticed(), older.unnoticed(), suppress(NotBuilt, Misbehaviour):
-        if subject.kind == "module":
-            return {"divides": means.divided(held), "layout": layout_of(held)}
-        if hasattr(held, "loss") or subject.kind == "loss":
-            loss = held.loss if hasattr(held, "loss") else built_loss(held)
-            named = {"divides": False, "divides columns": True}
-            return {n: [means.loss_divides(loss, subject.name, columns)] for n, columns in named.items()}
-    return {}
-
-
 def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Report:
     """A network's report; what may come from a layer or a function in which something was found is not said of the network."""
     parts = used_by(subject.cls)
@@ -390,44 +315,9 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     return not_checked(subject.name, f"{', '.join(dict.fromkeys(names))} first")
 
 
-def _text(file: Path) -> str:
-    """The text of a file, if it can be read."""
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _zeroed_at(project: Project) -> str:
-    """Up to three lines that set gradients to zero near a call of step, as whoever trains may do it."""
-    found = []
-    for file in project.files:
-        lines = _text(file).split("\n")
-        for i, line in enumerate(lines):
-            near = "\n".join(lines[max(0, i - 16) : i + 17])
-            if re.match(r"\s.*\.zero_?grad\(\)", line, re.I) and re.search(r"\.step\(", near):
-                found.append(f"{file.name}, line {i + 1}")
-    return "; ".join(found[:3])
-
-
 def ask_object(made: Any, kind: str, shape: tuple[int, ...] | None = None) -> Report:
     """The report on a module or a loss that is built already; of other kinds, on their forward and backward as a module's."""
     return check_loss(made, *loss_data(made)) if kind == "loss" else examine_module(type(made), made, shape)
-
-
-def _scripts(project: Project) -> Iterator[tuple[list[ast.stmt], dict[str, Any]]]:
-    """The statements of each file, and what the names in it mean; of a name that no file has read yet, what another says."""
-    every = {n: v for file in project.files for n, v in project.namespace(file).items() if not n.startswith("__")}
-    for file in project.files:
-        yield [line for code in read(file)[0] for line in code.body], every | project.namespace(file)
-
-
-def _workshop(subject: Loaded, project: Project) -> Workshop:
-    """What a network or an optimizer of this file is put together from: the whole hand-in's classes, those near by first."""
-    near = {kind: project.of(kind, near=subject) for kind in ("module", "loss", "network")}
-    wrong = {c.cls for kinds in near.values() for c in kinds if project.is_wrong(c)}
-    modules, losses, networks = ([c.cls for c in kinds] for kinds in near.values())
-    return Workshop(modules, losses, networks, wrong)
 
 
 _ASKED = {

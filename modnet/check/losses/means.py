@@ -17,7 +17,7 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.losses.data import data_for
 from modnet.check.losses.subject import LossSubject
 from modnet.check.modules.check import as_input
-from modnet.check.modules.other_styles import way_for
+from modnet.check.modules.ways import way_for
 from modnet.check.report import Finding, Report
 from modnet.check.styles.adapters import subject_of
 from modnet.check.styles.loss_calls import calling_of

@@ -19,7 +19,8 @@ from modnet.check.building.choosing import chosen
 from modnet.check.building.constructors import USUAL, build, roles_of
 from modnet.check.modules.check import as_input, check_module, own_definition
 from modnet.check.modules.options import add_with
-from modnet.check.modules.other_styles import examine_other, stopped
+from modnet.check.modules.other_styles import examine_other
+from modnet.check.modules.ways import stopped
 from modnet.check.reading.arguments import NotBuilt, switches
 from modnet.check.reading.definitions import plain_name
 from modnet.check.reading.vocabulary import DELTA

@@ -10,7 +10,8 @@ from modnet.check.asking.arrays import GRADIENTS, PARAMETERS
 from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.numeric import along, complex_step
 from modnet.check.asking.question import direction
-from modnet.check.mistakes import guesses
+from modnet.check.mistakes import of_input
+from modnet.check.mistakes.guesses import diagnose
 from modnet.check.probes import forward
 from modnet.check.probes.forward import RETURN, Findings
 from modnet.check.probes.plan import Examination, Judged, Probe, skip
@@ -75,8 +76,8 @@ def derivative(e: Examination) -> Findings:
     found = subject.explain_delta(q)
     if found is None:
         for each in (q, *q.others):
-            found = found or guesses.diagnose(subject, each, subject.names[DELTA], guesses.for_delta(subject, each))
-            found = found or guesses.inside_derivative(subject, each)
+            for mistakes in (of_input.for_delta(subject, each), of_input.inside_derivative(each)):
+                found = found or diagnose(subject, each, subject.names[DELTA], mistakes)
         found = e.shapes.explained(DELTA, q, found or [])
     found = found or [subject.unexplained(q, subject.names[DELTA])]
     # What mends these leaves the formula's limits as they are.

@@ -13,7 +13,8 @@ from modnet.check.asking.arrays import gradients, is_gradient, is_of_library, lo
 from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative, factor_of
 from modnet.check.asking.question import Question, direction
-from modnet.check.mistakes import guesses
+from modnet.check.mistakes.guesses import diagnose
+from modnet.check.mistakes.of_parameters import for_gradient
 from modnet.check.probes import delta, forward
 from modnet.check.probes.forward import Findings
 from modnet.check.probes.plan import Examination, Judged, Probe, skip
@@ -134,7 +135,7 @@ def derivatives(e: Examination) -> Findings:
         if q.right:
             subject.answered += [name] if q.telling else []
             continue
-        found = guesses.diagnose(subject, q, f"the gradient{label}", guesses.for_gradient(subject, q, name, label))
+        found = diagnose(subject, q, f"the gradient{label}", for_gradient(subject, q, name, label))
         yield from e.shapes.explained(GRADIENT, q, found) or [direction(q, f"the gradient{label}")]
     if subject.answered:
         e.remarks[GRADIENT] = f"relative error {error:.1e}"

@@ -22,7 +22,8 @@ from modnet.check.asking.boxed import TAKEN_FOR_ONE, box_of, is_box, unboxed
 from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.check.asking.numeric import along
 from modnet.check.asking.subject import Subject
-from modnet.check.building.recipes import STATE, Recipe, Stepper, has_state
+from modnet.check.building.handed import Stepper
+from modnet.check.building.recipes import STATE, Recipe, has_state
 from modnet.check.reading.arguments import positional
 from modnet.check.reading.lines import does_nothing, unread, words_compared
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, is_rate, meaning_of
