@@ -1,6 +1,7 @@
 """Layers of other courses, books and libraries, behind the three questions: forward, delta, gradient.
 
-How a layer is called is in `modnet.check.styles.called`. Here is what its answers are:
+How a layer is called is in `modnet.check.styles.called`, and found out in `modnet.check.styles.found_out`. Here is what its
+answers are:
 
 * the gradient of ``W`` is in ``dW``, ``dLdW``, ``W_grad``, ``grads["W"]``, ``params["W"]["grad"]``, in the tuple that backward
   returns, or it is what an update by a learning rate of 1 has taken from ``W``;
@@ -28,12 +29,13 @@ from modnet.check.reading.arguments import positional
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.check.report import Finding, Report
 from modnet.check.styles import layer_calls
-from modnet.check.styles.called import OF_INPUT, PLACE, Called, moves_by
+from modnet.check.styles.called import OF_INPUT, PLACE, moves_by
+from modnet.check.styles.found_out import FoundOut
 from modnet.check.styles.several import is_gradient_of
 from modnet.check.styles.wording import in_words, relabel
 
 
-class Adapted(Called):
+class Adapted(FoundOut):
     """A layer that remembers its input, of any of these styles."""
 
     # --- parameters and their gradients
