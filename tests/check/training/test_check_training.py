@@ -18,7 +18,7 @@ from modnet.check.training.task import Task
 from modnet.optim import SGD, Adam, CosineDecay
 from modnet.optim.schedules import Schedule
 
-_path = Path(__file__).parents[2] / "docs" / "why" / "kinds.py"
+_path = Path(__file__).parents[3] / "docs" / "why" / "kinds.py"
 _spec = importlib.util.spec_from_file_location("why_kinds", _path)
 kinds = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(kinds)
