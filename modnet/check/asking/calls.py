@@ -12,6 +12,7 @@ import numpy as np
 from modnet.check.asking.boxed import unboxed
 from modnet.check.asking.draws import same_draws
 from modnet.check.reading.lines import LIBRARY
+from modnet.check.reading.vocabulary import core
 from modnet.check.report import Line, visible
 
 Answer = TypeVar("Answer")
@@ -79,3 +80,14 @@ def as_output(value: Any, name: str, batch: int) -> np.ndarray:
     if array.ndim == 0 or array.shape[0] != batch:
         raise Misbehaviour("shape", f"{name} returns shape {array.shape}, expected ({batch}, ...): one row an example")
     return array
+
+
+def answered(made: Any, names: tuple[str, ...], ask: Callable[[], Any]) -> tuple[Any, list[Any]]:
+    """What a call of an object's method returns, and what it has put into attributes of these names, written in any way."""
+
+    def held() -> dict[str, Any]:
+        found = {core(n): v for n, v in getattr(made, "__dict__", {}).items() if not callable(v)}
+        return {n: found[n] for n in names if n in found}
+
+    before, result = held(), ask()
+    return result, [v for n, v in held().items() if v is not before.get(n)]

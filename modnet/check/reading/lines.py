@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 import textwrap
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,17 @@ def _follow(body: list[ast.stmt], options: dict[str, Any], idle: set[int]) -> bo
             idle.update(_lines_of(body[i + 1 :]))
             return True
     return False
+
+
+def _calls_more(kind: Any) -> bool:
+    """Whether calling an object of a class does more than its forward: keeps what backward reads, or takes the mean."""
+    call = next((vars(k)["__call__"] for k in kind.__mro__[:-1] if "__call__" in vars(k)), None)
+    function = tree_of(call) if inspect.isfunction(call) else None
+    if function is None or not callable(getattr(kind, "forward", None)):
+        return False
+    called = [n.func.attr for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    kept = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    return "forward" in called and bool(kept or {"mean", "sum"}.intersection(called))
+
+
+calls_more: Callable[[Any], bool] = functools.cache(_calls_more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection
 
@@ -148,13 +149,18 @@ MEANINGS = {
     "activation": r"(output|out|hidden)?(act|activation)(f|fn|fun|func|function)?|nonlinearity|func(tion)?|fonction",
     "init": r"(weights?|w|bias|b|kernel)?(init|initiali[sz]er)(fn|func|function)?",
 }
-_PATTERNS = {meaning: re.compile(pattern) for meaning, pattern in MEANINGS.items()}
+
+
+@functools.cache
+def _pattern(meaning: str) -> re.Pattern[str]:
+    """The pattern of a meaning, compiled when it is first asked for: all of them at once would slow every import."""
+    return re.compile(MEANINGS[meaning])
 
 
 def meanings(name: str, among: Collection[str]) -> list[str]:
     """What an argument of this name may mean, of these meanings."""
     word = re.sub(r"[^a-z]", "", name.lower().replace("é", "e"))
-    return [m for m, pattern in _PATTERNS.items() if m in among and pattern.fullmatch(word)]
+    return [m for m in MEANINGS if m in among and _pattern(m).fullmatch(word)]
 
 
 def meaning_of(name: str, among: Collection[str]) -> str:

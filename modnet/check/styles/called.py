@@ -18,15 +18,14 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.boxed import TAKEN_FOR_ONE, box_of, is_box, unboxed
-from modnet.check.asking.calls import Misbehaviour, call, tried
+from modnet.check.asking.calls import Misbehaviour, answered, call, tried
 from modnet.check.asking.subject import Subject
 from modnet.check.building.handed import Stepper
 from modnet.check.building.recipes import Recipe
 from modnet.check.reading.arguments import positional
-from modnet.check.reading.lines import does_nothing, unread, words_compared
+from modnet.check.reading.lines import calls_more, does_nothing, unread, words_compared
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, meaning_of
 from modnet.check.styles import layer_calls, several
-from modnet.check.styles.loss_calls import answered, calls_more
 from modnet.check.styles.modes import evaluate, has_eval, is_mode, mode_of, switches_of
 
 #: An argument that is the input.

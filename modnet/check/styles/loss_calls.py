@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.asking.calls import Misbehaviour, answered, call
 from modnet.check.reading.arguments import asks, positional, required
-from modnet.check.reading.lines import returned, tree_of
-from modnet.check.reading.vocabulary import BACKWARDS, DERIVATIVES, OUTPUTS, TRAINS, VALUES, core
+from modnet.check.reading.lines import calls_more, returned
+from modnet.check.reading.vocabulary import BACKWARDS, DERIVATIVES, OUTPUTS, TRAINS, VALUES
 from modnet.check.styles.several import names_returned
 from modnet.loss import Loss
 
@@ -73,20 +72,6 @@ def order_of(names: list[str]) -> bool | None:
         return first[1]
     plain = [n.lower() in ("y", "yy") for n in names[:2]]
     return plain[1] if plain[0] != plain[1] else None
-
-
-def _calls_more(kind: Any) -> bool:
-    """Whether calling an object of a class does more than its forward: keeps what backward reads, or takes the mean."""
-    call = next((vars(k)["__call__"] for k in kind.__mro__[:-1] if "__call__" in vars(k)), None)
-    function = tree_of(call) if inspect.isfunction(call) else None
-    if function is None or not callable(getattr(kind, "forward", None)):
-        return False
-    called = [n.func.attr for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
-    kept = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
-    return "forward" in called and bool(kept or {"mean", "sum"}.intersection(called))
-
-
-calls_more: Callable[[Any], bool] = functools.cache(_calls_more)
 
 
 def methods_of(cls: type) -> tuple[str, str] | None:
@@ -247,17 +232,6 @@ class Calling:
             names = without_more([p.name for p in asks(method)])
             return call(name, functools.partial(method, **dict(zip(names, values, strict=False)), **more))
         return call(name, method, *values)
-
-
-def answered(made: Any, names: tuple[str, ...], ask: Callable[[], Any]) -> tuple[Any, list[Any]]:
-    """What a call of an object's method returns, and what it has put into attributes of these names, written in any way."""
-
-    def held() -> dict[str, Any]:
-        found = {core(n): v for n, v in getattr(made, "__dict__", {}).items() if not callable(v)}
-        return {n: found[n] for n in names if n in found}
-
-    before, result = held(), ask()
-    return result, [v for n, v in held().items() if v is not before.get(n)]
 
 
 def _is_array(value: Any) -> bool:
