@@ -8,10 +8,10 @@ from modnet.check.against_torch import compare_with_torch
 from modnet.check.functions import check_backward
 from modnet.check.losses import check_loss
 from modnet.check.modules import check_module
-from modnet.check.networks import check_network
+from modnet.check.networks import check_network, check_steps
 from modnet.check.optimizers import check_update
 from modnet.check.report import CheckFailed, Finding, Report
-from modnet.check.training import check_steps, check_training
+from modnet.check.training import check_training
 
 
 def assert_gradients(module: Any, input: Any, **options: Any) -> None:

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.adapters import subject_of
-from modnet.check.arrays import is_of_library, named
-from modnet.check.layers import layers_of
-from modnet.check.numeric import factor_of
+from modnet.check.asking.arrays import is_of_library, named
+from modnet.check.asking.numeric import factor_of
+from modnet.check.asking.subject import Subject
+from modnet.check.networks.layers import layers_of
+from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Subject
-from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT
+from modnet.check.styles.adapters import subject_of
 
 _NEAR = 1e-5
 

@@ -24,7 +24,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
-from modnet.check.ask import ask_object
+from modnet.check.handins.ask import ask_object
 from modnet.check.handins.classes import is_base, kind_of, looks_relevant, why_not
 from modnet.check.handins.examine import report_on, unchecked
 from modnet.check.handins.loaded import PHASES, Loaded, Project

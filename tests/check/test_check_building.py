@@ -9,11 +9,11 @@ from corpus_pairs import PAIRS, SETTINGS
 from test_check_network import Optim, Sequentiel
 
 from modnet.check import check_loss, check_module, check_network
-from modnet.check.arguments import NotBuilt
-from modnet.check.building import examine_module
-from modnet.check.losses import examine_loss
+from modnet.check.losses.check import examine_loss
+from modnet.check.modules.contract import examine_module
 from modnet.check.networks.assembled import examine_assembled
 from modnet.check.networks.workshop import Workshop
+from modnet.check.reading.arguments import NotBuilt
 from modnet.check.simple import check as simple_check
 
 

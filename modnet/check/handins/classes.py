@@ -10,17 +10,13 @@ import sysconfig
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from modnet.check.arguments import required
-from modnet.check.found_functions import found_among
+from modnet.check.functions.found import found_among
+from modnet.check.functions.pairs import pairs_of
+from modnet.check.functions.weighted import is_weighted
 from modnet.check.handins import outside
 from modnet.check.handins.loaded import Loaded, file_and_cell
 from modnet.check.handins.loading import File, class_statements, looks_asked
 from modnet.check.handins.source import training_loops
-from modnet.check.layer_calls import is_above
-from modnet.check.layer_calls import methods_of as layer_methods
-from modnet.check.lines import does_nothing, text_of, tree_of
-from modnet.check.loss_calls import is_loss_name, is_truth, methods_of, says_loss, without_more
-from modnet.check.modes import is_mode
 from modnet.check.networks.assembled import is_assembled
 from modnet.check.networks.descent import is_descent
 from modnet.check.networks.flow import networks_among
@@ -29,9 +25,13 @@ from modnet.check.networks.scored import form_of
 from modnet.check.networks.trainers import trains
 from modnet.check.networks.wiring import aliased, backward_method, role
 from modnet.check.optimizers import is_optimizer, is_rule
-from modnet.check.pairs import pairs_of
-from modnet.check.vocabulary import ADDS, DELTA, GRADIENT, first_method
-from modnet.check.weighted_losses import is_weighted
+from modnet.check.reading.arguments import required
+from modnet.check.reading.lines import does_nothing, text_of, tree_of
+from modnet.check.reading.vocabulary import ADDS, DELTA, GRADIENT, first_method
+from modnet.check.styles.layer_calls import is_above
+from modnet.check.styles.layer_calls import methods_of as layer_methods
+from modnet.check.styles.loss_calls import is_loss_name, is_truth, methods_of, says_loss, without_more
+from modnet.check.styles.modes import is_mode
 from modnet.loss import Loss
 from modnet.module import Module
 from modnet.optim import Optimizer

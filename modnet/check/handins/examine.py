@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check import older
-from modnet.check.ask import ask
+from modnet.check.asking import older
 from modnet.check.handins import outside
+from modnet.check.handins.ask import ask
 from modnet.check.handins.loaded import Loaded, NotAsked, Project
 from modnet.check.handins.options import Options
 from modnet.check.report import Report, visible

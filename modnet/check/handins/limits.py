@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from modnet.check.reading.lines import LIBRARY
+
 try:
     import psutil  # the extra "check": memory is then bounded on systems whose kernel does not
 except ImportError:
@@ -107,12 +109,12 @@ class Bounds:
         return Where(own[0].name, own[0].filename, own[0].lineno or 0, own[0].line or "") if own else Where()
 
 
-_LIBRARY = (str(Path(__file__).parents[2]), os.path.dirname(os.__file__), "<")
+_OURS = (LIBRARY, os.path.dirname(os.__file__), "<")
 
 
 def _is_theirs(file: str) -> bool:
     """Whether code of this file is the stranger's."""
-    return not file.startswith(_LIBRARY) and "site-packages" not in file
+    return not file.startswith(_OURS) and "site-packages" not in file
 
 
 def _loop_around(file: str, line: int) -> int:

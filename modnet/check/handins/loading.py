@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check import older
-from modnet.check.draws import same_draws
+from modnet.check.asking import older
+from modnet.check.asking.draws import same_draws
 from modnet.check.handins import outside
 from modnet.check.handins.source import Code, Problem, names_set, read
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.older import NUMPY, Cupy, Numba, note
+from modnet.check.asking.older import NUMPY, Cupy, Numba, note
 
 #: Imported at once: everything computes with them, and their types must be themselves.
 AT_ONCE = {*sys.stdlib_module_names, "numpy", "scipy", "modnet"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modnet.check.handins.loaded import code_name
-from modnet.check.known import plain_name
+from modnet.check.reading.definitions import plain_name
 from modnet.check.report import visible
 
 Record = dict[str, Any]

@@ -20,13 +20,13 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from modnet.check.ask import facts_of
 from modnet.check.handins import limits, outside
 from modnet.check.handins.classes import bases_of, loaded_classes, loaded_functions, loaded_packages, lost_classes
 from modnet.check.handins.examine import described, examine, record_of, unchecked, undecided
 from modnet.check.handins.loaded import PHASES, Loaded, NotAsked, Project
 from modnet.check.handins.loading import Loader
 from modnet.check.handins.options import Options
+from modnet.check.handins.others import facts_of
 from modnet.check.handins.source import training_loops
 from modnet.check.report import Finding, Line, Report, visible
 

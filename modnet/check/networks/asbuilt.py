@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import meaning_of
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.reading.arguments import NotBuilt
+from modnet.check.reading.vocabulary import meaning_of
 
 #: What sets something up once it is made.
 _SETS_UP = re.compile("_*(add|append|push|insert|ajout|use|set|compile|build|init|config)", re.I)

@@ -15,9 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt, asks, method_given, needs
-from modnet.check.lines import quote
-from modnet.check.loss_calls import is_loss_name
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.networks.calls import Call, Way, multiple, same
 from modnet.check.networks.judge import judge
 from modnet.check.networks.logged import Logged
@@ -33,9 +31,11 @@ from modnet.check.networks.pieces import (
 )
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import used_by
+from modnet.check.reading.arguments import NotBuilt, asks, method_given, needs
+from modnet.check.reading.lines import quote
+from modnet.check.reading.vocabulary import ADDS, FORWARDS, TRAINS, first_method, meaning_of
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import ADDS, FORWARDS, TRAINS, first_method, meaning_of
+from modnet.check.styles.loss_calls import is_loss_name
 
 _LEFT = ("loss", "modules", "net")  # what stays at its default
 _WIDTH = 3

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import looks_trained, parameters
-from modnet.check.layers import label_of
-from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE
+from modnet.check.asking.arrays import looks_trained, parameters
+from modnet.check.networks.layers import label_of
+from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE
 
 
 @dataclass(eq=False)

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied, gradients, is_gradient, looks_trained, parameters
-from modnet.check.draws import same_draws
-from modnet.check.layers import containers_of, hint_for, label_of, last_output, layers_of
-from modnet.check.lines import does_nothing, quote
+from modnet.check.asking.arrays import copied, gradients, is_gradient, looks_trained, parameters
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.asking.draws import same_draws
 from modnet.check.networks.calls import Watched, Way
 from modnet.check.networks.form import Form, Round
 from modnet.check.networks.judge import judge
+from modnet.check.networks.layers import containers_of, hint_for, label_of, last_output, layers_of
 from modnet.check.networks.wiring import backward, backward_method, filled, give, own_method
+from modnet.check.reading.lines import does_nothing, quote
+from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, UPDATES, ZEROS
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, UPDATES, ZEROS
 from modnet.engine.program import is_ours, is_wired
 
 

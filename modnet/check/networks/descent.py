@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt, asks
-from modnet.check.lines import deciding, quote
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.networks import standins
 from modnet.check.networks.calls import multiple
 from modnet.check.networks.judge import judge
 from modnet.check.networks.logged import Logged
+from modnet.check.reading.arguments import NotBuilt, asks
+from modnet.check.reading.lines import deciding, quote
+from modnet.check.reading.vocabulary import meaning_of
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour
-from modnet.check.vocabulary import meaning_of
 
 _NAMED = re.compile(r"(^|_)(sgd|gd)(_|$)|gradient_?descent|descente|^(train|fit|entrain|apprend|apprentissage)", re.I)
 _SAYS = re.compile("verb|print|disp|plot|log|show|debug|bar", re.I)  # what decides only whether something is shown

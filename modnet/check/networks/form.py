@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from modnet.check.lines import quote
+from modnet.check.asking.calls import Misbehaviour
+from modnet.check.asking.numeric import EPS, derivative
+from modnet.check.asking.question import Question, chosen_entries
 from modnet.check.networks.calls import Call, Way
-from modnet.check.numeric import EPS, derivative
-from modnet.check.question import Question, chosen_entries
+from modnet.check.reading.lines import quote
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour
 
 
 class Round(NamedTuple):

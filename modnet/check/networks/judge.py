@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.draws import same_draws
-from modnet.check.layers import layers_of
+from modnet.check.asking.calls import Misbehaviour
+from modnet.check.asking.draws import same_draws
 from modnet.check.networks.calls import Way, same
 from modnet.check.networks.form import Form, Round
+from modnet.check.networks.layers import layers_of
 from modnet.check.networks.mistakes import explained, wrong_delta, wrong_input
+from modnet.check.reading.vocabulary import DELTA, GRADIENT, UPDATE
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour
-from modnet.check.vocabulary import DELTA, GRADIENT, UPDATE
 
 Findings = Iterator[Finding]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt, fill
+from modnet.check.asking.calls import call
 from modnet.check.networks.calls import Call, Way, rates, rows_of, ways
 from modnet.check.networks.form import Form
-from modnet.check.subject import call
+from modnet.check.reading.arguments import NotBuilt, fill
 
 
 class Logged(Form):

@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt, asks
-from modnet.check.lines import quote, text_of
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.networks.calls import Call, rows_of
 from modnet.check.networks.judge import judge
 from modnet.check.networks.logged import Logged
 from modnet.check.networks.pieces import OptimizerPiece
+from modnet.check.reading.arguments import NotBuilt, asks
+from modnet.check.reading.lines import quote, text_of
+from modnet.check.reading.vocabulary import FORWARD, TRAINS, first_method, meaning_of
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour
-from modnet.check.vocabulary import FORWARD, TRAINS, first_method, meaning_of
 
 _NAMED = re.compile(r"(trainer|solver)$", re.I)
 _FORMS = ("both", "gradient", "lists")

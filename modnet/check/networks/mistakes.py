@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from modnet.check.asking.question import ALIKE, Question
+from modnet.check.functions.weighted import regulariser
 from modnet.check.networks.calls import Call, Way, same
 from modnet.check.networks.form import Form
-from modnet.check.question import ALIKE, Question
 from modnet.check.report import Finding
-from modnet.check.weighted_losses import regulariser
 
 # --- gradients -------------------------------------------------------------------------------------------------------
 

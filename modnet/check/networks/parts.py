@@ -13,15 +13,16 @@ from contextlib import suppress
 from itertools import product
 from typing import Any
 
-from modnet.check import known, layer_calls
-from modnet.check.arguments import NotBuilt, asks, fill, required
-from modnet.check.arrays import copied
-from modnet.check.building import build
+from modnet.check.asking.arrays import copied
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.building.constructors import build, roles_of
+from modnet.check.building.recipes import Recipe, prepare
 from modnet.check.networks.pieces import Obliging, OptimizerPiece
 from modnet.check.optimizers.named import family_of
-from modnet.check.recipes import Recipe, prepare
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import ADDS, first_method, meaning_of
+from modnet.check.reading.arguments import NotBuilt, asks, fill, required
+from modnet.check.reading.definitions import plain_name
+from modnet.check.reading.vocabulary import ADDS, first_method, meaning_of
+from modnet.check.styles import layer_calls
 
 _SQUARED = re.compile("mse|square|quadra", re.I)
 _DENSE = re.compile(r"dense|linear|lin[eé]aire|affine|full|^fc", re.I)
@@ -54,7 +55,7 @@ class Parts:
         functions: Sequence[tuple[Any, Any]] = (),
         wrong: Collection[type] = (),
     ) -> None:
-        self.dense = [c for c in modules if (known.plain_name(c) == "linear" or _DENSE.search(c.__name__)) and _sized(c)]
+        self.dense = [c for c in modules if (plain_name(c) == "linear" or _DENSE.search(c.__name__)) and _sized(c)]
         backward = [c for c in modules if (m := layer_calls.methods_of(c)) is not None and not m.slopes and required(c, m.back)]
         self.curves = [c for word in _CURVES for c in backward if re.search(word, c.__name__, re.I)][:1]
         self.ends = [c for c in backward if re.search("(?<!non)(linear|identity)", c.__name__, re.I) and not _sized(c)][:1]
@@ -91,12 +92,12 @@ class Parts:
 
 
 def _sized(cls: type) -> bool:
-    return bool({"input", "output", "features"} & set(known.roles(cls) or {}))
+    return bool({"input", "output", "features"} & set(roles_of(cls) or {}))
 
 
 def _layer(cls: type, n: int, m: int) -> Any:
     """A layer for n numbers that gives m, if it is one that says how many."""
-    roles = known.roles(cls) or {}
+    roles = roles_of(cls) or {}
     shaped = "shape" in roles.get("input", "")  # which may be a number or a tuple
     for into in (n, (n,)) if shaped else (n,):
         try:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt
 from modnet.check.networks.calls import Call, rows_of
 from modnet.check.optimizers.holders import Layer
-from modnet.check.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES
+from modnet.check.reading.arguments import NotBuilt
+from modnet.check.reading.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES
 
 
 @dataclass

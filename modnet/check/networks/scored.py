@@ -19,23 +19,23 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.adapters import Adapted
-from modnet.check.arguments import asks, needs
-from modnet.check.arrays import copied
-from modnet.check.draws import same_draws
-from modnet.check.known import plain_name
-from modnet.check.layers import layers_of
-from modnet.check.lines import quote
-from modnet.check.loss_calls import is_loss_name
-from modnet.check.modes import is_mode
+from modnet.check.asking.arrays import copied
+from modnet.check.asking.calls import Misbehaviour, call, tried
+from modnet.check.asking.draws import same_draws
+from modnet.check.asking.question import ALIKE
 from modnet.check.networks.calls import Call, Watched, Way, layers_within
 from modnet.check.networks.form import Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
+from modnet.check.networks.layers import layers_of
 from modnet.check.networks.mistakes import Wrong, common_factor
-from modnet.check.question import ALIKE
+from modnet.check.reading.arguments import asks, needs
+from modnet.check.reading.definitions import plain_name
+from modnet.check.reading.lines import quote
+from modnet.check.reading.vocabulary import FORWARD, OUTPUTS, core
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call, tried
-from modnet.check.vocabulary import FORWARD, OUTPUTS, core
+from modnet.check.styles.adapters import Adapted
+from modnet.check.styles.loss_calls import is_loss_name
+from modnet.check.styles.modes import is_mode
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")
 #: What a regularisation is called.

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt, asks, called_as, switches
+from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers, spread
+from modnet.check.reading.arguments import NotBuilt, asks, called_as, switches
+from modnet.check.reading.vocabulary import meaning_of
 from modnet.check.report import Report
-from modnet.check.subject import Misbehaviour, call, tried
-from modnet.check.vocabulary import meaning_of
 
 _D, _H, _C = 3, 4, 3
 _SIZES = (

@@ -15,7 +15,7 @@ import numpy as np
 
 from modnet.check.networks.calls import Call
 from modnet.check.networks.wiring import give
-from modnet.check.vocabulary import FORWARD, core
+from modnet.check.reading.vocabulary import FORWARD, core
 
 
 class _Spelt:

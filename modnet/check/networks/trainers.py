@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt, asks, method_given
-from modnet.check.arrays import copied
-from modnet.check.draws import same_draws
-from modnet.check.lines import quote
-from modnet.check.modes import is_mode
+from modnet.check.asking.arrays import copied
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.asking.draws import same_draws
+from modnet.check.asking.question import ALIKE
+from modnet.check.building.recipes import array_arguments
 from modnet.check.networks.asbuilt import Script, as_built
 from modnet.check.networks.flow import (
     InFunctions,
@@ -38,11 +38,11 @@ from modnet.check.networks.judge import judge
 from modnet.check.networks.parts import Listed, Parts, assembled, told, trained_by
 from modnet.check.networks.scored import REG, form_of
 from modnet.check.networks.scored_build import built
-from modnet.check.question import ALIKE
-from modnet.check.recipes import array_arguments
+from modnet.check.reading.arguments import NotBuilt, asks, method_given
+from modnet.check.reading.lines import quote
+from modnet.check.reading.vocabulary import TRAINS, is_rate, meaning_of
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import TRAINS, is_rate, meaning_of
+from modnet.check.styles.modes import is_mode
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAMED = re.compile(

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied
-from modnet.check.draws import same_draws
-from modnet.check.layers import hint_for, label_of, layers_of, needs_integers, recorded
-from modnet.check.lines import quote
-from modnet.check.losses import check_loss
-from modnet.check.modules import check_module
+from modnet.check.asking.arrays import copied
+from modnet.check.asking.calls import Misbehaviour, tried
+from modnet.check.asking.draws import same_draws
+from modnet.check.asking.question import draw_delta
+from modnet.check.losses.check import check_loss
+from modnet.check.modules.check import check_module
 from modnet.check.networks.contract import add_chain
+from modnet.check.networks.layers import hint_for, label_of, layers_of, needs_integers, recorded
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers
-from modnet.check.question import draw_delta
+from modnet.check.reading.lines import quote
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour, tried
 
 
 def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:

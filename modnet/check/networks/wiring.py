@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.layers import last_output
-from modnet.check.lines import does_nothing
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import CONTRACT_BACKWARDS, DELTA, FORWARDS, GRADIENT, core, meaning_of
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.networks.layers import last_output
+from modnet.check.reading.lines import does_nothing
+from modnet.check.reading.vocabulary import CONTRACT_BACKWARDS, DELTA, FORWARDS, GRADIENT, core, meaning_of
 
 _ROLES = ("yhat", "outputs", "X", "y", "delta", "loss", "rate", "step", "eps", "net", "modules", "encoder", "decoder")
 _SAME = {"outputs": "yhat", "step": "rate", "eps": "rate"}  # in a course in French eps is a rate

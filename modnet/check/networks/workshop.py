@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check import known
-from modnet.check.adapters import subject_of
-from modnet.check.arguments import NotBuilt, called_as
-from modnet.check.arrays import copied
-from modnet.check.building import build
-from modnet.check.layers import last_output, layers_of
-from modnet.check.lines import source
-from modnet.check.modules import as_input
+from modnet.check.asking.arrays import copied
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.building.constructors import build, roles_of
+from modnet.check.modules.check import as_input
 from modnet.check.networks import standins, wiring
 from modnet.check.networks.contract import examine_chain
+from modnet.check.networks.layers import last_output, layers_of
+from modnet.check.networks.steps import check_steps
+from modnet.check.reading.arguments import NotBuilt, called_as
+from modnet.check.reading.definitions import plain_name
+from modnet.check.reading.lines import source
+from modnet.check.reading.vocabulary import ADDS, first_method
 from modnet.check.report import Report, not_checked
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.training import check_steps
-from modnet.check.vocabulary import ADDS, first_method
+from modnet.check.styles.adapters import subject_of
 
 _RATE = 0.01
 #: Findings that may be about what was put in rather than about the class.
@@ -71,7 +71,7 @@ class Workshop:
     def _layer(self, name: str, *sizes: int) -> Any:
         """A layer of the hand-in of this name, or a stand-in."""
         for cls in self.modules if self.own else ():
-            if known.plain_name(cls) == name:
+            if plain_name(cls) == name:
                 with suppress(Misbehaviour, NotBuilt):
                     made = build(cls, None, input=sizes[0], output=sizes[-1])
                     out = subject_of(made, as_input((2, sizes[0]))).forward(as_input((2, sizes[0])))
@@ -139,7 +139,7 @@ class Workshop:
             yield lambda: cls(*layers()[:2])  # the half that is given, if it mirrors it
         if known_to:
             yield lambda: self._added(cls(*[roles[k]() for k in kinds]), "modules" in kinds or "encoder" in kinds)
-        sizes = {n: r.split()[0] for r, n in (known.roles(cls) or {}).items()}
+        sizes = {n: r.split()[0] for r, n in (roles_of(cls) or {}).items()}
         if required and all(p.name in sizes for p in required):
             widths = {"input": 3, "output": 2}
             yield lambda: cls(*[4 if "hid" in p.name.lower() else widths.get(sizes[p.name], 4) for p in required])

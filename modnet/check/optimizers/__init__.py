@@ -1,4 +1,8 @@
-"""Optimizers of other courses and books, held to the rule of their name."""
+"""Optimizers of other courses and books, held to the rule of their name.
+
+`steppers` finds out how one is called, `holders` has what it moves, and `rules` what each rule does, rightly or by mistake.
+Read `named` first.
+"""
 
 from modnet.check.optimizers.named import check_update, examine_optimizer, examine_rule, is_optimizer, is_rule
 

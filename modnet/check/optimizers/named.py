@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arguments import NotBuilt, asks
-from modnet.check.lines import quote
+from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.optimizers.holders import Model
+from modnet.check.optimizers.rules import RIGHT, Fit, adam, fitting
 from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, asked_of, meant, method_of, number, ways_of
+from modnet.check.reading.arguments import NotBuilt, asks
+from modnet.check.reading.lines import quote
+from modnet.check.reading.vocabulary import is_rate, meaning_of
 from modnet.check.report import Finding, Report
-from modnet.check.rules import RIGHT, Fit, adam, fitting
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.vocabulary import is_rate, meaning_of
 
 _EVERY = [(a, b) for a in (0.9, 0.99, 0.95, 0.8, 0.5) for b in (0.999, 0.99)]
 _FAMILIES = (

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.arguments import asks
+from modnet.check.asking.calls import call
 from modnet.check.optimizers.holders import PACKS, Arrays, Holding, Model, Parameter, Settable, flat
-from modnet.check.subject import call
-from modnet.check.vocabulary import is_rate
+from modnet.check.reading.arguments import asks
+from modnet.check.reading.vocabulary import is_rate
 
 STEPS, RATE = 6, 0.05
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied, parameters
-from modnet.check.known import affine
-from modnet.check.layers import layers_of, recorded
-from modnet.check.subject import Misbehaviour, call
-from modnet.check.training.steps import Moves, Steps, rates_of
+from modnet.check.asking.arrays import copied, parameters
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.networks.layers import layers_of, recorded
+from modnet.check.networks.steps import Moves, Steps, rates_of
+from modnet.check.reading.definitions import affine
 from modnet.engine.program import is_ours
 from modnet.losses import BCE, MAE, MSE, NLL, BCEWithLogits, CrossEntropy
 from modnet.modules import (

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied
+from modnet.check.asking.arrays import copied
 from modnet.check.training import edit
 from modnet.check.training.change import Change, Variant, for_both, of_loss, of_net, scaling, together
 from modnet.check.training.facts import Facts, range_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied
+from modnet.check.asking.arrays import copied
 from modnet.check.training.change import Change, Variant, option
 from modnet.check.training.facts import Facts
 from modnet.check.training.knobs import momentum_weight, penalty_weight

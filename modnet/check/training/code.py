@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import parameters
-from modnet.check.layers import layers_of
+from modnet.check.asking.arrays import parameters
+from modnet.check.networks.layers import layers_of
 from modnet.check.training.edit import places, scheme_after
 from modnet.engine.program import is_ours
 from modnet.modules.container import Container

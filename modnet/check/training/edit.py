@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modnet.check.arrays import copied
+from modnet.check.asking.arrays import copied
 from modnet.engine.storage import has_storage
 from modnet.initializers import SCHEMES
 from modnet.module import Module

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.layers import needs_integers
+from modnet.check.networks.layers import needs_integers
 from modnet.check.training.report import TrainingFinding
 from modnet.inputs import all_text, as_numbers, as_targets, as_weights, require_finite, short_repr, whole
 from modnet.training import fit

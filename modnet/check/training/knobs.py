@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied, parameters
-from modnet.check.layers import layers_of
-from modnet.check.subject import Misbehaviour
+from modnet.check.asking.arrays import copied, parameters
+from modnet.check.asking.calls import Misbehaviour
+from modnet.check.networks.layers import layers_of
+from modnet.check.networks.steps import Steps, rates_of
 from modnet.check.training.change import Apply, Change, Variant
 from modnet.check.training.setup import Setup
-from modnet.check.training.steps import Steps, rates_of
 
 _STEPS = 20
 _FALLEN = 0.8  # of a rate, after so many steps: less is a fact

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied, parameters
-from modnet.check.layers import layers_of
+from modnet.check.asking.arrays import copied, parameters
+from modnet.check.networks.layers import layers_of
 from modnet.check.training.task import Task
 from modnet.engine.program import is_ours, is_wired
 from modnet.engine.storage import leaves

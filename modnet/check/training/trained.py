@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.arrays import copied
-from modnet.check.layers import label_of, layers_of
+from modnet.check.asking.arrays import copied
 from modnet.check.networks import check_network
+from modnet.check.networks.layers import label_of, layers_of
+from modnet.check.networks.steps import Steps
 from modnet.check.report import Finding, Report
 from modnet.check.training.byhand import Law, as_sgd, cutting, is_plain, is_same_step, known_loss, law_of, translated
 from modnet.check.training.change import Apply, Change
@@ -21,7 +22,6 @@ from modnet.check.training.change_steps import faster
 from modnet.check.training.examples import sample
 from modnet.check.training.knobs import knobs, loop_rates, setting
 from modnet.check.training.setup import frozen
-from modnet.check.training.steps import Steps
 from modnet.check.training.task import Task
 from modnet.modules import Tanh
 from modnet.training import predict

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.asking.calls import Misbehaviour
+from modnet.check.networks.steps import check_steps
 from modnet.check.report import Finding, Report
-from modnet.check.subject import Misbehaviour
 from modnet.check.training.byhand import cutting, is_plain
 from modnet.check.training.examples import Examples, sample
 from modnet.check.training.facts import gradient_norms
 from modnet.check.training.given import Given, given
 from modnet.check.training.report import TrainingFinding, TrainingReport
 from modnet.check.training.search import Search
-from modnet.check.training.steps import check_steps
 from modnet.check.training.trained import NAMES, subject
 from modnet.inputs import real
 

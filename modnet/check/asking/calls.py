@@ -1,0 +1,93 @@
+"""A call of a stranger's code: what it raises becomes a `Misbehaviour` with the author's line, what it returns an array."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from modnet.check.asking.boxed import unboxed
+from modnet.check.asking.draws import same_draws
+from modnet.check.reading.lines import LIBRARY
+from modnet.check.reading.vocabulary import core
+from modnet.check.report import Line, visible
+
+Answer = TypeVar("Answer")
+_HERE = str(Path(__file__).parents[1])  # the whole of modnet.check
+
+
+class Misbehaviour(Exception):
+    """A call that raised, or returned nothing an array can be made of.
+
+    Attributes
+    ----------
+    kind : "crash", "signature", "not-implemented" or "shape"; "foreign" if it is no mistake, but cannot be judged. message :
+        in a sentence. line : the author's own line, if there is one. hint : advice, if it is not what the kind says.
+    """
+
+    def __init__(self, kind: str, message: str, line: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.kind, self.message, self.line, self.hint = kind, message, line, hint
+
+
+def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a method of a stranger's; what it raises becomes a `Misbehaviour` with the stranger's line."""
+    try:
+        with same_draws(), np.errstate(all="ignore"):
+            return method(*arguments)
+    except NotImplementedError as error:
+        raise Misbehaviour("not-implemented", f"{name} raises NotImplementedError") from error
+    except Exception as error:  # a stranger's code may raise anything
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_HERE)]
+        others = [f for f in frames if "site-packages" not in f.filename and f.line]
+        # The student's own line, if there is one, rather than the line of ours that it called wrongly.
+        own = next((f for f in reversed(others) if not f.filename.startswith(LIBRARY)), others[-1] if others else None)
+        line = "" if own is None else Line(own.filename, own.lineno or 0, own.line or "")
+        text = " ".join(visible(str(error), 400).split())
+        kind = "memory" if isinstance(error, MemoryError) else "crash"
+        if isinstance(error, TypeError) and not others and "argument" in text:
+            kind = "signature"  # it was not entered: it cannot be called so
+        said = f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}, without a message"
+        raise Misbehaviour(kind, f"{name} raises {said}", line) from error
+
+
+def tried(ask: Callable[..., Answer], *given: Any, also: tuple[type[Exception], ...] = ()) -> Answer | None:
+    """The answer to a question, or None if a stranger's code does not come to one; also : what else it may end in."""
+    refusals: tuple[type[Exception], ...] = (Misbehaviour, *also)
+    try:
+        return ask(*given)
+    except refusals:
+        return None
+
+
+def as_numbers(value: Any, name: str) -> np.ndarray:
+    """What a method returned, as a float64 array, out of the author's own object if it is in one; else a `Misbehaviour`."""
+    if value is None:
+        raise Misbehaviour("not-implemented", f"{name} returns None")
+    try:
+        return np.array(unboxed(value), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        text = f"{name} returns {type(value).__name__}, from which no array of numbers can be read"
+        raise Misbehaviour("foreign", text) from error
+
+
+def as_output(value: Any, name: str, batch: int) -> np.ndarray:
+    """What a method returned, as a float64 array with a row an example; else a `Misbehaviour`."""
+    array = as_numbers(value, name)
+    if array.ndim == 0 or array.shape[0] != batch:
+        raise Misbehaviour("shape", f"{name} returns shape {array.shape}, expected ({batch}, ...): one row an example")
+    return array
+
+
+def answered(made: Any, names: tuple[str, ...], ask: Callable[[], Any]) -> tuple[Any, list[Any]]:
+    """What a call of an object's method returns, and what it has put into attributes of these names, written in any way."""
+
+    def held() -> dict[str, Any]:
+        found = {core(n): v for n, v in getattr(made, "__dict__", {}).items() if not callable(v)}
+        return {n: found[n] for n in names if n in found}
+
+    before, result = held(), ask()
+    return result, [v for n, v in held().items() if v is not before.get(n)]

@@ -1,0 +1,85 @@
+"""What a constructor is handed in the place of its author's: an activation, what draws first weights, an optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from modnet.check.reading.vocabulary import DERIVATIVES, VALUES
+
+_Curve = Callable[[np.ndarray], np.ndarray]
+
+
+class Activation:
+    """An activation as these styles have it: a function ``f(z, deriv=False)``, or an object with methods of any usual names.
+
+    Parameters
+    ----------
+    value, slope : f and f'. of_output : f' in terms of what f gave, if it is asked so.
+    """
+
+    def __init__(self, value: _Curve, slope: _Curve, of_output: _Curve | None = None) -> None:
+        self.value, self.slope, self.of_output = value, slope, of_output
+        self._z = np.zeros(())
+
+    def __call__(self, z: Any, *flags: Any, **named: Any) -> Any:
+        """f(z), or with a flag f'."""
+        return self.derivative(z) if any((*flags, *named.values())) else self.forward(z)
+
+    def forward(self, z: Any) -> np.ndarray:
+        """f(z)."""
+        self._z = np.asarray(z, dtype=float)
+        return self.value(self._z)
+
+    def derivative(self, z: Any = None, **_: Any) -> np.ndarray:
+        """f', at what was given last unless something is given."""
+        if z is None:
+            return self.slope(self._z)
+        return (self.of_output or self.slope)(np.asarray(z, dtype=float))
+
+    def backward(self, delta: Any = None, *_: Any) -> np.ndarray:
+        """f' at what was given last, times what comes from above."""
+        return self.slope(self._z) * (1.0 if delta is None else np.asarray(delta, dtype=float))
+
+    def __getattr__(self, name: str) -> Any:
+        """The methods by any usual names."""
+        if name in VALUES or name in DERIVATIVES:
+            return self.forward if name in VALUES else self.derivative
+        raise AttributeError(f"an activation has no {name}")
+
+
+def _bend(z: np.ndarray) -> np.ndarray:
+    return 1 - np.tanh(z) ** 2
+
+
+#: With the identity a layer is what it is without an activation; tanh is there with its derivative in terms of either.
+straight = Activation(np.array, np.ones_like)
+curve_by_output = Activation(np.tanh, _bend, lambda a: 1 - a**2)
+curve_by_input = Activation(np.tanh, _bend)
+
+
+class _Drawn:
+    """First weights, by a function or an object that is given their shape."""
+
+    def __call__(self, *shape: Any) -> np.ndarray:
+        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+        return np.random.default_rng(1).normal(size=tuple(sizes)) * 0.5
+
+    initialize = init = get = sample = generate = __call__
+
+
+drawn = _Drawn()
+
+
+class Stepper:
+    """An optimizer for layers that hold one: steps at a rate of 1, or at what is set."""
+
+    rate = 1.0
+
+    def update(self, parameter: Any, gradient: Any, *_: Any) -> Any:
+        """The parameter after a step."""
+        return parameter - self.rate * gradient
+
+    step = update_param = update_params = calculate_update = get_update = apply = optimize = __call__ = update

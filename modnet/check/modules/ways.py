@@ -1,0 +1,242 @@
+"""Ways to build a layer's class of another style and to give it an input, and the one that is taken.
+
+An object is built by a recipe (`modnet.check.building.recipes`), windows side by side first. What cannot be built without a
+guess is not checked, and what is raised says what would help.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from modnet.check.asking import older
+from modnet.check.asking.calls import Misbehaviour
+from modnet.check.asking.subject import Subject
+from modnet.check.building.choosing import chosen
+from modnet.check.building.constructors import USUAL, roles_of
+from modnet.check.building.recipes import Recipe, Shape, Size, has_state, recipes_for, waits_for
+from modnet.check.modules.check import as_input
+from modnet.check.reading.arguments import NotBuilt, needs, takes_arrays
+from modnet.check.reading.definitions import FUNCTIONS, plain_name
+from modnet.check.reading.lines import text_of
+from modnet.check.reading.vocabulary import FORWARD
+from modnet.check.styles.adapters import subject_of, updates_itself
+from modnet.check.styles.called import Called
+from modnet.check.styles.layer_calls import methods_of
+from modnet.check.styles.loss_calls import is_of_functions
+
+Way = tuple[Recipe, Size | Shape]
+LINE: Shape = (4, 3)
+_PLACES: Shape = (6,)
+_SIGNAL: Shape = (2, 4, 3)
+_IMAGE: Shape = (2, 3, 4, 5)
+
+
+def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
+    """Ways to build a class and what to give it, the likeliest first; in a `layout`, "columns" or "single", if one is given."""
+    updates, word = updates_itself(cls), cls.__name__.lower()
+    windowed = list(recipes_for(cls, updates))
+    yield from windowed
+    if windowed:
+        return
+    recipe_of, shaped = partial(Recipe, cls, guess=guess), by_shapes(cls)
+    plain = recipe_of()
+    if "flat" in word:
+        shapes = [LINE, _IMAGE, _SIGNAL]
+    elif "2d" in word:
+        shapes = [_IMAGE]
+    elif "1d" in word:
+        shapes = [LINE, (2, 3, 5)]
+    elif re.search("conv|pool", word) or "chan_in" in plain.roles:
+        shapes = [(2, 2, 6, 4), (2, 6, 4, 2)]
+    else:
+        shapes = [LINE, _SIGNAL, _IMAGE]
+    if plain.features != USUAL["features"]:
+        shapes = [tuple(plain.features if n == USUAL["features"] else n for n in shape) for shape in shapes]
+    if layout:
+        recipe = recipe_of(columns=True) if layout == "columns" else recipe_of(single=True, shaped=shaped)
+        yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
+        return
+    if has_state(plain.arrays):
+        yield from ((recipe_of(gates=gates), shape) for shape in (_SIGNAL, LINE) for gates in (1, 4, 3))
+        return
+    for shape in shapes:
+        yield plain, shape
+    for recipe in (recipe_of(filled=True), recipe_of(filled=True, shaped=True)):
+        yield from ((recipe, shape) for shape in shapes if recipe.unset)
+    if shaped:
+        yield from ((recipe_of(shaped=True), shape) for shape in shapes)
+    if shaped or "flat" not in word:  # what is flat comes out of one example in any way
+        yield from ((recipe_of(single=True, shaped=shaped), shape[1:]) for shape in shapes)  # one, without an axis
+    if plain.arrays:
+        yield recipe_of(square=True), LINE
+    if updates:
+        yield plain, (int(USUAL["input"]), 1)  # one example, a column
+    if not is_of_functions(cls):
+        yield from ((recipe_of(columns=True), shape) for shape in shapes if len(shape) == 2 or "flat" in word)
+
+
+def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
+    """The first way to build a class in which it goes forward and back; else forward; a `Misbehaviour` if none does.
+
+    With windows, the channels must come out where the recipe has them. What refuses numbers is given integers.
+    """
+    unset: list[str] = []
+    refused: list[str] = []
+
+    def subject(way: Way) -> Subject:
+        return subject_of(way[0].build(way[1]), as_input(way[0].input(way[1])), way[0])
+
+    def ways() -> Iterator[Way]:
+        integers = ((Recipe(cls, whole=True, guess=guess), shape) for shape in (_PLACES, LINE))
+        named = re.search("embedding$", cls.__name__, re.I) is not None
+        yield from integers if named else ()
+        yield from attempts(cls, layout, guess)
+        yield from integers if refused else ()
+
+    def forgive(problem: Misbehaviour) -> bool:
+        if problem.kind == "foreign":
+            raise NotBuilt(f"{problem.message}: it works with objects of its author's own, not with arrays") from problem
+        refused.extend(_INTEGERS.findall(problem.message))
+        if by_guess(problem.message) or problem.kind == "shape" or _UNBOUND in problem.message:
+            return True
+        if _set_elsewhere(cls, problem.message):
+            raise NotBuilt(f"{problem.message}: somebody else sets it first. Give an example with --make") from problem
+        return False
+
+    def rank(made: Subject, way: Way) -> int | None:
+        recipe, size = way
+        if isinstance(size, Size) and not _in_place(made, recipe, size):
+            return None
+        if by_shapes(cls) and not isinstance(size, Size) and not _as_named(made, cls):
+            return 1
+        if recipe.whole or (problem := stopped(made)) is None:
+            unset.clear()
+            return 0
+        lacks = _UNSET.search(problem.message) or ("KeyError" in problem.message and waits_for(cls))
+        unset.extend([f"{problem.message}: what somebody else sets first. Give an example with --make"] if lacks else [])
+        if isinstance(made, Called) and made.guessed and by_guess(problem.message):
+            beside = ", ".join(made.more)
+            unset.append(f"{problem.message}, with what was tried for {beside} of forward, whose shape is not known")
+        return 1
+
+    def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
+        first = problems[0][1] if problems else None
+        if unbound := [p for _, p in problems if _UNBOUND in p.message]:
+            raise unbound[0]  # in another input, too
+        asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
+        of_one = first is not None and "truth value of an array" in first.message  # a function of one number
+        of_one = of_one or not takes_arrays(getattr(cls, forward_of(cls)))
+        if first is not None and ((_sure(cls) and not of_one) or first.kind == "shape") and not asks_more:
+            raise first
+        takes = f"{forward_of(cls)}({', '.join(_arguments(cls))}) gives nothing that fits its input"
+        why = takes if first is None else first.message
+        raise NotBuilt(f"no input was found that it takes: {why}. Give an example with --make, --shape")
+
+    found = chosen(ways(), subject, rank, give_up, forgive)
+    if unset:
+        raise NotBuilt(unset[0])
+    return found
+
+
+def _in_place(subject: Subject, recipe: Recipe, size: Size) -> bool:
+    """Whether the result has its channels where the input has them."""
+    out = subject.out
+    channels = size.chan_out if recipe.takes("chan_out") else size.chan_in
+    if out.ndim != subject.x.ndim:
+        return out.ndim == 2  # such as one that flattens
+    axes: list[int] = list(out.shape[1:])
+    found = axes.pop(0) if recipe.first else axes.pop()
+    sized = list(zip(axes, size.sides, strict=True))
+    alike = len(set(axes)) == len(set(size.sides))  # pictures are squares here
+    wider = re.search("trans|deconv|upconv|unpool", recipe.cls.__name__, re.I) is not None
+    return found == channels and alike and all(n < side or size.k == 1 or n == side or wider for n, side in sized)
+
+
+def by_shapes(cls: type) -> bool:
+    """Whether a class asks for the shape of its input, by that name."""
+    return any(re.search("shape", name, re.I) for name in needs(cls))
+
+
+def _as_named(subject: Subject, cls: type) -> bool:
+    """Whether it is what its name says, if that says anything: a softmax of one example is none of a batch."""
+    wanted = FUNCTIONS.get(plain_name(cls))
+    return wanted is None or bool(np.allclose(wanted(subject.x).ravel(), subject.out.ravel(), rtol=1e-6, atol=1e-9))
+
+
+def _sure(cls: type) -> bool:
+    """Whether a class asks for nothing but the numbers of its inputs and outputs: then a crash is its own."""
+    roles = roles_of(cls)
+    required = needs(cls)
+    if by_shapes(cls):
+        return False
+    if not required and not is_of_functions(cls) and {plain_name(cls)} & {*FUNCTIONS, "leakyrelu", "elu"}:
+        return True  # a function of any numbers
+    return bool(required) and roles is not None and {r for r, n in roles.items() if n in required} == {"input", "output"}
+
+
+def forward_of(cls: type) -> str:
+    """The name of the method that goes forward."""
+    methods = methods_of(cls)
+    return methods.value if methods is not None else FORWARD
+
+
+def _arguments(cls: type) -> list[str]:
+    names = list(inspect.signature(getattr(cls, forward_of(cls))).parameters)
+    return names if is_of_functions(cls) else names[1:]
+
+
+def stopped(subject: Subject) -> Misbehaviour | None:
+    """What is in the way of going back; None if it answers in the shape of the input."""
+    try:
+        shape = subject.delta(subject.x, subject.weights(2)).shape
+    except Misbehaviour as problem:
+        return problem
+    return None if shape == subject.x.shape else Misbehaviour("shape", f"it comes back in shape {shape}")
+
+
+#: What is raised where something is None that somebody else is to set first, such as an optimizer.
+_UNSET = re.compile(
+    r"AttributeError: 'NoneType' object has no|AssertionError.*(undefined|not (been )?set|is None|first|missing)", re.I
+)
+#: What is raised after a loop that an input of another layout never enters, or by a mistake.
+_UNBOUND = "UnboundLocalError"
+#: What is raised where an input is used as a place, as in an embedding.
+_INTEGERS = re.compile(r"must be (?:of )?integer|only integers|integer scalar array|cannot be interpreted as an integer")
+
+
+def _set_elsewhere(cls: type, message: str) -> bool:
+    """Whether what an object lacks is set by a method of its own that somebody else is to call."""
+    lacks = re.search(rf"AttributeError: '{cls.__name__}' object has no attribute '(\w+)'", message)
+    forward = text_of(getattr(cls, forward_of(cls), None))
+    held = [f for k in cls.__mro__[:-1] for f in vars(k).values() if inspect.isfunction(f)]
+    others = [f for f in held if f.__name__[:2] != "__" and f.__name__ != forward_of(cls)]
+    others = [f for f in others if f"self.{f.__name__}(" not in forward]
+    return lacks is not None and any(re.search(rf"self\.{lacks[1]}\s*=[^=]", text_of(f)) for f in others)
+
+
+def by_guess(message: str) -> bool:
+    """Whether a crash may come from arguments or an input that were guessed: a name that does not exist does not."""
+    if "abstract class" in message:
+        return False
+    wrong = re.search(r"\) raises (?!Name|Attribute|Import|NotImpl|Syntax)\w+:", message)  # a constructor that refuses it
+    unset = _UNSET.search(message) or re.search("AttributeError: ('(int|float)' object|an activation) has no", message)
+    sized = re.search(r"raises (Value|Index|Axis|ZeroDivision|Assertion|Type|Key|\w*Shape\w*)Error", message)
+    return bool(wrong or unset or sized)
+
+
+def layout_of(cls: type) -> str:
+    """The layout in which a layer takes its examples, if it takes them in no other: "columns", "single", else empty."""
+    try:
+        with older.unnoticed():
+            recipe, size = way_for(cls)
+            if not recipe.columns and not isinstance(size, Size) and len(size) == 2 and size[1] == 1:
+                recipe, _ = way_for(cls, "columns")  # one example is a column: several may be, too
+    except (NotBuilt, Misbehaviour):
+        return ""
+    return "columns" if recipe.columns else "single" if recipe.single and not recipe.dims else ""

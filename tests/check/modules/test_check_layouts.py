@@ -1,0 +1,141 @@
+"""check FILE and check_module, where the examples lie along another axis, or may: nothing right is called coupled, or an identity."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from modnet.__main__ import main
+from modnet.check import check_module
+from modnet.check.modules.other_styles import examine_other
+
+SOFTMAX = """
+import numpy as np
+
+class Softmax:
+    def __init__(self, dim=0):
+        self.dim = dim
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=self.dim, keepdims=True))
+        self.out = e / e.sum(axis=self.dim, keepdims=True)
+        return self.out
+
+    def backward(self, dout):
+        return self.out * (dout - SHARE)
+"""
+HANDED_ON = """
+import numpy as np
+
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+
+    def backward(self, grad):
+        return grad
+
+class MSE:
+    def forward(self, y_pred, y_true):
+        self.y_pred, self.y_true = y_pred, y_true
+        return ((y_pred - y_true) ** 2).mean()
+
+    def backward(self):
+        return 2 * (self.y_pred - self.y_true) / self.y_true.size
+"""
+
+
+def findings(tmp_path, capsys, text, name="Softmax"):
+    (tmp_path / "layers.py").write_text(text)
+    main(["check", str(tmp_path), "--json"])
+    classes = json.loads(capsys.readouterr().out)[0]["classes"]
+    return next(c for c in classes if c["name"] == name)["findings"]
+
+
+def test_an_axis_that_is_chosen_is_the_last_one_of_an_example(tmp_path, capsys):
+    right = "(dout * self.out).sum(axis=self.dim, keepdims=True)"
+    assert not findings(tmp_path, capsys, SOFTMAX.replace("SHARE", right))
+    found = findings(tmp_path, capsys, SOFTMAX.replace("SHARE", "dout * self.out"))
+    assert [f["kind"] for f in found] == ["diagonal"]
+    fixed = SOFTMAX.replace("SHARE", right).replace("self, dim=0", "self").replace("self.dim = dim", "self.dim = 0")
+    assert "batch-coupled" in [f["kind"] for f in findings(tmp_path, capsys, fixed)]
+
+
+def test_a_softmax_that_hands_delta_on_is_another_form_beside_yhat_minus_y(tmp_path, capsys):
+    alone = findings(tmp_path, capsys, HANDED_ON)
+    assert [(f["kind"], f["weight"]) for f in alone] == [("identity", "wrong")]
+    beside = HANDED_ON + """
+def train(net, x, y_batch):
+    y_pred = net.forward(x)
+    err = y_pred - y_batch
+    net.backward(err)
+"""
+    found = findings(tmp_path, capsys, beside)
+    assert [(f["kind"], f["weight"]) for f in found] == [("identity", "form")]
+    line = beside.split("\n").index("    err = y_pred - y_batch") + 1
+    assert f"layers.py, line {line}" in found[0]["message"]
+
+
+class BatchNorm:
+    def __init__(self):
+        self.gamma, self.beta = np.array([0.5, 1.5, -1.0]), np.array([0.1, 0.0, 0.3])
+
+    def forward(self, x):
+        self.std = np.sqrt(x.var(axis=0) + 1e-5)
+        self.xhat = (x - x.mean(axis=0)) / self.std
+        return self.gamma * self.xhat + self.beta
+
+    def backward(self, dout):
+        self.dgamma, self.dbeta = (dout * self.xhat).sum(axis=0), dout.sum(axis=0)
+        d = dout * self.gamma
+        return (d - d.mean(axis=0) - self.xhat * (d * self.xhat).mean(axis=0)) / self.std
+
+
+class Block:
+    """A normalisation with a way past it: scaling its input changes its result."""
+
+    def __init__(self):
+        self.layers = [BatchNorm()]
+
+    def forward(self, x):
+        return x + self.layers[0].forward(x)
+
+    def backward(self, dout):
+        return dout + self.layers[0].backward(dout)
+
+
+class BlockCut(Block):
+    def backward(self, dout):
+        return self.layers[0].backward(dout)
+
+
+def test_a_block_may_couple_by_the_normalisation_in_it():
+    report = check_module(Block(), (5, 3))
+    assert report.ok, report
+    assert [f.kind for f in check_module(BlockCut(), (5, 3)).findings] == ["shortcut"]
+
+
+class FromTruth:
+    """Its backward is given the truth, and is the derivative of a loss that is not there."""
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.out = e / e.sum(axis=1, keepdims=True)
+        return self.out
+
+    def backward(self, Y):
+        return self.out - Y
+
+
+class FromTarget(FromTruth):
+    def backward(self, target):
+        return self.out - target
+
+
+@pytest.mark.parametrize("kind", [FromTruth, FromTarget])
+def test_a_backward_that_is_given_the_truth_is_not_checked(kind):
+    report = examine_other(kind)
+    assert report.ok, report
+    assert "right" not in [row[1] for row in report.verdicts]
