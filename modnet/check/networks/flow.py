@@ -16,17 +16,26 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, call
-from modnet.check.networks.scored import REG
 from modnet.check.reading.arguments import asks, method_given, needs
 from modnet.check.reading.lines import returned
-from modnet.check.reading.vocabulary import BACKWARDS, FORWARDS, OUTPUTS, TRAINS, UPDATES, core, first_method, meaning_of
+from modnet.check.reading.vocabulary import (
+    BACKWARDS,
+    FORWARDS,
+    OUTPUTS,
+    REG,
+    TRAINS,
+    UPDATES,
+    core,
+    first_method,
+    meaning_of,
+)
 
 ALL_FORWARDS = (*FORWARDS, *OUTPUTS)
 ALL_UPDATES = (*UPDATES, "update", "update_weights_and_biases", "gradient_descent", "optimize", "step", "apply_gradients")
 _GIVES = ("get_gradients", "get_grads", "gradients", "compute_gradients")
 _OF_PAIRS = re.compile(r"_*(update|train|fit|learn|sgd|step)", re.I)
 _OF_ONE = re.compile(r"(^|_)(step|on_batch|minibatch|mini_batch|batch)$", re.I)
-_PAIRED = re.compile(r"(mini_?)?batch|(train(ing)?_?)?(data(set)?|set|samples|examples)|pairs", re.I)
+_PAIRED = re.compile(r"(mini_?)?batch(es)?|(train(ing)?_?)?(data(set)?|set|samples|examples|(data_?)?loader)|pairs", re.I)
 _OFF = re.compile(r"keep_?prob\w*|drop_?(out)?(_?(rate|prob\w*))?", re.I)
 _FORWARD = re.compile(r"^_*(calc\w*|compute|get)?_?(and_)?(predict|forward|feed|propagate|outputs?$|prob)|_predict$", re.I)
 _ALIKE = {"gradient": "grads", "gradients": "grads", "grad": "grads", "params": "parameters", "param": "parameters"}
