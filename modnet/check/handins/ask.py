@@ -220,6 +220,9 @@ def _as_the_others(report: Report, subject: Loaded, project: Project) -> Report:
                 if not again.findings or "batch-coupled" not in {f.kind for f in again.findings}:
                     again.notes.append(f"checked as {other.name} is: " + _LAYOUTS[layout])
                     return again
+    if others.taken_one_by_one(project) and any("where it had" in f.message for f in report.findings):
+        with suppress(Misbehaviour):
+            return examine_other(subject.cls, "row")
     return report
 
 

@@ -38,7 +38,7 @@ _IMAGE: Shape = (2, 3, 4, 5)
 
 
 def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
-    """Ways to build a class and what to give it, the likeliest first; in a `layout`, "columns" or "single", if one is given."""
+    """Ways to build a class and what to give it, the likeliest first; in a `layout`, "columns", "single" or "row", if one is given."""
     updates, word = updates_itself(cls), cls.__name__.lower()
     windowed = list(recipes_for(cls, updates))
     yield from windowed
@@ -58,6 +58,9 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
         shapes = [LINE, _SIGNAL, _IMAGE]
     if plain.features != USUAL["features"]:
         shapes = [tuple(plain.features if n == USUAL["features"] else n for n in shape) for shape in shapes]
+    if layout == "row":
+        yield plain, (1, LINE[1])
+        return
     if layout:
         recipe = recipe_of(columns=True) if layout == "columns" else recipe_of(single=True, shaped=shaped)
         yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
@@ -195,8 +198,6 @@ def stopped(subject: Subject) -> Misbehaviour | None:
     """What is in the way of going back; None if it answers in the shape of the input."""
     try:
         shape = subject.delta(subject.x, subject.weights(2)).shape
-        if getattr(subject, "updates", False):
-            subject.gradients(subject.x, subject.weights(2))  # what it moves keeps its shape
     except Misbehaviour as problem:
         return problem
     return None if shape == subject.x.shape else Misbehaviour("shape", f"it comes back in shape {shape}")

@@ -525,7 +525,7 @@ def _examples(net: Any, forward: str, xs: Sequence[np.ndarray], stages: Sequence
     if any(is_paired(getattr(net, stage)) for stage in stages):
         if alone:
             yield pairs
-        yield Examples([x], [y], (x, y))  # one pair, or a loader of one batch
+            yield Examples([x], [y], (x, y))
         return
     for one, as_given in [(y, given), *others]:
         yield Examples([x], [one], (x, as_given))

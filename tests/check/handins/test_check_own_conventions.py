@@ -57,6 +57,12 @@ class Momentum:
         vW, vB = beta * vW + dW, beta * vB + dB
         return w - learning_rate * vW, b - learning_rate * vB, vW, vB
 
+def predict(layers, x_train):
+    for j in range(len(x_train)):
+        output = x_train[j]
+        for layer in layers:
+            output = layer.forward(output)
+
 class RMSProp:
     def minimize(self, w, b, dW, dB, sW, sB, learning_rate=0.01, beta=0.9):
         sW, sB = beta * sW + (1 - beta) * dW**2, beta * sB + (1 - beta) * dB**2
