@@ -38,7 +38,12 @@ _IMAGE: Shape = (2, 3, 4, 5)
 
 
 def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
-    """Ways to build a class and what to give it, the likeliest first; in a `layout`, "columns", "single" or "row", if one is given."""
+    """Ways to build a class and what to give it, the likeliest first.
+
+    Parameters
+    ----------
+    layout : "columns", "single" or "row", if examples are to be given so.
+    """
     updates, word = updates_itself(cls), cls.__name__.lower()
     windowed = list(recipes_for(cls, updates))
     yield from windowed
