@@ -163,6 +163,8 @@ class Trained(Form):
         for names in (list(asked)[i:] for i in range(len(asked))):
             moves = np.concatenate([self.moved[n].ravel()[asked[n].entries] for n in names])
             slopes = np.concatenate([asked[n].jacobian for n in names])
+            if not (np.isfinite(moves).all() and np.isfinite(slopes).all()):
+                continue
             self.slopes, _, rank, _ = np.linalg.lstsq(slopes, moves, rcond=1e-10)
             near = np.abs(slopes @ self.slopes - moves).max() <= 1e-5 * np.abs(moves).max()
             if near and rank == count and len(moves) > 1.5 * count and errors @ self.slopes > 0:
