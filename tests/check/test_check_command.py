@@ -83,7 +83,7 @@ def test_a_class_a_loss_and_a_call_can_be_chosen(file, capsys):
     assert check(path, "--loss", "MSELoss") == 1
     capsys.readouterr()
     assert check(path, "--class", "Power", "--make", "Power(3, 'm')", "--shape", "2,3") == 1
-    assert capsys.readouterr().out.startswith("Power  identity (backward_delta), scale (backward_delta)")
+    assert capsys.readouterr().out.startswith("Power  missing-factor (backward_delta)")
 
 
 def test_an_unknown_class_is_refused_with_those_there_are(file, capsys):

@@ -251,7 +251,8 @@ class _Calls(ast.NodeTransformer):
         if plain and len(node.args) == 1 and not isinstance(node.args[0], ast.Starred):
             node.func = ast.copy_location(ast.Name(f"__older_{node.func.id}__", ast.Load()), node.func)  # type: ignore[attr-defined]
         makes = isinstance(node.func, ast.Attribute) and node.func.attr in ("zeros", "ones", "empty", "full")
-        if makes and node.args and isinstance(node.args[0], ast.Name | ast.Attribute):
+        none = makes and bool(node.args) and isinstance(node.args[0], ast.Constant) and node.args[0].value is None
+        if makes and node.args and (none or isinstance(node.args[0], ast.Name | ast.Attribute)):
             name = ast.copy_location(ast.Name("__older_shape__", ast.Load()), node.func)
             node.args[0] = ast.copy_location(ast.Call(name, [node.args[0]], []), node.args[0])
         return node

@@ -76,10 +76,14 @@ drawn = _Drawn()
 class Stepper:
     """An optimizer for layers that hold one: steps at a rate of 1, or at what is set."""
 
-    rate = 1.0
+    def __init__(self, rate: float = 1.0) -> None:
+        self.rate = rate
 
-    def update(self, parameter: Any, gradient: Any, *_: Any) -> Any:
-        """The parameter after a step."""
-        return parameter - self.rate * gradient
+    def update(self, parameter: Any, gradient: Any, *more: Any) -> Any:
+        """The parameter after a step; of (W, b, dW, db, states) W and b, and the states."""
+        arrays = [a for a in (parameter, gradient, *more) if isinstance(a, np.ndarray)]
+        if len(arrays) < 4:
+            return parameter - self.rate * gradient
+        return (*(p - self.rate * g for p, g in zip(arrays[:2], arrays[2:4], strict=True)), *arrays[4:])
 
-    step = update_param = update_params = calculate_update = get_update = apply = optimize = __call__ = update
+    step = update_param = update_params = calculate_update = get_update = apply = optimize = minimize = __call__ = update

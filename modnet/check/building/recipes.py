@@ -101,8 +101,9 @@ class Recipe:
             asked = ", ".join(p.name for p in self.parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
         self.roles: dict[str, str] = roles
-        words = [w for k in cls.__mro__[:-1] for w in words_compared(k, roles.get("activation", "activation"))]
-        self.word = next((w for w in words if "soft" not in w), "")  # of an activation that is chosen by its name
+        words = (w for k in cls.__mro__[:-1] for w in words_compared(k, roles.get("activation", "activation")))
+        self.words = [w for w in dict.fromkeys(words) if "soft" not in w]  # of an activation that is chosen by its name
+        self.word = next(iter(self.words), "")
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if _CONNECTS.match(name) and (told := list(inspect.signature(method).parameters)[1:]):
                 raise NotBuilt(f"{cls.__name__} is told its neighbours first, by {name}({', '.join(told)}): give --make")

@@ -7,6 +7,7 @@ what their names mean to CS231n: x, w, b, gamma, beta, and a dict of options by 
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import linecache
 import re
@@ -20,6 +21,7 @@ from modnet.check.functions.check import check_backward, in_columns
 from modnet.check.modules.evaluation import functions_in_evaluation
 from modnet.check.reading.arguments import needs
 from modnet.check.reading.lines import words_compared
+from modnet.check.reading.vocabulary import REG
 from modnet.check.report import Report, not_checked
 
 Shape = tuple[int, ...]
@@ -46,9 +48,25 @@ def pairs_of(
             continue
         wanted = [f"{found[1]}_forward{end}" for end in (found[2] or "", "", "_naive", "_vectorized", "_fast")]
         forward = next((held[n] for held in places for n in wanted if n in held), None)
-        required = [p for p in inspect.signature(backward).parameters.values() if p.default is p.empty]
-        if forward is not None and len(required) in (2, 3):
-            yield name, forward, backward
+        unregularised = _unregularised(backward)
+        if forward is not None and len(needs(unregularised)) in (2, 3):
+            yield name, forward, unregularised
+
+
+def _unregularised(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function without the arguments that ask for a regularisation and have no default: none is asked for."""
+    off = [n for n in needs(function) if REG.match(n)]
+    if not off:
+        return function
+
+    @functools.wraps(function)
+    def wanted(*given: Any, **named: Any) -> Any:
+        return function(*given, **named, **dict.fromkeys(off, False))
+
+    own = inspect.signature(function)
+    left = [p for p in own.parameters.values() if p.name not in off]
+    wanted.__signature__ = own.replace(parameters=left)  # type: ignore[attr-defined]
+    return wanted
 
 
 def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> Report:
@@ -90,7 +108,7 @@ def _network(forward: Callable[..., Any], backward: Callable[..., Any]) -> Repor
 
     The cost is the function of the file that is named so and takes (AL, Y); None if it is no such network.
     """
-    given, asked = ([p.name for p in inspect.signature(f).parameters.values()] for f in (forward, backward))
+    given, asked = needs(forward), needs(backward)
     costs = [
         f
         for f in forward.__globals__.values()

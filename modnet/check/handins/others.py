@@ -56,6 +56,12 @@ def skipped_by_name(subject: Loaded, project: Project) -> bool:
     return any(asks.search(line) for file in project.files for line in text(file).split("\n"))
 
 
+def taken_one_by_one(project: Project) -> bool:
+    """Whether a line of the project takes one example by its number, as ``output = x_train[j]`` does in a training."""
+    one = re.compile(r"\w+ = (x|inputs?)(_\w+)?\[(i|j|k|n|idx|index|sample)\]$", re.I)
+    return any(one.match(line.strip()) for file in project.files for line in text(file).split("\n"))
+
+
 def losses(subject: Loaded, project: Project) -> Iterator[bool | None]:
     """For each loss of another style that a class is used with, whether it divides by the size of the batch."""
     of_functions = [c for c in project.of("functions") if hasattr(c.cls, "loss")]

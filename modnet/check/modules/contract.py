@@ -50,7 +50,7 @@ def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
     name, plain = cls.__name__.lower(), plain_name(cls)
     asked = {role.split()[0] for role in roles_of(cls) or {}}
     chan = sizes.get("chan_in", USUAL["input"] if asked & {"input", "features"} else 2)
-    if "2d" in name or ("2" in name and "conv" in name):
+    if "2d" in name or (re.search("conv.*2", name) and "1d" not in name):
         bases = [_IMAGE]
     elif re.search("conv|pool", name):
         bases = [_SIGNAL, _IMAGE]
@@ -92,7 +92,7 @@ def _way_for(cls: type) -> Way:
         if named or (not wanted and (made.undefined or not plain)):
             return 0 if not made.has(DELTA) or stopped(made) is None else 1
         # By its name it should take the statement's input; if it does not, that is what there is to say.
-        return 2 if way == first or not plain else None
+        return 2 if way == first or not plain else None if plain_name(cls, exact=True) else 3
 
     def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
         refused = [p.message for _, p in problems if "AssertionError" in p.message]

@@ -22,7 +22,7 @@ from modnet.check.modules.check import as_input, check_module
 from modnet.check.modules.evaluation import examine_in_evaluation
 from modnet.check.modules.options import add_with
 from modnet.check.modules.ways import LINE, by_guess, forward_of, way_for
-from modnet.check.reading.arguments import NotBuilt, asks, switches
+from modnet.check.reading.arguments import NotBuilt, asks, needs, switches
 from modnet.check.reading.vocabulary import DELTA
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.styles.adapters import remembers, subject_of
@@ -202,7 +202,9 @@ def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
         return check_module(recipe.build(size, options={name: value}), shape, make=_without_sizes(recipe))
 
     padding = recipe.roles.get("padding")  # as a word it is tried with windows that it is meant for
-    add_with(report, ((n, v) for n, v in switches(recipe.cls) if not (isinstance(v, str) and n == padding)), ask)
+    named = recipe.roles.get("activation")
+    words = [(named, word) for word in recipe.words[1:4] if named in needs(recipe.cls)]
+    add_with(report, (*((n, v) for n, v in switches(recipe.cls) if not (isinstance(v, str) and n == padding)), *words), ask)
     penalties = {p.name: 0.1 for p in asks(recipe.cls, True) if str(p.default) in ('0', '0.0') and PENALTY.search(p.name)}
     if penalties:  # they change gradients and not forward: whether it goes through is all that can be told
         with suppress(Misbehaviour, NotBuilt):

@@ -23,7 +23,7 @@ from modnet.check.building.recipes import Recipe, Shape, Size, has_state, recipe
 from modnet.check.modules.check import as_input
 from modnet.check.reading.arguments import NotBuilt, needs, takes_arrays
 from modnet.check.reading.definitions import FUNCTIONS, plain_name
-from modnet.check.reading.lines import text_of
+from modnet.check.reading.lines import set_elsewhere
 from modnet.check.reading.vocabulary import FORWARD
 from modnet.check.styles.adapters import subject_of, updates_itself
 from modnet.check.styles.called import Called
@@ -38,7 +38,12 @@ _IMAGE: Shape = (2, 3, 4, 5)
 
 
 def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
-    """Ways to build a class and what to give it, the likeliest first; in a `layout`, "columns" or "single", if one is given."""
+    """Ways to build a class and what to give it, the likeliest first.
+
+    Parameters
+    ----------
+    layout : "columns", "single" or "row", if examples are to be given so.
+    """
     updates, word = updates_itself(cls), cls.__name__.lower()
     windowed = list(recipes_for(cls, updates))
     yield from windowed
@@ -58,6 +63,9 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
         shapes = [LINE, _SIGNAL, _IMAGE]
     if plain.features != USUAL["features"]:
         shapes = [tuple(plain.features if n == USUAL["features"] else n for n in shape) for shape in shapes]
+    if layout == "row":
+        yield plain, (1, LINE[1])
+        return
     if layout:
         recipe = recipe_of(columns=True) if layout == "columns" else recipe_of(single=True, shaped=shaped)
         yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
@@ -76,7 +84,7 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
     if plain.arrays:
         yield recipe_of(square=True), LINE
     if updates:
-        yield plain, (int(USUAL["input"]), 1)  # one example, a column
+        yield from ((plain, shape) for shape in ((LINE[1], 1), (1, LINE[1])))  # one example, a column or a row
     if not is_of_functions(cls):
         yield from ((recipe_of(columns=True), shape) for shape in shapes if len(shape) == 2 or "flat" in word)
 
@@ -105,7 +113,7 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
         refused.extend(_INTEGERS.findall(problem.message))
         if by_guess(problem.message) or problem.kind == "shape" or _UNBOUND in problem.message:
             return True
-        if _set_elsewhere(cls, problem.message):
+        if set_elsewhere(cls, forward_of(cls), problem.message):
             raise NotBuilt(f"{problem.message}: somebody else sets it first. Give an example with --make") from problem
         return False
 
@@ -208,16 +216,6 @@ _UNSET = re.compile(
 _UNBOUND = "UnboundLocalError"
 #: What is raised where an input is used as a place, as in an embedding.
 _INTEGERS = re.compile(r"must be (?:of )?integer|only integers|integer scalar array|cannot be interpreted as an integer")
-
-
-def _set_elsewhere(cls: type, message: str) -> bool:
-    """Whether what an object lacks is set by a method of its own that somebody else is to call."""
-    lacks = re.search(rf"AttributeError: '{cls.__name__}' object has no attribute '(\w+)'", message)
-    forward = text_of(getattr(cls, forward_of(cls), None))
-    held = [f for k in cls.__mro__[:-1] for f in vars(k).values() if inspect.isfunction(f)]
-    others = [f for f in held if f.__name__[:2] != "__" and f.__name__ != forward_of(cls)]
-    others = [f for f in others if f"self.{f.__name__}(" not in forward]
-    return lacks is not None and any(re.search(rf"self\.{lacks[1]}\s*=[^=]", text_of(f)) for f in others)
 
 
 def by_guess(message: str) -> bool:

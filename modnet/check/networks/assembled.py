@@ -32,7 +32,7 @@ from modnet.check.networks.pieces import (
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import used_by
 from modnet.check.reading.arguments import NotBuilt, asks, method_given, needs
-from modnet.check.reading.lines import quote
+from modnet.check.reading.lines import quote, set_elsewhere
 from modnet.check.reading.vocabulary import ADDS, FORWARDS, TRAINS, first_method, meaning_of
 from modnet.check.report import Finding, Report
 from modnet.check.styles.loss_calls import is_loss_name
@@ -62,7 +62,7 @@ def goes_both_ways(cls: type) -> bool:
 
 
 def _trains(cls: type) -> str:
-    return method_given(cls, TRAINS, ("X", "y"))
+    return method_given(cls, TRAINS, ("X", "y")) or method_given(cls, TRAINS, ("loader",))
 
 
 class Assembled(Logged):
@@ -114,8 +114,11 @@ class Assembled(Logged):
             self.y = np.eye(_WIDTH)[truth]
         self.values: dict[str, Any] = {
             "X": self.x.reshape(self.count, *shape), "y": truth, "epochs": self.epochs, "batch": self.size, "rate": rate,
+            "momentum": 0.0,
             "optimizer": OptimizerPiece(rate), "accuracy": Obliging(), "loss": loss, "derivative": loss.slope,
         }  # fmt: skip
+        starts = range(0, self.count, self.size)
+        self.values["loader"] = [tuple(self.values[n][i : i + self.size] for n in ("X", "y")) for i in starts]
         self.net = put_together(cls, self.layers, self.values, self.called)
         rows = ["the way there", "the loss", "the way back"]
         if self.alone:
@@ -262,7 +265,8 @@ def examine_assembled(cls: type) -> Report:
         except (TypeError, ValueError, AttributeError, IndexError, KeyError) as problem:
             why = why or f"{type(problem).__name__}: {problem}"
     lacks = rf"NameError|UnboundLocalError|'{cls.__name__}' object has no attribute"
-    if not why and closest is not None and closest.line and re.search(lacks, closest.message):
+    unset = closest is not None and set_elsewhere(cls, _trains(cls), closest.message)
+    if not why and closest is not None and closest.line and re.search(lacks, closest.message) and not unset:
         raise closest
     raise NotBuilt(f"{cls.__name__} could not be put together: {why or (closest.message if closest else '')}")
 

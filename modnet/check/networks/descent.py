@@ -21,7 +21,7 @@ from modnet.check.networks.judge import judge
 from modnet.check.networks.logged import Logged
 from modnet.check.reading.arguments import NotBuilt, asks
 from modnet.check.reading.lines import deciding, quote
-from modnet.check.reading.vocabulary import meaning_of
+from modnet.check.reading.vocabulary import apart, meaning_of
 from modnet.check.report import Finding, Report
 
 _NAMED = re.compile(r"(^|_)(sgd|gd)(_|$)|gradient_?descent|descente|^(train|fit|entrain|apprend|apprentissage)", re.I)
@@ -41,7 +41,8 @@ def is_descent(function: Any, holder: type | None = None) -> bool:
     meant = {meaning_of(p.name, _MEANINGS) for p in given}
     if not {"X", "y"} <= meant:
         return False
-    return holder is not None or (bool(_NAMED.search(function.__name__)) and bool(meant & {"net", "modules", "optimizer"}))
+    named = _NAMED.search(apart(function.__name__)) is not None
+    return holder is not None or (named and bool(meant & {"net", "modules", "optimizer"}))
 
 
 class Descent(Logged):

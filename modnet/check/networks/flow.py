@@ -16,10 +16,19 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, call
-from modnet.check.networks.scored import REG
 from modnet.check.reading.arguments import asks, method_given, needs
 from modnet.check.reading.lines import returned
-from modnet.check.reading.vocabulary import BACKWARDS, FORWARDS, OUTPUTS, TRAINS, UPDATES, core, first_method, meaning_of
+from modnet.check.reading.vocabulary import (
+    BACKWARDS,
+    FORWARDS,
+    OUTPUTS,
+    REG,
+    TRAINS,
+    UPDATES,
+    core,
+    first_method,
+    meaning_of,
+)
 
 ALL_FORWARDS = (*FORWARDS, *OUTPUTS)
 ALL_UPDATES = (*UPDATES, "update", "update_weights_and_biases", "gradient_descent", "optimize", "step", "apply_gradients")

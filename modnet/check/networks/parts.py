@@ -13,25 +13,33 @@ from contextlib import suppress
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from modnet.check.asking.arrays import copied
 from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.building.constructors import build, roles_of
+from modnet.check.building.handed import drawn
 from modnet.check.building.recipes import Recipe, prepare
 from modnet.check.networks.pieces import Obliging, OptimizerPiece
+from modnet.check.networks.standins import MSELoss
 from modnet.check.optimizers.named import family_of
 from modnet.check.reading.arguments import NotBuilt, asks, fill, required
 from modnet.check.reading.definitions import plain_name
-from modnet.check.reading.vocabulary import ADDS, first_method, meaning_of
+from modnet.check.reading.vocabulary import ADDS, first_method, meaning_of, written
 from modnet.check.styles import layer_calls
 
 _SQUARED = re.compile("mse|square|quadra", re.I)
 _DENSE = re.compile(r"dense|linear|lin[eé]aire|affine|full|^fc", re.I)
 _CURVES = ("tanh", "sigmo", "relu")
+_ENDS = ("(?<!non)(linear|identity)", "^((?!log|loss|cross).)*softmax((?!log|loss|cross).)*$")
 _SETS = (
-    "use", "set", "compile", "use_loss", "set_loss", "set_optimizer", "configure", "setup", "build", "finalize", "finalise",
+    "use", "set", "compile", "use_loss", "set_loss", "use_optimizer", "set_optimizer", "configure", "setup", "build",
+    "finalize", "finalise",
 )  # fmt: skip
 _LEFT = ("loss", "modules", "net")  # what stays at its default
+_RATES = ("rate", "step", "eps")  # what a rate is called by those who train
 RATE = 0.01
+_DEEPEST = 4  # activations, for as many layers as a network is built of
 
 
 class Parts:
@@ -57,10 +65,12 @@ class Parts:
     ) -> None:
         self.dense = [c for c in modules if (plain_name(c) == "linear" or _DENSE.search(c.__name__)) and _sized(c)]
         backward = [c for c in modules if (m := layer_calls.methods_of(c)) is not None and not m.slopes and required(c, m.back)]
+        free = [c for c in modules if not required(c, "__init__")]
+        self.bends = [c for word in _CURVES for c in free if re.search(word, c.__name__, re.I)]
         self.curves = [c for word in _CURVES for c in backward if re.search(word, c.__name__, re.I)][:1]
-        self.ends = [c for c in backward if re.search("(?<!non)(linear|identity)", c.__name__, re.I) and not _sized(c)][:1]
-        self.losses = [c for c in losses if _SQUARED.search(c.__name__)]
-        self.functions = [pair for pair in functions if _SQUARED.search(pair[0].__name__)]
+        self.ends = [c for word in _ENDS for c in backward if re.search(word, c.__name__, re.I) and not _sized(c)][:2]
+        self.losses = sorted(losses, key=lambda c: not _SQUARED.search(c.__name__))[:3]
+        self.functions = sorted(functions, key=lambda pair: not _SQUARED.search(pair[0].__name__))[:2]
         self.optimizers = [c for c in optimizers if family_of(c.__name__) == "sgd"]
         taken = [*self.dense, *self.curves, *self.ends, *self.losses[:1], *self.optimizers[:1]]
         self.suspect = [c.__name__ for c in dict.fromkeys(taken) if c in wrong]
@@ -79,16 +89,39 @@ class Parts:
             except (NotBuilt, Misbehaviour, TypeError, ValueError):
                 continue
 
+    def pieces(self) -> Iterator[dict[str, Any]]:
+        """What a network that makes its own layers may ask for beside their sizes, by meaning: nothing first."""
+        yield {}
+        curves = [made for c in self.bends if (made := _made(c)) is not None]
+        for cls in self.losses if curves else ():
+            if (made := _made(cls)) is not None:
+                yield {"activations": [copied(curves[0]) for _ in range(_DEEPEST)], "init": _drawn, "loss": made}
+
     def values(self) -> Iterator[dict[str, Any]]:
         """What a network or a loop may ask for, by meaning: with each loss as an object, as a class and as functions."""
-        losses: list[dict[str, Any]] = [{"loss": value, "derivative": slope} for value, slope in self.functions[:1]]
-        for cls in self.losses[:1]:
+        losses: list[dict[str, Any]] = [{"loss": value, "derivative": slope} for value, slope in self.functions]
+        for cls in self.losses:
             made = _made(cls)
             losses += [{"loss": made}, {"loss": cls}] if made is not None else []
+        losses = losses or [{"loss": _squared, "derivative": _slope_of_squared}, {"loss": MSELoss()}]
         optimizers: list[Any] = [made for cls in self.optimizers[:1] if (made := _made(cls)) is not None]
         for loss, optimizer in product(losses, [*optimizers, OptimizerPiece(RATE)]):
-            numbers = {"rate": RATE, "shape": (3,), "batch": 6, "epochs": 1}
+            numbers = {"rate": RATE, "momentum": 0.0, "shape": (3,), "batch": 6, "epochs": 1}
             yield loss | {"optimizer": optimizer, "accuracy": Obliging()} | numbers
+
+
+def _drawn(*shape: int) -> np.ndarray:
+    """First weights; a bias is a row."""
+    return drawn(*shape) if len(shape) > 1 else drawn(1, *shape)
+
+
+def _squared(y: Any, yhat: Any) -> Any:
+    """The squared error of a project that has no loss."""
+    return ((yhat - y) ** 2).mean()
+
+
+def _slope_of_squared(y: Any, yhat: Any) -> Any:
+    return 2 * (yhat - y) / np.size(y)
 
 
 def _sized(cls: type) -> bool:
@@ -138,7 +171,7 @@ def put_together(
 def set_up(net: Any, values: dict[str, Any], called: Callable[..., Any] | None = None) -> bool:
     """Tell a network what it may be told of these values, by the methods that it has for it; whether it has any."""
     done = False
-    for setting in _SETS:
+    for setting in written(type(net), _SETS):
         method, last = getattr(net, setting, None), setting.startswith("final")
         if callable(method) and (last or asks(method, by_name=True)):
             own = [p.name for p in asks(method, by_name=True) if p.default is not p.empty and p.default is not None]
@@ -198,11 +231,15 @@ class Listed:
 def trained_by(function: Callable[..., Any], networks: Sequence[type], parts: Parts) -> Iterator[Listed]:
     """Layers of an author's own that a function of theirs trains, in a list or in a network of their own."""
 
-    def train(self: Any, X: Any, y: Any, epochs: int, batch: int, rate: float) -> None:
-        given, _ = fill(function, {**self.held, "X": X, "y": y, "epochs": epochs, "batch": batch, "rate": rate})
+    def train(self: Any, X: Any, y: Any, epochs: int, batch: int, rate: float = RATE) -> None:
+        data, rates = {"X": X, "y": y, "epochs": epochs, "batch": batch}, dict.fromkeys(_RATES, rate)
+        given, _ = fill(function, self.held | data | rates)
         function(**given)
 
-    train.__dict__.update(__signature__=inspect.signature(train), __wrapped__=function)
+    own = inspect.signature(train)
+    if not any(meaning_of(p.name, _RATES) for p in asks(function, by_name=True)):
+        own = own.replace(parameters=[p for p in own.parameters.values() if p.name != "rate"])
+    train.__dict__.update(__signature__=own, __wrapped__=function)
     cls = type(function.__name__, (Listed,), {"train": train})
     for values, layers, net in product(parts.values(), parts.chains(), (None, *networks)):
         with suppress(NotBuilt, Misbehaviour, TypeError, ValueError, AttributeError):

@@ -31,17 +31,13 @@ from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.reading.arguments import asks, needs
 from modnet.check.reading.definitions import plain_name
 from modnet.check.reading.lines import quote
-from modnet.check.reading.vocabulary import FORWARD, OUTPUTS, core
+from modnet.check.reading.vocabulary import FORWARD, OUTPUTS, REG, core
 from modnet.check.report import Finding, Report
 from modnet.check.styles.adapters import Adapted
 from modnet.check.styles.loss_calls import is_loss_name
 from modnet.check.styles.modes import is_mode
 
 GRADIENTS = ("gradient", "gradients", "grad", "compute_gradients", "compute_gradient", "calc_gradient", "backward", "backprop")
-#: What a regularisation is called.
-REG = re.compile(
-    r"^(reg|l2|l2_?reg\w*|reg_?(lambda|strength)|regulari[sz]ation\w*|(weight_?)?decay(_?lambda)?|lambd\w*|lamda)$", re.I
-)
 _INPUTS = ("x", "xs", "inputs", "input", "x_batch", "data")
 _TRUTHS = ("t", "y", "ts", "label", "labels", "target", "targets")
 _PARAMS = ("params", "parameters", "weights", "W")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modnet.check.asking.arrays import copied
 from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers, spread
 from modnet.check.reading.arguments import NotBuilt, asks, called_as, switches
@@ -67,11 +68,18 @@ def _with_options(report: Report, cls: type, net: Any, x: np.ndarray, t: Any) ->
                 report.add(found, f"with {p.name}={value!r}")
 
 
-def built(cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None = None) -> Iterator[Any]:
-    """Objects of a network's class, the smallest first; those with more layers, or with one output, last."""
+def built(
+    cls: type, failed: list[Misbehaviour], options: dict[str, Any] | None = None, more: dict[str, Any] | None = None
+) -> Iterator[Any]:
+    """Objects of a network's class, the smallest first; those with more layers, or with one output, last.
+
+    Parameters
+    ----------
+    options : by name. more : what is required beside sizes, by meaning.
+    """
     seen: list[str] = []
     for kind in _KINDS:
-        arguments = _arguments(cls, kind)
+        arguments = _arguments(cls, kind, more or {})
         if arguments is None:
             return
         arguments.update(options or {})
@@ -112,13 +120,15 @@ _KINDS = (
 )  # fmt: skip
 
 
-def _arguments(cls: type, kind: _Kind) -> dict[str, Any] | None:
+def _arguments(cls: type, kind: _Kind, more: dict[str, Any]) -> dict[str, Any] | None:
     """Values for a constructor; None if one that is required has no known meaning."""
     found: dict[str, Any] = {}
     for p in asks(cls, by_name=True):
         value = _value(meaning_of(p.name, _SIZES), p, kind)
         if value is not None:
             found[p.name] = value
+        elif p.default is p.empty and (what := meaning_of(p.name, more)):
+            found[p.name] = copied(more[what])
         elif p.default is p.empty:
             return None
     return found

@@ -36,11 +36,11 @@ from modnet.check.networks.flow import (
 from modnet.check.networks.form import Form, difference, finer
 from modnet.check.networks.judge import judge
 from modnet.check.networks.parts import Listed, Parts, assembled, told, trained_by
-from modnet.check.networks.scored import REG, form_of
+from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import built
 from modnet.check.reading.arguments import NotBuilt, asks, method_given
 from modnet.check.reading.lines import quote
-from modnet.check.reading.vocabulary import TRAINS, is_rate, meaning_of
+from modnet.check.reading.vocabulary import REG, TRAINS, is_rate, meaning_of
 from modnet.check.report import Finding, Report
 from modnet.check.styles.modes import is_mode
 
@@ -52,6 +52,7 @@ _NO_NETWORK = re.compile(r"cell|layer|norm|block|loss|connected|conv", re.I)
 _KEPT = re.compile(r"grad|cache|veloc|moment|running|moving|mean|var|std|history|delta", re.I)
 _RATE, _COUNT = 0.01, 6
 _LONGEST = 8.0  # seconds for finding out what it takes
+_MORE = 20  # ways that are tried for a loss that is known, once its layers are right by another
 Loss = tuple[str, Callable[[np.ndarray, np.ndarray], float]]
 
 
@@ -86,11 +87,12 @@ class Trained(Form):
     ----------
     net : before the step. forward : the method that gives its output. stages : the methods of a step. examples : of the step.
     begins : whether a training begins with first parameters of its own. held : its parameters before. moved : what the step has
-        taken from them. loss : by which it may have moved, and its name.
+        taken from them. loss : by which it may have moved, and its name. slopes : of its own loss, one for each output.
     """
 
     nearness = 10 * ALIKE
     loss: Loss
+    slopes: np.ndarray | None = None
 
     def __init__(
         self, net: Any, forward: str, stages: Sequence[str], examples: Examples, epochs: int = 1, begins: bool = False
@@ -135,13 +137,44 @@ class Trained(Form):
                 run(net, stage, values, known)
 
     def number(self) -> np.ndarray:
-        """The loss."""
-        pairs = [(self.examples_given.inputs[i], self.examples_given.truths[i]) for i in self.used]
-        return np.array([self.loss[1](_forward(self.net, self.forward, x), y) for x, y in pairs])
+        """The loss; if it is its own, the outputs by its slopes, or as they are as long as these are not known."""
+        inputs, truths, _ = self.examples_given
+        outs = [_forward(self.net, self.forward, inputs[i]) for i in self.used]
+        if self.slopes is not None:
+            return np.atleast_1d(np.concatenate([out.ravel() for out in outs]) @ self.slopes)
+        return np.array([self.loss[1](out, truths[i]) for out, i in zip(outs, self.used, strict=True)])
+
+    def by_its_own(self) -> int:
+        """Take whatever loss it goes by: slopes, one for each number of the output, that give the move of the last parameters.
+
+        There are more numbers that move so than slopes: then no mistake in a layer is taken for a loss. It is a loss that was
+        given to it: one that its lines have inside may be the mistake. How many parameters have moved by such slopes.
+        """
+        held = self.net.held if isinstance(self.net, Listed) else vars(self.net)
+        given = [v for n, v in held.items() if meaning_of(n, ("loss",)) and not isinstance(v, str | float | int)]
+        if not given:
+            return 0
+        inputs, truths, _ = self.examples_given
+        outs = [_forward(self.net, self.forward, x) for x in inputs]
+        count = sum(out.size for out in outs)
+        self.loss, self.used, self.slopes = _OWN, tuple(range(len(inputs))), np.eye(count)
+        asked = {n: difference(self, n, self.held[n]) for n in self.moved}
+        errors = np.concatenate([(out - y).ravel() for out, y in zip(outs, truths, strict=True)])
+        for names in (list(asked)[i:] for i in range(len(asked))):
+            moves = np.concatenate([self.moved[n].ravel()[asked[n].entries] for n in names])
+            slopes = np.concatenate([asked[n].jacobian for n in names])
+            if not (np.isfinite(moves).all() and np.isfinite(slopes).all()):
+                continue
+            self.slopes, _, rank, _ = np.linalg.lstsq(slopes, moves, rcond=1e-10)
+            near = np.abs(slopes @ self.slopes - moves).max() <= 1e-5 * np.abs(moves).max()
+            if near and rank == count and len(moves) > 1.5 * count and errors @ self.slopes > 0:
+                return self._fits()
+        self.slopes = None
+        return 0
 
     def by(self, loss: Loss) -> int:
         """Take a loss; how many parameters have moved by its derivative, at all examples or else at some of them."""
-        self.loss, every = loss, range(len(self.examples_given.inputs))
+        self.loss, self.slopes, every = loss, None, range(len(self.examples_given.inputs))
         some = [c for n in every[1:] for c in combinations(every, n)] if self.less == 1.0 else []
         for self.used in (tuple(every), *some):
             if found := self._fits():
@@ -224,7 +257,7 @@ class Trained(Form):
     def told_of(self, report: Report, question: str, findings: list[Finding]) -> None:
         """A row for each parameter."""
         for n, r in self.moves().items() if question == "the steps" else ():
-            remark = f"rate {r:.3g}" if r else findings[0].kind if findings else ""
+            remark = f"rate {r:.3g}" * (self.slopes is None) if r else findings[0].kind if findings else ""
             report.verdict(f"{n} by {self.loss[0]}", right=bool(r and r > 0), remark=remark)
         if question == "the end" and findings:
             report.verdict("a step", right=False, remark=findings[0].kind)
@@ -301,6 +334,9 @@ _LOSSES: tuple[Loss, ...] = (
 )
 
 
+_OWN: Loss = ("a loss of its own", lambda out, y: float(out.sum()))
+
+
 def examine_trained(cls: type, scripts: Iterable[Script] = (), parts: Parts | None = None) -> Report:
     """The report on such a network: by the loss whose derivative the most parameters have moved by, at the data that fit best.
 
@@ -321,8 +357,13 @@ def examine_training(function: Callable[..., Any], networks: Sequence[type], par
 
 
 def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbehaviour]) -> Report:
-    """The report on a network at the first way to let it take a step that is right, or at the one that says the most."""
+    """The report on a network at the first way to let it take a step that is right, or at the one that says the most.
+
+    By a loss that is known if there is such a way: by any other the layers alone are judged.
+    """
     wrong, closest = list[tuple[int, tuple[int, ...], Report]](), ""
+    own: Report | None = None
+    more = _MORE
     for make in ways:
         try:
             trained = _one_step(make)
@@ -331,31 +372,54 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
             continue
         except (TypeError, ValueError, AttributeError, IndexError, KeyError, StopIteration):
             continue
+        more -= own is not None
+        if not more:
+            break
         shape = (len(trained.examples_given.inputs), *trained.x.shape)
         if not any(m.any() for m in trained.moved.values()):
             continue
         if any(shape == other or shape[0] < other[0] or trained.less < 1 for _, other, _ in wrong):
             continue  # it says no more
-        fits = [trained.by(loss) for loss in _LOSSES]
-        if not any(fits):
+        fits = [(trained.by(loss), len(trained.asked)) for loss in _LOSSES]
+        some = max(some for some, _ in fits)
+        if not any(some == every > 0 for some, every in fits):
+            if own is not None:
+                continue
+            if some_by_own := trained.by_its_own():
+                report = _judged(name, trained)
+                if report.ok or some_by_own == len(trained.asked):
+                    own = report
+                else:
+                    wrong.append((some_by_own, shape, report))
+                continue
+        if not some:
             closest = "what a step moves is the derivative of no loss that is known here, not even at the output"
             continue
-        trained.by(_LOSSES[fits.index(max(fits))])
-        if 2 * max(fits) < len(trained.asked) and not list(trained.moves().values())[-1]:
+        trained.by(_LOSSES[[n for n, _ in fits].index(some)])
+        if 2 * some < len(trained.asked) and not list(trained.moves().values())[-1]:
             continue  # that few of the first ones fit is chance: a mistake shows in what is before it
-        several = f"{shape[0]} inputs" if shape[0] > 1 else "an input"
-        report = Report(f"{name}, one step by {trained.loss[0]} on {several} of shape {trained.x.shape}")
-        judge(report, trained)
+        report = _judged(name, trained)
         if not {f.kind for f in report.findings} & {"direction", "updates-first"}:
             return report
-        wrong.append((max(fits), shape, report))
+        wrong.append((some, shape, report))
         if len(wrong) == 3:
             break
+    if own is not None:
+        return own
     if wrong:
         return max(wrong, key=lambda one: one[0])[-1]
     said = [f.message for f in sorted(failed, key=lambda f: f.kind != "unknown")]  # of its answers, before what it raises
     closest = closest or next(iter(said), "what its arguments mean is not known")
     raise NotBuilt(f"{name} could not be asked: {closest}")
+
+
+def _judged(name: str, trained: Trained) -> Report:
+    """The report on a network that has taken a step."""
+    count, shape = len(trained.examples_given.inputs), trained.x.shape
+    several = f"{count} inputs" if count > 1 else "an input"
+    report = Report(f"{name}, one step by {trained.loss[0]} on {several} of shape {shape}")
+    judge(report, trained)
+    return report
 
 
 def _one_step(make: Callable[..., Trained]) -> Trained:
@@ -440,7 +504,7 @@ def _begun(net: Any, x: np.ndarray) -> Iterator[Any]:
 def _started(cls: type, scripts: Iterable[Script], parts: Parts, failed: list[Misbehaviour]) -> Iterator[Any]:
     """Objects of a network's class; of one in functions, what its function for first parameters returns."""
     if not issubclass(cls, InFunctions):
-        for net in built(cls, failed):
+        for net in (net for more in parts.pieces() for net in built(cls, failed, more=more)):
             yield from told(net, parts)
             yield net
         yield from assembled(cls, parts, failed)

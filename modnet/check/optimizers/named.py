@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import product
 from typing import Any
@@ -26,7 +26,7 @@ from modnet.check.optimizers.holders import Model
 from modnet.check.optimizers.rules import RIGHT, Fit, adam, fitting
 from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, asked_of, meant, method_of, number, ways_of
 from modnet.check.reading.arguments import NotBuilt, asks
-from modnet.check.reading.lines import quote
+from modnet.check.reading.lines import quote, text_of
 from modnet.check.reading.vocabulary import is_rate, meaning_of
 from modnet.check.report import Finding, Report
 
@@ -81,8 +81,10 @@ def is_rule(function: Any) -> bool:
 class _Maker:
     """Makes optimizers of a class, with numbers away from the defaults, so that one that has no effect shows."""
 
-    def __init__(self, cls: Any, like: Any = None, network: type = object, **given: Any) -> None:
-        self.like, self.network = like, network
+    def __init__(
+        self, cls: Any, like: Any = None, network: type = object, ready: Sequence[str] = (), **given: Any
+    ) -> None:
+        self.like, self.network, self.ready = like, network, ready
         self.cls, self.options = cls, given
         self.shared = [v for k in cls.__mro__[:-1] for v in vars(k).values() if isinstance(v, dict | list)]
         self.first = copy.deepcopy(self.shared)
@@ -162,16 +164,19 @@ def check_update(optimizer: Any) -> Report:
     return examine_optimizer(cls, None if cls is optimizer else optimizer)
 
 
-def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = ()) -> Report:
+def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = (), layers: Iterable[type] = ()) -> Report:
     """The report on an optimizer's class, or on an object: whether its steps are those of the rule that it is named after.
 
     Parameters
     ----------
     networks : the author's: the model that it is given has the methods of the one that it asks something of.
+    layers : the author's: what they have ready for it, zeros to begin with, the layers that it is given have too.
     """
     asked = _names_in(cls) - set(dir(Model))
     network = next((n for n in networks if any(name in vars(k) for k in n.__mro__[:-1] for name in asked)), object)
-    maker = _Maker(cls, like, network)
+    texts = [text_of(c) for c in layers]
+    ready = [n for n in sorted(_names_in(cls)) if any(re.search(rf"self\.{n}\b.*=.*zeros", text) for text in texts)]
+    maker = _Maker(cls, like, network, ready)
     report = Report(f"{cls.__name__}, {STEPS} steps on two layers")
     method, problem = method_of(cls), None
     way: Way | None = None
@@ -219,7 +224,7 @@ def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = ()
         say([("shared-state", text, "self.cache = {} in __init__")], "of its own")
     for name, value, what in _options(cls) if like is None else ():
         if report.ok:
-            rule, mistakes = _with(_Maker(cls, network=network, **{name: value}), value, what, way, method)
+            rule, mistakes = _with(_Maker(cls, None, network, ready, **{name: value}), value, what, way, method)
             say(mistakes, label=f"with {name}={value}: ")
             if rule:
                 report.verdict(f"with {name}={value}", remark=rule)
@@ -235,7 +240,7 @@ def _own(problem: Misbehaviour, cls: type) -> bool:
 
 def _run(maker: Any, way: Way, method: str, layers: int, zeros: bool = False) -> Setting:
     setting = Setting(layers, zeros)
-    setting.bases, setting.network = _layers_asked_for(getattr(maker, "cls", None)), maker.network
+    setting.bases, setting.network, setting.ready = _layers_asked_for(getattr(maker, "cls", None)), maker.network, maker.ready
     setting.take(maker, way, method)
     return setting
 

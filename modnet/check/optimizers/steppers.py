@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +37,8 @@ _MEANT = (
     ("model", r"model|net(work)?|nn|neural_?net(work)?|self"),
     ("config", r"config|cfg|conf"),
     ("key", r"\w*(key|name|_?id|idx|index)|layer_?(num|no|number)|l"),
-    ("state", r"v|s|cache|velocit(y|ies)|sq(uare)?s?|moments?"),
+    ("bias state", r"[vsm]_?d?_?b(ias)?"),
+    ("state", r"v|s|cache|velocit(y|ies)|sq(uare)?s?|moments?|[vsm]_?d?_?w(eights?)?"),
     ("count", r"t|i|k|it(er(ation)?s?)?|n|epoch\w*|steps?|count|time_?step"),
     ("bias grad", r"(d_?(l_?d)?|delta_?|grad(ient)?s?_?)(b|bias|biases|b_\w+)|(b|bias|biases)_?(grad(ient)?s?|delta)|db\w*"),
     ("grad", r"g|gs|.*grad.*|d_?(l_?d_?)?[a-z]+|delta\w*|nabla\w*"),
@@ -149,6 +151,7 @@ class Setting:
         self.layers = layers
         self.bases: tuple[type, ...] = ()
         self.network: type = object
+        self.ready: Sequence[str] = ()  # what layers have ready for an optimizer
         self.moves: Arrays = {}
         self.kept: dict[tuple[str, str], Any] = {}  # configs and states, by whose and by the name of the argument
         self.box: Any = None
@@ -158,6 +161,9 @@ class Setting:
         """Take the steps by a method of this name, of what `maker` makes when it is given what it may be made with."""
         kind = Holding if way.pack == "holding" else type("Layer", (Settable, *self.bases), {})
         layers = [kind(self.values[f"W{i + 1}"].copy(), self.values[f"b{i + 1}"].copy()) for i in range(self.layers)]
+        for layer, word in product(layers, self.ready):
+            if layer.kept(word) is None:
+                layer.__dict__[word] = np.zeros_like(layer.params["b" if re.search(r"bias|_b$|^b_", word, re.I) else "W"])
         self.places = {f"{n}{i + 1}": (layer, n) for i, layer in enumerate(layers) for n in ("W", "b")}
         self.box = PACKS[way.pack](self._held()) if way.pack in PACKS else None
         self.order = flat(PACKS[way.pack]({n: n for n in self.places})) if way.pack in PACKS else list(self.places)
@@ -189,7 +195,8 @@ class Setting:
                     its = names if "bias grad" in asked_too.values() else names[::-1]
                     also = {n: self._argument(n, what, its, grads, at, k) for n, what in asked_too.items()}
                     call(f"{type(first).__name__}.{other}", partial(getattr(one, other), **also))
-                self._keep(found, [n for n, what in needs.items() if what in ("config", "state")], names[0])
+                kept = [n for n, what in needs.items() if re.search("config|state", what)]
+                self._keep(found, kept, names[0], len(names) if "bias" in asked else 1)
                 self._take_result(names, was, found, k)
                 left = [held[n] for n in names] if grads is None else flat(grads)
                 pairs = zip(left, (self.gradients[n][k] for n in names), strict=True)
@@ -215,9 +222,10 @@ class Setting:
         layer, own = self.places[names[-1 if what.startswith("bias") else 0]]
         if what == "config":
             return self.kept.setdefault((names[0], name), dict(_CONFIG))
-        if what == "state":
+        if what.endswith("state"):
             zeros = {n: np.zeros_like(self.values[n]) for n in names}
-            return self.kept.setdefault((names[0], name), PACKS[self.pack](zeros) if self.box is not None else zeros[names[0]])
+            alone = zeros[names[-1 if what.startswith("bias") else 0]]
+            return self.kept.setdefault((names[0], name), alone if self.box is None else PACKS[self.pack](zeros))
         if (known := number(name)) and what == "number":
             return known[1]
         simple = {"rate": RATE, "count": k + 1, "key": names[0] if len(names) == 1 else at, "layer": layer}
@@ -232,10 +240,10 @@ class Setting:
             return self.whole["param"]
         return getattr(layer, "grads" if "grad" in what else "params")[own] if self.by_arrays else layer
 
-    def _keep(self, found: Any, kept: list[str], of: str) -> None:
-        """Keep what a step returned behind the parameters for the next one: a config, states in their order."""
+    def _keep(self, found: Any, kept: list[str], of: str, behind: int) -> None:
+        """Keep what a step returned behind so many parameters for the next one: a config, states in their order."""
         if isinstance(found, tuple) and kept and len(found) > len(kept):
-            self.kept.update({(of, name): value for name, value in zip(kept, found[1:], strict=False)})
+            self.kept.update({(of, name): value for name, value in zip(kept, found[behind:], strict=False)})
 
     def _take_result(self, names: list[str], was: Arrays, found: Any, k: int) -> None:
         """Take what a step returned, if nothing has moved where it was: new values, or what is to be taken from the old."""

@@ -19,6 +19,8 @@ from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding
 
 NOTHING_TOLD = "differences of forward say nothing here: it jumps between inputs that hardly differ; give another input"
+#: What a factor of the formula that is left out looks like, too: 2 delta for the derivative of x^2.
+_ALIKE = {"identity", "scale"}
 _ALL = 2000  # numbers that are varied one by one, if a sample of them does not show what is wrong
 _SATURATES = (
     "exp of a large number is infinite, and inf / inf or inf * 0 follow: write the derivative in terms of the output, which is "
@@ -76,8 +78,9 @@ def derivative(e: Examination) -> Findings:
     found = subject.explain_delta(q)
     if found is None:
         for each in (q, *q.others):
-            for mistakes in (of_input.for_delta(subject, each), of_input.inside_derivative(each)):
-                found = found or diagnose(subject, each, subject.names[DELTA], mistakes)
+            found = found or diagnose(subject, each, subject.names[DELTA], of_input.for_delta(subject, each))
+            if not found or {f.kind for f in found} == _ALIKE:
+                found = diagnose(subject, each, subject.names[DELTA], of_input.inside_derivative(each)) or found
         found = e.shapes.explained(DELTA, q, found or [])
     found = found or [subject.unexplained(q, subject.names[DELTA])]
     # What mends these leaves the formula's limits as they are.

@@ -148,6 +148,15 @@ def _follow(body: list[ast.stmt], options: dict[str, Any], idle: set[int]) -> bo
     return False
 
 
+def set_elsewhere(cls: type, method: str, message: str) -> bool:
+    """Whether what an object lacks in a method is set by another one of its own, that somebody else is to call."""
+    lacks = re.search(rf"AttributeError: '{cls.__name__}' object has no attribute '(\w+)'", message)
+    own = text_of(getattr(cls, method, None))
+    held = [f for k in cls.__mro__[:-1] for f in vars(k).values() if inspect.isfunction(f)]
+    others = [f for f in held if f.__name__[:2] != "__" and f.__name__ != method and f"self.{f.__name__}(" not in own]
+    return lacks is not None and any(re.search(rf"self\.{lacks[1]}\s*=[^=]", text_of(f)) for f in others)
+
+
 def _calls_more(kind: Any) -> bool:
     """Whether calling an object of a class does more than its forward: keeps what backward reads, or takes the mean."""
     call = next((vars(k)["__call__"] for k in kind.__mro__[:-1] if "__call__" in vars(k)), None)

@@ -48,9 +48,20 @@ ADDS = (
 )  # fmt: skip
 
 
+#: What a regularisation is called, or the flag that asks for it.
+REG = re.compile(
+    r"^(reg|l2|l2_?reg\w*|reg_?(lambda|strength)|regulari[sz]ation\w*|(weight_?)?decay(_?lambda)?|lambd\w*|lamda)$", re.I
+)
+
+
 def core(name: str) -> str:
     """A name without case and underscores."""
     return re.sub("[^a-z0-9]", "", name.lower())
+
+
+def apart(name: str) -> str:
+    """A name with an underscore between its words: MiniBatchGD is Mini_Batch_GD."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
 
 
 def first_method(held: object, names: Collection[str]) -> str:
@@ -86,6 +97,7 @@ MEANINGS = {
     "epochs": r"(?!crit).*(epoch|iter(?!ator|able)|ntimes).*|(n|num|max).*steps|(nb?|max|nombre)?(de)?(epoques?|ite)(max|nb)?",
     "batch": r"(taille|size)?(de)?(mini)?(batch|lot)s?(size|taille|num)?|bs",
     "dataset": r"data(set)?",
+    "loader": r"(train(ing)?)?(data)?loader|batches",
     # what goes forward and back
     "yhat": r"y?hat|y?pred(ict(ion|ed|ions)?)?s?|yp|.*hat|decoded?|recon(struct(ion|ed)|struite?)?",
     "outputs": r"outputs?|sorties?|res(ult)?",
@@ -101,6 +113,7 @@ MEANINGS = {
     "optimizer": r"optim.*|opt|updaterule",
     "accuracy": r".*(accura|metric).*",
     "rate": r"(init(ial)?|base|cur(rent)?)?(lr|learning(rate|step))|eta|alpha|rate|stepsize|learn(rate|step)",
+    "momentum": r"momentum|mom|mu|beta|rho",
     "step": r"step|gradientstep|pas",
     "net": r"net|network|reseau|model|modele|sequen(tial|tiel)|modulelist|nn",
     "modules": r"modules?|layers?|couches?|listmodules?|seq(uence)?|args|(list|liste)(des)?(modules|couches|layers)|chain",
@@ -146,6 +159,7 @@ MEANINGS = {
     "classes": r"(nb|n|num|number)?(of)?(class(e|es)?|categor(y|ies))",
     "range": r"(plage|range|intervalle?|bornes?|bounds?).*",
     "pair": r"(layer|weights?|w)?(dim(ension)?s|shape|sizes)",
+    "activations": r"act(ivation)?(s|functions|fns|list)",
     "activation": r"(output|out|hidden)?(act|activation)(f|fn|fun|func|function)?|nonlinearity|func(tion)?|fonction",
     "init": r"(weights?|w|bias|b|kernel)?(init|initiali[sz]er)(fn|func|function)?",
 }

@@ -127,8 +127,8 @@ class Adapted(FoundOut):
             hint = "each number has its own derivative: delta * f'(x), without a mean"
             yield Hypothesis(kind, text, hint, delta * slopes.mean(axis=axis, keepdims=True))
         at_delta = tried(lambda: Subject.forward(self, delta + 1e-6) - Subject.forward(self, delta - 1e-6))
-        if at_delta is None or np.ptp(at_delta) < 1e-9 * np.abs(at_delta).max():
-            return
+        if at_delta is None or min(map(np.ptp, (at_delta, at_delta / delta))) < 1e-6 * np.abs(at_delta).max():
+            return  # of a straight line, or a multiple of delta, as 2 delta for x^2: that says nothing
         if q.factor(at_delta) is not None or q.is_like(at_delta / 2e-6) or q.is_like(delta * at_delta / 2e-6):
             text = f"{name} takes the derivative at what comes from above instead of at the input."
             yield Hypothesis("at-delta", text, "delta * f'(x), where x is what forward was given and has kept")

@@ -17,7 +17,7 @@ from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.numeric import along
 from modnet.check.building.recipes import STATE, Recipe, has_state
 from modnet.check.reading.arguments import positional
-from modnet.check.reading.vocabulary import DELTA, FORWARD, is_rate
+from modnet.check.reading.vocabulary import DELTA, FORWARD, is_rate, meaning_of
 from modnet.check.styles import layer_calls, several
 from modnet.check.styles.called import CACHE, INPUT, INTO, PLACE, Called, moves_by
 from modnet.check.styles.loss_calls import is_truth
@@ -221,6 +221,7 @@ class FoundOut(Called):
         known = [*self.more, *self.outputs[1:], *(("h_t", "h_prev_l", "h_prev_t", "h") if self.more else ())]
         if names and (is_truth(names[0]) or names[0].lower() == "y"):
             return names[0]  # a loss's derivative: nothing comes from above
+        names = [n for n in names if not meaning_of(n, ("optimizer",))]
         left = [n for n in names if not (moves_by(n) or CACHE.search(n) or is_mode(n) or INPUT.match(n))]
         left = [n for n in left if n not in known and not INTO.match(n)]
         self.above = several.from_above([p.name for p in self.asked or () if p.default is p.empty and p.name not in known])

@@ -9,9 +9,10 @@ from modnet.check.reading.arguments import positional
 from modnet.check.reading.vocabulary import written
 
 _TRAINING = re.compile(
-    r"^(is_?)?((in_?)?(train(ing)?|traning)|(for_?)?train\w*|mode|(save|store|keep)_?(cache|input|state|activations?|grads?))$",
+    r"^(is_?)?((in_?)?(train(ing)?|traning)|(for_?)?train\w*|mode|(save|store|keep|cache)_?(cache|inp(uts?)?|x|state|activations?|grads?|for_?backward))$",
     re.I,
 )
+_FORGETS = re.compile(r"(reset|clear|forget|zero)(?!.*(param|weight|bias|init|eval|train))", re.I)
 _EVALUATION = re.compile(r"^(is_?)?(eval(uation|uate)?|test(ing)?|infer(ence)?)(_?(phase|mode|time))?$", re.I)
 
 
@@ -43,3 +44,10 @@ def evaluate(module: Any) -> None:
     getattr(module, written(module.__class__, ("eval",))[0])()
 
 
+def begin_anew(module: Any) -> bool:
+    """Forget what earlier batches have left, by the methods that it has for that; whether it has any."""
+    held = [m for n in dir(type(module)) if _FORGETS.match(n) and callable(m := getattr(module, n))]
+    forgetting = [m for m in held if not any(p.default is p.empty for p in positional(m) or ())]
+    for method in forgetting:
+        method()
+    return bool(forgetting)
