@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from corpus import Linear, TanH
 from corpus_pairs import PAIRS, SETTINGS
-from test_check_network import Optim, Sequentiel
+from students import Optim, Sequentiel
 
 from modnet.check import check_loss, check_module, check_network
 from modnet.check.losses.check import examine_loss

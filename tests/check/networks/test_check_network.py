@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 from corpus import Lineaire, Linear, Sigmoide, Softmax, TanH
-from test_check_loss import CrossEntropieLoss, MSELoss
+from students import CrossEntropieLoss, MSELoss, Optim, Sequentiel
 
 import modnet
 from modnet.check import check_network, check_steps
@@ -14,32 +14,6 @@ rng = np.random.default_rng(2)
 X = rng.normal(size=(6, 3))
 Y = rng.normal(size=(6, 2))
 LABELS = np.array([0, 1, 1, 0, 1, 0])
-
-
-class Sequentiel:
-    """A list, iterated backwards."""
-
-    def __init__(self, *modules):
-        self.modules = list(modules)
-
-    def zero_grad(self):
-        for m in self.modules:
-            m.zero_grad()
-
-    def forward(self, X):
-        self.inputs = [X]
-        for m in self.modules:
-            self.inputs.append(m.forward(self.inputs[-1]))
-        return self.inputs[-1]
-
-    def update_parameters(self, gradient_step=1e-3):
-        for m in self.modules:
-            m.update_parameters(gradient_step)
-
-    def backward_update_gradient(self, input, delta):
-        for m, x in zip(self.modules[::-1], self.inputs[-2::-1]):
-            m.backward_update_gradient(x, delta)
-            delta = m.backward_delta(x, delta)
 
 
 class Iterated(Sequentiel):
@@ -104,19 +78,6 @@ def layers(first=Lineaire, middle=TanH, last=Linear):
         return first(3, 4), middle(), last(4, 2)
     finally:
         np.random.set_state(state)
-
-
-class Optim:
-    def __init__(self, net, loss, eps=0.01):
-        self.net, self.loss, self.eps = net, loss, eps
-
-    def step(self, batch_x, batch_y):
-        yhat = self.net.forward(batch_x)
-        cost = self.loss.forward(batch_y, yhat).mean()
-        self.net.zero_grad()
-        self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, yhat) / len(yhat))
-        self.net.update_parameters(self.eps)
-        return cost
 
 
 @pytest.mark.parametrize("kind", [Sequentiel, Iterated, Indexed, Attributes])
