@@ -103,7 +103,7 @@ def assembled(text: str) -> bytes:
 
 
 # A fork waits until no other thread loads code. In the child that thread is gone: nobody would release the lock, and LLVM would
-# be in the middle of its work. If the wait is long, that thread may wait for the one that forks; the child then gets a new lock.
+# be in the middle of its work. If the wait is long, that thread may be waiting for this one; the child then gets a new lock.
 
 _LONGEST_WAIT = 5.0  # seconds
 _held = False

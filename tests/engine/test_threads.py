@@ -30,6 +30,7 @@ from modnet import (
     evaluate,
     fit,
     predict,
+    pretrain,
     watch,
 )
 from modnet.engine import run
@@ -248,6 +249,9 @@ WRITERS = {
     "a new head": lambda net, x, d: net.__setitem__(6, Linear(16, 2, rng=0)),
     "pop": lambda net, x, d: net.pop(),
     "astype": lambda net, x, d: net.astype("float32"),
+    "a weight": lambda net, x, d: setattr(net[0], "weight", np.ones((4, 16))),
+    "a gradient": lambda net, x, d: setattr(net[0], "bias_gradient", np.ones(16)),
+    "pretrain": lambda net, x, d: pretrain(net, x, epochs=1, progress=False),
 }
 
 
