@@ -167,7 +167,7 @@ def _read(value: Any, who: Any, name: str) -> np.ndarray:
             raise TypeError(f"{who}: {name} is None, expected an array of numbers")
         if hasattr(value, "tocsr"):
             raise TypeError(f"{who}: {name} is a sparse matrix, expected a dense array; convert it with {name}.toarray()")
-        _require_no_mask(value, who, name)
+        require_no_mask(value, who, name)
         try:
             array = np.asarray(value)
         except ValueError as error:
@@ -178,7 +178,7 @@ def _read(value: Any, who: Any, name: str) -> np.ndarray:
     return _from_objects(array, value, who, name) if array.dtype.kind == "O" else array
 
 
-def _require_no_mask(value: Any, who: Any, name: str) -> None:
+def require_no_mask(value: Any, who: Any, name: str) -> None:
     """ValueError if a masked array, or a list of them, has masked values."""
     masked_arrays = sys.modules.get("numpy.ma")
     if masked_arrays is None:  # nobody has made any
