@@ -76,7 +76,11 @@ def as_weights(
     With by_position also weights (count, ...), several for each example; without some they may all be 0.
     """
     if isinstance(value, str | dict):
-        advice = "modnet.balanced_weights(y)" if isinstance(value, str) else "np.array([1.0, 5.0])[y], the weight of each class"
+        advice = "modnet.balanced_weights(y)"
+        if isinstance(value, dict):
+            classes = range(len(value))
+            each = [value[k] for k in classes] if set(value) == set(classes) else [1.0, 5.0]
+            advice = f"np.array({short_repr(each)})[y], the weight of each class"
         raise TypeError(f"{who}: {name} is {short_repr(value)}, expected ({count},) numbers; write {name}={advice}")
     weights = as_batch(value, FLOATS[1], who, name)
     if weights.shape != (count,) and not (by_position and len(weights) == count and weights.size > count):
