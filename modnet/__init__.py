@@ -21,7 +21,7 @@ from modnet.training.weights import balanced_weights
 __version__ = "0.2.0"
 
 _SUBMODULES = (
-    "check", "datasets", "discovery", "estimators", "exchange", "handout", "metrics", "plotting", "training", "watch",
+    "check", "datasets", "discovery", "estimators", "exchange", "handout", "metrics", "plotting", "scalar", "training", "watch",
 )  # fmt: skip
 
 
@@ -30,6 +30,11 @@ def __getattr__(name: str) -> _Any:
     if name in _SUBMODULES:
         return _import_module(f"modnet.{name}")
     return _names_of("modnet")(name)
+
+
+def __dir__() -> list[str]:
+    """What an editor offers after ``modnet.``, submodules that are not imported yet included."""
+    return sorted({*globals(), *_SUBMODULES})
 
 
 if _Modules not in _sys.meta_path:

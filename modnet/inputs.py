@@ -76,7 +76,11 @@ def as_weights(
     With by_position also weights (count, ...), several for each example; without some they may all be 0.
     """
     if isinstance(value, str | dict):
-        advice = "modnet.balanced_weights(y)" if isinstance(value, str) else "np.array([1.0, 5.0])[y], the weight of each class"
+        advice = "modnet.balanced_weights(y)"
+        if isinstance(value, dict):
+            classes = range(len(value))
+            each = [value[k] for k in classes] if set(value) == set(classes) else [1.0, 5.0]
+            advice = f"np.array({short_repr(each)})[y], the weight of each class"
         raise TypeError(f"{who}: {name} is {short_repr(value)}, expected ({count},) numbers; write {name}={advice}")
     weights = as_batch(value, FLOATS[1], who, name)
     if weights.shape != (count,) and not (by_position and len(weights) == count and weights.size > count):
@@ -167,7 +171,7 @@ def _read(value: Any, who: Any, name: str) -> np.ndarray:
             raise TypeError(f"{who}: {name} is None, expected an array of numbers")
         if hasattr(value, "tocsr"):
             raise TypeError(f"{who}: {name} is a sparse matrix, expected a dense array; convert it with {name}.toarray()")
-        _require_no_mask(value, who, name)
+        require_no_mask(value, who, name)
         try:
             array = np.asarray(value)
         except ValueError as error:
@@ -178,7 +182,7 @@ def _read(value: Any, who: Any, name: str) -> np.ndarray:
     return _from_objects(array, value, who, name) if array.dtype.kind == "O" else array
 
 
-def _require_no_mask(value: Any, who: Any, name: str) -> None:
+def require_no_mask(value: Any, who: Any, name: str) -> None:
     """ValueError if a masked array, or a list of them, has masked values."""
     masked_arrays = sys.modules.get("numpy.ma")
     if masked_arrays is None:  # nobody has made any

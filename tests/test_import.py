@@ -106,3 +106,10 @@ def test_submodules_come_in_when_they_are_first_named():
     code = "import modnet\n" + "\n".join(f"modnet.{name}" for name in names)
     environment = {**os.environ, "PYTHONPATH": str(Path(modnet.__file__).parent.parent)}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)
+
+
+def test_an_editor_offers_submodules_that_are_not_imported_yet():
+    code = "import modnet, sys; assert 'modnet.plotting' not in sys.modules; print(*dir(modnet))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(modnet.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment, capture_output=True, text=True)
+    assert {"datasets", "plotting", "handout", "estimators", "scalar", "Linear", "fit"} <= set(done.stdout.split())

@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from modnet import hints
-from modnet.estimators.base import Estimator
+from modnet.estimators.base import Estimator, validated
 from modnet.estimators.building import hidden_sizes, per_layer
 from modnet.inputs import real
 from modnet.loss import Loss
@@ -181,7 +181,7 @@ class AutoEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     # What the base asks for.
 
     def _encode(self, X: Any, y: Any, reset: bool, incremental: bool) -> tuple[np.ndarray, np.ndarray]:
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=reset)
+        X = validated(self, X, dtype=(np.float64, np.float32), reset=reset)
         if self._is_log and (X.min() < 0 or X.max() > 1):
             raise ValueError(f"{self._who}: X has values from {X.min():g} to {X.max():g}, expected 0 to 1 with {self.loss!r}")
         return X, X

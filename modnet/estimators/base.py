@@ -33,7 +33,7 @@ from modnet.estimators.settings import check_settings
 from modnet.estimators.stopping import Watch
 from modnet.estimators.views import Views, forget_assigned, take_assigned
 from modnet.hints import Explained
-from modnet.inputs import as_numbers, lasting_repr, short_repr
+from modnet.inputs import as_numbers, lasting_repr, require_no_mask, short_repr
 from modnet.loss import Loss
 from modnet.modules import BatchNorm, RidgeLinear, Sequential
 from modnet.optim import SGD, Adam, minimize
@@ -49,6 +49,13 @@ _BUILDING = ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "net",
 _STEPPING = (
     "solver", "optimizer", "learning_rate_init", "momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon",
 )  # fmt: skip
+
+
+def validated(estimator: Any, *arrays: Any, **options: Any) -> Any:
+    """scikit-learn's `validate_data` of X, or of X and y; masked values are refused, whose hidden numbers it would take."""
+    for name, array in zip(("X", "y"), arrays):
+        require_no_mask(array, estimator._who, name)
+    return validate_data(estimator, *arrays, **options)
 
 
 class Estimator(Explained, BaseEstimator):
@@ -395,8 +402,7 @@ class Estimator(Explained, BaseEstimator):
         """New data (n, features), for a model that is ready to predict."""
         check_is_fitted(self)
         take_assigned(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        return X
+        return validated(self, X, dtype=(np.float64, np.float32), reset=False)
 
     def _output(self, X: Any) -> np.ndarray:
         """What the network says of data as they come in."""

@@ -10,10 +10,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from modnet import hints
-from modnet.estimators.base import Estimator
+from modnet.estimators.base import Estimator, validated
 from modnet.inputs import short_repr
 from modnet.loss import ClassLoss, Loss
 from modnet.losses import BCE, NLL, BCEWithLogits, CrossEntropy, Hinge, MultiMargin
@@ -268,7 +268,7 @@ class NetClassifier(ClassifierMixin, Estimator):
         self._multilabel = type_of_target(y).startswith("multilabel")
 
     def _encode(self, X: Any, y: Any, reset: bool, incremental: bool) -> tuple[np.ndarray, np.ndarray]:
-        X, y = validate_data(self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=reset)
+        X, y = validated(self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=reset)
         if hasattr(y, "toarray"):
             y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:

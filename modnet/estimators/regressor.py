@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from modnet import hints
-from modnet.estimators.base import Estimator
+from modnet.estimators.base import Estimator, validated
 from modnet.loss import ClassLoss, Loss
 from modnet.losses import MAE, MSE, Huber, Poisson
 
@@ -138,7 +138,7 @@ class NetRegressor(RegressorMixin, Estimator):
     # What the base asks for.
 
     def _encode(self, X: Any, y: Any, reset: bool, incremental: bool) -> tuple[np.ndarray, np.ndarray]:
-        X, y = validate_data(
+        X, y = validated(
             self, X, y, multi_output=True, y_numeric=True, dtype=(np.float64, np.float32), reset=reset
         )
         if y.ndim == 2 and y.shape[1] == 1:

@@ -29,7 +29,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ import numpy as np
 from modnet.kernels import jit, objects, shipped
 from modnet.kernels.cache import KernelCache, keep_object, load_object, path_of_entry
 from modnet.kernels.entry import PYTHON, Entry, is_filled, is_known_layout, provide_python, symbol, written
-from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cgutils, intrinsic, types
+from modnet.kernels.jit import JIT_DISABLED, at_first_compile, cached_property, cgutils, intrinsic, types
 from modnet.kernels.loading import BEFORE_LOADING, assembled, load
 
 # contract: multiply and add in one instruction; reassoc: sums may be reordered, so that they vectorise. The flags that let

@@ -82,7 +82,9 @@ class _Array:
         array = as_numbers(value, module, name)
         if array.shape != view.shape:
             raise ValueError(f"{module}: {name} is given shape {array.shape}, expected {view.shape}")
-        view[...] = array if view.dtype != np.float32 else as_float32(array, module, name)
+        with module.storage.writing(module):
+            view = module.view(self.block, self.name)  # its numbers may have been moved until now
+            view[...] = array if view.dtype != np.float32 else as_float32(array, module, name)
 
     def shape(self, module: Any) -> Shape:
         """Its shape in a module whose sizes are set."""

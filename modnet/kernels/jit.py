@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +48,22 @@ def switches() -> dict[str, Any]:
     if config is not None:
         told = {name: getattr(config, attribute) for name, (attribute, _) in _SWITCHES.items() if hasattr(config, attribute)}
     return {name: value for name, value in told.items() if value not in _SWITCHES[name][1]}
+
+
+class cached_property:
+    """As functools' own, without the lock of Python 3.11, which a forked child would wait for if another thread had it."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function, self.__doc__ = function, function.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        found = instance.__dict__[self.name] = self.function(instance)
+        return found
 
 
 class Later:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -99,3 +100,33 @@ def assembled(text: str) -> bytes:
         module.verify()
         made: bytes = machine(opt=1).emit_object(module)
         return made
+
+
+# A fork waits until no other thread loads code. In the child that thread is gone: nobody would release the lock, and LLVM would
+# be in the middle of its work. If the wait is long, that thread may be waiting for this one; the child then gets a new lock.
+
+_LONGEST_WAIT = 5.0  # seconds
+_held = False
+
+
+def _before_fork() -> None:
+    global _held
+    held = _LOCK.acquire(timeout=_LONGEST_WAIT)
+    _held = held
+
+
+def _after_fork() -> None:
+    if _held:
+        _LOCK.release()
+
+
+def _in_child() -> None:
+    global _LOCK
+    if _held:
+        _LOCK.release()
+    else:
+        _LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

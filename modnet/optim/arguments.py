@@ -66,6 +66,9 @@ class Count(Setting):
     def __init__(self) -> None:
         super().__init__(kind=int, fixed=True)
 
+    def __set__(self, optimizer: Any, value: Any) -> None:
+        raise AttributeError(f"{optimizer}: {self.name} is counted by its steps and cannot be set; attach counts from 0 again")
+
     def __get__(self, optimizer: Any, owner: Any = None) -> Any:
         return self if optimizer is None else max((int(g.counts(self.name).max()) for g in optimizer._groups), default=0)
 

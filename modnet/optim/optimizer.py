@@ -38,9 +38,9 @@ import numpy as np
 
 from modnet import hints
 from modnet.engine.foreign import Foreign
-from modnet.engine.storage import has_storage, leaves
+from modnet.engine.storage import has_storage, leaves, writing
 from modnet.engine.walk import clip
-from modnet.inputs import real, short_repr, whole
+from modnet.inputs import as_numbers, real, short_repr, whole
 from modnet.kernels.declare import Declares
 from modnet.kernels.memory import aligned
 from modnet.kernels.operation import Kind, Operation
@@ -354,16 +354,29 @@ class Optimizer(hints.Explained, _Constructed):
             raise ValueError(f"{self}: load_state_dict got the state of another optimizer or network; attach the network first")
         if _shapes(state, "moments") != _shapes(own, "moments"):
             raise ValueError(f"{self}: load_state_dict got the moments of another network, expected those of one built alike")
-        for group, kept in zip(self._groups, state["groups"]):
-            group.settings[...] = kept["settings"]
-            if isinstance(group.moments, dict):
-                group.moments = copy.deepcopy(kept["moments"])
-            else:
-                group.moments[...] = kept["moments"]
-        self._words[:], self._memory = state["settings"], np.array(state["memory"], np.float64)
-        self.epochs = whole(state["epochs"], str(self), "epochs", 0)
+        words, memory = self._checked_settings(state["settings"]), np.array(state["memory"], np.float64)
+        epochs = whole(state["epochs"], str(self), "epochs", 0)
+        with writing(self.net, self):
+            for group, kept in zip(self._groups, state["groups"]):
+                group.settings[...] = kept["settings"]
+                if isinstance(group.moments, dict):
+                    group.moments = copy.deepcopy(kept["moments"])
+                else:
+                    group.moments[...] = kept["moments"]
+            self._words[:], self._memory, self.epochs = words, memory, epochs
         if not state["has_schedule"]:
             self._schedule = None  # lr was set, which ends it
+
+    def _checked_settings(self, words: Any) -> np.ndarray:
+        """The words of settings that were kept; ValueError or TypeError if one is not in its range."""
+        if np.shape(words) != self._words.shape:
+            raise ValueError(f"{self}: load_state_dict got settings of shape {np.shape(words)}, expected {self._words.shape}")
+        holder = self.fresh()
+        holder._words[:], holder._schedule = as_numbers(words, self, "settings"), None
+        for name, setting in type(self).layout.settings.items():
+            if not isinstance(setting, Count):
+                setting.checked(self, getattr(holder, name))
+        return holder._words
 
     def flat_group(self) -> Any:
         """The group of a network whose parameters are one flat vector: what the compiled epoch works on."""

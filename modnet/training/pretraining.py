@@ -23,6 +23,7 @@ import numpy as np
 
 from modnet.engine.foreign import Foreign
 from modnet.engine.program import is_wired
+from modnet.engine.storage import writing
 from modnet.inputs import as_batch, generator, real, require_finite, whole
 from modnet.loss import Loss
 from modnet.losses.mse import MSE
@@ -82,27 +83,28 @@ def pretrain(
     chosen = Adam() if optimizer is None else as_optimizer(optimizer)
     source = generator(rng, "pretrain")
     histories = []
-    for layer in layers:
-        encoder = copy.deepcopy(layer)
-        codes = _through("pretrain", layer, H)
-        decoder = Linear(codes.shape[-1], H.shape[-1], rng=source).astype(net.dtype)
-        before = [] if corruption is None else [copy.deepcopy(corruption)]
-        histories.append(
-            fit(
-                Sequential(*before, *encoder, decoder),
-                H,
-                H,
-                loss=MSE() if loss is None else loss,
-                optimizer=chosen.fresh(),
-                epochs=epochs,
-                batch_size=batch_size,
-                rng=source,
-                progress=progress,
+    with writing(net, "pretrain"):
+        for layer in layers:
+            encoder = copy.deepcopy(layer)
+            codes = _through("pretrain", layer, H)
+            decoder = Linear(codes.shape[-1], H.shape[-1], rng=source).astype(net.dtype)
+            before = [] if corruption is None else [copy.deepcopy(corruption)]
+            histories.append(
+                fit(
+                    Sequential(*before, *encoder, decoder),
+                    H,
+                    H,
+                    loss=MSE() if loss is None else loss,
+                    optimizer=chosen.fresh(),
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    rng=source,
+                    progress=progress,
+                )
             )
-        )
-        for module, trained in zip(layer, encoder):
-            _take_over(module, trained)
-        H = _through("pretrain", layer, H)
+            for module, trained in zip(layer, encoder):
+                _take_over(module, trained)
+            H = _through("pretrain", layer, H)
     return histories
 
 
@@ -154,19 +156,20 @@ def pretrain_rbm(
         came = f"shape {H.shape}" if H.ndim != 2 else f"values from {H.min():g} to {H.max():g}"
         raise ValueError(f"{who}: the first layer's input has {came}, expected (n, features) from 0 to 1")
     machines = []
-    for layer in layers:
-        machine = BernoulliRBM(
-            layer[0].out_features,
-            learning_rate=rate,
-            batch_size=size,
-            n_iter=passes,
-            random_state=int(source.integers(2**31)),
-        ).fit(H)
-        layer[0].weight[...] = machine.components_.T
-        if layer[0].bias is not None:
-            layer[0].bias[...] = machine.intercept_hidden_
-        machines.append(machine)
-        H = _through(who, layer, H)
+    with writing(net, who):
+        for layer in layers:
+            machine = BernoulliRBM(
+                layer[0].out_features,
+                learning_rate=rate,
+                batch_size=size,
+                n_iter=passes,
+                random_state=int(source.integers(2**31)),
+            ).fit(H)
+            layer[0].weight[...] = machine.components_.T
+            if layer[0].bias is not None:
+                layer[0].bias[...] = machine.intercept_hidden_
+            machines.append(machine)
+            H = _through(who, layer, H)
     return machines
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import signal
 import sys
 import threading
 import time
@@ -29,10 +30,12 @@ from modnet import (
     evaluate,
     fit,
     predict,
+    pretrain,
     watch,
 )
 from modnet.engine import run
 from modnet.engine.storage import Storage
+from modnet.kernels import loading
 from modnet.modules.container import Container
 from modnet.optim import SGD, Adam, groups
 
@@ -246,6 +249,9 @@ WRITERS = {
     "a new head": lambda net, x, d: net.__setitem__(6, Linear(16, 2, rng=0)),
     "pop": lambda net, x, d: net.pop(),
     "astype": lambda net, x, d: net.astype("float32"),
+    "a weight": lambda net, x, d: setattr(net[0], "weight", np.ones((4, 16))),
+    "a gradient": lambda net, x, d: setattr(net[0], "bias_gradient", np.ones(16)),
+    "pretrain": lambda net, x, d: pretrain(net, x, epochs=1, progress=False),
 }
 
 
@@ -397,6 +403,35 @@ def test_a_forked_child_can_train_what_the_parent_is_training(watchers):
         done.set()
         thread.join(60)
     assert not thread.is_alive()
+
+
+@pytest.mark.needs_jit
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_loads_kernels_though_threads_of_the_parent_were_loading_theirs():
+    code = loading.assembled("define i64 @seven() {\n  ret i64 7\n}\n")
+    done = threading.Event()
+
+    def load():
+        while not done.is_set():
+            loading.load(code, ["seven"], [])
+
+    threads = [threading.Thread(target=load) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(20):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads is what is tested
+                child = os.fork()
+            if child == 0:
+                signal.alarm(20)  # a child that waits for a thread of the parent is ended
+                loading.load(code, ["seven"], [])
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
 
 
 @pytest.mark.parametrize("outermost", [False, True])

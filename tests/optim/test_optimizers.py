@@ -476,7 +476,8 @@ def test_settings_are_read_by_their_names_and_cannot_be_changed_but_for_lr_and_c
     assert read == [0.1, 0.8, 0.9, 1e-4, 0.2, 0.3]
     text = message(AttributeError, setattr, optimizer, "beta1", 0.5)
     assert text == f"{optimizer}: beta1 cannot be changed; make a new NAdam(..., beta1=0.5)"
-    message(AttributeError, setattr, optimizer, "steps", 3)
+    text = message(AttributeError, setattr, optimizer, "steps", 3)
+    assert text == f"{optimizer}: steps is counted by its steps and cannot be set; attach counts from 0 again"
     optimizer.lr, optimizer.clip_norm = 0.2, 3.0
     assert (optimizer.lr, optimizer.clip_norm, optimizer.beta1) == (0.2, 3.0, 0.8)
     optimizer.clip_norm = None

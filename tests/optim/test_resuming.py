@@ -269,6 +269,16 @@ def test_what_is_no_state_is_refused_and_changes_nothing(optimizer):
     np.testing.assert_equal(mine.state_dict(), before)
 
 
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf, None, np.zeros(3), 1j, "x"], ids=str)
+def test_a_state_whose_settings_are_out_of_their_range_is_refused_and_changes_nothing(value):
+    optimizer = Adam(0.1).attach(Linear(3, 4, rng=0))
+    before = copy.deepcopy(optimizer.state_dict())
+    settings = np.full(len(before["settings"]), value) if np.ndim(value) == 0 else value
+    with pytest.raises((ValueError, TypeError), match="Adam"):
+        optimizer.load_state_dict({**before, "settings": settings})
+    np.testing.assert_equal(optimizer.state_dict(), before)
+
+
 @pytest.mark.parametrize("other", [Linear(3, 5, rng=0), DictLinear(3, 4), Sequential(Tanh())], ids=["larger", "dict", "empty"])
 def test_the_state_for_another_network_is_refused_and_changes_nothing(other):
     net = Linear(3, 4, rng=0)

@@ -121,7 +121,7 @@ def by_the_rule(optimizer, p, steps=STEPS):
         if optimizer.clip_norm and norm > optimizer.clip_norm:
             g = g * (optimizer.clip_norm / norm)
         if not isinstance(optimizer, AdamW | Rprop):
-            g = g + optimizer.weight_decay * p
+            g = g + getattr(optimizer, "weight_decay", 0.0) * p
         gradients.append(g)
         p = RULES[type(optimizer)](optimizer, p, gradients)
         path.append(p)

@@ -78,9 +78,10 @@ def test_weights_by_class_and_words_for_yes_are_refused_with_advice():
     assert message(TypeError, fit, network(), X, Y, CrossEntropy(), Adam(), sample_weight="balanced").endswith(
         "write sample_weight=modnet.balanced_weights(y)"
     )
-    assert message(TypeError, fit, network(), X, Y, CrossEntropy(), Adam(), sample_weight={0: 1.0}).endswith(
-        "write sample_weight=np.array([1.0, 5.0])[y], the weight of each class"
-    )
+    for weights, written in (({0: 1.0, 2: 0.5, 1: 2.0}, "[1.0, 2.0, 0.5]"), ({"cat": 1.0}, "[1.0, 5.0]")):
+        assert message(TypeError, fit, network(), X, Y, CrossEntropy(), Adam(), sample_weight=weights).endswith(
+            f"write sample_weight=np.array({written})[y], the weight of each class"
+        )
     for name in ("shuffle", "progress"):
         assert message(TypeError, fit, network(), X, Y, CrossEntropy(), Adam(), **{name: "no"}) == (
             f"fit: {name} is 'no', expected True or False"
