@@ -22,7 +22,7 @@ _NOT_OWN = (LIBRARY, sysconfig.get_paths()["stdlib"])  # no line in these is the
 #: What to look at by what was raised, the narrower before the wider; else the shapes.
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (UnboundLocalError, "a branch or a loop that sets it may not be entered: set it before"),
-    (NameError, "nothing of that name is known there: an argument has the name in the def line, an attribute begins with self."),
+    (NameError, "nothing of that name is known there: an argument is called as in the def line, an attribute after self."),
     (RecursionError, "it calls itself and never stops"),
     (OSError, "an operation of a layer only computes: files, processes and connections belong outside the class"),
     (EOFError, "an operation of a layer only computes: what has to be asked is asked outside the class"),
