@@ -1,12 +1,15 @@
 """python -m modnet check on hand-ins that print, plot, loop, exit or can't be imported; and the pytest plugin."""
 
 import json
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import modnet.check
 from modnet.__main__ import main
 
 RIGHT = """
@@ -194,3 +197,14 @@ def test_pytest_shows_the_report_in_place_of_a_traceback(file):
     assert "1. Sigmoide.backward_delta: identity" in done.stdout
     assert "test_mine.py:9: CheckFailed" in done.stdout
     assert "raise_if_failed" not in done.stdout
+
+
+def test_every_option_that_a_message_advises_exists(capsys):
+    with pytest.raises(SystemExit):
+        main(["check", "--help"])
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    folder = Path(modnet.check.__file__).parent
+    advised = set()
+    for file in folder.rglob("*.py"):  # a style's --name: or var(--name) is none
+        advised |= set(re.findall(r"(?<![\w(-])--[a-z]+\b(?![\w:)-])", file.read_text("utf-8")))
+    assert {"--make", "--class"} <= advised <= known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,15 @@ from modnet.check.report import Line, visible
 
 Answer = TypeVar("Answer")
 _HERE = str(Path(__file__).parents[1])  # the whole of modnet.check
+_NOT_OWN = (LIBRARY, sysconfig.get_paths()["stdlib"])  # no line in these is the student's
+#: What to look at by what was raised, the narrower before the wider; else the shapes.
+_ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (UnboundLocalError, "a branch or a loop that sets it may not be entered: set it before"),
+    (NameError, "nothing of that name is known there: an argument is called as in the def line, an attribute after self."),
+    (RecursionError, "it calls itself and never stops"),
+    (OSError, "an operation of a layer only computes: files, processes and connections belong outside the class"),
+    (EOFError, "an operation of a layer only computes: what has to be asked is asked outside the class"),
+)
 
 
 class Misbehaviour(Exception):
@@ -43,15 +53,24 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
     except Exception as error:  # a stranger's code may raise anything
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_HERE)]
         others = [f for f in frames if "site-packages" not in f.filename and f.line]
-        # The student's own line, if there is one, rather than the line of ours that it called wrongly.
-        own = next((f for f in reversed(others) if not f.filename.startswith(LIBRARY)), others[-1] if others else None)
+        # The student's own line, if there is one, rather than the line of ours, or of Python's, that it called wrongly.
+        own = next((f for f in reversed(others) if not f.filename.startswith(_NOT_OWN)), others[-1] if others else None)
         line = "" if own is None else Line(own.filename, own.lineno or 0, own.line or "")
-        text = " ".join(visible(str(error), 400).split())
+        text = " ".join(visible(_text(error), 400).split())
         kind = "memory" if isinstance(error, MemoryError) else "crash"
         if isinstance(error, TypeError) and not others and "argument" in text:
             kind = "signature"  # it was not entered: it cannot be called so
         said = f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}, without a message"
-        raise Misbehaviour(kind, f"{name} raises {said}", line) from error
+        hint = next((advice for raised, advice in _ADVICE if isinstance(error, raised)), "") if kind == "crash" else ""
+        raise Misbehaviour(kind, f"{name} raises {said}", line, hint) from error
+
+
+def _text(error: Exception) -> str:
+    """What an exception says; a stranger's own may raise another one when it is asked."""
+    try:
+        return str(error)
+    except Exception as other:
+        return f"its own text cannot be read ({type(other).__name__})"
 
 
 def tried(ask: Callable[..., Answer], *given: Any, also: tuple[type[Exception], ...] = ()) -> Answer | None:

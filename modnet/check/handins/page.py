@@ -29,7 +29,7 @@ table { border-collapse: collapse; font-size: .92em }
 td, th { border: 1px solid var(--line); padding: .2em .55em; text-align: left; vertical-align: top }
 thead th, tfoot th, tfoot td { background: var(--soft) }
 tbody th { position: sticky; left: 0; background: var(--page); font-weight: 600; min-width: 8em; max-width: 40vw;
-  overflow-wrap: anywhere }
+  overflow-wrap: break-word }
 pre, code { font: .92em/1.45 ui-monospace, Consolas, monospace }
 pre { background: var(--soft); border: 1px solid var(--line); padding: .6em .8em; margin: .4em 0; white-space: pre-wrap;
   overflow-wrap: anywhere }

@@ -145,8 +145,9 @@ def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _R
     answered = {r["id"] for r in handin.records}
     for described in asked:
         if described["id"] not in answered:
-            why = "the process that was to check it ended, or said nothing for too long: --only checks it alone"
-            handin.records.append(record_of(described, unchecked(described["name"], why)))
+            name = described["name"]
+            why = f"the process that was to check it ended, or said nothing for too long: --class {name} checks it alone"
+            handin.records.append(record_of(described, unchecked(name, why)))
     if not asked and not handin.problems:
         text = "the process that was to check it ended before it began"
         handin.problems.append({"file": str(handin.files[0]), "cell": None, "line": 0, "text": text})

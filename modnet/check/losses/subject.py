@@ -226,7 +226,7 @@ class LossSubject(Subject):
             hint = f"it is {name}, times the definition" + (": a mean over features, but the contract sums" if mean else "")
             text = f"the loss is {name} times what {self.name} means."
             self.convention = True
-        return Finding("forward", "", text, hint)
+        return Finding("forward", "", text, hint, given_weight="form" if self.convention and factor > 0 else "")
 
     def other_inputs(self) -> list[np.ndarray]:
         """Other predictions, of as many examples."""

@@ -46,6 +46,8 @@ _TRIALS = {
     "overlap": _Trial((3, 1, 1, 1)),
     "channels": _Trial((2, 2, 3, 4)),
     "all": _Trial((3, 2, 2, 4), (1, 1)),
+    "apart": _Trial((1, 2, 1, 1), like="plain"),
+    "one window": _Trial((2, 1, 1, 1), (-2, -2), like="plain"),
     "rest": _Trial((2, 2, 1, 1), (1, 1), like="stride", kind="uncovered"),
     "wide": _Trial((2, 2, 1, 1), (0, 4), like="stride", kind="square-only"),
     "tall": _Trial((2, 2, 1, 1), (4, 0), like="stride", kind="square-only"),
@@ -92,7 +94,10 @@ _CAUSES = {
     ),
 }
 #: What is said of one size is vaguer here than what the sizes say together.
-_VAGUE = {DELTA: ("transposed", "diagonal", "direction", "other-function"), GRADIENT: ("transposed", "overwrites", "direction")}
+_VAGUE = {
+    DELTA: ("transposed", "diagonal", "direction", "other-function", "cut-short"),
+    GRADIENT: ("transposed", "overwrites", "direction"),
+}
 
 
 class _Answer(NamedTuple):
@@ -185,7 +190,9 @@ class Outcomes:
             return "channels" if "channels" in wrong or not right.get("channels") else "stride"
         if one_channel <= {"stride", "gaps"}:
             return "even" if right.get("all") else "stride"
-        return "overlap" if one_channel == {"overlap"} else "side" if one_channel == {"overlap", "gaps"} else "any"
+        if one_channel == {"overlap"}:
+            return "any" if self.answer("one window", operation).right is False else "overlap"
+        return "side" if one_channel == {"overlap", "gaps"} else "any"
 
     # --- what is said of it
 
@@ -207,6 +214,10 @@ class Outcomes:
     def explained(self, operation: str, q: Question, found: list[Finding]) -> list[Finding]:
         """What was found about a wrong answer, or in its place, if it is vague, what the sizes say."""
         by_size, factor = self.finding(operation, q), self.factor(operation)
+        if min(abs(abs(factor) - n) for n in (0.5, 2)) < 1e-4:  # in a batch of three, too
+            _without_batch(found)
+        if not found and operation == DELTA and self._stride_and_overlap():
+            return [self._of_cause(operation, "stride", "apart", q), self._of_cause(operation, "overlap", "overlap", q)]
         if by_size is None or (found and found[0].kind not in _VAGUE[operation]):
             if factor != 1 and found and found[0].kind == "scale":  # right but for that, in the size it was asked in
                 beside = self.finding(operation)
@@ -217,6 +228,11 @@ class Outcomes:
         if self.cause(operation) == "overlap" and self.answer("channels", operation).right is False:  # without any overlap
             return [by_size, self._of_cause(operation, "channels", "channels", q)]
         return [by_size]
+
+    def _stride_and_overlap(self) -> bool:
+        """Whether backward_delta needs a stride of 1 if windows lie apart, and one window if they do not: two mistakes."""
+        right = {label: self.answer(label, DELTA).right for label in ("plain", "one window", "apart", "overlap")}
+        return self.cause(DELTA) == "any" and right == {"plain": True, "one window": True, "apart": False, "overlap": False}
 
     def _of_factor(self, operation: str, q: Question, factor: float) -> Finding:
         """A constant factor that is there in all sizes."""
@@ -286,6 +302,14 @@ def _recipe(subject: Subject, make: Any) -> Recipe | None:
     if "k_size" not in (roles_of(make) or {}):
         return None
     return Recipe(make, subject.channels_first, dims=dims, strict=True)
+
+
+def _without_batch(found: list[Finding]) -> None:
+    """Take back that a factor is the size of the batch: it is the same in another batch."""
+    for finding in found:
+        words, more = re.subn(", (one over )?the size of the batch", "", finding.message)
+        if finding.kind == "scale" and more:
+            finding.message, finding.hint = words, "the constant in front"
 
 
 def _refused(problem: Misbehaviour) -> bool:

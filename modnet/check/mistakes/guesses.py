@@ -9,7 +9,7 @@ Nothing is concluded from names. The hypotheses themselves are in two lists, in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,17 @@ from modnet.check.report import Finding
 
 
 class Hypothesis(NamedTuple):
-    """One mistake, and what would be returned if it were made; without values it has been seen already."""
+    """One mistake, and what would be returned if it were made; without values it has been seen already.
+
+    also : the other mistakes that are made beside it.
+    """
 
     kind: str
     message: str
     hint: str
     values: np.ndarray | None = None
     lines: tuple[str, ...] = ()
+    also: tuple[Any, ...] = ()
 
 
 Hypotheses = Iterator[Hypothesis]
@@ -48,13 +52,13 @@ def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable
             ]
         for hypothesis in hypotheses:
             if hypothesis.values is None or q.is_like(hypothesis.values):
-                return [_finding(subject, q, hypothesis)]
+                return _findings(subject, q, hypothesis)
             tried.append(hypothesis)
     except Misbehaviour:
         pass  # trying one was more than the module can take
     pairs: list[tuple[int, float, Hypothesis, str]] = []
     for hypothesis in tried:
-        if hypothesis.values is None or hypothesis.kind in ("sign", "scale", "not-implemented", "integer-result"):
+        if hypothesis.values is None or hypothesis.kind in ("scale", "not-implemented", "integer-result"):
             continue
         factor = q.factor(hypothesis.values)
         if factor and (name := _factor_name(subject, q, factor)):
@@ -67,7 +71,14 @@ def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable
     if not pairs:
         return []
     _, factor, hypothesis, name = min(pairs, key=lambda pair: pair[0])  # a sign alone is the simplest
-    return [_finding(subject, q, hypothesis), scale(q, operation, factor, name, beside=True)]
+    found = _findings(subject, q, hypothesis)
+    if hypothesis.kind == "sign" and subject.undefined:
+        return found  # another course's loss: who takes the mean cannot be told from a derivative with wrong signs
+    return [*found, scale(q, operation, factor, name, beside=True)]
+
+
+def _findings(subject: Subject, q: Question, hypothesis: Hypothesis) -> list[Finding]:
+    return [_finding(subject, q, each) for each in (hypothesis, *hypothesis.also)]
 
 
 def _finding(subject: Subject, q: Question, hypothesis: Hypothesis) -> Finding:
@@ -111,6 +122,8 @@ def scale(q: Question, operation: str, factor: float, name: str, beside: bool = 
             else "a mean over the batch, but the contract sums: write sum, not mean, and do not divide by len(X); whoever "
             "trains divides, once"
         )
+        if "twice" in name:
+            hint += "; and the derivative of (yhat - y)^2 is 2 (yhat - y)"
     elif batch > 1 and "size of the batch" in name and q.of_loss:
         hint = "the loss is a mean over the batch, so its derivative is divided by len(X) too"
     return q.finding("scale", f"{but} {minus}{name}, times the truth.", hint)
@@ -129,6 +142,8 @@ def _factor_name(subject: Subject, q: Question, factor: float) -> str:
     sizes = {"number of inputs": features_in, "number of outputs": features_out}
     if q.of_loss:
         sizes = {"number of features": features_in, "number of all numbers of yhat in the batch": batch * features_in}
+        if batch > 1:
+            names.setdefault(0.5 / batch, f"1/{2 * batch}, one over twice the size of the batch")
         if batch > 1 and features_in > 1:
             text = f"{features_in}/{batch}, the number of features over the size of the batch"
             names.setdefault(features_in / batch, text)
@@ -157,8 +172,9 @@ def _factor_name(subject: Subject, q: Question, factor: float) -> str:
 
 def signs(q: Question, name: str) -> Hypotheses:
     """The wrong sign in places."""
-    text = f"{name} has the wrong sign for some inputs, and the right size."
-    yield Hypothesis("sign", text, "the derivative of abs(z) is np.sign(z)", np.copysign(q.truth, q.got))
+    text = f"{name} has the wrong sign for some inputs."
+    hint = "the sign of each term: the derivative of abs(z) is np.sign(z)" + q.of_loss * ", of log(1 - p) it is -1 / (1 - p)"
+    yield Hypothesis("sign", text, hint, np.copysign(q.truth, q.got))
 
 
 def lost(q: Question, name: str, hint: str, line: str) -> Hypotheses:

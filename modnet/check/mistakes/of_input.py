@@ -261,10 +261,12 @@ def _of_windows(subject: Subject, q: Question) -> Hypotheses:
             except Misbehaviour:
                 continue
             yield Hypothesis(kind, message, hint, at_other.value @ q.delta.ravel())
-    if q.out.ndim < 3 or q.x.ndim != q.out.ndim or len(q.x) != len(q.out):
+            if _slides(q) and not subject.without_windows:
+                last = _first_given(_by_channel(q, at_other.value).sum(axis=(1, 3))[:, ::-1])
+                yield Hypothesis(kind, message, hint, last, also=(overlap(),))
+    if not _slides(q):
         return
-    # What each window alone gives: (entries, batch, windows, channels)
-    gives = (q.jacobian * q.delta.ravel()).reshape(len(q.entries), len(q.x), -1, q.out.shape[-1])
+    gives = _by_channel(q, q.jacobian)
     by_window = gives.sum(axis=(1, 3))
     if subject.without_windows:
         hint = "add to what comes from above at a step what the step after it hands back: dh = dout[:, t] + dh_next"
@@ -282,6 +284,16 @@ def _of_windows(subject: Subject, q: Question) -> Hypotheses:
             _first_given(each[:, ::-1]),
             (r"\]\s*=[^=]",),
         )
+
+
+def _slides(q: Question) -> bool:
+    """Whether what comes out has positions, as what goes in."""
+    return q.out.ndim >= 3 and q.x.ndim == q.out.ndim and len(q.x) == len(q.out)
+
+
+def _by_channel(q: Question, jacobian: np.ndarray) -> np.ndarray:
+    """What each window alone gives: (entries, batch, windows, channels)."""
+    return (jacobian * q.delta.ravel()).reshape(len(q.entries), len(q.x), -1, q.out.shape[-1])
 
 
 def _first_given(gives: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from modnet.check.asking.numeric import derivative
@@ -22,10 +24,10 @@ def for_gradient(subject: Subject, q: Question, name: str, label: str) -> Hypoth
     yield from scaled(subject, q, operation)
     yield from clipped(q, operation, lambda small: subject.gradients(q.x, small).get(name, np.empty(0)))
     shaped = q.truth.reshape(q.shape) if q.whole else np.empty(0)
-    if q.whole and len(q.shape) >= 2 and q.shape[-1] == q.shape[-2]:
-        swapped = np.swapaxes(shaped, -1, -2)
-        text = f"{operation} has the right numbers, with axes swapped."
-        yield Hypothesis("transposed", text, SWAPPED, swapped)
+    for one, other in itertools.combinations(range(len(q.shape) - 1, -1, -1), 2) if q.whole else ():
+        if q.shape[one] == q.shape[other]:
+            text = f"{operation} has the right numbers, with axes swapped."
+            yield Hypothesis("transposed", text, SWAPPED, np.swapaxes(shaped, one, other))
     if q.whole and len(q.shape) >= 3:
         for axes in ((0,), (0, 1)):
             yield Hypothesis(

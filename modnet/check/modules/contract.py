@@ -22,7 +22,7 @@ from modnet.check.modules.options import add_with
 from modnet.check.modules.other_styles import examine_other
 from modnet.check.modules.ways import stopped
 from modnet.check.reading.arguments import NotBuilt, switches
-from modnet.check.reading.definitions import plain_name
+from modnet.check.reading.definitions import WINDOWED, plain_name
 from modnet.check.reading.vocabulary import DELTA
 from modnet.check.report import Report, not_checked
 from modnet.check.styles.adapters import remembers, subject_of
@@ -50,7 +50,8 @@ def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
     name, plain = cls.__name__.lower(), plain_name(cls)
     asked = {role.split()[0] for role in roles_of(cls) or {}}
     chan = sizes.get("chan_in", USUAL["input"] if asked & {"input", "features"} else 2)
-    if "2d" in name or (re.search("conv.*2", name) and "1d" not in name):
+    pictures = "2d" in name or (bool(re.search("conv.*2", name)) and "1d" not in name)
+    if pictures:
         bases = [_IMAGE]
     elif re.search("conv|pool", name):
         bases = [_SIGNAL, _IMAGE]
@@ -65,6 +66,8 @@ def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
             continue
         yield (*base[:-1], chan)
         yield (2, chan, *base[1:-1])
+    if pictures:
+        yield (2, 49)  # the rows of a square picture
     if re.search("conv|pool", name) and bases[0] == _SIGNAL:
         if chan == 1:
             yield (2, 8)
@@ -73,8 +76,9 @@ def shapes_for(cls: type, sizes: dict[str, Any]) -> Iterator[Shape]:
 
 def attempts(cls: type) -> Iterator[Way]:
     """Constructor sizes and input shapes to try, the statement's first."""
-    windowed = "k_size" in (roles_of(cls) or {})
-    for sizes in _SIZES if windowed else _SIZES[:1]:
+    roles = roles_of(cls) or {}
+    repeats = ({}, {"scale": 2}) if "scale" in roles else _SIZES[:1]  # a factor may have to be a whole number
+    for sizes in _SIZES if "k_size" in roles else repeats:
         for shape in shapes_for(cls, sizes):
             yield sizes, shape
 
@@ -91,13 +95,15 @@ def _way_for(cls: type) -> Way:
         named = any(w.shape == made.out.shape and np.allclose(w, made.out, rtol=1e-6, atol=1e-9) for w in wanted)
         if named or (not wanted and (made.undefined or not plain)):
             return 0 if not made.has(DELTA) or stopped(made) is None else 1
+        if plain.endswith("2d") and made.x.ndim == 2 and (not made.has(DELTA) or stopped(made) is None):
+            return 1  # pictures as rows, of which there is no definition to compare with
         # By its name it should take the statement's input; if it does not, that is what there is to say.
         return 2 if way == first or not plain else None if plain_name(cls, exact=True) else 3
 
     def give_up(problems: list[tuple[Way, Misbehaviour]]) -> Way:
         refused = [p.message for _, p in problems if "AssertionError" in p.message]
         raised = [way for way, p in problems if p.message not in refused]
-        if refused and not plain and not raised:
+        if refused and not raised and (not plain or plain in WINDOWED):
             raise NotBuilt(f"it takes none of the inputs that were tried: {refused[0]}; give one with --shape")
         return raised[0] if refused and not plain else first  # what it refuses is no mistake of its own
 

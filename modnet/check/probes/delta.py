@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from modnet.check.asking.arrays import GRADIENTS, PARAMETERS
 from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.numeric import along, complex_step
-from modnet.check.asking.question import direction
+from modnet.check.asking.question import Question, direction
 from modnet.check.mistakes import of_input
 from modnet.check.mistakes.guesses import diagnose
 from modnet.check.probes import forward
@@ -81,11 +82,30 @@ def derivative(e: Examination) -> Findings:
             found = found or diagnose(subject, each, subject.names[DELTA], of_input.for_delta(subject, each))
             if not found or {f.kind for f in found} == _ALIKE:
                 found = diagnose(subject, each, subject.names[DELTA], of_input.inside_derivative(each)) or found
+        if found and found[0].kind == "ignores-delta":
+            found += _beside_delta(e, q)
         found = e.shapes.explained(DELTA, q, found or [])
     found = found or [subject.unexplained(q, subject.names[DELTA])]
     # What mends these leaves the formula's limits as they are.
     e.mended = q.factor(q.truth) is not None or {f.kind for f in found} == {"diagonal"}
     yield from found
+
+
+def _beside_delta(e: Examination, q: Question) -> list[Finding]:
+    """What else is wrong with an answer that ignores delta: it is held to the derivative with a delta of ones."""
+    asked = [copy(each) for each in (q, *q.others)]  # about forward as it is, and as it is defined
+    for each in asked:
+        each.got, each.delta = q.got, np.ones(q.delta.shape)
+        each.settle(each.jacobian)
+        if each.is_like(each.truth) or np.abs(each.truth).max(initial=0.0) < 1e-8:
+            return []
+    alone = asked[0]
+    of_delta = ("ignores-delta", "identity", "clipped", "cut-short")
+    others = (h for h in of_input.for_delta(e.subject, alone) if h.kind not in of_delta)
+    found = diagnose(e.subject, alone, e.subject.names[DELTA], others)
+    for finding in found:
+        finding.message = f"with a delta of ones, {finding.message}"
+    return found
 
 
 def _right_along(e: Examination, got: np.ndarray) -> bool:

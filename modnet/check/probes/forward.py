@@ -213,11 +213,21 @@ def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> F
             "saturates", "", "forward gives NaN or infinity although the definition is finite.", SATURATES
         )
     else:
-        finding = subject.other_forward(out, wanted, source[:-6])
+        finding = _in_whole_numbers(subject, out, wanted) or subject.other_forward(out, wanted, source[:-6])
         if finding is not None and finding.kind == "forward" and _flipped(e, out):
             finding.kind, finding.message = "flipped-kernel", "forward reads the window backwards."
             finding.hint = "weight i of the window belongs to position start + i of the input: no [::-1]"
     return None if finding is None else finding.compare(out, wanted, source)
+
+
+def _in_whole_numbers(subject: Subject, out: np.ndarray, wanted: np.ndarray) -> Finding | None:
+    """The finding if forward keeps what is before the point alone, in an array of whole numbers."""
+    raw = tried(subject.ask, FORWARD, subject.fresh(), subject.x)
+    if getattr(raw, "dtype", out.dtype).kind not in "iu" or not np.array_equal(out, np.trunc(wanted)):
+        return None
+    text = f"{FORWARD} is written into whole numbers: what is after the point is lost."
+    hint = "np.full(shape, 0) and np.array([0, 0]) hold whole numbers: write 0.0, or dtype=float"
+    return subject.wrong(FORWARD, "integer-result", text, hint, r"np\.(full|array|zeros|ones|empty)\w*\(|\bint\b")
 
 
 def _is_multiple(out: np.ndarray, wanted: np.ndarray) -> bool:

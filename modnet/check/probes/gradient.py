@@ -265,7 +265,13 @@ def moves(e: Examination) -> Findings:
             said.add(kind)
             hint = f"self.{names[0]} -= gradient_step * its gradient"
             hint += "; if gradients are clipped, the optimizer does it" if kind == "clipped" else ""
-            yield subject.wrong(UPDATE, kind, text, hint, r"clip", r"=", r"pass|return")
+            yield subject.wrong(UPDATE, kind, text, hint, r"clip", _sets(names[0]), r"=", r"pass|return")
+
+
+def _sets(name: str) -> str:
+    """The pattern of a line that sets a parameter: self.W = ..., or self.W[i] -= ... for one within a list."""
+    own = re.escape(name.split(".")[-1].partition("[")[0])
+    return rf"\b{own}(\[.*?\])?\s*[-+*/]?=[^=]"
 
 
 def _moved(names: list[str], gradient: np.ndarray, short: np.ndarray, long: np.ndarray, tolerance: float) -> tuple[str, str]:
@@ -308,7 +314,8 @@ def symmetric(e: Examination) -> Findings:
         "getting the same gradient, stay the same."
     )
     hint = "draw weights at random: np.random.uniform(-1, 1, (n, m)) / np.sqrt(n); a bias may start at 0"
-    yield subject.wrong("__init__", "symmetric-init", text, hint, r"np\.(zeros|ones|full)")
+    start = r"np\.(zeros|ones|full)"
+    yield subject.wrong("__init__", "symmetric-init", text, hint, _sets(constant[0]) + f".*{start}", start)
 
 
 MOVES: tuple[Probe, ...] = (moves,)

@@ -26,9 +26,18 @@ def source(kind: type, method: str) -> list[tuple[int, str]]:
         return []
     if str(inspect.getsourcefile(function)).startswith(LIBRARY):
         return []
-    tree = tree_of(function)
-    idle = set() if tree is None else _idle(tree, getattr(getattr(kind, method), "options", {}))
+    tree, idle = tree_of(function), set[int]()
+    if tree is not None:
+        idle, (place, column) = _idle(tree, getattr(getattr(kind, method), "options", {})), _start(tree.body[0])
+        line = textwrap.dedent("".join(lines)).splitlines()[place].encode()
+        if line[:column].strip():
+            lines[place] = line[column:].decode()  # what is on the line of the def, after it
     return [(first + i, re.sub(r"\s+#.*", "", line).strip()) for i, line in enumerate(lines) if i + 1 not in idle]
+
+
+def _start(node: ast.stmt) -> tuple[int, int]:
+    """The line on which a statement begins, counted from 0, and the byte."""
+    return node.lineno - 1, node.col_offset
 
 
 def quote(kind: type, method: str, *patterns: str) -> str:

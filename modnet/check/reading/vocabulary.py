@@ -83,7 +83,7 @@ def written(held: type, names: Collection[str]) -> list[str]:
 
 # --- arguments -------------------------------------------------------------------------------------------------------
 
-_NUMBER = r"(nb?|num|number|dim|size|taille)?(of)?"
+_NUMBER = r"(nb?|num|number|nombre|dim|size|taille)?(of|de)?"
 _SIZE = r"(size|dim(ension)?s?|shape|nodes?|units?|neurons?|num|layer(size|dim|features)?|f(eat(ure)?s?)?|s)?"
 _OF_DATA = r"(train(ing)?|b|batch|true|data|list|array|vec(tor)?|values?)?"
 #: What an argument means, by its name without case, accents, underscores and digits. A name may mean several things: who asks
@@ -133,17 +133,17 @@ MEANINGS = {
     "volume": r"convolution(shape|dims?)",
     "chan_in": r"(num|n)(of)?kernelchannels|(num|number)ofchannels|"
     r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
-    r"(nb|n)?canauxentree|prev(ious)?(chan(nels?)?|filters?)|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
+    r"(nb|n|nombre)?(de)?canaux(d?entree|entrants)|prev(ious)?(chan(nels?)?|filters?)|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
     "chan_out": r"(nb|n|num)?(chan(nels?)?|canaux|c)(out|sortie)|(out|output)(chan(nels?)?|canaux)|"
-    r"(nb|n|num)filt(er|re)s?|(nb|n)?canauxsortie|(num|number|n)(of)?(out|output)(ch|chan(nels?)?)|out(ch|c|depth)|nc|"
+    r"(nb|n|num|nombre)?(de)?filtres|(nb|n|num)filt(er|re)s?|(nb|n|nombre)?(de)?canaux(de)?sort(ie|ants)|(num|number|n)(of)?(out|output)(ch|chan(nels?)?)|out(ch|c|depth)|nc|"
     r"outputdepth|depth|(num|number|n)?(of)?(filters|kernels)|filternum|numchannels",
-    "stride": r"strides?(shape)?|s|pas|step|[vh]stride|(up|down)samplingfactor",
-    "padding": r"pad(ding)?|p",
+    "stride": r"strides?(shape)?|s|pas|step|foulee|decalage|[vh]stride|(up|down)samplingfactor",
+    "padding": r"pad(ding)?|p|remplissage|rembourrage",
     "input": rf"{_NUMBER}(in|inp|inputs?|entrees?){_SIZE}|nx?|d|i|din|shape(in|input)|fanin|xdim|features?in|infeature",
     "output": rf"{_NUMBER}(out|outp|outputs?|sorties?|class(es)?){_SIZE}|m|o|c|ny|dout|fanout|ydim|dprime|"
     r"features?out|outfeature|(nb?|num)?(neurone?s?|units|hid(den)?)|(nb?|num)?hid(den)?(dim|size|units?|nodes?|neurons?|s)?|"
     r"shape(out|output)|d?(ff|feedforward)(dim|size|n)?|dimfeedforward|(n|d)?latent(dim|size|s)?|zdim|d[kv]",
-    "features": r"(nb|num|n)?(features?|channels?)|dim(ension)?s?|size|d?model(dim|size)?|"
+    "features": r"(nb|num|n|nombre)?(de)?(features?|channels?|canaux)|dim(ension)?s?|size|d?model(dim|size)?|"
     r"d?emb(ed(ding)?)?(dims?|size)?|nembd?",
     "heads": r"(num|n|nb|number)?(of)?(attention|attn)?heads?",
     "rows": r"(num|n|nb)?(of)?(vocab(ulary)?(size)?|embeddings)|v",
