@@ -120,11 +120,11 @@ class Loss(hints.Explained, Declares):
 
     # The contract.
 
-    def forward(self, y: Any, yhat: Any) -> Any:
+    def forward(self, y: Any, yhat: Any) -> np.ndarray:
         """The loss of each example, (batch,)."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
-    def backward(self, y: Any, yhat: Any) -> Any:
+    def backward(self, y: Any, yhat: Any) -> np.ndarray:
         """The derivative of each example's loss with respect to its prediction, of yhat's shape."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 

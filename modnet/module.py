@@ -136,18 +136,18 @@ class Module(hints.Explained, Declares):
 
     # The contract.
 
-    def forward(self, X: Any) -> Any:
+    def forward(self, X: Any) -> np.ndarray:
         """The output for a batch: (batch, ...) -> (batch, ...)."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     @hints.habits
-    def __call__(self, X: Any, **given: Any) -> Any:
+    def __call__(self, X: Any, **given: Any) -> np.ndarray:
         return self.forward(X, **given) if given else self.forward(X)
 
     def backward_update_gradient(self, input: Any, delta: Any) -> None:
         """Add dL/dparameters, summed over the batch, to the gradient. Nothing to do without parameters."""
 
-    def backward_delta(self, input: Any, delta: Any) -> Any:
+    def backward_delta(self, input: Any, delta: Any) -> np.ndarray:
         """dL/dinput, of the input's shape, from delta = dL/doutput."""
         if type(self).is_compiled:
             raise ValueError(f"{self}: {NO_DERIVATIVE}")

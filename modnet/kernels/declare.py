@@ -15,13 +15,14 @@ import inspect
 from collections import namedtuple
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
 
 from modnet.inputs import as_float32, as_numbers, real, short_repr, whole
 
 Shape = tuple[int, ...]
+T = TypeVar("T")
 
 #: The largest size: what BLAS and products of two sizes take.
 LARGEST = 2**31 - 1
@@ -72,6 +73,10 @@ class _Array:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
+    @overload
+    def __get__(self, module: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, module: object, owner: Any = None) -> np.ndarray: ...
     def __get__(self, module: Any, owner: Any = None) -> Any:
         return self if module is None else module.view(self.block, self.name)
 
@@ -180,6 +185,10 @@ class Setting:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
+    @overload
+    def __get__(self, module: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, module: object, owner: Any = None) -> float: ...
     def __get__(self, module: Any, owner: Any = None) -> Any:
         if module is None:
             return self
@@ -218,12 +227,16 @@ def require_bool(value: Any, who: str, name: str) -> bool:
     return bool(value)
 
 
-class Fixed:
+class Fixed(Generic[T]):
     """A value that is fixed when the object is made, such as a pair of sizes. Assigning it again is an AttributeError."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
+    @overload
+    def __get__(self, module: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, module: object, owner: Any = None) -> T: ...
     def __get__(self, module: Any, owner: Any = None) -> Any:
         if module is None:
             return self
@@ -238,12 +251,12 @@ class Fixed:
             raise AttributeError(f"{module}: {self.name} is fixed when it is made; make a new {who}")
         module.__dict__[self.name] = self.checked(module, value)
 
-    def checked(self, module: Any, value: Any) -> Any:
+    def checked(self, module: Any, value: Any) -> T:
         """The value as it is kept; ValueError or TypeError if it is not one."""
         return value
 
 
-class Size(Fixed):
+class Size(Fixed[int]):
     """A whole number that is fixed when the object is made. Assigning it again is an AttributeError.
 
     Parameters

@@ -31,7 +31,7 @@ import inspect
 from collections.abc import Callable
 from functools import cache
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, Protocol, overload
 
 import numpy as np
 
@@ -89,6 +89,17 @@ class Memo(dict[Any, Any]):
         return self.setdefault(key, self.make(*key))
 
 
+class Method(Protocol):
+    """For type checkers: an operation as a method. An operation's type does not know its name, and so which of these it is."""
+
+    @overload
+    def __call__(self, X: Any) -> np.ndarray: ...
+    @overload
+    def __call__(self, input: Any, delta: Any) -> Any: ...
+    @overload
+    def __call__(self, y: Any, yhat: Any) -> np.ndarray: ...
+
+
 class Operation:
     """A kernel written in a class and called as a method.
 
@@ -118,6 +129,10 @@ class Operation:
         method.__wrapped__ = self.body
         self.method = method
 
+    @overload
+    def __get__(self, module: None, owner: Any = None) -> Operation: ...
+    @overload
+    def __get__(self, module: object, owner: Any = None) -> Method: ...
     def __get__(self, module: Any, owner: Any = None) -> Any:
         return self if module is None else MethodType(self.method, module)
 
@@ -193,7 +208,7 @@ class Operation:
 _ADDRESSES: dict[Any, int] = {}
 
 
-def operation(body: Callable[..., None]) -> Any:
+def operation(body: Callable[..., None]) -> Operation:
     """Decorator: a function of a class becomes the kernel of the contract's operation of that name."""
     return Operation(body)
 

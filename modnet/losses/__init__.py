@@ -1,5 +1,7 @@
 """The losses: one, or one family, a file."""
 
+from typing import TYPE_CHECKING
+
 from modnet.hints import names_of, public
 from modnet.losses.binary import BCE as BCE
 from modnet.losses.binary import BCEWithLogits as BCEWithLogits
@@ -16,4 +18,5 @@ from modnet.losses.poisson import Poisson as Poisson
 
 __getattr__ = names_of(__name__)
 
-__all__ = public(globals())
+if not TYPE_CHECKING:  # a list that is computed would hide every name from a type checker
+    __all__ = public(globals())

@@ -1,5 +1,7 @@
 """The modules: one, or one family, a file."""
 
+from typing import TYPE_CHECKING
+
 from modnet.hints import names_of, public
 from modnet.modules.activations import ELU as ELU
 from modnet.modules.activations import GELU as GELU
@@ -46,4 +48,5 @@ from modnet.modules.tied import Tied as Tied
 
 __getattr__ = names_of(__name__)
 
-__all__ = public(globals())
+if not TYPE_CHECKING:  # a list that is computed would hide every name from a type checker
+    __all__ = public(globals())

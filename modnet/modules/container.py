@@ -371,7 +371,7 @@ class Container(Module):
     # The contract.
 
     @hints.habits
-    def forward(self, X: Any, **given: Any) -> Any:
+    def forward(self, X: Any, **given: Any) -> np.ndarray:
         if given:
             hints.refuse(self, "forward", given)
         done = run.attempt_forward(self.__dict__, X, self._training)
@@ -381,7 +381,7 @@ class Container(Module):
         out = run.call_forward(self, program, x)
         return out if len(program.output.shape) == 1 else out.reshape(len(x), *program.output.shape)
 
-    def backward(self, input: Any, delta: Any) -> Any:
+    def backward(self, input: Any, delta: Any) -> np.ndarray | None:
         """Add all gradients and return dL/dinput, in one walk; None if the input is whole numbers (an Embedding is first).
 
         Parameters
@@ -398,7 +398,7 @@ class Container(Module):
         """Add dL/dparameters, summed over the batch, to the gradient of every module."""
         self._back(input, delta, gradient=True, wants_dx=False)
 
-    def backward_delta(self, input: Any, delta: Any) -> Any:
+    def backward_delta(self, input: Any, delta: Any) -> np.ndarray:
         """dL/dinput from delta = dL/doutput; no gradient is touched."""
         return self._back(input, delta, gradient=False, wants_dx=True)
 

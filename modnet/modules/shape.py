@@ -101,7 +101,7 @@ class Reshape(_SameNumbers):
             [3., 4.]]])
     """
 
-    shape = Fixed()
+    shape: Fixed[Shape] = Fixed()
 
     def __init__(self, *shape: int) -> None:
         sizes = _whole_numbers(shape, "Reshape: shape is")
@@ -160,7 +160,7 @@ class Transpose(Module):
             [2., 4.]]])
     """
 
-    axes = Fixed()
+    axes: Fixed[Shape] = Fixed()
     #: Of an example: how many axes; how long each axis of out is, and how far apart its neighbours are in x; how long each axis
     #: of dx is, and how far apart its neighbours are in delta.
     row_sizes = ("axes", ("lengths", _MOST), ("steps", _MOST), ("dx_lengths", _MOST), ("dx_steps", _MOST))

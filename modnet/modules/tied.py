@@ -55,7 +55,7 @@ class Tied(Module):
     1104
     """
 
-    linear = Fixed()
+    linear: Fixed[Linear] = Fixed()
     in_features = Size("input")
     out_features = Size("output")
     linear_weight = Shared("linear", "weight")

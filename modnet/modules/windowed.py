@@ -18,7 +18,7 @@ from modnet.kernels.windows import Geometry
 from modnet.module import Module, Shape, ShapeError, Size
 
 
-class _PerAxis(Fixed):
+class _PerAxis(Fixed[Any]):
     """A whole number for each axis: in 1-D an int, in 2-D a pair."""
 
     def __init__(self, minimum: int) -> None:

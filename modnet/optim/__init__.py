@@ -1,5 +1,7 @@
 """Optimizers: one a file, each a kernel over the flat vector; schedules of their learning rates; SciPy's minimisers."""
 
+from typing import TYPE_CHECKING
+
 from modnet.hints import names_of, public
 from modnet.optim.adadelta import Adadelta as Adadelta
 from modnet.optim.adagrad import Adagrad as Adagrad
@@ -23,4 +25,5 @@ from modnet.optim.sgd import SGD as SGD
 
 __getattr__ = names_of(__name__)
 
-__all__ = public(globals())
+if not TYPE_CHECKING:  # a list that is computed would hide every name from a type checker
+    __all__ = public(globals())

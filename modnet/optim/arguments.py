@@ -6,7 +6,7 @@ Each is a `Setting`: a kernel reads it by name, ``s.lr``, and it is checked when
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Self, overload
 
 from modnet.kernels.declare import Setting
 from modnet.optim.schedules import Schedule
@@ -50,6 +50,10 @@ class Rate(Argument):
     def __init__(self, *, default: Any = REQUIRED) -> None:
         super().__init__("a positive number or a schedule", lambda v: v > 0, default, fixed=False)
 
+    @overload
+    def __get__(self, optimizer: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, optimizer: object, owner: Any = None) -> float: ...
     def __get__(self, optimizer: Any, owner: Any = None) -> Any:
         if optimizer is None:
             return self

@@ -13,7 +13,7 @@ from modnet.modules.linear import Linear
 class WrongSign(Linear):
     """A Linear whose backward_delta has the wrong sign."""
 
-    def backward_delta(self, input: Any, delta: Any) -> Any:
+    def backward_delta(self, input: Any, delta: Any) -> Any:  # type: ignore[override]
         """-delta W^T instead of delta W^T."""
         return -np.asarray(delta) @ self.weight.T
 
@@ -21,7 +21,7 @@ class WrongSign(Linear):
 class NoBias(Linear):
     """A Linear that forgets the gradient of its bias."""
 
-    def backward_update_gradient(self, input: Any, delta: Any) -> None:
+    def backward_update_gradient(self, input: Any, delta: Any) -> None:  # type: ignore[override]
         """x^T delta for the weight, and nothing for the bias."""
         self.weight_gradient[...] += np.asarray(input).T @ np.asarray(delta)
 
@@ -29,7 +29,7 @@ class NoBias(Linear):
 class OneExample(Linear):
     """A Linear whose gradient is that of the first example instead of the sum over the batch."""
 
-    def backward_update_gradient(self, input: Any, delta: Any) -> None:
+    def backward_update_gradient(self, input: Any, delta: Any) -> None:  # type: ignore[override]
         """x[0]^T delta[0], and the bias's delta[0]."""
         self.weight_gradient[...] += np.outer(np.asarray(input)[0], np.asarray(delta)[0])
         self.bias_gradient[...] += np.asarray(delta)[0]

@@ -17,7 +17,7 @@ from modnet.training.data import element_type, is_mapped
 
 
 @hints.explained(hints.PREDICT)
-def predict(net: Any, X: Any, batch_size: int | None = None) -> Any:
+def predict(net: Any, X: Any, batch_size: int | None = None) -> np.ndarray:
     """The network's output in evaluation mode, in batches. May be called from many threads, also while another one trains.
 
     One thing is shared: a class of your own that has a mode keeps it in itself. It is in evaluation while one predicts with it,
