@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from modnet.check.reading.arguments import asks, needs
@@ -25,6 +27,8 @@ _PRIME = (
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
     r"^(?P<name>\w+?)_(prime|derivative|deriv|gradient|grad|backward)(?P<end>_(?!layer|pass)\w+)$",  # relu_grad_gpu
 )
+#: Classes that gather derivatives.
+_OF_SLOPES = re.compile(r"deriv|prime|grad|slope", re.I)
 #: Arguments that say nothing of the input.
 _KEPT = re.compile(r"cache|ctx|context|^(z|x|a|s|y|out|output|inp(ut)?s?|activations?|state)$", re.I)
 
@@ -60,6 +64,45 @@ def found_among(functions: Mapping[str, Function]) -> Iterator[tuple[str, Functi
             yield name, function, _held_by(loss_of(function))
         elif given_back is not None and any(map(is_truth, needs(function))):
             yield name, function, _held_by(loss_of(function, alone=True))
+
+
+def found_in_groups(groups: Mapping[type | None, Mapping[str, Function]]) -> list[tuple[str, Function, dict[str, Any]]]:
+    """The same of a file's functions, and of the classes that gather some: pairs within one, then pairs that are apart."""
+    found = [each for group in groups.values() for each in found_among(group)]
+    known = {inspect.unwrap(at): held for _, at, held in found}
+    for _, at, held in found_among(_together(groups)):
+        before = known.get(inspect.unwrap(at), {})
+        if not before or (_has_derivative(held) and not _has_derivative(before)):
+            found = [*(each for each in found if each[2] is not before), (at.__name__, at, held)]
+    return found
+
+
+def _has_derivative(held: Mapping[str, Any]) -> bool:
+    """Whether it is a loss with its derivative."""
+    return "loss" in held and bool(held["loss"].calling.derivative)
+
+
+def _together(groups: Mapping[type | None, Mapping[str, Function]]) -> dict[str, Function]:
+    """The functions of all groups that have a name of their own; if two classes share names, those of derivatives as such."""
+    times = Counter(name for group in groups.values() for name in group)
+    together = {name: f for group in groups.values() for name, f in group.items() if times[name] == 1}
+    slopes = [cls for cls in groups if cls is not None and _OF_SLOPES.search(cls.__name__)]
+    for cls, (of, group) in product(slopes, groups.items()):
+        for name, derivative in groups[cls].items() if of not in slopes else ():
+            if name in group and times[name] == 2:
+                together |= {name: group[name], f"{name}_prime": _renamed(derivative, f"{cls.__name__}.{name}")}
+    return together
+
+
+def _renamed(function: Function, name: str) -> Function:
+    """The same function by another name."""
+
+    @functools.wraps(function)
+    def renamed(*given: Any, **named: Any) -> Any:
+        return function(*given, **named)
+
+    renamed.__name__ = name
+    return renamed
 
 
 def _belong(of: str, value: Function, derivative: Function, functions: Mapping[str, Function]) -> bool:

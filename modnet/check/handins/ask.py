@@ -34,6 +34,7 @@ from modnet.check.handins.loaded import Loaded, Project
 from modnet.check.handins.options import Options
 from modnet.check.losses import means
 from modnet.check.losses.check import built_loss, check_loss, examine_loss, examine_loss_object, loss_data
+from modnet.check.losses.derivatives import examine_derivative
 from modnet.check.modules.contract import examine_module
 from modnet.check.modules.evaluation import ALWAYS
 from modnet.check.modules.options import add_with
@@ -51,7 +52,7 @@ from modnet.check.reading.arguments import NotBuilt, required, switches
 from modnet.check.reading.definitions import plain_name
 from modnet.check.report import Finding, Line, Report, not_checked
 from modnet.check.styles.adapters import remembers
-from modnet.check.styles.loss_calls import is_other_loss, methods_of, order_of
+from modnet.check.styles.loss_calls import derivative_alone, is_other_loss, methods_of, order_of
 from modnet.loss import Loss
 
 
@@ -123,7 +124,10 @@ _OF_OTHER_CALLS = {"chain", "layer-not-trained", "direction", "crash"} | _OF_ZER
 
 
 def _loss(subject: Loaded, project: Project, options: Options) -> Report:
-    layers, asked = project.of("module"), required(subject.cls, "forward") or []
+    layers, asked = project.of("module"), required(subject.cls, "forward")
+    if asked is None and derivative_alone(subject.cls):
+        return examine_derivative(subject.cls)
+    asked = asked or []
     alone = not callable(getattr(subject.cls, "backward", None)) and methods_of(subject.cls) is None
     if alone and len(asked) == 2 and order_of(asked):  # a prediction comes first: it is none of the contract's
         return not_checked(subject.name, f"no method of it gives the derivative of forward({', '.join(asked)})")

@@ -10,7 +10,7 @@ import sysconfig
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from modnet.check.functions.found import found_among
+from modnet.check.functions.found import found_in_groups
 from modnet.check.functions.pairs import pairs_of
 from modnet.check.functions.weighted import is_weighted
 from modnet.check.handins import outside
@@ -30,7 +30,7 @@ from modnet.check.reading.lines import does_nothing, text_of, tree_of
 from modnet.check.reading.vocabulary import ADDS, DELTA, GRADIENT, first_method
 from modnet.check.styles.layer_calls import is_above
 from modnet.check.styles.layer_calls import methods_of as layer_methods
-from modnet.check.styles.loss_calls import is_loss_name, is_truth, methods_of, says_loss, without_more
+from modnet.check.styles.loss_calls import derivative_alone, is_loss_name, is_truth, methods_of, says_loss, without_more
 from modnet.check.styles.modes import is_mode
 from modnet.loss import Loss
 from modnet.module import Module
@@ -67,7 +67,9 @@ def kind_of(cls: type) -> str:
         adds = first_method(cls, ADDS) and aliased(cls) is not cls and backward_method(cls)
         if adds or trains(cls):
             return "network"
-        return "module" if layer_methods(cls) is not None and not _takes_modules(cls) else ""
+        if layer_methods(cls) is not None and not _takes_modules(cls):
+            return "module"
+        return "loss" if derivative_alone(cls) else ""
     follows = any(_has(cls, method) for method in (DELTA, GRADIENT))  # the contract of a layer
     if _takes_modules(cls) or (not follows and trains(cls)):
         return "network"
@@ -113,9 +115,7 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
     ]
     functions = {n: f for n, f in file.names.items() if inspect.isfunction(f) and own(f)}
     classes = [c for c in map(file.names.get, file.places) if isinstance(c, type)]
-    gathered: list[dict[str, Any]] = [functions, *map(methods_as_functions, classes)]
-    for among in gathered:
-        found += found_among(among)
+    found += found_in_groups({None: functions, **{cls: methods_as_functions(cls) for cls in classes}})
     found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in functions.items() if is_weighted(at)]
     found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in functions.items() if is_rule(at)]
     for name, at, holder in _descents(file, functions):
@@ -128,12 +128,27 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
 
 
 def methods_as_functions(cls: type) -> dict[str, Callable[..., Any]]:
-    """The methods of a class that only gathers functions, such as activations with their derivatives, as these functions."""
-    if cls.__mro__[1:] != (object,) or "__init__" in vars(cls) or kind_of(cls):
+    """The methods of a class that gathers functions, such as activations with their derivatives, as these functions.
+
+    Of a class that is built with something, those that read nothing of self but each other.
+    """
+    if cls.__mro__[1:] != (object,) or kind_of(cls):
         return {}
     held = [(n, v) for n, v in vars(cls).items() if n[:2] != "__"]
     found = {n: v.__func__ for n, v in held if isinstance(v, staticmethod)}
-    return found | {n: _without_self(v, cls) for n, v in held if inspect.isfunction(v)}
+    methods = {n: v for n, v in held if inspect.isfunction(v)}
+    while "__init__" in vars(cls) and (more := [n for n, v in methods.items() if not _read(v) <= {*found, *methods}]):
+        methods = {n: v for n, v in methods.items() if n not in more}
+    return found | {n: _without_self(v, cls) for n, v in methods.items()}
+
+
+def _read(method: Any) -> set[str]:
+    """What a method reads of self by name; itself, as a name of nothing, if it does something else with it."""
+    tree, name = tree_of(method), next(iter(inspect.signature(method).parameters), "")
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    read = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == name]
+    uses = [n for n in nodes if isinstance(n, ast.Name) and n.id == name]
+    return {n.attr for n in read} | ({""} if tree is None or len(uses) != len(read) else set())
 
 
 def _without_self(method: Any, cls: type) -> Callable[..., Any]:
@@ -141,7 +156,7 @@ def _without_self(method: Any, cls: type) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def function(*given: Any, **named: Any) -> Any:
-        return method(cls(), *given, **named)
+        return method(object.__new__(cls), *given, **named)
 
     signature = inspect.signature(method)
     function.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]

@@ -45,6 +45,11 @@ DERIVATIVES: tuple[tuple[str, Formula], ...] = (
     ("the perceptron's loss max(0, -y yhat)", lambda t, z: np.where(t * z < 0, -t, 0)),
     ("the mean squared error over the features", lambda t, z: 2 * (z - t) / z[0].size),
     ("none: y softmax(yhat) - y, the softmax multiplied by y; without it, softmax(yhat) - y", lambda t, z: t * softmax(z) - t),
+    ("none: softmax(yhat) + y, where y is added; it is softmax(yhat) - y", lambda t, z: softmax(z) + t),
+    (
+        "none: (s - y) s (1 - s), with s = softmax(yhat) and its slope once too often; it is s - y",
+        lambda t, z: (softmax(z) - t) * softmax(z) * (1 - softmax(z)),
+    ),
     ("none: s (1 - s) - y, with s = softmax(yhat); it is s - y", lambda t, z: softmax(z) * (1 - softmax(z)) - t),
     ("none: yhat - y + softmax(yhat), with yhat once too often; softmax(yhat) - y", lambda t, z: z - t + softmax(z)),
     ("none: -y (1 - yhat) - (1 - y) yhat; the second term has the other sign", lambda t, z: -t * (1 - z) - (1 - t) * z),

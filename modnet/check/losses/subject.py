@@ -174,7 +174,7 @@ class LossSubject(Subject):
                 hint = "give both the same shape: y.reshape(-1, 1)"
                 yield Finding("shape", "", text, hint, line=self.quote(FORWARD, r"^return"))
             self._settle_unit()
-            yield from self._of_backward()
+            yield from self._of_backward() if not self.calling.defined else ()
             return
         line = self.quote(FORWARD, forward.RETURN)
         if shape not in ((n,), ()) or (n == 1 == self.out.size and shape not in ((1,), ())):

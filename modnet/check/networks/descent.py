@@ -180,5 +180,6 @@ def examine_descent(
     report = Report(f"{function.__name__}, {run.epochs} epochs of {run.count} examples")
     judge(report, run)
     if set(wrong) & set(function.__code__.co_names):
-        report.findings = [f for f in report.findings if f.kind in ("mispaired", "left-out", "option-ignored", "same-order")]
+        of_examples = ("mispaired", "left-out", "batch-twice", "option-ignored", "same-order")
+        report.findings = [f for f in report.findings if f.kind in of_examples]
     return report

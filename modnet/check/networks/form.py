@@ -143,6 +143,10 @@ class Form:
         """For each step, which examples were used, and whose truth."""
         return []
 
+    def rounds(self) -> list[list[list[int]]]:
+        """For each epoch, which examples its steps used; empty if it is not known what an epoch is."""
+        return []
+
     def every_example(self) -> tuple[int, str]:
         """How many there are, and of the training, in words."""
         return 0, ""

@@ -261,13 +261,33 @@ def steps(f: Form) -> Findings:
 
 
 def examples(f: Form) -> Findings:
-    """All examples are used."""
+    """All examples are used, and in an epoch no batch is used again when it ends; a rest that every epoch drops is noted."""
     every, training = f.every_example()
     left = sorted(set(range(every)) - {i for used, _ in f.examples() for i in used})
     if left:
         text = f"of {every} examples{training} never use {', '.join(map(str, left))}, counted from 0."
         hint = "shuffle in each epoch; the last batch may be smaller: range(0, len(X), batch_size), X[i:i + batch_size]"
         yield Finding("left-out", "", text, hint)
+    rounds = f.rounds()
+    if rounds and all(_ends_twice(batches) for batches in rounds):
+        text = f"every epoch uses its last batch twice: the examples {', '.join(map(str, rounds[0][-1]))} of the first."
+        yield Finding("batch-twice", "", text, "range(0, len(X), batch_size) has the last batch, too: nothing is left to add")
+    taken = {len(batches[0]) * len(batches) if _apart(batches) else every for batches in rounds}
+    if not left and len(taken) == 1 and (dropped := every - taken.pop()) and dropped < len(rounds[0][0]):
+        f.notes.append(f"every epoch drops {dropped} of {every} examples, after its last whole batch; others each time.")
+
+
+def _apart(batches: list[list[int]]) -> bool:
+    """Whether the batches of an epoch are of one size, and no example is in two of them."""
+    used = [i for batch in batches for i in batch]
+    return len(set(used)) == len(used) == len(batches[0]) * len(batches)
+
+
+def _ends_twice(batches: list[list[int]]) -> bool:
+    """Whether the last batch of an epoch is the one before it again, and all before are others."""
+    before = [i for batch in batches[:-1] for i in batch]
+    again = len(batches) > 2 and sorted(batches[-1]) == sorted(batches[-2])
+    return again and len(set(before)) == len(before)
 
 
 def end(f: Form) -> Findings:

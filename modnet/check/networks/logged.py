@@ -68,6 +68,14 @@ class Logged(Form):
             found.append((used, self.truths(way, used)))
         return found
 
+    def rounds(self) -> list[list[list[int]]]:
+        """As many steps for each epoch, if it was given how many epochs."""
+        used = [some for some, _ in self.examples()]
+        steps, more = divmod(len(used), self.epochs)
+        if "epochs" not in self.meant or not steps or more:
+            return []
+        return [used[i : i + steps] for i in range(0, len(used), steps)]
+
     def truths(self, way: Way, used: list[int]) -> list[int]:
         """Whose truth the loss was given; if that cannot be told, that of the examples."""
         held = way.slope.held if way.slope is not None else ()

@@ -88,6 +88,14 @@ def methods_of(cls: type) -> tuple[str, str] | None:
     return (both, both) if both else None
 
 
+def derivative_alone(cls: type) -> str:
+    """The derivative of what is called a loss and has no method for one of prediction and truth; empty if it has none."""
+    if issubclass(cls, Loss) or not is_loss_name(cls.__name__) or methods_of(cls) is not None:
+        return ""
+    names = dict.fromkeys((*_DERIVATIVES, *filter(_OF_LOSS.fullmatch, dir(cls))))
+    return next((n for n in names if required(cls, n) is not None), "")
+
+
 def _takes_two(cls: type, name: str) -> bool:
     """Whether a method takes a truth and a prediction, and perhaps a mask or weights."""
     return len(without_more(required(cls, name) or [])) == 2
@@ -141,7 +149,7 @@ class Calling:
     given : what each argument of the derivative is: "truth", "prediction", "one", what comes from above, or "score", which the
         prediction is made of. sure : whether the names said the order. more : what else the two methods are given, by name: a
         mask, or weights. made_by : what makes predictions of scores, if the derivative is given both: it is then by the scores.
-        columns : whether it is given an example a column.
+        columns : whether it is given an example a column. defined : whether the loss is a definition, not a method.
     """
 
     value: str
@@ -152,6 +160,7 @@ class Calling:
     more: Mapping[str, Any] = field(default_factory=dict)
     made_by: Callable[[np.ndarray], np.ndarray] = np.asarray
     columns: bool = False
+    defined: bool = False
 
     @classmethod
     def of(cls, loss: Any) -> Calling | None:

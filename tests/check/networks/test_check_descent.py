@@ -78,6 +78,28 @@ def sgd_whole_batches_alone(optim, X, Y, batch_size, epochs):
     return optim
 
 
+def sgd_with_the_rest_twice(optim, X, Y, batch_size, epochs):
+    for _ in range(epochs):
+        order = np.random.permutation(len(X))
+        some = [order[i * batch_size : (i + 1) * batch_size] for i in range(len(X) // batch_size + 1)]
+        if len(X) % batch_size:
+            some.append(order[len(X) // batch_size * batch_size :])
+        for chosen in some:
+            optim.step(X[chosen], Y[chosen])
+    return optim
+
+
+def sgd_with_the_last_whole_batch_for_the_rest(optim, X, Y, batch_size, epochs):
+    for _ in range(epochs):
+        order = np.random.permutation(len(X))
+        for i in range(0, len(X) - batch_size + 1, batch_size):
+            chosen = order[i : i + batch_size]
+            optim.step(X[chosen], Y[chosen])
+        if len(X) % batch_size:
+            optim.step(X[chosen], Y[chosen])
+    return optim
+
+
 def sgd_of_everything(optim, X, Y, batch_size, epochs):
     for _ in range(epochs):
         optim.step(X, Y)
@@ -119,6 +141,8 @@ def sgd_upwards(net, X, Y, loss, batch_size, lr, epochs):
         (sgd_never_zeroed, "never-zeroed"),
         (sgd_mispaired, "mispaired"),
         (sgd_whole_batches_alone, "left-out"),
+        (sgd_with_the_rest_twice, "batch-twice"),
+        (sgd_with_the_last_whole_batch_for_the_rest, "batch-twice"),
         (sgd_of_everything, "option-ignored"),
         (sgd_once, "option-ignored"),
         (sgd_own_rate, "lr-ignored"),
@@ -138,6 +162,42 @@ def test_that_the_order_is_always_the_same_is_noted_of_what_is_not_called_stocha
     report = examine_descent(train)
     assert report.ok
     assert "the same order" in report.notes[0]
+
+
+def sgd_that_drops_the_rest(optim, X, Y, batch_size, epochs):
+    for _ in range(epochs):
+        order = np.random.permutation(len(X))
+        for i in range(len(X) // batch_size):
+            some = order[i * batch_size : (i + 1) * batch_size]
+            optim.step(X[some], Y[some])
+    return optim
+
+
+def sgd_that_fills_the_last_batch(optim, X, Y, batch_size, epochs):
+    for _ in range(epochs):
+        order = np.random.permutation(len(X))
+        for i in range(0, len(X), batch_size):
+            some = np.resize(order, len(X) + batch_size)[i : i + batch_size]
+            optim.step(X[some], Y[some])
+    return optim
+
+
+def sgd_of_single_draws(optim, X, Y, epochs):
+    for _ in range(epochs):
+        for some in np.random.choice(len(X), (len(X), 1)):
+            optim.step(X[some], Y[some])
+    return optim
+
+
+@pytest.mark.parametrize(
+    ("function", "notes"),
+    [(sgd_that_drops_the_rest, ["every epoch drops 2 of 10 examples"]), (sgd_that_fills_the_last_batch, []), (sgd_of_single_draws, [])],
+)
+def test_a_rest_that_is_dropped_after_a_shuffle_is_noted_and_batches_that_overlap_by_intent_are_right(function, notes):
+    report = examine_descent(function)
+    assert report.ok, report
+    assert len(report.notes) == len(notes)
+    assert all(said.startswith(note) for said, note in zip(report.notes, notes, strict=True))
 
 
 def sgd_in_a_mode(net, X, Y, loss, lr, epochs, batch_size=3, mode="full"):

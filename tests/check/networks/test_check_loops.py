@@ -151,6 +151,17 @@ class NeverShuffled(ModelTrainer):
         return np.arange(count)
 
 
+class TakesTheRestTwice(ModelTrainer):
+    def fit(self, x, t, max_epoch=10, batch_size=32):
+        for _ in range(max_epoch):
+            order = self.order(len(x))
+            some = [order[i : i + batch_size] for i in range(0, len(x), batch_size)]
+            for chosen in [*some, some[-1]]:
+                self.model.forward(x[chosen], t[chosen])
+                self.model.backward()
+                self.optimizer.update(self.model.params, self.model.grads)
+
+
 @pytest.mark.parametrize("cls", [Solver, Trainer, ModelTrainer])
 def test_right_ones(cls):
     assert is_loop(cls)
@@ -170,6 +181,7 @@ def test_right_ones(cls):
         (KeepsTheArrays, "best-lost"),
         (ShufflesTheTruth, "mispaired"),
         (NeverShuffled, "left-out"),
+        (TakesTheRestTwice, "batch-twice"),
     ],
 )
 def test_mistakes_have_their_names(cls, kind):
