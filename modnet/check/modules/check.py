@@ -25,6 +25,7 @@ from modnet.check.reading.definitions import plain_name
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO
 from modnet.check.report import Report, not_checked
 from modnet.check.styles.adapters import remembers, subject_of
+from modnet.inputs import require_no_mask
 
 #: What is asked of a module, operation by operation.
 PLAN = (
@@ -71,13 +72,14 @@ def check_module(
 
     Raises
     ------
-    TypeError : if module is a class, or has no forward.
+    TypeError : if module is a class, or has no forward. ValueError : if the input has masked values.
     """
     if isinstance(module, type) or not (callable(getattr(module, "forward", None)) or remembers(module)):
         got = (
             f"the class {module.__name__}" if isinstance(module, type) else f"of type {type(module).__name__}, without forward"
         )
         raise TypeError(f"check_module: module is {got}, expected an object with forward and backward_delta")
+    require_no_mask(input, "check_module", "input")
     subject = subject_of(module, as_input(input), make if isinstance(make, Recipe) else None)
     subject.undefined = subject.undefined or reference is own_definition
     reference = None if reference is own_definition else reference

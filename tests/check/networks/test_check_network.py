@@ -428,6 +428,15 @@ def test_a_network_that_leaves_out_a_layer_and_ignores_the_rate_is_told_both():
     assert [f.kind for f in report.findings] == ["layer-not-trained", "lr-ignored"], str(report)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_masked_values_are_refused(place):
+    given = [np.ma.array(X, mask=np.zeros(X.shape)), np.ma.array(Y, mask=np.zeros(Y.shape))]
+    assert check_network(Sequentiel(*layers()), MSELoss(), *given).ok  # nothing is hidden
+    given[place].mask[1, 0] = True
+    with pytest.raises(ValueError, match=rf"check_network: {'Xy'[place]}\[1, 0\] is masked"):
+        check_network(Sequentiel(*layers()), MSELoss(), *given)
+
+
 class Base:
     """What layers and networks of a hand-in derive from: its methods are about one layer's arrays."""
 
