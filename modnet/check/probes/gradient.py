@@ -307,7 +307,7 @@ def symmetric(e: Examination) -> Findings:
             f"all numbers of {constant[0]} are {nearly}equal at the start, so all units compute {nearly}the same and, "
             f"getting {nearly}the same gradient, stay {nearly}the same."
         )
-    elif twins and weighted_by_name(type(subject.original)) and np.array_equal(*(out[..., i] for i in twins[0][1])):
+    elif twins and weighted_by_name(type(subject.original)) and _alike_at(out, *twins[0][1]):
         name, (i, j) = twins[0]
         text = (
             f"columns {i} and {j} of {name} are equal at the start, so these two units compute the same and, "
@@ -316,6 +316,11 @@ def symmetric(e: Examination) -> Findings:
     else:
         skip(e, "__init__", "")
     yield subject.wrong("__init__", "symmetric-init", text, hint, r"np\.(zeros|ones|full)")
+
+
+def _alike_at(out: np.ndarray, i: int, j: int) -> bool:
+    """Whether two units give the same."""
+    return np.array_equal(out[..., i], out[..., j])
 
 
 def _equal_columns(weights: np.ndarray) -> tuple[int, int] | None:
