@@ -908,6 +908,10 @@ def test_layers_memory_is_not_part_of_copies_and_does_not_slow_training():
 def test_a_layer_that_is_given_no_input_says_where_it_is():
     with pytest.raises(TypeError, match=r"TanH\(\): backward_delta was given None for the input.*layer._input"):
         TanH().backward_delta(None, np.ones((2, 2)))
+    for layer, delta in ((Linear(3, 2), np.ones((4, 2))), (Conv1D(2, 1, 2), np.ones((4, 3, 2)))):
+        for operation in (layer.backward_delta, layer.backward_update_gradient):
+            with pytest.raises(TypeError, match=f"{operation.__name__} was given None for the input.*layer._input"):
+                operation(None, delta)
 
 
 def test_two_networks_of_ones_own_make_an_auto_encoder():

@@ -92,7 +92,8 @@ class _Layer:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name, names in (("forward", ("forward", "input")), ("backward_delta", ("delta",))):
+        kept = {"forward": ("forward", "input"), "backward_delta": ("delta",), "backward_update_gradient": ()}
+        for name, names in kept.items():
             found = getattr(cls, name)
             if isinstance(found, Operation) and not hasattr(found, "remembers"):
                 setattr(cls, name, _remembering(found, *names))

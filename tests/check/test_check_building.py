@@ -454,6 +454,33 @@ def test_an_optimizer_that_is_wrong_with_every_network_is_judged_though_its_own_
     assert said(report) == {("step", "never-zeroed")}, str(report)
 
 
+def without_rate(self, batch_x, batch_y):
+    self.net.zero_grad()
+    self.net.backward_update_gradient(batch_x, self.loss.backward(batch_y, self.net.forward(batch_x)))
+    self.net.update_parameters()
+
+
+def of_its_own_rate(self, gradient_step=1e-3):
+    for m in self.modules:
+        m.update_parameters()
+
+
+@pytest.mark.parametrize(
+    ("findings", "step"),
+    [
+        (set(), Optim.step),
+        ({("step", "lr-ignored")}, without_rate),
+        ({("step", "never-zeroed")}, forgetful),
+        ({("step", "sign")}, swapped),
+    ],
+)
+def test_a_rate_that_the_network_ignores_is_not_said_of_its_optimizer(findings, step):
+    wrong = type("Sequentiel", (Sequentiel,), {"update_parameters": of_its_own_rate})
+    report = Workshop([Linear, TanH], networks=[wrong], wrong={wrong}).examine_optim(type("Optim", (Optim,), {"step": step}))
+    assert said(report) == findings, str(report)
+    assert [row[:2] for row in report.verdicts] == [("a step", "wrong" if findings else "right")]
+
+
 class Added:
     """A network that is put together by add, and reads of its layers what they keep."""
 

@@ -98,6 +98,13 @@ def roles_of(make: Callable[..., Any], without: Collection[str] = ()) -> dict[st
     return found
 
 
+def weighted_by_name(cls: type) -> bool:
+    """Whether a class is by its name a layer with weights, and is built for numbers of inputs and outputs."""
+    sizes = {"linear": {"input", "output"}, "conv1d": {"chan_in", "chan_out"}, "conv2d": {"chan_in", "chan_out"}}
+    wanted = sizes.get(plain_name(cls))
+    return wanted is not None and wanted <= (roles_of(cls) or {}).keys()
+
+
 def _by_order(name: str, given: list[inspect.Parameter], fitting: Mapping[str, list[str]]) -> dict[str, str] | None:
     """The roles of a class of this name by the order of its arguments, if there are as many as in the statement.
 

@@ -14,12 +14,18 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.calls import tried
+from modnet.check.asking.draws import same_draws
+from modnet.check.asking.numeric import factor_of
+from modnet.check.asking.subject import Subject
+from modnet.check.building.constructors import weighted_by_name
 from modnet.check.building.recipes import Recipe, as_integers
 from modnet.check.probes import delta, forward, gradient
 from modnet.check.probes.plan import Examination
+from modnet.check.reading.definitions import plain_name
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO
-from modnet.check.report import Report
+from modnet.check.report import Report, not_checked
 from modnet.check.styles.adapters import remembers, subject_of
+from modnet.inputs import require_no_mask
 
 #: What is asked of a module, operation by operation.
 PLAN = (
@@ -66,13 +72,14 @@ def check_module(
 
     Raises
     ------
-    TypeError : if module is a class, or has no forward.
+    TypeError : if module is a class, or has no forward. ValueError : if the input has masked values.
     """
     if isinstance(module, type) or not (callable(getattr(module, "forward", None)) or remembers(module)):
         got = (
             f"the class {module.__name__}" if isinstance(module, type) else f"of type {type(module).__name__}, without forward"
         )
         raise TypeError(f"check_module: module is {got}, expected an object with forward and backward_delta")
+    require_no_mask(input, "check_module", "input")
     subject = subject_of(module, as_input(input), make if isinstance(make, Recipe) else None)
     subject.undefined = subject.undefined or reference is own_definition
     reference = None if reference is own_definition else reference
@@ -99,6 +106,31 @@ def settle(e: Examination, drawn: bool) -> None:
             if tried(subject.forward, integers) is not None:
                 subject.x, e.by_numbers = integers, False
                 return
+
+
+def as_named(report: Report, name: str, subject: Subject) -> Report:
+    """The report; if nothing was found because what the layer's name promises never happened, one that says so."""
+    cls = type(subject.original)
+    if report.findings or not (plain_name(cls) == "dropout" or weighted_by_name(cls)):
+        return report
+    with same_draws():
+        subject.examine()
+        module, x, out = subject.fresh(), subject.x, subject.out
+        subject.ask(FORWARD, module, x)  # after which it has what it makes when it is first asked
+    if plain_name(cls) == "dropout":
+        share = factor_of(out, x) if out.shape == x.shape and not subject.random else 0.0
+        if share and np.allclose(out, share * x, rtol=1e-9, atol=0):
+            return not_checked(name, "in training, as it was built here, it drops nothing. Give one that does with --make")
+    elif not _may_hold_weights(module, x, out):
+        return not_checked(name, "no weights were found in it. Give an example that has some with --make")
+    return report
+
+
+def _may_hold_weights(module: Any, *seen: np.ndarray) -> bool:
+    """Whether an object holds anything but plain values and these arrays, or does not show what it holds."""
+    plain = (int, float, str, np.number, type(None))
+    held = (v for v in getattr(module, "__dict__", {"": module}).values() if not isinstance(v, plain))
+    return not all(isinstance(v, np.ndarray) and any(np.array_equal(v, array) for array in seen) for v in held)
 
 
 def as_input(value: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.subject import Subject
 from modnet.check.building.choosing import chosen
 from modnet.check.building.constructors import USUAL, build, roles_of
-from modnet.check.modules.check import as_input, check_module, own_definition
+from modnet.check.modules.check import as_input, as_named, check_module, own_definition
 from modnet.check.modules.options import add_with
 from modnet.check.modules.other_styles import examine_other
 from modnet.check.modules.ways import stopped
@@ -129,7 +129,7 @@ def examine_module(cls: type, made: Any = None, shape: Shape | None = None) -> R
     report = check_module(module, shape or found)
     if made is None:
         _add_options(report, cls, sizes, shape or found)
-    return report
+    return as_named(report, cls.__name__, subject_of(module, as_input(shape or found)))
 
 
 def _shape_of(module: Any) -> Shape:

@@ -18,7 +18,7 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.building.constructors import unmeant
 from modnet.check.building.handed import Activation, curve_by_input, curve_by_output, straight
 from modnet.check.building.recipes import PENALTY, Recipe, Shape, Size, array_arguments
-from modnet.check.modules.check import as_input, check_module
+from modnet.check.modules.check import as_input, as_named, check_module
 from modnet.check.modules.evaluation import examine_in_evaluation
 from modnet.check.modules.options import add_with
 from modnet.check.modules.ways import LINE, by_guess, forward_of, way_for
@@ -85,7 +85,7 @@ def _examined(cls: type, layout: str, guess: Any = None) -> Report:
         examine_in_evaluation(report, recipe, size)
     if guess is not None and not report.ok and _has_layers(recipe.build(size)):
         raise NotBuilt(f"{cls.__name__} is put together of layers, and its arguments were guessed")
-    return report
+    return as_named(report, cls.__name__, subject_of(recipe.build(size), as_input(recipe.input(size)), recipe))
 
 
 def _unused(report: Report, recipe: Recipe, size: Size | Shape) -> None:

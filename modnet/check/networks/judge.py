@@ -253,9 +253,9 @@ def steps(f: Form) -> Findings:
     if far:
         text = "; ".join(f"{n} moves {forward[n] / usual:.4g} times as far as others do" for n in far)
         yield f.finding("scale", f"{text}.", "one rate for all, and one step in each pass", far[0], f.line("a step", far[0]))
-    elif f.told and forward and not (odd or still):
-        slower = f.moves(slower=True)
-        if all((again := slower.get(n)) is not None and abs(again - r) < 1e-6 * r for n, r in forward.items()):
+    elif f.told and not odd:
+        slower, lengths = f.moves(slower=True), {n: abs(r) for n, r in known.items() if n not in still}
+        if all((again := slower.get(n)) is not None and abs(abs(again) - r) < 1e-6 * r for n, r in lengths.items()):
             text, hint = "half the rate gives the same step.", "the rate that it was given"
             yield Finding("lr-ignored", "", text, hint, line=f.line("a rate"))
 

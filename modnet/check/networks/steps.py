@@ -155,7 +155,7 @@ class Stepping(Form):
     def __init__(self, start: Steps) -> None:
         super().__init__(type(start.optimizer), "step")
         self.start_at, self.at_first, self.rates = start, start.mean_loss(), rates_of(start.optimizer)
-        self.told, self.found = bool(self.rates), False
+        self.told, self.found = bool(self.rates), set[str]()
         self.first, self.moved = start.taken()
 
     def moves(self, slower: bool = False) -> dict[str, float | None]:
@@ -194,12 +194,14 @@ class Stepping(Form):
     def end(self) -> Iterator[Finding]:
         """Whether gradients are set to zero, and the loss falls."""
         start = self.start_at
-        if self.found or not self.moved:
+        if not self.moved or "layer-not-trained" in self.found:
             return
         if not start.ours and _not_reset(self.first):
             text = "gradients of the last step are still in the next one's: they are not set to zero in between."
             hint = "self.net.zero_grad() before backward_update_gradient, in every step; the network's calls every layer's"
             yield Finding("never-zeroed", "", text, hint)
+            return
+        if self.found:
             return
         self.falling = _falls(start, 1.0, self.rates)
         if self.falling < self.at_first:
@@ -219,13 +221,19 @@ class Stepping(Form):
 
     def told_of(self, report: Report, question: str, findings: list[Finding]) -> None:
         """A row for the step."""
-        self.found |= bool(findings)
+        self.found |= {finding.kind for finding in findings}
         if findings:
-            report.verdict("a step", right=False, remark=findings[0].kind)
+            row_of_step(report)
         elif question == "the end" and not self.moved:
             report.verdict("a step", right=None, remark="no parameters")
         elif question == "the end" and not self.found:
             report.verdict("a step", remark=f"the loss falls from {self.at_first:.4g} to {self.falling:.4g}")
+
+
+def row_of_step(report: Report) -> None:
+    """The one row of a report on steps in which something was found."""
+    report.verdicts = []
+    report.verdict("a step", right=False, remark=", ".join(dict.fromkeys(f.kind for f in report.findings)))
 
 
 def _swapped(start: Steps) -> bool:

@@ -21,6 +21,7 @@ from modnet.check.networks.layers import hint_for, label_of, layers_of, needs_in
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers
 from modnet.check.reading.lines import quote
 from modnet.check.report import Finding, Report
+from modnet.inputs import require_no_mask
 
 
 def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:
@@ -38,6 +39,8 @@ def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:
     -------
     report : see `Report`. The first cause alone: what is wrong in a layer is not said again about the chain.
     """
+    for name, given in (("X", X), ("y", y)):
+        require_no_mask(given, "check_network", name)
     if loss is None:
         return _with_own_loss(net, X, y)
     if y is None:

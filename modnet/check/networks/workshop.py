@@ -19,7 +19,7 @@ from modnet.check.modules.check import as_input
 from modnet.check.networks import standins, wiring
 from modnet.check.networks.contract import examine_chain
 from modnet.check.networks.layers import last_output, layers_of
-from modnet.check.networks.steps import check_steps
+from modnet.check.networks.steps import check_steps, row_of_step
 from modnet.check.reading.arguments import NotBuilt, called_as
 from modnet.check.reading.definitions import plain_name
 from modnet.check.reading.lines import source
@@ -206,7 +206,7 @@ class Workshop:
     def examine_optim(self, cls: type) -> Report:
         """The report on an optimizer's class, with the hand-in's own network if one works.
 
-        With a network or layers in which something was found, only what does not depend on their gradients is said.
+        With a network or layers in which something was found, only that is said which a right network shows, too.
         """
         tried: list[Report] = []
         stepped: list[tuple[bool, Report]] = []  # with a network of the hand-in or a stand-in, right or not
@@ -224,16 +224,15 @@ class Workshop:
             if right or (report.ok and _says_something(report)):
                 return report
             stepped += [(type(net) in self.networks, report)] if not report.ok else []
-            if report.findings and all(f.kind == "lr-ignored" for f in report.findings):
-                return report
             tried.append(not_checked(cls.__name__, f"{type(net).__name__} and its layers first"))
         if not tried:
             return not_checked(cls.__name__, "no network to step with")
         if tried[0].findings and self._own_line(cls, tried[0]):
             return tried[0]
         # What it does wrong with each of its own networks, wrong as they are, and with a right one, is its own mistake.
-        if {own for own, _ in stepped} == {True, False} and len({str(_kinds(report)) for _, report in stepped}) == 1:
-            return stepped[-1][1]
+        common = set.intersection(*(_kinds(report) for _, report in stepped)) if stepped else set()
+        if common and {own for own, _ in stepped} == {True, False}:
+            return _only(common, stepped[-1][1])
         after_others = next((t for t in tried if not t.findings and t.verdicts[0][2].endswith("first")), None)
         best = after_others or next((t for t in tried if t.findings), tried[0])
         if best is after_others:
@@ -266,8 +265,15 @@ class Workshop:
         return lambda: cls(*arguments)
 
 
-def _kinds(report: Report) -> list[tuple[str, str]]:
-    return [(f.kind, f.where) for f in report.findings]
+def _kinds(report: Report) -> set[tuple[str, str]]:
+    return {(f.kind, f.where) for f in report.findings}
+
+
+def _only(kinds: set[tuple[str, str]], report: Report) -> Report:
+    """The report with these findings alone."""
+    report.findings = [f for f in report.findings if (f.kind, f.where) in kinds]
+    row_of_step(report)
+    return report
 
 
 def _says_something(report: Report) -> bool:

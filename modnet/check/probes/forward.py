@@ -12,6 +12,7 @@ from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.draws import other_draws
 from modnet.check.asking.numeric import factor_of
 from modnet.check.asking.subject import BIG, Subject
+from modnet.check.building.constructors import weighted_by_name
 from modnet.check.probes.plan import Examination, Judged, Probe
 from modnet.check.reading.definitions import FUNCTIONS, function_like
 from modnet.check.reading.vocabulary import FORWARD
@@ -171,6 +172,9 @@ def defined(e: Examination) -> Findings:
     out = subject.out if e.reference is None else subject.forward(x, module)
     candidates = e.wanted(x, out, module)
     wrong = _against(e, candidates, out) if candidates else None
+    if not candidates and e.reference is None and _hands_on(subject):
+        text = "forward returns its input as it is, whatever numbers of inputs and outputs it was built for."
+        wrong = Finding("forward", "", text, "what its name says: a sum of the inputs by weights that it keeps")
     e.remarks[FORWARD] = "as defined" if candidates and wrong is None else "no definition to compare with"
     if x.dtype.kind == "f":
         e.shapes.build(e.make)
@@ -189,6 +193,12 @@ def defined(e: Examination) -> Findings:
         if wrong is None:
             e.skipped[FORWARD] = "not finite at this input, so nothing else can be judged"
         raise Judged
+
+
+def _hands_on(subject: Subject) -> bool:
+    """Whether a layer with weights by its name and its sizes gives back its input: an activation called Linear has no sizes."""
+    cls = type(subject.original)
+    return weighted_by_name(cls) and subject.out.shape == subject.x.shape and np.array_equal(subject.out, subject.x)
 
 
 def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> Finding | None:

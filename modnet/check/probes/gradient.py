@@ -13,6 +13,7 @@ from modnet.check.asking.arrays import gradients, is_gradient, is_of_library, lo
 from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative, factor_of
 from modnet.check.asking.question import Question, direction
+from modnet.check.building.constructors import weighted_by_name
 from modnet.check.mistakes.guesses import diagnose
 from modnet.check.mistakes.of_parameters import for_gradient
 from modnet.check.probes import delta, forward
@@ -295,27 +296,49 @@ def _moved(names: list[str], gradient: np.ndarray, short: np.ndarray, long: np.n
 
 
 def symmetric(e: Examination) -> Findings:
-    """The units of a layer do not all start the same."""
+    """The units of a layer do not start the same."""
     subject = e.subject
     out_features = subject.out.shape[-1] if subject.out.ndim > 1 else 1
     module = subject.copy()
-    constant = [
-        n
-        for n, a in subject.parameters(module).items()
-        if looks_trained(n) and a.size > 1 and np.ptp(a) <= 1e-4 * np.abs(a).max()
-    ]
-    if out_features < 2 or not constant or np.ptp(subject.x, axis=-1).max() == 0:
+    held = {n: a for n, a in subject.parameters(module).items() if looks_trained(n) and a.size > 1}
+    constant = [n for n, a in held.items() if np.ptp(a) <= 1e-4 * np.abs(a).max()]
+    twins = [(n, pair) for n, a in held.items() if (pair := _equal_columns(a)) and a.shape[-1] == out_features]
+    if out_features < 2 or not (constant or twins) or np.ptp(subject.x, axis=-1).max() == 0:
         skip(e, "__init__", "")
     out = subject.forward(subject.x, module)
-    if np.ptp(out, axis=-1).max() > 1e-4 * np.abs(out).max():
-        skip(e, "__init__", "")
-    text = (
-        f"all numbers of {constant[0]} are equal at the start, so all units compute the same and, "
-        "getting the same gradient, stay the same."
-    )
     hint = "draw weights at random: np.random.uniform(-1, 1, (n, m)) / np.sqrt(n); a bias may start at 0"
+    name = constant[0] if constant else twins[0][0]
+    if constant and np.ptp(out, axis=-1).max() <= 1e-4 * np.abs(out).max():
+        nearly = "nearly " if np.ptp(held[name]) else ""
+        text = (
+            f"all numbers of {name} are {nearly}equal at the start, so all units compute {nearly}the same and, "
+            f"getting {nearly}the same gradient, stay {nearly}the same."
+        )
+    elif twins and weighted_by_name(type(subject.original)) and _alike_at(out, *twins[0][1]):
+        name, (i, j) = twins[0]
+        text = (
+            f"columns {i} and {j} of {name} are equal at the start, so these two units compute the same and, "
+            "getting the same gradient, stay the same."
+        )
+    else:
+        skip(e, "__init__", "")
     start = r"np\.(zeros|ones|full)"
-    yield subject.wrong("__init__", "symmetric-init", text, hint, _sets(constant[0]) + f".*{start}", start)
+    yield subject.wrong("__init__", "symmetric-init", text, hint, _sets(name) + f".*{start}", start)
+
+
+def _alike_at(out: np.ndarray, i: int, j: int) -> bool:
+    """Whether two units give the same."""
+    return np.array_equal(out[..., i], out[..., j])
+
+
+def _equal_columns(weights: np.ndarray) -> tuple[int, int] | None:
+    """Two columns that are equal, number by number, where no number comes twice in one: such do not come by chance."""
+    columns = weights.reshape(-1, weights.shape[-1])
+    _, first, like = np.unique(columns, axis=1, return_index=True, return_inverse=True)
+    for j, i in enumerate(first[like.ravel()] if len(columns) > 1 else ()):
+        if i != j and len(np.unique(columns[:, j])) == len(columns):
+            return int(i), j
+    return None
 
 
 MOVES: tuple[Probe, ...] = (moves,)

@@ -125,3 +125,52 @@ def test_float32_modules_of_the_library_give_no_finding():
             if hasattr(module, "example_input"):
                 continue
             check_module(module.astype("float32"), shape).raise_if_failed()
+
+
+def test_masked_values_are_refused():
+    hidden = np.ma.array(np.ones((2, 3)), mask=[[False] * 3, [False, True, False]])
+    with pytest.raises(ValueError, match=r"check_module: input\[1, 1\] is masked"):
+        check_module(Softmax(), hidden)
+
+
+def started_at(weights):
+    def __init__(self, n, m):
+        self._parameters = weights(n, m)
+        self._gradient = np.zeros((n, m))
+
+    return type("Linear", (Softmax,), {
+        "__init__": __init__,
+        "zero_grad": lambda s: s._gradient.fill(0),
+        "forward": lambda s, X: X @ s._parameters,
+        "update_parameters": lambda s, gradient_step=1e-3: s._parameters.__isub__(gradient_step * s._gradient),
+        "backward_update_gradient": lambda s, input, delta: s._gradient.__iadd__(input.T @ delta),
+        "backward_delta": lambda s, input, delta: delta @ s._parameters.T,
+    })  # fmt: skip
+
+
+def drawn(n, m):
+    return np.random.default_rng(0).normal(size=(n, m))
+
+
+def twins(n, m):
+    weights = drawn(n, m)
+    weights[:, 2] = weights[:, 0]
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("says", "weights"),
+    [
+        ("are equal at the start, so all units compute the same", lambda n, m: np.ones((n, m))),
+        ("are nearly equal at the start, so all units compute nearly", lambda n, m: 1 + 1e-5 * drawn(n, m)),
+        ("columns 0 and 2 of _parameters are equal at the start", twins),
+        ("", drawn),
+        ("", lambda n, m: 1e-5 * drawn(n, m)),
+        ("", lambda n, m: np.eye(n, m)),
+        ("", lambda n, m: np.random.default_rng(0).choice([-1.0, 1.0], (n, m))),
+    ],
+)
+def test_weights_that_start_the_same_are_told_as_they_are(says, weights):
+    report = check_module(started_at(weights)(3, 4), (4, 3))
+    assert [f.kind for f in report.findings] == ["symmetric-init"] * bool(says), str(report)
+    assert says in str([f.message for f in report.findings])

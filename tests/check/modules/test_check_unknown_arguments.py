@@ -257,3 +257,91 @@ def test_what_a_guess_or_nobody_could_set_is_no_crash_of_the_author(cls):
     report = examine_module(cls)
     assert report.ok, str(report)
     assert [verdict for _, verdict, _ in report.verdicts] == ["not checked"]
+
+
+class HandsOn:
+    """Forward gives back its input, and backward is right for that."""
+
+    def zero_grad(self):
+        pass
+
+    def forward(self, X):
+        return X
+
+    def update_parameters(self, gradient_step=1e-3):
+        pass
+
+    def backward_update_gradient(self, input, delta):
+        pass
+
+    def backward_delta(self, input, delta):
+        return delta
+
+
+class HandsOnAndRemembers:
+    def forward(self, x, training=True):
+        return x
+
+    def backward(self, dout):
+        return dout
+
+
+class Sized:
+    def __init__(self, n, m):
+        self.n, self.m = n, m
+
+
+class Windowed:
+    def __init__(self, k_size, chan_in, chan_out, stride=1):
+        self.k_size = k_size
+
+
+class Dropping:
+    def __init__(self, p):
+        self.p = p
+
+
+class Sums(Sized):
+    """A layer of the right shape that has nothing to learn."""
+
+    def forward(self, X):
+        return np.repeat(X.sum(axis=-1, keepdims=True), self.m, axis=-1)
+
+    def backward_delta(self, input, delta):
+        return np.repeat(delta.sum(axis=-1, keepdims=True), self.n, axis=-1)
+
+
+@pytest.mark.parametrize("style", [HandsOn, HandsOnAndRemembers])
+@pytest.mark.parametrize(("name", "base"), [("Linear", Sized), ("Conv1D", Windowed)])
+def test_a_layer_with_weights_by_its_name_that_gives_back_its_input_is_not_right(name, base, style):
+    report = examine_module(type(name, (base, style), {}))
+    assert (report.findings[0].kind, report.findings[0].where) == ("forward", f"{name}.forward"), str(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "bases"),
+    [
+        ("Dropout", (Dropping, HandsOn)),
+        ("Dropout", (Dropping, HandsOnAndRemembers)),
+        ("Linear", (Sums, HandsOn)),
+    ],
+)
+def test_what_never_does_what_its_name_says_is_not_checked(name, bases):
+    report = examine_module(type(name, bases, {}))
+    assert report.ok
+    assert [word for _, word, _ in report.verdicts] == ["not checked"], str(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "bases"),
+    [
+        ("Linear", (HandsOn,)),  # an activation
+        ("Linear", (HandsOnAndRemembers,)),
+        ("Identity", (HandsOn,)),
+        ("Other", (Sized, HandsOn)),
+    ],
+)
+def test_what_gives_back_its_input_as_it_may_is_right(name, bases):
+    report = examine_module(type(name, bases, {}))
+    assert report.ok
+    assert report.verdicts[0][1] == "right", str(report)

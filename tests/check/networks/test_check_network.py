@@ -388,6 +388,55 @@ def test_a_wrong_step_is_named(kind, step):
     assert [f.kind for f in report.findings] == [kind], str(report)
 
 
+def steps_with(swapped=False, zeroed=True, rate=True):
+    def step(self, batch_x, batch_y):
+        yhat = self.net.forward(batch_x)
+        if zeroed:
+            self.net.zero_grad()
+        given = (yhat, batch_y) if swapped else (batch_y, yhat)
+        self.net.backward_update_gradient(batch_x, self.loss.backward(*given) / len(yhat))
+        self.net.update_parameters(*([self.eps] if rate else []))
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("kinds", "step"),
+    [
+        ({"sign", "never-zeroed"}, steps_with(swapped=True, zeroed=False)),
+        ({"sign", "lr-ignored"}, steps_with(swapped=True, rate=False)),
+        ({"lr-ignored", "never-zeroed"}, steps_with(zeroed=False, rate=False)),
+        ({"sign", "lr-ignored", "never-zeroed"}, steps_with(swapped=True, zeroed=False, rate=False)),
+        (set(), steps_with()),
+    ],
+)
+def test_each_mistake_of_a_step_is_said_once_and_one_row_has_them_all(kinds, step):
+    net, loss = Sequentiel(*layers()), MSELoss()
+    report = check_steps(net, loss, optim(step=step)(net, loss), X, Y)
+    assert sorted(f.kind for f in report.findings) == sorted(kinds), str(report)
+    ((name, word, remark),) = report.verdicts
+    assert (name, word) == ("a step", "wrong" if kinds else "right")
+    assert not kinds or set(remark.split(", ")) == kinds
+
+
+def test_a_network_that_leaves_out_a_layer_and_ignores_the_rate_is_told_both():
+    def update_parameters(self, gradient_step=1e-3):
+        for m in self.modules[:-1]:
+            m.update_parameters()
+
+    report = check_network(chain(update_parameters=update_parameters)(*layers()), MSELoss(), X, Y)
+    assert [f.kind for f in report.findings] == ["layer-not-trained", "lr-ignored"], str(report)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_masked_values_are_refused(place):
+    given = [np.ma.array(X, mask=np.zeros(X.shape)), np.ma.array(Y, mask=np.zeros(Y.shape))]
+    assert check_network(Sequentiel(*layers()), MSELoss(), *given).ok  # nothing is hidden
+    given[place].mask[1, 0] = True
+    with pytest.raises(ValueError, match=rf"check_network: {'Xy'[place]}\[1, 0\] is masked"):
+        check_network(Sequentiel(*layers()), MSELoss(), *given)
+
+
 class Base:
     """What layers and networks of a hand-in derive from: its methods are about one layer's arrays."""
 
