@@ -20,6 +20,7 @@ import numpy as np
 from modnet import hints
 from modnet.engine.alone import NO_DERIVATIVE, NO_INIT, delta_method, forward_method, gradient_method
 from modnet.engine.foreign import Foreign
+from modnet.engine.modes import in_evaluation
 from modnet.engine.state import load_state_arrays, state_arrays
 from modnet.engine.storage import Counts, Storage, has_storage, last_draw_of, lay_out, writing
 from modnet.inputs import as_float32, as_numbers, as_step, float_type, short_repr, whole
@@ -239,14 +240,16 @@ class Module(hints.Explained, Declares):
         """
         if not require_bool(mode, Foreign.name_of(self), "train's mode"):
             return self.eval()
-        self.training = True
-        self._put_into_evaluation = False
+        with in_evaluation.changing():
+            self.training = True
+            self._put_into_evaluation = False
         return self
 
     def eval(self) -> Module:
         """Evaluation mode: the same input gives the same output. `fit` leaves it so. Returns the module."""
-        self.training = False
-        self._put_into_evaluation = True
+        with in_evaluation.changing():
+            self.training = False
+            self._put_into_evaluation = True
         return self
 
     #: Whether it was put into evaluation by itself, and not with the network around it.

@@ -61,7 +61,27 @@ class ShapeError(ValueError):
         return ""
 
 
-class _Array:
+class Declaration(Generic[T]):
+    """An attribute that is declared in a class: of an object it is what `read` gives, of the class the declaration itself."""
+
+    name: str
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, module: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, module: object, owner: Any = None) -> T: ...
+    def __get__(self, module: Any, owner: Any = None) -> Any:
+        return self if module is None else self.read(module)
+
+    def read(self, module: Any) -> T:
+        """The value in a module, a loss or an optimizer."""
+        raise NotImplementedError
+
+
+class _Array(Declaration[np.ndarray]):
     """An attribute that is a named piece of a block: reading gives a view, assigning writes into it."""
 
     block: str
@@ -70,15 +90,8 @@ class _Array:
     def __init__(self, *sizes: str, optional: bool = False) -> None:
         self.sizes, self.optional, self.axes = sizes, optional, len(sizes)
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, module: None, owner: Any = None) -> Self: ...
-    @overload
-    def __get__(self, module: object, owner: Any = None) -> np.ndarray: ...
-    def __get__(self, module: Any, owner: Any = None) -> Any:
-        return self if module is None else module.view(self.block, self.name)
+    def read(self, module: Any) -> Any:
+        return module.view(self.block, self.name)
 
     def __set__(self, module: Any, value: Any) -> None:
         view, name = module.view(self.block, self.name), self.name + self.suffix
@@ -135,8 +148,8 @@ class Shared(Parameter):
     def __set_name__(self, owner: type, name: str) -> None:
         _Array.__set_name__(self, owner, name)
 
-    def __get__(self, module: Any, owner: Any = None) -> Any:
-        return self if module is None else getattr(getattr(module, self.module), self.parameter)
+    def read(self, module: Any) -> Any:
+        return getattr(getattr(module, self.module), self.parameter)
 
     def __set__(self, module: Any, value: Any) -> None:
         setattr(getattr(module, self.module), self.parameter, value)
@@ -158,7 +171,7 @@ class State(_Array):
         self.initial = initial
 
 
-class Setting:
+class Setting(Declaration[float]):
     """A number that kernels read and that may be changed at any time, within its range.
 
     Parameters
@@ -182,16 +195,7 @@ class Setting:
         self._wants_module = valid is not None and len(inspect.signature(valid).parameters) > 1
         self.dtype = np.dtype({float: np.float64, int: np.int64, bool: np.int64}.get(kind, kind))
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, module: None, owner: Any = None) -> Self: ...
-    @overload
-    def __get__(self, module: object, owner: Any = None) -> float: ...
-    def __get__(self, module: Any, owner: Any = None) -> Any:
-        if module is None:
-            return self
+    def read(self, module: Any) -> Any:
         return self.kind(module.setting_words().view(self.dtype)[type(module).layout.words[self.name]])
 
     def __set__(self, module: Any, value: Any) -> None:
@@ -227,21 +231,13 @@ def require_bool(value: Any, who: str, name: str) -> bool:
     return bool(value)
 
 
-class Fixed(Generic[T]):
+class Fixed(Declaration[T]):
     """A value that is fixed when the object is made, such as a pair of sizes. Assigning it again is an AttributeError."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, module: None, owner: Any = None) -> Self: ...
-    @overload
-    def __get__(self, module: object, owner: Any = None) -> T: ...
-    def __get__(self, module: Any, owner: Any = None) -> Any:
-        if module is None:
-            return self
+    def read(self, module: Any) -> T:
         try:
-            return module.__dict__[self.name]
+            found: T = module.__dict__[self.name]
+            return found
         except KeyError:
             raise AttributeError(f"{type(module).__name__} has no {self.name} yet") from None
 

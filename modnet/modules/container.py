@@ -26,7 +26,7 @@ from modnet import hints
 from modnet.engine import run
 from modnet.engine.alone import NO_DERIVATIVE, NO_INIT
 from modnet.engine.foreign import BOOKKEEPING, Foreign
-from modnet.engine.modes import inside
+from modnet.engine.modes import in_evaluation, inside
 from modnet.engine.program import Program, Sizes, is_ours, is_wired
 from modnet.engine.storage import (
     Counts,
@@ -353,7 +353,8 @@ class Container(Module):
 
     @training.setter
     def training(self, value: bool) -> None:
-        self._set_mode(bool(value))
+        with in_evaluation.changing():
+            self._set_mode(bool(value))
 
     def _set_mode(self, training: bool) -> None:
         self._training = training

@@ -6,7 +6,7 @@ Each is a `Setting`: a kernel reads it by name, ``s.lr``, and it is checked when
 from __future__ import annotations
 
 import inspect
-from typing import Any, Self, overload
+from typing import Any
 
 from modnet.kernels.declare import Setting
 from modnet.optim.schedules import Schedule
@@ -50,14 +50,8 @@ class Rate(Argument):
     def __init__(self, *, default: Any = REQUIRED) -> None:
         super().__init__("a positive number or a schedule", lambda v: v > 0, default, fixed=False)
 
-    @overload
-    def __get__(self, optimizer: None, owner: Any = None) -> Self: ...
-    @overload
-    def __get__(self, optimizer: object, owner: Any = None) -> float: ...
-    def __get__(self, optimizer: Any, owner: Any = None) -> Any:
-        if optimizer is None:
-            return self
-        return super().__get__(optimizer) if optimizer.schedule is None else float(optimizer.rates(1)[0])
+    def read(self, optimizer: Any) -> Any:
+        return super().read(optimizer) if optimizer.schedule is None else float(optimizer.rates(1)[0])
 
     def __set__(self, optimizer: Any, value: float | Schedule) -> None:
         self.write(optimizer, value)
@@ -73,8 +67,8 @@ class Count(Setting):
     def __set__(self, optimizer: Any, value: Any) -> None:
         raise AttributeError(f"{optimizer}: {self.name} is counted by its steps and cannot be set; attach counts from 0 again")
 
-    def __get__(self, optimizer: Any, owner: Any = None) -> Any:
-        return self if optimizer is None else max((int(g.counts(self.name).max()) for g in optimizer._groups), default=0)
+    def read(self, optimizer: Any) -> int:
+        return max((int(g.counts(self.name).max()) for g in optimizer._groups), default=0)
 
 
 class ClipNorm(Argument):
@@ -85,8 +79,8 @@ class ClipNorm(Argument):
     def __init__(self, *, default: None, kw_only: bool) -> None:
         super().__init__("a positive number, or None", lambda v: v > 0, default, fixed=False)
 
-    def __get__(self, optimizer: Any, owner: Any = None) -> Any:
-        return self if optimizer is None else super().__get__(optimizer) or None
+    def read(self, optimizer: Any) -> Any:
+        return super().read(optimizer) or None
 
     def checked(self, optimizer: Any, value: Any) -> Any:
         return 0.0 if value is None else super().checked(optimizer, value)

@@ -632,6 +632,38 @@ def test_a_predict_that_begins_and_ends_in_the_middle_of_a_walk_leaves_nothing_t
     assert 0 < np.count_nonzero(kept) < kept.size
 
 
+@pytest.mark.parametrize("whose", ["the network", "a module's"])
+@pytest.mark.parametrize("call", ["forward", "backward_delta"])
+def test_a_mode_set_and_set_back_in_the_middle_of_a_walk_leaves_nothing_to_remember(call, whose):
+    """By whoever it was set: here another thread calls eval, and train, between two modules."""
+
+    class Own(Sequential):
+        def forward(self, X):
+            return super().forward(X)
+
+    class Sets(PassThrough):
+        def __init__(self, mode):
+            self.mode = mode
+
+        def forward(self, X):
+            if setting:
+                thread = threading.Thread(target=getattr(net if whose == "the network" else net[1], self.mode))
+                thread.start()
+                thread.join(20)
+            return X
+
+    setting = False
+    net = Sequential(Sets("eval"), Own(Dropout(0.5, rng=0)), Sets("train"), Tanh())
+    x, delta = np.full((4, 5), 0.3), np.ones((4, 5))
+    predict(net, x)
+    setting = True
+    net.forward(x) if call == "forward" else net.backward_delta(x, delta)
+    setting = False
+    kept = net.backward_delta(x, delta)
+    np.testing.assert_allclose(kept, np.where(kept == 0, 0, 2 * (1 - np.tanh(2 * x) ** 2)), rtol=1e-5)
+    assert 0 < np.count_nonzero(kept) < kept.size
+
+
 @pytest.mark.parametrize("call", [predict, Sequential.forward], ids=["predict", "forward"])
 def test_a_network_that_grows_while_another_thread_looks_for_its_program_is_computed_whole(monkeypatch, call):
     """The program found then is for numbers that have moved since, to a storage with as many versions."""
