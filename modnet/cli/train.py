@@ -283,7 +283,7 @@ class _Watch(Callback):
             return
         figures = "   ".join(
             f"{name.replace('_', ' ')} {100 * value:5.1f} %" if "accuracy" in name else f"{name.replace('_', ' ')} {value:.4f}"
-            for name, value in training.history.last().items()
+            for name, (*_, value) in training.history.shown().items()
         )
         self.say(f"epoch {epoch:{len(str(self.epochs))}} of {self.epochs}   {figures}")
 
@@ -293,7 +293,7 @@ def _draw(path: str, title: str, history: History, net: TableModel, table: Table
     from modnet import plotting
     from modnet.plotting.figures import new_figure
 
-    curves = 1 + len([name for name in history.metrics if not name.startswith("validation_")])
+    curves = len([name for name in history.shown() if not name.startswith("validation_")])
     figure, axes = new_figure((4.6 * (curves + 1), 4.2), curves + 1)
     plotting.history(history, ax=axes[:curves])
     X, y = part.X, part.y

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +11,7 @@ from modnet.inputs import short_repr
 from modnet.plotting.annotations import Axes, Figure, Path
 from modnet.plotting.figures import drawing
 from modnet.plotting.parts import BLUE, COLORS, MARKERS, VERMILION, class_colors, depth_colors, whole_ticks
-
-if TYPE_CHECKING:
-    from modnet.training import History
+from modnet.training.history import History
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.2)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # beside colour, for any eye
 _LARGEST = 1e200  # larger losses are gaps, like infinite ones: matplotlib's logarithmic ticks overflow
@@ -47,14 +45,13 @@ def history(
     TypeError, ValueError
         If h is not a history, or has no epochs.
     """
-    if not (isinstance(getattr(h, "loss", None), list) and isinstance(getattr(h, "metrics", None), dict)):
+    if not isinstance(h, History):
         raise TypeError(f"history: h is {short_repr(h)}, expected the History that fit returned")
     if not h.loss:
         raise ValueError("history: h has no epochs, expected at least one")
-    curves = {"loss": (h.loss, h.validation_loss)}
-    for name, values in h.metrics.items():
-        if not name.startswith("validation_"):
-            curves[name] = values, h.metrics.get(f"validation_{name}", [])
+    shown = h.shown()
+    trained = [name for name in shown if not name.startswith("validation_")]
+    curves = {name: (shown[name], shown.get(f"validation_{name}", [])) for name in trained}
     said = f"{len(h.loss)} epoch{'s' * (len(h.loss) > 1)} of training"
     with drawing(ax, path, (5.2, 3.8), columns=len(curves), title=title, title_if_new=said) as (figure, axes):
         for panel, (name, (training, held_out)) in zip(axes, curves.items(), strict=False):

@@ -22,7 +22,7 @@ class History:
     validation_loss : the same over the validation examples at the end of the epoch; empty without them.
     metrics : lists by name. "accuracy" and "validation_accuracy", shares from 0 to 1, if the loss is one of classes; those
         that `fit` was asked for, and over the validation examples "validation_<name>"; "lr", the learning rate at the start of
-        each epoch, once it has changed or follows a schedule.
+        each epoch.
     epochs : how many epochs were completed.
     best_epoch : with patience, the epoch, from 1, whose parameters the network has now; else None.
     stopped_because : why training ended, in words.
@@ -36,7 +36,6 @@ class History:
         self.best_epoch: int | None = None
         self.stopped_because = ""
         self.notes: list[str] = []
-        self._rates: list[float] = []
 
     def __getattr__(self, name: str) -> Any:
         return missing_attribute(self, name, HISTORY)
@@ -55,28 +54,25 @@ class History:
 
         return history(self, path, ax=ax, title=title)
 
-    def note(self, figures: Mapping[str, list[float]], rate: float, scheduled: bool = False) -> None:
-        """Note the figures of some epochs, which all began with this learning rate.
-
-        Once the rate is not always the same, or follows a schedule, every epoch has one in "lr".
-        """
+    def note(self, figures: Mapping[str, list[float]], rate: float) -> None:
+        """Note the figures of some epochs, which all began with this learning rate."""
         own = {"loss": self.loss, "validation_loss": self.validation_loss}
-        for name, values in figures.items():
+        for name, values in {**figures, "lr": [rate] * len(figures["loss"])}.items():
             (own[name] if name in own else self.metrics.setdefault(name, [])).extend(values)
-        rates = self.metrics.get("lr", self._rates)
-        rates.extend([rate] * len(figures["loss"]))
-        if rates is self._rates and (scheduled or rate != rates[0]):
-            self.metrics["lr"], self._rates = rates, []
 
     def cut(self, epochs: int) -> None:
         """Forget what was written of an epoch that was interrupted."""
-        for values in (self.loss, self.validation_loss, self._rates, *self.metrics.values()):
+        for values in (self.loss, self.validation_loss, *self.metrics.values()):
             del values[epochs:]
 
     def columns(self) -> dict[str, list[float]]:
         """All figures by name, a list with a value for each epoch."""
         found = {"loss": self.loss, "validation_loss": self.validation_loss, **self.metrics}
         return {name: values for name, values in found.items() if values}
+
+    def shown(self) -> dict[str, list[float]]:
+        """Of all figures those that are worth showing: not a learning rate that stayed as it was."""
+        return {name: values for name, values in self.columns().items() if name != "lr" or len(set(values)) > 1}
 
     def at(self, epoch: int) -> dict[str, float]:
         """The figures of one epoch, from 1, by name."""
@@ -93,8 +89,8 @@ class History:
     def to_dict(self) -> dict[str, Any]:
         """All of it, as numbers, lists and text."""
         return {
-            **{name: list(values) for name, values in (("loss", self.loss), ("validation_loss", self.validation_loss))},
-            "metrics": {name: list(values) for name, values in self.metrics.items()}, "rates": list(self._rates),
+            "loss": list(self.loss), "validation_loss": list(self.validation_loss),
+            "metrics": {name: list(values) for name, values in self.metrics.items()},
             "best_epoch": self.best_epoch, "stopped_because": self.stopped_because, "notes": list(self.notes),
         }  # fmt: skip
 
@@ -103,14 +99,14 @@ class History:
         """The history that `to_dict` gave; a ValueError if it is none."""
         found = cls()
         try:
-            lists = {name: [float(v) for v in kept[name]] for name in ("loss", "validation_loss", "rates")}
+            lists = {name: [float(v) for v in kept[name]] for name in ("loss", "validation_loss")}
             metrics = {str(name): [float(v) for v in values] for name, values in kept["metrics"].items()}
             best = kept["best_epoch"] if kept["best_epoch"] is None else int(kept["best_epoch"])
             found.stopped_because = str(kept["stopped_because"])
             found.notes = [str(note) for note in kept.get("notes", ())]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"History: this is none that to_dict() gave ({type(error).__name__}: {error})") from None
-        found.loss, found.validation_loss, found._rates = lists["loss"], lists["validation_loss"], lists["rates"]
+        found.loss, found.validation_loss = lists["loss"], lists["validation_loss"]
         found.metrics, found.best_epoch = metrics, best
         return found
 
@@ -132,15 +128,15 @@ class History:
 
     def to_json(self, path: Any = None) -> str:
         """All of it as JSON, also written to a file if a path is given. What is no number is null."""
-        text = json.dumps(_finite({name: value for name, value in self.to_dict().items() if name != "rates"}), indent=1)
+        text = json.dumps(_finite(self.to_dict()), indent=1)
         if path is not None:
             with open(os.fspath(path), "w", encoding="utf-8") as file:
                 file.write(text + "\n")
         return text
 
     def __repr__(self) -> str:
-        shown = self.last() if self.best_epoch is None else self.at(self.best_epoch)
-        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in shown.items())
+        at = (self.best_epoch or 0) - 1
+        figures = ", ".join(f"{name.replace('_', ' ')} {values[at]:.4g}" for name, values in self.shown().items())
         notes = "".join(f"; {note}" for note in self.notes)
         kept = "" if self.best_epoch is None else f"kept epoch {self.best_epoch} with "
         return f"History({self.epochs} epochs: {kept}{figures or 'nothing yet'}; {self.stopped_because or 'running'}{notes})"

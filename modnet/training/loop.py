@@ -117,7 +117,7 @@ class Loop:
                 return False
         if self.measured is not None:
             figures = {**figures, **self.measured.figures(), **figures}
-        history.note({name: [value] for name, value in figures.items()}, rate, training.optimizer.schedule is not None)
+        history.note({name: [value] for name, value in figures.items()}, rate)
         training.optimizer.epoch_end((history.validation_loss or history.loss)[-1])
         if self.patience is not None:
             if history.validation_loss[-1] < self.best:

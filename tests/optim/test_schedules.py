@@ -193,7 +193,7 @@ def test_a_schedule_that_stays_changes_nothing():
     nets = [network(), network()]
     for net, lr in zip(nets, (0.05, StepDecay(0.05, every=100))):
         history = fit(net, X, y, loss=MSE(), optimizer=SGD(lr, momentum=0.9), epochs=5, rng=0)
-        assert ("lr" in history.metrics) == (lr != 0.05)
+        assert history.metrics["lr"] == [0.05] * 5
     assert np.array_equal(nets[0].parameters, nets[1].parameters)
 
 
@@ -273,7 +273,7 @@ def test_a_rate_of_zero_moves_nothing_and_a_whole_fit_of_it_is_told(callbacks):
     fit(net, X, y, epochs=1, **options)
 
 
-def test_the_history_has_a_rate_for_every_epoch_once_a_callback_sets_it():
+def test_the_history_has_a_rate_for_every_epoch_and_shows_it_once_it_has_changed():
     X, y = data()
     for extra in ([], [EveryBatch()]):
 
@@ -285,7 +285,10 @@ def test_the_history_has_a_rate_for_every_epoch_once_a_callback_sets_it():
         assert history.metrics["lr"] == [0.1, 0.1, 0.1 / 2, 0.1 / 3, 0.1 / 3]
         assert history.last()["lr"] == 0.1 / 3
     same = fit(network(), X, y, loss=MSE(), optimizer=SGD(0.1), epochs=5, rng=0)
-    assert "lr" not in same.metrics
+    assert same.metrics["lr"] == [0.1] * 5
+    assert "lr" not in same.shown()
+    assert "lr" not in repr(same)
+    assert "lr 0.03333" in repr(history)
 
 
 def test_a_callback_that_sets_lr_ends_a_schedule():

@@ -130,7 +130,7 @@ def test_metrics_of_every_epoch_are_in_the_history(path):
 
     history = fit(net, X, y, CrossEntropy(), SGD(0.5), epochs=3, validation=(X[:9], y[:9]), metrics=["f1_macro", "accuracy"],
                   progress=False, callbacks=[*path, look])  # fmt: skip
-    assert list(history.metrics) == ["accuracy", "validation_accuracy", "f1_macro", "validation_f1_macro"]
+    assert list(history.metrics) == ["accuracy", "validation_accuracy", "f1_macro", "validation_f1_macro", "lr"]
     assert list(zip(history.metrics["f1_macro"], history.metrics["validation_f1_macro"])) == [pytest.approx(s) for s in seen]
 
 

@@ -20,7 +20,7 @@ def test_history_has_the_figures_of_every_epoch(path):
         network(), X, y, loss=CrossEntropy(), optimizer=Adam(0.05), epochs=5, validation=0.2, rng=0,
         callbacks=[*path, lambda training: seen.append(training.history.last())],
     )  # fmt: skip
-    names = ["loss", "validation_loss", "accuracy", "validation_accuracy"]
+    names = ["loss", "validation_loss", "accuracy", "validation_accuracy", "lr"]
     assert all(list(figures) == names for figures in seen)
     assert history.loss == [figures["loss"] for figures in seen]
     assert history.validation_loss == [figures["validation_loss"] for figures in seen]
@@ -37,14 +37,14 @@ def test_accuracy_is_the_share_of_right_answers_as_they_were_met(path, loss):
     net = network()
     right = (predict(net, X).argmax(axis=1) == y).mean()
     history = fit(net, X, y, loss=loss, optimizer=SGD(1e-12), epochs=1, batch_size=7, callbacks=path)
-    assert history.metrics == {"accuracy": [pytest.approx(right, rel=1e-12)]}
+    assert history.metrics["accuracy"] == [pytest.approx(right, rel=1e-12)]
     assert 0 < right < 1
 
 
-def test_without_classes_and_validation_history_is_the_loss_alone(path):
+def test_without_classes_and_validation_history_is_the_loss_and_the_rate(path):
     X, y = regression()
     history = fit(network(outputs=1), X, y, loss=MSE(), optimizer=SGD(0.01), epochs=2, callbacks=path)
-    assert history.metrics == {}
+    assert history.metrics == {"lr": [0.01, 0.01]}
     assert history.validation_loss == []
     assert repr(history) == f"History(2 epochs: loss {history.loss[-1]:.4g}; all 2 epochs done)"
 
@@ -130,7 +130,7 @@ def test_after_early_stopping_the_epoch_that_was_kept_is_printed(path):
 
 def test_a_history_as_a_frame_csv_and_json(path, tmp_path):
     history = stopped_early(path)
-    names = ["loss", "validation_loss", "accuracy", "validation_accuracy"]
+    names = ["loss", "validation_loss", "accuracy", "validation_accuracy", "lr"]
     history.to_csv(tmp_path / "h.csv")
     lines = (tmp_path / "h.csv").read_text().splitlines()
     assert lines[0] == "epoch," + ",".join(names)
