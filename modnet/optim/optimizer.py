@@ -203,20 +203,21 @@ class Optimizer(hints.Explained, _Constructed):
         if isinstance(net, type) or not callable(getattr(net, "forward", None)):
             raise TypeError(f"{self}: attach got {short_repr(net)}, expected a network: optimizer.attach(net)")
         require_shared(net, self)
-        factors = self._factors(net, rates or {})
-        groups: list[FlatGroup | PlainGroup] = []
-        if isinstance(net, Container):
-            groups.append(FlatGroup(self, net, factors))  # even an empty one: it sees if the network has changed since
-            groups.extend(PlainGroup(self, module, factors.get(id(module), 1.0)) for module in net._strangers)
-        elif isinstance(net, Module) and has_storage(net):
-            groups.append(FlatGroup(self, net, factors))
-        else:
-            groups.append(PlainGroup(self, net, factors.get(id(net), 1.0)))
-        for leaf in leaves(net):
-            if isinstance(leaf, Module):
-                leaf._frozen = factors.get(id(leaf), 1.0) == 0
-        self.net, self._groups = net, groups
-        self._begin()
+        with writing(net, self):  # what is frozen is the network's, whoever trains it
+            factors = self._factors(net, rates or {})
+            groups: list[FlatGroup | PlainGroup] = []
+            if isinstance(net, Container):
+                groups.append(FlatGroup(self, net, factors))  # even an empty one: it sees if the network has changed since
+                groups.extend(PlainGroup(self, module, factors.get(id(module), 1.0)) for module in net._strangers)
+            elif isinstance(net, Module) and has_storage(net):
+                groups.append(FlatGroup(self, net, factors))
+            else:
+                groups.append(PlainGroup(self, net, factors.get(id(net), 1.0)))
+            for leaf in leaves(net):
+                if isinstance(leaf, Module):
+                    leaf._frozen = factors.get(id(leaf), 1.0) == 0
+            self.net, self._groups = net, groups
+            self._begin()
         return self
 
     def _factors(self, net: Any, rates: Mapping[Any, float]) -> dict[int, float]:
@@ -353,7 +354,7 @@ class Optimizer(hints.Explained, _Constructed):
         if _shapes(state, "settings") != _shapes(own, "settings") or np.shape(state["memory"]) != np.shape(own["memory"]):
             raise ValueError(f"{self}: load_state_dict got the state of another optimizer or network; attach the network first")
         if _shapes(state, "moments") != _shapes(own, "moments"):
-            raise ValueError(f"{self}: load_state_dict got the moments of another network, expected those of one built alike")
+            raise ValueError(f"{self}: load_state_dict got the moments of another network, expected a network built alike")
         words, memory = self._checked_settings(state["settings"]), np.array(state["memory"], np.float64)
         epochs = whole(state["epochs"], str(self), "epochs", 0)
         with writing(self.net, self):

@@ -251,6 +251,7 @@ WRITERS = {
     "astype": lambda net, x, d: net.astype("float32"),
     "a weight": lambda net, x, d: setattr(net[0], "weight", np.ones((4, 16))),
     "a gradient": lambda net, x, d: setattr(net[0], "bias_gradient", np.ones(16)),
+    "attach": lambda net, x, d: SGD(0.1).attach(net, rates={0: 0.0}),
     "pretrain": lambda net, x, d: pretrain(net, x, epochs=1, progress=False),
 }
 
