@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def float_type(dtype: Any, who: Any = "modnet") -> np.dtype[Any]:
@@ -30,17 +31,18 @@ def float_type(dtype: Any, who: Any = "modnet") -> np.dtype[Any]:
     return found
 
 
-def as_numbers(value: Any, who: Any, name: str) -> np.ndarray:
+def as_numbers(value: Any, who: Any, name: str, examples: bool = True) -> np.ndarray:
     """Any array-like of real numbers as an array, not copied if it is one.
 
     Whatever `numpy.asarray` would drop or hide is refused: masks, missing values, sparse matrices. Objects that are all
-    numbers, such as the columns of different types of a table, become integers or float64.
+    numbers, such as the columns of different types of a table, become integers or float64. Where rows are examples, one with
+    a missing value can be left out, and the error says how.
 
     Raises
     ------
     TypeError, ValueError : for text, dates, complex numbers and other things that are no numbers, with advice.
     """
-    return _require_numbers(_read(value, who, name), value, who, name)
+    return _require_numbers(_read(value, who, name, examples), value, who, name)
 
 
 def as_targets(value: Any, who: Any, name: str = "y") -> np.ndarray:
@@ -101,7 +103,8 @@ def example_shape(value: Any, who: str) -> tuple[int, ...]:
     sizes = value if isinstance(value, tuple | list) else (value,)
     if not all(isinstance(n, int | np.integer) for n in sizes):
         advice = "; of data X it is X.shape[1:]" if hasattr(value, "shape") else ""
-        raise TypeError(f"{who}: input_shape is {short_repr(value)}, expected that of one example, an int or a tuple{advice}")
+        expected = "the shape of one example, an int or a tuple"
+        raise TypeError(f"{who}: input_shape is {short_repr(value)}, expected {expected}{advice}")
     return tuple(int(n) for n in sizes)
 
 
@@ -152,6 +155,13 @@ def as_float32(array: np.ndarray, who: Any, name: str) -> np.ndarray:
         ) from None
 
 
+def require_float32(number: float, who: str, name: str) -> float:
+    """A number that a network in float32 can compute with, too; a ValueError if there it would be infinite."""
+    if abs(number) > _LARGEST:
+        raise ValueError(f"{who}: {name} is {number:g}, expected at most 3.4e+38, the largest number of float32")
+    return number
+
+
 def require_finite(array: np.ndarray, who: Any, name: str) -> None:
     """ValueError if an array (batch, ...) holds NaN or infinity, with the place of the first one."""
     if not np.isfinite(array).all():
@@ -162,7 +172,7 @@ def require_finite(array: np.ndarray, who: Any, name: str) -> None:
 # --- what is behind numpy.asarray -------------------------------------------------------------------------------------
 
 
-def _read(value: Any, who: Any, name: str) -> np.ndarray:
+def _read(value: Any, who: Any, name: str, examples: bool = True) -> np.ndarray:
     """An array-like as an array; objects that are all numbers as numbers."""
     if type(value) is np.ndarray:
         array = value
@@ -171,18 +181,18 @@ def _read(value: Any, who: Any, name: str) -> np.ndarray:
             raise TypeError(f"{who}: {name} is None, expected an array of numbers")
         if hasattr(value, "tocsr"):
             raise TypeError(f"{who}: {name} is a sparse matrix, expected a dense array; convert it with {name}.toarray()")
-        require_no_mask(value, who, name)
+        require_no_mask(value, who, name, examples)
         try:
             array = np.asarray(value)
         except ValueError as error:
             raise ValueError(f"{who}: {name} has rows of different lengths, expected a rectangular array") from error
         nullable = hasattr(value, "notna") and not isinstance(getattr(value, "dtype", array.dtype), np.dtype)
         if nullable and array.dtype.kind == "f" and np.isnan(array).any():
-            raise _missing("<NA>", np.argwhere(np.isnan(array))[0], value, array.ndim, who, name)
-    return _from_objects(array, value, who, name) if array.dtype.kind == "O" else array
+            raise _missing("<NA>", np.argwhere(np.isnan(array))[0], value, array.ndim, who, name, examples)
+    return _from_objects(array, value, who, name, examples) if array.dtype.kind == "O" else array
 
 
-def require_no_mask(value: Any, who: Any, name: str) -> None:
+def require_no_mask(value: Any, who: Any, name: str, examples: bool = True) -> None:
     """ValueError if a masked array, or a list of them, has masked values."""
     masked_arrays = sys.modules.get("numpy.ma")
     if masked_arrays is None:  # nobody has made any
@@ -195,16 +205,17 @@ def require_no_mask(value: Any, who: Any, name: str) -> None:
     if mask.any():
         expression = f"np.ma.getmaskarray({f'np.ma.array({name})' if is_list else name})"
         complete = f"~{expression}{_over_rows(mask.ndim, 'any')}"
-        raise ValueError(f"{who}: {name}{_place(np.argwhere(mask)[0])} is masked, expected a number; {_keep(name, complete)}")
+        advice = _keep(name, complete) if examples else ""
+        raise ValueError(f"{who}: {name}{_place(np.argwhere(mask)[0])} is masked, expected a number{advice}")
 
 
-def _from_objects(array: np.ndarray, value: Any, who: Any, name: str) -> np.ndarray:
+def _from_objects(array: np.ndarray, value: Any, who: Any, name: str, examples: bool) -> np.ndarray:
     """An array of objects that are all numbers as integers or float64; one with text or other objects as it is."""
     found = array.reshape(-1).tolist()
     kinds = {type(v) for v in found}
     for k, missing in enumerate(found) if any(map(_is_missing, kinds)) else ():
         if _is_missing(type(missing)):
-            raise _missing(missing, np.unravel_index(k, array.shape), value, array.ndim, who, name)
+            raise _missing(missing, np.unravel_index(k, array.shape), value, array.ndim, who, name, examples)
     if not all(issubclass(kind, Real | Decimal | np.bool_) for kind in kinds) or not found:
         return array
     if all(issubclass(kind, bool | np.bool_) for kind in kinds):
@@ -220,9 +231,9 @@ def _from_objects(array: np.ndarray, value: Any, who: Any, name: str) -> np.ndar
         raise ValueError(f"{who}: {name} holds a whole number too large for float64, expected real numbers") from None
 
 
-def _missing(found: Any, place: Any, value: Any, axes: int, who: Any, name: str) -> ValueError:
-    advice = _keep(name, _complete(value, axes, name))
-    return ValueError(f"{who}: {name}{_place(place)} is missing ({found}), expected a number; {advice}")
+def _missing(found: Any, place: Any, value: Any, axes: int, who: Any, name: str, examples: bool) -> ValueError:
+    advice = _keep(name, _complete(value, axes, name)) if examples else ""
+    return ValueError(f"{who}: {name}{_place(place)} is missing ({found}), expected a number{advice}")
 
 
 def _is_missing(kind: type) -> bool:
@@ -246,7 +257,7 @@ def _over_rows(axes: int, method: str) -> str:
 
 
 def _keep(name: str, complete: str) -> str:
-    return f"leave such examples out: keep = {complete}, then np.asarray({name})[keep], and the same of the other arrays"
+    return f"; leave such examples out: keep = {complete}, then np.asarray({name})[keep], and the same of the other arrays"
 
 
 def _require_numbers(array: np.ndarray, value: Any, who: Any, name: str) -> np.ndarray:

@@ -142,7 +142,7 @@ class Loss(hints.Explained, Declares):
 
     def probabilities(self, yhat: Any) -> Any:
         """The probabilities that yhat stands for, of its shape; a ValueError if the loss gives it no such meaning."""
-        raise ValueError(f"{self}: its predictions stand for no probabilities")
+        raise ValueError(f"{self}: its predictions are no probabilities")
 
     def ignored(self, y: Any) -> np.ndarray | None:
         """Which of the positions of y do not count, of y's shape; None if all count."""

@@ -208,7 +208,7 @@ def test_a_delta_that_is_not_of_the_outputs_shape_is_refused(kind):
     expected = module.forward(x).shape
     module.gradient[:] = 1
     for wrong in ((*expected, 1), (expected[0] + 1, *expected[1:]), expected[:1], (*expected[:-1], expected[-1] + 1)):
-        text = f"{name_of(module)}: delta has shape {wrong}, expected {expected}, that of the output"
+        text = f"{name_of(module)}: delta has shape {wrong}, expected the output's shape, {expected}"
         if x.dtype.kind == "f":
             assert message(ValueError, module.backward_delta, x, np.ones(wrong)) == text
         if module.parameters.size:
@@ -225,7 +225,7 @@ def test_a_delta_that_is_not_of_the_networks_outputs_shape_is_refused(make):
     for wrong in ((4,), (3, 2), (4, 3), (4, 2, 1)):
         for call in (net.backward, net.backward_delta, net.backward_update_gradient):
             assert message(ValueError, call, x, np.ones(wrong)) == (
-                f"Sequential: delta has shape {wrong}, expected (4, 2), that of the output"
+                f"Sequential: delta has shape {wrong}, expected the output's shape, (4, 2)"
             )
     assert_unchanged(net, before)
 
@@ -335,9 +335,9 @@ class Returns(PassThrough):
         (Returns(out=lambda X: None), "forward returned None, expected an array (4, ...)"),
         (Returns(out=lambda X: X.sum()), "forward returned shape (), expected an array (4, ...)"),
         (Returns(out=lambda X: X[:2]), "forward returned shape (2, 3), expected an array (4, ...)"),
-        (Returns(dx=lambda d: None), "backward_delta returned None, expected shape (4, 3), that of its input"),
-        (Returns(dx=lambda d: d[:, :2]), "backward_delta returned shape (4, 2), expected shape (4, 3), that of its input"),
-        (Returns(dx=lambda d: d.ravel()), "backward_delta returned shape (12,), expected shape (4, 3), that of its input"),
+        (Returns(dx=lambda d: None), "backward_delta returned None, expected its input's shape, (4, 3)"),
+        (Returns(dx=lambda d: d[:, :2]), "backward_delta returned shape (4, 2), expected its input's shape, (4, 3)"),
+        (Returns(dx=lambda d: d.ravel()), "backward_delta returned shape (12,), expected its input's shape, (4, 3)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -12,6 +12,12 @@ from modnet.datasets.catalogue import SETS, Info
 from modnet.datasets.table import Table
 from modnet.datasets.words import nearest, short, who_loads
 
+#: Names that people ask for and that need a file or a download: who gives them.
+_ELSEWHERE = {
+    "usps": "; modnet.datasets.read_usps(path) reads the file of the course",
+    "mnist": "; sklearn.datasets.fetch_openml('mnist_784') downloads it, and 'digits' is a small set of its kind",
+}
+
 
 def names() -> list[str]:
     """Return the names ``load`` knows."""
@@ -31,7 +37,7 @@ def info(name: str) -> Info:
     if name not in SETS:
         raise ValueError(
             f"modnet.datasets: there is no data set {short(name)}, "
-            f"expected one of {', '.join(SETS)}{nearest(name, SETS)}"
+            f"expected one of {', '.join(SETS)}{_ELSEWHERE.get(name.lower()) or nearest(name, SETS)}"
         )
     return SETS[name]
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """Return "; did you mean ...?" if one of the words is near, else nothing."""
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    words = list(words)
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.65) or [w for w in words if len(word) > 2 and word in w]
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

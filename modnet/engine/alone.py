@@ -63,7 +63,7 @@ def _take_back(module: Any, operation: Operation, input: Any, delta: Any) -> tup
     d = as_batch(delta, x.dtype, module, "delta")
     if d.shape[1:] != bound.output_shape or len(d) != len(x):
         expected = (len(x), *bound.output_shape)
-        raise ValueError(f"{module}: delta has shape {d.shape}, expected {expected}, that of the output")
+        raise ValueError(f"{module}: delta has shape {d.shape}, expected the output's shape, {expected}")
     d = d if bound.gives_rows else d.reshape(len(x) * bound.output_rows, bound.output_columns)
     draw = _last_draw(module)
     if "out" not in operation.names:

@@ -57,7 +57,7 @@ class Foreign:
         if not good:
             came = "None" if value is None else f"shape {shape}"
             wanted = f"shape {expected}" if expected else f"an array ({batch}, ...)"
-            wanted += ", that of its input" if method == "backward_delta" else ""
+            wanted = f"its input's shape, {expected}" if expected and method == "backward_delta" else wanted
             raise ValueError(f"{self.name_of(self.module)}: {method} returned {came}, expected {wanted}")
         return np.asarray(value)
 

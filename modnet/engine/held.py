@@ -49,7 +49,7 @@ def restore_numbers(net: Any, kept: Mapping[str, Any], who: str) -> None:
         raise ValueError(f"{who}: holds the attributes of {len(trees)} modules, expected {len(others)}")
     for module, values, drawn in zip(library, settings, draws):
         if set(values) != set(type(module).layout.settings) or len(drawn) != 2:
-            raise ValueError(f"{who}: holds the settings {sorted(values)}, expected those of {module}")
+            raise ValueError(f"{who}: holds the settings {sorted(values)}, expected the settings of {module}")
     load_state_arrays(net, kept["arrays"], who)
     for module, values, drawn in zip(library, settings, draws):
         for name, value in values.items():

@@ -35,12 +35,12 @@ def load_state_arrays(net: Any, arrays: Mapping[str, Any], who: str) -> None:
     if missing or unknown:
         parts = [f"lacks {_some(missing)}"] if missing else []
         parts += [f"has {_some(unknown)}, which the network has not"] if unknown else []
-        raise ValueError(f"{who}: the state {' and '.join(parts)}; expected that of a network built alike")
+        raise ValueError(f"{who}: the state {' and '.join(parts)}; expected the state of a network built alike")
     ready = {}
     for name, target in own.items():
         if not isinstance(target, np.ndarray):  # of a class of somebody else
             raise TypeError(f"{who}: {name} is of type {type(target).__name__}, expected an array that can be written to")
-        array = as_numbers(arrays[name], who, name)
+        array = as_numbers(arrays[name], who, name, examples=False)
         if array.shape != np.shape(target):
             raise ValueError(f"{who}: {name} has shape {array.shape}, expected {np.shape(target)}")
         ready[name] = as_float32(array, who, name) if target.dtype == np.float32 else array

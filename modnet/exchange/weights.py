@@ -85,10 +85,10 @@ def from_pytorch(net: Any, state: Mapping[str, Any], input_shape: Any = None) ->
     if unknown or missing:
         parts = [f"lacks {', '.join(missing[:3])}"] if missing else []
         parts += [f"has {', '.join(unknown[:3])}, which the network has not"] if unknown else []
-        raise ValueError(f"from_pytorch: the state {' and '.join(parts)}; expected that of a network built alike")
+        raise ValueError(f"from_pytorch: the state {' and '.join(parts)}; expected the state of a network built alike")
     ours, own = {}, state_arrays(net)
     for name, layout in layouts.items():
-        array = layout.ours(as_numbers(_array(given[name]), "from_pytorch", name), name)
+        array = layout.ours(as_numbers(_array(given[name]), "from_pytorch", name, examples=False), name)
         if name in own:
             ours[name] = array
         elif not np.array_equal(array, _shared_weight(layout, given, layouts)):
@@ -146,8 +146,8 @@ def _orders(net: Any, input_shape: Any, who: str) -> dict[int, np.ndarray]:
         return {}
     if input_shape is None:
         raise ValueError(
-            f"{who}: the network has a Flatten, behind which PyTorch has features in another order; pass input_shape, that of "
-            "one example, such as (28, 28, 1)"
+            f"{who}: the network has a Flatten, behind which PyTorch has features in another order; pass input_shape, the "
+            "shape of one example, such as (28, 28, 1)"
         )
     program = run.program_of(net, example_shape(input_shape, who), net.dtype)
     order: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}

@@ -19,7 +19,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
 
-from modnet.inputs import as_float32, as_numbers, real, short_repr, whole
+from modnet.inputs import as_float32, as_numbers, real, require_float32, short_repr, whole
 
 Shape = tuple[int, ...]
 T = TypeVar("T")
@@ -65,6 +65,7 @@ class Declaration(Generic[T]):
     """An attribute that is declared in a class: of an object it is what `read` gives, of the class the declaration itself."""
 
     name: str
+    suffix = ""  # of the attribute's name
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -76,6 +77,9 @@ class Declaration(Generic[T]):
     def __get__(self, module: Any, owner: Any = None) -> Any:
         return self if module is None else self.read(module)
 
+    def __delete__(self, module: Any) -> None:
+        raise AttributeError(f"{module}: {self.name}{self.suffix} cannot be deleted; its class declares it")
+
     def read(self, module: Any) -> T:
         """The value in a module, a loss or an optimizer."""
         raise NotImplementedError
@@ -85,7 +89,6 @@ class _Array(Declaration[np.ndarray]):
     """An attribute that is a named piece of a block: reading gives a view, assigning writes into it."""
 
     block: str
-    suffix = ""  # of the attribute's name
 
     def __init__(self, *sizes: str, optional: bool = False) -> None:
         self.sizes, self.optional, self.axes = sizes, optional, len(sizes)
@@ -97,7 +100,7 @@ class _Array(Declaration[np.ndarray]):
         view, name = module.view(self.block, self.name), self.name + self.suffix
         if view is None:
             raise ValueError(f"{module}: it was built without {self.name}, which cannot be set")
-        array = as_numbers(value, module, name)
+        array = as_numbers(value, module, name, examples=False)
         if array.shape != view.shape:
             raise ValueError(f"{module}: {name} is given shape {array.shape}, expected {view.shape}")
         with module.storage.writing(module):
@@ -217,7 +220,7 @@ class Setting(Declaration[float]):
         if valid is not None and self._wants_module:
             valid = lambda v, range=self.valid: range(v, module)
         if self.kind is float:
-            return real(value, who, self.name, self.expected, valid)
+            return require_float32(real(value, who, self.name, self.expected, valid), who, self.name)
         number = whole(value, who, self.name, 0, int(np.iinfo(self.dtype).max))
         if valid is not None and not valid(number):
             raise ValueError(f"{who}: {self.name} is {number}, expected {self.expected}")

@@ -15,7 +15,6 @@ with it is false, and what follows `else` is x, or computed from x.
 from __future__ import annotations
 
 import math
-import sys
 from typing import Any
 
 from modnet.kernels import inline_always
@@ -435,8 +434,8 @@ class Ramp(Elementwise):
     """
 
     # As far apart as can be at first, so that the constructor may set either before the other.
-    low = Setting("a finite number below high", lambda v, ramp: v < ramp.high, default=-sys.float_info.max)
-    high = Setting("a finite number above low", lambda v, ramp: v > ramp.low, default=sys.float_info.max)
+    low = Setting("a finite number below high", lambda v, ramp: v < ramp.high, default=-3e38)
+    high = Setting("a finite number above low", lambda v, ramp: v > ramp.low, default=3e38)
 
     def __init__(self, low: float = -1.0, high: float = 1.0) -> None:
         super().__init__()

@@ -335,7 +335,7 @@ class Container(Module):
         if self._range is None:
             raise ValueError(
                 f"{type(self).__name__}: it shares modules with the rest of its network, so its parameters are not one piece; "
-                "take those of the whole network, or of each module"
+                "take the whole network's, or each module's"
             )
         found: np.ndarray = getattr(storage, name)[self._range[0] : self._range[1]]
         return found
@@ -456,7 +456,7 @@ class Container(Module):
         d = as_batch(delta, program.dtype, program.root, "delta")
         if d.shape[1:] != program.output.shape or d.shape[0] != x.shape[0]:
             expected = (len(x), *program.output.shape)
-            raise ValueError(f"{program.root}: delta has shape {d.shape}, expected {expected}, that of the output")
+            raise ValueError(f"{program.root}: delta has shape {d.shape}, expected the output's shape, {expected}")
         dx = run.call_backward(self, program, x, d if d.ndim == 2 else d.reshape(len(d), -1), gradient, wants_dx)
         return dx.reshape(np.shape(input)) if wants_dx else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from modnet.inputs import real
 from modnet.kernels.declare import Setting
 from modnet.optim.schedules import Schedule
 
@@ -49,6 +50,10 @@ class Rate(Argument):
 
     def __init__(self, *, default: Any = REQUIRED) -> None:
         super().__init__("a positive number or a schedule", lambda v: v > 0, default, fixed=False)
+
+    def checked(self, optimizer: Any, value: Any) -> Any:
+        """A positive number of any size, as a schedule may give, too: one that is too large is told by `fit`."""
+        return real(value, type(optimizer).__name__, self.name, self.expected, self.valid)
 
     def read(self, optimizer: Any) -> Any:
         return super().read(optimizer) if optimizer.schedule is None else float(optimizer.rates(1)[0])

@@ -101,5 +101,5 @@ def _slope(gradient: Callable[[Any], Any] | None, x: Any, shape: tuple[int, ...]
         return np.zeros(shape)
     found = np.array(as_numbers(gradient(x), "descend", "gradient"), np.float64)
     if found.shape not in (np.shape(x), shape):
-        raise ValueError(f"descend: the gradient has shape {found.shape}, expected {np.shape(x)}, that of the point")
+        raise ValueError(f"descend: the gradient has shape {found.shape}, expected the point's shape, {np.shape(x)}")
     return found.reshape(shape)

@@ -200,7 +200,7 @@ def _require_whole(name: str, data: bytes, kind: str) -> None:
     if not comment.startswith(_COMMENT):
         raise FileError(f"{name}: is incomplete, or not a file that modnet has written")
     if comment[len(_COMMENT) :] != hashlib.sha256(memoryview(data)[:-_COMMENT_LENGTH]).hexdigest().encode():
-        raise FileError(f"{name}: is damaged: its checksum is not that of its content")
+        raise FileError(f"{name}: is damaged: its checksum does not fit its content")
 
 
 def _read(name: str, data: bytes, kind: str) -> Any:
@@ -228,7 +228,7 @@ def _read(name: str, data: bytes, kind: str) -> Any:
         for array, checksum in checksums.items():
             content = archive.read(names[f"{array}.npy"])
             if hashlib.sha256(content).hexdigest() != checksum:
-                raise FileError(f"{name}: the checksum of {array} is not that of its content")
+                raise FileError(f"{name}: the checksum of {array} does not fit its content")
             arrays[array] = _array(name, array, content)
     return _decode(about["tree"], arrays)
 

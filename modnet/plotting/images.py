@@ -57,7 +57,7 @@ def reconstructions(
     first = images["input"]
     for name, value in images.items():
         if value.shape[1:] != first.shape[1:] or len(value) < min(count, len(first)):
-            raise ValueError(f"reconstructions: {name} has shape {value.shape}, expected {first.shape}, that of the input")
+            raise ValueError(f"reconstructions: {name} has shape {value.shape}, expected the input's shape, {first.shape}")
     shown = min(count, len(first))
     tiles = np.stack([value[:shown] for value in images.values()])  # (rows, shown, height, width)
     low, high = min(0.0, float(first.min())), max(1.0, float(first.max()))
@@ -191,7 +191,7 @@ def _windows(weights: Any, shape: tuple[int, int] | None) -> np.ndarray:
     if array.ndim == 4:  # (kh, kw, chan_in, chan_out)
         tall, wide, channels, out = array.shape
         return array.transpose(3, 0, 2, 1).reshape(out, tall, channels * wide)
-    raise ValueError(f"filters: weights have shape {array.shape}, expected those of Linear, Conv1D or Conv2D")
+    raise ValueError(f"filters: weights have shape {array.shape}, expected the weights of Linear, Conv1D or Conv2D")
 
 
 def _nearly_square(pixels: int) -> tuple[int, int]:

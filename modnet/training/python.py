@@ -130,8 +130,8 @@ class PythonRunner(Runner):
         if delta is None:
             delta = np.array(loss.backward(data.by_position(data.y[examples]), predicted), order="C")
         if delta.shape != np.shape(predicted):
-            name = type(loss).__name__
-            raise ValueError(f"{name}: backward returned shape {delta.shape}, expected {np.shape(predicted)}, that of yhat")
+            name, expected = type(loss).__name__, np.shape(predicted)
+            raise ValueError(f"{name}: backward returned shape {delta.shape}, expected the shape of yhat, {expected}")
         if delta.dtype not in (np.float32, np.float64):
             delta = delta.astype(np.float64)
         scale.call(delta.reshape(len(delta), -1), data.weights, examples, data.positions)

@@ -127,8 +127,8 @@ class Stream(Source):
             count += 1
         if not count:
             raise ValueError(
-                f"{self.who}: X gives no batches in epoch {epoch}, expected those of epoch 1 again; a function has to make "
-                "them anew each time, such as lambda: read_batches()"
+                f"{self.who}: X gives no batches in epoch {epoch}, expected the batches of epoch 1 again; a function has to "
+                "make them anew each time, such as lambda: read_batches()"
             )
 
 

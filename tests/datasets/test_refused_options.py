@@ -13,6 +13,9 @@ def test_an_unknown_name_is_answered_with_the_names_and_the_nearest():
     assert message(ValueError, load, "moon") == (
         f"modnet.datasets: there is no data set 'moon', expected one of {known}; did you mean 'moons'?"
     )
+    for name, end in (("cancer", "did you mean 'breast_cancer'?"), ("houses", "different"), ("USPS", "reads the file of the course")):
+        assert message(ValueError, datasets.load, name).endswith(end)
+    assert "fetch_openml('mnist_784')" in message(ValueError, datasets.load, "mnist")
     assert message(ValueError, datasets.info, "breast-cancer").endswith("; did you mean 'breast_cancer'?")
     assert message(ValueError, datasets.describe, "zzz") == (
         f"modnet.datasets: there is no data set 'zzz', expected one of {known}"

@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
     state, before = to_pytorch(net, (4, 6, 2)), net.parameters.copy()
     for change, said in (
         ({"8.weight": np.zeros((24, 5))}, "from_pytorch: 8.weight has shape (24, 5), expected (5, 24)"),
-        ({"9.weight": np.zeros(2)}, "from_pytorch: the state has 9.weight, which the network has not; expected that of a network built alike"),
+        ({"9.weight": np.zeros(2)}, "from_pytorch: the state has 9.weight, which the network has not; expected the state of a network built alike"),
     ):
         assert message(ValueError, from_pytorch, net, {**state, **change}, (4, 6, 2)) == said
         np.testing.assert_array_equal(net.parameters, before)

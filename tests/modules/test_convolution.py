@@ -371,6 +371,6 @@ def test_a_delta_of_another_shape_is_refused_and_changes_nothing():
     x = np.zeros((4, 8, 1))
     layer.zero_grad()
     for call in (layer.backward_update_gradient, layer.backward_delta):
-        with pytest.raises(ValueError, match=r"delta has shape \(4, 5, 2\), expected \(4, 6, 2\)"):
+        with pytest.raises(ValueError, match=r"delta has shape \(4, 5, 2\), expected the output's shape, \(4, 6, 2\)"):
             call(x, np.ones((4, 5, 2)))
     assert not layer.gradient.any()

@@ -37,14 +37,16 @@ every_optional = pytest.mark.parametrize(("kind", "name"), OPTIONAL)
 
 NO_NUMBERS = [None, "0.5", b"1", 0.5j, True, np.True_, [0.5], np.array([0.5]), np.array(0.5), Linear, Decimal("NaN")]
 NOT_FINITE = [math.nan, math.inf, -math.inf, np.float32("nan"), np.float64("inf"), np.longdouble("1e4000"), 10**400, -(10**400)]
-NUMBERS = [-1e300, -5, -1, -1e-9, 0, 0.0, -0.0, 1e-9, 0.25, 0.5, 1, 1.0, 1.5, 5, 1e300]
+NUMBERS = [-1e300, -1e38, -5, -1, -1e-9, 0, 0.0, -0.0, 1e-9, 0.25, 0.5, 1, 1.0, 1.5, 5, 1e38, 1e300]
 
 
 def is_valid(module, name, value):
-    """Whether a finite number is one that the declaration takes."""
+    """Whether a finite number is one that the declaration takes, and one that float32 has, too."""
     setting = type(module).layout.settings[name]
     if setting.kind is not float:
         return isinstance(value, int) and value >= 0
+    if abs(value) > float(np.finfo(np.float32).max):
+        return False
     if setting.valid is None:
         return True
     return setting.valid(value, module) if len(inspect.signature(setting.valid).parameters) > 1 else setting.valid(value)
@@ -103,6 +105,9 @@ def test_settings_by_hand():
     assert message(TypeError, setattr, norm, "eps", 1j) == f"BatchNorm: eps is 1j, {positive}"
     assert message(TypeError, setattr, norm, "eps", True) == f"BatchNorm: eps is True, {positive}"
     assert message(ValueError, setattr, norm, "eps", 10**5000) == f"BatchNorm: eps is outside the range of a float, {positive}"
+    assert message(ValueError, setattr, norm, "eps", 1e50) == (
+        "BatchNorm: eps is 1e+50, expected at most 3.4e+38, the largest number of float32"
+    )
     assert message(ValueError, setattr, norm, "momentum", math.nan) == (
         "BatchNorm: momentum is nan, expected a number from 0 to 1"
     )
@@ -113,6 +118,14 @@ def test_settings_by_hand():
     )
     drop.key = 2**64 - 1
     assert drop.key == 2**64 - 1
+
+
+def test_what_is_declared_cannot_be_deleted():
+    norm = BatchNorm(2)
+    for name in ("weight", "weight_gradient", "running_mean", "eps", "features"):
+        text = message(AttributeError, delattr, norm, name)
+        assert text == f"BatchNorm(2): {name} cannot be deleted; its class declares it"
+    assert norm.forward(np.ones((3, 2))).shape == (3, 2)
 
 
 def test_a_pair_of_bounds_never_crosses():

@@ -361,7 +361,7 @@ def test_a_part_whose_parameters_are_not_one_piece_says_so():
     net = Sequential(shared, Linear(3, 3, rng=1), Residual(BatchNorm(3), shared))
     words = (
         "Residual: it shares modules with the rest of its network, so its parameters are not one piece; "
-        "take those of the whole network, or of each module"
+        "take the whole network's, or each module's"
     )
     assert message(ValueError, lambda: net[2].parameters) == words
     net.parameters[:], net.gradient[:] = 0, 1

@@ -387,7 +387,7 @@ def test_parameters_of_a_part_that_shares_with_the_rest_are_refused_where_they_a
     net[2].append(a)
     assert message(ValueError, getattr, net[2], "parameters") == (
         "Sequential: it shares modules with the rest of its network, so its parameters are not one piece; "
-        "take those of the whole network, or of each module"
+        "take the whole network's, or each module's"
     )
     x, delta = data(outputs=3)
     net.zero_grad()
@@ -530,9 +530,9 @@ def test_summary_says_where_a_shape_does_not_fit():
 def test_summary_of_the_data_itself_says_what_to_write():
     net, data = Sequential(Linear(3, 4, rng=0)), np.zeros((5, 3))
     text = message(TypeError, net.summary, data)
-    assert text.endswith("expected that of one example, an int or a tuple; of data X it is X.shape[1:]")
+    assert text.endswith("expected the shape of one example, an int or a tuple; of data X it is X.shape[1:]")
     assert "(batch, 4)" in str(net.summary(data.shape[1:]))
-    assert message(TypeError, net.summary, "3").startswith("Sequential.summary: input_shape is '3', expected that of one")
+    assert message(TypeError, net.summary, "3").startswith("Sequential.summary: input_shape is '3', expected the shape of one")
 
 
 def test_summary_is_html_in_a_notebook():

@@ -153,7 +153,7 @@ def test_a_descent_that_flies_off_warns_and_ends_with_its_last_finite_point():
         ((bowl, bowl_slope, [np.nan, 0.0], SGD(0.1)), r"descend: start\[0\] is nan, expected finite numbers"),
         ((bowl, bowl_slope, [1.0, 1.0], SGD(0.1), -1), "descend: tol is -1, expected a number that is not negative"),
         ((bowl, bowl_slope, [1.0, 1.0], SGD(0.1), 0.1, 0), "descend: max_iter is 0, expected at least 1"),
-        ((bowl, lambda p: [1.0], [1.0, 1.0], SGD(0.1)), r"descend: the gradient has shape \(1,\), expected \(2,\)"),
+        ((bowl, lambda p: [1.0], [1.0, 1.0], SGD(0.1)), r"descend: the gradient has shape \(1,\), expected the point's shape, \(2,\)"),
     ],
 )
 def test_descend_says_what_it_expected(arguments, message):

@@ -220,7 +220,7 @@ def test_the_state_is_taken_whole_or_not_at_all():
     before = net.state_dict()
     for change, said in (
         ({"0.bias": np.zeros(3)}, "Sequential: 0.bias has shape (3,), expected (2,)"),
-        ({"9.weight": np.zeros(3)}, "Sequential: the state has 9.weight, which the network has not; expected that of a network built alike"),
+        ({"9.weight": np.zeros(3)}, "Sequential: the state has 9.weight, which the network has not; expected the state of a network built alike"),
         ({"0.weight": "x"}, None),
         ({"1.running_var": [1 + 1j, 2]}, None),
     ):

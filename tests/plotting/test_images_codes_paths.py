@@ -20,7 +20,7 @@ def test_reconstructions_have_the_input_in_the_first_row_and_each_output_below()
     ax = plotting.reconstructions(X, {"mine": Z}, count=3).axes[0]
     np.testing.assert_array_equal(tiles(ax), np.concatenate([X[:3], Z[:3]]).reshape(6, 3, 3))
     assert [text.get_text() for text in ax.texts] == ["input", "mine"]
-    with pytest.raises(ValueError, match=r"^reconstructions: output has shape \(4, 2, 2\), expected \(4, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"^reconstructions: output has shape \(4, 2, 2\), expected the input's shape, \(4, 3, 3\)"):
         plotting.reconstructions(X, Z[:, :4])
     with pytest.raises(ValueError, match=r"input has 6 pixels, expected shape=\(height, width\)"):
         plotting.reconstructions(X[:, :6], X[:, :6])

@@ -599,7 +599,7 @@ def test_a_loss_of_wrong_shape_is_named():
     X, y = regression()
     for loss, expected in (
         (Scalar(), "Scalar: forward returned shape (), expected (10,), the loss of each example"),
-        (Broadcast(), "Broadcast: backward returned shape (10,), expected (10, 1), that of yhat"),
+        (Broadcast(), "Broadcast: backward returned shape (10,), expected the shape of yhat, (10, 1)"),
     ):
         assert message(ValueError, fit, network(outputs=1), X, y, loss=loss, optimizer=SGD(0.1), batch_size=10) == expected
 

@@ -117,7 +117,7 @@ def test_batches_of_growing_size_with_weights_and_validation(path):
             optimizer.step()
     np.testing.assert_allclose(net.parameters, twin.parameters, rtol=1e-12)
     assert history.loss[-1] == pytest.approx(total / 50)
-    assert list(history.metrics) == ["accuracy", "validation_accuracy", "validation_f1_macro"]
+    assert list(history.metrics) == ["accuracy", "validation_accuracy", "validation_f1_macro", "lr"]
 
 
 def test_a_batch_normalisation_sees_each_batch(path):
@@ -146,7 +146,7 @@ def test_what_is_no_batch_is_refused(batches, error, said):
 def test_a_function_that_gives_its_only_generator_again_is_refused(path):
     once = iter([(X, Y)])
     text = message(ValueError, fit, network(), lambda: once, loss=CrossEntropy(), optimizer=Adam(), epochs=2, callbacks=path)
-    assert text.startswith("fit: X gives no batches in epoch 2, expected those of epoch 1 again; a function has to make them anew")
+    assert text.startswith("fit: X gives no batches in epoch 2, expected the batches of epoch 1 again; a function has to make them anew")
 
 
 def test_a_mapped_number_is_refused(tmp_path):
