@@ -1,8 +1,8 @@
 """modnet: neural-network modules whose backpropagation is written by hand, layer by layer."""
 
 import sys as _sys
+import typing as _typing
 from importlib import import_module as _import_module
-from typing import Any as _Any
 
 from modnet import initializers, losses, modules, optim
 from modnet.hints import Modules as _Modules
@@ -25,11 +25,17 @@ _SUBMODULES = (
 )  # fmt: skip
 
 
-def __getattr__(name: str) -> _Any:
-    """Submodules that are imported when they are first named; and what other libraries' names are called here."""
-    if name in _SUBMODULES:
-        return _import_module(f"modnet.{name}")
-    return _names_of("modnet")(name)
+if _typing.TYPE_CHECKING:  # who reads the types is to know these, and that there are no others
+    from modnet import (  # noqa: F401, I001
+        check, datasets, discovery, estimators, exchange, handout, metrics, plotting, scalar, training, watch,
+    )  # fmt: skip
+else:
+
+    def __getattr__(name: str) -> _typing.Any:
+        """Submodules that are imported when they are first named; and what other libraries' names are called here."""
+        if name in _SUBMODULES:
+            return _import_module(f"modnet.{name}")
+        return _names_of("modnet")(name)
 
 
 def __dir__() -> list[str]:
@@ -63,5 +69,5 @@ __all__ = [
     "restart",
     "save",
 ]
-__all__ += losses.__all__
-__all__ += modules.__all__
+if not _typing.TYPE_CHECKING:
+    __all__ += [*losses.__all__, *modules.__all__]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from math import prod
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -210,7 +210,7 @@ class Module(hints.Explained, Declares):
             setattr(self, f"_{name}", value)
             return
         who = Foreign.name_of(self)
-        array = as_numbers(value, who, name)
+        array = as_numbers(value, who, name, examples=False)
         with writing(self, who):
             block = self.block(name)
             if array.shape != block.shape:
@@ -469,13 +469,15 @@ Module.kinds = {  # type: ignore[attr-defined]
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("KernelModule", "ModeModule", "View"):
-        raise ImportError(
-            f"modnet.module: {name} is gone; a module now declares Parameter, State, Setting and Size, and writes its "
-            "operations under @operation, see CONTRIBUTING.md"
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # to a type checker it would give any name
+
+    def __getattr__(name: str) -> Any:
+        if name in ("KernelModule", "ModeModule", "View"):
+            raise ImportError(
+                f"modnet.module: {name} is gone; a module now declares Parameter, State, Setting and Size, and writes its "
+                "operations under @operation, see CONTRIBUTING.md"
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = ["Module", "Operation", "Parameter", "Setting", "Shape", "ShapeError", "Size", "State", "operation"]

@@ -4,8 +4,14 @@ from typing import Any, assert_type
 
 import numpy as np
 
+import modnet
 from modnet import MSE, BatchNorm, Conv2D, Dropout, History, Linear, Sequential, Tanh, fit, predict
-from modnet.optim import SGD, Adam
+from modnet.losses import MES  # type: ignore[attr-defined]  # noqa: F401
+from modnet.modules import Linaer  # type: ignore[attr-defined]  # noqa: F401
+from modnet.optim import SGD, Adam, Admam  # type: ignore[attr-defined]  # noqa: F401
+
+modnet.Linaer(2, 3)  # type: ignore[attr-defined]
+modnet.datasets.load("moons")
 
 X = [[1.0, 2.0]]
 layer = Linear(2, 3)

@@ -9,6 +9,7 @@ from typing import Any
 
 from modnet import optim
 from modnet.datasets.words import nearest
+from modnet.hints import public
 from modnet.optim.optimizer import Optimizer
 from modnet.plotting.functions import elementwise
 
@@ -20,7 +21,7 @@ def activation_names() -> dict[str, type]:
 
 def optimizer_names() -> dict[str, type]:
     """Return the optimizers that need nothing but a learning rate, by lower-case name."""
-    kinds = {name.lower(): getattr(optim, name) for name in sorted(optim.__all__)}
+    kinds = {name.lower(): getattr(optim, name) for name in public(vars(optim))}
     return {
         name: kind
         for name, kind in kinds.items()

@@ -4,12 +4,15 @@
 import changed. `AutoEncoder` is a transformer.
 """
 
+from typing import TYPE_CHECKING
+
 from modnet.estimators.autoencoder import AutoEncoder
 from modnet.estimators.classifier import NetClassifier
 from modnet.estimators.regressor import NetRegressor
 from modnet.estimators.scaling import ScaleWarning
 from modnet.hints import names_of
 
-__getattr__ = names_of(__name__)
+if not TYPE_CHECKING:  # to a type checker it would give any name
+    __getattr__ = names_of(__name__)
 
 __all__ = ["AutoEncoder", "NetClassifier", "NetRegressor", "ScaleWarning"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from modnet import modules
+from modnet.hints import public
 from modnet.inputs import real, short_repr
 from modnet.module import Module
 from modnet.modules import (
@@ -30,8 +31,8 @@ from modnet.modules.elementwise import Elementwise
 
 def activations() -> dict[str, type[Module]]:
     """The elementwise activations by name: scikit-learn's four, and the library's in lower case."""
-    public = {name.lower(): getattr(modules, name) for name in modules.__all__}
-    found = {n: kind for n, kind in public.items() if isinstance(kind, type) and issubclass(kind, Elementwise)}
+    named = {name.lower(): getattr(modules, name) for name in public(vars(modules))}
+    found = {n: kind for n, kind in named.items() if isinstance(kind, type) and issubclass(kind, Elementwise)}
     return {**found, "identity": Identity, "prelu": PReLU, "logistic": Sigmoid}
 
 

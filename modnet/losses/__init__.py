@@ -16,7 +16,6 @@ from modnet.losses.mse import MSE as MSE
 from modnet.losses.multi_margin import MultiMargin as MultiMargin
 from modnet.losses.poisson import Poisson as Poisson
 
-__getattr__ = names_of(__name__)
-
-if not TYPE_CHECKING:  # a list that is computed would hide every name from a type checker
+if not TYPE_CHECKING:  # to a type checker a computed list would hide every name, and `__getattr__` would give any
     __all__ = public(globals())
+    __getattr__ = names_of(__name__)

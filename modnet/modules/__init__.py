@@ -46,7 +46,6 @@ from modnet.modules.softmax import LogSoftmax as LogSoftmax
 from modnet.modules.softmax import Softmax as Softmax
 from modnet.modules.tied import Tied as Tied
 
-__getattr__ = names_of(__name__)
-
-if not TYPE_CHECKING:  # a list that is computed would hide every name from a type checker
+if not TYPE_CHECKING:  # to a type checker a computed list would hide every name, and `__getattr__` would give any
     __all__ = public(globals())
+    __getattr__ = names_of(__name__)

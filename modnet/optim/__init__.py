@@ -23,7 +23,6 @@ from modnet.optim.schedules import StepDecay as StepDecay
 from modnet.optim.schedules import Warmup as Warmup
 from modnet.optim.sgd import SGD as SGD
 
-__getattr__ = names_of(__name__)
-
-if not TYPE_CHECKING:  # a list that is computed would hide every name from a type checker
+if not TYPE_CHECKING:  # to a type checker a computed list would hide every name, and `__getattr__` would give any
     __all__ = public(globals())
+    __getattr__ = names_of(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.hints import public
 from modnet.plotting.annotations import Axes, Figure, Path
 from modnet.plotting.figures import drawing
 from modnet.plotting.parts import BLUE, VERMILION
@@ -79,7 +80,7 @@ def elementwise() -> dict[str, type]:
     from modnet import modules
     from modnet.modules.elementwise import Elementwise
 
-    found = {name: getattr(modules, name) for name in modules.__all__}
+    found = {name: getattr(modules, name) for name in public(vars(modules))}
     return {
         name: kind
         for name, kind in sorted(found.items())
