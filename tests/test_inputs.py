@@ -489,3 +489,15 @@ def test_as_targets_leaves_text_and_nothing_else():
     assert as_targets(np.array([b"a"], object), "who").dtype == object
     message(TypeError, as_targets, np.array(["cat", 1], object), "who")
     message(ValueError, as_targets, np.array(["cat", None], object), "who")
+
+
+def test_a_weight_that_is_masked_or_missing_is_told_without_advice_on_examples():
+    layer = Linear(2, 2, rng=0)
+    before = layer.weight.copy()
+    hidden, missing = masked(np.ones((2, 2)), 1, 0), [[1.0, 1.0], [None, 1.0]]
+    for wrong, said in ((hidden, "weight[1, 0] is masked"), (missing, "weight[1, 0] is missing (None)")):
+        expected = f"Linear(2 -> 2): {said}, expected a number"
+        assert message(ValueError, setattr, layer, "weight", wrong) == expected
+        state = {**layer.state_dict(), "weight": wrong}
+        assert message(ValueError, layer.load_state_dict, state) == expected
+    np.testing.assert_array_equal(layer.weight, before)
