@@ -107,6 +107,8 @@ def test_an_operation_looks_like_a_method_of_the_contract(kind, index):
         text = pydoc.render_doc(method, renderer=pydoc.plaintext)  # what help() shows
         assert f"{name}(" in text
         assert contract.__doc__.split("\n")[0] in text
+        of_class = pydoc.render_doc(kind, renderer=pydoc.plaintext)
+        assert f" |  {name}{inspect.signature(getattr(kind, name))}\n |      {contract.__doc__.splitlines()[0]}" in of_class
         # Its source is the kernel's.
         source = inspect.getsource(method)
         assert source.lstrip().startswith("@operation")
