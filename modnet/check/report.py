@@ -213,17 +213,18 @@ class Report:
         return str(self)
 
     def _repr_html_(self) -> str:
-        verdict = "all right" if self.ok else f"{len(self.findings)} to look at"
+        cell = "<td style='text-align:left;vertical-align:top;white-space:nowrap;color:{}'>{}</td>"
         rows = "".join(
-            f"<tr><td>{html.escape(operation)}</td><td style='color:{_COLOURS[word]}'>{MARKS[word]} {word}</td>"
-            f"<td>{html.escape(remark)}</td></tr>"
+            f"<tr>{cell.format('inherit', html.escape(operation))}{cell.format(_COLOURS[word], f'{MARKS[word]} {word}')}"
+            f"<td style='text-align:left;overflow-wrap:normal'>{html.escape(remark)}</td></tr>"
             for (operation, _, remark), word in zip(self.verdicts, row_weights(self.as_dict()), strict=True)
         )
         findings = "".join(f"<li>{_finding_as_html(finding)}</li>" for finding in self.findings)
         findings += "".join(f"<li style='list-style:none'><i>Note:</i> {html.escape(note)}</li>" for note in self.notes)
         return (
             "<div style='overflow-x:auto;overflow-wrap:anywhere;text-align:left'>"
-            f"<b>{html.escape(self.subject)}</b>: {verdict}<table style='color:inherit'>{rows}</table><ol>{findings}</ol></div>"
+            f"<b>{html.escape(self.subject)}</b>: {_in_short(self.as_dict())}"
+            f"<table style='color:inherit;margin-left:0'>{rows}</table><ol>{findings}</ol></div>"
         )
 
 
@@ -261,10 +262,17 @@ def row_weights(report: dict[str, Any]) -> list[str]:
     return words
 
 
+def _in_short(report: dict[str, Any]) -> str:
+    """What became of a report's subject: how many findings, if any."""
+    if count := len(report["findings"]):
+        return f"{count} finding{'s' * (count > 1)}"
+    nothing = report["verdicts"] and all(row["verdict"] == "not checked" for row in report["verdicts"])
+    return "not checked" if nothing else "all right"
+
+
 def report_as_text(report: dict[str, Any], findings: list[str]) -> str:
     """A report as `Report.as_dict` gives it, with the texts of its findings."""
-    count = len(findings)
-    head = f"{report['subject']}: " + (f"{count} finding{'s' * (count > 1)}" if count else "all right")
+    head = f"{report['subject']}: {_in_short(report)}"
     rows = [(row["operation"], word, row["remark"]) for row, word in zip(report["verdicts"], row_weights(report), strict=True)]
     wide = [max((len(row[c]) for row in rows), default=0) for c in range(2)]
     table = [f"  {a.ljust(wide[0])}  {b.ljust(wide[1])}  {c}".rstrip() for a, b, c in rows]
