@@ -9,12 +9,12 @@ from __future__ import annotations
 import html
 
 from modnet.check.handins.results import (
-    WITHOUT_A_LINE,
     HandIn,
     Record,
     Table,
     by_weight,
     kinds_in,
+    needs_method,
     said_of_rest,
     said_weight,
     weight_of,
@@ -219,7 +219,7 @@ def _lines(handin: HandIn, finding: Record) -> str:
     pairs = zip(numbers, map(_text, lines), strict=True)
     shown = (f"<mark>{n:4}  {line}</mark>" if n == finding["line_number"] else f"{n:4}  {line}" for n, line in pairs)
     method = f"lines {first} to {numbers[-1] if lines else 0}</summary><pre>{chr(10).join(shown)}</pre></details>"
-    if lines and finding["kind"] in WITHOUT_A_LINE:
+    if needs_method(finding, lines):
         return f"<details open><summary>{place}, {method}"
     quoted = f"<pre>{place}{', ' if place else ''}{_text(finding['line'])}</pre>" if finding["line"] else ""
     return quoted + (f"<details><summary>{method}" if len(lines) > 2 else "")  # a line and its def say no more than the line

@@ -21,9 +21,9 @@ from modnet.check.report import WEIGHTS, finding_as_text, report_as_text, visibl
 
 Record = dict[str, Any]
 _COLUMNS = 14  # as many as can be read on a sheet of paper
-_LONGEST_METHOD = 40  # lines of one that are shown
 #: Kinds that say that something is wrong and not where: of these, the line that is quoted is but the method's return.
-WITHOUT_A_LINE = ("direction", "forward")
+_WITHOUT_A_LINE = ("direction", "forward")
+_LONGEST_METHOD = 40  # lines of one that is shown in place of a line
 
 
 @dataclass
@@ -121,7 +121,7 @@ class HandIn:
             return 0, []
         first, last, code = max(functions, key=lambda found: found[0])  # the innermost
         lines = textwrap.dedent("\n".join(code.text.splitlines()[first - 1 : last])).splitlines()
-        return first, [visible(line, 300) for line in lines[:_LONGEST_METHOD]]
+        return first, [visible(line, 300) for line in lines]
 
     def place(self, record: Record) -> str:
         """Where a class is written, from the root of the hand-in."""
@@ -198,10 +198,16 @@ def _finding(record: Record, finding: Record, before: dict[tuple[str, str, str],
     return f"{finding['kind']} ({', '.join(more)})"
 
 
+def needs_method(finding: Record, lines: Sequence[str]) -> bool:
+    """Whether the lines of the method stand for the one that is quoted, which says too little, and are few enough."""
+    return finding["kind"] in _WITHOUT_A_LINE and 0 < len(lines) <= _LONGEST_METHOD
+
+
 def _said(handin: HandIn, record: Record, finding: Record, before: dict[tuple[str, str, str], str]) -> str:
     """All of a finding; with the method, numbered, where the line that is quoted says too little."""
     same = before.get((record["id"], finding["where"], finding["kind"]), "")
-    first, lines = handin.method(finding) if finding["kind"] in WITHOUT_A_LINE else (0, [])
+    first, lines = handin.method(finding)
+    lines = lines if needs_method(finding, lines) else []
     return finding_as_text(finding, same, [f"{number:4}  {line}".rstrip() for number, line in enumerate(lines, first)])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modnet.check.handins import outside
+from modnet.check.handins import outside, results
 from modnet.check.handins.ask import ask
 from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, loaded_packages, lost_classes
 from modnet.check.handins.discover import HandInError, hand_ins
@@ -634,6 +634,10 @@ def test_the_method_is_shown_where_a_line_says_too_little(tmp_path):
     assert "<details open><summary>m.py, lines 2 to 4</summary>" in page
     assert "   3      x = abs(x)  # &lt;\n<mark>   4      return x</mark></pre>" in page
     assert "<pre>m.py, line 4: return x</pre><details><summary>lines 2 to 4</summary>" in page
+    file.write_text(file.read_text().replace("        return x", "\n" * 50 + "        return x"))
+    results._codes.cache_clear()
+    assert "abs(x)" not in as_text(handin)
+    assert "<pre>m.py, line 4: return x</pre><details><summary>lines 2 to 54</summary>" in as_html([handin])
     handin.files = []  # what does not belong to the hand-in is not opened
     assert "abs(x)" not in as_text(handin) + as_html([handin])
     assert "Your m.py, line 4: return x" in as_text(handin)
