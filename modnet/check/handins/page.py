@@ -48,7 +48,8 @@ pre { background: var(--soft); border: 1px solid var(--line); padding: .6em .8em
 div.finding { border-left: 3px solid var(--line); padding: .1em 0 .1em .8em; margin: .7em 0; overflow-wrap: anywhere }
 div.finding { color: inherit } .finding.wrong { border-color: var(--wrong) } .finding.part { border-color: var(--part) }
 ul { margin: .3em 0; padding-left: 1.4em } td span { white-space: nowrap } thead th { vertical-align: bottom }
-summary { color: var(--muted); cursor: pointer } mark { background: none; font-weight: 700; color: inherit }
+details pre { white-space: pre; overflow-x: auto } summary { color: var(--muted); cursor: pointer }
+mark { background: none; font-weight: 700; color: inherit }
 @media print {
   :root { --text: #000; --page: #fff; --line: #999; --soft: #fff; --muted: #444; --right: #000; --wrong: #000; --part: #000;
     --link: #000 }
@@ -56,7 +57,7 @@ summary { color: var(--muted); cursor: pointer } mark { background: none; font-w
   table { font-size: 7pt; width: 100% } td, th { padding: .15em .3em } tbody th { position: static }
   thead th span { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap }
   thead { display: table-header-group } tfoot { display: table-row-group }
-  tr, .finding, pre { break-inside: avoid }
+  details pre { white-space: pre-wrap } tr, .finding, pre { break-inside: avoid }
   h2, h3, h3 + p { break-after: avoid } a { text-decoration: none } details:not([open]) { display: none }
   section { break-before: page } section > h2 { margin-top: 0 } .one section:first-of-type { break-before: auto }
   @page { size: A4 landscape; margin: 12mm }
@@ -196,6 +197,7 @@ def _class(handin: HandIn, record: Record, before: dict[tuple[str, str, str], st
     mark = f"<span class='{_CLASSES[weight]}'>{MARKS[weight]}</span>"
     parts = [f"<h3 id='{anchor}'>{mark} {_text(record['name'])} <span class='muted'>{_text(where)}</span></h3>"]
     parts.append(_operations(record["report"]))
+    shown: set[str] = set()
     for finding in record["report"]["findings"]:
         same = before.get((record["id"], finding["where"], finding["kind"]), "")
         more = _weight(finding["weight"]) + (f"<span class='muted'>, {_text(same)}</span>" if same else "")
@@ -205,21 +207,24 @@ def _class(handin: HandIn, record: Record, before: dict[tuple[str, str, str], st
             parts.append(f"<p>{_text(finding['message'])}</p>")
         if finding["figures"]:
             parts.append(f"<p class='muted'>{_text(finding['figures'])}</p>")
-        parts.append(_lines(handin, finding))
+        quoted, method = _lines(handin, finding)
+        parts.append(quoted + (method if method not in shown else ""))
+        shown.add(method)
         if finding["hint"] and not same:
             parts.append(f"<p>Look at: {_text(finding['hint'])}</p>")
         parts.append("</div>")
     return "".join(parts)
 
 
-def _lines(handin: HandIn, finding: Record) -> str:
+def _lines(handin: HandIn, finding: Record) -> tuple[str, str]:
     """The line to look at, and its method to be opened; the method alone, open, where that line says too little."""
     first, lines = handin.method(finding)
     place, numbers = _text(handin.place(finding)) if finding["file"] else "", range(first, first + len(lines))
     pairs = zip(numbers, map(_text, lines), strict=True)
-    shown = (f"<mark>{n:4}  {line}</mark>" if n == finding["line_number"] else f"{n:4}  {line}" for n, line in pairs)
+    marked = finding["line_number"] if needs_method(finding, lines) else 0
+    shown = (f"<mark>{n:4}  {line}</mark>" if n == marked else f"{n:4}  {line}" for n, line in pairs)
     method = f"lines {first} to {numbers[-1] if lines else 0}</summary><pre>{chr(10).join(shown)}</pre></details>"
     if needs_method(finding, lines):
-        return f"<details open><summary>{place}, {method}"
+        return f"<details open><summary>{place}, {method}", ""
     quoted = f"<pre>{place}{', ' if place else ''}{_text(finding['line'])}</pre>" if finding["line"] else ""
-    return quoted + (f"<details><summary>{method}" if len(lines) > 2 else "")  # a line and its def say no more than the line
+    return quoted, f"<details><summary>{method}" if len(lines) > 2 else ""  # a line and its def say no more than the line

@@ -199,8 +199,11 @@ def _finding(record: Record, finding: Record, before: dict[tuple[str, str, str],
 
 
 def needs_method(finding: Record, lines: Sequence[str]) -> bool:
-    """Whether the lines of the method stand for the one that is quoted, which says too little, and are few enough."""
-    return finding["kind"] in _WITHOUT_A_LINE and 0 < len(lines) <= _LONGEST_METHOD
+    """Whether the method, if it is short, stands for the line that is quoted: a name that is returned, half a statement."""
+    line = finding["line"]
+    whole = sum(map(line.count, "([{")) == sum(map(line.count, ")]}"))
+    little = finding["kind"] in _WITHOUT_A_LINE or not whole or re.search(r": return [\w.]+$", line)
+    return bool(little) and 0 < len(lines) <= _LONGEST_METHOD
 
 
 def _said(handin: HandIn, record: Record, finding: Record, before: dict[tuple[str, str, str], str]) -> str:

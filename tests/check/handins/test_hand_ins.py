@@ -623,24 +623,28 @@ def test_what_is_said_of_an_earlier_class_is_said_once(tmp_path):
 def test_the_method_is_shown_where_a_line_says_too_little(tmp_path):
     file = tmp_path / "m.py"
     file.write_text("class A:\n    def forward(self, x):\n        x = abs(x)  # <\n        return x\n\n    def other(self):\n        pass\n")
-    records = [record("A", "forward"), record("B", "diagonal")]
-    for one in records:
-        one["report"]["findings"][0].update(file=str(file), line_number=4, line="line 4: return x")
+    records = [record("A", "forward"), record("B", "diagonal", "stateful")]
+    for finding in (finding for one in records for finding in one["report"]["findings"]):
+        finding.update(file=str(file), line_number=4, line="line 4: return +x")
     handin = HandIn("s", tmp_path, [file], records=records)
     text, page = as_text(handin), as_html([handin])
     assert "   Your m.py:\n      2  def forward(self, x):\n      3      x = abs(x)  # <\n      4      return x\n" in text
     assert text.count("abs(x)") == 1
-    assert "Your m.py, line 4: return x" in text  # of the other kind
+    assert "Your m.py, line 4: return +x" in text  # of the other kind
     assert "<details open><summary>m.py, lines 2 to 4</summary>" in page
     assert "   3      x = abs(x)  # &lt;\n<mark>   4      return x</mark></pre>" in page
-    assert "<pre>m.py, line 4: return x</pre><details><summary>lines 2 to 4</summary>" in page
+    assert page.count("<pre>m.py, line 4: return +x</pre><details><summary>lines 2 to 4</summary>") == 1  # for both in B
+    assert page.count("<pre>m.py, line 4: return +x</pre>") == 2
+    for line, shown in (("return -(", 2), ("return self.out", 2), ("return f(x)", 1), ("out[a(b[1])] = 2", 1), ("x = a[", 2)):
+        records[1]["report"]["findings"][0]["line"] = f"line 4: {line}"
+        assert (as_text(handin).count("abs(x)"), as_html([handin]).count("<details open>")) == (shown, shown)
     file.write_text(file.read_text().replace("        return x", "\n" * 50 + "        return x"))
     results._codes.cache_clear()
     assert "abs(x)" not in as_text(handin)
-    assert "<pre>m.py, line 4: return x</pre><details><summary>lines 2 to 54</summary>" in as_html([handin])
+    assert "<pre>m.py, line 4: return +x</pre><details><summary>lines 2 to 54</summary>" in as_html([handin])
     handin.files = []  # what does not belong to the hand-in is not opened
     assert "abs(x)" not in as_text(handin) + as_html([handin])
-    assert "Your m.py, line 4: return x" in as_text(handin)
+    assert "Your m.py, line 4: return +x" in as_text(handin)
 
 
 def test_each_student_has_sheets_with_their_name_whatever_it_is(course):
