@@ -100,8 +100,10 @@ class HandIn:
                 place = (f["file"], f["cell"], f["line_number"], f["kind"])
                 line = lines.setdefault(place, record) if f["line"] else record
                 said = words.setdefault((f["where"].split(".")[-1], f["kind"], f["message"], f["hint"]), record)
-                if line is not record or said is not record:
-                    same = f"the same line as in {line['name']}" if line is not record else f"as in {said['name']}"
+                earlier = line if line is not record else said
+                if earlier is not record:
+                    of = f" of {self.place(earlier)}" if earlier["name"] == record["name"] else ""
+                    same = f"{'the same line ' if line is not record else ''}as in {earlier['name']}{of}"
                     found[record["id"], f["where"], f["kind"]] = same
         return found
 

@@ -667,6 +667,9 @@ def test_a_line_that_is_inherited_is_said_to_be_the_same(tmp_path):
     assert lines[1].split("  ")[-1] == "crash (backward_delta, the same line as in TanH)"
     assert "same line" not in lines[0] + lines[2]
     assert as_html([handin]).count("the same line as in TanH") == 1
+    records[1].update(name="TanH", file=str(tmp_path / "b.py"))
+    records[0]["file"] = str(tmp_path / "a.py")
+    assert "crash (backward_delta, the same line as in TanH of a.py)" in as_text(handin)
 
 
 def test_what_most_others_have_is_missed_and_a_function_that_trains_is_listed(course):
