@@ -19,6 +19,7 @@ from modnet.check.handins.options import Options
 from modnet.check.handins.page import as_html
 from modnet.check.handins.results import HandIn, as_csv, as_table, as_text, status
 from modnet.check.handins.run import check_all
+from modnet.check.report import visible
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,11 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
     handins = hand_ins(map(Path, arguments.paths), arguments.project)
     # If there is somebody to see it.
-    hidden, form = None if len(handins) > 1 else True, "{n} of {total} hand-ins |{bar:30}| {remaining} left{postfix}"
-    with tqdm(total=len(handins), disable=hidden, leave=False, file=sys.stderr, bar_format=form) as bar:
+    hidden, form = None if len(handins) > 1 else True, "|{bar:20}| {n} of {total} hand-ins, {remaining} left{postfix}"
+    # The time left is by the mean of all, since some take a hundred times as long as others; the line is cut, never wrapped.
+    seen = {"disable": hidden, "leave": False, "file": sys.stderr, "smoothing": 0, "dynamic_ncols": True}
+    with tqdm(total=len(handins), bar_format=form, **seen) as bar:
 
         def progress(handin: HandIn) -> None:
-            bar.set_postfix_str(handin.name, refresh=False)
+            bar.set_postfix_str(visible(handin.name), refresh=False)
             bar.update()
 
         check_all(handins, options, progress)

@@ -8,6 +8,7 @@ import os
 import re
 import textwrap
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,16 +129,7 @@ class Finding:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.where}: {self.kind}", *wrapped(self.message)]
-        if self.figures():
-            lines += wrapped(self.figures())
-        if self.line:
-            place = f"{visible(os.path.basename(self.file))}, " if self.file else ""
-            place += f"cell {self.cell}, " if self.cell is not None else ""
-            lines += wrapped(f"Your {place}{self.line}")
-        if self.hint:
-            lines += wrapped("Look at: " + self.hint)
-        return "\n".join(lines)
+        return finding_as_text(self.as_dict())
 
 
 def _plain(value: float | None) -> float | str | None:
@@ -214,28 +206,25 @@ class Report:
         }
 
     def __str__(self) -> str:
-        count = len(self.findings)
-        head = f"{self.subject}: " + ("all right" if self.ok else f"{count} finding{'s' * (count > 1)}")
-        wide = [max((len(row[c]) for row in self.verdicts), default=0) for c in range(2)]
-        table = [f"  {a.ljust(wide[0])}  {b.ljust(wide[1])}  {c}".rstrip() for a, b, c in self.verdicts]
-        blocks = [f"\n{i}. " + str(finding) for i, finding in enumerate(self.findings, 1)]
         notes = ["", *(line for note in self.notes for line in wrapped(f"Note: {note}"))] if self.notes else []
-        return "\n".join([head, *table, *blocks, *notes])
+        return "\n".join([report_as_text(self.as_dict(), [str(finding) for finding in self.findings]), *notes])
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        verdict = "all right" if self.ok else f"{len(self.findings)} to look at"
+        cell = "<td style='text-align:left;vertical-align:top;white-space:nowrap;color:{}'>{}</td>"
         rows = "".join(
-            f"<tr><td>{html.escape(a)}</td><td style='color:{_COLOURS[b]}'>{_MARKS[b]} {b}</td><td>{html.escape(c)}</td></tr>"
-            for a, b, c in self.verdicts
+            f"<tr>{cell.format('inherit', html.escape(operation))}{cell.format(_COLOURS[word], f'{MARKS[word]} {word}')}"
+            f"<td style='text-align:left;overflow-wrap:normal'>{html.escape(remark)}</td></tr>"
+            for (operation, _, remark), word in zip(self.verdicts, row_weights(self.as_dict()), strict=True)
         )
         findings = "".join(f"<li>{_finding_as_html(finding)}</li>" for finding in self.findings)
         findings += "".join(f"<li style='list-style:none'><i>Note:</i> {html.escape(note)}</li>" for note in self.notes)
         return (
             "<div style='overflow-x:auto;overflow-wrap:anywhere;text-align:left'>"
-            f"<b>{html.escape(self.subject)}</b>: {verdict}<table style='color:inherit'>{rows}</table><ol>{findings}</ol></div>"
+            f"<b>{html.escape(self.subject)}</b>: {_in_short(self.as_dict())}"
+            f"<table style='color:inherit;margin-left:0'>{rows}</table><ol>{findings}</ol></div>"
         )
 
 
@@ -246,17 +235,76 @@ def not_checked(name: str, why: str) -> Report:
     return report
 
 
-_MARKS = {"right": "✓", "wrong": "✗", "not checked": "?"}
+#: How much findings weigh, the most first; "not checked" and "right" beside them.
+WEIGHTS = ("wrong", "in part", "form", "not checked", "right")
+#: A mark for each of them, which says it without colour.
+MARKS = dict(zip(WEIGHTS, "✗◐≈?✓", strict=True))
 #: The colours of the page, light or dark, by the names that JupyterLab and VS Code give them; else some that show on both.
 _COLOURS = {
     "right": "var(--jp-success-color1, var(--vscode-testing-iconPassed, #2f9e44))",
     "wrong": "var(--jp-error-color1, var(--vscode-errorForeground, #e5484d))",
+    "in part": "var(--jp-warn-color1, var(--vscode-testing-iconQueued, #b7791f))",
+    "form": "inherit",
     "not checked": "inherit",
 }
 
 
+def row_weights(report: dict[str, Any]) -> list[str]:
+    """What to say of each row of a report's table: its verdict, or how much a wrong one weighs, by the kinds that it names."""
+    weights: dict[str, str] = {}
+    for finding in report["findings"]:
+        kind, weight = finding["kind"], finding["weight"]
+        weights[kind] = min(weights.get(kind, weight), weight, key=WEIGHTS.index)
+    words = []
+    for row in report["verdicts"]:
+        named = [weights.get(kind, "wrong") for kind in row["remark"].split(", ")]
+        words.append(min(named, key=WEIGHTS.index) if row["verdict"] == "wrong" else row["verdict"])
+    return words
+
+
+def _in_short(report: dict[str, Any]) -> str:
+    """What became of a report's subject: how many findings, if any."""
+    if count := len(report["findings"]):
+        return f"{count} finding{'s' * (count > 1)}"
+    nothing = report["verdicts"] and all(row["verdict"] == "not checked" for row in report["verdicts"])
+    return "not checked" if nothing else "all right"
+
+
+def report_as_text(report: dict[str, Any], findings: list[str]) -> str:
+    """A report as `Report.as_dict` gives it, with the texts of its findings."""
+    head = f"{report['subject']}: {_in_short(report)}"
+    rows = [(row["operation"], word, row["remark"]) for row, word in zip(report["verdicts"], row_weights(report), strict=True)]
+    wide = [max((len(row[c]) for row in rows), default=0) for c in range(2)]
+    table = [f"  {a.ljust(wide[0])}  {b.ljust(wide[1])}  {c}".rstrip() for a, b, c in rows]
+    return "\n".join([head, *table, *(f"\n{i}. {text}" for i, text in enumerate(findings, 1))])
+
+
+def finding_as_text(finding: dict[str, Any], earlier: str = "", code: Sequence[str] = ()) -> str:
+    """A finding as `Finding.as_dict` gives it.
+
+    Parameters
+    ----------
+    earlier : where the same was said before, such as "as in Linear": then it is not said again.
+    code : the lines of the method, to be shown where one line alone says too little.
+    """
+    more = ([finding["weight"]] if finding["weight"] != "wrong" else []) + ([earlier] if earlier else [])
+    lines = [f"{finding['where']}: {finding['kind']}" + (f" ({', '.join(more)})" if more else "")]
+    lines += [] if earlier else wrapped(finding["message"])
+    lines += wrapped(finding["figures"])
+    place = f"{visible(os.path.basename(finding['file']))}, " if finding["file"] else ""
+    place += f"cell {finding['cell']}, " if finding["cell"] is not None else ""
+    if code:
+        lines += [f"   Your {place.rstrip(', ')}:", *(f"   {line}" for line in code)]
+    elif finding["line"]:
+        lines += wrapped(f"Your {place}{finding['line']}")
+    if finding["hint"] and not earlier:
+        lines += wrapped("Look at: " + finding["hint"])
+    return "\n".join(lines)
+
+
 def _finding_as_html(finding: Finding) -> str:
-    parts = [f"<b>{html.escape(finding.where)}: {html.escape(finding.kind)}</b><br>{html.escape(finding.message)}"]
+    weight = f" ({finding.weight})" if finding.weight != "wrong" else ""
+    parts = [f"<b>{html.escape(finding.where)}: {html.escape(finding.kind)}</b>{weight}<br>{html.escape(finding.message)}"]
     if finding.figures():
         parts.append(f"<br><code>{html.escape(finding.figures())}</code>")
     if finding.line:

@@ -1,7 +1,10 @@
 """python -m modnet check on hand-ins that print, plot, loop, exit or can't be imported; and the pytest plugin."""
 
+import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -134,6 +137,46 @@ def test_a_folder_gives_a_table_of_students_by_modules(file, tmp_path, capsys):
     assert lines["bob"] == ["bob", "ok", "sign", "at-output"]
     assert lines["carol"] == ["carol", "ok", "-", "-"]
     assert lines["dave:"][1:] == ["no", "module", "or", "loss", "was", "found"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at a terminal and at processes as Linux has them")
+def test_on_a_terminal_the_time_left_is_said_and_an_interrupt_leaves_nothing(file, tmp_path):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    for name in ("alice", "b\x1b[31mob" + "b" * 60):
+        file(RIGHT, f"class/{name}/m.py")
+    endless = RIGHT.replace("return np.tanh(X)", "\n        while True:\n            pass")
+    for i in range(3):
+        file(endless, f"class/z{i}/m.py")
+    page, (mine, its) = tmp_path / "out.html", pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 60, 0, 0))
+    command = [sys.executable, "-m", "modnet", "check", tmp_path / "class", "--jobs", "2", "--html", page]
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=its, **listening) as process:
+        os.close(its)
+        shown = ""
+        while not re.search("[12] of 5", shown):  # two that end at once are shown once
+            shown += os.read(mine, 4096).decode(errors="replace")
+        children = Path(f"/proc/{process.pid}/task").glob("*/children")
+        workers = [pid for listed in children for pid in listed.read_text().split()]
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # as a terminal ends
+            while more := os.read(mine, 4096):
+                shown += more.decode(errors="replace")
+        assert process.stdout.read() == b""
+    os.close(mine)
+    assert process.returncode == 130
+    assert shown.endswith("modnet: interrupted\r\n")
+    lines = shown.split("\r")
+    assert any(re.search(r"\| [12] of 5 hand-ins, \d\d:\d\d left, ", line) for line in lines)
+    assert "\x1b[31m" not in shown
+    assert max(map(len, lines)) <= 60
+    assert not page.exists()
+    assert workers
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
 def test_networks_and_optimizers_of_the_file_are_checked(file, capsys):

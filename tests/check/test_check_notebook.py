@@ -77,3 +77,14 @@ def test_html_escapes_and_takes_the_colours_of_its_page(shell):
     assert "<b>Forgets.backward_delta: identity</b>" in text
     assert "background" not in text
     assert "color:#000" not in text
+    assert "</b>: 1 finding<table" in text
+    assert "color:var(--jp-error-color1, var(--vscode-errorForeground, #e5484d))'>✗ wrong</td>" in text
+
+
+def test_what_was_not_checked_is_not_called_right(shell):
+    shell.run_cell(LAYERS)
+    (report,) = shell.run_line_magic("check", "Dense")
+    assert str(report).splitlines()[0] == "Dense: not checked"
+    assert "<b>Dense</b>: not checked" in report._repr_html_()
+    (report,) = shell.run_line_magic("check", "TanH")
+    assert str(report).splitlines()[0].endswith(": all right")

@@ -88,7 +88,6 @@ def record_of(described: dict[str, Any], report: Report) -> dict[str, Any]:
         "checked": not skipped,
         "remark": report.verdicts[0][2] if skipped else "",
         "report": report.as_dict(),
-        "text": str(report),
     }
 
 

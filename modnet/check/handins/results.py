@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import re
+import textwrap
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from modnet.check.handins.loaded import code_name
+from modnet.check.handins.source import Code, read
 from modnet.check.reading.definitions import plain_name
-from modnet.check.report import visible
+from modnet.check.report import WEIGHTS, finding_as_text, report_as_text, visible
 
 Record = dict[str, Any]
 _COLUMNS = 14  # as many as can be read on a sheet of paper
+#: Kinds that say that something is wrong and not where: of these, the line that is quoted is but the method's return.
+_WITHOUT_A_LINE = ("direction", "forward")
+_LONGEST_METHOD = 40  # lines of one that is shown in place of a line
 
 
 @dataclass
@@ -25,7 +33,7 @@ class HandIn:
     Attributes
     ----------
     name, root, files : whose, the folder that its imports begin at, and what belongs to it.
-    records : one a class that is there: name, kind, file, cell, line, checked, remark, report, text.
+    records : one a class that is there: name, kind, file, cell, line, checked, remark, report.
     lost : classes that are in the files and could not be loaded: name, file, cell, line, remark.
     problems : what else could not be used of a file: file, cell, line, text.
     absent : packages that were not found, and why. names : the classes that are there, also those nobody asked for.
@@ -63,13 +71,13 @@ class HandIn:
         return [p for p in self.problems if not p["line"]]
 
     def verdicts(self) -> dict[str, str]:
-        """By class: "ok", the kinds that were found, "not checked" or "not loaded". Of two classes of a name, the worse."""
+        """By class: "ok", the kinds that were found, by weight, "not checked" or "not loaded". Of two of a name, the worse."""
         found: dict[str, str] = {}
         for record in self.lost:
             found[record["name"]] = "not loaded"
         for record in sorted(self.records, key=lambda r: (bool(r["report"]["findings"]), not r["checked"])):
-            kinds = list(dict.fromkeys(f["kind"] for f in record["report"]["findings"]))
-            found[record["name"]] = ", ".join(kinds) or ("ok" if record["checked"] else "not checked")
+            kinds = _heaviest((f["kind"], f["weight"]) for f in record["report"]["findings"])
+            found[record["name"]] = _in_words(kinds) or ("ok" if record["checked"] else "not checked")
         return found
 
     def weights(self) -> dict[str, str]:
@@ -80,16 +88,42 @@ class HandIn:
         return found
 
     def as_before(self) -> dict[tuple[str, str, str], str]:
-        """By id of a class, operation and kind of a finding on a line that an earlier class inherits too: that class's name."""
-        first: dict[tuple[Any, ...], Record] = {}
+        """By id of a class, operation and kind of a finding, where an earlier class has the same, in words.
+
+        That is "the same line as in" the class that has it, if both inherit the line, or "as in", if the same is said of both.
+        """
+        lines: dict[tuple[Any, ...], Record] = {}
+        words: dict[tuple[Any, ...], Record] = {}
         found: dict[tuple[str, str, str], str] = {}
         for record in self.wrong:
             for f in record["report"]["findings"]:
-                if f["line"]:
-                    earlier = first.setdefault((f["file"], f["cell"], f["line_number"], f["kind"]), record)
-                    if earlier is not record:
-                        found[record["id"], f["where"], f["kind"]] = earlier["name"]
+                place = (f["file"], f["cell"], f["line_number"], f["kind"])
+                line = lines.setdefault(place, record) if f["line"] else record
+                said = words.setdefault((f["where"].split(".")[-1], f["kind"], f["message"], f["hint"]), record)
+                earlier = line if line is not record else said
+                if earlier is not record:
+                    of = f" of {self.place(earlier)}" if earlier["name"] == record["name"] else ""
+                    same = f"{'the same line ' if line is not record else ''}as in {earlier['name']}{of}"
+                    found[record["id"], f["where"], f["kind"]] = same
         return found
+
+    def method(self, finding: Record) -> tuple[int, list[str]]:
+        """The method or function that a finding quotes: the number of its first line, and its lines if they can be read."""
+        file, number = Path(finding["file"]), finding["line_number"]
+        codes = _codes(file) if file in self.files and number else ()
+        functions = [
+            (node.lineno, node.end_lineno or node.lineno, code)
+            for code in codes
+            if code.cell == finding["cell"]
+            for statement in code.body
+            for node in ast.walk(statement)
+            if isinstance(node, ast.FunctionDef) and node.lineno <= number <= (node.end_lineno or 0)
+        ]
+        if not functions:
+            return 0, []
+        first, last, code = max(functions, key=lambda found: found[0])  # the innermost
+        lines = textwrap.dedent("\n".join(code.text.splitlines()[first - 1 : last])).splitlines()
+        return first, [visible(line, 300) for line in lines]
 
     def place(self, record: Record) -> str:
         """Where a class is written, from the root of the hand-in."""
@@ -117,8 +151,9 @@ class HandIn:
         }
 
 
-#: How much findings weigh, the most first; "right" and "not checked" beside them.
-WEIGHTS = ("wrong", "in part", "form", "not checked", "right")
+@cache
+def _codes(file: Path) -> Sequence[Code]:
+    return read(file)[0]
 
 
 def weight_of(record: Record) -> str:
@@ -148,7 +183,8 @@ def as_text(handin: HandIn) -> str:
         where = f"  [{handin.place(record)}]" if several or record["cell"] is not None else ""
         lines.append(f"{record['name'].ljust(wide)}  {words}{where}")
     for record in handin.wrong:
-        lines += ["", record["text"]]
+        findings = [_said(handin, record, finding, before) for finding in record["report"]["findings"]]
+        lines += ["", report_as_text(record["report"], findings)]
     left_out = [*_notes(handin), *_left_out(handin), *_not_asked(handin)]
     if left_out:
         lines += ["", *left_out]
@@ -160,8 +196,24 @@ def _finding(record: Record, finding: Record, before: dict[tuple[str, str, str],
     same = before.get((record["id"], finding["where"], finding["kind"]))
     more = [finding["where"].split(".")[-1]]
     more += [finding["weight"]] if finding["weight"] != "wrong" else []
-    more += [f"the same line as in {same}"] if same else []
+    more += [same] if same else []
     return f"{finding['kind']} ({', '.join(more)})"
+
+
+def needs_method(finding: Record, lines: Sequence[str]) -> bool:
+    """Whether the method, if it is short, stands for the line that is quoted: a name that is returned, half a statement."""
+    line = finding["line"]
+    whole = sum(map(line.count, "([{")) == sum(map(line.count, ")]}"))
+    little = finding["kind"] in _WITHOUT_A_LINE or not whole or re.search(r": return [\w.]+$", line)
+    return bool(little) and 0 < len(lines) <= _LONGEST_METHOD
+
+
+def _said(handin: HandIn, record: Record, finding: Record, before: dict[tuple[str, str, str], str]) -> str:
+    """All of a finding; with the method, numbered, where the line that is quoted says too little."""
+    same = before.get((record["id"], finding["where"], finding["kind"]), "")
+    first, lines = handin.method(finding)
+    lines = lines if needs_method(finding, lines) else []
+    return finding_as_text(finding, same, [f"{number:4}  {line}".rstrip() for number, line in enumerate(lines, first)])
 
 
 def _notes(handin: HandIn) -> list[str]:
@@ -211,7 +263,7 @@ class Table:
     Attributes
     ----------
     columns : titles, the most frequent class first. rows : by hand-in, the verdict of each column; None without such a class.
-    frequent : what was found most: (how many hand-ins, of how many with that class, the class, the kind).
+    frequent : what was found most: (how many hand-ins, of how many with that class, the class, the kind, the most it weighs).
     missing : by hand-in, the classes that most others have.
     """
 
@@ -239,10 +291,14 @@ class Table:
             rest = [[v for k, vs in keyed.items() if k not in keys for v in vs] for keyed in by_key]
             for row, verdicts in zip(self.rows, rest, strict=True):
                 row.append(f"{verdicts.count('ok')} of {len(verdicts)} ok" if verdicts else None)
-        found = Counter(
-            (k, kind) for keyed in by_key for k, vs in keyed.items() for kind in sorted({x for v in vs for x in kinds_in(v)})
-        )
-        rows = [(n, having[k], title[k], kind) for (k, kind), n in found.items()]
+        found: Counter[tuple[str, str]] = Counter()
+        weights: dict[tuple[str, str], list[str]] = {}
+        for keyed in by_key:
+            for k, vs in keyed.items():
+                for kind, weight in kinds_in(_worst(vs)).items():
+                    found[k, kind] += 1
+                    weights.setdefault((k, kind), []).append(weight)
+        rows = [(n, having[k], title[k], kind, min(weights[k, kind], key=WEIGHTS.index)) for (k, kind), n in found.items()]
         self.frequent = sorted(rows, key=lambda row: (-row[0], row[2].lower(), row[3]))
 
     def right(self, column: int) -> str:
@@ -258,13 +314,39 @@ def _key(name: str) -> str:
 
 def _worst(verdicts: list[str]) -> str:
     """Of several classes of one name: what was found in any, else whether all could be checked."""
-    found = list(dict.fromkeys(kind for verdict in verdicts for kind in kinds_in(verdict)))
-    return ", ".join(found) or next((v for v in verdicts if v != "ok"), "ok")
+    found = _heaviest(item for verdict in verdicts for item in kinds_in(verdict).items())
+    return _in_words(found) or next((v for v in verdicts if v != "ok"), "ok")
 
 
-def kinds_in(verdict: str) -> list[str]:
-    """The kinds that a verdict names."""
-    return [] if verdict == "ok" or verdict.startswith("not ") else verdict.split(", ")
+def kinds_in(verdict: str) -> dict[str, str]:
+    """The kinds that a verdict names, and what each weighs."""
+    if verdict == "ok" or verdict.startswith("not "):
+        return {}
+    parts = [part.rpartition(": ") for part in verdict.split("; ")]
+    return {kind: weight or "wrong" for weight, _, kinds in parts for kind in kinds.split(", ")}
+
+
+def said_weight(weight: str) -> str:
+    """What stands behind a kind that is not wrong on an ordinary example."""
+    return "" if weight == "wrong" else f" ({weight})"
+
+
+def _heaviest(found: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Kinds, each with the largest weight that it was found with."""
+    weights: dict[str, str] = {}
+    for kind, weight in found:
+        weights[kind] = min(weights.get(kind, weight), weight, key=WEIGHTS.index)
+    return weights
+
+
+def by_weight(kinds: dict[str, str]) -> dict[str, list[str]]:
+    """The kinds of each weight, the heaviest first."""
+    return {weight: named for weight in WEIGHTS if (named := [kind for kind, has in kinds.items() if has == weight])}
+
+
+def _in_words(kinds: dict[str, str]) -> str:
+    """A verdict that names kinds, such as "diagonal; in part: saturates, stateful"."""
+    return "; ".join(("" if w == "wrong" else f"{w}: ") + ", ".join(named) for w, named in by_weight(kinds).items())
 
 
 def as_table(handins: list[HandIn], width: float = float("inf")) -> str:
@@ -287,7 +369,7 @@ def as_table(handins: list[HandIn], width: float = float("inf")) -> str:
         lines += [""] if lines else []
         lines += ["  ".join(row[i].ljust(wide[i]) for i in columns).rstrip() for row in rows]
         lines.insert(-1, "")
-    often = [f"{n} of {of}: {name}, {kind}" for n, of, name, kind in table.frequent if n > 1]
+    often = [f"{n} of {of}: {name}, {kind}{said_weight(weight)}" for n, of, name, kind, weight in table.frequent if n > 1]
     if often:
         lines += ["", *often[:10]]
     whose: dict[str, list[str]] = {}

@@ -1,13 +1,14 @@
 """What students hand in: files that find one another, absent packages, half-broken files, notebooks; and what it is called."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from modnet.check.handins import outside
+from modnet.check.handins import outside, results
 from modnet.check.handins.ask import ask
 from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, loaded_packages, lost_classes
 from modnet.check.handins.discover import HandInError, hand_ins
@@ -18,7 +19,7 @@ from modnet.check.handins.options import Options
 from modnet.check.handins.page import as_html
 from modnet.check.handins.results import HandIn, as_csv, as_table, as_text, status
 from modnet.check.handins.source import parse, training_loops
-from modnet.check.report import Finding, Report, visible
+from modnet.check.report import Finding, Report, row_weights, visible
 
 BASE = """
 class Module:
@@ -245,7 +246,7 @@ def test_a_name_that_is_set_where_nothing_is_executed_is_no_mistake(write, facto
         assert record["checked"]
     elif said == "NameError":
         assert [f["kind"] for f in record["report"]["findings"]] == ["crash"]
-        assert said in record["text"]
+        assert said in record["report"]["findings"][0]["message"]
     else:
         assert not record["checked"]
         assert said in record["remark"]
@@ -280,7 +281,7 @@ def get_array_module(x):
     _, found = load(root)
     record = examine(found["TanH"], Project(found.values()), Options())
     assert record["checked"]
-    assert record["report"]["ok"], record["text"]
+    assert record["report"]["ok"], record["report"]
 
 
 def test_a_mistake_of_the_check_is_none_of_the_class(write, monkeypatch):
@@ -511,7 +512,7 @@ def record(name, *kinds, checked=True):
     report.findings += [Finding(kind, f"{name}.backward_delta", "wrong <b>", line="line 3: return x") for kind in kinds]
     report.verdict("all", right=None if not checked else not kinds, remark="" if checked else "not recognised")
     place = {"id": name, "name": name, "kind": "module", "file": "/x/m.py", "cell": None, "line": 1}
-    return {**place, "checked": checked, "remark": "" if checked else "not recognised", "report": report.as_dict(), "text": str(report)}
+    return {**place, "checked": checked, "remark": "" if checked else "not recognised", "report": report.as_dict()}
 
 
 @pytest.fixture
@@ -540,7 +541,7 @@ def test_status_says_what_is_wrong_and_what_was_not_checked(course):
 def test_the_table_joins_spellings_and_counts(course):
     lines = as_table(course).splitlines()
     assert lines[0].split() == ["TanH", "Softmax", "others"]
-    assert lines[3].split() == ["=s2", "ok", "diagonal,", "stateful", "-"]
+    assert re.split(r"\s{2,}", lines[3]) == ["=s2", "ok", "diagonal; in part: stateful", "-"]
     assert lines[7].split("  ")[0] == "right"
     assert "5 of 5" in lines[7]
     assert "1 of 4" in lines[7]
@@ -556,10 +557,14 @@ def test_the_page_escapes_links_kinds_and_marks_without_colour(course):
     assert "wrong &lt;b&gt;" in page
     assert "<a href='#kind-diagonal'>diagonal</a>" in page
     assert "id='kind-diagonal'" in page
-    assert "2 of 4: diagonal" in page
-    assert "✗ diagonal, stateful" in page
+    assert "<span>2 of 4:</span> diagonal" in page
+    assert "<td><div class='wrong'>✗&nbsp;diagonal</div><div class='part'>◐&nbsp;stateful</div></td>" in page
+    assert "1 of 4: Softmax, <a href='#kind-stateful'>stateful</a><span class='muted'> (in part)</span>" in page
     assert "line 3: return x" in page
-    assert "<span class='wrong'>✗ all</span>" in page
+    assert "<span class='wrong'>✗&nbsp;all</span>" in page
+    assert "<span class='wrong'>✗ 1 wrong</span>: <a href='#class-1-0'>Softmax</a>" in page
+    assert "<h3 id='class-1-0'><span class='wrong'>✗</span> Softmax" in page
+    assert "<p>? 1 not checked: Dense</p>" in page
     assert "1 of 2 classes right</span>: Tanh" in page
     for theme in ("prefers-color-scheme: dark", "@media print", "width=device-width"):
         assert theme in page
@@ -568,7 +573,7 @@ def test_the_page_escapes_links_kinds_and_marks_without_colour(course):
 def test_the_mark_sheet_holds_numbers_and_no_formula(course):
     lines = as_csv(course).splitlines()
     assert lines[0] == "hand-in,right,wrong,in part,form,not checked,Dense,SoftMax,Softmax,TanH,Tanh"
-    assert lines[3] == "'=s2,1,1,0,0,0,,\"diagonal, stateful\",,ok,"
+    assert lines[3] == "'=s2,1,1,0,0,0,,diagonal; in part: stateful,,ok,"
     assert lines[5] == "'=s4,1,0,0,0,1,,,not loaded,ok,"
 
 
@@ -581,6 +586,77 @@ def test_findings_say_what_they_weigh():
     assert plain.findings[0].as_dict()["weight"] == "in part"
 
 
+def test_an_operation_weighs_as_much_as_the_heaviest_of_what_was_found_in_it():
+    report = Report("Softmax")
+    for kind, where in (("saturates", "forward"), ("stateful", "backward_delta"), ("diagonal", "backward_delta")):
+        report.findings.append(Finding(kind, f"Softmax.{where}", "wrong"))
+    report.verdict("forward", right=False, remark="saturates")
+    report.verdict("backward_delta", right=False, remark="stateful, diagonal")
+    report.verdict("zero_grad")
+    report.verdict("backward_update_gradient", right=None, remark="no parameters")
+    assert row_weights(report.as_dict()) == ["in part", "wrong", "right", "not checked"]
+    assert [verdict for _, verdict, _ in report.verdicts] == ["wrong", "wrong", "right", "not checked"]  # as JSON and users have it
+    lines = str(report).splitlines()
+    assert re.split(r"\s{2,}", lines[1]) == ["", "forward", "in part", "saturates"]
+    assert "1. Softmax.forward: saturates (in part)" in lines
+    assert "3. Softmax.backward_delta: diagonal" in lines
+    shown = report._repr_html_()
+    assert "◐ in part" in shown
+    assert "Softmax.forward: saturates</b> (in part)" in shown
+
+
+def test_what_is_said_of_an_earlier_class_is_said_once(tmp_path):
+    records = [record("Linear", "stateful"), record("Flatten", "stateful"), record("ReLU", "stateful")]
+    for i, one in enumerate(records):
+        one["report"]["findings"][0].update(line=f"line {i + 3}: return x", line_number=i + 3, hint="use the input")
+    records[2]["report"]["findings"][0]["hint"] = "another advice"
+    handin = HandIn("s", tmp_path, [tmp_path / "m.py"], records=records)
+    text, page = as_text(handin), as_html([handin])
+    assert "Flatten  stateful (backward_delta, in part, as in Linear)" in text
+    assert "1. Flatten.backward_delta: stateful (in part, as in Linear)\n   Your line 4: return x\n" in text
+    assert page.count(", as in Linear</span>") == 1
+    for shown in (text, page):
+        assert shown.count("use the input") == 1
+        assert shown.count("another advice") == 1
+
+
+def test_the_method_is_shown_where_a_line_says_too_little(tmp_path):
+    file = tmp_path / "m.py"
+    file.write_text("class A:\n    def forward(self, x):\n        x = abs(x)  # <\n        return x\n\n    def other(self):\n        pass\n")
+    records = [record("A", "forward"), record("B", "diagonal", "stateful")]
+    for finding in (finding for one in records for finding in one["report"]["findings"]):
+        finding.update(file=str(file), line_number=4, line="line 4: return +x")
+    handin = HandIn("s", tmp_path, [file], records=records)
+    text, page = as_text(handin), as_html([handin])
+    assert "   Your m.py:\n      2  def forward(self, x):\n      3      x = abs(x)  # <\n      4      return x\n" in text
+    assert text.count("abs(x)") == 1
+    assert "Your m.py, line 4: return +x" in text  # of the other kind
+    assert "<details open><summary>m.py, lines 2 to 4</summary>" in page
+    assert "   3      x = abs(x)  # &lt;\n<mark>   4      return x</mark></pre>" in page
+    assert page.count("<pre>m.py, line 4: return +x</pre><details><summary>lines 2 to 4</summary>") == 1  # for both in B
+    assert page.count("<pre>m.py, line 4: return +x</pre>") == 2
+    for line, shown in (("return -(", 2), ("return self.out", 2), ("return f(x)", 1), ("out[a(b[1])] = 2", 1), ("x = a[", 2)):
+        records[1]["report"]["findings"][0]["line"] = f"line 4: {line}"
+        assert (as_text(handin).count("abs(x)"), as_html([handin]).count("<details open>")) == (shown, shown)
+    file.write_text(file.read_text().replace("        return x", "\n" * 50 + "        return x"))
+    results._codes.cache_clear()
+    assert "abs(x)" not in as_text(handin)
+    assert "<pre>m.py, line 4: return +x</pre><details><summary>lines 2 to 54</summary>" in as_html([handin])
+    handin.files = []  # what does not belong to the hand-in is not opened
+    assert "abs(x)" not in as_text(handin) + as_html([handin])
+    assert "Your m.py, line 4: return +x" in as_text(handin)
+
+
+def test_each_student_has_sheets_with_their_name_whatever_it_is(course):
+    course[0].name = "o'neil} </style>"
+    page = as_html(course)
+    assert page.count("</style>") == 1
+    assert "@page student-0 { size: A4 portrait; margin: 15mm; font: 8pt sans-serif; @bottom-left { content: 'o\\27 neil" in page
+    for i in range(len(course)):
+        assert f"<section class='student-{i}'>" in page
+        assert f".student-{i} {{ page: student-{i} }}" in page
+
+
 def test_a_line_that_is_inherited_is_said_to_be_the_same(tmp_path):
     records = [record(name, "crash") for name in ("TanH", "Sigmoide", "ReLU")]
     for one in records:
@@ -591,6 +667,9 @@ def test_a_line_that_is_inherited_is_said_to_be_the_same(tmp_path):
     assert lines[1].split("  ")[-1] == "crash (backward_delta, the same line as in TanH)"
     assert "same line" not in lines[0] + lines[2]
     assert as_html([handin]).count("the same line as in TanH") == 1
+    records[1].update(name="TanH", file=str(tmp_path / "b.py"))
+    records[0]["file"] = str(tmp_path / "a.py")
+    assert "crash (backward_delta, the same line as in TanH of a.py)" in as_text(handin)
 
 
 def test_what_most_others_have_is_missed_and_a_function_that_trains_is_listed(course):
