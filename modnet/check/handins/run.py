@@ -122,7 +122,7 @@ def _attempt(handin: HandIn, task: dict[str, Any], options: Options, running: _R
     with tempfile.TemporaryDirectory(prefix="modnet-check-", ignore_cleanup_errors=True) as scratch:
         process = running.start(scratch)
         try:
-            for event in _events(process, task, options.patience + _STARTING, running):
+            for event in _events(process, {**task, "scratch": scratch}, options.patience + _STARTING, running):
                 for name in ("problems", "lost", "loops", "records"):
                     getattr(handin, name).extend(event.get(name, ()))
                 handin.absent |= event.get("absent", {})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import time
@@ -254,7 +255,12 @@ def main() -> None:
     task = json.loads(line)
     options = task["options"] = Options.from_dict(task["options"])
     _quiet()
-    limits.end_with(lambda: commands.read(1), limits.end_group)
+
+    def abandoned() -> None:
+        shutil.rmtree(task["scratch"], ignore_errors=True)
+        limits.end_group()
+
+    limits.end_with(lambda: commands.read(1), abandoned)
 
     def emit(event: dict[str, Any]) -> None:
         if event.get("loading"):

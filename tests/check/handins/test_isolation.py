@@ -118,24 +118,29 @@ def test_a_file_that_ends_the_process_while_it_is_loaded_costs_that_file_alone(t
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc")
-def test_no_process_outlives_the_command_that_is_killed(tmp_path):
+def test_no_process_outlives_the_command_that_is_killed_and_no_folder(tmp_path):
     (tmp_path / "m.py").write_text(BAD[: BAD.index("class Dies")].replace("while True:", f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())) and None\n        while True:"))  # fmt: skip
+    (tmp_path / "scratch").mkdir()
     command = subprocess.Popen(
-        [sys.executable, "-m", "modnet", "check", "m.py"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        [sys.executable, "-m", "modnet", "check", "m.py"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path / "scratch")},
+    )  # fmt: skip
     pid = tmp_path / "pid"
     while not (pid.exists() and pid.read_text()):
         assert command.poll() is None
         time.sleep(0.05)
     looping = int(pid.read_text())
     worker = int(Path(f"/proc/{looping}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    assert list((tmp_path / "scratch").iterdir())
     command.send_signal(signal.SIGKILL)
     command.wait()
     for _ in range(1200):
         if not (_runs(looping) or _runs(worker)):
-            return
+            break
         time.sleep(0.05)
-    raise AssertionError(f"{looping} or {worker} still runs")
+    else:
+        raise AssertionError(f"{looping} or {worker} still runs")
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def _runs(pid):
