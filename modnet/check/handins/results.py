@@ -10,7 +10,6 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +48,7 @@ class HandIn:
     absent: dict[str, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     loops: list[Record] = field(default_factory=list)
+    _codes: dict[Path, Sequence[Code]] = field(default_factory=dict, repr=False)
 
     @property
     def wrong(self) -> list[Record]:
@@ -110,10 +110,11 @@ class HandIn:
     def method(self, finding: Record) -> tuple[int, list[str]]:
         """The method or function that a finding quotes: the number of its first line, and its lines if they can be read."""
         file, number = Path(finding["file"]), finding["line_number"]
-        codes = _codes(file) if file in self.files and number else ()
+        if file not in self._codes:
+            self._codes[file] = read(file)[0] if file in self.files else ()
         functions = [
             (node.lineno, node.end_lineno or node.lineno, code)
-            for code in codes
+            for code in self._codes[file]
             if code.cell == finding["cell"]
             for statement in code.body
             for node in ast.walk(statement)
@@ -149,11 +150,6 @@ class HandIn:
             "not_asked": self.loops,
             "not_loaded": [{k: r[k] for k in ("name", "file", "cell", "line", "remark")} for r in self.lost],
         }
-
-
-@cache
-def _codes(file: Path) -> Sequence[Code]:
-    return read(file)[0]
 
 
 def weight_of(record: Record) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modnet.check.handins import outside, results
+from modnet.check.handins import outside
 from modnet.check.handins.ask import ask
 from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, loaded_packages, lost_classes
 from modnet.check.handins.discover import HandInError, hand_ins
@@ -639,10 +639,10 @@ def test_the_method_is_shown_where_a_line_says_too_little(tmp_path):
         records[1]["report"]["findings"][0]["line"] = f"line 4: {line}"
         assert (as_text(handin).count("abs(x)"), as_html([handin]).count("<details open>")) == (shown, shown)
     file.write_text(file.read_text().replace("        return x", "\n" * 50 + "        return x"))
-    results._codes.cache_clear()
+    handin = HandIn("s", tmp_path, [file], records=records)  # as it is read now
     assert "abs(x)" not in as_text(handin)
     assert "<pre>m.py, line 4: return +x</pre><details><summary>lines 2 to 54</summary>" in as_html([handin])
-    handin.files = []  # what does not belong to the hand-in is not opened
+    handin = HandIn("s", tmp_path, [], records=records)  # what does not belong to the hand-in is not opened
     assert "abs(x)" not in as_text(handin) + as_html([handin])
     assert "Your m.py, line 4: return +x" in as_text(handin)
 
