@@ -117,6 +117,8 @@ def _by_order(name: str, given: list[inspect.Parameter], fitting: Mapping[str, l
     found = {role: p.name for role, p in zip(order, given)}
     said = {n: set(order).intersection(fitting[n]) for n in found.values()}
     return None if any(said[n] and role not in said[n] for role, n in found.items()) else found
+
+
 #: What a constructor raises at an argument of another type than it wants.
 _GUESSED = re.compile(
     r"TypeError: ('(int|float|tuple)' object is not (iterable|subscriptable|callable)|cannot unpack non-iterable (int|float)|"

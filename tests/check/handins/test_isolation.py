@@ -109,7 +109,9 @@ def test_each_class_costs_itself_alone_and_twice_gives_the_same(tmp_path, capsys
 
 def test_a_file_that_ends_the_process_while_it_is_loaded_costs_that_file_alone(tmp_path, capsys):
     (tmp_path / "ends.py").write_text("class Ends:\n    import os\n    os._exit(0)\n    def forward(self, X): pass\n")
-    (tmp_path / "m.py").write_text(f"from ends import *\nimport numpy as np\nclass Module: pass\n{BAD[BAD.index('class TanH') :]}")
+    (tmp_path / "m.py").write_text(
+        f"from ends import *\nimport numpy as np\nclass Module: pass\n{BAD[BAD.index('class TanH') :]}"
+    )
     assert main(["check", str(tmp_path), "--project"]) == 3
     out = capsys.readouterr().out
     assert "TanH  ok" in out
@@ -197,4 +199,6 @@ def test_what_others_are_is_asked_of_them_once_and_costs_them_alone(tmp_path, ca
     assert all(said[name] == (True, [], 1) for name in ("Dense", *names)), said  # the mean is the layers' affair
     assert said["Embedding"] == (False, [], 0)
     built = (tmp_path / "built").read_text().split("\n")
-    assert len({line for line in built if line.startswith("Dense")}) <= 3  # asked, asked for what others want to know, asked again
+    assert (
+        len({line for line in built if line.startswith("Dense")}) <= 3
+    )  # asked, asked for what others want to know, asked again

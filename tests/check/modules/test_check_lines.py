@@ -17,9 +17,11 @@ class Linear:
         self._gradient[...] = 0
         self._grad_bias[...] = 0
 
-    def forward(self, X): return X @ self._parameters + self._bias
+    def forward(self, X):
+        return X @ self._parameters + self._bias
 
-    def backward_delta(self, input, delta): return delta @ self._parameters.T * 3
+    def backward_delta(self, input, delta):
+        return delta @ self._parameters.T * 3
 
     def backward_update_gradient(self, input, delta):
         self._gradient += input.T @ delta
