@@ -134,9 +134,7 @@ def test_what_a_loss_is_told_fits_its_lines():
         loss("SoftmaxCE", forward=lambda s, y, z: -(y * np.log(softmax(z))).sum(axis=1), backward=lambda s, y, z: z - y)
     ).findings  # fmt: skip
     assert any("so it is softmax(yhat) - y" in f.message for f in scores), scores
-    means = examine_loss(
-        loss("MSELoss", forward=lambda s, y, z: ((y - z) ** 2).mean(), backward=lambda s, y, z: 2 * (z - y) / len(y))
-    )
+    means = examine_loss(loss("MSELoss", forward=lambda s, y, z: ((y - z) ** 2).mean(), backward=lambda s, y, z: 2 * (z - y) / len(y)))
     assert "it is 3, the number of features" in means.findings[1].message
 
 

@@ -400,3 +400,5 @@ def _required(method: Any) -> int | None:
     """How many arguments a method needs; None if that can't be known."""
     given = positional(method)
     return None if given is None else sum(p.default is p.empty and p.kind is not p.KEYWORD_ONLY for p in given)
+
+

@@ -292,7 +292,9 @@ def has_state(names: Iterable[str]) -> bool:
     return any(map(_OF_STATE.fullmatch, names))
 
 
-def drawn_arrays(names: list[str], size: Size | None, dims: int, square: bool = False, gates: int = 1) -> dict[str, np.ndarray]:
+def drawn_arrays(
+    names: list[str], size: Size | None, dims: int, square: bool = False, gates: int = 1
+) -> dict[str, np.ndarray]:
     """Parameters of these names, away from zero: filters (out, in, k, ...) for windows, else (3, 2) and (2,), or square.
 
     Of a recurrent layer with so many gates, (3, 2 gates), (2, 2 gates) and (2 gates,).

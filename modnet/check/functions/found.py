@@ -145,7 +145,9 @@ def _layer_of(value: Function, derivative: Function, slopes: bool) -> type:
     return _holder(value.__name__, held, layer_methods=methods, __module__=value.__module__)
 
 
-def loss_of(value: Function, derivative: Function | None = None, flag: str = "", alone: bool = False) -> Any:
+def loss_of(
+    value: Function, derivative: Function | None = None, flag: str = "", alone: bool = False
+) -> Any:
     """A loss object from functions: a pair, one that gives ``(loss, dx)``, one with a flag, or one `alone`, without derivative.
 
     The names of its methods are those of the functions.

@@ -34,7 +34,6 @@ from modnet.loss import Loss, PredictionError
 #: What is asked of a loss.
 PLAN = ((FORWARD, forward.PROBES), (DELTA, delta.PROBES))
 
-
 def _table_hint(line: str) -> str:
     """What makes a table (batch, batch) of losses, by the line that returns it."""
     if re.search(r"@|\bdot\(|matmul", line):

@@ -216,8 +216,6 @@ class Outcomes:
         by_size, factor = self.finding(operation, q), self.factor(operation)
         if min(abs(abs(factor) - n) for n in (0.5, 2)) < 1e-4:  # in a batch of three, too
             _without_batch(found)
-        if not found and operation == DELTA and self._stride_and_overlap():
-            return [self._of_cause(operation, "stride", "apart", q), self._of_cause(operation, "overlap", "overlap", q)]
         if by_size is None or (found and found[0].kind not in _VAGUE[operation]):
             if factor != 1 and found and found[0].kind == "scale":  # right but for that, in the size it was asked in
                 beside = self.finding(operation)
@@ -228,11 +226,6 @@ class Outcomes:
         if self.cause(operation) == "overlap" and self.answer("channels", operation).right is False:  # without any overlap
             return [by_size, self._of_cause(operation, "channels", "channels", q)]
         return [by_size]
-
-    def _stride_and_overlap(self) -> bool:
-        """Whether backward_delta needs a stride of 1 if windows lie apart, and one window if they do not: two mistakes."""
-        right = {label: self.answer(label, DELTA).right for label in ("plain", "one window", "apart", "overlap")}
-        return self.cause(DELTA) == "any" and right == {"plain": True, "one window": True, "apart": False, "overlap": False}
 
     def _of_factor(self, operation: str, q: Question, factor: float) -> Finding:
         """A constant factor that is there in all sizes."""

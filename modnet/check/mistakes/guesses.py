@@ -89,11 +89,6 @@ def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable
         factor = q.factor(hypothesis.values)
         if factor and (name := factor_name(subject, q, factor)):
             pairs.append((int(abs(abs(factor) - 1) > 1e-4), factor, hypothesis, name))
-    if not pairs and q.whole and len(q.shape) == 2 and q.shape[0] == q.shape[1] and q.by == "dL/dparameters":
-        for hypothesis in tried:  # the other half of a pair: the axes swapped
-            if hypothesis.values is not None and q.is_like(hypothesis.values.reshape(q.shape).T):
-                text = f"beside that, {operation} has its axes swapped."
-                return [finding_of(subject, q, hypothesis), q.finding("transposed", text, SWAPPED)]
     if not pairs:
         return []
     _, factor, hypothesis, name = min(pairs, key=lambda pair: pair[0])  # a sign alone is the simplest

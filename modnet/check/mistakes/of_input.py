@@ -28,7 +28,7 @@ from modnet.check.mistakes.guesses import (
     signs,
 )
 from modnet.check.mistakes.normalising import of_statistics
-from modnet.check.mistakes.windows import first_given, of_windows
+from modnet.check.mistakes.windows import first_given, flat, of_windows
 from modnet.check.reading.vocabulary import DELTA
 
 _INSIDE = "derive forward's formula once more, or compare with a table: (tanh)' = 1 - tanh^2, s' = s (1 - s)"
@@ -218,15 +218,11 @@ def _without_parameters(subject: Subject, q: Question) -> Hypotheses:
     for name, array in subject.parameters(subject.fresh()).items():
         module = subject.fresh()
         subject.parameters(module)[name][...] = 1
-        found = tried(derivative, partial(_flat, subject, module), q.x.astype(float), q.entries, subject.precision)
+        found = tried(derivative, partial(flat, subject, module), q.x.astype(float), q.entries, subject.precision)
         if array.ndim == 1 and found is not None and found.value.shape == q.jacobian.shape:
             text = f"the factor {name.split('.')[-1]} is left out."
             hint = "what forward multiplies by, its derivative is multiplied by, too"
             yield made(q, "missing-factor", text, hint, slopes=found.value)
-
-
-def _flat(subject: Subject, module: Any, x: np.ndarray) -> np.ndarray:
-    return subject.forward(x, module).ravel()
 
 
 def _alone_and_beside(own: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

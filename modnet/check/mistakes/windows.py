@@ -24,6 +24,7 @@ def of_windows(subject: Subject, q: Question) -> Hypotheses:
         yield from _read_otherwise(subject, q, name, array) if array.ndim > 1 else ()
     if not slides(q):
         return
+    yield from without_stride(subject, q, "")
     by_window = _by_window(subject, q, q.jacobian * q.delta.ravel())
     if subject.without_windows:
         hint = "add to what comes from above at a step what the step after it hands back: dh = dout[:, t] + dh_next"
@@ -44,7 +45,6 @@ def of_windows(subject: Subject, q: Question) -> Hypotheses:
             (r"\]\s*=[^=]",),
             add=partial(_kept, subject, q, "last", channels=True, turned=turned),
         )
-    yield from without_stride(subject, q, "")
 
 
 def _read_otherwise(subject: Subject, q: Question, name: str, array: np.ndarray) -> Hypotheses:
@@ -68,7 +68,7 @@ def _read_otherwise(subject: Subject, q: Question, name: str, array: np.ndarray)
         if not np.array_equal(values, array):
             module = subject.fresh()
             subject.parameters(module)[name][...] = values
-            at_other = tried(derivative, partial(_flat, subject, module), q.x.astype(float), q.entries, subject.precision)
+            at_other = tried(derivative, partial(flat, subject, module), q.x.astype(float), q.entries, subject.precision)
             if at_other is not None:
                 yield made(q, kind, text, hint, slopes=at_other.value)
 
@@ -145,5 +145,6 @@ def first_given(gives: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def _flat(subject: Subject, module: Any, x: np.ndarray) -> np.ndarray:
+def flat(subject: Subject, module: Any, x: np.ndarray) -> np.ndarray:
+    """What a copy of a module gives, in one row."""
     return subject.forward(x, module).ravel()

@@ -205,7 +205,7 @@ def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
     named = recipe.roles.get("activation")
     words = [(named, word) for word in recipe.words[1:4] if named in needs(recipe.cls)]
     add_with(report, (*((n, v) for n, v in switches(recipe.cls) if not (isinstance(v, str) and n == padding)), *words), ask)
-    penalties = {p.name: 0.1 for p in asks(recipe.cls, True) if str(p.default) in ("0", "0.0") and PENALTY.search(p.name)}
+    penalties = {p.name: 0.1 for p in asks(recipe.cls, True) if str(p.default) in ('0', '0.0') and PENALTY.search(p.name)}
     if penalties:  # they change gradients and not forward: whether it goes through is all that can be told
         with suppress(Misbehaviour, NotBuilt):
             found = check_module(recipe.build(size, options=penalties), shape)

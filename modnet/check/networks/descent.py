@@ -56,7 +56,9 @@ class Descent(Logged):
     count, epochs, rate = 10, 40, 0.02
     learning = {"the layer": (0, 0)}
 
-    def __init__(self, function: Callable[..., Any], bases: Sequence[type], holder: type | None = None, **other: float) -> None:
+    def __init__(
+        self, function: Callable[..., Any], bases: Sequence[type], holder: type | None = None, **other: float
+    ) -> None:
         """Run it with a network of ours.
 
         Parameters
@@ -133,7 +135,7 @@ class Descent(Logged):
             else:
                 yield Finding("option-ignored", "", text, "a loop over the epochs around that over the batches", line=line)
         orders = [i for used, _ in self.examples() for i in used]
-        if len(orders) == self.epochs * self.count and orders == orders[: self.count] * self.epochs and max(sizes) < self.count:
+        if len(orders) == self.epochs * self.count and orders == orders[:self.count] * self.epochs and max(sizes) < self.count:
             text = "in every epoch the examples come in the same order, and in the same batches."
             hint = "order = np.random.permutation(len(X)) in every epoch; X[order[i:i + batch_size]], and the same of Y"
             if re.search("sgd|stochasti", self.method, re.I):

@@ -206,7 +206,6 @@ def networks_among(functions: dict[str, Any], own: Collection[str]) -> Iterator[
     ----------
     functions : all that the file sees, by name. own : the names of those that it defines.
     """
-
     def rank(name: str) -> tuple[bool, bool]:
         return bool(re.search("model|deep|propag", name, re.I)), name in own
 

@@ -155,7 +155,9 @@ def _made(cls: type) -> Any:
         return None
 
 
-def put_together(cls: type, layers: Sequence[Any], values: dict[str, Any], called: Callable[..., Any] | None = None) -> Any:
+def put_together(
+    cls: type, layers: Sequence[Any], values: dict[str, Any], called: Callable[..., Any] | None = None
+) -> Any:
     """A network of these layers, told what it may be of these values; `NotBuilt` or `Misbehaviour` if it is not made so."""
     called, name, add = called or _called, cls.__name__, first_method(cls, ADDS)
     whole = {} if add else {"modules": layers, "net": layers}

@@ -81,7 +81,9 @@ def is_rule(function: Any) -> bool:
 class _Maker:
     """Makes optimizers of a class, with numbers away from the defaults, so that one that has no effect shows."""
 
-    def __init__(self, cls: Any, like: Any = None, network: type = object, ready: Sequence[str] = (), **given: Any) -> None:
+    def __init__(
+        self, cls: Any, like: Any = None, network: type = object, ready: Sequence[str] = (), **given: Any
+    ) -> None:
         self.like, self.network, self.ready = like, network, ready
         self.cls, self.options = cls, given
         self.shared = [v for k in cls.__mro__[:-1] for v in vars(k).values() if isinstance(v, dict | list)]

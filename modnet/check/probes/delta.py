@@ -18,6 +18,7 @@ from modnet.check.mistakes.guesses import diagnose, diagnose_two, finding_of
 from modnet.check.probes import forward
 from modnet.check.probes.forward import RETURN, Findings
 from modnet.check.probes.plan import Examination, Judged, Probe, skip
+from modnet.check.reading.arguments import asks
 from modnet.check.reading.definitions import FUNCTIONS, plain_name
 from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding
@@ -93,8 +94,8 @@ def derivative(e: Examination) -> Findings:
         found = e.shapes.explained(DELTA, q, found or [])
         if not found or {f.kind for f in found} == {"direction"}:
             hypotheses = partial(of_input.for_delta, subject)
-            found = diagnose_two(subject, (q, *q.others), hypotheses, partial(subject.delta, x)) or found
-            found = _inside(subject, q, alone=False) or found
+            both = diagnose_two(subject, (q, *q.others), hypotheses, partial(subject.delta, x))
+            found = both or _inside(subject, q, alone=False) or found
     if meant is not None and (not found or {f.kind for f in found} == {"direction"}):
         beside = diagnose(subject, meant, subject.names[DELTA], of_input.for_delta(subject, meant))
         beside = beside or _inside(subject, meant, alone=True) or _inside(subject, meant, alone=False)
@@ -103,6 +104,28 @@ def derivative(e: Examination) -> Findings:
     # What mends these leaves the formula's limits as they are.
     e.mended = q.factor(q.truth) is not None or {f.kind for f in found} == {"diagonal"}
     yield from found
+
+
+def averaged(e: Examination) -> Findings:
+    """It takes no mean over the batch, which one example alone does not show: it is asked about the same one twice.
+
+    So it is if forward couples examples; here forward gives each what it gives it alone.
+    """
+    subject, delta = e.subject, e.subject.weights(2)
+    if not subject.coupled or e.by_input is None:
+        return
+    subject.repair = lambda x, module: np.concatenate([subject.forward(x[i : i + 1]) for i in range(len(x))])
+    try:
+        twice = subject.delta(np.concatenate([subject.x] * 2), np.concatenate([delta] * 2))
+    except (Misbehaviour, ValueError):
+        return
+    finally:
+        subject.repair = None
+    alone = e.by_input.got_all.reshape(subject.x.shape)
+    if alone.any() and twice.shape == (2, *alone.shape[1:]) and np.allclose(2 * twice, np.concatenate([alone] * 2)):
+        text = f"{subject.names[DELTA]} is one over the size of the batch, times what it is for one example alone."
+        hint = "a mean over the batch, but the contract sums: write sum, not mean, and do not divide by len(X)"
+        yield subject.wrong(DELTA, "scale", text, hint, r"mean|/", RETURN)
 
 
 def _inside(subject: Subject, q: Question, alone: bool) -> list[Finding]:
@@ -115,9 +138,10 @@ def _meant(e: Examination) -> Question | None:
     subject, name = e.subject, re.sub("(?i)activation|layer|function|_", "", type(e.subject.original).__name__)
     function = FUNCTIONS.get(plain_name(name, exact=True))
     known = e.wrong_forward or subject.coupled or e.reference is not None  # then it is said, or this does not help
-    if known or not subject.undefined or function is None or subject.x.shape != subject.out.shape:
+    if known or not subject.undefined or asks(type(subject.original)) or function is None:  # an option may make it another
         return None
-    if np.allclose(function(subject.x), subject.out, rtol=1e-6, atol=1e-9):
+    out = function(subject.x)
+    if out.shape != subject.out.shape or any(np.allclose(out, same, rtol=1e-6, atol=1e-9) for same in (subject.x, subject.out)):
         return None
     q = e.question(lambda x, module: function(x), "")
     if q is None:
@@ -136,7 +160,9 @@ def _other_than_named(e: Examination) -> Finding:
     """A forward that is not what the name says, though backward is made for that."""
     text = f"forward is not what {e.subject.name} means, and {e.subject.names[DELTA]} is the derivative of what it means."
     hint = "the signs and the constants of the formula: compute one number by hand"
-    return e.subject.wrong(FORWARD, "forward", text, hint, RETURN, r"=")
+    finding = e.subject.wrong(FORWARD, "forward", text, hint, RETURN, r"=")
+    finding.where = f"{e.subject.name}.{e.subject.names[FORWARD]}"
+    return finding
 
 
 def _beside_delta(e: Examination, q: Question) -> list[Finding]:
@@ -325,6 +351,7 @@ PROBES: tuple[Probe, ...] = (
     answers,
     partial(forward.uninitialised, operation=DELTA),
     derivative,
+    averaged,
     stateful,
     remembered,
     repeated,

@@ -19,7 +19,6 @@ from modnet.check.styles.loss_calls import is_truth
 
 _ABOVE = re.compile(r"^(d_?(out|val|y|z|a|l|x)\w*|dL\w*|delta\w*|up\w*|\w*grad\w*|error\w*|err|g|ds)$", re.I)
 
-
 class Methods(NamedTuple):
     """The methods of one class: their names, and whether the second gives the derivative alone, or may."""
 

@@ -64,6 +64,10 @@ class Starts(Module):
     def forward(self, X):
         os.system("true")
 
+class Kills(Module):
+    def forward(self, X):
+        os.kill(os.getppid(), 9)
+
 class Changes(Module):
     def forward(self, X):
         np.tanh = np.sin
@@ -87,7 +91,7 @@ def test_each_class_costs_itself_alone_and_twice_gives_the_same(tmp_path, capsys
     (found,) = json.loads(text)
     classes = {c["name"]: c["findings"][0] if c["findings"] else None for c in found["classes"]}
     kinds = {name: finding and finding["kind"] for name, finding in classes.items()}
-    assert list(kinds) == ["Loops", "Dies", "Exits", "Hogs", "Slow", "Large", "Floods", "Starts", "Changes", "TanH"]
+    assert list(kinds) == ["Loops", "Dies", "Exits", "Hogs", "Slow", "Large", "Floods", "Starts", "Kills", "Changes", "TanH"]
     said = {c["name"]: c["remark"] for c in found["classes"] if not c["checked"]}
     assert said == {  # whether it is the class's doing, or the check's, is not known
         "Slow": "its check takes more than 2 seconds of the processor: --timeout gives it more, "
@@ -103,15 +107,14 @@ def test_each_class_costs_itself_alone_and_twice_gives_the_same(tmp_path, capsys
     assert "\x1b" not in text
     assert len(classes["Floods"]["message"]) < 1000
     assert "PermissionError" in classes["Starts"]["message"]
+    assert "os.kill" in classes["Kills"]["message"]
     assert kinds["TanH"] is None
     assert check() == text
 
 
 def test_a_file_that_ends_the_process_while_it_is_loaded_costs_that_file_alone(tmp_path, capsys):
     (tmp_path / "ends.py").write_text("class Ends:\n    import os\n    os._exit(0)\n    def forward(self, X): pass\n")
-    (tmp_path / "m.py").write_text(
-        f"from ends import *\nimport numpy as np\nclass Module: pass\n{BAD[BAD.index('class TanH') :]}"
-    )
+    (tmp_path / "m.py").write_text(f"from ends import *\nimport numpy as np\nclass Module: pass\n{BAD[BAD.index('class TanH') :]}")
     assert main(["check", str(tmp_path), "--project"]) == 3
     out = capsys.readouterr().out
     assert "TanH  ok" in out
@@ -199,6 +202,4 @@ def test_what_others_are_is_asked_of_them_once_and_costs_them_alone(tmp_path, ca
     assert all(said[name] == (True, [], 1) for name in ("Dense", *names)), said  # the mean is the layers' affair
     assert said["Embedding"] == (False, [], 0)
     built = (tmp_path / "built").read_text().split("\n")
-    assert (
-        len({line for line in built if line.startswith("Dense")}) <= 3
-    )  # asked, asked for what others want to know, asked again
+    assert len({line for line in built if line.startswith("Dense")}) <= 3  # asked, asked for what others want to know, asked again

@@ -299,9 +299,7 @@ def test_a_mean_is_judged_by_the_losses_and_layers_of_its_folder(tmp_path):
 
 
 def test_a_mean_in_the_layers_is_right_with_the_loss_that_takes_none(tmp_path):
-    text = (
-        FILE.format(term=2, divided="").replace("def linear_loss", "def _l")
-        + """
+    text = FILE.format(term=2, divided="").replace("def linear_loss", "def _l") + """
 class MSELoss:
     def forward(self, A, Y):
         self.A, self.Y = A, Y
@@ -309,7 +307,6 @@ class MSELoss:
     def backward(self):
         return 2 * (self.A - self.Y) / self.A.size
 """
-    )
     classes = checked(tmp_path, text)
     assert all(c["ok"] for c in classes.values()), {n: c["findings"] for n, c in classes.items()}
     assert "taken twice" in classes["Linear"]["notes"][0]
@@ -499,9 +496,7 @@ class BinaryCrossEntropy:
 def test_a_loss_is_asked_in_the_columns_of_its_layers_and_takes_the_mean_once_with_them(tmp_path):
     right = checked(tmp_path, COLUMNS)
     assert all(c["ok"] and "taken twice" in c["notes"][0] for c in right.values()), {n: c["findings"] for n, c in right.items()}
-    twice = checked(
-        tmp_path, COLUMNS.replace("return (1 - Y) / (1 - A) - Y / A", "return ((1 - Y) / (1 - A) - Y / A) / Y.shape[1]")
-    )
+    twice = checked(tmp_path, COLUMNS.replace("return (1 - Y) / (1 - A) - Y / A", "return ((1 - Y) / (1 - A) - Y / A) / Y.shape[1]"))
     assert {f["kind"] for f in twice["Dense"]["findings"]} == {"scale"}
     assert twice["BinaryCrossEntropy"]["ok"]
     sign = checked(tmp_path, COLUMNS.replace("(1 - A) - Y / A", "(1 - A) + Y / A"))

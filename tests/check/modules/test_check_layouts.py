@@ -66,15 +66,12 @@ def test_an_axis_that_is_chosen_is_the_last_one_of_an_example(tmp_path, capsys):
 def test_a_softmax_that_hands_delta_on_is_another_form_beside_yhat_minus_y(tmp_path, capsys):
     alone = findings(tmp_path, capsys, HANDED_ON)
     assert [(f["kind"], f["weight"]) for f in alone] == [("identity", "wrong")]
-    beside = (
-        HANDED_ON
-        + """
+    beside = HANDED_ON + """
 def train(net, x, y_batch):
     y_pred = net.forward(x)
     err = y_pred - y_batch
     net.backward(err)
 """
-    )
     found = findings(tmp_path, capsys, beside)
     assert [(f["kind"], f["weight"]) for f in found] == [("identity", "form")]
     line = beside.split("\n").index("    err = y_pred - y_batch") + 1

@@ -191,11 +191,7 @@ def sgd_of_single_draws(optim, X, Y, epochs):
 
 @pytest.mark.parametrize(
     ("function", "notes"),
-    [
-        (sgd_that_drops_the_rest, ["every epoch drops 2 of 10 examples"]),
-        (sgd_that_fills_the_last_batch, []),
-        (sgd_of_single_draws, []),
-    ],
+    [(sgd_that_drops_the_rest, ["every epoch drops 2 of 10 examples"]), (sgd_that_fills_the_last_batch, []), (sgd_of_single_draws, [])],
 )
 def test_a_rest_that_is_dropped_after_a_shuffle_is_noted_and_batches_that_overlap_by_intent_are_right(function, notes):
     report = examine_descent(function)
@@ -357,6 +353,7 @@ def test_mistakes_of_methods(holder, name, kinds):
     report = of_method(holder, name)
     assert [f.kind for f in report.findings] == kinds, report
     assert all(f.where == f"{holder.__name__}.{name}" for f in report.findings)
+
 
 
 class LossOfPredictions:

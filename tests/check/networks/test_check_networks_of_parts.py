@@ -397,7 +397,9 @@ class Pairs:
         return found
 
 
-@pytest.mark.parametrize(("wrong", "kinds"), [("", []), ("last", ["left-out"]), ("first", ["scale"]), ("own", ["direction"])])
+@pytest.mark.parametrize(
+    ("wrong", "kinds"), [("", []), ("last", ["left-out"]), ("first", ["scale"]), ("own", ["direction"])]
+)
 def test_a_batch_of_several_pairs_is_used_whole(wrong, kinds):
     report = examine_trained(type("Network", (Pairs,), {"wrong": wrong}))
     assert [f.kind for f in report.findings] == kinds, report
@@ -495,7 +497,9 @@ class SGDOfTheWeights(SGDOfWhatThereIs):
                 layer.update_weights(layer.weights - self.learning_rate * layer.weights_gradient)
 
 
-@pytest.mark.parametrize(("cls", "right"), [(SGD, True), (SGDAlong, False), (SGDOfWhatThereIs, True), (SGDOfTheWeights, False)])
+@pytest.mark.parametrize(
+    ("cls", "right"), [(SGD, True), (SGDAlong, False), (SGDOfWhatThereIs, True), (SGDOfTheWeights, False)]
+)
 def test_an_optimizer_may_move_weights_and_biases_by_two_methods(cls, right):
     report = examine_optimizer(cls)
     assert report.ok == right, report

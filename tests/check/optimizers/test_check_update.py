@@ -298,14 +298,7 @@ class SGD_Optimizer(Optimizer_SGD):
     pre_update_params = post_update_params = update_params = None
 
 
-RIGHT += [
-    update_two_layers,
-    update_parameters,
-    update_parameters_with_momentum,
-    update_parameters_with_adam,
-    update_of_lists,
-    SGD_Optimizer,
-]
+RIGHT += [update_two_layers, update_parameters, update_parameters_with_momentum, update_parameters_with_adam, update_of_lists, SGD_Optimizer]
 
 
 @pytest.mark.parametrize("made", RIGHT)

@@ -98,9 +98,7 @@ def test_words_have_references_however_many_there_are():
     words = rng.integers(0, 300, (200, 30))
     y = (rng.normal(size=300)[words].sum(axis=1) > 0).astype(int)
     parts = {"net": Sequential(Embedding(300, 4, rng=0), Tanh()), "loss": CrossEntropy(), "optimizer": Adam()}
-    made = examples.Examples(
-        given(**parts, X=words, y=y, options={"epochs": 1, "rng": 0}), parts | {"task": Task("classes", 2)}
-    )
+    made = examples.Examples(given(**parts, X=words, y=y, options={"epochs": 1, "rng": 0}), parts | {"task": Task("classes", 2)})
     found = references(made.make(0), made.words)
     assert found
     assert all(setup.work < 2.5e9 for _, setup in found)
