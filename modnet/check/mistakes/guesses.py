@@ -84,7 +84,7 @@ def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable
         pass  # trying one was more than the module can take
     pairs: list[tuple[int, float, Hypothesis, str]] = []
     for hypothesis in tried:
-        if hypothesis.values is None or hypothesis.kind in ("scale", "not-implemented", "integer-result"):
+        if hypothesis.values is None or hypothesis.kind in ("not-implemented", "integer-result"):
             continue
         factor = q.factor(hypothesis.values)
         if factor and (name := factor_name(subject, q, factor)):
