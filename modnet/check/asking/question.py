@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,8 @@ class Question:
     entries : flat indices into what the derivative is by, of the given shape. jacobian (entries, outputs).
     truth, low, high : at the entries, the derivative and the admissible interval. got : what the module returned there, got_all
         everywhere. by : "dL/dinput" or "dL/dparameters". of_loss : whether it is about a loss. others : the
-        same, asked about the functions that forward may be meant to be. line : the author's line to look at.
+        same, asked about the functions that forward may be meant to be. line : the author's line to look at. moved : the
+        function that is asked about.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Question:
         self.low = found.low @ plus + found.high @ minus - margin
         self.high = found.high @ plus + found.low @ minus + margin
         self.got = self.got_all = np.empty(0)
+        self.moved: Callable[[np.ndarray], np.ndarray] = lambda _: out
         self.line = self.by = ""
         self.of_loss = False
         self.others: list[Question] = []
@@ -64,6 +68,13 @@ class Question:
         """Take what the module returned."""
         self.got_all = got
         self.got = got.ravel()[self.entries]
+
+    def with_delta(self, delta: np.ndarray, ask: Callable[[np.ndarray], np.ndarray]) -> Question:
+        """The same question with another delta."""
+        other = copy(self)
+        other.delta, other.truth = delta, self.jacobian @ delta.ravel()
+        other.answer(ask(delta))
+        return other
 
     @property
     def excess(self) -> np.ndarray:

@@ -20,7 +20,8 @@ from modnet.check.reading.lines import unread
 from modnet.check.reading.vocabulary import derivative_among, meanings
 
 _ROLES = (
-    "k_size", "volume", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope", "drop",
+    "k_size", "side", "volume", "chan_in", "chan_out", "stride", "padding", "input", "output", "features", "threshold", "slope",
+    "drop",
     "eps", "seed", "shape", "activation", "derivative", "init", "optimizer", "out_shape", "classes", "range", "scale", "pair",
     "heads", "rows", "length", "longest",
 )  # fmt: skip
@@ -78,6 +79,14 @@ def roles_of(make: Callable[..., Any], without: Collection[str] = ()) -> dict[st
     sure = any({"k_size", "stride"} & set(f) and len(n) > 1 and n.lower() != "size" for n, f in fitting.items())
     four = len(given) == 4 and any("k_size" in f for f in fitting.values())
     windowed = name in WINDOWED or (not name and (sure or four))
+    said = {role for roles in fitting.values() for role in roles}
+    means = {"side": "k_size"} if "k_size" not in said else {}  # else it is the picture's
+    if {"input", "output"} <= said and not {"chan_in", "chan_out"} & said and "conv" in name:
+        means |= {"input": "chan_in", "output": "chan_out"}
+    if windowed:
+        fitting = {n: [means.get(r, r) for r in roles] for n, roles in fitting.items()}
+    if re.search("reshape|view", make.__name__, re.I) and len(given) == 1:
+        return {"out_shape": given[0].name}
     found: dict[str, str] = {}
     for p in given:
         wanted = [r for r in fitting[p.name] if (r in _WINDOW) == windowed or r in _ANYWHERE]
@@ -117,6 +126,8 @@ def _by_order(name: str, given: list[inspect.Parameter], fitting: Mapping[str, l
     found = {role: p.name for role, p in zip(order, given)}
     said = {n: set(order).intersection(fitting[n]) for n in found.values()}
     return None if any(said[n] and role not in said[n] for role, n in found.items()) else found
+
+
 #: What a constructor raises at an argument of another type than it wants.
 _GUESSED = re.compile(
     r"TypeError: ('(int|float|tuple)' object is not (iterable|subscriptable|callable)|cannot unpack non-iterable (int|float)|"

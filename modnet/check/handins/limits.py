@@ -166,6 +166,8 @@ def end_with(alive: Callable[[], Any], end: Callable[[], None]) -> None:
 
 def end_group() -> None:
     """End this process and, on POSIX, all of its group if that is its own: at once, whatever they are doing."""
+    global _refusing
+    _refusing = False  # this one may
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
@@ -177,13 +179,14 @@ _refusing = False
 
 
 def _hook(event: str, arguments: Any) -> None:
-    if _refusing and event in _REFUSED:
+    kills_others = event == "os.killpg" or (event == "os.kill" and arguments[0] != os.getpid())
+    if _refusing and (kills_others or event in _REFUSED):
         raise PermissionError(f"a hand-in that is being checked may not do this: {event}")
 
 
 @contextmanager
 def refused() -> Iterator[None]:
-    """Within it, code in this process that starts another, or opens a connection, gets a PermissionError."""
+    """Within it, code in this process that starts or ends another, or opens a connection, gets a PermissionError."""
     global _refusing
     before, _refusing = _refusing, True
     try:

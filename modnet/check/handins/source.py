@@ -74,9 +74,16 @@ def read(file: Path) -> tuple[list[Code], list[Problem]]:
         code, wrong = parse(text, file, cell)
         found.append(code)
         problems += wrong
-        if cell is not None:  # tracebacks and inspect find the lines of a cell here
+        if cell is not None or not _is_utf8(content):  # tracebacks and inspect find here what they could not read themselves
             linecache.cache[code.name] = (len(code.text), None, code.text.splitlines(keepends=True), code.name)
     return found, problems
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        return content.decode("utf-8") is not None
+    except UnicodeDecodeError:
+        return False
 
 
 def _decoded(content: bytes) -> str:

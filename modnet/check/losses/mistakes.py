@@ -12,7 +12,7 @@ import numpy as np
 from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question
-from modnet.check.mistakes.guesses import Hypotheses, Hypothesis, lost, scaled, signs
+from modnet.check.mistakes.guesses import Hypotheses, Hypothesis, factor_name, lost, scale, scaled, signs
 from modnet.check.reading.definitions import FUNCTIONS
 from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding
@@ -45,7 +45,6 @@ DERIVATIVES: tuple[tuple[str, Formula], ...] = (
     ("the perceptron's loss max(0, -y yhat)", lambda t, z: np.where(t * z < 0, -t, 0)),
     ("the mean squared error over the features", lambda t, z: 2 * (z - t) / z[0].size),
     ("none: y softmax(yhat) - y, the softmax multiplied by y; without it, softmax(yhat) - y", lambda t, z: t * softmax(z) - t),
-    ("none: softmax(yhat) + y, where y is added; it is softmax(yhat) - y", lambda t, z: softmax(z) + t),
     (
         "none: (s - y) s (1 - s), with s = softmax(yhat) and its slope once too often; it is s - y",
         lambda t, z: (softmax(z) - t) * softmax(z) * (1 - softmax(z)),
@@ -96,6 +95,35 @@ def mixed_up(subject: LossSubject, q: Question) -> Hypotheses:
                 "the derivative of one example's loss depends on the other examples.",
                 "sums over one example need axis=1, keepdims=True",
             )
+
+    if z.shape == t.shape:
+        yield from _of_a_part(subject, q)
+
+
+def _of_a_part(subject: LossSubject, q: Question) -> Hypotheses:
+    """A factor of the part that y is in, or of the other part alone: p - y / n, or p + y."""
+    held, t, name = subject.y, subject.t, subject.names[DELTA]
+    classes = bool(np.isin(t, (0, 1)).all() and (t.sum(axis=-1) == 1).all())
+    labels = held.shape != t.shape
+    try:
+        subject.y = (held + 1) % t.shape[-1] if labels else np.roll(held, 1, axis=-1) if classes else np.zeros_like(held)
+        without = subject.differences(q.x, q.entries)
+    except Misbehaviour:
+        return
+    finally:
+        subject.y = held
+    without = np.where(classes & (t.ravel()[q.entries] == 0), q.truth, without)
+    parts = np.stack([without, q.truth - without], axis=1)
+    if not np.isfinite(parts).all() or not np.isfinite(q.got).all() or np.linalg.matrix_rank(parts) < 2:
+        return
+    other, own = np.linalg.lstsq(parts, q.got, rcond=None)[0]
+    values = parts @ (other, own)
+    for common, beside, text in ((other, own, "that y is in"), (own, other, "that y is not in")):
+        factor = beside / common if common else 0.0
+        names = [1.0 if abs(f - 1) < 1e-4 else factor_name(subject, q, f) for f in (common, factor)]
+        if all(names) and abs(factor - 1) > 1e-4 and q.is_like(values):
+            found = scale(q, f"the part of {name} {text}", factor, str(names[1]))
+            yield Hypothesis(found.kind, found.message, found.hint, values / common)
 
 
 def _in_words(subject: LossSubject, text: str, q: Question) -> str:

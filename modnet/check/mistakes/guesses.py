@@ -1,28 +1,43 @@
 """The mistakes, tried one by one: what the module would have returned if this were its mistake.
 
 Each hypothesis is computed from the finite differences of the author's own forward; the first that equals what was returned is
-the diagnosis. If none does, each is tried once more together with a constant factor, for two mistakes are often multiplied.
+the diagnosis. If none does, each is tried once more together with a constant factor, and in the end two by two: a gradient is
+put together of a few `Parts`, a mistake is made in one of them, and two mistakes in different parts are a composition.
 Nothing is concluded from names. The hypotheses themselves are in two lists, in whose order the surest sign comes first:
 `modnet.check.mistakes.of_input` and `modnet.check.mistakes.of_parameters`. Here is how they are tried, and what both share.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour
-from modnet.check.asking.question import Question
+from modnet.check.asking.question import Question, draw_delta
 from modnet.check.asking.subject import Subject
 from modnet.check.report import Finding
+
+
+class Parts(NamedTuple):
+    """What a gradient is put together of: after(add(slopes * delta)).
+
+    slopes (entries, outputs) : the derivative of forward. delta (outputs,). add : from what each output gives back, (entries,
+    outputs), to the gradient (entries,). after : what is done to that.
+    """
+
+    slopes: np.ndarray
+    delta: np.ndarray
+    add: Callable[[np.ndarray], np.ndarray] = lambda gives: gives.sum(axis=1)
+    after: Callable[[np.ndarray], np.ndarray] = lambda gradient: gradient
 
 
 class Hypothesis(NamedTuple):
     """One mistake, and what would be returned if it were made; without values it has been seen already.
 
-    also : the other mistakes that are made beside it.
+    changed : the `Parts` that are others then, by name; empty if the mistake is not made in one of them.
     """
 
     kind: str
@@ -30,12 +45,23 @@ class Hypothesis(NamedTuple):
     hint: str
     values: np.ndarray | None = None
     lines: tuple[str, ...] = ()
-    also: tuple[Any, ...] = ()
+    changed: dict[str, Any] = {}
 
 
 Hypotheses = Iterator[Hypothesis]
 FLIP = "weight i of the window belongs to position start + i of the input, in forward and here: no [::-1]"
 SWAPPED = "input.T @ delta, not delta.T @ input"
+
+
+def made(q: Question, kind: str, message: str, hint: str, lines: tuple[str, ...] = (), **changed: Any) -> Hypothesis:
+    """A mistake in one of the parts that a gradient is put together of."""
+    return Hypothesis(kind, message, hint, _together(q, changed), lines, changed)
+
+
+def _together(q: Question, changed: dict[str, Any]) -> np.ndarray:
+    """The gradient if some of its parts are others."""
+    parts = Parts(q.jacobian, q.delta.ravel())._replace(**changed)
+    return parts.after(parts.add(parts.slopes * parts.delta.ravel()))
 
 
 def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable[Hypothesis]) -> list[Finding]:
@@ -52,36 +78,53 @@ def diagnose(subject: Subject, q: Question, operation: str, hypotheses: Iterable
             ]
         for hypothesis in hypotheses:
             if hypothesis.values is None or q.is_like(hypothesis.values):
-                return _findings(subject, q, hypothesis)
+                return [finding_of(subject, q, hypothesis)]
             tried.append(hypothesis)
     except Misbehaviour:
         pass  # trying one was more than the module can take
     pairs: list[tuple[int, float, Hypothesis, str]] = []
     for hypothesis in tried:
-        if hypothesis.values is None or hypothesis.kind in ("scale", "not-implemented", "integer-result"):
+        if hypothesis.values is None or hypothesis.kind in ("not-implemented", "integer-result"):
             continue
         factor = q.factor(hypothesis.values)
-        if factor and (name := _factor_name(subject, q, factor)):
+        if factor and (name := factor_name(subject, q, factor)):
             pairs.append((int(abs(abs(factor) - 1) > 1e-4), factor, hypothesis, name))
-    if not pairs and q.whole and len(q.shape) == 2 and q.shape[0] == q.shape[1] and q.by == "dL/dparameters":
-        for hypothesis in tried:  # the other half of a pair: the axes swapped
-            if hypothesis.values is not None and q.is_like(hypothesis.values.reshape(q.shape).T):
-                text = f"beside that, {operation} has its axes swapped."
-                return [_finding(subject, q, hypothesis), q.finding("transposed", text, SWAPPED)]
     if not pairs:
         return []
     _, factor, hypothesis, name = min(pairs, key=lambda pair: pair[0])  # a sign alone is the simplest
-    found = _findings(subject, q, hypothesis)
-    if hypothesis.kind == "sign" and subject.undefined:
+    found = [finding_of(subject, q, hypothesis)]
+    if hypothesis.kind == "sign" and subject.undefined and q.of_loss:
         return found  # another course's loss: who takes the mean cannot be told from a derivative with wrong signs
     return [*found, scale(q, operation, factor, name, beside=True)]
 
 
-def _findings(subject: Subject, q: Question, hypothesis: Hypothesis) -> list[Finding]:
-    return [_finding(subject, q, each) for each in (hypothesis, *hypothesis.also)]
+def diagnose_two(
+    subject: Subject,
+    asked: Iterable[Question],
+    hypotheses: Callable[[Question], Iterable[Hypothesis]],
+    answer: Callable[[np.ndarray], np.ndarray],
+) -> list[Finding]:
+    """The two mistakes that give these numbers together, and those for another delta, too; empty if no two do.
+
+    asked : about each function that forward may be meant to be. answer : what comes back for a delta.
+    """
+    for q in asked:
+        try:
+            again = q.with_delta(draw_delta(q.out, 11), answer)
+            first, second = ([h for h in hypotheses(each) if h.changed] for each in (q, again))
+            for one, other in itertools.combinations(first, 2):
+                if one.changed.keys() & other.changed.keys() or not q.is_like(_together(q, one.changed | other.changed)):
+                    continue
+                pairs = itertools.product(*([h for h in second if h[:2] == mistake[:2]] for mistake in (one, other)))
+                if any(again.is_like(_together(again, a.changed | b.changed)) for a, b in pairs):
+                    return [finding_of(subject, q, one), finding_of(subject, q, other)]
+        except Misbehaviour:
+            pass  # trying one was more than the module can take
+    return []
 
 
-def _finding(subject: Subject, q: Question, hypothesis: Hypothesis) -> Finding:
+def finding_of(subject: Subject, q: Question, hypothesis: Hypothesis) -> Finding:
+    """The finding of this mistake."""
     operation = q.where.split(".")[-1]
     line = subject.quote(operation, *hypothesis.lines, r"^return") if hypothesis.lines else ""
     return q.finding(hypothesis.kind, hypothesis.message, hypothesis.hint, line)
@@ -94,7 +137,7 @@ def scaled(subject: Subject, q: Question, operation: str) -> Hypotheses:
     """A constant factor, with its name."""
     factor = q.factor(q.truth)
     if factor and len(q.truth) > 1 and abs(factor - 1) >= 1e-5:
-        finding = scale(q, operation, factor, _factor_name(subject, q, factor) or f"{abs(factor):.6g}")
+        finding = scale(q, operation, factor, factor_name(subject, q, factor) or f"{abs(factor):.6g}")
         yield Hypothesis(finding.kind, finding.message, finding.hint)
 
 
@@ -129,7 +172,13 @@ def scale(q: Question, operation: str, factor: float, name: str, beside: bool = 
     return q.finding("scale", f"{but} {minus}{name}, times the truth.", hint)
 
 
-def _factor_name(subject: Subject, q: Question, factor: float) -> str:
+def factors(q: Question) -> tuple[float, ...]:
+    """The factors that a part of a derivative has by mistake, the likeliest first."""
+    batch, numbers = len(q.x), q.x[0].size
+    return tuple(dict.fromkeys(f for f in (-1.0, 1 / batch, 0.5, 2.0, float(batch), 1 / numbers, 1 / q.x.size) if f != 1))
+
+
+def factor_name(subject: Subject, q: Question, factor: float) -> str:
     """A factor in words, if it is one that people write by mistake."""
     batch, features_in, features_out = len(q.x), q.x[0].size, q.out.size // len(q.out) if q.out.ndim else 1
     if subject.columns:
@@ -200,5 +249,3 @@ def clipped(q: Question, operation: str, ask: Callable[[np.ndarray], np.ndarray]
 def is_same(q: Question, other: np.ndarray) -> bool:
     """Whether the answer to another question is the same."""
     return other.size == int(np.prod(q.shape)) and np.allclose(other.ravel()[q.entries], q.got, rtol=1e-10, atol=0)
-
-

@@ -22,12 +22,12 @@ _WITH_MEAN = (
 _OF_NORM = "(d - h * (h * d).sum()) / r, with h = x / r; .mean() in place of .sum() where r is the root of a mean"
 
 
-def held_constant(q: Question) -> Iterator[tuple[str, str, np.ndarray]]:
-    """What would be returned if statistics were taken for constants: in words, with a hint; nothing if there are none.
+def of_statistics(q: Question) -> Iterator[tuple[str, str, str, np.ndarray]]:
+    """Kind, words, hint and slopes of what is done wrong with statistics; nothing if there are none.
 
     q : asked about every number of an input (batch, ...) whose output has its shape.
     """
-    x, delta, jacobian, rng = q.x.ravel().astype(np.float64), q.delta.ravel(), q.jacobian, np.random.default_rng(3)
+    x, jacobian, rng = q.x.ravel().astype(np.float64), q.jacobian, np.random.default_rng(3)
     coupled = np.abs(jacobian) > 1e-7 * np.abs(jacobian).max(initial=0.0)
     group = np.argmax(coupled | coupled.T | np.eye(x.size, dtype=bool), axis=1)  # by the first number that each meets
     sizes = np.bincount(group)[group]
@@ -56,11 +56,16 @@ def held_constant(q: Question) -> Iterator[tuple[str, str, np.ndarray]]:
         # The constant that keeps the variance from 0 makes the part along u a little smaller.
         if not np.allclose(other @ jacobian, expected, rtol=1e-2, atol=1e-2 * np.abs(factors).max()):
             continue
-        held = factors * delta
+        held = np.diag(factors)
+        kind, but = "constant-statistics", ", but every input changes it."
         if of_mean:
-            yield f"the mean and the variance {place} are taken for constants", _WITH_MEAN, held
-            yield f"the variance {place} is taken for a constant", _WITH_MEAN, without_mean(held)
-            yield f"the mean {place} is taken for a constant", _WITH_MEAN, without(u, held)
+            of_each = np.stack([without_mean(row) for row in held], axis=1), np.stack([without(u, row) for row in held], axis=1)
+            yield kind, f"the mean and the variance {place} are taken for constants{but}", _WITH_MEAN, held
+            yield kind, f"the variance {place} is taken for a constant{but}", _WITH_MEAN, of_each[0]
+            yield kind, f"the mean {place} is taken for a constant{but}", _WITH_MEAN, of_each[1]
         else:
-            yield f"the norm {place} is taken for a constant", _OF_NORM, held
+            yield kind, f"the norm {place} is taken for a constant{but}", _OF_NORM, held
+        spread = np.sqrt(total(u * u) / (sizes if of_mean else 1))[:, None]
+        text = f"it is divided by the {'variance' if of_mean else 'square of the norm'} {place}: a root is left out."
+        yield "missing-root", text, "forward divides by the root, and so does its derivative", q.jacobian / spread
         return

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.calls import Misbehaviour
+from modnet.check.asking.calls import tried
 from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question, draw_delta
 from modnet.check.asking.subject import Subject
 from modnet.check.mistakes import elementwise
-from modnet.check.mistakes.guesses import FLIP, Hypotheses, Hypothesis, clipped, is_same, lost, scaled, signs
-from modnet.check.mistakes.normalising import held_constant
+from modnet.check.mistakes.guesses import (
+    Hypotheses,
+    Hypothesis,
+    clipped,
+    factor_name,
+    factors,
+    is_same,
+    lost,
+    made,
+    scale,
+    scaled,
+    signs,
+)
+from modnet.check.mistakes.normalising import of_statistics
+from modnet.check.mistakes.windows import first_given, flat, of_windows
 from modnet.check.reading.vocabulary import DELTA
 
 _INSIDE = "derive forward's formula once more, or compare with a table: (tanh)' = 1 - tanh^2, s' = s (1 - s)"
@@ -24,23 +38,28 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
     """What backward_delta may have done wrong, the surest sign first."""
     x, delta, name = q.x, q.delta, subject.names[DELTA]
     yield from lost(q, name, "compute dL/dinput from delta, and return it", r"np\.(full|array|zeros|ones)\(|int")
-    yield Hypothesis("sign", f"{name} has the wrong sign: it is minus the truth.", "the sign of the derivative", -q.truth)
+    yield made(q, "sign", f"{name} has the wrong sign: it is minus the truth.", "the sign of the derivative", after=np.negative)
     if x.size == q.out.size and len(x) == len(q.out):
         text = f"{name} returns delta as it came: the module's own derivative is missing."
         hint = "multiply delta by the derivative of forward at the input"
-        yield Hypothesis("identity", text, hint, delta)
-        if np.abs(past := q.truth - delta.ravel()[q.entries]).max() > 1e-3:
+        past = np.eye(x.size)[q.entries]
+        yield made(q, "identity", text, hint, slopes=past)
+        inner = q.jacobian - past
+        if np.abs(inner @ delta.ravel()).max() > 1e-3 and np.abs(inner * (past == 0)).max() > 1e-9:
             text = "what goes past the inner part is left out: forward adds the input, and dL/dinput lacks delta itself."
-            yield Hypothesis("shortcut", text, "for out = x + f(x) it is delta plus what comes back through f", past)
+            hint = "for out = x + f(x) it is delta plus what comes back through f"
+            yield made(q, "shortcut", text, hint, slopes=inner)
+    text = f"{name} gives the same whatever delta is."
+    hint = "it is the derivative of forward alone; by the chain rule multiply it by delta"
     if is_same(q, subject.delta(x, draw_delta(q.out, 7))):
-        hint = "it is the derivative of forward alone; by the chain rule multiply it by delta"
-        yield Hypothesis("ignores-delta", f"{name} gives the same whatever delta is.", hint)
+        yield Hypothesis("ignores-delta", text, hint)
+    yield made(q, "ignores-delta", text, hint, delta=np.ones(delta.shape))
     yield from scaled(subject, q, name)
     yield from clipped(q, name, lambda small: subject.delta(x, small))
     yield from _of_slopes(q, name)
     text = "it is the right derivative, multiplied by the input once more."
     hint = "delta times the derivative of forward, nothing else"
-    yield Hypothesis("times-input", text, hint, q.truth * x.ravel()[q.entries])
+    yield made(q, "times-input", text, hint, after=lambda gradient: gradient * x.ravel()[q.entries])
     if len(x) == len(q.out) > 1 and not (subject.batch_statistics or subject.random or subject.columns):
         changed, changed_delta = x.copy(), delta.copy()
         changed[1:] = changed[1:][::-1] * 0.5 + 0.3
@@ -53,19 +72,22 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
                 "a sum or maximum over one example needs its axis: axis=-1, keepdims=True; else it runs over the batch",
             )
     if q.whole and x.shape == q.out.shape and x.ndim > 1:
-        for what, hint, values in held_constant(q):
-            yield Hypothesis("constant-statistics", f"{what}, but every input changes it.", hint, values)
+        for kind, what, hint, slopes in of_statistics(q):
+            yield made(q, kind, what, hint, slopes=slopes)
     if q.whole and not subject.columns and len(x) == len(q.out):
         yield from _of_jacobian(subject, q)
+        if x.shape == q.out.shape:
+            yield from _at_another_place(subject, q)
         if x.ndim > 2 < q.out.ndim:
             yield from _of_positions(q)
-    yield from _of_windows(subject, q)
+    yield from _without_parameters(subject, q)
+    yield from of_windows(subject, q)
     gives = q.jacobian * q.delta.ravel()
     if 1 < (gives != 0).sum(axis=1).max(initial=0) <= q.out.size // len(q.out) // 2:
         for order, which in ((slice(None), "first"), (slice(None, None, -1), "last")):
             text = f"an input goes into several outputs, and what they give back is not added: only the {which} one's is kept."
             hint = "sum delta over all outputs that an input went into"
-            yield Hypothesis("overwrites", text, hint, _first_given(gives[:, order]))
+            yield made(q, "overwrites", text, hint, add=lambda gives, order=order: first_given(gives[:, order]))
     yield from signs(q, name)
     if 0 < (q.got == 0).sum() < q.got.size:
         text = f"{name} is right in part and zero elsewhere: what goes through there is not passed back."
@@ -73,11 +95,35 @@ def for_delta(subject: Subject, q: Question) -> Hypotheses:
         yield Hypothesis("cut-short", text, hint, np.where(q.got == 0, 0.0, q.truth))
 
 
-def inside_derivative(q: Question) -> Hypotheses:
-    """A mistake within the formula of an elementwise derivative."""
-    if (found := elementwise.inside(q)) is not None:
-        lines = (r"1\s*[-+]|[-+]\s*1|exp|\*\*",)
-        yield Hypothesis(found[0], f"inside the derivative {found[1]}.", _INSIDE, lines=lines)
+def inside_derivative(subject: Subject, q: Question, alone: bool) -> list[Hypothesis]:
+    """The mistake within the formula of an elementwise derivative, alone or with one beside it; empty if it is none.
+
+    Beside it the derivative is taken elsewhere, delta is left out, or there is a factor.
+    """
+    diagonal = q.x.shape == q.out.shape and q.whole and np.allclose(q.jacobian, np.diag(np.diagonal(q.jacobian)), atol=1e-9)
+    if not diagonal:
+        return []
+    beside = {} if alone else {h.kind: h for h in for_delta(subject, q) if h.changed}
+    elsewhere = [("at-delta", q.delta, q.delta), ("at-output", q.out, q.delta), ("ignores-delta", q.x, np.ones(1))]
+    for kind, place, times in [("", q.x, q.delta), *([] if alone else elsewhere)]:
+        slopes = q.jacobian if place is q.x else _at(subject, q, place)
+        ours = elementwise.Derivatives(place.ravel(), q.moved(place).ravel(), np.diagonal(slopes))
+        for factor in (1.0,) if alone or kind else (1 / len(q.x), 2.0, 0.5):
+            found = ours.inside(q.got / times.ravel() / factor)
+            if found is None:
+                continue
+            lines = (r"1\s*[-+]|[-+]\s*1|exp|\*\*",)
+            inside = Hypothesis(found[0], f"inside the derivative {found[1]}.", _INSIDE, lines=lines)
+            if factor != 1:
+                scaling = scale(q, subject.names[DELTA], factor, factor_name(subject, q, factor), beside=True)
+                return [inside, Hypothesis(scaling.kind, scaling.message, scaling.hint)]
+            return [beside[kind], inside] if kind else [inside]
+    return []
+
+
+def _at(subject: Subject, q: Question, place: np.ndarray) -> np.ndarray:
+    """The derivative at another place."""
+    return derivative(lambda v: q.moved(v).ravel(), place.astype(float), q.entries, subject.precision).value
 
 
 def _of_positions(q: Question) -> Hypotheses:
@@ -89,23 +135,19 @@ def _of_positions(q: Question) -> Hypotheses:
             return np.moveaxis(a.reshape(len(a), a.shape[-1], *a.shape[1:-1]), 1, -1)
         return np.moveaxis(a, -1, 1).reshape(a.shape)
 
-    for given in (None, True, False):
-        delta = q.delta if given is None else reread(q.delta, given)
-        truth = (q.jacobian @ delta.ravel()).reshape(q.shape)
-        for result in (None, True, False):
-            if given is not None or result is not None:
-                yield Hypothesis(
-                    "channel-mix",
-                    "the numbers of one channel are taken for another's: an array is reshaped that should be transposed.",
-                    "reshape keeps the order of the numbers and does not swap axes: transpose does, or @ on the last axis",
-                    truth if result is None else reread(truth, result),
-                    lines=(r"reshape|ravel|flatten",),
-                )
+    text = "the numbers of one channel are taken for another's: an array is reshaped that should be transposed."
+    hint = "reshape keeps the order of the numbers and does not swap axes: transpose does, or @ on the last axis"
+    for given, result in product((None, True, False), repeat=2):
+        changed: dict[str, Any] = {} if given is None else {"delta": reread(q.delta, given)}
+        if result is not None:
+            changed["after"] = lambda gradient, back=result: reread(gradient.reshape(q.shape), back).ravel()
+        if changed:
+            yield made(q, "channel-mix", text, hint, (r"reshape|ravel|flatten",), **changed)
     places = tuple(range(1, q.delta.ndim - 1))
     everywhere = np.broadcast_to(q.delta.sum(axis=places, keepdims=True), q.delta.shape)
     text = "each position is given what belongs to all positions together."
     hint = "delta of one position goes to the inputs that made it: no sum over the positions"
-    yield Hypothesis("diagonal", text, hint, q.jacobian @ everywhere.ravel(), lines=(r"sum|mean",))
+    yield made(q, "diagonal", text, hint, (r"sum|mean",), delta=everywhere)
 
 
 def _of_slopes(q: Question, name: str) -> Hypotheses:
@@ -131,55 +173,100 @@ def _of_slopes(q: Question, name: str) -> Hypotheses:
 
 
 def _of_jacobian(subject: Subject, q: Question) -> Hypotheses:
-    x, out, delta = q.x, q.out, q.delta
+    x, out = q.x, q.out
     features_in, features_out = x[0].size, out[0].size
     blocks = q.jacobian.reshape(len(x), features_in, len(x), features_out)
     own = np.stack([blocks[b, :, b] for b in range(len(x))])  # each example's own Jacobian (batch, in, out)
-    rows = delta.reshape(len(x), features_out)
-    off_diagonal = features_in == features_out and np.abs(own * (1 - np.eye(features_in))).max(initial=0.0) > 1e-9
-    if off_diagonal:
-        advice = "s it is s * (delta - (delta * s).sum(axis=-1, keepdims=True)), not delta * s * (1 - s)"
-        if out.max() <= 0 and np.allclose(np.exp(out).sum(axis=-1), 1):
-            advice = "log-softmax out it is delta - np.exp(out) * delta.sum(axis=-1, keepdims=True)"
-        elif not np.allclose(out.sum(axis=-1), 1, atol=1e-2):
-            advice = ""
-        yield Hypothesis(
-            "diagonal",
-            "only the diagonal of the Jacobian is used, but each output depends on several inputs.",
-            "dL/dx[j] is a sum over all outputs k of delta[k] * dout[k]/dx[j]"
-            + (f"; for a {'softmax ' * advice.startswith('s ')}{advice}" if advice else ""),
-            np.einsum("bii,bi->bi", own, rows),
-        )
-    if off_diagonal and subject.parameters(subject.fresh()):
+
+    def in_each(changed: np.ndarray) -> np.ndarray:
+        """The Jacobian of the batch from one of each example (batch, in, out)."""
+        found = np.zeros(blocks.shape)
+        found[np.arange(len(x)), :, np.arange(len(x))] = changed
+        return found.reshape(q.jacobian.shape)
+
+    square = features_in == features_out
+    if not (square and np.abs(own * (1 - np.eye(features_in))).max(initial=0.0) > 1e-9):
+        return
+    alone, beside, others = _alone_and_beside(own)
+    advice = _advice_on_sum(out)
+    yield made(
+        q,
+        "diagonal",
+        "only the diagonal of the Jacobian is used, but each output depends on several inputs.",
+        "dL/dx[j] is a sum over all outputs k of delta[k] * dout[k]/dx[j]" + advice,
+        slopes=in_each(alone + beside),
+    )
+    if subject.parameters(subject.fresh()):
         text = "the right numbers with axes swapped: what multiplies delta is not transposed."
         hint = "if forward is X @ W, backward_delta is delta @ W.T, not delta @ W"
-        yield Hypothesis("transposed", text, hint, np.einsum("bji,bj->bi", own, rows))
-    if x.shape == out.shape:
-        yield from _at_another_place(subject, q)
+        yield made(q, "transposed", text, hint, slopes=in_each(own.swapaxes(1, 2)))
+    hint = "an output changes with its own input twice, directly and by the sum that all share" + advice
+    for changed, text in (
+        (alone + beside - others, "the Jacobian has the wrong sign beside its diagonal"),
+        (alone - beside + others, "on the diagonal of the Jacobian the part that all outputs share has the wrong sign"),
+        (alone + others, "on the diagonal of the Jacobian the part that all outputs share is left out"),
+        (alone, "of the Jacobian the part that all outputs share is left out"),
+    ):
+        yield made(q, "sign" if "sign" in text else "missing-factor", f"{text}.", hint, slopes=in_each(changed))
+    for factor in factors(q):
+        finding = scale(q, "in the Jacobian the part that all outputs share", factor, factor_name(subject, q, factor))
+        yield made(q, finding.kind, finding.message, hint, slopes=in_each(alone + factor * (beside + others)))
+
+
+def _without_parameters(subject: Subject, q: Question) -> Hypotheses:
+    """A parameter that forward multiplies by, and backward does not."""
+    for name, array in subject.parameters(subject.fresh()).items():
+        module = subject.fresh()
+        subject.parameters(module)[name][...] = 1
+        found = tried(derivative, partial(flat, subject, module), q.x.astype(float), q.entries, subject.precision)
+        if array.ndim == 1 and found is not None and found.value.shape == q.jacobian.shape:
+            text = f"the factor {name.split('.')[-1]} is left out."
+            hint = "what forward multiplies by, its derivative is multiplied by, too"
+            yield made(q, "missing-factor", text, hint, slopes=found.value)
+
+
+def _alone_and_beside(own: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Square Jacobians (batch, n, n) as diag(v) + R, R of rank one, as of a softmax: diag(v), the diagonal of R, and the rest.
+
+    Of R all but the diagonal is seen; there it is R[i, j] R[k, i] / R[k, j] for any two others. With two numbers all is v.
+    """
+    diagonal, n = np.eye(own.shape[1]) * own, own.shape[1]
+    beside = np.zeros(own.shape)
+    for i in range(n if n > 2 else 0):
+        j, k = (i + 1) % n, (i + 2) % n
+        with np.errstate(all="ignore"):
+            beside[:, i, i] = np.nan_to_num(own[:, i, j] * own[:, k, i] / own[:, k, j], posinf=0, neginf=0)
+    return diagonal - beside, beside, own - diagonal
+
+
+def _advice_on_sum(out: np.ndarray) -> str:
+    """What the derivative of a softmax or a log-softmax is, if this is the output of one."""
+    if out.max() <= 0 and np.allclose(np.exp(out).sum(axis=-1), 1):
+        return "; for a log-softmax out it is delta - np.exp(out) * delta.sum(axis=-1, keepdims=True)"
+    if np.allclose(out.sum(axis=-1), 1, atol=1e-2):
+        return "; for a softmax s it is s * (delta - (delta * s).sum(axis=-1, keepdims=True)), not delta * s * (1 - s)"
+    return ""
 
 
 def _at_another_place(subject: Subject, q: Question) -> Hypotheses:
     x, out, delta = q.x, q.out, q.delta
 
-    def at(place: np.ndarray) -> np.ndarray:
-        found = derivative(lambda v: subject.forward(v).ravel(), place.reshape(x.shape).copy(), q.entries, subject.precision)
-        return found.value @ delta.ravel()
-
-    yield Hypothesis(
+    yield made(
+        q,
         "at-output",
         "the derivative is taken at the output of forward instead of its input.",
         "backward_delta is given the input: apply the formula in x to it directly, without calling forward on it first",
-        at(out),
+        slopes=_at(subject, q, out),
     )
-    yield Hypothesis(
+    yield made(
+        q,
         "at-delta",
         "the derivative is taken at delta instead of the input.",
         "the condition, or the formula, is in the input that forward was given; delta only multiplies it",
-        at(delta),
+        slopes=_at(subject, q, delta),
     )
-    yield Hypothesis(
-        "sign", "the derivative is taken at minus the input.", "the condition, or the sign in the exponent", at(-x)
-    )
+    hint = "the condition, or the sign in the exponent"
+    yield made(q, "sign", "the derivative is taken at minus the input.", hint, slopes=_at(subject, q, -x))
 
     def softmax(z: np.ndarray) -> np.ndarray:
         return z * (delta - (delta * z).sum(axis=-1, keepdims=True))
@@ -225,84 +312,3 @@ def _at_another_place(subject: Subject, q: Question) -> Hypotheses:
                 "for a log-softmax out it is delta - np.exp(out) * delta.sum(axis=-1, keepdims=True)",
                 values,
             )
-
-
-def _flat(subject: Subject, module: Any, x: np.ndarray) -> np.ndarray:
-    return subject.forward(x, module).ravel()
-
-
-def _of_windows(subject: Subject, q: Question) -> Hypotheses:
-    """What only a window that slides over a signal can do wrong."""
-    for name, array in subject.parameters(subject.fresh()).items():
-        if array.ndim < 2:
-            continue
-        for kind, other, message, hint in (
-            ("flipped-kernel", array[::-1], "in backward_delta the window is read backwards.", FLIP),
-            ("flipped-kernel", array[::-1, ::-1], "in backward_delta the window is read backwards.", FLIP),
-            (
-                "transposed",
-                np.swapaxes(array, -1, -2),
-                "backward_delta has the right numbers with the axes of the weights swapped.",
-                "delta @ W[i].T, not delta @ W[i], if forward is X @ W[i]",
-            ),
-            (
-                "transposed",
-                array.swapaxes(0, 1) if array.ndim == 4 else array,
-                "in backward_delta the rows and the columns of the window are swapped.",
-                "np.tensordot puts the axes that are left in order: transpose only if one is in the wrong place",
-            ),
-        ):
-            if other.shape != array.shape or np.array_equal(other, array) or (kind == "flipped-kernel" and array.ndim < 3):
-                continue
-            module = subject.fresh()
-            subject.parameters(module)[name][...] = other
-            try:
-                at_other = derivative(partial(_flat, subject, module), q.x.astype(float), q.entries, subject.precision)
-            except Misbehaviour:
-                continue
-            yield Hypothesis(kind, message, hint, at_other.value @ q.delta.ravel())
-            if _slides(q) and not subject.without_windows:
-                last = _first_given(_by_channel(q, at_other.value).sum(axis=(1, 3))[:, ::-1])
-                yield Hypothesis(kind, message, hint, last, also=(overlap(),))
-    if not _slides(q):
-        return
-    gives = _by_channel(q, q.jacobian)
-    by_window = gives.sum(axis=(1, 3))
-    if subject.without_windows:
-        hint = "add to what comes from above at a step what the step after it hands back: dh = dout[:, t] + dh_next"
-        text = "each step gets what its own output gives back, and nothing of the later ones."
-        yield Hypothesis("cut-short", text, hint, _first_given(by_window))
-    elif ((by_window != 0).sum(axis=1) > 1).any():
-        for order, which in ((slice(None, None, -1), "last"), (slice(None), "first")):
-            yield overlap(which, _first_given(by_window[:, order]))
-    single = gives.sum(axis=1).reshape(len(q.entries), -1), gives.sum(axis=1).swapaxes(1, 2).reshape(len(q.entries), -1)
-    for each in single:
-        yield Hypothesis(
-            "overwrites",
-            "what several windows and output channels give is not added: only the last one's is kept.",
-            "in the loops over windows and output channels add with +=",
-            _first_given(each[:, ::-1]),
-            (r"\]\s*=[^=]",),
-        )
-
-
-def _slides(q: Question) -> bool:
-    """Whether what comes out has positions, as what goes in."""
-    return q.out.ndim >= 3 and q.x.ndim == q.out.ndim and len(q.x) == len(q.out)
-
-
-def _by_channel(q: Question, jacobian: np.ndarray) -> np.ndarray:
-    """What each window alone gives: (entries, batch, windows, channels)."""
-    return (jacobian * q.delta.ravel()).reshape(len(q.entries), len(q.x), -1, q.out.shape[-1])
-
-
-def _first_given(gives: np.ndarray) -> np.ndarray:
-    chosen: np.ndarray = gives[np.arange(len(gives)), np.argmax(np.abs(gives) > 1e-9, axis=1)]
-    return chosen
-
-
-def overlap(which: str = "last", values: np.ndarray | None = None) -> Hypothesis:
-    """Windows overwrite each other's gradient."""
-    text = f"where windows overlap only the {which} one's gradient is kept."
-    hint = "a position seen by several windows gets the sum: dx[:, start:start + k] += ..., not ="
-    return Hypothesis("overlap", text, hint, values, (r"\]\s*=[^=]",))

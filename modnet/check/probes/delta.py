@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from functools import partial
 
@@ -11,11 +12,14 @@ from modnet.check.asking.arrays import GRADIENTS, PARAMETERS
 from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.numeric import along, complex_step
 from modnet.check.asking.question import Question, direction
+from modnet.check.asking.subject import Subject
 from modnet.check.mistakes import of_input
-from modnet.check.mistakes.guesses import diagnose
+from modnet.check.mistakes.guesses import diagnose, diagnose_two, finding_of
 from modnet.check.probes import forward
 from modnet.check.probes.forward import RETURN, Findings
 from modnet.check.probes.plan import Examination, Judged, Probe, skip
+from modnet.check.reading.arguments import asks
+from modnet.check.reading.definitions import FUNCTIONS, plain_name
 from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding
 
@@ -76,19 +80,89 @@ def derivative(e: Examination) -> Findings:
             skip(e, DELTA, NOTHING_TOLD)
         e.remarks[DELTA] = f"relative error {q.error:.1e}"
         return
+    if (meant := _meant(e)) is not None and meant.right:
+        yield _other_than_named(e)
+        return
     found = subject.explain_delta(q)
     if found is None:
         for each in (q, *q.others):
             found = found or diagnose(subject, each, subject.names[DELTA], of_input.for_delta(subject, each))
             if not found or {f.kind for f in found} == _ALIKE:
-                found = diagnose(subject, each, subject.names[DELTA], of_input.inside_derivative(each)) or found
+                found = _inside(subject, each, alone=True) or found
         if found and found[0].kind == "ignores-delta":
             found += _beside_delta(e, q)
         found = e.shapes.explained(DELTA, q, found or [])
+        if not found or {f.kind for f in found} == {"direction"}:
+            hypotheses = partial(of_input.for_delta, subject)
+            both = diagnose_two(subject, (q, *q.others), hypotheses, partial(subject.delta, x))
+            found = both or _inside(subject, q, alone=False) or found
+    if meant is not None and (not found or {f.kind for f in found} == {"direction"}):
+        beside = diagnose(subject, meant, subject.names[DELTA], of_input.for_delta(subject, meant))
+        beside = beside or _inside(subject, meant, alone=True) or _inside(subject, meant, alone=False)
+        found = [_other_than_named(e), *beside] if beside else found
     found = found or [subject.unexplained(q, subject.names[DELTA])]
     # What mends these leaves the formula's limits as they are.
     e.mended = q.factor(q.truth) is not None or {f.kind for f in found} == {"diagonal"}
     yield from found
+
+
+def averaged(e: Examination) -> Findings:
+    """It takes no mean over the batch, which one example alone does not show: it is asked about the same one twice.
+
+    So it is if forward couples examples; here forward gives each what it gives it alone.
+    """
+    subject, delta = e.subject, e.subject.weights(2)
+    if not subject.coupled or e.by_input is None:
+        return
+    subject.repair = lambda x, module: np.concatenate([subject.forward(x[i : i + 1]) for i in range(len(x))])
+    try:
+        twice = subject.delta(np.concatenate([subject.x] * 2), np.concatenate([delta] * 2))
+    except (Misbehaviour, ValueError):
+        return
+    finally:
+        subject.repair = None
+    alone = e.by_input.got_all.reshape(subject.x.shape)
+    if alone.any() and twice.shape == (2, *alone.shape[1:]) and np.allclose(2 * twice, np.concatenate([alone] * 2)):
+        text = f"{subject.names[DELTA]} is one over the size of the batch, times what it is for one example alone."
+        hint = "a mean over the batch, but the contract sums: write sum, not mean, and do not divide by len(X)"
+        yield subject.wrong(DELTA, "scale", text, hint, r"mean|/", RETURN)
+
+
+def _inside(subject: Subject, q: Question, alone: bool) -> list[Finding]:
+    """The findings about a mistake inside the formula of an elementwise derivative, alone or with another one."""
+    return [finding_of(subject, q, h) for h in of_input.inside_derivative(subject, q, alone)]
+
+
+def _meant(e: Examination) -> Question | None:
+    """The derivative of what the name says, if a layer of another style has the name of a function and forward is another."""
+    subject, name = e.subject, re.sub("(?i)activation|layer|function|_", "", type(e.subject.original).__name__)
+    function = FUNCTIONS.get(plain_name(name, exact=True))
+    known = e.wrong_forward or subject.coupled or e.reference is not None  # then it is said, or this does not help
+    if known or not subject.undefined or asks(type(subject.original)) or function is None:  # an option may make it another
+        return None
+    out = function(subject.x)
+    if out.shape != subject.out.shape or any(np.allclose(out, same, rtol=1e-6, atol=1e-9) for same in (subject.x, subject.out)):
+        return None
+    q = e.question(lambda x, module: function(x), "")
+    if q is None:
+        return None
+    subject.repair = lambda x, module: function(x)
+    try:
+        q.answer(subject.delta(subject.x, subject.weights(2)))
+    except Misbehaviour:
+        return None
+    finally:
+        subject.repair = None
+    return q
+
+
+def _other_than_named(e: Examination) -> Finding:
+    """A forward that is not what the name says, though backward is made for that."""
+    text = f"forward is not what {e.subject.name} means, and {e.subject.names[DELTA]} is the derivative of what it means."
+    hint = "the signs and the constants of the formula: compute one number by hand"
+    finding = e.subject.wrong(FORWARD, "forward", text, hint, RETURN, r"=")
+    finding.where = f"{e.subject.name}.{e.subject.names[FORWARD]}"
+    return finding
 
 
 def _beside_delta(e: Examination, q: Question) -> list[Finding]:
@@ -103,6 +177,7 @@ def _beside_delta(e: Examination, q: Question) -> list[Finding]:
     of_delta = ("ignores-delta", "identity", "clipped", "cut-short")
     others = (h for h in of_input.for_delta(e.subject, alone) if h.kind not in of_delta)
     found = diagnose(e.subject, alone, e.subject.names[DELTA], others)
+    found = found or _inside(e.subject, alone, alone=True)
     for finding in found:
         finding.message = f"with a delta of ones, {finding.message}"
     return found
@@ -276,6 +351,7 @@ PROBES: tuple[Probe, ...] = (
     answers,
     partial(forward.uninitialised, operation=DELTA),
     derivative,
+    averaged,
     stateful,
     remembered,
     repeated,

@@ -14,7 +14,7 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative, factor_of
 from modnet.check.asking.question import Question, direction
 from modnet.check.building.constructors import weighted_by_name
-from modnet.check.mistakes.guesses import diagnose
+from modnet.check.mistakes.guesses import diagnose, diagnose_two
 from modnet.check.mistakes.of_parameters import for_gradient
 from modnet.check.probes import delta, forward
 from modnet.check.probes.forward import Findings
@@ -42,13 +42,13 @@ def ask(e: Examination) -> Findings:
     truths = {n: q for n, q in truths.items() if looks_trained(n)}
     e.first = first
     for n in truths:
-        e.questions[n] = e.ask(n, partial(_fitting, e, n, copy(truths[n]), truths), own=truths[n])
+        e.questions[n] = e.ask(n, partial(_fitting, e, n, truths[n], truths, weights), own=truths[n])
         e.questions[n].line = subject.quote(GRADIENT, *_lines_for(n), r"grad\w*(\[.*?\])?\s*[-+]?=", r"=")
 
 
-def _fitting(e: Examination, name: str, q: Question, taken: Collection[str]) -> np.ndarray:
+def _fitting(e: Examination, name: str, q: Question, taken: Collection[str], delta: np.ndarray) -> np.ndarray:
     """What came back for a parameter; zeros if nothing did."""
-    got = matching(name, q, e.subject.gradients(e.subject.x, e.subject.weights(3)), taken)
+    got = matching(name, copy(q), e.subject.gradients(e.subject.x, delta), taken)
     return np.zeros(q.shape) if got is None else got
 
 
@@ -137,7 +137,11 @@ def derivatives(e: Examination) -> Findings:
             subject.answered += [name] if q.telling else []
             continue
         found = diagnose(subject, q, f"the gradient{label}", for_gradient(subject, q, name, label))
-        yield from e.shapes.explained(GRADIENT, q, found) or [direction(q, f"the gradient{label}")]
+        found = e.shapes.explained(GRADIENT, q, found)
+        if not found or {f.kind for f in found} == {"direction"}:
+            hypotheses = partial(for_gradient, subject, name=name, label=label)
+            found = diagnose_two(subject, [q], hypotheses, partial(_fitting, e, name, q, e.questions)) or found
+        yield from found or [direction(q, f"the gradient{label}")]
     if subject.answered:
         e.remarks[GRADIENT] = f"relative error {error:.1e}"
     elif all(q.right for q in e.questions.values()):

@@ -205,7 +205,7 @@ class Examination:
             return None
         where, weights = f"{subject.name}.{subject.names[GRADIENT if name else DELTA]}", subject.weights(3 if name else 2)
         q = Question(where, subject.x, subject.out, weights, found, entries, start.shape, subject.tolerance)
-        q.by = "dL/dparameters" if name else "dL/dinput"
+        q.by, q.moved = "dL/dparameters" if name else "dL/dinput", moved
         return q
 
 

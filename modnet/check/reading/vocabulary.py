@@ -128,15 +128,18 @@ MEANINGS = {
     "dtype": r"dtype",
     "scale": r"(weights?|w|poids)?(init)?(scale|std|sigma|gain)|std(dev)?|facteur.*|ecarttype",
     # and of a layer, as in the handout
-    "k_size": r"k|ks?ize|ksiz|(kernel|filter|window|pool)(size|shape)?|size|(taille)?(noyau|filtre|fenetre)|"
+    "k_size": r"k|ks?ize|ksiz|(kernel|filter|window|pool)(size|shape)?|size|"
+    r"((taille|longueur|largeur|hauteur)(de)?)?(noyau|filtre|fenetre)|"
     r"taille|[vh]size|(pool|filter|kernel|[pfk])(h|w|height|width)|(kernel|filt(er)?|pool(ing)?|window)(dim(ension)?s?|shape)",
     "volume": r"convolution(shape|dims?)",
     "chan_in": r"(num|n)(of)?kernelchannels|(num|number)ofchannels|"
     r"(nb|n|num)?(chan(nels?)?|canaux|c)(in|entree)|(in|input)(chan(nels?)?|canaux)|"
-    r"(nb|n|nombre)?(de)?canaux(d?entree|entrants)|prev(ious)?(chan(nels?)?|filters?)|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth",
+    r"(nb|n|nombre)?(de)?canaux(d?entree|entrants)|prev(ious)?(chan(nels?)?|filters?)|(num|number|n)(of)?(in|input)(ch|chan(nels?)?)|in(ch|c|depth)|inputdepth|depthin|"
+    r"profondeur(d?entree)?",
+    "side": r"(k|kernel|noyau|filtre)?(height|width|hauteur|largeur)(noyau|filtre|kernel)?",
     "chan_out": r"(nb|n|num)?(chan(nels?)?|canaux|c)(out|sortie)|(out|output)(chan(nels?)?|canaux)|"
     r"(nb|n|num|nombre)?(de)?filtres|(nb|n|num)filt(er|re)s?|(nb|n|nombre)?(de)?canaux(de)?sort(ie|ants)|(num|number|n)(of)?(out|output)(ch|chan(nels?)?)|out(ch|c|depth)|nc|"
-    r"outputdepth|depth|(num|number|n)?(of)?(filters|kernels)|filternum|numchannels",
+    r"outputdepth|depth(out)?|profondeur(sortie)?|(nb|n|nombre)?(de)?noyaux|(num|number|n)?(of)?(filters|kernels)|filternum|numchannels",
     "stride": r"strides?(shape)?|s|pas|step|foulee|decalage|[vh]stride|(up|down)samplingfactor",
     "padding": r"pad(ding)?|p|remplissage|rembourrage",
     "input": rf"{_NUMBER}(in|inp|inputs?|entrees?){_SIZE}|nx?|d|i|din|shape(in|input)|fanin|xdim|features?in|infeature",
@@ -144,9 +147,9 @@ MEANINGS = {
     r"features?out|outfeature|(nb?|num)?(neurone?s?|units|hid(den)?)|(nb?|num)?hid(den)?(dim|size|units?|nodes?|neurons?|s)?|"
     r"shape(out|output)|d?(ff|feedforward)(dim|size|n)?|dimfeedforward|(n|d)?latent(dim|size|s)?|zdim|d[kv]",
     "features": r"(nb|num|n|nombre)?(de)?(features?|channels?|canaux)|dim(ension)?s?|size|d?model(dim|size)?|"
-    r"d?emb(ed(ding)?)?(dims?|size)?|nembd?",
+    r"d?emb(ed(ding)?)?(dims?|size)?|nembd?|(taille|dim)(du|de)?plongement",
     "heads": r"(num|n|nb|number)?(of)?(attention|attn)?heads?",
-    "rows": r"(num|n|nb)?(of)?(vocab(ulary)?(size)?|embeddings)|v",
+    "rows": r"(num|n|nb|nombre|taille)?(of|de|du)?(vocab(ulary|ulaire)?(size)?|embeddings|words|mots|tokens)|v",
     "length": r"(seq(uence)?|context)(len(gth)?|size)|(time|n)?steps|timesteps?|blocksize",
     "longest": r"max(imum)?(seq(uence)?)?(len(gth)?|size|positions?)",
     "threshold": r"threshold|seuil|tresh",
@@ -155,7 +158,7 @@ MEANINGS = {
     "eps": r"eps(ilon)?",
     "seed": r"(random)?(seed|state)|graine|rng",
     "shape": r"(in|input|inp|image|img)(shape|dims?)|shape(in|input)?",
-    "out_shape": r"(out|output)(shape|dims?)|shape(out|output)",
+    "out_shape": r"(out|output|new|target)(shape|dims?)|shape(out|output)|(nouvelle)?forme((de)?sortie)?",
     "classes": r"(nb|n|num|number)?(of)?(class(e|es)?|categor(y|ies))",
     "range": r"(plage|range|intervalle?|bornes?|bounds?).*",
     "pair": r"(layer|weights?|w)?(dim(ension)?s|shape|sizes)",

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import KEPT, arrays_within, is_gradient_name, looks_trained, partner_of
-from modnet.check.asking.calls import Misbehaviour, tried
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.question import Question
 from modnet.check.asking.subject import Subject
 from modnet.check.building.recipes import Recipe
@@ -126,12 +126,6 @@ class Adapted(FoundOut):
             text = f"{name} averages the derivative {over} before it multiplies by what comes from above."
             hint = "each number has its own derivative: delta * f'(x), without a mean"
             yield Hypothesis(kind, text, hint, delta * slopes.mean(axis=axis, keepdims=True))
-        at_delta = tried(lambda: Subject.forward(self, delta + 1e-6) - Subject.forward(self, delta - 1e-6))
-        if at_delta is None or min(map(np.ptp, (at_delta, at_delta / delta))) < 1e-6 * np.abs(at_delta).max():
-            return  # of a straight line, or a multiple of delta, as 2 delta for x^2: that says nothing
-        if q.factor(at_delta) is not None or q.is_like(at_delta / 2e-6) or q.is_like(delta * at_delta / 2e-6):
-            text = f"{name} takes the derivative at what comes from above instead of at the input."
-            yield Hypothesis("at-delta", text, "delta * f'(x), where x is what forward was given and has kept")
 
     def _updated_first(self, q: Question) -> bool:
         """Whether what is returned belongs to the weights after their update: without an update it is right."""

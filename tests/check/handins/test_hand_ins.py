@@ -19,6 +19,7 @@ from modnet.check.handins.options import Options
 from modnet.check.handins.page import as_html
 from modnet.check.handins.results import HandIn, as_csv, as_table, as_text, status
 from modnet.check.handins.source import parse, training_loops
+from modnet.check.reading.lines import quote
 from modnet.check.report import Finding, Report, row_weights, visible
 
 BASE = """
@@ -403,7 +404,9 @@ def test_half_a_file_is_better_than_none(write):
     assert why.startswith("SyntaxError")
     assert [p.line for p in files["m.py"].problems] == [19, 17]
     assert files["m.py"].problems[0].text.endswith("; 1 more like this")
-    assert [c.name for c in loaded_classes(files["latin.py"], bases_of(files.values()))] == ["Module", "TanH"]
+    latin = loaded_classes(files["latin.py"], bases_of(files.values()))
+    assert [c.name for c in latin] == ["Module", "TanH"]
+    assert quote(latin[1].cls, "forward", "return").endswith("return np.tanh(X)")  # a file in latin-1 that does not say so
 
 
 def test_a_notebook_keeps_the_classes_of_every_cell_that_works(write):

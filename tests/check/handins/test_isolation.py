@@ -64,6 +64,10 @@ class Starts(Module):
     def forward(self, X):
         os.system("true")
 
+class Kills(Module):
+    def forward(self, X):
+        os.kill(os.getppid(), 9)
+
 class Changes(Module):
     def forward(self, X):
         np.tanh = np.sin
@@ -87,7 +91,7 @@ def test_each_class_costs_itself_alone_and_twice_gives_the_same(tmp_path, capsys
     (found,) = json.loads(text)
     classes = {c["name"]: c["findings"][0] if c["findings"] else None for c in found["classes"]}
     kinds = {name: finding and finding["kind"] for name, finding in classes.items()}
-    assert list(kinds) == ["Loops", "Dies", "Exits", "Hogs", "Slow", "Large", "Floods", "Starts", "Changes", "TanH"]
+    assert list(kinds) == ["Loops", "Dies", "Exits", "Hogs", "Slow", "Large", "Floods", "Starts", "Kills", "Changes", "TanH"]
     said = {c["name"]: c["remark"] for c in found["classes"] if not c["checked"]}
     assert said == {  # whether it is the class's doing, or the check's, is not known
         "Slow": "its check takes more than 2 seconds of the processor: --timeout gives it more, "
@@ -103,6 +107,7 @@ def test_each_class_costs_itself_alone_and_twice_gives_the_same(tmp_path, capsys
     assert "\x1b" not in text
     assert len(classes["Floods"]["message"]) < 1000
     assert "PermissionError" in classes["Starts"]["message"]
+    assert "os.kill" in classes["Kills"]["message"]
     assert kinds["TanH"] is None
     assert check() == text
 

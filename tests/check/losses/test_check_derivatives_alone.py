@@ -131,7 +131,7 @@ class SoftmaxCrossEntropyBent(SoftmaxCrossEntropy):
 @pytest.mark.parametrize(
     ("cls", "kind", "said"),
     [
-        (SoftmaxCrossEntropyAdded, "other-function", "y is added"),
+        (SoftmaxCrossEntropyAdded, "sign", "the part of backward that y is in has the wrong sign"),
         (SoftmaxCrossEntropyTurned, "sign", "wrong sign"),
         (SoftmaxCrossEntropyTimes, "scale", "the size of the batch"),
         (SoftmaxCrossEntropyBent, "other-function", "its slope once too often"),

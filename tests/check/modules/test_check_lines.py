@@ -169,6 +169,10 @@ def test_roles_of_french_names():
         "chan_in": "nb_canaux",
         "stride": "pas",
     }
+    assert list(role("filtres", "taille", "profondeur", "pas")) == ["chan_out", "k_size", "chan_in", "stride"]
+    assert list(role("largeur_noyau", "profondeur_entree", "nb_noyaux", "pas")) == ["k_size", "chan_in", "chan_out", "stride"]
+    assert list(role("hauteur", "largeur", "cin", "cout", "pas")) == ["k_size", "k_size 2", "chan_in", "chan_out", "stride"]
+    assert list(role("input_size", "output_size", "k_size", "stride")) == ["chan_in", "chan_out", "k_size", "stride"]
     found = role("canaux_entrants", "canaux_sortants", "taille", "foulee", "remplissage")
     assert list(found) == ["chan_in", "chan_out", "k_size", "stride", "padding"]
 
