@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.reading.vocabulary import DERIVATIVES, VALUES
+from modnet.check.asking.calls import Lacks
+from modnet.check.reading.vocabulary import BACKWARDS, DERIVATIVES, VALUES
 
 _Curve = Callable[[np.ndarray], np.ndarray]
 
@@ -39,15 +40,18 @@ class Activation:
             return self.slope(self._z)
         return (self.of_output or self.slope)(np.asarray(z, dtype=float))
 
-    def backward(self, delta: Any = None, *_: Any) -> np.ndarray:
-        """f' at what was given last, times what comes from above."""
-        return self.slope(self._z) * (1.0 if delta is None else np.asarray(delta, dtype=float))
+    def backward(self, delta: Any = None, z: Any = None, *_: Any) -> np.ndarray:
+        """f' at what was given last, or is given now, times what comes from above."""
+        at = self._z if np.shape(z) != np.shape(delta) or z is None else np.asarray(z, dtype=float)
+        return self.slope(at) * (1.0 if delta is None else np.asarray(delta, dtype=float))
 
     def __getattr__(self, name: str) -> Any:
         """The methods by any usual names."""
         if name in VALUES or name in DERIVATIVES:
             return self.forward if name in VALUES else self.derivative
-        raise AttributeError(f"an activation has no {name}")
+        if name in BACKWARDS:
+            return self.backward
+        raise Lacks(f"an activation has no {name}")
 
 
 def _bend(z: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from modnet.check.building.recipes import PENALTY, Recipe, Shape, Size, array_ar
 from modnet.check.modules.check import as_input, as_named, check_module
 from modnet.check.modules.evaluation import examine_in_evaluation
 from modnet.check.modules.options import add_with
-from modnet.check.modules.ways import LINE, by_guess, forward_of, way_for
+from modnet.check.modules.ways import LINE, Unsettled, by_guess, forward_of, way_for
 from modnet.check.reading.arguments import NotBuilt, asks, needs, switches
 from modnet.check.reading.vocabulary import DELTA
 from modnet.check.report import Finding, Report, not_checked
@@ -34,9 +34,11 @@ _GUESSES = ((3, 6), (0.5, 0.25), (straight, curve_by_input))
 
 
 def examine_other(cls: type, layout: str = "") -> Report:
-    """The report on a layer's class, in a layout of its examples if one is given."""
+    """The report on a layer's class, in a layout of its examples if one is given; `Unsettled` if it has to be."""
     try:
         report = _examined(cls, layout)
+    except Unsettled:
+        raise
     except NotBuilt as problem:
         return _by_guesses(cls, layout) or not_checked(cls.__name__, str(problem))
     except Misbehaviour as problem:
@@ -59,6 +61,8 @@ def _by_guesses(cls: type, layout: str) -> Report | None:
                 found.append(_examined(cls, layout, guess))
             except Misbehaviour as problem:
                 found.append(problem)
+            except Unsettled:
+                raise
             except NotBuilt:
                 break
         if len(found) < len(pair):

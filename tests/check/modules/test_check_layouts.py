@@ -26,6 +26,32 @@ class Softmax:
     def backward(self, dout):
         return self.out * (dout - SHARE)
 """
+IN_ROWS = """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+"""
+IN_COLUMNS = """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_out, n_in), np.zeros((n_out, 1))
+
+    def forward(self, x):
+        self.x = x
+        return self.W @ x + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = dout @ self.x.T, dout.sum(axis=1, keepdims=True)
+        return self.W.T @ dout
+"""
 HANDED_ON = """
 import numpy as np
 
@@ -47,11 +73,14 @@ class MSE:
 """
 
 
-def findings(tmp_path, capsys, text, name="Softmax"):
+def classes(tmp_path, capsys, text):
     (tmp_path / "layers.py").write_text(text)
     main(["check", str(tmp_path), "--json"])
-    classes = json.loads(capsys.readouterr().out)[0]["classes"]
-    return next(c for c in classes if c["name"] == name)["findings"]
+    return {c["name"]: c for c in json.loads(capsys.readouterr().out)[0]["classes"]}
+
+
+def findings(tmp_path, capsys, text, name="Softmax"):
+    return classes(tmp_path, capsys, text)[name]["findings"]
 
 
 def test_an_axis_that_is_chosen_is_the_last_one_of_an_example(tmp_path, capsys):
@@ -59,8 +88,18 @@ def test_an_axis_that_is_chosen_is_the_last_one_of_an_example(tmp_path, capsys):
     assert not findings(tmp_path, capsys, SOFTMAX.replace("SHARE", right))
     found = findings(tmp_path, capsys, SOFTMAX.replace("SHARE", "dout * self.out"))
     assert [f["kind"] for f in found] == ["diagonal"]
+
+
+def test_which_axis_counts_examples_is_what_the_other_layers_say(tmp_path, capsys):
+    right = "(dout * self.out).sum(axis=self.dim, keepdims=True)"
     fixed = SOFTMAX.replace("SHARE", right).replace("self, dim=0", "self").replace("self.dim = dim", "self.dim = 0")
-    assert "batch-coupled" in [f["kind"] for f in findings(tmp_path, capsys, fixed)]
+    assert not findings(tmp_path, capsys, fixed)
+    (verdict,) = classes(tmp_path, capsys, fixed)["Softmax"]["verdicts"]
+    assert verdict["verdict"] == "not checked" and "may be rows, which it mixes, or columns" in verdict["remark"]
+    assert "batch-coupled" in [f["kind"] for f in findings(tmp_path, capsys, fixed + IN_ROWS)]
+    assert not findings(tmp_path, capsys, fixed + IN_COLUMNS)
+    diagonal = fixed.replace(right, "dout * self.out")
+    assert [f["kind"] for f in findings(tmp_path, capsys, diagonal + IN_COLUMNS)] == ["diagonal"]
 
 
 def test_a_softmax_that_hands_delta_on_is_another_form_beside_yhat_minus_y(tmp_path, capsys):
