@@ -40,8 +40,10 @@ class Activation:
             return self.slope(self._z)
         return (self.of_output or self.slope)(np.asarray(z, dtype=float))
 
-    def backward(self, delta: Any = None, z: Any = None, *_: Any) -> np.ndarray:
+    def backward(self, delta: Any = None, z: Any = None, *more: Any) -> np.ndarray:
         """f' at what was given last, or is given now, times what comes from above."""
+        if any(isinstance(value, np.ndarray) for value in more):
+            raise Lacks("an activation's backward is given delta and z, and no more is known")
         at = self._z if np.shape(z) != np.shape(delta) or z is None else np.asarray(z, dtype=float)
         return self.slope(at) * (1.0 if delta is None else np.asarray(delta, dtype=float))
 

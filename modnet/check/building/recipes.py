@@ -74,10 +74,10 @@ class Recipe:
         batch. paired : 1 if windows are given as pairs, 2 if strides are, too. dims : 1 for signals, 2 for pictures, 0 for what
         has no windows. square : whether a matrix that is given has as many columns as rows. strict : whether it must take every
         size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
-        the shapes of one example. axis : along which examples lie, one of `LAYOUTS`: if they are columns, a matrix is (features,
-        batch). whole : whether it takes integers. gates : of a recurrent layer that is given its weights, how many. guess : what is given for arguments
-        that mean nothing known; of a number, inputs have as many features. filled : whether sizes that are None by default
-        are given.
+        the shapes of one example. axis : along which examples lie, one of `LAYOUTS`: if they are columns, a matrix is
+        (features, batch). whole : whether it takes integers. gates : of a recurrent layer that is given its weights, how
+        many. guess : what is given for arguments that mean nothing known; of a number, inputs have as many features.
+        filled : whether sizes that are None by default are given.
     """
 
     cls: type
@@ -99,14 +99,18 @@ class Recipe:
         self.arrays = array_arguments(cls)
         self.parameters = inspect.signature(cls).parameters
         idle, unknown = unmeant(cls, self.arrays)
-        self.anything = dict.fromkeys(idle) | (dict.fromkeys(unknown, self.guess) if self.guess is not None else {})
+        required = [n for n, p in self.parameters.items() if p.default is p.empty and n not in self.arrays]
+        words = {n: [w for w in _words(cls, n) if "soft" not in w] for n in required}
+        self.chosen = {n: found for n, found in words.items() if found}  # what is chosen by a word, one of the author's
+        guessed = dict.fromkeys(unknown, self.guess) if self.guess is not None else {}
+        self.anything = dict.fromkeys(idle) | guessed | {n: found[0] for n, found in self.chosen.items() if n in unknown}
         roles = roles_of(cls, without=[*self.arrays, *self.anything])
         if roles is None or any(role.split()[0] in ("shape", "out_shape") and not (dims or shaped) for role in roles):
             asked = ", ".join(p.name for p in self.parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
         self.roles: dict[str, str] = roles
-        words = (w for k in cls.__mro__[:-1] for w in words_compared(k, roles.get("activation", "activation")))
-        self.words = [w for w in dict.fromkeys(words) if "soft" not in w]  # of an activation that is chosen by its name
+        named = _words(cls, roles.get("activation", "activation"))
+        self.words = [w for w in named if "soft" not in w]  # of an activation that is chosen by its name
         self.word = next(iter(self.words), "")
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if _CONNECTS.match(name) and (told := list(inspect.signature(method).parameters)[1:]):
@@ -195,6 +199,7 @@ class Recipe:
         sure |= {"drop"} if any(p.default == 0.5 for p in self.parameters.values()) else set()  # it hides which share is kept
         sure |= {"heads"}  # with one head, what is mixed up among several does not show
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
+        given |= {n: found[0] for n, found in self.chosen.items() if names.get(n) == "init"}
         if (handed := _of_base(self.cls)) is not None:
             given[handed] = example
         windowed = size if isinstance(size, Size) else None
@@ -222,11 +227,16 @@ class Recipe:
         }
 
 
+def _words(cls: type, name: str) -> list[str]:
+    """The words that an argument of a class may be, by the lines that compare it."""
+    return list(dict.fromkeys(w for k in cls.__mro__[:-1] for w in words_compared(k, name)))
+
+
 def waits_for(cls: type) -> str:
     """A method by which somebody else sets up a layer first, with what only they know, such as compile(loss, data)."""
     for name, method in inspect.getmembers(cls, inspect.isfunction):
         asked = needs(method) if _PREPARES.match(name) else []
-        if any(not _OF_SHAPE.search(n) and _told(n) is None for n in asked):
+        if any(not _OF_SHAPE.search(n) and _told(n, (1,)) is None for n in asked):
             return name
     return ""
 
@@ -258,7 +268,7 @@ def prepare(made: Any, shape: Shape, example: Shape | None = None) -> None:
                 if "AssertionError" in problem.message:
                     raise  # a size that it refuses
             continue
-        told = [_told(p.name) for p in asked if p.default is p.empty]
+        told = [_told(p.name, example) for p in asked if p.default is p.empty]
         if told and None not in told:
             call(name, getattr(made, name), *told)
             continue
@@ -275,8 +285,13 @@ def prepare(made: Any, shape: Shape, example: Shape | None = None) -> None:
                         raise
 
 
-def _told(name: str) -> Any:
-    """What an argument of a method that sets a layer up is: an optimizer, a rate of 1, or no penalty; None if it is neither."""
+def _told(name: str, example: Shape) -> Any:
+    """What an argument of a method that sets a layer up is: an optimizer, how many features come in, a rate of 1, no penalty.
+
+    None if it is none of them.
+    """
+    if len(example) == 1 and not _OF_SHAPE.search(name) and meaning_of(name, ("input", "features")):
+        return example[0]
     if meaning_of(name, ("optimizer",)):
         return Stepper()
     return 1.0 if is_rate(name) else 0.0 if PENALTY.search(name) else None

@@ -139,8 +139,12 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
     def examine(cls: type, options: dict[str, Any] | None = None) -> Report:
         return examine_loss_object(built_loss(cls, options), name)
 
+    def with_option(option: str, value: Any) -> Report:
+        chosen = {option: value}
+        return _in_their_layout(examine(cls, chosen), built_loss(cls, chosen), name, project)
+
     report = _in_their_layout(_along_last_axis(examine(cls), cls, examine), built_loss(cls), name, project)
-    add_with(report, switches(cls), lambda option, value: examine(cls, {option: value}), row=False)
+    add_with(report, switches(cls), with_option, row=False)
     means.settle(report, others.layers(subject, project), of_layer=False)
     return report
 
@@ -218,13 +222,14 @@ def _optim(subject: Loaded, project: Project, options: Options) -> Report:
 
 def _as_the_others(subject: Loaded, project: Project) -> Report:
     """The report on a layer, in the layout of the other layers of its project if its own does not tell how examples lie."""
-    cls, unsettled = subject.cls, None
+    cls, report = subject.cls, None
+    unsettled: Unsettled | None = None
     try:
         report = examine_other(cls)
         if not any(f.kind in ("batch-coupled", "shape") for f in report.findings):
             return report
     except Unsettled as problem:
-        report, unsettled = None, problem
+        unsettled = problem
     if (turned := by_last_axis(cls)) is not None:
         again = examine_other(turned)
         if "batch-coupled" not in {f.kind for f in again.findings} and again.verdicts:
@@ -240,7 +245,7 @@ def _as_the_others(subject: Loaded, project: Project) -> Report:
                 again.notes.append(f"checked as {like} is: {_LAYOUTS[layout]}")
                 return again
     if report is None:
-        raise unsettled
+        raise unsettled or NotBuilt(f"{subject.name} could not be asked as {like} is")
     if others.taken_one_by_one(project) and any("where it had" in f.message for f in report.findings):
         with suppress(Misbehaviour):
             return examine_other(subject.cls, "row")

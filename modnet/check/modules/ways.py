@@ -71,7 +71,7 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
     if layout == "single":
         yield from ((recipe_of(single=True, shaped=shaped), shape[1:]) for shape in shapes)
         return
-    others = [axis for name, axis in LAYOUTS.items() if axis and layout in ("", name) and not (is_of_functions(cls) and not layout)]
+    others = [axis for name, axis in LAYOUTS.items() if axis and (layout == name or not (layout or is_of_functions(cls)))]
     # more examples than numbers elsewhere, so that none passes for another
     elsewhere = [(recipe_of(axis=axis), (5, *shape[1:])) for axis in others for shape in shapes if len(shape) > 1 + (axis == 1)]
     if layout not in ("", "rows"):
@@ -168,7 +168,7 @@ class Unsettled(NotBuilt):
 
 def _lies_otherwise(made: Subject, recipe: Recipe, mixed: list[str]) -> bool:
     """Whether examples lie along another axis than the recipe has; noted if it would take them along this one, and mix them."""
-    if not isinstance(made, Called) or recipe.dims and recipe.single or _NORMS.search(made.name):
+    if not isinstance(made, Called) or (recipe.dims and recipe.single) or _NORMS.search(made.name):
         return False
     found = made.layouts()
     apart, layout = [name for name, alone in found.items() if alone], recipe.layout
@@ -249,6 +249,8 @@ def by_guess(message: str) -> bool:
     """Whether a crash may come from arguments or an input that were guessed: a name that does not exist does not."""
     if "abstract class" in message:
         return False
+    if re.search(r"\w\(\.\.\.\) raises NotImplementedError", message):
+        return True  # of a choice that is not there: the author has named those that are
     wrong = re.search(r"\) raises (?!Name|Attribute|Import|NotImpl|Syntax)\w+:", message)  # a constructor that refuses it
     unset = _UNSET.search(message) or re.search("AttributeError: ('(int|float)' object|an activation) has no", message)
     sized = re.search(r"raises (Value|Index|Axis|ZeroDivision|Assertion|Type|Key|\w*Shape\w*)Error", message)

@@ -13,6 +13,7 @@ In all of them the layer remembers its input, and sets gradients instead of addi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -85,7 +86,8 @@ class Adapted(FoundOut):
             found = self.gradients_of_step(module, start)
             if any(g.any() for g in found.values()):
                 return found
-        left = {n: np.asarray(v, dtype=float) for n, v in rest.items() if isinstance(v, np.ndarray | float | np.floating)}
+        left = {n: np.asarray(v, dtype=float) for n, v in _listed(rest) if isinstance(v, np.ndarray | float | np.floating)}
+        left = {n: v for n, v in left.items() if not any(v.shape == a.shape and np.array_equal(v, a) for a in start.values())}
         for name, array in start.items():
             said = name.removeprefix(PLACE)
             own = None if said in self.more else partner_of(said, every)
@@ -161,6 +163,15 @@ class Adapted(FoundOut):
             finding.line = line or finding.line
         back = self.names[DELTA]
         relabel(report, back, [f"{back}: the input's gradient", f"{back}: the parameters'"])
+
+
+def _listed(rest: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What backward returned beside dL/dinput, and what is in lists of that."""
+    for name, value in rest.items():
+        if isinstance(value, list | tuple):
+            yield from ((f"{name}[{i}]", item) for i, item in enumerate(value))
+        else:
+            yield name, value
 
 
 def remembers(cls: type) -> bool:

@@ -65,6 +65,7 @@ class Called(Subject):
         self.reading = "above"  # what backward is given; "input", "output" if it may be the derivative alone
         self.remembers = self.replaces = True
         self.asked = positional(getattr(module, back, None))
+        self.own_input = next((p.name for p in positional(getattr(module, value, None)) or ()), "")
         self.idle = {n: unread(getattr(type(module), n, None)) for n in (value, back)}
         self.evaluating = False
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
@@ -94,6 +95,10 @@ class Called(Subject):
         if self.more:
             module.__dict__["_given_more"] = {name: array.copy() for name, array in self.more.items()}
         return module
+
+    def is_input(self, name: str) -> bool:
+        """Whether an argument of backward is what forward was given, by what it is called there, or usually."""
+        return bool(INPUT.match(name)) or (name == self.own_input and not layer_calls.is_above(name))
 
     def is_told(self) -> bool:
         """Whether there is a way to tell it that this is an evaluation."""
@@ -279,7 +284,7 @@ class Called(Subject):
                 names[p.name] = module.__dict__["_given_gradients"] = {}
             elif used and (known := layer_calls.beside(p.name, module, x, cell)) is not None:
                 names[p.name] = known
-            elif INPUT.match(p.name) and len(required or ()) > 1:
+            elif self.is_input(p.name) and len(required or ()) > 1:
                 names[p.name] = x.copy()
             elif not used and (p.default is p.empty or re.match(r"d|grad|up", p.name, re.I)):
                 listed = re.search(r"list|tuple|sequence", f"{p.name} {p.annotation}", re.I) and p.annotation is not tuple

@@ -18,7 +18,7 @@ from modnet.check.building.recipes import STATE, Recipe, has_state
 from modnet.check.reading.arguments import positional
 from modnet.check.reading.vocabulary import DELTA, FORWARD, meaning_of
 from modnet.check.styles import layer_calls, several
-from modnet.check.styles.called import CACHE, INPUT, INTO, PLACE, moves_by
+from modnet.check.styles.called import CACHE, INTO, PLACE, moves_by
 from modnet.check.styles.loss_calls import is_truth
 from modnet.check.styles.modes import is_mode
 from modnet.check.styles.own_steps import Stepping
@@ -191,7 +191,7 @@ class FoundOut(Stepping):
         if names and (is_truth(names[0]) or names[0].lower() == "y"):
             return names[0]  # a loss's derivative: nothing comes from above
         names = [n for n in names if not meaning_of(n, ("optimizer",))]
-        left = [n for n in names if not (moves_by(n) or CACHE.search(n) or is_mode(n) or INPUT.match(n))]
+        left = [n for n in names if not (moves_by(n) or CACHE.search(n) or is_mode(n) or self.is_input(n))]
         left = [n for n in left if n not in known and not INTO.match(n)]
         self.above = several.from_above([p.name for p in self.asked or () if p.default is p.empty and p.name not in known])
         if self.axis or not self._gives(len(self.above)):

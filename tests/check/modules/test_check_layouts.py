@@ -95,7 +95,8 @@ def test_which_axis_counts_examples_is_what_the_other_layers_say(tmp_path, capsy
     fixed = SOFTMAX.replace("SHARE", right).replace("self, dim=0", "self").replace("self.dim = dim", "self.dim = 0")
     assert not findings(tmp_path, capsys, fixed)
     (verdict,) = classes(tmp_path, capsys, fixed)["Softmax"]["verdicts"]
-    assert verdict["verdict"] == "not checked" and "may be rows, which it mixes, or columns" in verdict["remark"]
+    assert verdict["verdict"] == "not checked"
+    assert "may be rows, which it mixes, or columns" in verdict["remark"]
     assert "batch-coupled" in [f["kind"] for f in findings(tmp_path, capsys, fixed + IN_ROWS)]
     assert not findings(tmp_path, capsys, fixed + IN_COLUMNS)
     diagonal = fixed.replace(right, "dout * self.out")
