@@ -143,7 +143,10 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
         chosen = {option: value}
         return _in_their_layout(examine(cls, chosen), built_loss(cls, chosen), name, project)
 
-    report = _in_their_layout(_along_last_axis(examine(cls), cls, examine), built_loss(cls), name, project)
+    report = examine(cls)
+    if "batch-coupled" in {f.kind for f in report.findings}:
+        report = _along_last_axis(cls, examine) or report
+    report = _in_their_layout(report, built_loss(cls), name, project)
     add_with(report, switches(cls), with_option, row=False)
     means.settle(report, others.layers(subject, project), of_layer=False)
     return report
@@ -230,11 +233,8 @@ def _as_the_others(subject: Loaded, project: Project) -> Report:
             return report
     except Unsettled as problem:
         unsettled = problem
-    if (turned := by_last_axis(cls)) is not None:
-        again = examine_other(turned)
-        if "batch-coupled" not in {f.kind for f in again.findings} and again.verdicts:
-            again.notes.append("checked along the last axis of an example: the default is the axis of the examples.")
-            return again
+    if (turned := _along_last_axis(cls, examine_other)) is not None:
+        return turned
     layout, like = others.layout(project, subject)
     if unsettled is not None and not layout:
         raise unsettled
@@ -252,13 +252,11 @@ def _as_the_others(subject: Loaded, project: Project) -> Report:
     return report
 
 
-def _along_last_axis(report: Report, cls: type, examine: Callable[[type], Report]) -> Report:
-    """The report on a loss's class that by default works along the examples, asked along the last axis if that couples none."""
-    if "batch-coupled" not in {f.kind for f in report.findings} or (turned := by_last_axis(cls)) is None:
-        return report
-    again = examine(turned)
-    if "batch-coupled" in {f.kind for f in again.findings} or not again.verdicts:
-        return report
+def _along_last_axis(cls: type, examine: Callable[[type], Report]) -> Report | None:
+    """The report on a class that by default works along the examples, asked along the last axis if that couples none."""
+    again = examine(turned) if (turned := by_last_axis(cls)) is not None else None
+    if again is None or "batch-coupled" in {f.kind for f in again.findings} or not again.verdicts:
+        return None
     again.notes.append("checked along the last axis of an example: the default is the axis of the examples.")
     return again
 

@@ -20,6 +20,7 @@ from modnet.check.reading.vocabulary import DELTA, FORWARD, is_rate
 from modnet.check.styles.called import Called
 
 Arrays = dict[str, np.ndarray]
+_SLOT = re.compile("(^|_)opt(imi[sz]er)?(_|$)", re.I)  # for an optimizer
 _RAISED = (TypeError, ValueError, KeyError, AttributeError)
 
 
@@ -52,21 +53,23 @@ class Stepping(Called):
 
     def _attached(self) -> list[Arrays]:
         """The step by an optimizer that whoever trains sets on the layer, which it has from now on if it takes one."""
-        kind = type(self.original)
-        slots = {*vars(self.original), *(n for n, v in inspect.getmembers(kind) if isinstance(v, property) and v.fset)}
-        for name in sorted(n for n in slots if re.fullmatch("_*opt(imi[sz]er)?", n, re.I)):
-            made = self.copy()
-            if tried(getattr, made, name, True, also=_RAISED) is not None:
-                continue
-            try:
+        made, kind = self.copy(), type(self.original)
+        told = [n for n, _ in inspect.getmembers(kind, inspect.isfunction) if re.fullmatch("set_?opt(imi[sz]er)?s?", n, re.I)]
+        held = [*vars(made), *(n for n, v in inspect.getmembers(kind) if isinstance(v, property) and v.fset)]
+        empty = [n for n in held if _SLOT.search(n) and tried(getattr, made, n, True, also=_RAISED) is None]
+        try:
+            for name in told:
+                getattr(made, name)(Stepper())
+            for name in empty if not told else ():
                 setattr(made, name, Stepper())
-            except Exception:  # whatever a stranger's property raises
-                continue
-            before, self.original = self.original, made
-            if self._moving(first := self._steps(self.copy(), 1)):
-                return first
+        except Exception:  # whatever a stranger's method or property raises
+            return []
+        before, self.original = self.original, made
+        first = self._steps(self.copy(), 1) if told or empty else []
+        if not self._moving(first):
             self.original = before
-        return []
+            return []
+        return first
 
     def _steps(self, module: Any, count: int, times: float = 1.0) -> list[Arrays]:
         """What each of so many steps takes from the parameters of a copy, which are put back after each; empty if it raises."""

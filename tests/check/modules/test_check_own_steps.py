@@ -133,6 +133,28 @@ class AttachedFirst(Attached):
         return error @ self.weights[:-1].T
 
 
+class Told(Attached):
+    """Each of its two arrays has an optimizer, by a method."""
+
+    def __init__(self, in_size, out_size):
+        self.weights, self.bias = np.random.rand(in_size, out_size), np.zeros(out_size)
+        self.w_opt = self.b_opt = None
+
+    def set_optimizer(self, given):
+        self.w_opt, self.b_opt = copy.copy(given), copy.copy(given)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights + self.bias
+
+    def backward(self, error):
+        before = error @ self.weights.T
+        if self.w_opt is not None:
+            self.weights = self.w_opt.update(self.weights, self.x.T @ error)
+            self.bias = self.b_opt.update(self.bias, error.sum(axis=0))
+        return before
+
+
 class Sequence:
     """One layer, used at each time of a sequence: its own gradient is the sum over the times."""
 
@@ -179,7 +201,7 @@ class LastTime(Sequence):
         self.gradient_weights, self.gradient_bias = weight, bias
 
 
-@pytest.mark.parametrize("kind", [Dense, OfClass, WithMemory, Attached, Sequence])
+@pytest.mark.parametrize("kind", [Dense, OfClass, WithMemory, Attached, Told, Sequence])
 def test_a_step_that_is_a_multiple_of_the_gradient_is_right(kind):
     report = examine_other(kind)
     assert report.ok, report
