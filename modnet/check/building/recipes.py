@@ -77,7 +77,8 @@ class Recipe:
         the shapes of one example. axis : along which examples lie, one of `LAYOUTS`: if they are columns, a matrix is
         (features, batch). whole : whether it takes integers. gates : of a recurrent layer that is given its weights, how
         many. guess : what is given for arguments that mean nothing known; of a number, inputs have as many features.
-        filled : whether sizes that are None by default are given.
+        filled : whether sizes that are None by default are given. bare : whether a method that is told a shape is told that of
+        one example, though it takes that of a batch, too.
     """
 
     cls: type
@@ -93,6 +94,7 @@ class Recipe:
     gates: int = 1
     guess: Any = None
     filled: bool = False
+    bare: bool = False
 
     def __post_init__(self) -> None:
         cls, dims, shaped = self.cls, self.dims, self.shaped
@@ -205,7 +207,7 @@ class Recipe:
         windowed = size if isinstance(size, Size) else None
         given |= self.anything | drawn_arrays(self.arrays, windowed, self.dims, self.square, self.gates)
         made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
-        prepare(made, laid_out(np.empty(shape), self.axis).shape, example)
+        prepare(made, example if self.bare else laid_out(np.empty(shape), self.axis).shape, example)
         return made
 
     def _of_size(self, size: Size) -> dict[str, Any]:
@@ -249,6 +251,12 @@ def laid_out(batch: np.ndarray, axis: int) -> np.ndarray:
 def in_rows(array: Any, axis: int) -> Any:
     """What lies along another axis as a batch (batch, ...); what is no array, or has one axis, as it is."""
     return np.moveaxis(array, axis, 0).copy() if isinstance(array, np.ndarray) and array.ndim > 1 else array
+
+
+def is_told_a_shape(cls: type) -> bool:
+    """Whether there is a method by which a layer is told a shape, of its input or of one example."""
+    methods = [method for name, method in inspect.getmembers(cls, inspect.isfunction) if _PREPARES.match(name)]
+    return any("shape" in name.lower() for method in methods for name in list(inspect.signature(method).parameters)[1:2])
 
 
 def prepare(made: Any, shape: Shape, example: Shape | None = None) -> None:

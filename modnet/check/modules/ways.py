@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.subject import Subject
 from modnet.check.building.choosing import chosen
 from modnet.check.building.constructors import USUAL, roles_of
-from modnet.check.building.recipes import LAYOUTS, Recipe, Shape, Size, has_state, recipes_for, waits_for
+from modnet.check.building.recipes import LAYOUTS, Recipe, Shape, Size, has_state, is_told_a_shape, recipes_for, waits_for
 from modnet.check.modules.check import as_input
 from modnet.check.reading.arguments import NotBuilt, needs, takes_arrays
 from modnet.check.reading.definitions import FUNCTIONS, plain_name
@@ -40,7 +41,17 @@ _NORMS = re.compile(r"batch_?norm|^bn", re.I)
 
 
 def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
-    """Ways to build a class and what to give it, the likeliest first.
+    """Ways to build a class and what to give it, the likeliest first; what is told a shape is told that of a batch first."""
+    found = []
+    for way in _attempts(cls, layout, guess):
+        found.append(way)
+        yield way
+    if is_told_a_shape(cls):
+        yield from ((replace(recipe, bare=True), size) for recipe, size in found if not recipe.single)
+
+
+def _attempts(cls: type, layout: str, guess: Any) -> Iterator[Way]:
+    """The same, told the shape of a batch.
 
     Parameters
     ----------

@@ -231,6 +231,17 @@ class Flatten:
         return delta.reshape(self.shape)
 
 
+class FlattenTold(Flatten):
+    """It is told the shape of one example, and would take that of a batch for one."""
+
+    def compile(self, input_shape):
+        self.count = int(np.prod(input_shape))
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x.reshape(self.count, x.shape[3])
+
+
 class Recurrent:
     """(features, batch, time), told the shape of its input by the network."""
 
@@ -268,7 +279,7 @@ class RecurrentCut(Recurrent):
         return 0
 
 
-@pytest.mark.parametrize("kind", [MaxPool, Flatten, Recurrent])
+@pytest.mark.parametrize("kind", [MaxPool, Flatten, FlattenTold, Recurrent])
 def test_a_layer_is_asked_along_which_axis_its_examples_lie(kind):
     report = examine_other(kind)
     assert report.ok, report
