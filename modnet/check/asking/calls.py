@@ -29,6 +29,10 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+class Lacks(AttributeError):
+    """Raised by what a stranger's code was handed in the place of its author's own, where it is asked for more than it has."""
+
+
 class Misbehaviour(Exception):
     """A call that raised, or returned nothing an array can be made of.
 
@@ -60,6 +64,8 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
         kind = "memory" if isinstance(error, MemoryError) else "crash"
         if isinstance(error, TypeError) and not others and "argument" in text:
             kind = "signature"  # it was not entered: it cannot be called so
+        elif isinstance(error, Lacks):
+            kind = "foreign"
         said = f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}, without a message"
         hint = next((advice for raised, advice in _ADVICE if isinstance(error, raised)), "") if kind == "crash" else ""
         raise Misbehaviour(kind, f"{name} raises {said}", line, hint) from error

@@ -36,6 +36,10 @@ PENALTY = re.compile(r"(^|_)(l1|l2|reg\w*|lambda\w*|lambd|weight_decay)(_|$)", r
 _OF_SHAPE = re.compile(r"(shape|dims?|size)$", re.I)
 
 
+#: Along which axis the examples of an input lie: (batch, ...), (..., batch), or (features, batch, time).
+LAYOUTS = {"rows": 0, "columns": -1, "middle": 1}
+
+
 class Size(NamedTuple):
     """One size of a layer with windows: k and stride as numbers, padding a number or "same", sides of the picture."""
 
@@ -70,10 +74,11 @@ class Recipe:
         batch. paired : 1 if windows are given as pairs, 2 if strides are, too. dims : 1 for signals, 2 for pictures, 0 for what
         has no windows. square : whether a matrix that is given has as many columns as rows. strict : whether it must take every
         size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
-        the shapes of one example. columns : whether examples are columns: a matrix is (features, batch). whole : whether it
-        takes integers. gates : of a recurrent layer that is given its weights, how many. guess : what is given for arguments
-        that mean nothing known; of a number, inputs have as many features. filled : whether sizes that are None by default
-        are given.
+        the shapes of one example. axis : along which examples lie, one of `LAYOUTS`: if they are columns, a matrix is
+        (features, batch). whole : whether it takes integers. gates : of a recurrent layer that is given its weights, how
+        many. guess : what is given for arguments that mean nothing known; of a number, inputs have as many features.
+        filled : whether sizes that are None by default are given. bare : whether a method that is told a shape is told that of
+        one example, though it takes that of a batch, too.
     """
 
     cls: type
@@ -84,25 +89,30 @@ class Recipe:
     square: bool = False
     strict: bool = False
     shaped: bool = False
-    columns: bool = False
+    axis: int = 0
     whole: bool = False
     gates: int = 1
     guess: Any = None
     filled: bool = False
+    bare: bool = False
 
     def __post_init__(self) -> None:
         cls, dims, shaped = self.cls, self.dims, self.shaped
         self.arrays = array_arguments(cls)
         self.parameters = inspect.signature(cls).parameters
         idle, unknown = unmeant(cls, self.arrays)
-        self.anything = dict.fromkeys(idle) | (dict.fromkeys(unknown, self.guess) if self.guess is not None else {})
+        required = [n for n, p in self.parameters.items() if p.default is p.empty and n not in self.arrays]
+        words = {n: [w for w in _words(cls, n) if "soft" not in w] for n in required}
+        self.chosen = {n: found for n, found in words.items() if found}  # what is chosen by a word, one of the author's
+        guessed = dict.fromkeys(unknown, self.guess) if self.guess is not None else {}
+        self.anything = dict.fromkeys(idle) | guessed | {n: found[0] for n, found in self.chosen.items() if n in unknown}
         roles = roles_of(cls, without=[*self.arrays, *self.anything])
         if roles is None or any(role.split()[0] in ("shape", "out_shape") and not (dims or shaped) for role in roles):
             asked = ", ".join(p.name for p in self.parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
         self.roles: dict[str, str] = roles
-        words = (w for k in cls.__mro__[:-1] for w in words_compared(k, roles.get("activation", "activation")))
-        self.words = [w for w in dict.fromkeys(words) if "soft" not in w]  # of an activation that is chosen by its name
+        named = _words(cls, roles.get("activation", "activation"))
+        self.words = [w for w in named if "soft" not in w]  # of an activation that is chosen by its name
         self.word = next(iter(self.words), "")
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if _CONNECTS.match(name) and (told := list(inspect.signature(method).parameters)[1:]):
@@ -115,6 +125,11 @@ class Recipe:
         by_shape = role == "chan_out" and "out_shape" in self.roles and "conv" in self.cls.__name__.lower()
         by_shape = by_shape or (role in ("k_size", "chan_in") and "volume" in self.roles)
         return role in self.roles or by_shape or (bool(self.arrays) and role in ("chan_in", "chan_out"))
+
+    @property
+    def layout(self) -> str:
+        """How examples lie in what it is given: a name of `LAYOUTS`, or "single" if it is given one without an axis."""
+        return "single" if self.single else next(name for name, axis in LAYOUTS.items() if axis == self.axis)
 
     @property
     def unset(self) -> list[str]:
@@ -186,12 +201,13 @@ class Recipe:
         sure |= {"drop"} if any(p.default == 0.5 for p in self.parameters.values()) else set()  # it hides which share is kept
         sure |= {"heads"}  # with one head, what is mixed up among several does not show
         given = {n: values[role] for n, role in names.items() if n in required or role in sure}
+        given |= {n: found[0] for n, found in self.chosen.items() if names.get(n) == "init"}
         if (handed := _of_base(self.cls)) is not None:
             given[handed] = example
         windowed = size if isinstance(size, Size) else None
         given |= self.anything | drawn_arrays(self.arrays, windowed, self.dims, self.square, self.gates)
         made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
-        prepare(made, shape)
+        prepare(made, example if self.bare else laid_out(np.empty(shape), self.axis).shape, example)
         return made
 
     def _of_size(self, size: Size) -> dict[str, Any]:
@@ -213,20 +229,42 @@ class Recipe:
         }
 
 
+def _words(cls: type, name: str) -> list[str]:
+    """The words that an argument of a class may be, by the lines that compare it."""
+    return list(dict.fromkeys(w for k in cls.__mro__[:-1] for w in words_compared(k, name)))
+
+
 def waits_for(cls: type) -> str:
     """A method by which somebody else sets up a layer first, with what only they know, such as compile(loss, data)."""
     for name, method in inspect.getmembers(cls, inspect.isfunction):
         asked = needs(method) if _PREPARES.match(name) else []
-        if any(not _OF_SHAPE.search(n) and _told(n) is None for n in asked):
+        if any(not _OF_SHAPE.search(n) and _told(n, (1,)) is None for n in asked):
             return name
     return ""
 
 
-def prepare(made: Any, shape: Shape) -> None:
-    """Tell a layer the shape of its input, by the attribute or the method that it has for it."""
+def laid_out(batch: np.ndarray, axis: int) -> np.ndarray:
+    """A batch (batch, ...) with its examples along another axis."""
+    return np.moveaxis(batch, 0, axis).copy() if batch.ndim > 1 else batch
+
+
+def in_rows(array: Any, axis: int) -> Any:
+    """What lies along another axis as a batch (batch, ...); what is no array, or has one axis, as it is."""
+    return np.moveaxis(array, axis, 0).copy() if isinstance(array, np.ndarray) and array.ndim > 1 else array
+
+
+def is_told_a_shape(cls: type) -> bool:
+    """Whether there is a method by which a layer is told a shape, of its input or of one example."""
+    methods = [method for name, method in inspect.getmembers(cls, inspect.isfunction) if _PREPARES.match(name)]
+    return any("shape" in name.lower() for method in methods for name in list(inspect.signature(method).parameters)[1:2])
+
+
+def prepare(made: Any, shape: Shape, example: Shape | None = None) -> None:
+    """Tell a layer the shape of its input, with the batch or of one example, by the attribute or the method it has for it."""
+    example = shape[1:] if example is None else example
     for name, value in list(getattr(made, "__dict__", {}).items()):
         if value is None and re.fullmatch("_*(in|input)_?(shape|dims?)", name, re.I):
-            setattr(made, name, shape[1:])
+            setattr(made, name, example)
     for name, method in inspect.getmembers(type(made), callable):
         if not _PREPARES.match(name):
             continue
@@ -238,14 +276,14 @@ def prepare(made: Any, shape: Shape) -> None:
                 if "AssertionError" in problem.message:
                     raise  # a size that it refuses
             continue
-        told = [_told(p.name) for p in asked if p.default is p.empty]
+        told = [_told(p.name, example) for p in asked if p.default is p.empty]
         if told and None not in told:
             call(name, getattr(made, name), *told)
             continue
         if asked and _OF_SHAPE.search(asked[0].name) and all(p.default is not p.empty for p in asked[1:]):
-            ways: list[Any] = [shape, shape[1:]] if "shape" in asked[0].name.lower() else [shape[1:]]
-            if len(shape) == 2 and len(ways) == 1:
-                ways.insert(0, shape[1])  # how many numbers, by that name
+            ways: list[Any] = [shape, example] if "shape" in asked[0].name.lower() else [example]
+            if len(example) == 1 and len(ways) == 1:
+                ways.insert(0, example[0])  # how many numbers, by that name
             for way in ways:
                 try:
                     call(name, getattr(made, name), way)
@@ -255,8 +293,13 @@ def prepare(made: Any, shape: Shape) -> None:
                         raise
 
 
-def _told(name: str) -> Any:
-    """What an argument of a method that sets a layer up is: an optimizer, a rate of 1, or no penalty; None if it is neither."""
+def _told(name: str, example: Shape) -> Any:
+    """What an argument of a method that sets a layer up is: an optimizer, how many features come in, a rate of 1, no penalty.
+
+    None if it is none of them.
+    """
+    if len(example) == 1 and not _OF_SHAPE.search(name) and meaning_of(name, ("input", "features")):
+        return example[0]
     if meaning_of(name, ("optimizer",)):
         return Stepper()
     return 1.0 if is_rate(name) else 0.0 if PENALTY.search(name) else None
@@ -315,10 +358,11 @@ def is_pair(argument: inspect.Parameter) -> bool:
     return isinstance(argument.default, tuple) or "tuple" in str(argument.annotation).lower()
 
 
-def recipes_for(cls: type, updates: bool) -> Iterator[tuple[Recipe, Size]]:
+def recipes_for(cls: type, updates: bool, layout: str = "") -> Iterator[tuple[Recipe, Size]]:
     """Ways to build a class with windows, and a size for each, the likeliest first; none if it has no windows.
 
-    Windows side by side come first: what is wrong with other windows shows beside what is right with these.
+    Windows side by side come first: what is wrong with other windows shows beside what is right with these. Without a layout,
+    examples are the last axis if they are not the first.
     """
     arrays = array_arguments(cls)
     roles = roles_of(cls, without=arrays) or {}
@@ -328,8 +372,11 @@ def recipes_for(cls: type, updates: bool) -> Iterator[tuple[Recipe, Size]]:
     dimensions = [1] if "1d" in word else [2] if "2d" in word or arrays or "shape" in roles else [2, 1]
     singles = [True, False] if updates else [False, True] if "shape" in roles else [False]
     as_pair = "k_size" in roles and is_pair(signature[roles["k_size"]])
-    for dims in dimensions:
+    axes = (LAYOUTS.get(layout, 0),) if layout else (0, -1)
+    for axis, dims in product(axes, dimensions):
         stride = 2 if "stride" in roles or "chan_in" not in roles else 1
         pairings, channels = (1, 2, 0) if as_pair else (0, 2, 1), ((2, 3), (2, 2), (1, 2), (1, 1))
         for single, paired, first, (chan_in, chan_out) in product(singles, pairings, (True, False), channels):
-            yield Recipe(cls, first, single, paired, dims), Size(2, stride, chan_in, chan_out, sides=(6, 6)[:dims])
+            if single and axis:
+                continue
+            yield Recipe(cls, first, single, paired, dims, axis=axis), Size(2, stride, chan_in, chan_out, sides=(6, 6)[:dims])

@@ -39,6 +39,7 @@ from modnet.check.modules.contract import examine_module
 from modnet.check.modules.evaluation import ALWAYS
 from modnet.check.modules.options import add_with
 from modnet.check.modules.other_styles import examine_other, with_activations_of
+from modnet.check.modules.ways import Unsettled
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled, is_filled
 from modnet.check.networks.descent import examine_descent
 from modnet.check.networks.flow import InFunctions
@@ -74,10 +75,10 @@ def _module(subject: Loaded, project: Project, options: Options) -> Report:
         made = call(options.make, lambda: eval(options.make, project.namespace(subject.file)))
     elif remembers(subject.cls) and (network := network_of_layers(subject.cls)) is not None:
         return _with_right_parts(network, subject, project)
-    report = examine_module(subject.cls, made, options.shape)
-    if made is None and remembers(subject.cls) and any(f.kind in ("batch-coupled", "shape") for f in report.findings):
-        report = _along_last_axis(report, subject.cls, examine_module)
-        report = _as_the_others(report, subject, project)
+    if made is None and remembers(subject.cls):
+        report = _as_the_others(subject, project)
+    else:
+        report = examine_module(subject.cls, made, options.shape)
     _beside_its_loss(report, subject, project)
     if made is None and remembers(subject.cls):
         curves = [c for c in project.of("module") if plain_name(c.cls) in ("sigmoid", "tanh") and not project.is_wrong(c)]
@@ -138,8 +139,15 @@ def _loss(subject: Loaded, project: Project, options: Options) -> Report:
     def examine(cls: type, options: dict[str, Any] | None = None) -> Report:
         return examine_loss_object(built_loss(cls, options), name)
 
-    report = _in_their_layout(_along_last_axis(examine(cls), cls, examine), built_loss(cls), name, project)
-    add_with(report, switches(cls), lambda option, value: examine(cls, {option: value}), row=False)
+    def with_option(option: str, value: Any) -> Report:
+        chosen = {option: value}
+        return _in_their_layout(examine(cls, chosen), built_loss(cls, chosen), name, project)
+
+    report = examine(cls)
+    if "batch-coupled" in {f.kind for f in report.findings}:
+        report = _along_last_axis(cls, examine) or report
+    report = _in_their_layout(report, built_loss(cls), name, project)
+    add_with(report, switches(cls), with_option, row=False)
     means.settle(report, others.layers(subject, project), of_layer=False)
     return report
 
@@ -215,28 +223,40 @@ def _optim(subject: Loaded, project: Project, options: Options) -> Report:
     return report
 
 
-def _as_the_others(report: Report, subject: Loaded, project: Project) -> Report:
-    """The report on a layer in the layout of the other layers of its project: examples as columns, or one at a time."""
-    for other in project.of("module"):
-        if other.cls is not subject.cls and remembers(other.cls) and (layout := others.known(other, project).get("layout")):
-            with suppress(Misbehaviour):
-                again = examine_other(subject.cls, layout)
-                if not again.findings or "batch-coupled" not in {f.kind for f in again.findings}:
-                    again.notes.append(f"checked as {other.name} is: " + _LAYOUTS[layout])
-                    return again
+def _as_the_others(subject: Loaded, project: Project) -> Report:
+    """The report on a layer, in the layout of the other layers of its project if its own does not tell how examples lie."""
+    cls, report = subject.cls, None
+    unsettled: Unsettled | None = None
+    try:
+        report = examine_other(cls)
+        if not any(f.kind in ("batch-coupled", "shape") for f in report.findings):
+            return report
+    except Unsettled as problem:
+        unsettled = problem
+    if (turned := _along_last_axis(cls, examine_other)) is not None:
+        return turned
+    layout, like = others.layout(project, subject)
+    if unsettled is not None and not layout:
+        raise unsettled
+    if unsettled is not None or layout not in ("", "rows"):
+        with suppress(Misbehaviour):
+            again = examine_other(cls, layout)
+            if report is None or "batch-coupled" not in {f.kind for f in again.findings}:
+                again.notes.append(f"checked as {like} is: {_LAYOUTS[layout]}")
+                return again
+    if report is None:
+        raise unsettled or NotBuilt(f"{subject.name} could not be asked as {like} is")
     if others.taken_one_by_one(project) and any("where it had" in f.message for f in report.findings):
         with suppress(Misbehaviour):
             return examine_other(subject.cls, "row")
     return report
 
 
-def _along_last_axis(report: Report, cls: type, examine: Callable[[type], Report]) -> Report:
+def _along_last_axis(cls: type, examine: Callable[[type], Report]) -> Report | None:
     """The report on a class that by default works along the examples, asked along the last axis if that couples none."""
-    if "batch-coupled" not in {f.kind for f in report.findings} or (turned := by_last_axis(cls)) is None:
-        return report
-    again = examine(turned)
-    if "batch-coupled" in {f.kind for f in again.findings} or not again.verdicts:
-        return report
+    again = examine(turned) if (turned := by_last_axis(cls)) is not None else None
+    if again is None or "batch-coupled" in {f.kind for f in again.findings} or not again.verdicts:
+        return None
     again.notes.append("checked along the last axis of an example: the default is the axis of the examples.")
     return again
 
@@ -260,9 +280,10 @@ def _in_their_layout(report: Report, loss: Any, name: str, project: Project) -> 
     judged = any(word != "not checked" for _, word, _ in report.verdicts)
     if judged and not of_batch.intersection(f.kind for f in report.findings):
         return report
-    layout = others.layout(project)
-    if not layout:
+    layout, _ = others.layout(project)
+    if layout in ("", "rows"):
         return report
+    layout = "single" if layout == "single" else "columns"
     again = examine_loss_object(loss, name, layout)
     by_mean = layout == "columns" and all(f.kind == "scale" and means.is_of_batch(f) for f in again.findings)
     return again if again.ok or by_mean or not of_batch.intersection(f.kind for f in again.findings) else report
@@ -272,7 +293,10 @@ def _in_their_layout(report: Report, loss: Any, name: str, project: Project) -> 
 _DIFFERENCE = re.compile(
     r"(=|return)\s*\(?\w*(pred|hat|prob|output)\w*\s*-\s*\w*(true|target|label|one_?hot|y)\w*\)?\s*(/[^*]*)?$", re.I
 )
-_LAYOUTS = {"columns": "an example is a column.", "single": "it is given one example, without an axis for the batch."}
+_LAYOUTS = {
+    "rows": "an example is a row.", "columns": "an example is a column.", "middle": "examples lie along the second axis.",
+    "single": "it is given one example, without an axis for the batch.",
+}  # fmt: skip
 
 
 def _as_in_libraries(cls: type) -> bool:
@@ -294,7 +318,7 @@ def _functions(subject: Loaded, project: Project, options: Options) -> Report:
     if hasattr(held, "weighted"):
         return examine_weighted(held.weighted)
     if not hasattr(held, "loss"):
-        return examine_other(held)
+        return _as_the_others(subject, project)
     report = _in_their_layout(examine_loss_object(held.loss, subject.name), held.loss, subject.name, project)
     value, derivative = held.loss.calling.value, held.loss.calling.derivative
     if value != derivative and derivative.isidentifier():  # each function has its own record

@@ -248,11 +248,13 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
     if not name:
         own = [n for n in ("step", "update", "update_params", "backward") if n in vars(cls)]
         return not looks_relevant(cls) and all(does_nothing(getattr(cls, n), or_raises=True) for n in own)
-    if cls in bases and any(_is_abstract(cls, n) for n in re.findall(r"self\.(\w+)\(", _lines_of(cls, name))):
+    text = _lines_of(cls, name)
+    handed_on = [n for n in re.findall(r"return self\.(\w+)\(", text) if does_nothing(getattr(cls, n, None))]
+    if cls in bases and (handed_on or any(_is_abstract(cls, n) for n in re.findall(r"self\.(\w+)\(", text))):
         return True  # what it calls is left to those that derive from it
     if name != "forward":
         return does_nothing(getattr(cls, name), or_raises=True)
-    return not re.search(r"return (?!None\b)\S|self\.\w+(\[.*\])?\s*=[^=]", _lines_of(cls, name))
+    return not re.search(r"return (?!None\b)\S|self\.\w+(\[.*\])?\s*=[^=]", text)
 
 
 def _is_abstract(cls: type, method: str) -> bool:

@@ -44,10 +44,14 @@ def follows_the_contract(project: Project) -> bool:
     return any(not remembers(other.cls) for other in project.of("module"))
 
 
-def layout(project: Project) -> str:
-    """The layout of the layers of a project that take their examples in no other way than one at a time, or as columns."""
-    found = (known(c, project).get("layout") for c in project.of("module") if remembers(c.cls))
-    return next(filter(None, found), "")
+def layout(project: Project, but: Loaded | None = None) -> tuple[str, str]:
+    """The layout of most layers of a project that take their examples in no other, and the name of one; empty if none does."""
+    found: dict[str, list[str]] = {}
+    for other in project.of("module"):
+        if remembers(other.cls) and (but is None or other.cls is not but.cls) and (own := known(other, project).get("layout")):
+            found.setdefault(own, []).append(other.name)
+    most = max(found, key=lambda name: len(found[name]), default="")
+    return most, found[most][0] if found else ""
 
 
 def skipped_by_name(subject: Loaded, project: Project) -> bool:
@@ -65,7 +69,7 @@ def taken_one_by_one(project: Project) -> bool:
 def losses(subject: Loaded, project: Project) -> Iterator[bool | None]:
     """For each loss of another style that a class is used with, whether it divides by the size of the batch."""
     of_functions = [c for c in project.of("functions") if hasattr(c.cls, "loss")]
-    columns = subject.kind == "module" and known(subject, project).get("layout") == "columns"
+    columns = subject.kind == "module" and known(subject, project).get("layout") in ("columns", "middle")
     for other in _beside(subject, [*of_functions, *(c for c in project.of("loss") if is_other_loss(c.cls))]):
         yield from known(other, project).get("divides columns" if columns else "divides", ())
 

@@ -21,9 +21,9 @@ from modnet.check.building.recipes import PENALTY, Recipe, Shape, Size, array_ar
 from modnet.check.modules.check import as_input, as_named, check_module
 from modnet.check.modules.evaluation import examine_in_evaluation
 from modnet.check.modules.options import add_with
-from modnet.check.modules.ways import LINE, by_guess, forward_of, way_for
-from modnet.check.reading.arguments import NotBuilt, asks, needs, switches
-from modnet.check.reading.vocabulary import DELTA
+from modnet.check.modules.ways import LINE, Unsettled, by_guess, forward_of, way_for
+from modnet.check.reading.arguments import NotBuilt, asks, switches
+from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.styles.adapters import remembers, subject_of
 from modnet.check.styles.loss_calls import is_of_functions
@@ -34,9 +34,11 @@ _GUESSES = ((3, 6), (0.5, 0.25), (straight, curve_by_input))
 
 
 def examine_other(cls: type, layout: str = "") -> Report:
-    """The report on a layer's class, in a layout of its examples if one is given."""
+    """The report on a layer's class, in a layout of its examples if one is given; `Unsettled` if it has to be."""
     try:
         report = _examined(cls, layout)
+    except Unsettled:
+        raise
     except NotBuilt as problem:
         return _by_guesses(cls, layout) or not_checked(cls.__name__, str(problem))
     except Misbehaviour as problem:
@@ -59,6 +61,8 @@ def _by_guesses(cls: type, layout: str) -> Report | None:
                 found.append(_examined(cls, layout, guess))
             except Misbehaviour as problem:
                 found.append(problem)
+            except Unsettled:
+                raise
             except NotBuilt:
                 break
         if len(found) < len(pair):
@@ -82,6 +86,7 @@ def _examined(cls: type, layout: str, guess: Any = None) -> Report:
         _with_activation(report, recipe, size)
         _with_options(report, recipe, size)
         _unused(report, recipe, size)
+        _pooled(report, recipe, size)
         examine_in_evaluation(report, recipe, size)
     if guess is not None and not report.ok and _has_layers(recipe.build(size)):
         raise NotBuilt(f"{cls.__name__} is put together of layers, and its arguments were guessed")
@@ -107,6 +112,30 @@ def _unused(report: Report, recipe: Recipe, size: Size | Shape) -> None:
                 where = f"{recipe.cls.__name__}.{forward}"
                 report.findings.append(Finding("option-ignored", where, text, f"use {name} in forward, or leave it out"))
                 report.verdict(f"with {name}", right=False, remark="option-ignored")
+
+
+def _pooled(report: Report, recipe: Recipe, size: Size | Shape) -> None:
+    """Add that what is by its name a pooling takes other windows than those that its size and its stride say."""
+    word = recipe.cls.__name__.lower()
+    takes = np.max if re.search("max", word) else np.mean if re.search("av(g|erage)|mean", word) else None
+    if takes is None or "pool" not in word or not isinstance(size, Size) or "stride" not in recipe.roles:
+        return
+    each = size._replace(k=2, stride=2, padding=0)
+    axes = tuple(range(2 if recipe.first else 1, 2 + recipe.dims - (not recipe.first)))
+    with suppress(Misbehaviour, NotBuilt, TypeError, ValueError):
+        subject = subject_of(recipe.build(each), as_input(recipe.input_shape(each)), recipe)
+        x, out = subject.x, subject.forward(subject.x)
+        every = takes(np.lib.stride_tricks.sliding_window_view(x, (2,) * recipe.dims, axes), tuple(range(-recipe.dims, 0)))
+        apart, near = every, every
+        for axis in axes:
+            apart = apart.take(range(0, apart.shape[axis], 2), axis)
+            near = near.take(range(min(out.shape[axis], near.shape[axis])), axis)
+        if out.shape == apart.shape == near.shape and not np.allclose(out, apart) and np.allclose(out, near):
+            forward = forward_of(recipe.cls)
+            text = f"{forward} moves its window by 1, not by {recipe.roles['stride']}=2, and only counts its results by that."
+            where, hint = f"{recipe.cls.__name__}.{forward}", "the window of result i begins at i * stride"
+            report.findings.append(Finding("stride", where, text, hint, line=subject.quote(FORWARD, r"\[.*:.*\]", r"range\(")))
+            report.verdict(f"with {recipe.roles['stride']}=2", right=False, remark="stride")
 
 
 def _has_layers(made: Any) -> bool:
@@ -202,8 +231,7 @@ def _with_options(report: Report, recipe: Recipe, size: Size | Shape) -> None:
         return check_module(recipe.build(size, options={name: value}), shape, make=_without_sizes(recipe))
 
     padding = recipe.roles.get("padding")  # as a word it is tried with windows that it is meant for
-    named = recipe.roles.get("activation")
-    words = [(named, word) for word in recipe.words[1:4] if named in needs(recipe.cls)]
+    words = [(n, word) for n, found in recipe.chosen.items() for word in found[1:4] if recipe.roles.get("init") != n]
     add_with(report, (*((n, v) for n, v in switches(recipe.cls) if not (isinstance(v, str) and n == padding)), *words), ask)
     penalties = {p.name: 0.1 for p in asks(recipe.cls, True) if str(p.default) in ('0', '0.0') and PENALTY.search(p.name)}
     if penalties:  # they change gradients and not forward: whether it goes through is all that can be told

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.subject import Subject
 from modnet.check.building.choosing import chosen
 from modnet.check.building.constructors import USUAL, roles_of
-from modnet.check.building.recipes import Recipe, Shape, Size, has_state, recipes_for, waits_for
+from modnet.check.building.recipes import LAYOUTS, Recipe, Shape, Size, has_state, is_told_a_shape, recipes_for, waits_for
 from modnet.check.modules.check import as_input
 from modnet.check.reading.arguments import NotBuilt, needs, takes_arrays
 from modnet.check.reading.definitions import FUNCTIONS, plain_name
@@ -35,17 +36,29 @@ LINE: Shape = (4, 3)
 _PLACES: Shape = (6,)
 _SIGNAL: Shape = (2, 4, 3)
 _IMAGE: Shape = (2, 3, 4, 5)
+#: What mixes examples by its name.
+_NORMS = re.compile(r"batch_?norm|^bn", re.I)
 
 
 def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
-    """Ways to build a class and what to give it, the likeliest first.
+    """Ways to build a class and what to give it, the likeliest first; what is told a shape is told that of a batch first."""
+    found = []
+    for way in _attempts(cls, layout, guess):
+        found.append(way)
+        yield way
+    if is_told_a_shape(cls):
+        yield from ((replace(recipe, bare=True), size) for recipe, size in found if not recipe.single)
+
+
+def _attempts(cls: type, layout: str, guess: Any) -> Iterator[Way]:
+    """The same, told the shape of a batch.
 
     Parameters
     ----------
-    layout : "columns", "single" or "row", if examples are to be given so.
+    layout : of `LAYOUTS`, or "single", or "row", one example as a row, if examples are to be given so.
     """
     updates, word = updates_itself(cls), cls.__name__.lower()
-    windowed = list(recipes_for(cls, updates))
+    windowed = list(recipes_for(cls, updates, layout))
     yield from windowed
     if windowed:
         return
@@ -66,9 +79,14 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
     if layout == "row":
         yield plain, (1, LINE[1])
         return
-    if layout:
-        recipe = recipe_of(columns=True) if layout == "columns" else recipe_of(single=True, shaped=shaped)
-        yield from ((recipe, shape if recipe.columns else shape[1:]) for shape in shapes)
+    if layout == "single":
+        yield from ((recipe_of(single=True, shaped=shaped), shape[1:]) for shape in shapes)
+        return
+    others = [axis for name, axis in LAYOUTS.items() if axis and (layout == name or not (layout or is_of_functions(cls)))]
+    # more examples than numbers elsewhere, so that none passes for another
+    elsewhere = [(recipe_of(axis=axis), (5, *shape[1:])) for axis in others for shape in shapes if len(shape) > 1 + (axis == 1)]
+    if layout not in ("", "rows"):
+        yield from elsewhere
         return
     if has_state(plain.arrays):
         yield from ((recipe_of(gates=gates), shape) for shape in (_SIGNAL, LINE) for gates in (1, 4, 3))
@@ -79,23 +97,24 @@ def attempts(cls: type, layout: str = "", guess: Any = None) -> Iterator[Way]:
         yield from ((recipe, shape) for shape in shapes if recipe.unset)
     if shaped:
         yield from ((recipe_of(shaped=True), shape) for shape in shapes)
-    if shaped or "flat" not in word:  # what is flat comes out of one example in any way
+    if not layout and (shaped or "flat" not in word):  # what is flat comes out of one example in any way
         yield from ((recipe_of(single=True, shaped=shaped), shape[1:]) for shape in shapes)  # one, without an axis
     if plain.arrays:
         yield recipe_of(square=True), LINE
-    if updates:
+    if updates and not layout:
         yield from ((plain, shape) for shape in ((LINE[1], 1), (1, LINE[1])))  # one example, a column or a row
-    if not is_of_functions(cls):
-        yield from ((recipe_of(columns=True), shape) for shape in shapes if len(shape) == 2 or "flat" in word)
+    yield from elsewhere
 
 
 def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
     """The first way to build a class in which it goes forward and back; else forward; a `Misbehaviour` if none does.
 
-    With windows, the channels must come out where the recipe has them. What refuses numbers is given integers.
+    With windows, the channels must come out where the recipe has them. What refuses numbers is given integers. Along which
+    axis examples lie is asked of the layer (`Called.layouts`); `Unsettled` if it goes both ways, and mixes what is given so.
     """
     unset: list[str] = []
     refused: list[str] = []
+    mixed: list[str] = []
 
     def subject(way: Way) -> Subject:
         return subject_of(way[0].build(way[1]), as_input(way[0].input(way[1])), way[0])
@@ -125,7 +144,7 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
             return 1
         if recipe.whole or (problem := stopped(made)) is None:
             unset.clear()
-            return 0
+            return int(not recipe.whole and _lies_otherwise(made, recipe, mixed))
         lacks = _UNSET.search(problem.message) or ("KeyError" in problem.message and waits_for(cls))
         unset.extend([f"{problem.message}: what somebody else sets first. Give an example with --make"] if lacks else [])
         if isinstance(made, Called) and made.guessed and by_guess(problem.message):
@@ -149,7 +168,26 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
     found = chosen(ways(), subject, rank, give_up, forgive)
     if unset:
         raise NotBuilt(unset[0])
+    if mixed and not layout:
+        raise Unsettled(mixed[0])
     return found
+
+
+class Unsettled(NotBuilt):
+    """Along which axis the examples lie cannot be told from the layer alone."""
+
+
+def _lies_otherwise(made: Subject, recipe: Recipe, mixed: list[str]) -> bool:
+    """Whether examples lie along another axis than the recipe has; noted if it would take them along this one, and mix them."""
+    if not isinstance(made, Called) or (recipe.dims and recipe.single) or _NORMS.search(made.name):
+        return False
+    found = made.layouts()
+    apart, layout = [name for name, alone in found.items() if alone], recipe.layout
+    if not apart or layout in apart:
+        return False
+    if layout in found:
+        mixed.append(f"its examples may be {layout}, which it mixes, or {apart[0]}, which it does not: nothing here says which")
+    return True
 
 
 def _in_place(subject: Subject, recipe: Recipe, size: Size) -> bool:
@@ -222,6 +260,8 @@ def by_guess(message: str) -> bool:
     """Whether a crash may come from arguments or an input that were guessed: a name that does not exist does not."""
     if "abstract class" in message:
         return False
+    if re.search(r"\w\(\.\.\.\) raises NotImplementedError", message):
+        return True  # of a choice that is not there: the author has named those that are
     wrong = re.search(r"\) raises (?!Name|Attribute|Import|NotImpl|Syntax)\w+:", message)  # a constructor that refuses it
     unset = _UNSET.search(message) or re.search("AttributeError: ('(int|float)' object|an activation) has no", message)
     sized = re.search(r"raises (Value|Index|Axis|ZeroDivision|Assertion|Type|Key|\w*Shape\w*)Error", message)
@@ -229,12 +269,16 @@ def by_guess(message: str) -> bool:
 
 
 def layout_of(cls: type) -> str:
-    """The layout in which a layer takes its examples, if it takes them in no other: "columns", "single", else empty."""
+    """The layout in which a layer takes its examples, if it takes them in no other: of `LAYOUTS`, or "single"; else empty."""
     try:
         with older.unnoticed():
             recipe, size = way_for(cls)
-            if not recipe.columns and not isinstance(size, Size) and len(size) == 2 and size[1] == 1:
-                recipe, _ = way_for(cls, "columns")  # one example is a column: several may be, too
+            if not recipe.axis and not isinstance(size, Size) and len(size) == 2 and size[1] == 1:
+                recipe, size = way_for(cls, "columns")  # one example is a column: several may be, too
+            if recipe.axis or recipe.single:
+                return "" if recipe.single and recipe.dims else recipe.layout
+            made = subject_of(recipe.build(size), as_input(recipe.input(size)), recipe)
+            found = [name for name, alone in made.layouts().items() if alone] if isinstance(made, Called) else []
     except (NotBuilt, Misbehaviour):
         return ""
-    return "columns" if recipe.columns else "single" if recipe.single and not recipe.dims else ""
+    return found[0] if len(found) == 1 else ""

@@ -89,6 +89,7 @@ class _Maker:
         self.shared = [v for k in cls.__mro__[:-1] for v in vars(k).values() if isinstance(v, dict | list)]
         self.first = copy.deepcopy(self.shared)
         self.family = family_of(cls.__name__)
+        self.numbers: dict[str, float] = {}  # those of the rule that the last one was given
 
     def __call__(self, moved: Any = None) -> Any:
         """One that is given the model, the layers or the parameters that it is to move, if it asks for them."""
@@ -98,17 +99,20 @@ class _Maker:
         if self.like is not None:
             return copy.deepcopy(self.like)
         arguments: dict[str, Any] = {}
+        self.numbers, rated = {}, _is_given_rate(self.cls)
         for p in asks(self.cls, by_name=True):
             if p.name in self.options:
                 arguments[p.name] = self.options[p.name]
             elif moved is not None and (what := meant(p.name)) in moved and is_held(p):
                 arguments[p.name] = moved[what]
-            elif is_rate(p.name):
+            elif is_rate(p.name) and not (rated and number(p.name)):  # alpha beside a rate is another number
                 arguments[p.name] = RATE
             elif _DECAYS.match(p.name) and isinstance(p.default, int | float):
                 arguments[p.name] = type(p.default)(0)
             elif (value := number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
+                value = ("b", 0.9) if "a" in self.numbers and self.family == "adam" else value  # such as mu and rho
                 arguments[p.name] = value[1]
+                self.numbers.setdefault(*value)
             elif p.default is p.empty and re.match(r"n_?[A-Z]|n_\w|\w*(inputs?|outputs?|size|dim|features|units)$", p.name):
                 arguments[p.name] = 3  # as wide as its layers
             elif p.default is p.empty:
@@ -117,7 +121,9 @@ class _Maker:
 
     def _meant(self, p: inspect.Parameter) -> bool:
         """Whether an argument is a number of this rule's: SGD's momentum of 0 stays so, and a decay is another thing."""
-        if p.name.lower() == "decay" or (p.default is not p.empty and not isinstance(p.default, int | float)):
+        if p.name.lower() == "decay":
+            return p.default is p.empty and self.family == "rmsprop"
+        if (p.default is not p.empty and not isinstance(p.default, int | float)):
             return False
         return self.family != "sgd" or p.default is p.empty
 
@@ -207,7 +213,7 @@ def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = ()
     line = quote(cls, method, r"-=|\+=|= .*-|set_params|setattr")
     try:
         made = None if issubclass(cls, _Rule) else maker(together.whole)
-        rule, mistakes = _of_steps(cls.__name__, partial(_run, maker, way, method), made)
+        rule, mistakes = _of_steps(cls.__name__, partial(_run, maker, way, method), made, maker.numbers)
         say(mistakes)
         if report.ok:
             report.verdict("the rule", remark=rule)
@@ -272,8 +278,20 @@ class _Rule:
 Mistake = tuple[str, str, str]
 
 
-def _of_steps(name: str, run: Callable[..., Setting], made: Any) -> tuple[str, list[Mistake]]:
-    """The rule that the steps have, and what is wrong with them, the first cause alone. `NotBuilt` if no rule is known."""
+def _is_given_rate(cls: Any) -> bool:
+    """Whether a step is given its rate."""
+    return any(is_rate(p.name) for p in asks(getattr(cls, method_of(cls) or "update", None)))
+
+
+def _of_steps(
+    name: str, run: Callable[..., Setting], made: Any, given: dict[str, float] | None = None
+) -> tuple[str, list[Mistake]]:
+    """The rule that the steps have, and what is wrong with them, the first cause alone. `NotBuilt` if no rule is known.
+
+    Parameters
+    ----------
+    given : the numbers of the rule that the constructor was given, "a" and "b".
+    """
     family, rate = family_of(name), _rate_of(made)
     if family == "sgd" and any(re.match("mom|mu$", n) and v for n, v in getattr(made, "__dict__", {}).items()):
         family = "momentum"
@@ -298,7 +316,7 @@ def _of_steps(name: str, run: Callable[..., Setting], made: Any) -> tuple[str, l
     if found is None:
         return "", [_unfit(family, alone, values, rate)]
     wrong = (
-        list(_of_fit(found, rate, made, family))
+        list(_of_fit(found, rate, made, family, given or {}))
         or list(_beside_another(family, alone, together, values))
         or list(_of_others(family or _family(found), together, values))
         or list(_zeros(partial(run, alone.layers)))
@@ -355,7 +373,7 @@ def _unfit(family: str, s: Setting, values: list[tuple[float, float]], rate: flo
     return "saturates", "a step gives NaN or infinity.", "/ (np.sqrt(h) + eps)"
 
 
-def _of_fit(found: Fit, rate: float | None, made: Any, family: str) -> Iterator[Mistake]:
+def _of_fit(found: Fit, rate: float | None, made: Any, family: str, given: dict[str, float]) -> Iterator[Mistake]:
     """What is wrong with the rule that the steps have: the mistake in it, its rate, its numbers."""
     mistake = found.mistake
     if mistake is not None and found.rate > 0:
@@ -363,7 +381,7 @@ def _of_fit(found: Fit, rate: float | None, made: Any, family: str) -> Iterator[
     elif found.rate < 0:
         yield "sign", "parameters move along their gradients, but they must move against them.", "w -= rate * g"
     elif rate is None or abs(found.rate - rate) <= 1e-4 * rate:
-        yield from _of_values(found, made, family)
+        yield from _of_values(found, made, family, given)
     elif abs(found.rate - 1) < 1e-4:
         yield "lr-ignored", f"the rate has no effect: with {rate:g} it steps as with 1.", "rate * ..."
     elif abs(found.rate - rate * rate) <= 1e-4 * rate * rate:
@@ -417,20 +435,20 @@ def _numbers(made: Any) -> dict[str, float]:
     for name, value in vars(made).items() if made is not None else ():
         known = number(name)
         if known is not None and isinstance(value, float) and 0 < value < 1:
-            found.setdefault(known[0], value)
+            found.setdefault(known[0] if known[0] not in found else "b", value)
     return found
 
 
 def _rate_of(made: Any) -> float | None:
-    if made is None:
+    if made is None or _is_given_rate(type(made)):
         return RATE
     held = [v for n, v in vars(made).items() if is_rate(n) and isinstance(v, int | float)]
-    return float(held[0]) if held else RATE if any(is_rate(p.name) for p in asks(getattr(made, "update", None))) else None
+    return float(held[0]) if held else None
 
 
-def _of_values(found: Fit, made: Any, family: str) -> Iterator[Mistake]:
+def _of_values(found: Fit, made: Any, family: str, given: dict[str, float]) -> Iterator[Mistake]:
     """Whether the numbers that the object was given are those it uses."""
-    said, used = _numbers(made), {"a": found.a, "b": found.b}
+    said, used = _numbers(made) | given, {"a": found.a, "b": found.b}
     for which in {"momentum": "a", "nesterov": "a", "rmsprop": "a", "adam": "ab"}.get(family, ""):
         if which in said and abs(said[which] - used[which]) > 1e-9:
             text = f"it steps as with {used[which]}, whatever it is given: {said[which]} has no effect."

@@ -43,7 +43,7 @@ _MEANT = (
     ("bias grad", r"(d_?(l_?d)?|delta_?|grad(ient)?s?_?)(b|bias|biases|b_\w+)|(b|bias|biases)_?(grad(ient)?s?|delta)|db\w*"),
     ("grad", r"g|gs|.*grad.*|d_?(l_?d_?)?[a-z]+|delta\w*|nabla\w*"),
     ("bias", r"b|bias(es)?"),
-    ("param", r"w|x|weights?|theta|\w*param(eter)?s?|var(iable)?s?|values?|old_?\w+|kernel|arr(ay)?"),
+    ("param", r"w|x|weights?(_?tensor)?|theta|\w*param(eter)?s?|var(iable)?s?|values?|old_?\w+|kernel|arr(ay)?"),
 )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ _GIVEN = ("layer", "layers", "model", "grad", "param", "config", "rate")
 _NUMBERS = (
     (re.compile(r"^(beta|b|rho|decay|gamma)_?2$|^beta_?(v|s(_?dw)?)$|^squared?_decay$", re.I), "b", 0.9),
     (re.compile(r"^(beta|b|rho|decay|gamma)_?1$|^beta_?(m|v_?dw)$", re.I), "a", 0.7),
-    (re.compile(r"^(momentum|mu|mom|rho|decay_?rate|beta|gamma|alpha|smoothing)$", re.I), "a", 0.8),
+    (re.compile(r"^(momentum(_?rate)?|mu|mom|rho|decay(_?rate)?|beta|gamma|alpha|smoothing)$", re.I), "a", 0.8),
 )
 
 

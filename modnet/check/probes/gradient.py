@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from modnet.check.asking.arrays import gradients, is_gradient, is_of_library, looks_trained, partner_of
+from modnet.check.asking.arrays import gradients, is_gradient, is_gradient_name, is_of_library, looks_trained, partner_of
 from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative, factor_of
 from modnet.check.asking.question import Question, direction
@@ -71,7 +71,7 @@ def matching(name: str, q: Question, found: dict[str, np.ndarray], taken: Collec
     if name in found and held:
         got = found[name]
         if got.shape == q.shape or (got.size == size and np.squeeze(got).shape == np.squeeze(np.empty(q.shape)).shape):
-            return got
+            return _of_whole(name, q, found, taken, got)
     likely = []
     for other, array in found.items():
         if array.size == size and other != name and other not in taken:
@@ -85,6 +85,19 @@ def matching(name: str, q: Question, found: dict[str, np.ndarray], taken: Collec
     if held and (name in found or ("_parameters" in found and found["_parameters"].shape != q.shape)):
         return None  # it has one of its own, which does not fit
     return close[0] if close else likely[0][1] if len(likely) == 1 and likely[0][1].shape == q.shape else None
+
+
+def _of_whole(name: str, q: Question, found: dict[str, np.ndarray], taken: Collection[str], got: np.ndarray) -> np.ndarray:
+    """The gradient of a parameter of a layer within: that of the layer that holds it if it has one, which sums its uses."""
+    q.answer(got)
+    if name.count(".") < 2 or q.right:
+        return got
+    own = [a for n, a in found.items() if "." not in n and n not in taken and is_gradient_name(n) and a.shape == q.shape]
+    for array in own:
+        q.answer(array)
+        if q.right:
+            return array
+    return own[0] if own else got
 
 
 def nothing(e: Examination) -> Findings:

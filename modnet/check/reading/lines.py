@@ -97,8 +97,14 @@ def does_nothing(function: Any, or_raises: bool = False) -> bool:
 
 def words_compared(function: Any, name: str) -> list[str]:
     """The words that an argument may be, by the lines of a function that compare it: mode == "max", wrt in ("x", "W")."""
-    asks = rf"\b{name}\s*(?:\.lower\(\)\s*)?(?:==|!=|in|is)\s*([\[(]?(?:\s*,?\s*[\"']\w+[\"'])+)"
-    compared = re.findall(asks, text_of(function))
+    asks = rf"\b{name}\s*(?:\.lower\(\)\s*)?(?:==|!=|(?:not\s+)?in|is)\s*([\[(]?(?:\s*,?\s*[\"']\w+[\"'])+)"
+    text = text_of(function)
+    compared = re.findall(asks, text)
+    # or the keys of a table in which it is looked up
+    tables = re.findall(rf"(?:\b(\w+)\[{name}\]|\b{name}\s+(?:not\s+)?in\s+(\w+)\b)", text)
+    for table in dict.fromkeys(filter(None, (t for pair in tables for t in pair))):
+        held = re.findall(rf"\b{table}\b[^=\n]*=\s*\{{([^}}]*)\}}", text)
+        compared += [word for inside in held for word in re.findall(r"[\"'](\w+)[\"']\s*:", inside)]
     return list(dict.fromkeys(word for words in compared for word in re.findall(r"\w+", words)))
 
 

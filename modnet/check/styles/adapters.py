@@ -13,6 +13,7 @@ In all of them the layer remembers its input, and sets gradients instead of addi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -21,6 +22,7 @@ import numpy as np
 
 from modnet.check.asking.arrays import KEPT, arrays_within, is_gradient_name, looks_trained, partner_of
 from modnet.check.asking.calls import Misbehaviour
+from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question
 from modnet.check.asking.subject import Subject
 from modnet.check.building.recipes import Recipe
@@ -81,10 +83,11 @@ class Adapted(FoundOut):
                     text = f"backward leaves {said} in shape {now[name].shape}, where it had {array.shape}"
                     hint = f"sum over the batch: {said} -= rate * grad.sum(axis=0, keepdims=True). With one example it is right"
                     raise Misbehaviour("shape", text, self.quote(DELTA, rf"\b{said.split('.')[-1]}\b.*="), hint)
-            found = {n: a - now[n] for n, a in start.items() if n in now and now[n].shape == a.shape}
+            found = self.gradients_of_step(module, start)
             if any(g.any() for g in found.values()):
                 return found
-        left = {n: np.asarray(v, dtype=float) for n, v in rest.items() if isinstance(v, np.ndarray | float | np.floating)}
+        left = {n: np.asarray(v, dtype=float) for n, v in _listed(rest) if isinstance(v, np.ndarray | float | np.floating)}
+        left = {n: v for n, v in left.items() if not any(v.shape == a.shape and np.array_equal(v, a) for a in start.values())}
         for name, array in start.items():
             said = name.removeprefix(PLACE)
             own = None if said in self.more else partner_of(said, every)
@@ -128,14 +131,16 @@ class Adapted(FoundOut):
             yield Hypothesis(kind, text, hint, delta * slopes.mean(axis=axis, keepdims=True))
 
     def _updated_first(self, q: Question) -> bool:
-        """Whether what is returned belongs to the weights after their update: without an update it is right."""
-        module, other = self.fresh(), copy(q)
+        """Whether what is returned belongs to the weights after their update: it is right for forward with those."""
+        module, moved = self.fresh(), copy(q)
         self.ask(FORWARD, module, q.x)
-        got, _ = self.go_back(module, q.delta.copy(), rate=0.0)
-        if got is None or np.size(got) != q.x.size:
+        got = self.as_output(self.ask(DELTA, module, q.x, q.delta), DELTA, q.x)
+        found = derivative(lambda v: self.forward(v, module).ravel(), q.x.astype(float), q.entries, self.precision)
+        if got.shape != q.shape or np.allclose(found.value, q.jacobian, rtol=1e-9):
             return False
-        other.answer(np.asarray(got, dtype=float).reshape(q.x.shape))
-        return other.right
+        moved.settle(found.value)
+        moved.answer(got)
+        return moved.is_like(moved.truth)
 
     def conclude(self, report: Report) -> None:
         """Say it in the style's own words."""
@@ -152,6 +157,15 @@ class Adapted(FoundOut):
             finding.line = line or finding.line
         back = self.names[DELTA]
         relabel(report, back, [f"{back}: the input's gradient", f"{back}: the parameters'"])
+
+
+def _listed(rest: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What backward returned beside dL/dinput, and what is in lists of that."""
+    for name, value in rest.items():
+        if isinstance(value, list | tuple):
+            yield from ((f"{name}[{i}]", item) for i, item in enumerate(value))
+        else:
+            yield name, value
 
 
 def remembers(cls: type) -> bool:

@@ -21,7 +21,7 @@ from modnet.check.asking.boxed import TAKEN_FOR_ONE, box_of, is_box, unboxed
 from modnet.check.asking.calls import Misbehaviour, answered, call, tried
 from modnet.check.asking.subject import Subject
 from modnet.check.building.handed import Stepper
-from modnet.check.building.recipes import Recipe
+from modnet.check.building.recipes import LAYOUTS, Recipe, in_rows, laid_out
 from modnet.check.reading.arguments import positional
 from modnet.check.reading.lines import calls_more, does_nothing, unread, words_compared
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, meaning_of
@@ -65,6 +65,7 @@ class Called(Subject):
         self.reading = "above"  # what backward is given; "input", "output" if it may be the derivative alone
         self.remembers = self.replaces = True
         self.asked = positional(getattr(module, back, None))
+        self.own_input = next((p.name for p in positional(getattr(module, value, None)) or ()), "")
         self.idle = {n: unread(getattr(type(module), n, None)) for n in (value, back)}
         self.evaluating = False
         self.more: dict[str, np.ndarray] = {}  # what forward is given beside its input, such as a state
@@ -72,6 +73,7 @@ class Called(Subject):
         self.box: type | None = None  # the author's own class for what holds an array, if forward wants one
         self.place: Any = None  # where a derivative alone finds the input
         self.rates: list[str] = []  # attributes that are the rate of a step that backward takes
+        self.own_rate, self.decays = 1.0, False  # what such a step is of the gradient, and whether it shrinks the weights
         self.listed = False  # whether these come in one list with the input
         self.tupled = ""  # the argument that these come in as a tuple, such as a state (h, c)
         self.outputs = several.names_returned(getattr(type(module), value, None))
@@ -93,6 +95,10 @@ class Called(Subject):
         if self.more:
             module.__dict__["_given_more"] = {name: array.copy() for name, array in self.more.items()}
         return module
+
+    def is_input(self, name: str) -> bool:
+        """Whether an argument of backward is what forward was given, by what it is called there, or usually."""
+        return bool(INPUT.match(name)) or (name == self.own_input and not layer_calls.is_above(name))
 
     def is_told(self) -> bool:
         """Whether there is a way to tell it that this is an evaluation."""
@@ -136,24 +142,47 @@ class Called(Subject):
                 return np.asarray(out)  # a row all the same
         else:
             raise Misbehaviour("not-implemented", f"there is no {operation}")
-        if self.columns_given:
-            return _turned(out)
+        if self.axis:
+            return in_rows(out, self.axis)
         return np.asarray(out)[None] if self.single and out is not None else out
 
     @property
-    def columns_given(self) -> bool:
-        """Whether it takes an example a column."""
-        return self.recipe is not None and self.recipe.columns
+    def axis(self) -> int:
+        """Along which axis the examples lie in what it is given."""
+        return 0 if self.recipe is None else self.recipe.axis
 
     def _own(self, batch: np.ndarray) -> np.ndarray:
-        """A batch as the layer takes it: one example without its axis, or an example a column."""
-        one: np.ndarray = batch[0] if self.single else _turned(batch) if self.columns_given else batch
+        """A batch as the layer takes it: one example without its axis, or the examples along its own axis."""
+        one: np.ndarray = batch[0] if self.single else laid_out(batch, self.axis) if self.axis else batch
         return one
 
     def beside(self, array: np.ndarray) -> np.ndarray:
-        """A further input, or its gradient, as the layer takes it: an example a column, if it takes the input so."""
-        turned: np.ndarray = _turned(array) if self.columns_given else array
-        return turned
+        """A further input, or its gradient, as the layer takes it: the examples along the axis that they have in the input."""
+        return laid_out(array, self.axis) if self.axis else array
+
+    def layouts(self) -> dict[str, bool]:
+        """By layout in which one example fewer gives one result fewer: whether the results of the others stay what they were.
+
+        That is what an axis of examples is, whatever else is known of a layer. One that draws draws others for fewer.
+        """
+        if self.x.dtype.kind != "f" or self.more or (whole := self._result(own := self._own(self.x))) is None:
+            return {}
+        found = {}
+        for name, axis in LAYOUTS.items():
+            if own.ndim < 2 + (name == "middle") or own.shape[axis] < 2:
+                continue
+            fewer = self._result(own.take(range(own.shape[axis] - 1), axis))
+            if whole.ndim <= axis or fewer is None:
+                continue
+            rest = whole.take(range(whole.shape[axis] - 1), axis)
+            if fewer.shape == rest.shape and whole.shape[axis] == own.shape[axis]:
+                found[name] = self.random or np.allclose(fewer, rest, rtol=1e-6, atol=1e-9, equal_nan=True)
+        return found
+
+    def _result(self, own: np.ndarray) -> np.ndarray | None:
+        """What a copy's forward gives for an input that is laid out as the layer takes it; None if it is no array."""
+        out = tried(lambda: self._forward(self.fresh(), own.copy()), also=(TypeError, ValueError))
+        return out if isinstance(out, np.ndarray) and out.ndim and out.dtype.kind in "fiu" else None
 
     def _forward(self, module: Any, x: np.ndarray) -> Any:
         name = self.names[FORWARD]
@@ -255,7 +284,7 @@ class Called(Subject):
                 names[p.name] = module.__dict__["_given_gradients"] = {}
             elif used and (known := layer_calls.beside(p.name, module, x, cell)) is not None:
                 names[p.name] = known
-            elif INPUT.match(p.name) and len(required or ()) > 1:
+            elif self.is_input(p.name) and len(required or ()) > 1:
                 names[p.name] = x.copy()
             elif not used and (p.default is p.empty or re.match(r"d|grad|up", p.name, re.I)):
                 listed = re.search(r"list|tuple|sequence", f"{p.name} {p.annotation}", re.I) and p.annotation is not tuple
@@ -317,8 +346,3 @@ class Called(Subject):
             text = f"{self.names[operation]} returns None, and sets no {where} either"
             raise Misbehaviour("not-implemented", text, hint=f"return the result, or put it into {where}")
         return super().as_output(raw, operation, x)
-
-
-def _turned(array: Any) -> Any:
-    """A matrix with an example a column, from one with an example a row, or the other way round; else what it was."""
-    return array.T.copy() if isinstance(array, np.ndarray) and array.ndim == 2 else array

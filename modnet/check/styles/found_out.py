@@ -6,7 +6,6 @@ rate it moves the parameters itself; and which arrays learn. What is found out i
 
 from __future__ import annotations
 
-import inspect
 import re
 from typing import Any
 
@@ -17,17 +16,18 @@ from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.numeric import along
 from modnet.check.building.recipes import STATE, Recipe, has_state
 from modnet.check.reading.arguments import positional
-from modnet.check.reading.vocabulary import DELTA, FORWARD, is_rate, meaning_of
+from modnet.check.reading.vocabulary import DELTA, FORWARD, meaning_of
 from modnet.check.styles import layer_calls, several
-from modnet.check.styles.called import CACHE, INPUT, INTO, PLACE, Called, moves_by
+from modnet.check.styles.called import CACHE, INTO, PLACE, moves_by
 from modnet.check.styles.loss_calls import is_truth
 from modnet.check.styles.modes import is_mode
+from modnet.check.styles.own_steps import Stepping
 
 #: Where the first weights may come from outside, or later; mytorch's, with dLdW, are set by whoever builds the network.
 _STARTS = re.compile(r"init|load|set_|reset|build|compile|random|xavier|glorot|^dld", re.I)
 
 
-class FoundOut(Called):
+class FoundOut(Stepping):
     """A layer that remembers its input, and how it is called: as it answers, or as its arguments are named."""
 
     def __init__(self, module: Any, x: np.ndarray, recipe: Recipe | None = None) -> None:
@@ -38,7 +38,7 @@ class FoundOut(Called):
         if self.single:
             self.x = self.x[None]
         self._grow()
-        self._find_rates()
+        self._find_steps()
         held = [*(n for n in dir(type(module)) if n[:2] != "__"), *getattr(module, "__dict__", ())]
         if recipe is not None and not recipe.arrays and not any(map(_STARTS.search, held)):
             self.omits = self.omits - {"__init__"}
@@ -58,29 +58,6 @@ class FoundOut(Called):
         if made and all(name in now and np.array_equal(array, now[name]) for name, array in made.items()):
             self.original = grown
 
-    def _find_rates(self) -> None:
-        """Whether backward takes a step by a rate or an optimizer that the layer holds itself; such a rate is 1 here.
-
-        What a step by an optimizer that is a function of the author's does with a gradient is not known.
-        """
-        held = getattr(self.original, "__dict__", {})
-        steppers = [v for n, v in held.items() if re.search("opt", n, re.I) and v is not None]
-        set_up = any(is_rate(str(key)) for v in held.values() if isinstance(v, dict) for key in v)
-        self.rates = [n for n, v in held.items() if is_rate(n.strip("_")) and isinstance(v, float)]
-        if self.updates or not (self.rates or steppers or set_up):
-            self.rates = []
-            return
-        module = self.copy()
-        before = {n: a.copy() for n, a in self.holds(module).items()}
-        if tried(self._there_and_back, module, also=(TypeError, ValueError, KeyError)) is None:
-            self.rates = []
-            return
-        now = self.holds(module)
-        self.updates = any(n in now and not np.array_equal(a, now[n]) for n, a in before.items())
-        self.rates = self.rates if self.updates else []
-        if self.updates and any(map(inspect.isfunction, steppers)):
-            self.hidden, self.updates = "backward moves them by an optimizer of its own", False
-
     def _find_learnt(self) -> None:
         """The arrays that backward leaves a gradient for, or moves, whatever they are called; forward must depend on them."""
         every, module = dict(arrays_within(self.copy())), self.copy()
@@ -98,14 +75,6 @@ class FoundOut(Called):
                 out = tried(self._asked_once, other, also=(TypeError, ValueError))
                 if out is not None and not np.array_equal(out, self._asked_once(self.copy())):
                     self.learnt.add(name)
-
-    def _asked_once(self, module: Any) -> np.ndarray:
-        return np.asarray(self.invoke(FORWARD, module, [self.x.copy()]), dtype=float)
-
-    def _there_and_back(self, module: Any) -> np.ndarray:
-        """dL/dinput for ones."""
-        delta = np.ones_like(self._asked_once(module))
-        return np.asarray(self.invoke(DELTA, module, [delta]))
 
     def examine(self) -> None:
         """Look at what it is; pictures have their channels first unless there are fewer of the last axis."""
@@ -222,10 +191,10 @@ class FoundOut(Called):
         if names and (is_truth(names[0]) or names[0].lower() == "y"):
             return names[0]  # a loss's derivative: nothing comes from above
         names = [n for n in names if not meaning_of(n, ("optimizer",))]
-        left = [n for n in names if not (moves_by(n) or CACHE.search(n) or is_mode(n) or INPUT.match(n))]
+        left = [n for n in names if not (moves_by(n) or CACHE.search(n) or is_mode(n) or self.is_input(n))]
         left = [n for n in left if n not in known and not INTO.match(n)]
         self.above = several.from_above([p.name for p in self.asked or () if p.default is p.empty and p.name not in known])
-        if self.columns_given or not self._gives(len(self.above)):
+        if self.axis or not self._gives(len(self.above)):
             self.above = []
         return ", ".join(n for n in left[1:] if n not in self.above)
 

@@ -15,6 +15,7 @@ from modnet.check.handins.options import Options
 from modnet.check.losses.check import examine_loss_object
 from modnet.check.losses.data import data_for
 from modnet.check.modules.contract import examine_module
+from modnet.check.modules.other_styles import examine_other
 
 
 def said(report):
@@ -684,3 +685,160 @@ def test_data_for_a_loss_begin_with_what_its_name_means():
     assert first("CrossEntropy", statement=True) == ((4,), "i", False)
     assert first("SoftmaxLoss") == ((4,), "i", False)
     assert first("MSE") == first("MSE", statement=True) == ((4, 3), "f", False)
+
+
+# --- what is chosen by a word, told by a method, or left to those who derive -------------------------------------------
+
+
+class ChosenByWord:
+    """Its constructor names the words that there are, and refuses others."""
+
+    def __init__(self, kind):
+        table = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
+        if kind not in table:
+            raise NotImplementedError(f"{kind} is not known")
+        self.kind, self.function = kind, table[kind]
+
+    def forward(self, x):
+        self.x = x
+        return self.function(x)
+
+    def of_tanh(self):
+        return 1 - np.tanh(self.x) ** 2
+
+    def backward(self, dout):
+        return dout * (self.x > 0) if self.kind == "relu" else dout * self.of_tanh()
+
+
+class ChosenByWordWrong(ChosenByWord):
+    def of_tanh(self):
+        return 1 - self.x**2
+
+
+class ToldLater:
+    """How many numbers come in is told by a method."""
+
+    def __init__(self, units):
+        self.units = units
+
+    def init_weights(self, n_in):
+        self.W, self.b = np.random.randn(n_in, self.units) * 0.3, np.zeros(self.units)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class ToldLaterWrong(ToldLater):
+    def backward(self, dout):
+        return 2 * super().backward(dout)
+
+
+class MaxPool2D:
+    """Its stride says how many results there are, and not where their windows begin."""
+
+    by = 1
+
+    def __init__(self, pool_size=2, stride=2):
+        self.k, self.stride = pool_size, stride
+
+    def windows(self, x):
+        rows, columns = ((n - self.k) // self.stride + 1 for n in x.shape[2:])
+        for i in range(rows):
+            for j in range(columns):
+                a, b = i * self.by, j * self.by
+                yield i, j, x[:, :, a : a + self.k, b : b + self.k]
+
+    def forward(self, x):
+        self.x = x
+        out = np.zeros((*x.shape[:2], *((n - self.k) // self.stride + 1 for n in x.shape[2:])))
+        for i, j, window in self.windows(x):
+            out[:, :, i, j] = window.max(axis=(2, 3))
+        return out
+
+    def backward(self, dout):
+        dx = np.zeros(self.x.shape)
+        for (i, j, window), (_, _, into) in zip(self.windows(self.x), self.windows(dx), strict=True):
+            into += (window == window.max(axis=(2, 3), keepdims=True)) * dout[:, :, i : i + 1, j : j + 1]
+        return dx
+
+
+class MaxPool2DByStride(MaxPool2D):
+    @property
+    def by(self):
+        return self.stride
+
+
+class Activate:
+    """backprop is given what comes from above, and what activate was given under the same name."""
+
+    @staticmethod
+    def activate(Z):
+        return np.tanh(Z)
+
+    @staticmethod
+    def backprop(dA, Z):
+        return dA * (1 - np.tanh(Z) ** 2)
+
+
+class ActivateWrong(Activate):
+    @staticmethod
+    def backprop(dA, Z):
+        return dA * (1 - Z**2)
+
+
+@pytest.mark.parametrize("cls", [ChosenByWord, ToldLater, Activate])
+def test_what_a_constructor_and_backward_ask_for_is_what_their_author_means(cls):
+    report = examine_other(cls)
+    assert report.ok, report
+    assert "not checked" not in [row[1] for row in report.verdicts[:2]]
+
+
+@pytest.mark.parametrize("cls", [ChosenByWordWrong, ToldLaterWrong, ActivateWrong])
+def test_what_is_wrong_there_is_found(cls):
+    assert examine_other(cls).findings
+
+
+def test_a_pooling_that_only_counts_by_its_stride_is_named():
+    assert "stride" in {f.kind for f in examine_other(MaxPool2D).findings}
+    assert "stride" not in {f.kind for f in examine_other(MaxPool2DByStride).findings}
+
+
+def test_a_base_class_that_leaves_its_work_to_others_is_not_accused(tmp_path):
+    (tmp_path / "modules.py").write_text(LEFT_TO_OTHERS, encoding="utf-8")
+    loader = Loader(tmp_path, sorted(tmp_path.glob("*.py")))
+    loader.load_all()
+    files = list(loader.files.values())
+    kinds = {c.name: c.kind for file in files for c in loaded_classes(file, bases_of(files))}
+    assert kinds == {"Module": "base", "Tanh": "module"}
+
+
+LEFT_TO_OTHERS = """
+import numpy as np
+
+class Module:
+    def forward(self, x):
+        return self.update_output(x)
+
+    def backward(self, x, dout):
+        return self.update_input(x, dout)
+
+    def update_output(self, x):
+        # self.output = self.function(x)
+        pass
+
+    def update_input(self, x, dout):
+        pass
+
+class Tanh(Module):
+    def update_output(self, x):
+        self.output = np.tanh(x)
+        return self.output
+
+    def update_input(self, x, dout):
+        return dout * (1 - np.tanh(x) ** 2)
+"""

@@ -650,3 +650,76 @@ def test_an_optimizer_is_given_a_model_with_the_methods_of_its_authors_network()
     alone = examine_optimizer(SgdOfPairs)
     assert alone.ok
     assert alone.verdicts[0][1] == "not checked"
+
+
+# --- optimizers that are given the rate with each step, and those of a deep-learning exercise --------------------------
+
+
+class ByGamma:
+    """Its alpha is the share of the velocity: the rate comes with the step."""
+
+    def __init__(self, alpha):
+        self.alpha, self.v = alpha, 0
+
+    def update(self, lr, dw):
+        self.v = self.alpha * self.v + lr * dw
+        return self.v
+
+
+class MomentumByGamma(ByGamma):
+    pass
+
+
+class MomentumOfSquares(ByGamma):
+    def update(self, lr, dw):
+        return super().update(lr, dw**2)
+
+
+class MomentumSGD(ByGamma):
+    def __init__(self, momentum=0.9):
+        super().__init__(0.9)
+
+
+class RMSProp:
+    def __init__(self, decay):
+        self.decay, self.s = decay, 0
+
+    def update(self, lr, dw):
+        self.s = self.decay * self.s + (1 - self.decay) * dw**2
+        return lr * dw / (np.sqrt(self.s) + 1e-8)
+
+
+class AdamOfTensors:
+    def __init__(self, learning_rate, mu, rho):
+        self.learning_rate, self.mu, self.rho = learning_rate, mu, rho
+        self.v = self.r = self.k = 0
+
+    def correct(self, moment, share):
+        return moment / (1 - share**self.k)
+
+    def calculate_update(self, weight_tensor, gradient_tensor):
+        self.k += 1
+        self.v = self.mu * self.v + (1 - self.mu) * gradient_tensor
+        self.r = self.rho * self.r + (1 - self.rho) * gradient_tensor**2
+        step = self.correct(self.v, self.mu) / (np.sqrt(self.correct(self.r, self.rho)) + 1e-15)
+        return weight_tensor - self.learning_rate * step
+
+
+class AdamOfTensorsUncorrected(AdamOfTensors):
+    def correct(self, moment, share):
+        return moment
+
+
+@pytest.mark.parametrize("cls", [MomentumByGamma, RMSProp, AdamOfTensors])
+def test_numbers_beside_a_rate_that_a_step_is_given_are_the_rules(cls):
+    report = check_update(cls)
+    assert report.ok, report
+    assert "the rule" in [row[0] for row in report.verdicts]
+
+
+@pytest.mark.parametrize(
+    ("cls", "kind"),
+    [(MomentumOfSquares, "direction"), (MomentumSGD, "option-ignored"), (AdamOfTensorsUncorrected, "bias-correction")],
+)
+def test_what_such_an_optimizer_does_wrong_is_named(cls, kind):
+    assert [f.kind for f in check_update(cls).findings] == [kind]
