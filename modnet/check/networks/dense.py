@@ -179,16 +179,15 @@ def mistakes(chain: Chain, delta: Array, error: Array, moved: dict[str, Array]) 
     """
     last = len(chain.layers) - 1
     yield from _slopes(chain)
-    moves = tuple((k, chain.weight(k, moved)) for k in range(1, last + 1))
-    for some in ([moves] if last else []) + [(move,) for move in moves if last > 1]:
-        names = ", ".join(chain.layers[k].weight for k, _ in some)
-        text = f"delta goes through {names} after the step has moved it."
-        yield Mistake("updates-first", text, "compute every delta first, then move the weights", weights=some)
-    for k in range(1, last + 1):
-        w, name = chain.weight(k), chain.layers[k].weight
-        if w.shape[0] == w.shape[1]:
-            text = f"on the way back delta is multiplied by {name} as in forward, expected its transpose."
-            yield Mistake("transposed", text, "delta @ W.T after x @ W; W.T @ delta after W @ x", weights=((k, w.T),))
+    for group in _groups(range(1, last + 1)):
+        text = f"delta goes through {_names(chain, group)} after the step has moved it."
+        new = tuple((k, chain.weight(k, moved)) for k in group)
+        yield Mistake("updates-first", text, "compute every delta first, then move the weights", weights=new)
+    square = [k for k in range(1, last + 1) if chain.weight(k).shape[0] == chain.weight(k).shape[1]]
+    for group in _groups(square):
+        text = f"on the way back delta is multiplied by {_names(chain, group)} as in forward, expected its transpose."
+        turned = tuple((k, chain.weight(k).T) for k in group)
+        yield Mistake("transposed", text, "delta @ W.T after x @ W; W.T @ delta after W @ x", weights=turned)
     if last and not _same(delta, error):
         text = f"through {chain.layers[last].weight} goes the error yhat - y, without the derivative at the output."
         hint = f"the delta that gives the gradient of {chain.layers[last].weight} goes on to the layer before"
@@ -220,17 +219,26 @@ def _slopes(chain: Chain) -> Iterator[Mistake]:
     if chain.bend == "identity":
         return
     variants = {k: list(_instead(chain.bend, chain.z[k], chain.a[k + 1])) for k in hidden}
-    groups = [tuple(hidden), *((k,) for k in hidden)] if len(hidden) > 1 else [tuple(hidden)]
-    for i, some in product(range(len(variants.get(0, ()))), groups):
+    for i, group in product(range(len(variants.get(0, ()))), _groups(hidden)):
         kind, words, _ = variants[0][i]
-        where = ", ".join(chain.layers[k].weight for k in some)
-        text = f"on the way back to {where} {words or f'the derivative of the {chain.bend} is left out'}."
-        yield Mistake(kind, text, _hint(chain.bend), slopes=tuple((k, variants[k][i][2]) for k in some))
-    for k, j in product(hidden, range(len(chain.layers))):
-        if j != k and chain.z[j].shape == chain.z[k].shape:
-            slope = BENDS[chain.bend].slope(chain.z[j], chain.a[j + 1])
-            text = f"on the way back to {chain.layers[k].weight} the derivative is that at z of {chain.layers[j].weight}."
-            yield Mistake("chain", text, "each layer's derivative at its own z", slopes=((k, slope),))
+        text = f"on the way back to {_names(chain, group)} {words or f'the derivative of the {chain.bend} is left out'}."
+        yield Mistake(kind, text, _hint(chain.bend), slopes=tuple((k, variants[k][i][2]) for k in group))
+    pairs = [(k, j) for k in hidden for j in range(len(chain.layers)) if j != k and chain.z[j].shape == chain.z[k].shape]
+    shifted = [tuple((k, j) for k, j in pairs if j == k + step) for step in (1, -1)]
+    for some in filter(None, (*shifted, *((pair,) for pair in pairs))):
+        slopes = tuple((k, BENDS[chain.bend].slope(chain.z[j], chain.a[j + 1])) for k, j in some)
+        names = _names(chain, [k for k, _ in some]), _names(chain, [j for _, j in some])
+        text = f"on the way back to {names[0]} the derivative is that at z of {names[1]}."
+        yield Mistake("chain", text, "each layer's derivative at its own z", slopes=slopes)
+
+
+def _groups(layers: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """All layers in which a mistake may be made, then each alone."""
+    yield from dict.fromkeys((tuple(layers), *((k,) for k in layers)) if layers else ())
+
+
+def _names(chain: Chain, layers: Sequence[int]) -> str:
+    return ", ".join(chain.layers[k].weight for k in layers)
 
 
 def _instead(bend: str, z: Array, a: Array) -> Iterator[tuple[str, str, Array]]:
@@ -253,7 +261,8 @@ def _instead(bend: str, z: Array, a: Array) -> Iterator[tuple[str, str, Array]]:
         if name != bend:
             words, other = f"the derivative is that of a {name}, and forward has a {bend}", BENDS[name].slope
             yield "other-function", words, other(z, BENDS[name].value(z))
-            yield "other-function", words, other(a, a)
+            if np.ptp(other(a, a)) > 0:
+                yield "other-function", words, other(a, a)
 
 
 def _hint(bend: str) -> str:

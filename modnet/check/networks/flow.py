@@ -37,11 +37,18 @@ _OF_PAIRS = re.compile(r"_*(update|train|fit|learn|sgd|step)", re.I)
 _OF_ONE = re.compile(r"(^|_)(step|on_batch|minibatch|mini_batch|batch)$", re.I)
 _PAIRED = re.compile(r"(mini_?)?batch|(train(ing)?_?)?(data(set)?|set|samples|examples)|pairs", re.I)
 _OFF = re.compile(r"keep_?prob\w*|drop_?(out)?(_?(rate|prob\w*))?", re.I)
-_FORWARD = re.compile(r"^_*(calc\w*|compute|get)?_?(and_)?(predict|forward|feed|propagate|outputs?$|prob)|_predict$", re.I)
-_ALIKE = {"gradient": "grads", "gradients": "grads", "grad": "grads", "params": "parameters", "param": "parameters"}
+_FORWARD = re.compile(
+    r"^_*(calc\w*|compute|get)?_?(and_)?(predict|forward|feed|propagate|outputs?$|prob)|_predict$|^(l|nn|model)_\w*forward",
+    re.I,
+)
+_ALIKE = {
+    "gradient": "grads", "gradients": "grads", "grad": "grads", "params": "parameters", "param": "parameters",
+    "parametres": "parameters",
+}  # fmt: skip
 #: The functions of a network in functions, by their names.
 _FUNCTIONS = {
-    "start": r"init(iali[sz]e)?(_?(deep|nn|network|model|layers?))?(_?(param\w*|weights?))?(_(and_)?bias(es)?)?(_?(deep|nn))?",
+    "start": r"init(iali[sz](e|ation|er))?(_?(deep|nn|network|model|layers?))?(_?(param\w*|weights?))?(_(and_)?bias(es)?)?"
+    r"(_?(deep|nn))?",
     "forward": r"(l_?|nn_?)?(model_?|network_?)?(forward|feed_?forward)(_?(prop\w*|pass|model|nn|deep))?",
     "backward": r"(l_?|nn_?)?(model_?|network_?)?(backward|back_?prop\w*)(_?(prop\w*|pass|model|nn|deep))?",
     "update": r"update(_?(param(eter)?s?|weights?))?(_and_bias(es)?)?(_with_gd)?|gradient_descent_(step|update)",

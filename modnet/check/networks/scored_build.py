@@ -129,6 +129,8 @@ def _arguments(cls: type, kind: _Kind, more: dict[str, Any]) -> dict[str, Any] |
             found[p.name] = value
         elif p.default is p.empty and (what := meaning_of(p.name, more)):
             found[p.name] = copied(more[what])
+        elif p.default is p.empty and meaning_of(p.name, ("modules",)):
+            found[p.name] = list(kind.every)  # how wide they are
         elif p.default is p.empty:
             return None
     return found

@@ -52,9 +52,10 @@ _NAMED = re.compile(
 _NO_NETWORK = re.compile(r"cell|layer|norm|block|loss|connected|conv", re.I)
 _KEPT = re.compile(r"grad|cache|veloc|moment|running|moving|mean|var|std|history|delta", re.I)
 _BIAS = re.compile(r"_*(b\d?|bias\w*|biais\w*|intercept_?|beta_?0|theta_?0|w_?0)", re.I)
-_RATE, _COUNT = 0.01, 6
+_RATE, _COUNT = 0.013, 6  # a rate that nobody writes out
 _SHORT = 1e-4  # of the rate, by which several steps are as one
 _OFTEN = 100  # epochs in which whoever draws examples has drawn them all
+_DRAWS = 10  # after which all have been drawn by whoever draws as many as there are
 _HOLDS_OUT = re.compile(r"\bvali?d?|_val|test_|split\(.*(test|size)", re.I)
 _LONGEST = 8.0  # seconds for finding out what it takes
 _MORE = 20  # ways that are tried for a loss that is known, once its layers are right by another
@@ -97,12 +98,13 @@ class Trained(Form):
     begins : whether a training begins with first parameters of its own. held : its parameters before. moved : what the step has
         taken from them. owners : for each number of the outputs, of which example it is.
     loss : by which it may have moved, and its name. slopes : of its own loss, one for each output. weights : how often the step
-        takes each example. truths : whose truth.
+        takes each example, in simple ratios or in any. truths : whose truth.
     """
 
     nearness = 10 * ALIKE
     loss: Loss
     slopes: np.ndarray | None = None
+    simple = True
 
     def __init__(
         self, net: Any, forward: str, stages: Sequence[str], examples: Examples, epochs: int = 1, begins: bool = False,
@@ -219,9 +221,10 @@ class Trained(Form):
             parts[row, i] = slopes[row]
         for found, rank, _ in self._solved(parts):
             weights = found / (found.max(initial=0.0) or 1.0)
-            simple = any(np.abs(weights * n - np.round(weights * n)).max() < 10 * ALIKE * n for n in range(1, 5))
+            ratios = (weights * n for n in range(1, 5))
+            simple = not self.simple or any(np.abs(r - np.round(r)).max() < 40 * ALIKE for r in ratios)
             if rank == self.batch and simple and weights.min() > -ALIKE:
-                yield np.where(weights < 0.1, 0.0, weights)
+                yield np.where(weights < ALIKE, 0.0, weights)
 
     def _take(self, slopes: np.ndarray, weights: np.ndarray) -> int:
         """Take these slopes of these examples; how many parameters have moved so."""
@@ -261,9 +264,24 @@ class Trained(Form):
         return False
 
     def examples(self) -> list[tuple[list[int], list[int]]]:
-        """Those of a batch by whose loss it has moved, and their truth."""
-        used = [i for i, weight in enumerate(self.weights) if weight]
-        return [(used, [self.truths[i] for i in used])]
+        """Those of a batch by whose loss it has moved, here or with other draws, and their truth."""
+        used = {i for i, weight in enumerate(self.weights) if weight}
+        if any(_HOLDS_OUT.search(text_of(getattr(self.cls, stage))) for stage in self.stages):
+            used = set(range(self.batch))
+        for seed in range(_DRAWS if self.slopes is None else 0):
+            if len(used) < self.batch:
+                runs = self._again(self.stages, self.given_examples, self.size, _OFTEN, seed)
+                used |= {i for run in runs for i, weight in enumerate(run.weights) if weight}
+        return [(sorted(used), [self.truths[i] for i in sorted(used)])]
+
+    def _again(self, stages: Sequence[str], given: Examples, size: int, epochs: int, seed: int) -> Iterator[Trained]:
+        """The same with other draws, in steps so short that they add up; if it moves by the loss of some examples."""
+        with suppress(*_TROUBLE), other_draws(seed):
+            run = Trained(self.net, self.forward, stages, given, epochs, self.begins, size, _SHORT / epochs)
+            run.simple = False
+            moves = any(m.any() for m in run.moved.values())
+            if moves and (run.by(self.loss) == len(run.asked) or run.by_pairs(self.loss)):
+                yield run
 
     def every_example(self) -> tuple[int, str]:
         """Those of the batch."""
@@ -282,11 +300,11 @@ class Trained(Form):
             return None
         out, y, weights = self.out[self.owners], self.y[self.owners], self.weights[:, None]
         moved = {n: self.held[n] - m for n, m in self.moved.items()}
-        slopes, error = self.loss[1](out, y), out - y
-        if self.slopes is not None:
-            slopes = error = self.slopes[self.owners]
-        delta, error = chain.delta(slopes) * weights, error * weights
-        found = explained_by(chain, self.moved, delta, error, moved)
+        error = (out - y if self.slopes is None else self.slopes[self.owners]) * weights
+        losses = [self.loss, *_LOSSES] if self.slopes is None else []
+        slopes = [loss[1](out, y) * weights for loss in losses] or [error]
+        every = (explained_by(chain, self.moved, chain.delta(s), error, moved) for s in slopes)
+        found = next(filter(None, every), None)
         if found is None:
             return None
         wrong, rates = found
@@ -326,7 +344,7 @@ class Trained(Form):
         for n, array in numbers_within(then):
             if n in self.moved:
                 array[...] = now[n]
-        twin = Trained(then, self.forward, self.stages, self.given_examples)
+        twin = Trained(then, self.forward, self.stages, self.given_examples, size=self.size, less=self.less)
         start = {n: now[n].copy() for n in self.moved}
         self._step(first)
         again = {n: start[n] - a for n, a in numbers_within(first) if n in self.moved}
@@ -371,22 +389,17 @@ class Trained(Form):
 
     def _epochs(self, method: str, size: int) -> Iterator[Trained]:
         """An epoch each with other draws, if all parameters move by the loss of some examples, each so many times."""
-        given, many = self.given_examples, _COUNT
+        given = self.given_examples
         if self.batch != _COUNT:  # it takes one at a time
-            rng = np.random.default_rng(7)
-            inputs = [rng.normal(size=self.x.shape) for _ in range(many)]
-            truth = given.truths[0]
-            truths = [np.roll(truth, k) if truth.size > 1 else truth * (1 - 0.1 * k) for k in range(many)]
-            rows = (np.stack(inputs).reshape(many, -1), np.stack(truths).reshape(many, -1))
+            rng, truth = np.random.default_rng(7), given.truths[0]
+            inputs = [rng.normal(size=self.x.shape) for _ in range(_COUNT)]
+            truths = [np.roll(truth, k) if truth.size > 1 else truth * (1 - 0.1 * k) for k in range(_COUNT)]
+            rows = (np.stack(inputs).reshape(_COUNT, -1), np.stack(truths).reshape(_COUNT, -1))
             if rows[1].shape[1] > 1 and np.ndim(given.given[1]) and np.size(given.given[1]) != truth.size:
                 return  # of classes
             given = Examples(inputs, truths, rows)
         for seed, epochs in ((1, 1), (2, 1), (3, _OFTEN)):
-            with suppress(*_TROUBLE), other_draws(seed):
-                run = Trained(self.net, self.forward, (method,), given, epochs, self.begins, size, _SHORT / epochs)
-                moves = any(m.any() for m in run.moved.values())
-                if moves and (run.by(self.loss) == len(run.asked) or run.by_pairs(self.loss)):
-                    yield run
+            yield from self._again((method,), given, size, epochs, seed)
 
     def where(self, question: str) -> str:
         """The method, or the function."""
@@ -488,6 +501,9 @@ def _forward(net: Any, name: str, x: np.ndarray) -> np.ndarray:
     if isinstance(found, np.ndarray) and found.dtype.kind in "iub":
         text = f"{type(net).__name__}.{name} gives classes, and no method gives the numbers by which they are chosen"
         raise Misbehaviour("unknown", text)
+    if isinstance(found, dict):  # what each layer gave: A0, A1, ...
+        held = [v for n, v in found.items() if isinstance(v, np.ndarray) and str(n)[:1].lower() == "a"]
+        found = held or list(found.values())
     while isinstance(found, tuple | list) and found:  # the output and what is kept, or the outputs of all layers
         alone = not isinstance(found[0], np.ndarray) or not all(isinstance(v, np.ndarray) for v in found)
         found = found[0 if alone else -1]
@@ -530,6 +546,7 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
     """
     wrong, closest = list[tuple[int, tuple[int, ...], Report]](), ""
     own: Report | None = None
+    added_up: Report | None = None
     more = _MORE
     for make in ways:
         try:
@@ -547,10 +564,14 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
             continue
         if any(shape == at or shape[1] < at[1] or trained.less < 1 or (shape[0] < at[0] and _known(r)) for _, at, r in wrong):
             continue  # it says no more
-        fits = [(trained.by(loss), len(trained.asked)) for loss in _LOSSES]
-        some = max(some for some, _ in fits)
-        if not any(some == every > 0 for some, every in fits):
+        whole = trained
+        trained, some = _by_a_loss(trained, make)
+        known = some < len(trained.asked) and trained.cause() is not None
+        if not known and not 0 < some == len(trained.asked):
             if own is not None:
+                continue
+            if any(map(trained.by_pairs, _LOSSES)):
+                wrong.append((len(trained.held), shape, _judged(name, trained)))
                 continue
             if some_by_own := trained.by_its_own():
                 report = _judged(name, trained)
@@ -559,31 +580,26 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
                 else:
                     wrong.append((some_by_own, shape, report))
                 continue
-            if trained.told and trained.less == 1.0 < trained.batch and trained.cause() is None:
-                with suppress(*_TROUBLE):  # perhaps one after another: by so little that all of them are as one step
-                    few = make(less=_SHORT)
-                    some_of_few = any(few.by(loss) == len(few.asked) > 0 and np.ptp(few.weights) > 1e-3 for loss in _LOSSES)
-                    trained = few if some_of_few else trained
-            if trained.less == _SHORT or any(map(trained.by_pairs, _LOSSES)):
-                wrong.append((len(trained.held), shape, _judged(name, trained)))
-                continue
-        trained.by(_LOSSES[[n for n, _ in fits].index(some)])
-        known = trained.cause() is not None
+            _by_a_loss(trained, None)
         if not some and not known:
             closest = "what a step moves is the derivative of no loss that is known here, not even at the output"
             continue
         if not known and 2 * some < len(trained.asked) and not list(trained.moves().values())[-1]:
             continue  # that few of the first ones fit is chance: a mistake shows in what is before it
         report = _judged(name, trained)
+        if report.ok and trained is not whole:  # one after another: what a single one does is to be seen
+            added_up = added_up or report
+            continue
         if known or {f.kind for f in report.findings} <= _OF_ALL:
             return report
         wrong.append((some, shape, report))
         if len(wrong) == 3:
             break
-    if own is not None:
-        return own
+    certain = [one for one in wrong if _known(one[-1]) or one[1][0] == 1]
+    if (right := own or added_up) is not None and not (own is None and certain):
+        return right
     if wrong:
-        return max(wrong, key=lambda one: one[0])[-1]
+        return max(certain or wrong, key=lambda one: one[0])[-1]
     said = [f.message for f in sorted(failed, key=lambda f: f.kind != "unknown")]  # of its answers, before what it raises
     closest = closest or next(iter(said), "what its arguments mean is not known")
     raise NotBuilt(f"{name} could not be asked: {closest}")
@@ -592,6 +608,25 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
 def _known(report: Report) -> bool:
     """Whether what was found has a cause: no other way to let it take a step says more."""
     return bool(report.findings) and not {f.kind for f in report.findings} & {"direction", "updates-first"}
+
+
+def _by_a_loss(trained: Trained, make: Callable[..., Trained] | None) -> tuple[Trained, int]:
+    """A network with the loss by which the most parameters have moved, and how many these are.
+
+    If they are not all, and no mistake explains it, perhaps it has taken several steps, one after another: then in steps so
+    short that they add up.
+    """
+    fits = [trained.by(loss) for loss in _LOSSES]
+    best = int(np.argmax(fits))
+    trained.by(_LOSSES[best])
+    if make is None or 0 < fits[best] == len(trained.asked) or not trained.told or not trained.less == 1.0 < trained.batch:
+        return trained, fits[best]
+    if trained.chain is None or trained.cause() is None:
+        with suppress(*_TROUBLE):
+            few, some = _by_a_loss(make(less=_SHORT), None)
+            if 0 < some == len(few.asked) and (few.chain is not None or np.ptp(few.weights) > ALIKE):
+                return few, some
+    return trained, fits[best]
 
 
 #: What is found of every way to let a network take a step, or of none.
@@ -608,9 +643,10 @@ def _judged(name: str, trained: Trained) -> Report:
 
 
 def _one_step(make: Callable[..., Trained]) -> Trained:
-    """A network after a step, or after ten, if it says something every tenth of the epochs."""
+    """A network after a step, or after ten, if it says something every tenth of the epochs; in small batches if no other."""
     try:
-        return make()
+        trained = make()
+        return trained if any(m.any() for m in trained.moved.values()) or trained.batch < _COUNT else make(size=2, less=_SHORT)
     except Misbehaviour as problem:
         if "ZeroDivisionError" not in problem.message:
             raise
@@ -721,6 +757,8 @@ def _examples(net: Any, forward: str, xs: Sequence[np.ndarray], stages: Sequence
     if alone:  # forward takes one example; training takes several, in rows
         yield Examples([x], [y], (x.reshape(1, -1), y.reshape(1, -1)))
         yield Examples([x], [y], (x[None], y[None]))
+        if x.ndim == out.ndim == 1 and len(out) > 1:
+            yield Examples(list(xs), truths, (np.stack(xs), np.stack(truths)))
 
 
 def _truths(out: np.ndarray, x: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

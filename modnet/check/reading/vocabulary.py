@@ -124,8 +124,8 @@ MEANINGS = {
     "encoder": r"encod(er|eur|e)",
     "decoder": r"decod(er|eur|e)",
     # sizes of a network
-    "every": r"(layers?|network)?(sizes?|dims?|shape|structure|architecture|widths?)|layers?(neurons|units|nodes)|layersdims|"
-    r"layers?(sizelist|list)|sizelist",
+    "every": r"(layers?|network)?(sizes?|dim(ension)?s?|shape|structure|architecture|widths?)|layers?(neurons|units|nodes)|"
+    r"layersdims|layers?(sizelist|list)|sizelist",
     "hiddens": r"n?hid(den)?(size|dim|layer|unit|node|neuron|layersize|layerdim)?(s|list|slist)",
     "hidden": rf"{_NUMBER}(hid(den)?|(couche)?cache(e|s|es)?){_SIZE}|nh|h",
     "depth": r"(n|num|nb|number)(of)?(hidden)?layers?|hiddenlayernum",
