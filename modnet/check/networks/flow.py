@@ -110,7 +110,7 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
         kind = "pairs" if paired and _PAIRED.fullmatch(p.name) else kind
         kind = "rate" if p.default is p.empty and meaning_of(p.name, ("eps",)) else kind
         kind = "yhat" if kind == "y" and sure and p.name not in sure else kind
-        if word in known:
+        if word in known and not (kind == "y" and len(truths) == 1):  # a forward may call its output y
             value = known[word]
         elif kind == "quiet":
             if p.default is not p.empty:
@@ -144,20 +144,23 @@ def _keep(net: Any, method: Any, found: Any, known: dict[str, Any]) -> None:
     for name, value in _named(method, found):
         known |= {plain(name): value} if name else {}
         if isinstance(net, InFunctions):
-            held = [n for n in vars(net) if plain(n) == plain(name)] or [n for n, v in vars(net).items() if _as(v, value)]
+            held = [n for n in vars(net) if plain(n) == plain(name)]
+            if not held and method.__name__ != net.parts["backward"]:  # whose gradients may have the names of parameters
+                held = [n for n, v in vars(net).items() if _as(v, value)]
             if held:
                 setattr(net, held[0], value)
 
 
 def _named(method: Any, found: Any) -> Iterator[tuple[str, Any]]:
-    """What a function returned, by the names in its last line; empty for what has none there."""
+    """What a function returned, by the names in its last line; empty if there is none. A dict beside a value is a cache."""
     line = returned(method)
     pairs: list[tuple[Any, Any]] = [(line, found)]
     if isinstance(line, ast.Tuple) and isinstance(found, tuple) and len(line.elts) == len(found):
         pairs = list(zip(line.elts, found, strict=True))
     for node, value in pairs:
+        beside = "cache" if isinstance(node, ast.Dict) and len(pairs) > 1 else ""
         if value is not None:
-            yield node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else "", value
+            yield node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else beside, value
 
 
 def keep_start(net: InFunctions, found: Any) -> None:

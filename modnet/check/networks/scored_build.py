@@ -89,7 +89,8 @@ def built(
         try:
             net = call(f"{cls.__name__}(...)", lambda given=arguments: cls(**given))
         except Misbehaviour as problem:
-            failed.append(problem)
+            guessed = any(meaning_of(name, ("modules",)) for name in arguments)  # widths, where layers may be meant
+            failed += [] if guessed else [problem]
             continue
         held: Any = getattr(net, "params", None)
         for key, value in held.items() if isinstance(held, dict) else ():

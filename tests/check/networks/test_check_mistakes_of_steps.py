@@ -252,6 +252,42 @@ def test_a_forward_in_functions_may_give_all_activations_by_their_names():
     assert len(report.verdicts) > 3
 
 
+def forward_with_a_cache(X, params):
+    H = 1 / (1 + np.exp(-(X @ params["W1"] + params["b1"])))
+    Y = H @ params["W2"] + params["b2"]
+    return Y, {"X": X, "H": H}
+
+
+def backward_pass(Y_hat, Y, cache, params):
+    d2, H = 2 * (Y_hat - Y) / len(Y), cache["H"]
+    d1 = d2 @ params["W2"].T * H * (1 - H)
+    return {"W1": cache["X"].T @ d1, "b1": d1.sum(axis=0), "W2": H.T @ d2, "b2": d2.sum(axis=0)}
+
+
+def backward_prop(Y_hat, Y, cache, params):
+    grads = backward_pass(Y_hat, Y, cache, params)
+    d1 = 2 * (Y_hat - Y) / len(Y) @ params["W2"].T * cache["H"]
+    return grads | {"W1": cache["X"].T @ d1, "b1": d1.sum(axis=0)}
+
+
+def first_parameters(n_in, n_hidden, n_out):
+    draw = np.random.default_rng(0).normal
+    params = {"W1": draw(size=(n_in, n_hidden)), "b1": np.zeros(n_hidden)}
+    return params | {"W2": draw(size=(n_hidden, n_out)), "b2": np.zeros(n_out)}
+
+
+@pytest.mark.parametrize(
+    ("backward", "kinds"), [(backward_pass, []), (backward_prop, ["missing-factor"])]
+)
+def test_a_forward_may_give_its_cache_without_a_name(backward, kinds):
+    functions = {"init_params": first_parameters, "forward": forward_with_a_cache, backward.__name__: backward}
+    functions["update_params"] = lambda params, grads, lr: {k: v - lr * grads[k] for k, v in params.items()}
+    ((_, cls),) = networks_among(functions, set(functions))
+    report = examine_trained(cls)
+    assert [f.kind for f in report.findings] == kinds, report
+    assert len(report.verdicts) == 4
+
+
 TWO_LAYERS = '''
 class TwoLayerNet:
     def __init__(self, input_size, hidden_size, output_size, std=1e-4):
