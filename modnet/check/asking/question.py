@@ -40,6 +40,7 @@ class Question:
         tolerance: float,
     ) -> None:
         self.where, self.x, self.out, self.delta = where, x, out, delta
+        self.found, self.tolerance = found, tolerance
         self.jacobian, self.entries, self.shape = found.value, entries, shape
         flat = delta.ravel()
         plus, minus = np.maximum(flat, 0), np.minimum(flat, 0)
@@ -57,6 +58,12 @@ class Question:
     def whole(self) -> bool:
         """Whether every entry was varied."""
         return len(self.entries) == int(np.prod(self.shape))
+
+    def weighed(self, delta: np.ndarray) -> Question:
+        """The same with another delta."""
+        other = Question(self.where, self.x, self.out, delta, self.found, self.entries, self.shape, self.tolerance)
+        other.by = self.by
+        return other
 
     def settle(self, jacobian: np.ndarray) -> None:
         """Take a Jacobian that is exact to round-off in place of differences."""

@@ -33,7 +33,7 @@ _PREPARES = re.compile(
 )
 #: Options that are 0 unless somebody regularises.
 PENALTY = re.compile(r"(^|_)(l1|l2|reg\w*|lambda\w*|lambd|weight_decay)(_|$)", re.I)
-_OF_SHAPE = re.compile(r"(shape|dims?|size)$", re.I)
+_OF_SHAPE = re.compile(r"(shape|dims?|size|^(n_?|num_?|fan_?)?in(puts?|_?features)?)$", re.I)
 
 
 #: Along which axis the examples of an input lie: (batch, ...), (..., batch), or (features, batch, time).

@@ -43,7 +43,7 @@ from modnet.check.modules.ways import Unsettled
 from modnet.check.networks.assembled import examine_assembled, goes_both_ways, is_assembled, is_filled
 from modnet.check.networks.descent import examine_descent
 from modnet.check.networks.flow import InFunctions
-from modnet.check.networks.loops import examine_loop
+from modnet.check.networks.loops import add_own_loop, examine_loop
 from modnet.check.networks.parts import Parts
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import examine_network_class, network_of_layers, used_by
@@ -158,6 +158,7 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
     if form_of(cls):
         try:
             report = examine_network_class(cls)
+            add_own_loop(report, cls)
         except Misbehaviour as problem:
             report = Report(subject.name)
             report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", problem.hint, line=problem.line))

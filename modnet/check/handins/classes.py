@@ -241,9 +241,9 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
     decorates = isinstance(inspect.getattr_static(cls, "forward", None), staticmethod)  # those of who derives from it
     if (inspect.isabstract(cls) or decorates) and cls in bases:
         return True
-    if cls.__name__.lower() in ("module", "loss", "layer", "couche") and not _has(cls, "forward"):
-        return True
     known = layer_methods(cls)
+    if cls.__name__.lower() in ("module", "loss", "layer", "couche") and not _has(cls, "forward") and known is None:
+        return True
     name = "forward" if _has(cls, "forward") else known.value if known is not None else ""
     if not name:
         own = [n for n in ("step", "update", "update_params", "backward") if n in vars(cls)]

@@ -37,11 +37,18 @@ _OF_PAIRS = re.compile(r"_*(update|train|fit|learn|sgd|step)", re.I)
 _OF_ONE = re.compile(r"(^|_)(step|on_batch|minibatch|mini_batch|batch)$", re.I)
 _PAIRED = re.compile(r"(mini_?)?batch|(train(ing)?_?)?(data(set)?|set|samples|examples)|pairs", re.I)
 _OFF = re.compile(r"keep_?prob\w*|drop_?(out)?(_?(rate|prob\w*))?", re.I)
-_FORWARD = re.compile(r"^_*(calc\w*|compute|get)?_?(and_)?(predict|forward|feed|propagate|outputs?$|prob)|_predict$", re.I)
-_ALIKE = {"gradient": "grads", "gradients": "grads", "grad": "grads", "params": "parameters", "param": "parameters"}
+_FORWARD = re.compile(
+    r"^_*(calc\w*|compute|get)?_?(and_)?(predict|forward|feed|propagate|outputs?$|prob)|_predict$|^(l|nn|model)_\w*forward",
+    re.I,
+)
+_ALIKE = {
+    "gradient": "grads", "gradients": "grads", "grad": "grads", "params": "parameters", "param": "parameters",
+    "parametres": "parameters",
+}  # fmt: skip
 #: The functions of a network in functions, by their names.
 _FUNCTIONS = {
-    "start": r"init(iali[sz]e)?(_?(deep|nn|network|model|layers?))?(_?(param\w*|weights?))?(_(and_)?bias(es)?)?(_?(deep|nn))?",
+    "start": r"init(iali[sz](e|ation|er))?(_?(deep|nn|network|model|layers?))?(_?(param\w*|weights?))?(_(and_)?bias(es)?)?"
+    r"(_?(deep|nn))?",
     "forward": r"(l_?|nn_?)?(model_?|network_?)?(forward|feed_?forward)(_?(prop\w*|pass|model|nn|deep))?",
     "backward": r"(l_?|nn_?)?(model_?|network_?)?(backward|back_?prop\w*)(_?(prop\w*|pass|model|nn|deep))?",
     "update": r"update(_?(param(eter)?s?|weights?))?(_and_bias(es)?)?(_with_gd)?|gradient_descent_(step|update)",
@@ -103,7 +110,7 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
         kind = "pairs" if paired and _PAIRED.fullmatch(p.name) else kind
         kind = "rate" if p.default is p.empty and meaning_of(p.name, ("eps",)) else kind
         kind = "yhat" if kind == "y" and sure and p.name not in sure else kind
-        if word in known:
+        if word in known and not (kind == "y" and len(truths) == 1):  # a forward may call its output y
             value = known[word]
         elif kind == "quiet":
             if p.default is not p.empty:
@@ -137,20 +144,23 @@ def _keep(net: Any, method: Any, found: Any, known: dict[str, Any]) -> None:
     for name, value in _named(method, found):
         known |= {plain(name): value} if name else {}
         if isinstance(net, InFunctions):
-            held = [n for n in vars(net) if plain(n) == plain(name)] or [n for n, v in vars(net).items() if _as(v, value)]
+            held = [n for n in vars(net) if plain(n) == plain(name)]
+            if not held and method.__name__ != net.parts["backward"]:  # whose gradients may have the names of parameters
+                held = [n for n, v in vars(net).items() if _as(v, value)]
             if held:
                 setattr(net, held[0], value)
 
 
 def _named(method: Any, found: Any) -> Iterator[tuple[str, Any]]:
-    """What a function returned, by the names in its last line; empty for what has none there."""
+    """What a function returned, by the names in its last line; empty if there is none. A dict beside a value is a cache."""
     line = returned(method)
     pairs: list[tuple[Any, Any]] = [(line, found)]
     if isinstance(line, ast.Tuple) and isinstance(found, tuple) and len(line.elts) == len(found):
         pairs = list(zip(line.elts, found, strict=True))
     for node, value in pairs:
+        beside = "cache" if isinstance(node, ast.Dict) and len(pairs) > 1 else ""
         if value is not None:
-            yield node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else "", value
+            yield node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else beside, value
 
 
 def keep_start(net: InFunctions, found: Any) -> None:

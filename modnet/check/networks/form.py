@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour
-from modnet.check.asking.numeric import EPS, derivative
+from modnet.check.asking.numeric import EPS, beside, derivative
 from modnet.check.asking.question import Question, chosen_entries
 from modnet.check.networks.calls import Call, Way
 from modnet.check.reading.lines import quote
@@ -135,6 +135,10 @@ class Form:
         """Whether these parameters move by the derivative through others that have moved already."""
         return False
 
+    def cause(self) -> Finding | None:
+        """The one mistake that explains how every parameter moves; None if it is not known."""
+        return None
+
     def unzeroed(self) -> bool:
         """Whether it moves by the gradients of all steps so far."""
         return False
@@ -186,8 +190,8 @@ class Measured(NamedTuple):
     said: list[Finding]
 
 
-def difference(form: Form, name: str, array: np.ndarray) -> Question:
-    """The question about one parameter: the truth by differences of the form's number."""
+def difference(form: Form, name: str, array: np.ndarray, narrow: bool = False) -> Question:
+    """The question about one parameter: the truth by differences of the form's numbers; narrow ones see no kink beside it."""
     start, entries = array.copy(), chosen_entries(array.size)
 
     def f(values: np.ndarray) -> np.ndarray:
@@ -197,10 +201,13 @@ def difference(form: Form, name: str, array: np.ndarray) -> Question:
         finally:
             array[...] = start
 
-    narrow = array.dtype != np.float64
-    found = derivative(f, start.astype(np.float64), entries, float(np.finfo(np.float32).eps) if narrow else EPS)
+    short = array.dtype != np.float64
+    if narrow and not short:
+        found = beside(f, start, entries)
+    else:
+        found = derivative(f, start.astype(np.float64), entries, float(np.finfo(np.float32).eps) if short else EPS)
     n = found.value.shape[1]
-    q = Question("", np.zeros(1), np.zeros(n), np.ones(n), found, entries, array.shape, 5e-3 if narrow else 1e-5)
+    q = Question("", np.zeros(1), np.zeros(n), np.ones(n), found, entries, array.shape, 5e-3 if short else 1e-5)
     q.by = f"the gradient of {name}"
     return q
 
@@ -253,19 +260,17 @@ def _up_to_ones(shape: tuple[int, ...]) -> list[int]:
     return [n for n in shape if n != 1]
 
 
-def finer(form: Form, array: np.ndarray, q: Question, entries: Iterable[int] | None = None) -> None:
+def finer(form: Form, array: np.ndarray, q: Question, entries: Iterable[int]) -> None:
     """Measure again, by steps so small that no ReLU turns within them: a bias moves every example."""
     if array.dtype != np.float64:
         return
     h, start = 1e-6, array.copy()
-    for k in range(len(q.entries)) if entries is None else entries:
+    for k in entries:
         values = []
         for step in (h, -h):
             array.flat[q.entries[k]] += step
             values.append(float(form.number().sum()))
             array[...] = start
         near = (values[0] - values[1]) / (2 * h)
-        if entries is None:
-            q.truth[k] = near
-        elif abs(near - q.got[k]) <= 1e-5 * np.abs(q.truth).max() + 1e-8 * max(abs(values[0]), 1.0):
+        if abs(near - q.got[k]) <= 1e-5 * np.abs(q.truth).max() + 1e-8 * max(abs(values[0]), 1.0):
             q.low[k], q.high[k] = min(q.low[k], q.got[k]), max(q.high[k], q.got[k])

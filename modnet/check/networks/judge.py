@@ -233,6 +233,12 @@ def steps(f: Form) -> Findings:
         hint = "the loop over the layers, and over their parameters"
         yield f.finding("layer-not-trained", text, hint, still[0], f.line("a step", still[0]))
     odd = [n for n, r in moves.items() if r is None]
+    forward = {n: r for n, r in known.items() if r > 0}
+    usual = float(np.median(list(forward.values()))) if forward else 0.0
+    far = [n for n, r in forward.items() if abs(r - usual) > f.nearness * usual] if f.by_gradient else []
+    if (odd or far) and (cause := f.cause()) is not None:
+        yield cause
+        return
     if odd and f.through_moved(odd):
         text = f"{', '.join(odd)} moves by the derivative through weights that have moved already, not through the old ones."
         yield f.finding("updates-first", text, "compute every delta first, then move the weights", odd[0])
@@ -247,9 +253,6 @@ def steps(f: Form) -> Findings:
     if up := [n for n, r in known.items() if r < 0]:
         text = f"{', '.join(up)} {'moves' if len(up) == 1 else 'move'} along the gradient, not against it."
         yield f.finding("sign", text, write, up[0], f.line("a step", up[0]))
-    forward = {n: r for n, r in known.items() if r > 0}
-    usual = float(np.median(list(forward.values()))) if forward else 0.0
-    far = [n for n, r in forward.items() if abs(r - usual) > f.nearness * usual] if f.by_gradient else []
     if far:
         text = "; ".join(f"{n} moves {forward[n] / usual:.4g} times as far as others do" for n in far)
         yield f.finding("scale", f"{text}.", "one rate for all, and one step in each pass", far[0], f.line("a step", far[0]))

@@ -11,18 +11,22 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
 
+from modnet.check.asking.arrays import copied
 from modnet.check.asking.calls import Misbehaviour
 from modnet.check.networks.calls import Call, rows_of
 from modnet.check.networks.judge import judge
 from modnet.check.networks.logged import Logged
 from modnet.check.networks.pieces import OptimizerPiece
-from modnet.check.reading.arguments import NotBuilt, asks
+from modnet.check.networks.scored import form_of
+from modnet.check.networks.scored_build import built
+from modnet.check.reading.arguments import NotBuilt, asks, method_given
 from modnet.check.reading.lines import quote, text_of
 from modnet.check.reading.vocabulary import FORWARD, TRAINS, first_method, meaning_of
 from modnet.check.report import Finding, Report
@@ -87,8 +91,9 @@ class _Model:
         ]
         return gradients
 
-    def loss(self, x: Any, t: Any = None) -> Any:
-        """The loss, with its gradients in one of the forms; the scores without a truth."""
+    def loss(self, *given: Any, **named: Any) -> Any:
+        """The loss of x and t, with its gradients in one of the forms; the scores without a truth."""
+        x, t, *_ = *given, *named.values(), None
         if t is None:
             return self.predict(x)
         return (self._number(x, t), self._asked(x, t)) if self.form == "both" else self._number(x, t)
@@ -135,17 +140,19 @@ class Loop(Logged):
         "the examples": ((), (r"permutation|shuffle|choice", r"range\(|\[")),
     }
 
-    def __init__(self, cls: type, form: str, hot: bool, named: str, rate: float = Logged.rate) -> None:
+    def __init__(
+        self, cls: type, form: str, hot: bool, named: str, net: Any = None, rate: float = Logged.rate
+    ) -> None:
         """Run it.
 
         Parameters
         ----------
         form : of the model. hot : whether the truth is rows with a one. named : what an argument for an optimizer is given,
-            empty for an optimizer of ours.
+            empty for an optimizer of ours. net : a network with a loop of its own, which is given the model's answers.
         """
         train = _train(cls)
         own = first_method(cls, ("_step", "train_step", "step")) or train
-        super().__init__(cls, own, partial(Loop, cls, form, hot, named))
+        super().__init__(cls, own, partial(Loop, cls, form, hot, named, net))
         x, val, self.y = self.x, -self.x, np.eye(self.count)
         self.model = _Model(form, val, self.calls)
         self.layers = [self.model]
@@ -157,7 +164,11 @@ class Loop(Logged):
             "optimizer": named or OptimizerPiece(rate), "optimizer params": {"lr": rate},
             "optimizer config": {"learning_rate": rate},
         }  # fmt: skip
-        loop = self.called(f"{cls.__name__}(...)", cls, values, more=_popped(cls))
+        if net is None:
+            loop = self.called(f"{cls.__name__}(...)", cls, values, more=_popped(cls))
+        else:
+            loop, asked = copied(net), ("params", "loss", "gradient", "predict", "accuracy")
+            vars(loop).update({n: getattr(self.model, n) for n in asked if hasattr(net, n)})
         method = getattr(loop, train)
         self.called(f"{cls.__name__}.{train}", method, values, more=_popped(method))
         self.best = getattr(loop, "best_params", None)
@@ -182,12 +193,12 @@ def _popped(function: Any) -> list[str]:
     return re.findall(r"kwargs\.(?:pop|get)\(\s*['\"](\w+)['\"]", text_of(made_by))
 
 
-def examine_loop(cls: type) -> Report:
-    """The report on a loop's class; `NotBuilt` if it could not be run."""
+def examine_loop(cls: type, net: Any = None) -> Report:
+    """The report on a loop's class, or on the loop of a network with a loss of its own; `NotBuilt` if it could not be run."""
     why = ""
-    for form, hot, named in product(_FORMS, (False, True), ("sgd", "SGD", "")):
+    for form, hot, named in product((form_of(cls),) if net is not None else _FORMS, (False, True), ("sgd", "SGD", "")):
         try:
-            ran = Loop(cls, form, hot, named)
+            ran = Loop(cls, form, hot, named, net)
         except (NotBuilt, Misbehaviour, TypeError, ValueError, KeyError, AttributeError, IndexError) as problem:
             why = why or str(problem)
             continue
@@ -197,3 +208,14 @@ def examine_loop(cls: type) -> Report:
             return report
         why = why or "it asks the model for no gradient"
     raise NotBuilt(f"{cls.__name__} could not be run: {why}")
+
+
+def add_own_loop(report: Report, cls: type) -> None:
+    """What is found of the training of a network with a loss of its own, if that is right and it trains itself."""
+    if form_of(cls) not in ("both", "gradient") or not report.ok or not method_given(cls, TRAINS, ("X", "y")):
+        return
+    for net in islice(built(cls, []), 1):
+        with suppress(NotBuilt):
+            own = examine_loop(cls, net)
+            report.findings += own.findings
+            report.verdicts += own.verdicts

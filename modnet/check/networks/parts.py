@@ -29,7 +29,7 @@ from modnet.check.reading.vocabulary import ADDS, first_method, meaning_of, writ
 from modnet.check.styles import layer_calls
 
 _SQUARED = re.compile("mse|square|quadra", re.I)
-_DENSE = re.compile(r"dense|linear|lin[eé]aire|affine|full|^fc", re.I)
+_DENSE = re.compile(r"dense|linear|lin[eé]aire|affine|full|^fc|^(layer|couche)$", re.I)
 _CURVES = ("tanh", "sigmo", "relu")
 _ENDS = ("(?<!non)(linear|identity)", "^((?!log|loss|cross).)*softmax((?!log|loss|cross).)*$")
 _SETS = (

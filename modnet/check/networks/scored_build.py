@@ -89,7 +89,8 @@ def built(
         try:
             net = call(f"{cls.__name__}(...)", lambda given=arguments: cls(**given))
         except Misbehaviour as problem:
-            failed.append(problem)
+            guessed = any(meaning_of(name, ("modules",)) for name in arguments)  # widths, where layers may be meant
+            failed += [] if guessed else [problem]
             continue
         held: Any = getattr(net, "params", None)
         for key, value in held.items() if isinstance(held, dict) else ():
@@ -129,6 +130,8 @@ def _arguments(cls: type, kind: _Kind, more: dict[str, Any]) -> dict[str, Any] |
             found[p.name] = value
         elif p.default is p.empty and (what := meaning_of(p.name, more)):
             found[p.name] = copied(more[what])
+        elif p.default is p.empty and meaning_of(p.name, ("modules",)):
+            found[p.name] = list(kind.every)  # how wide they are
         elif p.default is p.empty:
             return None
     return found

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
-from itertools import combinations
+from functools import cached_property, partial
 from time import process_time
 from typing import Any, NamedTuple
 
@@ -19,10 +18,12 @@ import numpy as np
 
 from modnet.check.asking.arrays import copied
 from modnet.check.asking.calls import Misbehaviour, call
-from modnet.check.asking.draws import same_draws
-from modnet.check.asking.question import ALIKE
+from modnet.check.asking.draws import other_draws, same_draws
+from modnet.check.asking.numeric import factor_of
+from modnet.check.asking.question import ALIKE, Question
 from modnet.check.building.recipes import array_arguments
 from modnet.check.networks.asbuilt import Script, as_built
+from modnet.check.networks.dense import Chain, chain_of, explained_by
 from modnet.check.networks.flow import (
     InFunctions,
     forwards_of,
@@ -33,13 +34,13 @@ from modnet.check.networks.flow import (
     stages_of,
     within,
 )
-from modnet.check.networks.form import Form, difference, finer
+from modnet.check.networks.form import Form, difference
 from modnet.check.networks.judge import judge
 from modnet.check.networks.parts import Listed, Parts, assembled, told, trained_by
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import built
 from modnet.check.reading.arguments import NotBuilt, asks, method_given
-from modnet.check.reading.lines import quote
+from modnet.check.reading.lines import quote, text_of
 from modnet.check.reading.vocabulary import REG, TRAINS, is_rate, meaning_of
 from modnet.check.report import Finding, Report
 from modnet.check.styles.modes import is_mode
@@ -50,10 +51,15 @@ _NAMED = re.compile(
 )
 _NO_NETWORK = re.compile(r"cell|layer|norm|block|loss|connected|conv", re.I)
 _KEPT = re.compile(r"grad|cache|veloc|moment|running|moving|mean|var|std|history|delta", re.I)
-_RATE, _COUNT = 0.01, 6
+_BIAS = re.compile(r"_*(b\d?|bias\w*|biais\w*|intercept_?|beta_?0|theta_?0|w_?0)", re.I)
+_RATE, _COUNT = 0.013, 6  # a rate that nobody writes out
+_SHORT = 1e-4  # of the rate, by which several steps are as one
+_OFTEN = 100  # epochs in which whoever draws examples has drawn them all
+_DRAWS = 10  # after which all have been drawn by whoever draws as many as there are
+_HOLDS_OUT = re.compile(r"\bvali?d?|_val|test_|split\(.*(test|size)", re.I)
 _LONGEST = 8.0  # seconds for finding out what it takes
 _MORE = 20  # ways that are tried for a loss that is known, once its layers are right by another
-Loss = tuple[str, Callable[[np.ndarray, np.ndarray], float]]
+Loss = tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]
 
 
 def trains(cls: type) -> bool:
@@ -83,45 +89,59 @@ class Examples(NamedTuple):
 class Trained(Form):
     """A network that has taken one step.
 
+    A step moves each parameter by the derivatives of the outputs, times slopes: those of a loss, of some examples more or less.
+
     Attributes
     ----------
-    net : before the step. forward : the method that gives its output. stages : the methods of a step. examples : of the step.
+    net : before the step. forward : the method that gives its output. stages : the methods of a step. given : the examples.
+        size : of a batch. epochs : how many. less : of the usual rate, so little that several steps are as one.
     begins : whether a training begins with first parameters of its own. held : its parameters before. moved : what the step has
-        taken from them. loss : by which it may have moved, and its name. slopes : of its own loss, one for each output.
+        taken from them. owners : for each number of the outputs, of which example it is.
+    loss : by which it may have moved, and its name. slopes : of its own loss, one for each output. weights : how often the step
+        takes each example, in simple ratios or in any. truths : whose truth.
     """
 
     nearness = 10 * ALIKE
     loss: Loss
     slopes: np.ndarray | None = None
+    simple = True
 
     def __init__(
-        self, net: Any, forward: str, stages: Sequence[str], examples: Examples, epochs: int = 1, begins: bool = False
-    ) -> None:
+        self, net: Any, forward: str, stages: Sequence[str], examples: Examples, epochs: int = 1, begins: bool = False,
+        size: int = _COUNT, less: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__(type(net), stages[0])
         one = epochs == 1 and (len(examples.inputs) == 1 or "update" in stages[0])
-        self.epochs, self.less = epochs, 1.0 if one else 1e-4  # so little that several are as one step
-        self.net, self.forward, self.stages, self.examples_given, self.begins = net, forward, stages, examples, begins
+        self.epochs, self.less, self.size = epochs, less or (1.0 if one else _SHORT), size
+        self.net, self.forward, self.stages, self.given_examples, self.begins = net, forward, stages, examples, begins
         self.told = any(is_rate(p.name) for stage in stages for p in asks(getattr(net, stage), by_name=True))
         self.x = examples.inputs[0]
         self.held = _parameters(net, forward, self.x)
-        self.moved = self._stepped()
-        self.batch = max(len(examples.inputs), _COUNT if _COUNT in self.x.shape else 1)
+        self.moved = self.stepped()
+        outs = [_forward(net, forward, x) for x in examples.inputs]
+        self.out, self.y = (np.concatenate([a.ravel() for a in arrays]) for arrays in (outs, examples.truths))
+        self.batch = len(outs) if len(outs) > 1 else _COUNT if _COUNT in self.x.shape else 1
+        places = np.arange(self.out.size)
+        alone = len(outs) == 1
+        self.owners = _rows(places.reshape(outs[0].shape), self.batch) if alone else places.reshape(self.batch, -1)
+        self.weights, self.truths = np.ones(self.batch), list(range(self.batch))
 
-    def _stepped(self, less: float = 1.0) -> dict[str, np.ndarray]:
+    def stepped(self, less: float = 1.0) -> dict[str, np.ndarray]:
         """How far a step moves each parameter, by so much less than the usual rate."""
         after = copied(self.net)
         self._step(after, less)
+        _box(after)
         now = dict(numbers_within(after))
         return {n: a - now[n] for n, a in self.held.items() if n in now and now[n].shape == a.shape}
 
     def _step(self, net: Any, less: float = 1.0) -> None:
         """Let a network like this one take a step."""
         rate = _RATE * less * self.less
-        inputs, truths, (x, y) = self.examples_given
-        self.told |= _set(net, rate, self.epochs)
+        inputs, truths, (x, y) = self.given_examples
+        self.told |= _set(net, rate, self.epochs, self.size)
         out, known = _forward(net, self.forward, inputs[0]), dict[str, Any]()
         values = {
-            "epochs": self.epochs, "batch": _COUNT, "X": x, "y": y, "yhat": out, "rate": rate, "step": 1,
+            "epochs": self.epochs, "batch": self.size, "X": x, "y": y, "yhat": out, "rate": rate, "step": 1,
             "pairs": [(x.copy(), y.copy()) for x, y in zip(inputs, truths, strict=True)],
         }  # fmt: skip
         if isinstance(net, InFunctions):
@@ -137,12 +157,13 @@ class Trained(Form):
                 run(net, stage, values, known)
 
     def number(self) -> np.ndarray:
-        """The loss; if it is its own, the outputs by its slopes, or as they are as long as these are not known."""
-        inputs, truths, _ = self.examples_given
-        outs = [_forward(self.net, self.forward, inputs[i]) for i in self.used]
-        if self.slopes is not None:
-            return np.atleast_1d(np.concatenate([out.ravel() for out in outs]) @ self.slopes)
-        return np.array([self.loss[1](out, truths[i]) for out, i in zip(outs, self.used, strict=True)])
+        """All outputs, one after another."""
+        return np.concatenate([_forward(self.net, self.forward, x).ravel() for x in self.given_examples.inputs])
+
+    @cached_property
+    def outputs(self) -> dict[str, Question]:
+        """By parameter, the derivatives of all outputs, by steps so small that no ReLU turns within them."""
+        return {n: difference(self, n, self.held[n], narrow=True) for n in self.moved}
 
     def by_its_own(self) -> int:
         """Take whatever loss it goes by: slopes, one for each number of the output, that give the move of the last parameters.
@@ -152,56 +173,143 @@ class Trained(Form):
         """
         held = self.net.held if isinstance(self.net, Listed) else vars(self.net)
         given = [v for n, v in held.items() if meaning_of(n, ("loss",)) and not isinstance(v, str | float | int)]
-        if not given:
-            return 0
-        inputs, truths, _ = self.examples_given
-        outs = [_forward(self.net, self.forward, x) for x in inputs]
-        count = sum(out.size for out in outs)
-        self.loss, self.used, self.slopes = _OWN, tuple(range(len(inputs))), np.eye(count)
-        asked = {n: difference(self, n, self.held[n]) for n in self.moved}
-        errors = np.concatenate([(out - y).ravel() for out, y in zip(outs, truths, strict=True)])
-        for names in (list(asked)[i:] for i in range(len(asked))):
-            moves = np.concatenate([self.moved[n].ravel()[asked[n].entries] for n in names])
-            slopes = np.concatenate([asked[n].jacobian for n in names])
-            if not (np.isfinite(moves).all() and np.isfinite(slopes).all()):
-                continue
-            self.slopes, _, rank, _ = np.linalg.lstsq(slopes, moves, rcond=1e-10)
-            near = np.abs(slopes @ self.slopes - moves).max() <= 1e-5 * np.abs(moves).max()
-            if near and rank == count and len(moves) > 1.5 * count and errors @ self.slopes > 0:
-                return self._fits()
-        self.slopes = None
+        for slopes, rank, _ in self._solved(np.eye(self.out.size)) if given else ():
+            if rank == self.out.size and (self.out - self.y) @ slopes > 0:
+                self.loss, self.slopes = _OWN, slopes
+                return self._take(slopes, np.ones(self.batch))
         return 0
 
-    def by(self, loss: Loss) -> int:
-        """Take a loss; how many parameters have moved by its derivative, at all examples or else at some of them."""
-        self.loss, self.slopes, every = loss, None, range(len(self.examples_given.inputs))
-        some = [c for n in every[1:] for c in combinations(every, n)] if self.less == 1.0 else []
-        for self.used in (tuple(every), *some):
-            if found := self._fits():
-                return found
-        self.used = tuple(every)
-        return self._fits()
+    def _solved(self, parts: np.ndarray) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
+        """How much of each part the last parameters have moved by, by all of them first, if there are more of these numbers.
 
-    def _fits(self) -> int:
-        with np.errstate(all="ignore"):
-            asked = {n: difference(self, n, self.held[n]) for n in self.moved}
+        Parameters
+        ----------
+        parts (slopes, parts) : each part is a slope for each output.
+
+        Returns
+        -------
+        how much (parts,), how many can be told from each other, and the derivatives (numbers, parts).
+        """
+        names = list(self.outputs)
+        for some in (names[i:] for i in range(len(names))):
+            moves = np.concatenate([self.moved[n].ravel()[self.outputs[n].entries] for n in some])
+            asked = np.concatenate([self.outputs[n].jacobian for n in some]) @ parts
+            if not (np.isfinite(moves).all() and np.isfinite(asked).all()):
+                continue
+            found, _, rank, _ = np.linalg.lstsq(asked, moves, rcond=1e-8)
+            near = np.abs(asked @ found - moves).max() <= 1e-5 * np.abs(moves).max()
+            if near and len(moves) > 1.5 * rank:
+                yield found, int(rank), asked
+
+    def by(self, loss: Loss) -> int:
+        """Take a loss; how many parameters have moved by its derivative, at all examples alike or else at some of them."""
+        self.loss, self.slopes, self.truths = loss, None, list(range(self.batch))
+        slopes = loss[1](self.out, self.y)
+        every = np.ones(self.batch)
+        fits = self._take(slopes, every)
+        if fits == len(self.asked) or self.batch == 1:
+            return fits
+        for weights in self._weights(slopes):
+            if self._take(slopes, weights) > fits:
+                return self._take(slopes, weights)
+        return self._take(slopes, every)
+
+    def _weights(self, slopes: np.ndarray) -> Iterator[np.ndarray]:
+        """How often the examples are taken, the most often once: never, or in simple ratios; with others any loss would fit."""
+        parts = np.zeros((self.out.size, self.batch))
+        for i, row in enumerate(self.owners):
+            parts[row, i] = slopes[row]
+        for found, rank, _ in self._solved(parts):
+            weights = found / (found.max(initial=0.0) or 1.0)
+            ratios = (weights * n for n in range(1, 5))
+            simple = not self.simple or any(np.abs(r - np.round(r)).max() < 40 * ALIKE for r in ratios)
+            if rank == self.batch and simple and weights.min() > -ALIKE:
+                yield np.where(weights < ALIKE, 0.0, weights)
+
+    def _take(self, slopes: np.ndarray, weights: np.ndarray) -> int:
+        """Take these slopes of these examples; how many parameters have moved so."""
+        self.weights = weights
+        delta = slopes.copy()
+        for row, weight in zip(self.owners, weights, strict=True):
+            delta[row] *= weight
+        asked = {n: q.weighed(delta) for n, q in self.outputs.items()}
         sizes = {n: float(np.abs(q.truth).max(initial=0.0)) for n, q in asked.items()}
         least = max(1e-9, 1e-6 * max(sizes.values(), default=0.0))
         self.asked = {n: q for n, q in asked.items() if np.isfinite(q.truth).all() and sizes[n] > least}
-        rates = self._rates(self.moved)
-        for n in [n for n, r in rates.items() if r is None] if any(rates.values()) else ():
-            finer(self, self.held[n], self.asked[n])  # a kink, perhaps
         fits = [n for n, r in self._rates(self.moved).items() if r]
         many = [n for n, q in self.asked.items() if len(q.entries) > 1]  # of one number any move is a multiple
         return len([n for n in fits if n in many or not many])
 
+    def by_pairs(self, loss: Loss) -> bool:
+        """Whether all parameters move by this loss, with each example given the truth of another: `truths` says of which."""
+        self.loss, some = loss, self._solved(np.eye(self.out.size))
+        found, rank, asked = next(some, (np.zeros(0), 0, np.zeros((0, 0))))
+        if self.batch < 3 or rank < self.batch or len(asked) < sum(len(q.entries) for q in self.outputs.values()):
+            return False
+        _, sizes, basis = np.linalg.svd(asked, full_matrices=False)
+        basis = basis[sizes > 1e-8 * sizes[0]]
+        seen = basis.T @ basis  # what the parameters show of slopes
+        slopes = [[loss[1](self.out[i], self.y[j]) @ seen[np.ix_(i, i)] for j in self.owners] for i in self.owners]
+        for one in slopes[0]:
+            factor = factor_of(found[self.owners[0]], one)
+            near = [
+                [j for j, s in enumerate(row) if np.abs(factor * s - found[i]).max() <= ALIKE * np.abs(found).max()]
+                for i, row in zip(self.owners, slopes, strict=True)
+            ]
+            if factor > 0 and all(near):
+                self.truths = [i if i in js else js[0] for i, js in enumerate(near)]
+                self.slopes = found
+                self._take(found, np.ones(self.batch))
+                return self.truths != list(range(self.batch))
+        return False
+
     def examples(self) -> list[tuple[list[int], list[int]]]:
-        """Those of a batch by whose loss it has moved."""
-        return [(list(self.used), list(self.used))]
+        """Those of a batch by whose loss it has moved, here or with other draws, and their truth."""
+        used = {i for i, weight in enumerate(self.weights) if weight}
+        if any(_HOLDS_OUT.search(text_of(getattr(self.cls, stage))) for stage in self.stages):
+            used = set(range(self.batch))
+        for seed in range(_DRAWS if self.slopes is None else 0):
+            if len(used) < self.batch:
+                runs = self._again(self.stages, self.given_examples, self.size, _OFTEN, seed)
+                used |= {i for run in runs for i, weight in enumerate(run.weights) if weight}
+        return [(sorted(used), [self.truths[i] for i in sorted(used)])]
+
+    def _again(self, stages: Sequence[str], given: Examples, size: int, epochs: int, seed: int) -> Iterator[Trained]:
+        """The same with other draws, in steps so short that they add up; if it moves by the loss of some examples."""
+        with suppress(*_TROUBLE), other_draws(seed):
+            run = Trained(self.net, self.forward, stages, given, epochs, self.begins, size, _SHORT / epochs)
+            run.simple = False
+            moves = any(m.any() for m in run.moved.values())
+            if moves and (run.by(self.loss) == len(run.asked) or run.by_pairs(self.loss)):
+                yield run
 
     def every_example(self) -> tuple[int, str]:
         """Those of the batch."""
-        return len(self.examples_given.inputs), " the updates of one step"
+        return self.batch, " the updates of one step"
+
+    @cached_property
+    def chain(self) -> Chain | None:
+        """The dense layers that it is made of."""
+        inputs = self.given_examples.inputs
+        x = np.stack([x.ravel() for x in inputs]) if len(inputs) > 1 else _rows(self.x, self.batch)
+        return chain_of({n: a for n, a in self.held.items() if n in self.moved}, x, self.out[self.owners])
+
+    def cause(self) -> Finding | None:
+        """The mistake on the way back through dense layers that gives every move."""
+        if (chain := self.chain) is None:
+            return None
+        out, y, weights = self.out[self.owners], self.y[self.owners], self.weights[:, None]
+        moved = {n: self.held[n] - m for n, m in self.moved.items()}
+        error = (out - y if self.slopes is None else self.slopes[self.owners]) * weights
+        losses = [self.loss, *_LOSSES] if self.slopes is None else []
+        slopes = [loss[1](out, y) * weights for loss in losses] or [error]
+        every = (explained_by(chain, self.moved, chain.delta(s), error, moved) for s in slopes)
+        found = next(filter(None, every), None)
+        if found is None:
+            return None
+        wrong, rates = found
+        odd = [n for n, r in self._rates(self.moved).items() if r is None] or list(rates)
+        return self.finding(wrong.kind, f"{', '.join(odd)}: {wrong.text}", wrong.hint, odd[0], self.line("a step", odd[0]))
 
     def _rates(self, moved: dict[str, np.ndarray]) -> dict[str, float | None]:
         for n, q in self.asked.items():
@@ -210,17 +318,19 @@ class Trained(Form):
 
     def moves(self, slower: bool = False) -> dict[str, float | None]:
         """Of each parameter that the loss depends on."""
-        found = self._rates(self._stepped(0.5)) if slower else {}
+        found = self._rates(self.stepped(0.5)) if slower else {}
         return found or self._rates(self.moved)
 
     def through_moved(self, names: list[str]) -> bool:
         """Whether a step so short that nothing else moves is right."""
-        rates = self._rates(self._stepped(1e-4))
+        rates = self._rates(self.stepped(1e-4))
         self._rates(self.moved)
         return all(rates[n] is not None for n in names)
 
     def end(self) -> Iterator[Finding]:
-        """Whether a mean is taken twice, and whether a second step moves by the first one's gradient again."""
+        """Which examples an epoch takes, whether a mean is taken twice, and a second step moves by the first gradient, too."""
+        if self.weights.all() and self.truths == sorted(self.truths):
+            yield from self._of_batches()
         rates = [r for r in self.moves().values() if r]
         if not self.told or len(rates) < len(self.asked) or min(rates) < 0 or self.epochs > 1 or self.begins:
             return
@@ -234,7 +344,7 @@ class Trained(Form):
         for n, array in numbers_within(then):
             if n in self.moved:
                 array[...] = now[n]
-        twin = Trained(then, self.forward, self.stages, self.examples_given)
+        twin = Trained(then, self.forward, self.stages, self.given_examples, size=self.size, less=self.less)
         start = {n: now[n].copy() for n in self.moved}
         self._step(first)
         again = {n: start[n] - a for n, a in numbers_within(first) if n in self.moved}
@@ -242,14 +352,68 @@ class Trained(Form):
             text = "a second step moves by the gradient of the first one, too: gradients are added to what was there."
             yield Finding("never-zeroed", "", text, "start from zeros in each step")
 
+    def _of_batches(self) -> Iterator[Finding]:
+        """What is found of an epoch in batches of four, and of two: whose truth the examples are given, and how often."""
+        for method in self._trainings():
+            rounds = {size: list(self._epochs(method, size)) for size in (4, 2)}
+            where, line = f"{self.cls.__name__}.{method}", self._line_of_examples(method)
+            for size, found in rounds.items():
+                if len(found) < 2:
+                    continue
+                pairs = next((t.truths for t in found if t.truths != sorted(t.truths)), None)
+                if pairs is not None:
+                    text = f"in batches of {size} the examples {list(range(len(pairs)))} are given the truth of {pairs}."
+                    yield Finding("mispaired", where, text, "one order, and the same places, for X and y", line=line)
+                    return
+                left = [i for i in range(_COUNT) if not any(t.weights[i] for t in found)]
+                if left and len(found) > 2 and not _HOLDS_OUT.search(text_of(getattr(self.cls, method))):
+                    numbers = ", ".join(map(str, left))
+                    text = f"of {_COUNT} examples, in batches of {size}, {_OFTEN} epochs never use {numbers}, counted from 0."
+                    hint = "the last batch may be smaller: range(0, len(X), batch_size), X[i:i + batch_size]"
+                    yield Finding("left-out", where, text, hint, line=line)
+                    return
+                if size == 2 and all(sorted(np.round(t.weights, 3)) == [0.5] * 4 + [1.0] * 2 for t in found[:2]):
+                    text = "an epoch takes its last batch twice: two of six examples move it twice as far as the others."
+                    yield Finding("batch-twice", where, text, "range(0, len(X), batch_size) has the last batch, too", line=line)
+
+    def _trainings(self) -> Iterator[str]:
+        """The methods that train for as many epochs as they are told."""
+        if issubclass(self.cls, InFunctions) or not self.told:
+            return
+        for name in [n for n in dir(self.cls) if not n.startswith("__") and callable(getattr(self.cls, n))]:
+            given = [p.name for p in asks(getattr(self.net, name), by_name=True)]
+            held = [n for n, v in vars(self.net).items() if isinstance(v, int)] if name in TRAINS else []
+            takes = {meaning_of(n, ("X", "y")) for n in given} >= {"X", "y"} or is_paired(getattr(self.net, name))
+            if takes and any(meaning_of(n, ("epochs",)) for n in (*given, *held)):
+                yield name
+
+    def _epochs(self, method: str, size: int) -> Iterator[Trained]:
+        """An epoch each with other draws, if all parameters move by the loss of some examples, each so many times."""
+        given = self.given_examples
+        if self.batch != _COUNT:  # it takes one at a time
+            rng, truth = np.random.default_rng(7), given.truths[0]
+            inputs = [rng.normal(size=self.x.shape) for _ in range(_COUNT)]
+            truths = [np.roll(truth, k) if truth.size > 1 else truth * (1 - 0.1 * k) for k in range(_COUNT)]
+            rows = (np.stack(inputs).reshape(_COUNT, -1), np.stack(truths).reshape(_COUNT, -1))
+            if rows[1].shape[1] > 1 and np.ndim(given.given[1]) and np.size(given.given[1]) != truth.size:
+                return  # of classes
+            given = Examples(inputs, truths, rows)
+        for seed, epochs in ((1, 1), (2, 1), (3, _OFTEN)):
+            yield from self._again((method,), given, size, epochs, seed)
+
     def where(self, question: str) -> str:
         """The method, or the function."""
         if issubclass(self.cls, InFunctions | Listed):
             return self.method if issubclass(self.cls, InFunctions) else self.cls.__name__
         return f"{self.cls.__name__}.{self.method}"
 
+    def _line_of_examples(self, method: str) -> str:
+        return quote(self.cls, method, r"permut|shuffle|choice|split", r"range\(|zip\(", r"\bfor\b")
+
     def line(self, question: str, name: str = "") -> str:
         """The line to look at."""
+        if question in ("the pairs", "the examples"):
+            return self._line_of_examples(self.stages[0])
         word = re.escape(re.sub(r"\[\d+\]$", "", name).split(".")[-1].split("[")[-1].strip("'\"]"))
         lines = (quote(self.cls, stage, rf"d_?{word}\b.*=", rf"{word}.*=", r"-=|\+=") for stage in self.stages if name)
         return next(filter(None, lines), "") or quote(self.cls, self.stages[-1], r"-=|\+=")
@@ -263,18 +427,34 @@ class Trained(Form):
             report.verdict("a step", right=False, remark=findings[0].kind)
 
 
-def _set(net: Any, rate: float, epochs: int) -> bool:
+def _rows(array: np.ndarray, many: int) -> np.ndarray:
+    """An array of so many examples, one a row; of columns, turned."""
+    if many == 1:
+        return array.reshape(1, -1)
+    return array.reshape(many, -1) if len(array) == many else array.T
+
+
+def _set(net: Any, rate: float, epochs: int, size: int = _COUNT) -> bool:
     """Set the rate and the length of a training where they are kept; whether there is such a rate."""
     told = False
     for one in [one for _, one in within(net) if not isinstance(one, np.ndarray)]:
+        rates = [n for n, value in vars(one).items() if is_rate(n) and isinstance(value, float)]
         for name, value in list(vars(one).items()):
-            if is_rate(name) and isinstance(value, float) and (one is net or name != "alpha"):  # which may be a slope
+            if name in rates and (name != "alpha" or (one is net and rates == ["alpha"])):  # which may be a slope
                 vars(one)[name], told = rate, True
-            elif isinstance(value, float) and REG.match(name):
+            elif isinstance(value, float) and (REG.match(name) or (one is net and name == "alpha")):
                 vars(one)[name] = 0.0
             elif isinstance(value, int) and (what := meaning_of(name, ("epochs", "batch"))):
-                vars(one)[name] = epochs if what == "epochs" else _COUNT
+                vars(one)[name] = epochs if what == "epochs" else size
     return told
+
+
+def _box(net: Any) -> None:
+    """Put each bias that is a plain number into an array, which can be moved in place."""
+    for one in [one for _, one in within(net) if not isinstance(one, np.ndarray)]:
+        for name, value in list(vars(one).items()):
+            if isinstance(value, int | float | np.floating) and not isinstance(value, bool) and _BIAS.fullmatch(name):
+                vars(one)[name] = np.array(float(value))
 
 
 def _parameters(net: Any, forward: str, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -284,7 +464,7 @@ def _parameters(net: Any, forward: str, x: np.ndarray) -> dict[str, np.ndarray]:
         if _KEPT.search(place) or not array.flags.writeable or array.size > 10**6:
             continue
         start, out = array.copy(), _forward(net, forward, x)
-        array += 0.1 + 0.1 * np.abs(array)
+        array += (0.1 + 0.1 * np.abs(array)) * np.linspace(1, 2, array.size).reshape(array.shape)  # a softmax shows no shift
         try:
             if (moved := _forward(net, forward, x)).shape == out.shape and not np.array_equal(moved, out, equal_nan=True):
                 found[place] = array
@@ -321,20 +501,22 @@ def _forward(net: Any, name: str, x: np.ndarray) -> np.ndarray:
     if isinstance(found, np.ndarray) and found.dtype.kind in "iub":
         text = f"{type(net).__name__}.{name} gives classes, and no method gives the numbers by which they are chosen"
         raise Misbehaviour("unknown", text)
+    if isinstance(found, dict):  # what each layer gave: A0, A1, ...
+        held = [v for n, v in found.items() if isinstance(v, np.ndarray) and str(n)[:1].lower() == "a"]
+        found = held or list(found.values())
     while isinstance(found, tuple | list) and found:  # the output and what is kept, or the outputs of all layers
         alone = not isinstance(found[0], np.ndarray) or not all(isinstance(v, np.ndarray) for v in found)
         found = found[0 if alone else -1]
     return np.asarray(found, dtype=float)
 
 
+#: Losses by their slopes at an output and its truth.
 _LOSSES: tuple[Loss, ...] = (
-    ("the squared error", lambda out, y: float(0.5 * ((out - y) ** 2).sum())),
-    ("the cross-entropy", lambda out, y: float(-(y * np.log(out)).sum())),
-    ("the binary cross-entropy", lambda out, y: float(-(y * np.log(out) + (1 - y) * np.log(1 - out)).sum())),
+    ("the squared error", lambda out, y: out - y),
+    ("the cross-entropy", lambda out, y: -y / np.where(out > 0, out, np.nan)),
+    ("the binary cross-entropy", lambda out, y: (out - y) / np.where((out > 0) & (out < 1), out * (1 - out), np.nan)),
 )
-
-
-_OWN: Loss = ("a loss of its own", lambda out, y: float(out.sum()))
+_OWN: Loss = ("a loss of its own", lambda out, y: np.ones_like(out))
 
 
 def examine_trained(cls: type, scripts: Iterable[Script] = (), parts: Parts | None = None) -> Report:
@@ -356,6 +538,7 @@ def examine_training(function: Callable[..., Any], networks: Sequence[type], par
     return _best(function.__name__, _tried(trained_by(function, networks, parts), failed), failed)
 
 
+@np.errstate(all="ignore")
 def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbehaviour]) -> Report:
     """The report on a network at the first way to let it take a step that is right, or at the one that says the most.
 
@@ -363,6 +546,7 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
     """
     wrong, closest = list[tuple[int, tuple[int, ...], Report]](), ""
     own: Report | None = None
+    added_up: Report | None = None
     more = _MORE
     for make in ways:
         try:
@@ -375,15 +559,19 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
         more -= own is not None
         if not more:
             break
-        shape = (len(trained.examples_given.inputs), *trained.x.shape)
+        shape = (trained.batch, len(trained.given_examples.inputs), *trained.x.shape)
         if not any(m.any() for m in trained.moved.values()):
             continue
-        if any(shape == other or shape[0] < other[0] or trained.less < 1 for _, other, _ in wrong):
+        if any(shape == at or shape[1] < at[1] or trained.less < 1 or (shape[0] < at[0] and _known(r)) for _, at, r in wrong):
             continue  # it says no more
-        fits = [(trained.by(loss), len(trained.asked)) for loss in _LOSSES]
-        some = max(some for some, _ in fits)
-        if not any(some == every > 0 for some, every in fits):
+        whole = trained
+        trained, some = _by_a_loss(trained, make)
+        known = some < len(trained.asked) and trained.cause() is not None
+        if not known and not 0 < some == len(trained.asked):
             if own is not None:
+                continue
+            if any(map(trained.by_pairs, _LOSSES)):
+                wrong.append((len(trained.held), shape, _judged(name, trained)))
                 continue
             if some_by_own := trained.by_its_own():
                 report = _judged(name, trained)
@@ -392,30 +580,62 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
                 else:
                     wrong.append((some_by_own, shape, report))
                 continue
-        if not some:
+            _by_a_loss(trained, None)
+        if not some and not known:
             closest = "what a step moves is the derivative of no loss that is known here, not even at the output"
             continue
-        trained.by(_LOSSES[[n for n, _ in fits].index(some)])
-        if 2 * some < len(trained.asked) and not list(trained.moves().values())[-1]:
+        if not known and 2 * some < len(trained.asked) and not list(trained.moves().values())[-1]:
             continue  # that few of the first ones fit is chance: a mistake shows in what is before it
         report = _judged(name, trained)
-        if not {f.kind for f in report.findings} & {"direction", "updates-first"}:
+        if report.ok and trained is not whole:  # one after another: what a single one does is to be seen
+            added_up = added_up or report
+            continue
+        if known or {f.kind for f in report.findings} <= _OF_ALL:
             return report
         wrong.append((some, shape, report))
         if len(wrong) == 3:
             break
-    if own is not None:
-        return own
+    certain = [one for one in wrong if _known(one[-1]) or one[1][0] == 1]
+    if (right := own or added_up) is not None and not (own is None and certain):
+        return right
     if wrong:
-        return max(wrong, key=lambda one: one[0])[-1]
+        return max(certain or wrong, key=lambda one: one[0])[-1]
     said = [f.message for f in sorted(failed, key=lambda f: f.kind != "unknown")]  # of its answers, before what it raises
     closest = closest or next(iter(said), "what its arguments mean is not known")
     raise NotBuilt(f"{name} could not be asked: {closest}")
 
 
+def _known(report: Report) -> bool:
+    """Whether what was found has a cause: no other way to let it take a step says more."""
+    return bool(report.findings) and not {f.kind for f in report.findings} & {"direction", "updates-first"}
+
+
+def _by_a_loss(trained: Trained, make: Callable[..., Trained] | None) -> tuple[Trained, int]:
+    """A network with the loss by which the most parameters have moved, and how many these are.
+
+    If they are not all, and no mistake explains it, perhaps it has taken several steps, one after another: then in steps so
+    short that they add up.
+    """
+    fits = [trained.by(loss) for loss in _LOSSES]
+    best = int(np.argmax(fits))
+    trained.by(_LOSSES[best])
+    if make is None or 0 < fits[best] == len(trained.asked) or not trained.told or not trained.less == 1.0 < trained.batch:
+        return trained, fits[best]
+    if trained.chain is None or trained.cause() is None:
+        with suppress(*_TROUBLE):
+            few, some = _by_a_loss(make(less=_SHORT), None)
+            if 0 < some == len(few.asked) and (few.chain is not None or np.ptp(few.weights) > ALIKE):
+                return few, some
+    return trained, fits[best]
+
+
+#: What is found of every way to let a network take a step, or of none.
+_OF_ALL = {"scale", "sign", "lr-ignored", "layer-not-trained", "never-zeroed"}
+
+
 def _judged(name: str, trained: Trained) -> Report:
     """The report on a network that has taken a step."""
-    count, shape = len(trained.examples_given.inputs), trained.x.shape
+    count, shape = len(trained.given_examples.inputs), trained.x.shape
     several = f"{count} inputs" if count > 1 else "an input"
     report = Report(f"{name}, one step by {trained.loss[0]} on {several} of shape {shape}")
     judge(report, trained)
@@ -423,9 +643,10 @@ def _judged(name: str, trained: Trained) -> Report:
 
 
 def _one_step(make: Callable[..., Trained]) -> Trained:
-    """A network after a step, or after ten, if it says something every tenth of the epochs."""
+    """A network after a step, or after ten, if it says something every tenth of the epochs; in small batches if no other."""
     try:
-        return make()
+        trained = make()
+        return trained if any(m.any() for m in trained.moved.values()) or trained.batch < _COUNT else make(size=2, less=_SHORT)
     except Misbehaviour as problem:
         if "ZeroDivisionError" not in problem.message:
             raise
@@ -459,6 +680,7 @@ def _answering(net: Any, x: np.ndarray, failed: list[Misbehaviour]) -> Iterator[
     Its parameters are put where mistakes show, unless a training puts its own in their place.
     """
     for start in (copied(net), *_begun(net, x)):
+        _box(start)
         for forward in forwards_of(type(net)):
             try:
                 out = _forward(start, forward, x)
@@ -498,6 +720,7 @@ def _begun(net: Any, x: np.ndarray) -> Iterator[Any]:
         _set(start, _RATE, 0)
         with suppress(*_TROUBLE), same_draws():
             run(start, train, {"X": x, "y": y, "epochs": 0, "rate": _RATE, "batch": _COUNT}, {})
+            _box(start)
             yield start
 
 
@@ -534,6 +757,8 @@ def _examples(net: Any, forward: str, xs: Sequence[np.ndarray], stages: Sequence
     if alone:  # forward takes one example; training takes several, in rows
         yield Examples([x], [y], (x.reshape(1, -1), y.reshape(1, -1)))
         yield Examples([x], [y], (x[None], y[None]))
+        if x.ndim == out.ndim == 1 and len(out) > 1:
+            yield Examples(list(xs), truths, (np.stack(xs), np.stack(truths)))
 
 
 def _truths(out: np.ndarray, x: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -41,7 +41,10 @@ DERIVATIVES = (
 )  # fmt: skip
 UPDATES = (UPDATE, "update_params", "update_weights")
 ZEROS = (ZERO, "zero_gradient", "zero_gradients", "reset_gradient", "reset_gradients", "reset_grad")
-TRAINS = ("fit", "train", "train_on_batch", "train_step")
+TRAINS = (
+    "fit", "train", "learn", "entrainer", "entraine", "entrainement", "apprendre", "apprend", "apprentissage", "train_on_batch",
+    "train_step",
+)  # fmt: skip
 ADDS = (
     "add", "add_layer", "addLayer", "append", "add_module", "push", "ajouter", "ajoute", "ajouter_module", "ajouter_couche",
     "insert",
@@ -103,7 +106,7 @@ MEANINGS = {
     "outputs": r"outputs?|sorties?|res(ult)?",
     "X": rf"(train(ing)?|b|batch|data)?(xs?|inp(uts?)?|in|entrees?|features?|samples?|examples?|images?|data){_OF_DATA}"
     r"(inputs?|x)?",
-    "y": rf"(train(ing)?|b|batch|data)?(ys?|t|targets?|labels?|outputs?|truth|expected|cibles?|verite){_OF_DATA}",
+    "y": rf"(train(ing)?|b|batch|data)?(ys?|t|targ(et)?s?|labels?|outputs?|truth|expected|cibles?|verite){_OF_DATA}",
     "derivative": r"(loss|cost|error|objective)(fn|func|function)?(prime|deriv.*|grad.*|der|d)|d(loss|cost|error)",
     "delta": r".*delta.*|d|g|dout|grad(ient)?(out(put)?)?s?|(out(put)?)?grad(ient)?|errors?|erreurs?|dl|loss(grad|delta|back)",
     # what a network, an optimizer or a loop is made of
@@ -112,7 +115,8 @@ MEANINGS = {
     "optimizer config": r"optim.*(config|args)",
     "optimizer": r"optim.*|opt|updaterule",
     "accuracy": r".*(accura|metric).*",
-    "rate": r"(init(ial)?|base|cur(rent)?)?(lr|learning(rate|step))|eta|alpha|rate|stepsize|learn(rate|step)",
+    "rate": r"(init(ial)?|base|cur(rent)?)?(lr|learning(rate|step))|eta|alpha|rate|stepsize|learn(rate|step)|"
+    r"taux(de|d)?(apprentissage)?|pas|gradientstep",
     "momentum": r"momentum|mom|mu|beta|rho",
     "step": r"step|gradientstep|pas",
     "net": r"net|network|reseau|model|modele|sequen(tial|tiel)|modulelist|nn",
@@ -120,10 +124,10 @@ MEANINGS = {
     "encoder": r"encod(er|eur|e)",
     "decoder": r"decod(er|eur|e)",
     # sizes of a network
-    "every": r"(layers?|network)?(sizes?|dims?|shape|structure|architecture|widths?)|layers?(neurons|units|nodes)|layersdims|"
-    r"layers?(sizelist|list)|sizelist",
+    "every": r"(layers?|network)?(sizes?|dim(ension)?s?|shape|structure|architecture|widths?)|layers?(neurons|units|nodes)|"
+    r"layersdims|layers?(sizelist|list)|sizelist",
     "hiddens": r"n?hid(den)?(size|dim|layer|unit|node|neuron|layersize|layerdim)?(s|list|slist)",
-    "hidden": rf"{_NUMBER}hid(den)?{_SIZE}|nh|h",
+    "hidden": rf"{_NUMBER}(hid(den)?|(couche)?cache(e|s|es)?){_SIZE}|nh|h",
     "depth": r"(n|num|nb|number)(of)?(hidden)?layers?|hiddenlayernum",
     "dtype": r"dtype",
     "scale": r"(weights?|w|poids)?(init)?(scale|std|sigma|gain)|std(dev)?|facteur.*|ecarttype",

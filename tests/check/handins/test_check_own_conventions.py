@@ -504,7 +504,7 @@ WRONG = [
     ("any_loss", "StuckModel", {"chain", "direction"}),
     ("own_network", "mini_SGD_up", {"sign"}),
     ("zeroes", "MiniBatchGD", {"left-out"}),
-    ("cmu", "FlatMLP", {"direction"}),
+    ("cmu", "FlatMLP", {"missing-factor"}),
 ]
 
 

@@ -104,7 +104,7 @@ OF_COLUMNS = Parts([Dense, Tanh], functions=[(mse, mse_prime)])
         (train_swapped, ["sign"]),
         (train_by_its_own_rate, ["lr-ignored"]),
         (train_without_the_first, ["layer-not-trained"]),
-        (train_with_the_same_delta, ["direction"]),
+        (train_with_the_same_delta, ["chain"]),
     ],
 )
 def test_a_loop_that_asks_for_layers_and_two_functions_is_given_its_authors_own(loop, kinds):
@@ -202,7 +202,7 @@ OF_UNITS = Parts([UnitLinear], [SquareLoss], [StochasticGradientDescent])
 
 
 @pytest.mark.parametrize(
-    ("wrong", "kinds"), [("", []), ("swapped", ["sign"]), ("skipped", ["layer-not-trained"]), ("lost", ["direction"])]
+    ("wrong", "kinds"), [("", []), ("swapped", ["sign"]), ("skipped", ["layer-not-trained"]), ("lost", ["chain"])]
 )
 def test_a_network_is_put_together_of_its_authors_own_parts(wrong, kinds):
     cls = type("NeuralNetwork", (NeuralNetwork,), {"wrong": wrong})
@@ -355,7 +355,7 @@ class KeepsItsInput:
         self.V, self.W = self.V + sign * 0.1 * self.h.T @ delta, self.W + sign * 0.1 * self.input.T @ back
 
 
-@pytest.mark.parametrize(("wrong", "kinds"), [("", []), ("slope", ["direction"]), ("sign", ["sign"])])
+@pytest.mark.parametrize(("wrong", "kinds"), [("", []), ("slope", ["missing-factor"]), ("sign", ["sign"])])
 def test_a_network_that_keeps_its_input_is_given_it_there(wrong, kinds):
     cls = type("NeuralNet", (KeepsItsInput,), {"wrong": wrong})
     script = ast.parse("nn = NeuralNet(X, y)\nnn.feedforward()").body
@@ -398,7 +398,7 @@ class Pairs:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "kinds"), [("", []), ("last", ["left-out"]), ("first", ["scale"]), ("own", ["direction"])]
+    ("wrong", "kinds"), [("", []), ("last", ["left-out"]), ("first", ["scale"]), ("own", ["at-output"])]
 )
 def test_a_batch_of_several_pairs_is_used_whole(wrong, kinds):
     report = examine_trained(type("Network", (Pairs,), {"wrong": wrong}))

@@ -393,7 +393,7 @@ class NeuralNetwork:
     ("wrong", "kind"),
     [
         ("", None),
-        ("leave_out_slope", "direction"),
+        ("leave_out_slope", "missing-factor"),
         ("weights_first", "updates-first"),
         ("bias_forgotten", "layer-not-trained"),
         ("along", "sign"),

@@ -175,7 +175,7 @@ class Classifier:
 @pytest.mark.parametrize(
     ("cls", "wrong", "kind"),
     [
-        (NeuralNetwork, "", None), (NeuralNetwork, "twice", "scale"), (NeuralNetwork, "slope", "direction"),
+        (NeuralNetwork, "", None), (NeuralNetwork, "twice", "scale"), (NeuralNetwork, "slope", "missing-factor"),
         (NeuralNetwork, "zero", "layer-not-trained"), (NeuralNetwork, "rate", "lr-ignored"), (MLP, "", None),
         (MLP, "says something", None), (MLP, "unzeroed", "never-zeroed"), (Classifier, "", None),
         (Network, "", None), (LeakyNet, "", None),
@@ -309,7 +309,7 @@ def test_a_network_of_functions_may_have_one_output_and_more_layers_and_variants
     assert kinds == {
         "backward_propagation": [],
         "backward_propagation_with_dropout": [],
-        "backward_propagation_with_regularization": ["direction"],
+        "backward_propagation_with_regularization": ["missing-factor"],
     }
     assert all(len(report.verdicts) > 5 for report in found.values())
 
