@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -136,8 +137,8 @@ class Scored(Form):
         """The gradients that the network gives, by the names of what they belong to."""
         if self.adds:
             assert self.inner is not None
-            twin = Adapted(self.net, self.x)
-            twin.names, twin.out = self.inner.names, self.t
+            twin = copy(self.inner)  # found out once: no call of another copy is written down between those of this one
+            twin.original, twin.out = self.net, self.t
             return _without_place(twin.gradients(self.x, self.t))
         if self.style == "forward":
             self._called("forward")
