@@ -128,7 +128,7 @@ class Operation:
         method.__signature__ = _signature(kind.contract)
         method.__wrapped__ = self.body
         self.method = method
-        for said in ("__name__", "__qualname__", "__module__", "__signature__"):  # by which `help` of the class shows it
+        for said in ("__name__", "__qualname__", "__signature__"):  # by which `help` of the class shows it
             setattr(self, said, getattr(method, said))
         self.__doc__ = self.body.__doc__ or method.__doc__
 
