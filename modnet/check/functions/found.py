@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from modnet.check.reading.arguments import asks, needs
 from modnet.check.reading.lines import returned
 from modnet.check.styles.layer_calls import Methods, is_above
@@ -22,8 +24,8 @@ from modnet.check.styles.loss_calls import Calling, gives_two, is_loss_name, is_
 Function = Callable[..., Any]
 _FLAG = re.compile(r"^((is_)?deriv(ative|ate|e|ation)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
 _PRIME = (
-    r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
-    r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
+    r"^(?P<name>\w+?)_?(prime|derivative|derivate|deriv|gradient|grad|backward|bprop|bp|der|delta|diff)$",
+    r"^(d|grad|derivative_of|gradient_of|derivative|derivate|deriv|der|gradient)_(?P<name>\w+)$",
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
     r"^(?P<name>\w+?)_(prime|derivative|deriv|gradient|grad|backward)(?P<end>_(?!layer|pass)\w+)$",  # relu_grad_gpu
 )
@@ -117,7 +119,8 @@ def _belong(of: str, value: Function, derivative: Function, functions: Mapping[s
 def _is_activation(function: Function) -> bool:
     """Whether a function is one of one array, by its arguments, and not a loss by its name."""
     asked = needs(function)
-    return len(asked) == 1 and not is_truth(asked[0]) and not is_loss_name(function.__name__)
+    chosen = len(asked) == 1 and re.fullmatch("name|kind|type|which|key", asked[0], re.I)  # it gives a function, by its name
+    return len(asked) == 1 and not chosen and not is_truth(asked[0]) and not is_loss_name(function.__name__)
 
 
 def _is_loss(function: Function) -> bool:
@@ -143,6 +146,20 @@ def _layer_of(value: Function, derivative: Function, slopes: bool) -> type:
     methods = Methods(value.__name__, derivative.__name__, slopes)
     held = {methods.value: value, methods.back: derivative}
     return _holder(value.__name__, held, layer_methods=methods, __module__=value.__module__)
+
+
+def one_by_one(cls: type) -> type:
+    """The same layer of two functions, which are asked for each number of an array by itself."""
+
+    def each(function: Function) -> Function:
+        @functools.wraps(function)
+        def asked(*given: Any, **named: Any) -> Any:
+            return np.vectorize(function, otypes=[float])(*given, **named)
+
+        return asked
+
+    methods: Methods = cls.layer_methods  # type: ignore[attr-defined]
+    return _layer_of(each(getattr(cls, methods.value)), each(getattr(cls, methods.back)), methods.slopes)
 
 
 def loss_of(
