@@ -25,7 +25,7 @@ from modnet.check.networks.scored import form_of
 from modnet.check.networks.trainers import trains
 from modnet.check.networks.wiring import aliased, backward_method, role
 from modnet.check.optimizers import is_optimizer, is_rule
-from modnet.check.reading.arguments import required
+from modnet.check.reading.arguments import needs, required
 from modnet.check.reading.lines import does_nothing, left_empty, returned, text_of, tree_of
 from modnet.check.reading.vocabulary import ADDS, DELTA, FORWARD, GRADIENT, first_method
 from modnet.check.styles.layer_calls import is_above
@@ -41,6 +41,7 @@ _LAYER = re.compile(r"(layer|couche|pool(ing)?([12]d)?|conv([12]d)?|dense|linear
 _BACKWARD = re.compile(r"back|retro|rétro|grad|deriv|dériv", re.I)
 _TAKES_MODULES = re.compile(r"modul|layer|couche|reseau|réseau|^net|encod|decod", re.I)
 _OF_PROGRESS = re.compile(r"metric|epoch|score|acc|val_|monitor|optimi", re.I)
+_GOES_BACK = re.compile(r"(^|_)(back(ward|prop\w*)?|bprop|gradient_descent)(_|$)", re.I)
 _STEPS = re.compile(r"^_*(update|step|minimi|apply|optimi|descend|maj|mise)", re.I)
 _OPTIMIZER = re.compile(
     r"^(opti\w*|(mini_?batch_?)?sgd\w*|rms_?prop|ada(m\w*|grad|delta)|nesterov\w*|momentum|gradient_?descent)$", re.I
@@ -133,8 +134,22 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
     for name, at, held in found:
         made = type(name, (), {n: v for n, v in held.items() if not n.startswith("__")})
         yield Loaded(made, "loop" if "descent" in held else "functions", file.path, *_place_of(at))
-    networks = networks_among({n: f for n, f in file.names.items() if inspect.isfunction(f)}, functions)
+    networks = list(networks_among({n: f for n, f in file.names.items() if inspect.isfunction(f)}, functions))
     yield from (Loaded(cls, "network", file.path, *_place_of(at)) for at, cls in networks)
+    known = {inspect.unwrap(at) for _, at, _ in found} | {inspect.unwrap(at) for at, _ in networks}
+    left = {n: f for n, f in functions.items() if _GOES_BACK.search(n) and f not in known and len(needs(f)) > 1}
+    called = _called(file, *others) if left else set()
+    for name, at in left.items():
+        if name not in called:
+            why = f"not recognised: no function here goes forward where {name}({', '.join(needs(at))}) goes back"
+            yield Loaded(type(name, (), {}), "", file.path, *_place_of(at), why)
+
+
+def _called(*files: File) -> set[str]:
+    """The names that are called somewhere in these files."""
+    nodes = (n for file in files for code in file.codes for top in code.body for n in ast.walk(top))
+    called = [n.func for n in nodes if isinstance(n, ast.Call)]
+    return {getattr(f, "id", "") or getattr(f, "attr", "") for f in called}
 
 
 def methods_as_functions(cls: type) -> dict[str, Callable[..., Any]]:

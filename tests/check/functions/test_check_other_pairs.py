@@ -125,3 +125,27 @@ def test_mistakes_of_one_window_or_one_mode_alone(tmp_path):
     of_conv = found["conv_backward"]["findings"]
     assert of_conv
     assert all("padding='valid'" in f["message"] or "windows of (1, 1)" in f["message"] for f in of_conv)
+
+
+def test_a_function_that_goes_back_alone_has_a_line_unless_something_calls_it(tmp_path):
+    alone = """
+def lone_backward(dZ, A_prev, W, flag):
+    return dZ @ W.T
+
+
+def weight_gradient_descent(Y, weights, cache, alpha):
+    weights["W"] -= alpha * cache["A"].T @ (cache["Z"] - Y)
+
+
+def helper_backward(dZ, A_prev, W, flag):
+    return dZ @ W.T
+
+
+def of_helper(dZ, A_prev, W):
+    return helper_backward(dZ, A_prev, W, True)
+"""
+    found = checked(tmp_path, FORWARD, alone)
+    for name in ("lone_backward", "weight_gradient_descent"):
+        assert [v["verdict"] for v in found[name]["verdicts"]] == ["not checked"]
+        assert name in found[name]["verdicts"][0]["remark"]
+    assert "helper_backward" not in found
