@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
-import numpy as np
-
 from modnet.check.reading.arguments import asks, needs
 from modnet.check.reading.lines import returned
 from modnet.check.styles.layer_calls import Methods, is_above
@@ -146,20 +144,6 @@ def _layer_of(value: Function, derivative: Function, slopes: bool) -> type:
     methods = Methods(value.__name__, derivative.__name__, slopes)
     held = {methods.value: value, methods.back: derivative}
     return _holder(value.__name__, held, layer_methods=methods, __module__=value.__module__)
-
-
-def one_by_one(cls: type) -> type:
-    """The same layer of two functions, which are asked for each number of an array by itself."""
-
-    def each(function: Function) -> Function:
-        @functools.wraps(function)
-        def asked(*given: Any, **named: Any) -> Any:
-            return np.vectorize(function, otypes=[float])(*given, **named)
-
-        return asked
-
-    methods: Methods = cls.layer_methods  # type: ignore[attr-defined]
-    return _layer_of(each(getattr(cls, methods.value)), each(getattr(cls, methods.back)), methods.slopes)
 
 
 def loss_of(

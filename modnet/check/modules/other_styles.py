@@ -19,7 +19,6 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.building.constructors import unmeant
 from modnet.check.building.handed import Activation, curve_by_input, curve_by_output, straight
 from modnet.check.building.recipes import PENALTY, Recipe, Shape, Size, array_arguments
-from modnet.check.functions.found import one_by_one
 from modnet.check.modules.check import as_input, as_named, check_module
 from modnet.check.modules.evaluation import examine_in_evaluation
 from modnet.check.modules.options import add_with
@@ -29,6 +28,7 @@ from modnet.check.reading.lines import tree_of
 from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.styles.adapters import remembers, subject_of
+from modnet.check.styles.layer_calls import one_by_one
 from modnet.check.styles.loss_calls import is_of_functions
 from modnet.check.styles.modes import mode_of, switches_of
 from modnet.check.styles.own_steps import Stepping

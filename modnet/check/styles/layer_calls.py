@@ -8,7 +8,9 @@ or what forward made of it, and whether it is multiplied by what comes from abov
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +57,20 @@ def _takes_one(kind: type, name: str) -> bool:
     if not asked or left_empty(kind, name) or (name == "__call__" and left_empty(kind, "forward")):
         return False
     return len(asked) == 1 or (name.strip("_").rstrip("s") in FORWARDS and not any(map(is_truth, asked)))
+
+
+def one_by_one(cls: Any) -> Any:
+    """The same layer of two functions, which are asked for each number of an array by itself."""
+
+    def each(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def asked(*given: Any, **named: Any) -> Any:
+            return np.vectorize(function, otypes=[float])(*given, **named)
+
+        return asked
+
+    known: Methods = cls.layer_methods
+    return type(cls.__name__, (cls,), {n: staticmethod(each(getattr(cls, n))) for n in (known.value, known.back)})
 
 
 def is_above(name: str) -> bool:
