@@ -1,10 +1,11 @@
 """What the checker builds by itself: two mistakes at once, modules in many settings, losses' conventions, networks and optimizers."""
 
+import functools
 import sys
 
 import numpy as np
 import pytest
-from corpus import Linear, TanH
+from corpus import Conv1D, Linear, TanH
 from corpus_pairs import PAIRS, SETTINGS
 from students import Optim, Sequentiel
 
@@ -43,6 +44,39 @@ def test_what_cannot_be_built_without_a_guess_is_not_checked():
     assert report.ok
     assert report.verdicts[0][1] == "not checked"
     assert "--make" in report.verdicts[0][2]
+
+
+class CountsWindows(Conv1D):
+    """Wrong where windows overlap."""
+
+    def backward_delta(self, input, delta):
+        dx = np.zeros(input.shape)
+        for i in range(self.count(input)):
+            part = np.tensordot(delta[:, i], self._parameters, ([1], [2]))
+            dx[:, i * self.stride : i * self.stride + self.k_size] = part
+        return dx
+
+
+class Maker:
+    """What builds a convolution, and is no class of one."""
+
+    def __call__(self, k_size, chan_in, chan_out, stride):
+        return CountsWindows(k_size, chan_in, chan_out, stride)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda k_size, chan_in, chan_out, stride: CountsWindows(k_size, chan_in, chan_out, stride),
+        lambda k_size, chan_in, chan_out, **more: CountsWindows(k_size, chan_in, chan_out, **more),
+        functools.partial(CountsWindows),
+        Maker(),
+    ],
+    ids=["function", "rest", "partial", "object"],
+)
+def test_other_sizes_are_built_by_whatever_is_called(make):
+    report = check_module(CountsWindows(3, 2, 4, 2), (2, 8, 2), make=make)
+    assert said(report) == {("backward_delta", "overlap")}, str(report)
 
 
 # Losses

@@ -60,6 +60,13 @@ def _all_arrays(value: Any, seen: set[int], depth: int = 0) -> Iterator[np.ndarr
             yield from _all_arrays(vars(value), seen, depth + 1)
 
 
+def numbers_of_class(module: Any) -> dict[tuple[type, str], Any]:
+    """The plain numbers that the classes of an object hold themselves: no copy of the object has them for itself."""
+    kinds = [] if is_of_library(module) else [k for k in type(module).__mro__[:-1] if k.__module__.split(".")[0] != "modnet"]
+    every = (((k, name), value) for k in kinds for name, value in vars(k).items() if name[:2] != "__")
+    return {place: value for place, value in every if isinstance(value, int | float | np.number)}
+
+
 def names_within(value: Any, depth: int = 0) -> Iterator[str]:
     """The names of the classes of the objects that an object holds, in lists and dicts too."""
     for item in getattr(value, "__dict__", {}).values() if depth < 4 else ():

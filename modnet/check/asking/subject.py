@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.arrays import PARAMETERS, arrays, arrays_within, copied, gradients, named, parameters
+from modnet.check.asking.arrays import PARAMETERS, arrays, arrays_within, copied, gradients, named, numbers_of_class, parameters
 from modnet.check.asking.calls import Misbehaviour, as_output, call, tried
 from modnet.check.asking.draws import other_draws
 from modnet.check.asking.numeric import factor_of
@@ -69,6 +69,7 @@ class Subject:
         self.answered: list[str] = []  # the gradients that were found right
         self.repair: Callable[[np.ndarray, Any], np.ndarray] | None = None  # what takes the place of forward in backward
         self._others: dict[str, np.ndarray] = {}
+        self._of_class = numbers_of_class(module)
 
     # --- how it is called
 
@@ -317,8 +318,14 @@ class Subject:
         return module
 
     def copy(self) -> Any:
-        """A copy as it is."""
+        """A copy as it is; what its class counts, as in ``Layer.calls += 1``, begins with it where it began."""
+        self._begin_count()
         return copied(self.original)
+
+    def _begin_count(self) -> None:
+        for (kind, name), value in self._of_class.items():
+            if vars(kind).get(name) is not value:
+                setattr(kind, name, value)
 
     def parameters(self, module: Any) -> dict[str, np.ndarray]:
         """The arrays of a copy, in place, that may be parameters."""
@@ -335,6 +342,7 @@ class Subject:
 
     def forward(self, x: np.ndarray, module: Any = None) -> np.ndarray:
         """forward(x) as a float64 array."""
+        self._begin_count()
         if module is None or self.random or self.carries:
             module = self.fresh() if module is None else copied(module)
         return self.as_output(self.ask(FORWARD, module, x), FORWARD, x)

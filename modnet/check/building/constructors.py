@@ -60,6 +60,11 @@ def unmeant(make: Callable[..., Any], without: Collection[str] = ()) -> tuple[li
     return [n for n in left if n in idle], [n for n in left if n not in idle]
 
 
+def name_of(make: Callable[..., Any]) -> str:
+    """What a constructor is called; of an object that is called like one, such as a partial, what its class is."""
+    return str(getattr(make, "__name__", type(make).__name__))
+
+
 def roles_of(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, str] | None:
     """From the roles of the handout (k_size, chan_in, chan_out, stride, input, output ...) to a constructor's own names.
 
@@ -78,14 +83,15 @@ def roles_of(make: Callable[..., Any], without: Collection[str] = ()) -> dict[st
     fitting |= {n: [role] for n, role in zip(derivative_among(fitting), ("activation", "derivative"), strict=False)}
     sure = any({"k_size", "stride"} & set(f) and len(n) > 1 and n.lower() != "size" for n, f in fitting.items())
     four = len(given) == 4 and any("k_size" in f for f in fitting.values())
-    windowed = name in WINDOWED or (not name and (sure or four))
     said = {role for roles in fitting.values() for role in roles}
+    sure = sure or {"k_size", "chan_in", "chan_out", "stride", "padding"} <= said
+    windowed = name in WINDOWED or (not name and (sure or four))
     means = {"side": "k_size"} if "k_size" not in said else {}  # else it is the picture's
     if {"input", "output"} <= said and not {"chan_in", "chan_out"} & said and "conv" in name:
         means |= {"input": "chan_in", "output": "chan_out"}
     if windowed:
         fitting = {n: [means.get(r, r) for r in roles] for n, roles in fitting.items()}
-    if re.search("reshape|view", make.__name__, re.I) and len(given) == 1:
+    if re.search("reshape|view", name_of(make), re.I) and len(given) == 1:
         return {"out_shape": given[0].name}
     found: dict[str, str] = {}
     for p in given:

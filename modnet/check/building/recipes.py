@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, call
-from modnet.check.building.constructors import USUAL, roles_of, unmeant
+from modnet.check.building.constructors import USUAL, name_of, roles_of, unmeant
 from modnet.check.building.handed import Stepper, drawn, straight
 from modnet.check.reading.arguments import NotBuilt, needs
 from modnet.check.reading.lines import words_compared
@@ -70,18 +70,18 @@ class Recipe:
 
     Parameters
     ----------
-    cls : the class. first : whether channels come first. single : whether it takes one example, without an axis for the
-        batch. paired : 1 if windows are given as pairs, 2 if strides are, too. dims : 1 for signals, 2 for pictures, 0 for what
-        has no windows. square : whether a matrix that is given has as many columns as rows. strict : whether it must take every
-        size, as the statement's do, which have no padding. shaped : whether the sizes of its input and its output are given as
-        the shapes of one example. axis : along which examples lie, one of `LAYOUTS`: if they are columns, a matrix is
-        (features, batch). whole : whether it takes integers. gates : of a recurrent layer that is given its weights, how
-        many. guess : what is given for arguments that mean nothing known; of a number, inputs have as many features.
-        filled : whether sizes that are None by default are given. bare : whether a method that is told a shape is told that of
-        one example, though it takes that of a batch, too.
+    cls : the class, or a function that builds one. first : whether channels come first. single : whether it takes one
+        example, without an axis for the batch. paired : 1 if windows are given as pairs, 2 if strides are, too. dims : 1 for
+        signals, 2 for pictures, 0 for what has no windows. square : whether a matrix that is given has as many columns as rows.
+        strict : whether it must take every size, as the statement's do, which have no padding. shaped : whether the sizes of
+        its input and its output are given as the shapes of one example. axis : along which examples lie, one of `LAYOUTS`: if
+        they are columns, a matrix is (features, batch). whole : whether it takes integers. gates : of a recurrent layer that is
+        given its weights, how many. guess : what is given for arguments that mean nothing known; of a number, inputs have as
+        many features. filled : whether sizes that are None by default are given. bare : whether a method that is told a shape
+        is told that of one example, though it takes that of a batch, too.
     """
 
-    cls: type
+    cls: Any
     first: bool = True
     single: bool = False
     paired: int = 0
@@ -109,20 +109,25 @@ class Recipe:
         roles = roles_of(cls, without=[*self.arrays, *self.anything])
         if roles is None or any(role.split()[0] in ("shape", "out_shape") and not (dims or shaped) for role in roles):
             asked = ", ".join(p.name for p in self.parameters.values() if p.default is p.empty)
-            raise NotBuilt(f"{cls.__name__}({asked}): give an example with --make")
+            raise NotBuilt(f"{self.name}({asked}): give an example with --make")
         self.roles: dict[str, str] = roles
         named = _words(cls, roles.get("activation", "activation"))
         self.words = [w for w in named if "soft" not in w]  # of an activation that is chosen by its name
         self.word = next(iter(self.words), "")
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if _CONNECTS.match(name) and (told := list(inspect.signature(method).parameters)[1:]):
-                raise NotBuilt(f"{cls.__name__} is told its neighbours first, by {name}({', '.join(told)}): give --make")
+                raise NotBuilt(f"{self.name} is told its neighbours first, by {name}({', '.join(told)}): give --make")
+
+    @property
+    def name(self) -> str:
+        """What builds them is called so."""
+        return name_of(self.cls)
 
     def takes(self, role: str) -> bool:
         """Whether the constructor has an argument of this role."""
         if self.strict and role == "padding":
             return False
-        by_shape = role == "chan_out" and "out_shape" in self.roles and "conv" in self.cls.__name__.lower()
+        by_shape = role == "chan_out" and "out_shape" in self.roles and "conv" in self.name.lower()
         by_shape = by_shape or (role in ("k_size", "chan_in") and "volume" in self.roles)
         return role in self.roles or by_shape or (bool(self.arrays) and role in ("chan_in", "chan_out"))
 
@@ -186,7 +191,7 @@ class Recipe:
         example = shape if self.single else shape[1:]
         values: dict[str, Any] = {**USUAL, "shape": example, "init": drawn, "optimizer": Stepper()}
         if self.shaped:
-            same = re.search("shape|flat", self.cls.__name__, re.I)
+            same = re.search("shape|flat", self.name, re.I)
             values |= {"input": example, "output": (int(np.prod(example)),) if same else (2,)}
         else:
             values |= {"input": self.features, "features": self.features}
@@ -206,7 +211,7 @@ class Recipe:
             given[handed] = example
         windowed = size if isinstance(size, Size) else None
         given |= self.anything | drawn_arrays(self.arrays, windowed, self.dims, self.square, self.gates)
-        made = call(f"{self.cls.__name__}(...)", lambda: self.cls(**given | (options or {})))
+        made = call(f"{self.name}(...)", lambda: self.cls(**given | (options or {})))
         prepare(made, example if self.bare else laid_out(np.empty(shape), self.axis).shape, example)
         return made
 
@@ -229,9 +234,10 @@ class Recipe:
         }
 
 
-def _words(cls: type, name: str) -> list[str]:
-    """The words that an argument of a class may be, by the lines that compare it."""
-    return list(dict.fromkeys(w for k in cls.__mro__[:-1] for w in words_compared(k, name)))
+def _words(make: Callable[..., Any], name: str) -> list[str]:
+    """The words that an argument of a class, or of a function that builds one, may be, by the lines that compare it."""
+    read = make.__mro__[:-1] if isinstance(make, type) else (make,)
+    return list(dict.fromkeys(w for each in read for w in words_compared(each, name)))
 
 
 def waits_for(cls: type) -> str:
@@ -305,11 +311,11 @@ def _told(name: str, example: Shape) -> Any:
     return 1.0 if is_rate(name) else 0.0 if PENALTY.search(name) else None
 
 
-def _of_base(cls: type) -> str | None:
+def _of_base(cls: Callable[..., Any]) -> str | None:
     """The argument for the shape of the input that a class hands on to its base class by **kwargs, as Keras has it."""
     if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls).parameters.values()):
         return None
-    for base in cls.__mro__[1:-1]:
+    for base in getattr(cls, "__mro__", ())[1:-1]:
         if inspect.isfunction(own := vars(base).get("__init__")):
             return next((n for n in inspect.signature(own).parameters if re.fullmatch("(in|input)_?(shape|dims?)", n)), None)
     return None
@@ -320,7 +326,7 @@ STATE = 2  # how many numbers a hidden state has
 _OF_STATE = re.compile(r"(w|weights?)_?h\w*", re.I)
 
 
-def array_arguments(cls: type) -> list[str]:
+def array_arguments(cls: Callable[..., Any]) -> list[str]:
     """The arguments of a class that is given its parameters themselves, as W, b or gamma, beta; none if it is not."""
     try:
         given = inspect.signature(cls).parameters.values()

@@ -22,8 +22,8 @@ from modnet.check.styles.loss_calls import Calling, gives_two, is_loss_name, is_
 Function = Callable[..., Any]
 _FLAG = re.compile(r"^((is_)?deriv(ative|ate|e|ation)?|prime|grad(ient)?|backward|back|d|diff)$", re.I)
 _PRIME = (
-    r"^(?P<name>\w+?)_?(prime|derivative|deriv|gradient|grad|backward|der|delta|diff)$",
-    r"^(d|grad|derivative_of|gradient_of|derivative|deriv|der|gradient)_(?P<name>\w+)$",
+    r"^(?P<name>\w+?)_?(prime|derivative|derivate|deriv|gradient|grad|backward|bprop|bp|der|delta|diff)$",
+    r"^(d|grad|derivative_of|gradient_of|derivative|derivate|deriv|der|gradient)_(?P<name>\w+)$",
     r"^d(?P<name>[A-Z]\w+|mse|mae|bce|loss|cost)$",
     r"^(?P<name>\w+?)_(prime|derivative|deriv|gradient|grad|backward)(?P<end>_(?!layer|pass)\w+)$",  # relu_grad_gpu
 )
@@ -117,7 +117,8 @@ def _belong(of: str, value: Function, derivative: Function, functions: Mapping[s
 def _is_activation(function: Function) -> bool:
     """Whether a function is one of one array, by its arguments, and not a loss by its name."""
     asked = needs(function)
-    return len(asked) == 1 and not is_truth(asked[0]) and not is_loss_name(function.__name__)
+    chosen = len(asked) == 1 and re.fullmatch("name|kind|type|which|key", asked[0], re.I)  # it gives a function, by its name
+    return len(asked) == 1 and not chosen and not is_truth(asked[0]) and not is_loss_name(function.__name__)
 
 
 def _is_loss(function: Function) -> bool:

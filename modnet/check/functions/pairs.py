@@ -6,23 +6,27 @@ what their names mean to CS231n: x, w, b, gamma, beta, and a dict of options by 
 
 from __future__ import annotations
 
+import ast
 import copy
 import functools
 import inspect
 import linecache
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.building.handed import straight
 from modnet.check.functions.check import check_backward, in_columns
 from modnet.check.modules.evaluation import functions_in_evaluation
 from modnet.check.reading.arguments import needs
-from modnet.check.reading.lines import words_compared
+from modnet.check.reading.lines import returned, words_compared
 from modnet.check.reading.vocabulary import REG
 from modnet.check.report import Report, not_checked
+from modnet.check.styles.layer_calls import is_above
 
 Shape = tuple[int, ...]
 #: An argument that chooses by a word.
@@ -49,8 +53,36 @@ def pairs_of(
         wanted = [f"{found[1]}_forward{end}" for end in (found[2] or "", "", "_naive", "_vectorized", "_fast")]
         forward = next((held[n] for held in places for n in wanted if n in held), None)
         unregularised = _unregularised(backward)
-        if forward is not None and len(needs(unregularised)) in (2, 3):
+        if forward is not None and _takes_the_same(forward, backward):
+            yield name, *_with_cache(forward, backward)
+        elif forward is not None and len(needs(unregularised)) in (2, 3):
             yield name, forward, unregularised
+
+
+def _takes_the_same(forward: Callable[..., Any], backward: Callable[..., Any]) -> bool:
+    """Whether backward is given, after what comes from above, what forward was given, and no cache: (dZ, A_prev, W, b)."""
+    above, *rest = needs(backward) or [""]
+    same = bool(rest) and {*rest} <= inspect.signature(forward).parameters.keys()
+    return same and is_above(above) and not isinstance(returned(forward), ast.Tuple)
+
+
+def _with_cache(forward: Callable[..., Any], backward: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The same two functions with a cache between them: what forward was given, by its names."""
+    own, *rest = inspect.signature(backward).parameters
+
+    @functools.wraps(forward)
+    def kept(*given: Any) -> tuple[Any, dict[str, Any]]:
+        bound = inspect.signature(forward).bind(*given)
+        bound.apply_defaults()
+        return forward(*given), dict(bound.arguments)
+
+    @functools.wraps(backward)
+    def back(delta: Any, cache: dict[str, Any]) -> Any:
+        return backward(delta, **{n: cache[n] for n in rest if n in cache})
+
+    two = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in (own, "cache")]
+    back.__signature__ = inspect.Signature(two)  # type: ignore[attr-defined]
+    return kept, back
 
 
 def _unregularised(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,6 +105,8 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
     """The report on a pair of functions, at inputs that forward takes, in each of the ways that a word among them chooses."""
     if (whole := _network(forward, backward)) is not None:
         return whole
+    if pictures := list(_pictures(forward)):
+        return _in_sizes(forward, backward, pictures)
     signature = f"{forward.__name__}{inspect.signature(forward)}"
     why, found = f"{signature}: check_backward checks it with your inputs", None
     for inputs in _inputs(forward):
@@ -101,6 +135,53 @@ def examine_pair(forward: Callable[..., Any], backward: Callable[..., Any]) -> R
     if found is not None:
         return found
     return not_checked(backward.__name__, why)
+
+
+#: The size of a window, its stride.
+_WINDOWS: tuple[tuple[Shape, Shape], ...] = (
+    ((3, 3), (1, 1)),
+    ((2, 2), (2, 2)),
+    ((2, 2), (1, 1)),
+    ((1, 1), (1, 1)),
+    ((3, 2), (1, 2)),
+)
+
+
+def _pictures(forward: Callable[..., Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Pictures (batch, height, width, channels) and windows for a function of (A_prev, W, b, ...) or (A_prev, kernel_shape).
+
+    With words for each; the window that every other one is compared with comes first.
+    """
+    asked = inspect.signature(forward).parameters
+    names, required = {n.lower() for n in asked}, [n.lower() for n in needs(forward)]
+    if "a_prev" not in names or not ({"w", "b"} <= names or "kernel_shape" in names) or "stride" not in names:
+        return
+    rng = np.random.default_rng(0)
+    words = {n: words_compared(forward, n) or [p.default] for n, p in asked.items() if n in ("padding", "mode")}
+    for (k, stride), chosen in product(_WINDOWS, list(product(*words.values()))):
+        known: dict[str, Any] = {"a_prev": rng.permutation(2 * 6 * 5 * 2).reshape(2, 6, 5, 2) / 40 - 1.4, "kernel_shape": k}
+        known |= {"w": rng.normal(size=(*k, 2, 3)), "b": rng.normal(size=(1, 1, 1, 3)), "activation": straight}
+        known |= {"stride": stride, **dict(zip(words, chosen, strict=True))}
+        if all(n in known for n in required):
+            said = [f"windows of {k}", f"stride={stride}", *(f"{n}={word!r}" for n, word in zip(words, chosen, strict=True))]
+            yield ", ".join(said), [known.get(n.lower(), p.default) for n, p in asked.items()]
+
+
+def _in_sizes(forward: Callable[..., Any], backward: Callable[..., Any], inputs: list[tuple[str, list[Any]]]) -> Report:
+    """The report on a pair at the first of these inputs, with what is found at others and not there."""
+    found, why = None, ""
+    for label, given in inputs:
+        try:
+            call(forward.__name__, forward, *copy.deepcopy(given))
+        except Misbehaviour as problem:
+            why = why or problem.message
+            continue
+        report = check_backward(forward, backward, *given)
+        if found is None:
+            found = report
+        elif {f.kind for f in report.findings} - {f.kind for f in found.findings}:
+            found.add(report, f"with {label}")
+    return found or not_checked(backward.__name__, f"no inputs were found that it takes: {why}; check_backward takes yours")
 
 
 def _network(forward: Callable[..., Any], backward: Callable[..., Any]) -> Report | None:

@@ -25,9 +25,9 @@ from modnet.check.networks.scored import form_of
 from modnet.check.networks.trainers import trains
 from modnet.check.networks.wiring import aliased, backward_method, role
 from modnet.check.optimizers import is_optimizer, is_rule
-from modnet.check.reading.arguments import required
-from modnet.check.reading.lines import does_nothing, text_of, tree_of
-from modnet.check.reading.vocabulary import ADDS, DELTA, GRADIENT, first_method
+from modnet.check.reading.arguments import needs, required
+from modnet.check.reading.lines import does_nothing, left_empty, returned, text_of, tree_of
+from modnet.check.reading.vocabulary import ADDS, DELTA, FORWARD, GRADIENT, first_method
 from modnet.check.styles.layer_calls import is_above
 from modnet.check.styles.layer_calls import methods_of as layer_methods
 from modnet.check.styles.loss_calls import derivative_alone, is_loss_name, is_truth, methods_of, says_loss, without_more
@@ -37,9 +37,11 @@ from modnet.module import Module
 from modnet.optim import Optimizer
 
 _FORWARD = re.compile(r"^_*(forward|calcul|propag|avant|predict|__call__)", re.I)
+_LAYER = re.compile(r"(layer|couche|pool(ing)?([12]d)?|conv([12]d)?|dense|linear|dropout|embedding)$", re.I)
 _BACKWARD = re.compile(r"back|retro|rétro|grad|deriv|dériv", re.I)
 _TAKES_MODULES = re.compile(r"modul|layer|couche|reseau|réseau|^net|encod|decod", re.I)
 _OF_PROGRESS = re.compile(r"metric|epoch|score|acc|val_|monitor|optimi", re.I)
+_GOES_BACK = re.compile(r"(^|_)(back(ward|prop\w*)?|bprop|gradient_descent)(_|$)", re.I)
 _STEPS = re.compile(r"^_*(update|step|minimi|apply|optimi|descend|maj|mise)", re.I)
 _OPTIMIZER = re.compile(
     r"^(opti\w*|(mini_?batch_?)?sgd\w*|rms_?prop|ada(m\w*|grad|delta)|nesterov\w*|momentum|gradient_?descent)$", re.I
@@ -57,18 +59,20 @@ def kind_of(cls: type) -> str:
         return "optim"
     if _has(cls, "step") and any(map(_OF_PROGRESS.search, required(cls, "step") or [])):
         return ""  # it changes a rate, or stops, by how the training goes
-    if _has(cls, "step") and not _has(cls, "forward"):
+    forward = _has(cls, "forward") and not left_empty(cls, "forward")
+    if _has(cls, "step") and not forward:
         return "optim"
     if is_loop(cls):
         return "loop"
-    if not _has(cls, "forward") and (says_loss(cls) or (is_loss_name(cls.__name__) and methods_of(cls))):
+    if not forward and (says_loss(cls) or (is_loss_name(cls.__name__) and methods_of(cls))):
         return "loss"
-    if not _has(cls, "forward"):
+    if not forward:
         adds = first_method(cls, ADDS) and aliased(cls) is not cls and backward_method(cls)
         if adds or trains(cls):
             return "network"
-        if layer_methods(cls) is not None and not _takes_modules(cls):
-            return "module"
+        known = layer_methods(cls)
+        if known is not None and not _takes_modules(cls):
+            return "" if known.value == FORWARD and _does_otherwise(cls) else "module"
         return "loss" if derivative_alone(cls) else ""
     follows = any(_has(cls, method) for method in (DELTA, GRADIENT))  # the contract of a layer
     if _takes_modules(cls) or (not follows and trains(cls)):
@@ -76,6 +80,13 @@ def kind_of(cls: type) -> str:
     if _is_loss(cls):
         return "loss"
     return "module" if follows or layer_methods(cls) is not None else ""
+
+
+def _does_otherwise(cls: type) -> bool:
+    """Whether a class has a method of its own, of no known name, that makes something of what it is given."""
+    own = {n: v for n, v in vars(cls).items() if inspect.isfunction(v) and n[:1] != "_" and required(cls, n)}
+    known = re.compile(f"{_BACKWARD.pattern}|{_STEPS.pattern}|^(get|set|init|load|save|zero|reset)", re.I)
+    return any(returned(v) is not None for n, v in own.items() if not known.search(n))
 
 
 def bases_of(files: Iterable[File]) -> set[type]:
@@ -123,8 +134,22 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
     for name, at, held in found:
         made = type(name, (), {n: v for n, v in held.items() if not n.startswith("__")})
         yield Loaded(made, "loop" if "descent" in held else "functions", file.path, *_place_of(at))
-    networks = networks_among({n: f for n, f in file.names.items() if inspect.isfunction(f)}, functions)
+    networks = list(networks_among({n: f for n, f in file.names.items() if inspect.isfunction(f)}, functions))
     yield from (Loaded(cls, "network", file.path, *_place_of(at)) for at, cls in networks)
+    known = {inspect.unwrap(at) for _, at, _ in found} | {inspect.unwrap(at) for at, _ in networks}
+    left = {n: f for n, f in functions.items() if _GOES_BACK.search(n) and f not in known and len(needs(f)) > 1}
+    called = _called(file, *others) if left else set()
+    for name, at in left.items():
+        if name not in called:
+            why = f"not recognised: no function here goes forward where {name}({', '.join(needs(at))}) goes back"
+            yield Loaded(type(name, (), {}), "", file.path, *_place_of(at), why)
+
+
+def _called(*files: File) -> set[str]:
+    """The names that are called somewhere in these files."""
+    nodes = (n for file in files for code in file.codes for top in code.body for n in ast.walk(top))
+    called = [n.func for n in nodes if isinstance(n, ast.Call)]
+    return {getattr(f, "id", "") or getattr(f, "attr", "") for f in called}
 
 
 def methods_as_functions(cls: type) -> dict[str, Callable[..., Any]]:
@@ -132,14 +157,23 @@ def methods_as_functions(cls: type) -> dict[str, Callable[..., Any]]:
 
     Of a class that is built with something, those that read nothing of self but each other.
     """
+    held = [(n, v) for n, v in vars(cls).items() if n[:2] != "__"]
+    methods = {n: v for n, v in held if inspect.isfunction(v)}
+    plain = methods and not {"__init__", "forward"} & vars(cls).keys() and not any(map(_takes_self, methods.values()))
+    if plain and cls.__mro__[1:] == (object,):
+        return methods | {n: v.__func__ for n, v in held if isinstance(v, staticmethod)}
     if cls.__mro__[1:] != (object,) or kind_of(cls):
         return {}
-    held = [(n, v) for n, v in vars(cls).items() if n[:2] != "__"]
     found = {n: v.__func__ for n, v in held if isinstance(v, staticmethod)}
-    methods = {n: v for n, v in held if inspect.isfunction(v)}
     while "__init__" in vars(cls) and (more := [n for n, v in methods.items() if not _read(v) <= {*found, *methods}]):
         methods = {n: v for n, v in methods.items() if n not in more}
     return found | {n: _without_self(v, cls) for n, v in methods.items()}
+
+
+def _takes_self(method: Any) -> bool:
+    """Whether the first argument of what is written in a class is an object of it, by its name."""
+    first = next(iter(inspect.signature(method).parameters), "")
+    return first in ("self", "cls", "this", "_", "s", "me")
 
 
 def _read(method: Any) -> set[str]:
@@ -191,7 +225,8 @@ def looks_relevant(cls: type) -> bool:
     """Whether a class seems to be a layer, a loss or a network: it has a forward, or goes forward and back by other names."""
     methods = _own_methods(cls)
     if any(map(_BACKWARD.search, methods)):
-        return any(map(_FORWARD.search, methods))
+        named = _LAYER.search(cls.__name__) is not None and not outside.derives_from_outside(cls)
+        return named or any(map(_FORWARD.search, methods))
     return ("forward" in methods or _takes_modules(cls)) and not outside.derives_from_outside(cls)
 
 
@@ -254,7 +289,7 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
         return True  # what it calls is left to those that derive from it
     if name != "forward":
         return does_nothing(getattr(cls, name), or_raises=True)
-    return not re.search(r"return (?!None\b)\S|self\.\w+(\[.*\])?\s*=[^=]", text)
+    return not re.search(r"return (?!None\b)\S|self\.\w+(\[.*\])?\s*=[^=]|^\s*for ", text, re.MULTILINE)
 
 
 def _is_abstract(cls: type, method: str) -> bool:

@@ -54,10 +54,23 @@ def layout(project: Project, but: Loaded | None = None) -> tuple[str, str]:
     return most, found[most][0] if found else ""
 
 
+#: A function that says what a network is, and runs none of it.
+_TELLS = re.compile(r"summary|print|plot|show|describe|info|count|config|save|load|^__(str|repr|init)__$", re.I)
+
+
 def skipped_by_name(subject: Loaded, project: Project) -> bool:
-    """Whether a line of the project asks whether a layer is of this class, as a network does that leaves it out."""
+    """Whether a line of the project asks whether a layer is of this class, as a network does that leaves it out.
+
+    What only tells of the layers, such as a summary, asks as well, and leaves none out.
+    """
     asks = re.compile(rf"(isinstance|type\(|__class__|__name__|\.name).*\b{subject.name}\b", re.I)
-    return any(asks.search(line) for file in project.files for line in text(file).split("\n"))
+    for file in project.files:
+        within = ""
+        for line in text(file).split("\n"):
+            within = found[1] if (found := re.match(r"\s*def (\w+)", line)) else within
+            if asks.search(line) and not _TELLS.search(within):
+                return True
+    return False
 
 
 def taken_one_by_one(project: Project) -> bool:

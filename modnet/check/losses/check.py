@@ -194,6 +194,8 @@ def examine_loss_object(loss: Any, name: str, layout: str = "") -> Report:
             finding.message = f"{finding.message.rstrip('.')}; with one output it is right."
             if finding.kind == "scale":
                 finding.hint = "one of the two divides by the outputs too, the other by the examples alone: the same in both"
+    if right and first is not answered[0] and _applies_softmax(loss, calling):
+        first, right = answered[0], []  # it takes scores: right for some alone, such as those above 0
     last = answered[-1]  # one example without an axis for the batch
     if right and last is not first and " (3,) " in last.subject:
         fresh = [f for f in last.findings if f.kind == "saturates" and _of_value(f, calling)]
@@ -210,6 +212,19 @@ def examine_loss_object(loss: Any, name: str, layout: str = "") -> Report:
                 first.verdict(f"with {other.subject.split(' and ')[-1]}", right=False, remark="crash")
                 break
     return first
+
+
+def _applies_softmax(loss: Any, calling: Calling) -> bool:
+    """Whether what a loss gives is the cross-entropy of the softmax of its prediction."""
+    for truth, scores in data_for("cross"):
+        labels = truth.argmax(axis=-1) if truth.ndim == 2 else truth
+        if scores.ndim == 2 and truth.ndim < 3 and scores.shape[1] == _CLASSES:
+            wanted = -np.log(FUNCTIONS["softmax"](scores))[np.arange(len(scores)), labels.astype(int)]
+            out = tried(LossSubject(loss, truth, scores, calling).forward, scores, also=(TypeError, ValueError))
+            same = [w for w in (wanted, wanted.sum(), wanted.mean()) if out is not None and np.allclose(out, w, rtol=1e-6)]
+            if same:
+                return True
+    return False
 
 
 def _of_value(finding: Finding, calling: Calling) -> bool:

@@ -53,6 +53,7 @@ def data_for(name: str, statement: bool = False, log: bool = False) -> Iterator[
         yield from (*scored, *probable)
     elif re.search(r"cross|entrop|ce($|_|loss)|cce|log|kl|xent", word):
         yield from (*probable, scored[1], scored[0], binary)
+        yield labels[:, None], shares
         yield from () if re.search(r"categor|cce", word) else (flat(bits), bits)
     else:
         known = statement or NUMBERS.search(word)

@@ -6,6 +6,7 @@ and the report says what would help.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Iterable
@@ -21,13 +22,16 @@ from modnet.check.building.recipes import PENALTY, Recipe, Shape, Size, array_ar
 from modnet.check.modules.check import as_input, as_named, check_module
 from modnet.check.modules.evaluation import examine_in_evaluation
 from modnet.check.modules.options import add_with
-from modnet.check.modules.ways import LINE, Unsettled, by_guess, forward_of, way_for
+from modnet.check.modules.ways import LINE, OF_ONE, Unsettled, by_guess, forward_of, way_for
 from modnet.check.reading.arguments import NotBuilt, asks, switches
+from modnet.check.reading.lines import tree_of
 from modnet.check.reading.vocabulary import DELTA, FORWARD
 from modnet.check.report import Finding, Report, not_checked
 from modnet.check.styles.adapters import remembers, subject_of
+from modnet.check.styles.layer_calls import one_by_one
 from modnet.check.styles.loss_calls import is_of_functions
 from modnet.check.styles.modes import mode_of, switches_of
+from modnet.check.styles.own_steps import Stepping
 
 #: What arguments that mean nothing known may be: each pair is two sizes of a kind. A number is also how many features come in.
 _GUESSES = ((3, 6), (0.5, 0.25), (straight, curve_by_input))
@@ -40,11 +44,21 @@ def examine_other(cls: type, layout: str = "") -> Report:
     except Unsettled:
         raise
     except NotBuilt as problem:
+        if is_of_functions(cls) and OF_ONE.search(str(problem)):
+            with suppress(NotBuilt, Misbehaviour):
+                report = _of_functions(_examined(one_by_one(cls), layout), cls)
+                report.notes.append("it takes one number, and was asked for each by itself.")
+                return report
         return _by_guesses(cls, layout) or not_checked(cls.__name__, str(problem))
     except Misbehaviour as problem:
         if not is_of_functions(cls) or not by_guess(problem.message):
             raise
         return not_checked(cls.__name__, f"no input was found that it takes: {problem.message}")
+    return _of_functions(report, cls)
+
+
+def _of_functions(report: Report, cls: type) -> Report:
+    """The report, in which a function is not said to be a method."""
     if is_of_functions(cls):
         for finding in report.findings:
             finding.where = finding.where.removeprefix(f"{cls.__name__}.")
@@ -86,6 +100,7 @@ def _examined(cls: type, layout: str, guess: Any = None) -> Report:
         _with_activation(report, recipe, size)
         _with_options(report, recipe, size)
         _unused(report, recipe, size)
+        _without_momentum(report, recipe, size)
         _pooled(report, recipe, size)
         examine_in_evaluation(report, recipe, size)
     if guess is not None and not report.ok and _has_layers(recipe.build(size)):
@@ -112,6 +127,28 @@ def _unused(report: Report, recipe: Recipe, size: Size | Shape) -> None:
                 where = f"{recipe.cls.__name__}.{forward}"
                 report.findings.append(Finding("option-ignored", where, text, f"use {name} in forward, or leave it out"))
                 report.verdict(f"with {name}", right=False, remark="option-ignored")
+
+
+def _without_momentum(report: Report, recipe: Recipe, size: Size | Shape) -> None:
+    """Add that a layer which moves itself moves in the same way whatever momentum it is built with."""
+    name = next((p.name for p in asks(recipe.cls, True) if re.fullmatch("momentum|mom", p.name, re.I)), "")
+    subject = subject_of(recipe.build(size), as_input(recipe.input(size)), recipe)
+    if not name or not isinstance(subject, Stepping) or not subject.updates:
+        return
+    back = subject.names[DELTA]
+    tree = tree_of(getattr(recipe.cls, back))
+    always = [node for node in (tree.body if tree is not None else ()) if isinstance(node, ast.Assign | ast.AugAssign)]
+    if not any(f"self.{name}" in ast.unparse(node) for node in always):
+        return  # it may be one of several ways to move
+    with suppress(Misbehaviour, NotBuilt, TypeError, ValueError):
+        twins = [subject_of(recipe.build(size, options={name: m}), as_input(recipe.input(size)), recipe) for m in (0.0, 0.9)]
+        one, other = (twin.after_steps(3) for twin in twins if isinstance(twin, Stepping))
+        if one and one.keys() == other.keys() and all(np.array_equal(a, other[n]) for n, a in one.items()):
+            text = f"{back} moves the parameters in the same way with {name}=0 and {name}=0.9: three steps leave the same."
+            hint = f"keep what the last step was: V = {name} * V - rate * gradient, then W += V"
+            where = f"{recipe.name}.{back}"
+            report.findings.append(Finding("option-ignored", where, text, hint, line=subject.quote(DELTA, rf"self\.{name}")))
+            report.verdict(f"with {name}", right=False, remark="option-ignored")
 
 
 def _pooled(report: Report, recipe: Recipe, size: Size | Shape) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking import older
-from modnet.check.asking.calls import Misbehaviour
+from modnet.check.asking.arrays import arrays_within
+from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.subject import Subject
 from modnet.check.building.choosing import chosen
 from modnet.check.building.constructors import USUAL, roles_of
@@ -37,6 +38,8 @@ _PLACES: Shape = (6,)
 _SIGNAL: Shape = (2, 4, 3)
 _IMAGE: Shape = (2, 3, 4, 5)
 #: What mixes examples by its name.
+#: What is raised where a function of one number is given an array.
+OF_ONE = re.compile(r"truth value of an array|only (0-dimensional|size-1|length-1)|must be real number")
 _NORMS = re.compile(r"batch_?norm|^bn", re.I)
 
 
@@ -91,6 +94,8 @@ def _attempts(cls: type, layout: str, guess: Any) -> Iterator[Way]:
     if has_state(plain.arrays):
         yield from ((recipe_of(gates=gates), shape) for shape in (_SIGNAL, LINE) for gates in (1, 4, 3))
         return
+    if not layout and _by_columns(plain):
+        yield plain, (5, plain.features, 1)
     for shape in shapes:
         yield plain, shape
     for recipe in (recipe_of(filled=True), recipe_of(filled=True, shaped=True)):
@@ -104,6 +109,13 @@ def _attempts(cls: type, layout: str, guess: Any) -> Iterator[Way]:
     if updates and not layout:
         yield from ((plain, shape) for shape in ((LINE[1], 1), (1, LINE[1])))  # one example, a column or a row
     yield from elsewhere
+
+
+def _by_columns(recipe: Recipe) -> bool:
+    """Whether all parameters are matrices behind an axis of 1, as for a batch of columns (batch, features, 1)."""
+    made = tried(recipe.build, LINE)
+    held = [array for _, array in arrays_within(made)]
+    return bool(held) and all(array.ndim == 3 and array.shape[0] == 1 for array in held)
 
 
 def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
@@ -157,7 +169,7 @@ def way_for(cls: type, layout: str = "", guess: Any = None) -> Way:
         if unbound := [p for _, p in problems if _UNBOUND in p.message]:
             raise unbound[0]  # in another input, too
         asks_more = first is not None and re.search(r"forward\(\) missing \d+ required", first.message)  # a layer of two inputs
-        of_one = first is not None and "truth value of an array" in first.message  # a function of one number
+        of_one = first is not None and OF_ONE.search(first.message) is not None  # a function of one number
         of_one = of_one or not takes_arrays(getattr(cls, forward_of(cls)))
         if first is not None and ((_sure(cls) and not of_one) or first.kind == "shape") and not asks_more:
             raise first

@@ -95,6 +95,15 @@ def does_nothing(function: Any, or_raises: bool = False) -> bool:
     )
 
 
+def _left_empty(kind: type, method: str) -> bool:
+    """Whether a class has a method from a base alone, where it does nothing: what it does instead has another name."""
+    own = getattr(kind, method, None)
+    return inspect.isfunction(own) and method not in vars(kind) and does_nothing(own, or_raises=True)
+
+
+left_empty: Callable[[type, str], bool] = functools.cache(_left_empty)
+
+
 def words_compared(function: Any, name: str) -> list[str]:
     """The words that an argument may be, by the lines of a function that compare it: mode == "max", wrt in ("x", "W")."""
     asks = rf"\b{name}\s*(?:\.lower\(\)\s*)?(?:==|!=|(?:not\s+)?in|is)\s*([\[(]?(?:\s*,?\s*[\"']\w+[\"'])+)"

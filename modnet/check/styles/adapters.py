@@ -91,15 +91,33 @@ class Adapted(FoundOut):
         for name, array in start.items():
             said = name.removeprefix(PLACE)
             own = None if said in self.more else partner_of(said, every)
-            named = next((n for n, v in left.items() if v.size == array.size and is_gradient_of(n, said)), None)
+            named = next((n for n, v in left.items() if v.size == array.size and _belongs(n, said)), None)
+            if own is None and named is None:
+                named = next((n for n, v in left.items() if _belongs(n, said) and self._one_each(v, array)), None)
             fitting = named or next((n for n, v in left.items() if v.size == array.size and own is None), None)
+            fitting = fitting or next((n for n, v in left.items() if own is None and self._one_each(v, array)), None)
             if own is not None and named is None:
                 found[name] = np.array(every[own], dtype=np.float64)
             elif fitting is not None:
                 found[name] = self.beside(left[fitting]) if said in self.more else left[fitting]
                 del left[fitting]
+        found = self._over_examples(found, start)
         rest_of = {n: np.array(a, np.float64) for n, a in every.items() if is_gradient_name(n.split(".")[-1])}
         return {**rest_of, **found}
+
+    def _one_each(self, gradient: np.ndarray, parameter: np.ndarray) -> bool:
+        """Whether something has the shape of a parameter's gradient for each example."""
+        shapes = [parameter.shape, *([parameter.shape[1:]] if parameter.shape[:1] == (1,) else [])]
+        return len(self.x) > 1 and not self.single and gradient.shape in [(len(self.x), *shape) for shape in shapes]
+
+    def _over_examples(self, found: dict[str, np.ndarray], of: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The sums of gradients that are all given for each example, a matrix's among them: of one alone, a sum is left out."""
+        given = found.keys() & of.keys()
+        each = all(self._one_each(found[name], of[name]) for name in given)
+        if not each or not any(sum(n > 1 for n in of[name].shape) > 1 for name in given):
+            return found
+        self.one_each = True
+        return found | {name: found[name].sum(axis=0).reshape(of[name].shape) for name in given}
 
     # --- mistakes that are made in these styles
 
@@ -156,7 +174,14 @@ class Adapted(FoundOut):
             line = told and self.quote(DELTA, rf"\bd_?(Ld|L)?_?{told[1]}\w*\b.*=", rf"grad\w*.*\b{told[1]}\b.*=")
             finding.line = line or finding.line
         back = self.names[DELTA]
+        if self.one_each:
+            report.notes.append(f"{back} gives the parameters' gradients for each example: their sum is what is checked.")
         relabel(report, back, [f"{back}: the input's gradient", f"{back}: the parameters'"])
+
+
+def _belongs(name: str, parameter: str) -> bool:
+    """Whether something of this name is a parameter's gradient: dW is W's, and what has the key of params['W'] is its, too."""
+    return is_gradient_of(name, parameter) or parameter.endswith(f"['{name}']")
 
 
 def _listed(rest: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.asking.arrays import names_within
 from modnet.check.asking.boxed import TAKEN_FOR_ONE, box_of, is_box, unboxed
 from modnet.check.asking.calls import Misbehaviour, answered, call, tried
 from modnet.check.asking.subject import Subject
 from modnet.check.building.handed import Stepper
 from modnet.check.building.recipes import LAYOUTS, Recipe, in_rows, laid_out
-from modnet.check.reading.arguments import positional
+from modnet.check.reading.arguments import NotBuilt, positional
 from modnet.check.reading.lines import calls_more, does_nothing, unread, words_compared
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, ZERO, core, meaning_of
 from modnet.check.styles import layer_calls, several
@@ -30,6 +31,7 @@ from modnet.check.styles.modes import begin_anew, evaluate, has_eval, is_mode, m
 
 #: An argument that is the input.
 INPUT = re.compile(r"^(x|input|inputs|inp|(a|activations?)_prev|data)$", re.I)
+INPUT_NAMES = ("x", "input", "inputs", "inp", "data", "xs")
 OF_INPUT = re.compile(r"^(d_?)?(x|inputs?|data|a|z|prev\w*|inp)$", re.I)
 CACHE = re.compile(r"cache|ctx|context|saved", re.I)
 #: Where forward and backward put what they do not return, by names without case and underscores.
@@ -74,6 +76,7 @@ class Called(Subject):
         self.place: Any = None  # where a derivative alone finds the input
         self.rates: list[str] = []  # attributes that are the rate of a step that backward takes
         self.own_rate, self.decays = 1.0, False  # what such a step is of the gradient, and whether it shrinks the weights
+        self.one_each = False  # whether it gives the parameters' gradients for each example
         self.listed = False  # whether these come in one list with the input
         self.tupled = ""  # the argument that these come in as a tuple, such as a state (h, c)
         self.outputs = several.names_returned(getattr(type(module), value, None))
@@ -310,7 +313,7 @@ class Called(Subject):
             named = several.names_returned(getattr(module, name))
             return several.first_and_rest(out, named, lambda n: core(n) in _DELTAS, x.shape)
         if isinstance(out, dict):
-            return next((out[n] for n in out if core(str(n)) in _DELTAS), None), {str(n): v for n, v in out.items()}
+            return self._of_input(out), {str(n): v for n, v in out.items()}
         if out is not None:
             return out, {}
         changed = [v for v in put if isinstance(v, np.ndarray)]
@@ -322,6 +325,14 @@ class Called(Subject):
             self._misspelt(module)
         return next((v for v in changed if v.shape == x.shape), changed[0] if changed else None), {}
 
+    def _of_input(self, out: dict[Any, Any]) -> Any:
+        """dL/dinput in a dict that backward returned: under a name for it, or under the input's own."""
+        found = [v for known in (_DELTAS, INPUT_NAMES) for n, v in out.items() if core(str(n)) in known]
+        if not found:
+            keys = ", ".join(map(str, out))
+            raise NotBuilt(f"{self.names[DELTA]} returns a dict with {keys}: which of them is dL/dinput is not known")
+        return found[0]
+
     def _given(self, module: Any, x: np.ndarray) -> np.ndarray:
         """What a derivative alone is taken at: in the memory of who asks, to see whether it writes there."""
         place = self.place[0] if self.single and self.place is not None else self.place
@@ -329,6 +340,11 @@ class Called(Subject):
             place[...] = x
             return place
         return x.copy() if self.reading == "input" else np.array(self._forward(module, x.copy()), dtype=float)
+
+    def _holds_others(self) -> bool:
+        """Whether forward does something, and the layer is made of objects of its author's, such as neurons."""
+        forward = getattr(type(self.original), self.names[FORWARD], None)
+        return not does_nothing(forward, or_raises=True) and any(names_within(self.original))
 
     def _misspelt(self, module: Any) -> None:
         """Whether the gradient by the input went to the name that held the input: then later ones read the wrong numbers."""
@@ -342,6 +358,8 @@ class Called(Subject):
     def as_output(self, raw: Any, operation: str, x: np.ndarray) -> np.ndarray:
         """What came out, if anything did."""
         if raw is None:
+            if operation == FORWARD and self._holds_others():
+                raise Misbehaviour("foreign", f"{self.names[operation]} returns nothing, and hands on to what it holds")
             where = "self.output" if operation == FORWARD else "self.dinputs"
             text = f"{self.names[operation]} returns None, and sets no {where} either"
             raise Misbehaviour("not-implemented", text, hint=f"return the result, or put it into {where}")

@@ -8,14 +8,18 @@ or what forward made of it, and whether it is multiplied by what comes from abov
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from modnet.check.reading.arguments import required
+from modnet.check.reading.lines import left_empty
 from modnet.check.reading.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, VALUES, is_rate, written
-from modnet.check.styles.loss_calls import is_truth
+from modnet.check.styles.loss_calls import is_truth, longer
+from modnet.check.styles.modes import is_mode
 
 _ABOVE = re.compile(r"^(d_?(out|val|y|z|a|l|x)\w*|dL\w*|delta\w*|up\w*|\w*grad\w*|error\w*|err|g|ds)$", re.I)
 
@@ -31,26 +35,42 @@ def methods_of(cls: Any) -> Methods | None:
     """The methods of a layer's class that go forward and back; None if it has no such two."""
     if isinstance(known := getattr(cls, "layer_methods", None), Methods):
         return known
-    if callable(getattr(cls, "backward", None)) and callable(getattr(cls, "forward", None)):
-        kind = cls if isinstance(cls, type) else type(cls)
-        asked = required(kind, "backward")  # given what forward is given, it may be the derivative alone
-        return Methods("forward", "backward", len(asked or ()) == 1 and asked == required(kind, "forward"))
     kind = cls if isinstance(cls, type) else type(cls)
-    value = next((n for n in written(kind, (*FORWARDS, *VALUES)) if _takes_one(kind, n)), None)
-    back = next((n for n in written(kind, BACKWARDS) if value and n != value and required(kind, n) is not None), None)
-    slopes = next((n for n in written(kind, DERIVATIVES) if value and n != value and required(kind, n) is not None), None)
-    last = back or slopes
+    usual = None
+    if callable(getattr(cls, "backward", None)) and callable(getattr(cls, "forward", None)):
+        asked = required(kind, "backward")  # given what forward is given, it may be the derivative alone
+        usual = Methods("forward", "backward", len(asked or ()) == 1 and asked == required(kind, "forward"))
+        if not (left_empty(kind, "forward") or left_empty(kind, "backward")):
+            return usual
+    value = next((n for n in (*written(kind, (*FORWARDS, *VALUES)), *longer(kind, "for")) if _takes_one(kind, n)), None)
+    backs, slopes = ((*written(kind, BACKWARDS), *longer(kind, "back")), written(kind, DERIVATIVES))
+    goes_back = [n for n in (*backs, *slopes) if value and n != value and required(kind, n) is not None]
+    last = next((n for n in goes_back if not left_empty(kind, n)), None)
     if value is None or last is None or len([n for n in required(kind, last) or () if not is_rate(n)]) > 2:
-        return None
-    return Methods(value, last, not back)
+        return usual
+    return Methods(value, last, last not in backs)
 
 
 def _takes_one(kind: type, name: str) -> bool:
     """Whether a method is given one thing, by a name that is not one for something else."""
-    asked = required(kind, name)
-    if asked is None or not asked:
+    asked = [n for n in required(kind, name) or () if not is_mode(n)]
+    if not asked or left_empty(kind, name) or (name == "__call__" and left_empty(kind, "forward")):
         return False
     return len(asked) == 1 or (name.strip("_").rstrip("s") in FORWARDS and not any(map(is_truth, asked)))
+
+
+def one_by_one(cls: Any) -> Any:
+    """The same layer of two functions, which are asked for each number of an array by itself."""
+
+    def each(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def asked(*given: Any, **named: Any) -> Any:
+            return np.vectorize(function, otypes=[float])(*given, **named)
+
+        return asked
+
+    known: Methods = cls.layer_methods
+    return type(cls.__name__, (cls,), {n: staticmethod(each(getattr(cls, n))) for n in (known.value, known.back)})
 
 
 def is_above(name: str) -> bool:

@@ -18,8 +18,8 @@ import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, answered, call
 from modnet.check.reading.arguments import asks, positional, required
-from modnet.check.reading.lines import calls_more, returned
-from modnet.check.reading.vocabulary import BACKWARDS, DERIVATIVES, OUTPUTS, TRAINS, VALUES, apart
+from modnet.check.reading.lines import calls_more, left_empty, returned
+from modnet.check.reading.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, OPERATIONS, OUTPUTS, TRAINS, VALUES, apart
 from modnet.check.styles.modes import begin_anew, is_mode, mode_of
 from modnet.check.styles.several import names_returned
 from modnet.loss import Loss
@@ -77,8 +77,11 @@ def order_of(names: list[str]) -> bool | None:
 
 def methods_of(cls: type) -> tuple[str, str] | None:
     """The names of the methods that are the loss and its derivative, one name if one gives both; None if it has no such two."""
-    value = next((n for n in VALUES if _takes_two(cls, n)), None)
-    derivative = next((n for n in _DERIVATIVES if n != value and required(cls, n) is not None), None)
+    own = [n for n in (*VALUES, *longer(cls, "for")) if _takes_two(cls, n) and not left_empty(cls, n)]
+    value = next(iter(own), None)
+    names = _DERIVATIVES if value in VALUES else (*_DERIVATIVES, *longer(cls, "back"))
+    backs = (n for n in names if n != value and required(cls, n) is not None)
+    derivative = next((n for n in backs if not left_empty(cls, n)), None)
     others = (n for n in dir(cls) if _OF_LOSS.fullmatch(n) and n != value and required(cls, n) is not None)
     derivative = derivative or next(others, None)
     if value and derivative:
@@ -86,6 +89,13 @@ def methods_of(cls: type) -> tuple[str, str] | None:
     named = [n for n in dir(cls) if _BOTH.search(n) and _takes_two(cls, n)]
     both = next((n for n in [*([value] if value else []), *named] if gives_two(getattr(cls, n))), None)
     return (both, both) if both else None
+
+
+def longer(cls: type, start: str) -> list[str]:
+    """The methods of a class that are called forward, or backward, and something more: forloss, backloss, forward_dropout."""
+    known = {*FORWARDS, *BACKWARDS, *OPERATIONS}
+    held = [n for n in dir(cls) if re.fullmatch(rf"{start}(ward)?_?[a-z]+", n) and n not in known]
+    return [n for n in held if required(cls, n) is not None]
 
 
 def derivative_alone(cls: type) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from modnet.check.asking.arrays import arrays_within
 from modnet.check.asking.calls import tried
 from modnet.check.asking.numeric import along
 from modnet.check.building.handed import Stepper
@@ -85,6 +86,13 @@ class Stepping(Called):
             for n, a in start.items():
                 now[n][...] = a
         return found
+
+    def after_steps(self, count: int) -> Arrays:
+        """All arrays that the layer holds after so many steps."""
+        module = self.copy()
+        for _ in range(count):
+            self._there_and_back(module)
+        return {n: a.copy() for n, a in arrays_within(module)}
 
     def _there_and_back(self, module: Any, times: float = 1.0) -> np.ndarray:
         """dL/dinput for what comes from above usually, or a multiple of it."""

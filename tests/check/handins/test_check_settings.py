@@ -390,6 +390,7 @@ def test_a_dropout_that_its_network_leaves_out_needs_not_be_told(tmp_path):
     for line, findings in (
         ("for layer in layers: pass", {("forward", "eval-mode")}),
         ("isinstance(layer, AlwaysDrops)", set()),
+        ("def summary(net):\n    print(isinstance(net[0], AlwaysDrops))", {("forward", "eval-mode")}),
     ):
         path.write_text(line, encoding="utf-8")
         assert said(ask(dropout, Project([dropout]), Options())) == findings

@@ -10,6 +10,7 @@ import pytest
 from modnet.__main__ import main
 from modnet.check import check_loss
 from modnet.check.functions.weighted import examine_weighted, is_weighted
+from modnet.check.losses.check import examine_loss_object
 
 RNG = np.random.default_rng(0)
 SCORES, LABELS = RNG.normal(size=(5, 3)), np.array([0, 2, 1, 1, 0])
@@ -501,3 +502,45 @@ def test_a_loss_is_asked_in_the_columns_of_its_layers_and_takes_the_mean_once_wi
     assert twice["BinaryCrossEntropy"]["ok"]
     sign = checked(tmp_path, COLUMNS.replace("(1 - A) - Y / A", "(1 - A) + Y / A"))
     assert {f["kind"] for f in sign["BinaryCrossEntropy"]["findings"]} == {"sign"}
+
+
+class SoftmaxOfScores:
+    """Right: of scores."""
+
+    def forward(self, y, yhat):
+        self.y, self.scores = y, yhat
+        z = yhat - yhat.max(axis=1, keepdims=True)
+        return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(y)), y]
+
+    def backward(self):
+        e = np.exp(self.scores - self.scores.max(axis=1, keepdims=True))
+        e /= e.sum(axis=1, keepdims=True)
+        e[np.arange(len(self.y)), self.y] -= 1
+        return e
+
+
+class SoftmaxOfRaised(SoftmaxOfScores):
+    """Wrong: scores below 0 are raised, and backward does not know."""
+
+    def forward(self, y, yhat):
+        return super().forward(y, np.maximum(yhat, 0))
+
+
+class SoftmaxTaken(SoftmaxOfScores):
+    """Right: of what a softmax has given."""
+
+    def forward(self, y, yhat):
+        self.y, self.kept = y, np.clip(yhat, 1e-9, 1)
+        return -np.log(self.kept[np.arange(len(y)), y])
+
+    def backward(self):
+        own = np.zeros_like(self.kept)
+        own[np.arange(len(self.y)), self.y] = -1 / self.kept[np.arange(len(self.y)), self.y]
+        return own
+
+
+@pytest.mark.parametrize(("cls", "right"), [(SoftmaxOfScores, True), (SoftmaxOfRaised, False), (SoftmaxTaken, True)])
+def test_a_loss_that_applies_a_softmax_itself_must_be_right_for_any_scores(cls, right):
+    report = examine_loss_object(cls(), cls.__name__)
+    assert report.ok == right, report
+    assert right or [f.kind for f in report.findings] == ["direction"]

@@ -224,3 +224,50 @@ def test_a_step_that_does_not_grow_with_the_gradient_is_not_judged():
     report = examine_other(BySign)
     assert report.ok, report
     assert ("backward: the parameters'", "not checked") in [row[:2] for row in report.verdicts]
+
+
+class Rolling:
+    """Right: what the last step was is the difference to the last weights."""
+
+    def __init__(self, n_in, n_out, lr=0.1, momentum=0.0, method="sgd"):
+        self.W = np.random.randn(n_in, n_out)
+        self.last = self.W.copy()
+        self.lr, self.momentum, self.method = lr, momentum, method
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, d):
+        dx = d @ self.W.T
+        new = self.W - self.lr * self.x.T @ d + self.momentum * (self.W - self.last)
+        self.last, self.W = self.W, new
+        return dx
+
+
+class Still(Rolling):
+    """Wrong: the last weights are those of now."""
+
+    def backward(self, d):
+        dx = d @ self.W.T
+        self.W = self.W - self.lr * self.x.T @ d + self.momentum * (self.W - self.last)
+        self.last = self.W.copy()
+        return dx
+
+
+class OneOfTwo(Rolling):
+    """Right: it takes another method for it."""
+
+    def backward(self, d):
+        if self.method == "momentum":
+            return super().backward(d)
+        dx = d @ self.W.T
+        self.W = self.W - self.lr * self.x.T @ d
+        return dx
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [(Rolling, []), (Still, ["option-ignored"]), (OneOfTwo, [])])
+def test_a_momentum_that_changes_no_step_is_told(kind, wanted):
+    report = examine_other(kind)
+    assert [f.kind for f in report.findings] == wanted, report
+    assert all("self.momentum" in f.line for f in report.findings)

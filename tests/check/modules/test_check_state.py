@@ -186,3 +186,23 @@ def test_an_input_at_which_a_function_only_bends_tells_nothing(input):
 
     words = [row[1] for row in check_module(Relu(), input).verdicts if "input's gradient" in row[0]]
     assert words == (["right"] if input.any() else ["not checked"])
+
+
+@pytest.mark.parametrize("first", range(7))
+def test_what_a_class_counts_begins_anew_with_every_question(first):
+    class Counted(Square):
+        calls = first
+
+        def forward(self, x):
+            Counted.calls += 1
+            return super().forward(x)
+
+    class EverySeventh(Counted):
+        def forward(self, x):
+            out = super().forward(x)
+            return 2 * out if Counted.calls == first + 7 else out
+
+    for kind in (Counted, EverySeventh):
+        Counted.calls = first
+        report = check_module(kind(), np.arange(1.0, 7.0).reshape(3, 2))
+        assert report.ok, str(report)
