@@ -275,7 +275,8 @@ def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = ()
 def _own(problem: Misbehaviour, cls: type) -> bool:
     """Whether a crash is the author's: a name of their own that is not there, or an attribute that no method sets."""
     lacks = re.search(rf"'{cls.__name__}' object has no attribute '(\w+)'", problem.message)
-    texts = [text_of(k) for k in cls.__mro__[:-1]]
+    others = {n: v for k in cls.__mro__[-2::-1] for n, v in vars(k).items() if n not in ("__init__", method_of(cls))}
+    texts = [text_of(v) for v in others.values() if inspect.isfunction(v)]
     if lacks and any(re.search(rf"self\.{lacks[1]}\b[^=\n]*=[^=]", text) for text in texts):
         return False  # by a method that was to be called first
     return bool(lacks or re.search("NameError|UnboundLocalError", problem.message))
