@@ -24,7 +24,7 @@ from modnet.check.networks.loops import is_loop
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.trainers import trains
 from modnet.check.networks.wiring import aliased, backward_method, role
-from modnet.check.optimizers import is_optimizer, is_rule
+from modnet.check.optimizers import METHODS, family_of, is_optimizer, is_rule, steps_in_public
 from modnet.check.reading.arguments import needs, required
 from modnet.check.reading.lines import does_nothing, left_empty, returned, text_of, tree_of
 from modnet.check.reading.vocabulary import ADDS, DELTA, FORWARD, GRADIENT, first_method
@@ -42,7 +42,9 @@ _BACKWARD = re.compile(r"back|retro|rétro|grad|deriv|dériv", re.I)
 _TAKES_MODULES = re.compile(r"modul|layer|couche|reseau|réseau|^net|encod|decod", re.I)
 _OF_PROGRESS = re.compile(r"metric|epoch|score|acc|val_|monitor|optimi", re.I)
 _GOES_BACK = re.compile(r"(^|_)(back(ward|prop\w*)?|bprop|gradient_descent)(_|$)", re.I)
-_STEPS = re.compile(r"^_*(update|step|minimi|apply|optimi|descend|maj|mise)", re.I)
+_STEPS = re.compile(
+    r"^_*((get|comput\w+|calc\w*|make|take|do|perform)_)?(update|step|minimi|apply|optimi|descend|maj|mise)", re.I
+)
 _OPTIMIZER = re.compile(
     r"^(opti\w*|(mini_?batch_?)?sgd\w*|rms_?prop|ada(m\w*|grad|delta)|nesterov\w*|momentum|gradient_?descent)$", re.I
 )
@@ -55,7 +57,7 @@ def kind_of(cls: type) -> str:
         return ""
     if form_of(cls) or is_assembled(cls):
         return "network"
-    if is_optimizer(cls):
+    if is_optimizer(cls) and (steps_in_public(cls) or not (is_loop(cls) or trains(cls))):
         return "optim"
     if _has(cls, "step") and any(map(_OF_PROGRESS.search, required(cls, "step") or [])):
         return ""  # it changes a rate, or stops, by how the training goes
@@ -128,7 +130,9 @@ def loaded_functions(file: File, others: Iterable[File] = ()) -> Iterator[Loaded
     classes = [c for c in map(file.names.get, file.places) if isinstance(c, type)]
     found += found_in_groups({None: functions, **{cls: methods_as_functions(cls) for cls in classes}})
     found += [(name, at, {name: at, "weighted": staticmethod(at)}) for name, at in functions.items() if is_weighted(at)]
-    found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in functions.items() if is_rule(at)]
+    plain = {n: getattr(f, "py_func", f) for n, f in file.names.items()}  # numba compiles it as it is
+    rules = {n: f for n, f in plain.items() if inspect.isfunction(f) and own(f) and is_rule(f)}
+    found += [(name, at, {name: at, "rule": staticmethod(at)}) for name, at in rules.items()]
     for name, at, holder in _descents(file, functions):
         found.append((name, at, {at.__name__: staticmethod(at), "descent": staticmethod(at), "holder": holder}))
     for name, at, held in found:
@@ -231,9 +235,10 @@ def looks_relevant(cls: type) -> bool:
 
 
 def looks_an_optimizer(cls: type) -> bool:
-    """Whether a class seems to be an optimizer, by its name and that of a method."""
-    steps = _OPTIMIZER.match(cls.__name__) and any(map(_STEPS.match, _own_methods(cls)))
-    return bool(steps) and not outside.derives_from_outside(cls)
+    """Whether a class seems to be an optimizer, by its name or that of one of its bases, and by that of a method."""
+    named = any(_OPTIMIZER.match(k.__name__) for k in cls.__mro__) or family_of(cls.__name__)
+    steps = [n for n in _own_methods(cls) if _STEPS.match(n) and not does_nothing(getattr(cls, n, None), or_raises=True)]
+    return bool(named and steps) and not outside.derives_from_outside(cls)
 
 
 def why_not(cls: type) -> str:
@@ -281,7 +286,9 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
         return True
     name = "forward" if _has(cls, "forward") else known.value if known is not None else ""
     if not name:
-        own = [n for n in ("step", "update", "update_params", "backward") if n in vars(cls)]
+        own = [n for n in (*METHODS, "backward") if n in vars(cls)]
+        if not own and looks_an_optimizer(cls):
+            return False
         return not looks_relevant(cls) and all(does_nothing(getattr(cls, n), or_raises=True) for n in own)
     text = _lines_of(cls, name)
     handed_on = [n for n in re.findall(r"return self\.(\w+)\(", text) if does_nothing(getattr(cls, n, None))]

@@ -4,6 +4,9 @@
 Read `named` first.
 """
 
-from modnet.check.optimizers.named import check_update, examine_optimizer, examine_rule, is_optimizer, is_rule
+from modnet.check.optimizers.named import check_update, examine_optimizer, examine_rule, family_of, is_optimizer, is_rule
+from modnet.check.optimizers.steppers import METHODS, steps_in_public
 
-__all__ = ["check_update", "examine_optimizer", "examine_rule", "is_optimizer", "is_rule"]
+__all__ = [
+    "METHODS", "check_update", "examine_optimizer", "examine_rule", "family_of", "is_optimizer", "is_rule", "steps_in_public",
+]  # fmt: skip

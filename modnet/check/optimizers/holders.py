@@ -24,12 +24,27 @@ class _AnyName:
     def __getattr__(self, name: str) -> Any:
         found = self.kept(name)
         if found is None:
+            if not name.startswith("__"):
+                self.__dict__.setdefault("lacks", []).append(name)
             raise AttributeError(f"{self.called} has no {name}")
         return found[0][found[1]]
 
     def __setattr__(self, name: str, value: Any) -> None:
         held, key = self.kept(name) or (self.__dict__, name)
         held[key] = value
+
+
+_WEIGHTS, _BIASES = ("w", "ws", "weight", "weights", "kernel"), ("b", "bs", "bias", "biases")
+_BY_NAME = {**dict.fromkeys(_WEIGHTS, "W"), **dict.fromkeys(_BIASES, "b")}
+_GRADIENT = re.compile(r"^(dld|d|delta|nabla|g(?=[wb]$)|grad(ient)?s?)|(grad(ient)?s?|delta)$")
+_DECAY = re.compile(r"_*(lambda?_?|l[12](_reg\w*)?|weight_?decay|wd|reg_?(strength|rate|lambda|coef\w*))", re.I)
+
+
+def meaning(name: str) -> tuple[bool, str]:
+    """Whether a name says a gradient, and what else it says: dW, grad_weights, gW are a gradient of weights."""
+    core = re.sub("[^a-z]", "", name.lower())
+    bare = _GRADIENT.sub("", core)
+    return bare != core, bare
 
 
 class Layer(_AnyName):
@@ -41,14 +56,15 @@ class Layer(_AnyName):
     called = "a layer with weights and biases"
 
     def __init__(self, W: np.ndarray, b: np.ndarray) -> None:
-        self.__dict__.update(params={"W": W, "b": b}, grads={"W": np.zeros_like(W), "b": np.zeros_like(b)}, trainable=True)
+        grads = {"W": np.zeros_like(W), "b": np.zeros_like(b)}
+        self.__dict__.update(params={"W": W, "b": b}, grads=grads, trainable=True, decay_of_weights=0.0)
 
     def kept(self, name: str) -> tuple[dict[str, Any], str] | None:
-        """W, weights, dW, grad_weights and the like: among the params or the grads."""
-        core = re.sub("[^a-z]", "", name.lower())
-        bare = re.sub(r"^(dld|d|grad(ient)?s?)|(grad(ient)?s?)$", "", core)
-        own = {"w": "W", "weight": "W", "weights": "W", "kernel": "W", "b": "b", "bias": "b", "biases": "b"}.get(bare, "")
-        held = self.__dict__.get("grads" if bare != core else "params", {})
+        """W, weights, dW, grad_weights and the like: among the params or the grads; the factor of a decay of weights."""
+        if _DECAY.fullmatch(name):
+            return self.__dict__, "decay_of_weights"
+        gradient, bare = meaning(name)
+        own, held = _BY_NAME.get(bare, ""), self.__dict__.get("grads" if gradient else "params", {})
         return (held, own) if own in held else None
 
     @property
@@ -76,6 +92,11 @@ class Layer(_AnyName):
     def get_params(self) -> dict[str, dict[str, np.ndarray]]:
         """Values and gradients by name."""
         return {n: {"value": v, "grad": self.grads[n]} for n, v in self.params.items()}
+
+    def zero_grad(self) -> None:
+        """No gradients."""
+        held = self.__dict__["grads"]
+        held.update({n: np.zeros_like(g) for n, g in held.items()})
 
     def set_params(self, given: dict[str, Any]) -> None:
         """Other values."""
@@ -121,6 +142,50 @@ class Holding(Layer):
         return (self.__dict__, "params") if re.match("(weight|param)", name, re.I) else None
 
 
+class OneGradient(Settable):
+    """A layer whose grads are those of its weights alone; those of its bias have a name of their own."""
+
+    called = "a layer with grads of its weights"
+
+    def kept(self, name: str) -> tuple[dict[str, Any], str] | None:
+        """The gradient of the weights under the plain name."""
+        return (self.__dict__["grads"], "W") if meaning(name) == (True, "") else super().kept(name)
+
+    @property
+    def grads(self) -> Any:
+        """The gradient of the weights."""
+        return self.__dict__["grads"]["W"]
+
+    gradients = grads
+
+
+class Whole(_AnyName):
+    """A model that holds all parameters, and their gradients, itself: in lists of matrices and of biases, or in one box."""
+
+    called = "a model"
+
+    def __init__(self, values: Any, grads: Any) -> None:
+        self.hold("params", values)
+        self.hold("grads", grads)
+
+    def hold(self, what: str, box: Any) -> None:
+        """Take a box, or the two lists, of parameters or of gradients."""
+        self.__dict__[f"_{what}"] = dict(zip("Wb", box, strict=True)) if isinstance(box, tuple) else {"all": box}
+
+    def box(self) -> Any:
+        """The parameters as they were given."""
+        held = self.__dict__["_params"]
+        return held["all"] if "all" in held else (held["W"], held["b"])
+
+    def kept(self, name: str) -> tuple[dict[str, Any], str] | None:
+        """weights, biases and gradients of either; params and grads, if they are in one box."""
+        gradient, bare = meaning(name)
+        held = self.__dict__.get("_grads" if gradient else "_params", {})
+        known = bare in _WEIGHTS or bare in ("params", "parameters", "theta") or (gradient and not bare)
+        own = "all" if known and "all" in held else _BY_NAME.get(bare, "")
+        return (held, own) if own in held else None
+
+
 class Model(list[Layer]):
     """A model of such layers, which is a list of them, too."""
 
@@ -129,7 +194,7 @@ class Model(list[Layer]):
         self.layers = layers
 
     def __getattr__(self, name: str) -> Any:
-        if re.search("layers|modules", name) and "layers" in self.__dict__:
+        if re.search("layers|modules|^_*(net(work)?|nodes|blocks|stack|seq(uence)?)$", name) and "layers" in self.__dict__:
             return self.layers
         raise AttributeError(f"a model has no {name}")
 

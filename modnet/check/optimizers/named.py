@@ -22,9 +22,21 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.asking.numeric import factor_of
 from modnet.check.optimizers.holders import Model
 from modnet.check.optimizers.rules import RIGHT, Fit, adam, fitting
-from modnet.check.optimizers.steppers import RATE, STEPS, Setting, Way, asked_of, meant, method_of, number, ways_of
+from modnet.check.optimizers.steppers import (
+    RATE,
+    STEPS,
+    Setting,
+    Way,
+    meant,
+    method_of,
+    number,
+    preparations_of,
+    roles_in,
+    ways_of,
+)
 from modnet.check.reading.arguments import NotBuilt, asks
 from modnet.check.reading.lines import quote, text_of
 from modnet.check.reading.vocabulary import is_rate, meaning_of
@@ -32,6 +44,7 @@ from modnet.check.report import Finding, Report
 
 _EVERY = [(a, b) for a in (0.9, 0.99, 0.95, 0.8, 0.5) for b in (0.999, 0.99)]
 _FAMILIES = (
+    ("nadam", r"nadam|nesterov_?adam"),
     ("adam", r"adam(?!ax)"),
     ("rmsprop", r"rms"),
     ("adagrad", r"ada_?grad"),
@@ -39,9 +52,12 @@ _FAMILIES = (
     ("momentum", r"moment"),
     ("sgd", r"sgd|gradient_?descent|vanilla|(^|_)gd$"),
 )
+_TWO_NUMBERS = ("adam", "nadam")
 _DECAYS = re.compile(r"weight_?decay|wd$|l[12](_|$)|lambd|reg", re.I)
 _ALL = re.compile("param|weights|grad", re.I)
-_OTHERS = re.compile(r"adadelta|adamax|nadam|adabound|lion|lars|lamb|lookahead|radam|amsgrad", re.I)
+_GRADIENT = re.compile(r"grad|nabla|^gs?$|^d_?(l_?d_?)?(w\w*|x|v|p|theta|var|params?)$", re.I)
+_STEPS_BY_NAME = re.compile("update|step|optimi", re.I)
+_OTHERS = re.compile(r"adadelta|adamax|adabound|lion|lars|lamb|lookahead|radam|amsgrad|normali[sz]ed|sign", re.I)
 
 
 def family_of(name: str) -> str:
@@ -58,7 +74,8 @@ def is_optimizer(cls: type) -> bool:
         return False
     name = method_of(cls)
     made, asked = asks(cls, by_name=True), asks(getattr(cls, name or "__init__"), by_name=True)
-    if not any(map(is_held, made)) and not {meant(p.name) for p in asked} & {"layer", "layers", "model", "param", "grad"}:
+    roles = {role for n in (name, *preparations_of(cls)) if n for role in roles_in(getattr(cls, n)).values()}
+    if not any(map(is_held, made)) and not roles & {"layer", "layers", "model", "param", "grad"}:
         return False
     if any(p.default is p.empty and meaning_of(p.name, ("loss", "X", "y")) for p in made):
         return False  # of the contract
@@ -73,9 +90,14 @@ def is_rule(function: Any) -> bool:
     names = [p.name.lower() for p in asks(function)]
     if len(names) == 3 and names[2] in ("config", "cfg", "conf"):
         return re.match(r"d_?[wx]|g$|grad|dtheta", names[1]) is not None
-    roles = [meant(p.name) for p in asked_of(function)]
+    meanings = roles_in(function)
+    roles = ["param" if role == "model" else role for role in meanings.values()]
     once = all(roles.count(role) == 1 for role in ("param", "grad", "rate"))
-    return once and set(roles) <= {"param", "grad", "rate", "state", "count", "number"} and all(map(_ALL.search, names[:2]))
+    if not once or not set(roles) <= {"param", "grad", "rate", "state", "count", "number", "guard"}:
+        return False
+    named = _STEPS_BY_NAME.search(function.__name__) or family_of(function.__name__)
+    gradient = next(name for name, role in meanings.items() if role == "grad")
+    return all(map(_ALL.search, names[:2])) or bool(named and _GRADIENT.search(gradient))
 
 
 class _Maker:
@@ -105,14 +127,20 @@ class _Maker:
                 arguments[p.name] = self.options[p.name]
             elif moved is not None and (what := meant(p.name)) in moved and is_held(p):
                 arguments[p.name] = moved[what]
+            elif re.search("nesterov", p.name, re.I) and isinstance(p.default, bool):
+                arguments[p.name] = self.family == "nesterov"
             elif is_rate(p.name) and not (rated and number(p.name)):  # alpha beside a rate is another number
                 arguments[p.name] = RATE
             elif _DECAYS.match(p.name) and isinstance(p.default, int | float):
                 arguments[p.name] = type(p.default)(0)
             elif (value := number(p.name)) is not None and not isinstance(p.default, bool) and self._meant(p):
-                value = ("b", 0.9) if "a" in self.numbers and self.family == "adam" else value  # such as mu and rho
+                value = ("b", 0.9) if "a" in self.numbers and self.family in _TWO_NUMBERS else value  # such as mu and rho
                 arguments[p.name] = value[1]
                 self.numbers.setdefault(*value)
+            elif p.default is p.empty and meant(p.name) == "guard":
+                arguments[p.name] = 1e-8
+            elif p.default is p.empty and re.fullmatch(r"((lr|learning_rate|rate)_)?decay", p.name):
+                arguments[p.name] = 0.0
             elif p.default is p.empty and re.match(r"n_?[A-Z]|n_\w|\w*(inputs?|outputs?|size|dim|features|units)$", p.name):
                 arguments[p.name] = 3  # as wide as its layers
             elif p.default is p.empty:
@@ -218,6 +246,9 @@ def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = ()
         if report.ok:
             report.verdict("the rule", remark=rule)
             report.verdict("each parameter by itself")
+        if counts := [n for n, role in roles_in(getattr(cls, method)).items() if role == "count" and method.startswith("_")]:
+            text = f"{where} was given {counts[0]} = 1, 2, ... here; whether what calls it counts steps was not looked at"
+            report.verdict("its count", right=None, remark=text)
     except NotBuilt as unknown:
         report.verdict("the rule", right=None, remark=str(unknown))
     if way.pack in ("dict", "list") and not issubclass(cls, _Rule) and together.replaced and not together.returned:
@@ -228,6 +259,8 @@ def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = ()
     if like is None and [len(held) for held in maker.shared] != [len(first) for first in maker.first]:
         text = "what it keeps belongs to the class, so a second optimizer goes on with it."
         say([("shared-state", text, "self.cache = {} in __init__")], "of its own")
+    if report.ok and maker.family == "sgd" and way.pack != "holding":
+        say(_decayed_by_layers(partial(_run, maker, way, method, 1)), label="if a layer has a decay of its weights: ")
     for name, value, what in _options(cls) if like is None else ():
         if report.ok:
             rule, mistakes = _with(_Maker(cls, None, network, ready, **{name: value}), value, what, way, method)
@@ -240,12 +273,17 @@ def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = ()
 
 
 def _own(problem: Misbehaviour, cls: type) -> bool:
-    """Whether a crash is the author's: a name or an attribute of their own that is not there."""
-    return bool(re.search(rf"NameError|UnboundLocalError|'{cls.__name__}' object has no attribute", problem.message))
+    """Whether a crash is the author's: a name of their own that is not there, or an attribute that no method sets."""
+    lacks = re.search(rf"'{cls.__name__}' object has no attribute '(\w+)'", problem.message)
+    others = {n: v for k in cls.__mro__[-2::-1] for n, v in vars(k).items() if n not in ("__init__", method_of(cls))}
+    texts = [text_of(v) for v in others.values() if inspect.isfunction(v)]
+    if lacks and any(re.search(rf"self\.{lacks[1]}\b[^=\n]*=[^=]", text) for text in texts):
+        return False  # by a method that was to be called first
+    return bool(lacks or re.search("NameError|UnboundLocalError", problem.message))
 
 
-def _run(maker: Any, way: Way, method: str, layers: int, zeros: bool = False) -> Setting:
-    setting = Setting(layers, zeros)
+def _run(maker: Any, way: Way, method: str, layers: int, zeros: bool = False, decay: float = 0.0) -> Setting:
+    setting = Setting(layers, zeros, decay)
     setting.bases, setting.network, setting.ready = _layers_asked_for(getattr(maker, "cls", None)), maker.network, maker.ready
     setting.take(maker, way, method)
     return setting
@@ -261,8 +299,20 @@ def _layers_asked_for(cls: Any) -> tuple[type, ...]:
     """The classes of layers that an optimizer asks isinstance for."""
     functions = [v for k in getattr(cls, "__mro__", ()) for v in vars(k).values() if inspect.isfunction(v)]
     asking = [f for f in functions if "isinstance" in f.__code__.co_names]
-    found = [v for f in asking for n in f.__code__.co_names if isinstance(v := f.__globals__.get(n), type)]
-    return tuple(dict.fromkeys(c for c in found if callable(getattr(c, "backward", None)) and not inspect.isabstract(c)))
+    found = dict.fromkeys(c for f in asking for c in _classes_named(f) if callable(getattr(c, "backward", None)))
+    built = [c for c in found if not inspect.isabstract(c)]
+    return tuple(c for c in built if not any(c is not other and issubclass(other, c) for other in built))
+
+
+def _classes_named(function: Any) -> Iterator[type]:
+    """The classes that a function names, by themselves or as layers.Linear."""
+    names = function.__code__.co_names
+    held = [function.__globals__[n] for n in names if n in function.__globals__]
+    for value in held:  # grows: what a module holds under one of these names is looked at, too
+        if isinstance(value, type):
+            yield value
+        elif inspect.ismodule(value) and len(held) < 1000:
+            held += [vars(value)[n] for n in names if n in vars(value)]
 
 
 def examine_rule(function: Any) -> Report:
@@ -298,6 +348,9 @@ def _of_steps(
     together = run(2)
     alone = _alone(run) or together
     still = [n for n, m in together.moves.items() if not m.any()]
+    if still and together.lacks:
+        asked = ", ".join(together.lacks)
+        raise NotBuilt(f"{', '.join(still)} did not move, but it asks for {asked}, of which nothing is known")
     if len(still) == len(together.moves):
         if not family:
             raise NotBuilt("no parameter has moved, and its name says no rule that is known here")
@@ -307,24 +360,40 @@ def _of_steps(
     if still and family:
         text = f"{', '.join(still)} of two layers does not move, though no gradient is zero."
         return "", [("layer-not-trained", text, "the loop: does it reach every layer, and the bias?")]
-    values, found = _values(made, family), None
-    for one in [family] if family else list(RIGHT):
+    numbers = alone.numbers if made is None else {}
+    given = given or ({"a": next(iter(numbers.values()))} if len(numbers) == 1 else numbers)
+    values, found = _values(made, family, given), None
+    ahead = family == "nesterov" and alone.ahead["W1"].any()
+    for one in ["momentum" if ahead else family] if family else list(RIGHT):
         found = _fit(one, alone, "W1", values, rate)
         if found is not None and (family or found.mistake is None):
             break
         found = found if family else None
     if found is None:
         return "", [_unfit(family, alone, values, rate)]
+    if ahead and (mistakes := list(_looks_ahead(found, alone))):
+        return "", mistakes
     wrong = (
         list(_of_fit(found, rate, made, family, given or {}))
         or list(_beside_another(family, alone, together, values))
-        or list(_of_others(family or _family(found), together, values))
+        or list(_of_others(_family(found) if ahead else family or _family(found), together, values))
         or list(_zeros(partial(run, alone.layers)))
     )
     if alone.writes or together.writes:
         text = "a step writes into the gradients, which belong to the layers."
         wrong.append(("mutates", text, "g = g + ..., not g += ..."))
-    return found.label, wrong
+    return "Nesterov's, for gradients of the point ahead" if ahead else found.label, wrong
+
+
+def _looks_ahead(found: Fit, s: Setting) -> Iterator[Mistake]:
+    """A Nesterov step that goes ahead first, for a gradient of there: by a times its last step."""
+    wanted, gone = found.a * s.moves["W1"][:-1], s.ahead["W1"][1:]
+    if found.mistake is None and not np.allclose(gone, wanted, rtol=1e-5, atol=1e-9):
+        factor = factor_of(gone, wanted)
+        times = f", {factor:.4g} times that of the next step" if np.allclose(gone, factor * wanted, rtol=1e-5) else ""
+        text = f"before a step it goes ahead another way than the velocity will{times}."
+        hint = "ahead by momentum * v, with the v that the last step moved by, the rate included"
+        yield "sign" if factor < 0 else "scale", text, hint
 
 
 def _alone(run: Callable[..., Setting]) -> Setting | None:
@@ -361,10 +430,13 @@ def _of_others(family: str, together: Setting, values: list[tuple[float, float]]
 
 def _unfit(family: str, s: Setting, values: list[tuple[float, float]], rate: float | None) -> Mistake:
     """What is wrong with steps that are those of no rule, right or wrong in a known way."""
-    if not family:
+    if family in ("", "nadam"):  # of NAdam there are more forms than are known here
         raise NotBuilt("its steps are those of no rule that is known here")
     if counted := _counted(family, s, values):
         return counted
+    moves = s.moves["W1"].reshape(STEPS, *s.values["W1"].shape)
+    if any(np.allclose(moves, moves.mean(axis, keepdims=True), rtol=1e-9, atol=1e-12) for axis in (1, 2)):
+        raise NotBuilt("it takes sums or means along an axis of the gradients, as if they were those of single examples")
     if np.isfinite(np.concatenate([m.ravel() for m in s.moves.values()])).all():
         return ("direction", _general(s), "compare with the rule, for one number and two steps by hand")
     if family == "adam":
@@ -421,19 +493,21 @@ def _counted(family: str, s: Setting, values: list[tuple[float, float]]) -> tupl
     return None
 
 
-def _values(made: Any, family: str) -> list[tuple[float, float]]:
-    """a and b as the object says them, then the usual ones."""
+def _values(made: Any, family: str, given: dict[str, float]) -> list[tuple[float, float]]:
+    """a and b as the object says them, or as a function was given them, then the usual ones."""
     held = _numbers(made)
     if made is None:
-        return [(0.7, 0.9) if family == "adam" else (0.8, 0.9), *_EVERY]
-    first = [(held.get("a", 0.9), held.get("b", 0.999))] if held else []
+        usual = (0.7, 0.9) if family in _TWO_NUMBERS else (0.8, 0.9)
+        return [(given.get("a", usual[0]), given.get("b", usual[1])), usual, *_EVERY]
+    first = [(said.get("a", 0.9), said.get("b", 0.999)) for said in (held | given, held) if said]
     return [*first, *_EVERY]
 
 
 def _numbers(made: Any) -> dict[str, float]:
     found: dict[str, float] = {}
+    rates = [n for n in vars(made) if is_rate(n)] if made is not None and not _is_given_rate(type(made)) else []
     for name, value in vars(made).items() if made is not None else ():
-        known = number(name)
+        known = number(name) if name not in rates[:1] else None  # alpha is the rate, if it has no other
         if known is not None and isinstance(value, float) and 0 < value < 1:
             found.setdefault(known[0] if known[0] not in found else "b", value)
     return found
@@ -449,7 +523,7 @@ def _rate_of(made: Any) -> float | None:
 def _of_values(found: Fit, made: Any, family: str, given: dict[str, float]) -> Iterator[Mistake]:
     """Whether the numbers that the object was given are those it uses."""
     said, used = _numbers(made) | given, {"a": found.a, "b": found.b}
-    for which in {"momentum": "a", "nesterov": "a", "rmsprop": "a", "adam": "ab"}.get(family, ""):
+    for which in {"momentum": "a", "nesterov": "a", "rmsprop": "a", "adam": "ab", "nadam": "ab"}.get(family, ""):
         if which in said and abs(said[which] - used[which]) > 1e-9:
             text = f"it steps as with {used[which]}, whatever it is given: {said[which]} has no effect."
             yield "option-ignored", text, "self's number, not one that is written out"
@@ -485,6 +559,8 @@ def _options(cls: type) -> Iterator[tuple[str, Any, str]]:
             yield p.name, 0.5, "decay"
         elif _DECAYS.match(p.name) and isinstance(p.default, int | float) and family_of(cls.__name__) == "sgd":
             yield p.name, 0.3, "weights"
+        elif _DECAYS.match(p.name) and isinstance(p.default, int | float) and "adamw" in cls.__name__.lower():
+            yield p.name, 0.3, "apart"
 
 
 def _with(maker: _Maker, value: Any, what: str, way: Way, method: str) -> tuple[str, list[Mistake]]:
@@ -502,6 +578,8 @@ def _with(maker: _Maker, value: Any, what: str, way: Way, method: str) -> tuple[
         return "", [("shared-state", text, hint)]
     if what == "momentum":
         return _with_momentum(one, value)
+    if what == "apart":
+        return "", list(_decayed_apart(one, _run(_Maker(maker.cls, None, maker.network, maker.ready), way, method, 1)))
     return "", list(_decayed(one)) if what == "weights" else []
 
 
@@ -518,6 +596,27 @@ def _with_momentum(one: Setting, value: float) -> tuple[str, list[Mistake]]:
     if found.rate < 0:
         return "", [("sign", "parameters move along their gradients.", write)]
     return found.label, []
+
+
+def _decayed_by_layers(run: Callable[..., Setting]) -> Iterator[Mistake]:
+    """What the factor that a layer has for a decay of its weights adds to a step, if anything."""
+    with_it = run(decay=0.3)
+    if not np.allclose(with_it.moves["W1"], run().moves["W1"]):
+        yield from _decayed(with_it)
+
+
+def _decayed_apart(s: Setting, without: Setting) -> Iterator[Mistake]:
+    """What AdamW's decay adds to a step: a multiple of the weights, which goes into neither average."""
+    w, added = s.values["W1"].ravel(), s.moves["W1"][0] - without.moves["W1"][0]
+    factor = factor_of(added, w)
+    if not factor:
+        text, hint = "it has no effect.", "w -= rate * decay * w"
+        yield "option-ignored", text, hint
+    elif not np.allclose(added, factor * w, rtol=1e-5, atol=1e-9):
+        text = "the decay is added to the gradient, and so it goes through the averages: that is Adam with L2."
+        yield "regulariser", text, "w -= rate * decay * w, apart from m and v"
+    elif factor > 0:
+        yield "sign", "it makes weights grow.", "w -= rate * decay * w"
 
 
 def _decayed(s: Setting) -> Iterator[Mistake]:

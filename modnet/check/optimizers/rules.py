@@ -10,6 +10,7 @@ Nesterov  v as before, moved by a a v(before) - (1 + a) g
 AdaGrad   h = h + g g, moved by -g / sqrt(h)
 RMSProp   h = a h + (1 - a) g g, moved by -g / sqrt(h)
 Adam      m = a m + (1 - a) g, v = b v + (1 - b) g g, moved by -m / (1 - a^t) / sqrt(v / (1 - b^t)), t from 1
+NAdam     the same with a m / (1 - a^t) + (1 - a) g / (1 - a^t) for m / (1 - a^t); Dozat has t + 1 below a m
 """
 
 from __future__ import annotations
@@ -86,6 +87,16 @@ def adam(g: np.ndarray, a: float, b: float, power: float = 0.5, **other: Any) ->
     return moved(g, **{"first": (a, 1 - a), "second": (b, 1 - b), "power": power, "by": (a, b), **other})
 
 
+def nadam(g: np.ndarray, a: float, b: float, power: float = 0.5, further: int = 0, corrected: bool = True) -> np.ndarray:
+    """Adam's with what the next average will be, as far as it is known."""
+    m, h, out = np.zeros(g.shape[1]), np.zeros(g.shape[1]), []
+    for t, now in enumerate(g, 1):
+        m, h = a * m + (1 - a) * now, b * h + (1 - b) * now * now
+        below, below_g, below_h = (1 - a ** (t + further), 1 - a**t, 1 - b**t) if corrected else (1, 1, 1)
+        out.append(-(a * m / below + (1 - a) * now / below_g) / (h / below_h) ** power)
+    return np.array(out)
+
+
 #: By family, what is right in some course or book, in words.
 RIGHT: dict[str, list[tuple[str, Moves]]] = {
     "sgd": [("w - rate g", sgd)],
@@ -98,6 +109,7 @@ RIGHT: dict[str, list[tuple[str, Moves]]] = {
     "adagrad": [("AdaGrad's", adagrad)],
     "rmsprop": [("RMSProp's", rmsprop)],
     "adam": [("Adam's", adam)],
+    "nadam": [("NAdam's", nadam), ("NAdam's, with the next step's correction", partial(nadam, further=1))],
 }
 
 
@@ -115,6 +127,8 @@ _AHEAD = "w += a * a * v; w -= (1 + a) * rate * g; and only then v = a v - rate 
 _ROOT = "rate * g / (np.sqrt(h) + eps)"
 _ADAM_ROOT = "rate * m_hat / (np.sqrt(v_hat) + eps)"
 _ADAM = "m_hat = m / (1 - beta1**t), v_hat = v / (1 - beta2**t), with t = 1 in the first step"
+_NADAM = "(beta1 * m_hat + (1 - beta1) * g / (1 - beta1**t)) in the place of m_hat"
+_V = "v = beta2 v + (1 - beta2) g * g"
 _SHARE = "m = beta1 m + (1 - beta1) g"
 _SQUARES = "RMSProp's h is an average: h = a h + (1 - a) g * g"
 _SQUARE = "h = a h + (1 - a) g * g"
@@ -174,10 +188,17 @@ MISTAKES: dict[str, list[Mistake]] = {
         ),
         Mistake("swapped", "beta and 1 - beta have changed places.", _SHARE, lambda g, a, b: adam(g, 1 - a, 1 - b, by=(a, b))),
         Mistake("missing-root", "it divides by v, without its root.", _ADAM_ROOT, partial(adam, power=1)),
+        Mistake("missing-square", "v averages the gradients, not their squares.", _V, partial(adam, square=False)),
         Mistake(
             "scale", "what is new is added whole: (1 - beta) is missing.", _SHARE,
             lambda g, a, b: adam(g, a, b, first=(a, 1), second=(b, 1)),
         ),
+        Mistake("option-ignored", "it is plain SGD.", _ADAM_ROOT, sgd),
+    ],
+    "nadam": [
+        Mistake("option-ignored", "it is plain Adam: nothing looks ahead.", _NADAM, adam),
+        Mistake("bias-correction", _FROM_0, _ADAM, partial(nadam, corrected=False)),
+        Mistake("missing-root", "it divides by v, without its root.", _ADAM_ROOT, partial(nadam, power=1)),
         Mistake("option-ignored", "it is plain SGD.", _ADAM_ROOT, sgd),
     ],
 }  # fmt: skip
@@ -225,7 +246,7 @@ def fitting(
 
 def _rate(wanted: np.ndarray, moves: np.ndarray) -> float | None:
     """The factor between two series of moves, NaN where NaN is; None if there is none."""
-    finite = np.isfinite(wanted)
+    finite = np.logical_and.accumulate(np.isfinite(wanted), axis=0)  # what is NaN once stays so
     if not finite.any() or not np.array_equal(finite, np.isfinite(moves)):
         return None
     w, m = wanted[finite], moves[finite]

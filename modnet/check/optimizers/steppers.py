@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -17,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modnet.check.asking.calls import call
-from modnet.check.optimizers.holders import PACKS, Arrays, Holding, Model, Parameter, Settable, flat
+from modnet.check.optimizers.holders import PACKS, Arrays, Holding, Model, OneGradient, Parameter, Settable, Whole, flat
 from modnet.check.reading.arguments import asks
+from modnet.check.reading.lines import text_of
 from modnet.check.reading.vocabulary import is_rate
 
 STEPS, RATE = 6, 0.05
@@ -34,12 +36,14 @@ METHODS = (
 _MEANT = (
     ("layers", r"(trainable_?)?layers|modules"),
     ("layer", r"\w*layer|module|node"),
-    ("model", r"model|net(work)?|nn|neural_?net(work)?|self"),
+    ("model", r"(\w+_)?(model|net(work)?|nn)|neural_?net(work)?|self"),
     ("config", r"config|cfg|conf"),
     ("key", r"\w*(key|name|_?id|idx|index)|layer_?(num|no|number)|l"),
     ("bias state", r"[vsm]_?d?_?b(ias)?"),
-    ("state", r"v|s|cache|velocit(y|ies)|sq(uare)?s?|moments?|[vsm]_?d?_?w(eights?)?"),
-    ("count", r"t|i|k|it(er(ation)?s?)?|n|epoch\w*|steps?|count|time_?step"),
+    ("state", r"[vsmhr]|cache|velocit(y|ies)|sq(uare)?s?|moments?|[vsm]_?d?_?w(eights?)?"),
+    ("count", r"t|i|k|it(er(ation)?s?)?|n|ep(och\w*)?|steps?|count|time_?step"),
+    ("guard", r"eps(ilon)?"),
+    ("examples", r"(mini_?)?batch_?size|(n|num)_(samples|examples)"),
     ("bias grad", r"(d_?(l_?d)?|delta_?|grad(ient)?s?_?)(b|bias|biases|b_\w+)|(b|bias|biases)_?(grad(ient)?s?|delta)|db\w*"),
     ("grad", r"g|gs|.*grad.*|d_?(l_?d_?)?[a-z]+|delta\w*|nabla\w*"),
     ("bias", r"b|bias(es)?"),
@@ -69,10 +73,45 @@ def meant(name: str) -> str:
     return found or ("number" if number(name) else "")
 
 
+#: Methods of other names that may take a step, too: _update_layer_params, compute_step, apply_update.
+_STEP = re.compile(r"_*((get|comput\w+|calc\w*|apply|make|take|do|perform)_)?(update|step|optimi[sz]e|minimi[sz]e)(_\w+)?")
+_MOVED = {"layer", "layers", "model", "grad", "param"}
+#: What makes an optimizer ready for the layers or the parameters that it is to move, before its first step.
+_READY = re.compile(r"_*(add_?)?(build|compile|init\w*|set_?up\w*|attach|register|prepare|bind)(_\w+)?")
+
+
+def roles_in(method: Any) -> dict[str, str]:
+    """What each argument is that a step is given; l is a layer if its attributes are asked for."""
+    text = text_of(method)
+    return {p.name: "layer" if p.name == "l" and re.search(r"\bl\.\w", text) else meant(p.name) for p in asked_of(method)}
+
+
 def method_of(cls: type) -> str:
     """The method of a class that takes a step; empty if there is none of which each argument is known."""
     there = [n for n in METHODS if callable(getattr(cls, n, None))]
-    return next((n for n in there if all(meant(p.name) for p in asked_of(getattr(cls, n)))), "")
+    known = next((n for n in there if all(roles_in(getattr(cls, n)).values())), "")
+    if known:
+        return known
+    own = dict.fromkeys(n for k in cls.__mro__[:-1] for n, v in vars(k).items() if inspect.isfunction(v) and _STEP.fullmatch(n))
+    return next((n for n in own if _moves(getattr(cls, n))), "")
+
+
+def steps_in_public(cls: type) -> bool:
+    """Whether the method that takes a step is there to be called, and is not a part of another that trains."""
+    return not method_of(cls).startswith("_")
+
+
+def _moves(method: Any) -> bool:
+    roles = list(roles_in(method).values())
+    return all(roles) and bool(_MOVED & set(roles))
+
+
+def preparations_of(cls: type) -> list[str]:
+    """The methods that are given, before the first step, what an optimizer is to move."""
+    own = {n: v for k in cls.__mro__[-2::-1] for n, v in vars(k).items() if inspect.isfunction(v)}
+    called = {name for v in own.values() for name in v.__code__.co_names}  # by itself
+    there = [n for n in own if _READY.fullmatch(n) and n not in called and _moves(own[n])]
+    return [n for n in there if set(roles_in(own[n]).values()) <= {"layer", "layers", "model", "param", "key"}]
 
 
 def of_biases(cls: type, name: str) -> str:
@@ -91,8 +130,10 @@ class Way(NamedTuple):
 
     Attributes
     ----------
-    each : what it is given at a time: "all", "layer" or "one". pack : what all parameters come in, "" for layers that hold
-        them, "holding" for layers that hold them in dicts, "objects" for parameters that hold their gradients.
+    each : what it is given at a time: "all", "layer" or "one"; "whole" for a model that holds all parameters itself.
+    pack : what all parameters come in, "" for layers that hold them, "holding" for layers that hold them in dicts,
+        "one gradient" for layers with grads of their weights, "objects" for parameters that hold their gradients, "model" for a
+        model with one matrix and one bias.
     """
 
     each: str
@@ -107,18 +148,21 @@ def ways_of(cls: type, made_with: Sequence[str] = ()) -> list[Way]:
     made_with : what its constructor is given of what it moves.
     """
     name = method_of(cls)
-    roles = [meant(p.name) for p in asked_of(getattr(cls, name))] if name else []
+    roles = list(roles_in(getattr(cls, name)).values()) if name else []
+    whole = [Way("whole", pack) for pack in ("two lists", "dict", "list")] if "model" in (*made_with, *roles) else []
     if "layer" in roles:
-        return [Way("layer", "")]
+        return [Way("layer", ""), Way("layer", "one gradient")]
     if "grad" not in roles:
-        packs = ["objects"] * ("param" in (*made_with, *roles)) + ["", "holding"]
+        packs = ["objects"] * ("param" in (*made_with, *roles)) + ["", "one gradient", "holding"]
         if roles == ["param"] and not made_with:
             return [Way("layer", ""), *(Way("all", pack) for pack in packs)]
-        return [Way("all", pack) for pack in packs]
+        return [*(Way("all", pack) for pack in packs), *whole]
     if {"bias", "bias grad"} & set(roles):
         return [Way("layer", ""), Way("all", "two lists")]
     named = [p.name for p in asked_of(getattr(cls, name)) if meant(p.name) in ("grad", "param")]
-    every, one = [Way("all", pack) for pack in PACKS], Way("one", "")
+    every, one = [*whole, *(Way("all", pack) for pack in PACKS)], Way("one", "")
+    if "model" in roles:
+        return [*every, Way("layer", "model"), one]
     if any(re.search(r"params|grads|parameters|weights|gradients", n, re.I) for n in named):
         return [*every, one]
     return [one] if len(roles) > 2 else [*every, one] if len(roles) == 2 else [one, *every]
@@ -134,10 +178,11 @@ class Setting:
     ----------
     values : the parameters' start. gradients : by name, (steps, ...). moves : by name, (steps, numbers), once they were moved.
     replaced : whether new arrays came into the place of old ones. writes : whether a step has changed gradients.
-    returned : whether it returned what is to be taken from the parameters.
+    returned : whether it returned what is to be taken from the parameters. ahead : by name, what was moved before each step.
+    lacks : what it asked for that the stand-ins do not have. numbers : the rule's, "a" and "b", that each step was given.
     """
 
-    def __init__(self, layers: int, zeros: bool = False) -> None:
+    def __init__(self, layers: int, zeros: bool = False, decay: float = 0.0) -> None:
         shapes = {f"{n}{i + 1}": s for i in range(layers) for n, s in (("W", (3, 3)), ("b", (3,)))}
         self.values: Arrays = {}
         self.gradients: Arrays = {}
@@ -148,7 +193,10 @@ class Setting:
         if zeros:
             for g in self.gradients.values():
                 g.reshape(STEPS, -1)[:, 0] = 0
-        self.layers = layers
+        self.layers, self.decay = layers, decay
+        self.numbers: dict[str, float] = {}
+        self.lacks: list[str] = []
+        self.ahead: Arrays = {}
         self.bases: tuple[type, ...] = ()
         self.network: type = object
         self.ready: Sequence[str] = ()  # what layers have ready for an optimizer
@@ -159,39 +207,58 @@ class Setting:
 
     def take(self, maker: Callable[..., Any], way: Way, name: str) -> None:
         """Take the steps by a method of this name, of what `maker` makes when it is given what it may be made with."""
-        kind = Holding if way.pack == "holding" else type("Layer", (Settable, *self.bases), {})
+        plain = OneGradient if way.pack == "one gradient" else Settable
+        kind = Holding if way.pack == "holding" else type("Layer", (plain, *self.bases), {})
         layers = [kind(self.values[f"W{i + 1}"].copy(), self.values[f"b{i + 1}"].copy()) for i in range(self.layers)]
         for layer, word in product(layers, self.ready):
             if layer.kept(word) is None:
-                layer.__dict__[word] = np.zeros_like(layer.params["b" if re.search(r"bias|_b$|^b_", word, re.I) else "W"])
+                own = "b" if re.search(r"bias|_b$|^b_", word, re.I) else "W"
+                layer.__dict__[word] = np.zeros_like(_arrays(layer, "params")[own])
+        for layer in layers:
+            layer.__dict__["decay_of_weights"] = self.decay
         self.places = {f"{n}{i + 1}": (layer, n) for i, layer in enumerate(layers) for n in ("W", "b")}
+        self.model: Any = None
         self.box = PACKS[way.pack](self._held()) if way.pack in PACKS else None
         self.order = flat(PACKS[way.pack]({n: n for n in self.places})) if way.pack in PACKS else list(self.places)
         objects = [Parameter(*place) for place in self.places.values()] if way.pack == "objects" else layers
-        self.whole = {"model": model_for(self, layers), "layers": layers, "param": objects if self.box is None else self.box}
-        parts = {"all": [self.order], "one": [[n] for n in self.order]}.get(way.each)
+        if way.each == "whole":
+            self.model = Whole(self.box, PACKS[way.pack]({n: np.zeros_like(a) for n, a in self.values.items()}))
+        model = self.model or model_for(self, layers)
+        self.whole = {"model": model, "layers": layers, "param": objects if self.box is None else self.box}
+        parts = {"all": [self.order], "whole": [self.order], "one": [[n] for n in self.order]}.get(way.each)
         parts = parts or [[f"W{i + 1}", f"b{i + 1}"] for i in range(self.layers)]
         first = maker(self.whole)
-        needs = {p.name: meant(p.name) for p in asked_of(getattr(first, name))}
+        needs = roles_in(getattr(first, name))
         of_function = isinstance(inspect.getattr_static(first, name), staticmethod)
         label = type(first).__name__ if of_function else f"{type(first).__name__}.{name}"
         asked = set(needs.values())
+        self.apart = bool({"bias", "bias grad", "bias state"} & asked)  # weights and biases have arguments of their own
         self.pack, self.by_arrays = way.pack, bool({"grad", "bias grad"} & asked)
         alone = "key" not in asked and (way.each == "one" or self.by_arrays)  # nothing tells it which parameter it is given
         made = [maker(self.whole) if i and alone else first for i in range(len(parts))]
-        before, start, seen = self.now(), self._held(), list[Arrays]()
+        for at, (one, names) in enumerate(zip(made, parts, strict=True)):
+            for ready in preparations_of(type(one)):
+                roles = roles_in(getattr(one, ready))
+                if at == 0 or one is not first or {"layer", "key"} & set(roles.values()):
+                    given = {n: self._argument(n, what, names, None, at, 0) for n, what in roles.items()}
+                    call(f"{type(one).__name__}.{ready}", partial(getattr(one, ready), **given))
+        before, start, seen, ahead = self.now(), self._held(), list[Arrays](), list[Arrays]()
         for k in range(STEPS):
             for n, (layer, own) in self.places.items():
-                layer.grads[own] = self.gradients[n][k].copy()
+                _arrays(layer, "grads")[own] = self.gradients[n][k].copy()
+            if self.model is not None:
+                now_held = {n: _arrays(layer, "grads")[own] for n, (layer, own) in self.places.items()}
+                self.model.hold("grads", PACKS[way.pack](now_held))
             _around(first, "pre")
+            ahead.append({n: (a - before[n]).ravel() for n, a in self.now().items()})
             for at, (one, names) in enumerate(zip(made, parts, strict=True)):
-                held = {n: layer.grads[own] for n, (layer, own) in self.places.items()}
+                held = {n: _arrays(layer, "grads")[own] for n, (layer, own) in self.places.items()}
                 grads = None if self.box is None else PACKS[way.pack](held)
                 was = self.now()
                 arguments = {n: self._argument(n, what, names, grads, at, k) for n, what in needs.items()}
                 found = call(label, partial(getattr(one, name), **arguments))
                 if other := of_biases(type(first), name):  # a method of its own
-                    asked_too = {p.name: meant(p.name) for p in asked_of(getattr(first, other))}
+                    asked_too = roles_in(getattr(first, other))
                     its = names if "bias grad" in asked_too.values() else names[::-1]
                     also = {n: self._argument(n, what, its, grads, at, k) for n, what in asked_too.items()}
                     call(f"{type(first).__name__}.{other}", partial(getattr(one, other), **also))
@@ -206,12 +273,15 @@ class Setting:
             seen.append({n: (now[n] - before[n]).ravel() for n in now})
             before = now
         self.replaced = any(a is not start[n] for n, a in self._held().items())
-        self.moves = {n: np.array([row[n] for row in seen]) for n in self.places}
+        self.moves, self.ahead = ({n: np.array([row[n] for row in rows]) for n in self.places} for rows in (seen, ahead))
+        asked_in_vain = [(vars(one), word) for one in (*layers, *objects, model) for word in vars(one).get("lacks", [])]
+        self.lacks = sorted({word for held, word in asked_in_vain if word not in held})
 
     def _held(self) -> Arrays:
-        if self.box is not None:
-            return dict(zip(self.order, flat(self.box), strict=True))
-        return {n: layer.params[own] for n, (layer, own) in self.places.items()}
+        box = self.box if self.model is None else self.model.box()
+        if box is not None:
+            return dict(zip(self.order, flat(box), strict=True))
+        return {n: _arrays(layer, "params")[own] for n, (layer, own) in self.places.items()}
 
     def now(self) -> Arrays:
         """Copies of the parameters."""
@@ -227,18 +297,22 @@ class Setting:
             alone = zeros[names[-1 if what.startswith("bias") else 0]]
             return self.kept.setdefault((names[0], name), alone if self.box is None else PACKS[self.pack](zeros))
         if (known := number(name)) and what == "number":
+            self.numbers.setdefault(*known)
             return known[1]
-        simple = {"rate": RATE, "count": k + 1, "key": names[0] if len(names) == 1 else at, "layer": layer}
+        if self.pack == "model" and what in ("model", "grad"):
+            return layer if what == "model" else tuple(_arrays(layer, "grads").values())
+        key = names[0] if len(names) == 1 else at
+        simple = {"rate": RATE, "count": k + 1, "key": key, "layer": layer, "guard": _GUARD, "examples": 1}
         if what in simple:
             return simple[what]
         if what in ("model", "layers"):
             return self.whole[what]
         if self.box is not None:
             held = grads if "grad" in what else self.box
-            return held[what.startswith("bias")] if isinstance(held, tuple) else held
+            return held[what.startswith("bias")] if isinstance(held, tuple) and self.apart else held
         if "grad" not in what and len(names) > 2:
             return self.whole["param"]
-        return getattr(layer, "grads" if "grad" in what else "params")[own] if self.by_arrays else layer
+        return _arrays(layer, "grads" if "grad" in what else "params")[own] if self.by_arrays else layer
 
     def _keep(self, found: Any, kept: list[str], of: str, behind: int) -> None:
         """Keep what a step returned behind so many parameters for the next one: a config, states in their order."""
@@ -261,9 +335,15 @@ class Setting:
             values = {n: was[n] - a if along else was[n] + a for n, a in values.items()}
         for n, a in values.items():
             layer, own = self.places[n]
-            layer.params[own] = a
+            _arrays(layer, "params")[own] = a
         if self.box is not None:
             self.box = PACKS[self.pack]({n: {**was, **values}[n] for n in self.places})
+
+
+def _arrays(layer: Any, what: str) -> Arrays:
+    """The params or the grads of a layer by name, whatever it calls so itself."""
+    held: Arrays = layer.__dict__[what]
+    return held
 
 
 def _around(made: Any, when: str) -> None:
@@ -276,7 +356,14 @@ def _around(made: Any, when: str) -> None:
 
 def model_for(s: Setting, layers: list[Any]) -> Model:
     """The model that holds these layers: with the methods of the author's network, if there is one."""
-    return Model(layers) if s.network is object else type("Model", (Model, s.network), {})(layers)
+    if s.network is object:
+        return Model(layers)
+    made: Model = type("Model", (Model, s.network), {})(layers)
+    if [meant(p.name) for p in asks(s.network) if p.default is p.empty] == ["layers"]:
+        with suppress(Exception):  # what it keeps of its layers, its methods may ask for
+            s.network.__init__(made, layers)  # type: ignore[misc]
+    return made
 
 
+_GUARD = 1e-8
 _CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}

@@ -723,3 +723,303 @@ def test_numbers_beside_a_rate_that_a_step_is_given_are_the_rules(cls):
 )
 def test_what_such_an_optimizer_does_wrong_is_named(cls, kind):
     assert [f.kind for f in check_update(cls).findings] == [kind]
+
+
+class SGDOfShortNames:
+    """step(net), of layers with W, b, gW and gb."""
+
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def step(self, net):
+        for layer in net.layers:
+            if hasattr(layer, "W"):
+                layer.W -= self.lr * layer.gW
+                layer.b -= self.lr * layer.gb
+
+
+class SGDOfUnknownNames(SGDOfShortNames):
+    def step(self, net):
+        for layer in net.layers:
+            if hasattr(layer, "omega"):
+                layer.omega -= self.lr * layer.slope
+
+
+class RMSPropOfOneGradient:
+    """layer.grads is the gradient of the weights, grads_bias that of the bias; made with the model."""
+
+    def __init__(self, model, lr=0.01, rho=0.9):
+        self.model, self.lr, self.rho = model, lr, rho
+        self.h = [[np.zeros_like(layer.weights), np.zeros_like(layer.bias)] for layer in model.layers]
+
+    def step(self):
+        for layer, h in zip(self.model.layers, self.h, strict=True):
+            for i, (name, g) in enumerate([("weights", layer.grads), ("bias", layer.grads_bias)]):
+                h[i] = self.rho * h[i] + (1 - self.rho) * g**2
+                setattr(layer, name, getattr(layer, name) - self.lr * g / (np.sqrt(h[i]) + 1e-8))
+
+
+class MomentumOfANetsLists:
+    """step(nn), which has lists of matrices and of biases."""
+
+    shared = False
+
+    def __init__(self, eta=0.1, gamma=0.9):
+        self.eta, self.gamma, self.v = eta, gamma, {}
+
+    def step(self, nn):
+        for i in range(len(nn.weights)):
+            for own, g in (("weights", nn.dweights[i]), ("biases", nn.dbiases[i])):
+                key = own if self.shared else (own, i)
+                self.v[key] = self.gamma * self.v.get(key, 0) + self.eta * g
+                getattr(nn, own)[i] -= self.v[key]
+
+
+class MomentumOfANetsListsShared(MomentumOfANetsLists):
+    shared = True
+
+
+class AdamThatIsInitialized(Adam):
+    """initialize(model), then update(model, grads): dicts by name; its rate is called alpha."""
+
+    def __init__(self, alpha=0.001, beta1=0.9, beta2=0.999):
+        self.alpha, self.beta1, self.beta2, self.t = alpha, beta1, beta2, 0
+
+    def initialize(self, model):
+        self.m, self.v = ({n: np.zeros_like(p) for n, p in model.params.items()} for _ in "mv")
+
+    def update(self, model, grads):
+        self.t += 1
+        for name in model.params:
+            m, v = self.averages(name, grads[name])
+            m, v = m / (1 - self.beta1**self.t), self.corrected(v)
+            model.params[name] -= self.alpha * m / (np.sqrt(v) + 1e-8)
+
+    def corrected(self, v):
+        return v / (1 - self.beta2**self.t)
+
+
+class AdamThatIsInitializedHalfCorrected(AdamThatIsInitialized):
+    def corrected(self, v):
+        return v
+
+
+class SGDThatIsCompiled:
+    """compile(layers), then step()."""
+
+    def __init__(self, lr=0.1):
+        self.lr = lr
+
+    def compile(self, layers):
+        self.layers = layers
+
+    def step(self):
+        for layer in self.layers:
+            layer.W -= self.lr * layer.dW
+            layer.b -= self.lr * layer.db
+
+
+class NAdam(Adam):
+    def one(self, params, name, g):
+        m, v = self.averages(name, g)
+        m, below = m / (1 - self.beta1**self.t), 1 - self.beta1**self.t
+        params[name] -= self.lr * self.ahead(m, g, below) / (np.sqrt(v / (1 - self.beta2**self.t)) + 1e-8)
+
+    def ahead(self, m, g, below):
+        return self.beta1 * m + (1 - self.beta1) * g / below
+
+
+class NAdamThatIsAdam(NAdam):
+    def ahead(self, m, g, below):
+        return m
+
+
+class NesterovInTwoHalves:
+    """pre_step goes ahead, where the gradients are computed; step starts from where it was."""
+
+    sign = -1
+
+    def __init__(self, network, lr=0.01, mu=0.9):
+        self.layers, self.lr, self.mu = network.modules, lr, mu
+        self.v = [{n: np.zeros_like(p) for n, p in layer.params.items()} for layer in self.layers]
+
+    def pre_step(self):
+        self.start = [{n: p.copy() for n, p in layer.params.items()} for layer in self.layers]
+        for layer, v in zip(self.layers, self.v, strict=True):
+            for n in v:
+                layer.params[n] += self.sign * self.mu * v[n]
+
+    def step(self):
+        for layer, v, start in zip(self.layers, self.v, self.start, strict=True):
+            for n in v:
+                v[n] = self.mu * v[n] + self.lr * layer.grads[n]
+                layer.params[n] = start[n] - v[n]
+
+
+class NesterovBehind(NesterovInTwoHalves):
+    sign = 1
+
+
+class AdamWDecoupled(AdamW):
+    """Its own decay, which goes into neither average."""
+
+
+class AdamWThatIsL2(AdamW):
+    def update(self, params, grads):
+        super().update(params, {n: g + self.weight_decay * params[n] for n, g in grads.items()})
+
+    def one(self, params, name, g):
+        Adam.one(self, params, name, g)
+
+
+class GradientDescentOfTraining:
+    """A step trains for epochs; one layer's is inside. Layers have a factor for the decay of their weights."""
+
+    sign = 1
+
+    def __init__(self, network, learning_rate, decay):
+        self._net, self._lr, self._decay = network._net, learning_rate, decay
+
+    def step(self, X, y, n_epochs):
+        raise AssertionError("this trains")
+
+    def _update_layer_params(self, l):  # noqa: E741
+        l._W -= self._lr * (l._grad_W + self.sign * l._lambda * l._W)
+        l._b -= self._lr * (l._grad_b + self.sign * l._lambda * l._b)
+        l.zero_grad()
+
+
+class GradientDescentThatGrows(GradientDescentOfTraining):
+    sign = -1
+
+
+@pytest.mark.parametrize(
+    ("cls", "kinds"),
+    [
+        (SGDOfShortNames, []), (RMSPropOfOneGradient, []), (MomentumOfANetsLists, []), (MomentumOfANetsListsShared, ["shared-state"]),
+        (AdamThatIsInitialized, []), (AdamThatIsInitializedHalfCorrected, ["bias-correction"]), (SGDThatIsCompiled, []),
+        (NAdam, []), (NAdamThatIsAdam, ["option-ignored"]), (NesterovInTwoHalves, []), (NesterovBehind, ["sign"]),
+        (AdamWDecoupled, []), (AdamWThatIsL2, ["regulariser"]),
+        (GradientDescentOfTraining, []), (GradientDescentThatGrows, ["sign"]),
+    ],
+)  # fmt: skip
+def test_what_holds_the_parameters_is_found_out_from_what_a_step_asks_for(cls, kinds):
+    report = check_update(cls)
+    assert [f.kind for f in report.findings] == kinds, report
+    assert kinds or ("the rule", "right") in [row[:2] for row in report.verdicts]
+
+
+def test_what_it_asks_for_in_vain_is_no_mistake_of_its_own():
+    report = check_update(SGDOfUnknownNames)
+    assert report.ok
+    assert "omega" in str(report)
+
+
+def update_variables_rmsprop(alpha, beta2, epsilon, var, grad, s):
+    s = beta2 * s + (1 - beta2) * grad**2
+    return var - alpha * grad / (np.sqrt(s) + epsilon), s
+
+
+def update_variables_rmsprop_without_square(alpha, beta2, epsilon, var, grad, s):
+    s = beta2 * s + (1 - beta2) * grad
+    return var - alpha * grad / (np.sqrt(s) + epsilon), s
+
+
+def perceptron_sgd(perceptron_model, grad, lr=0.1):
+    dw, db = grad
+    perceptron_model.w -= lr * dw
+    perceptron_model.b -= lr * db
+
+
+def perceptron_sgd_of_the_bias(perceptron_model, grad, lr=0.1):
+    perceptron_model.w -= lr * grad[0]
+    perceptron_model.b += lr * grad[1]
+
+
+@pytest.mark.parametrize(
+    ("function", "kinds"),
+    [
+        (update_variables_rmsprop, []), (update_variables_rmsprop_without_square, ["missing-square"]),
+        (perceptron_sgd, []), (perceptron_sgd_of_the_bias, ["sign"]),
+    ],
+)  # fmt: skip
+def test_functions_that_take_a_step_in_any_order_of_arguments(function, kinds):
+    report = check_update(function)
+    assert [f.kind for f in report.findings] == kinds, report
+    assert kinds or ("the rule", "right") in [row[:2] for row in report.verdicts]
+
+
+class AdamOfANetsLists:
+    """Made with a model that has lists of both; step(grads) is given a pair of lists."""
+
+    def __init__(self, model, learning_rate=1e-3, beta_1=0.9, beta_2=0.999):
+        self.model, self.lr, self.beta_1, self.beta_2, self.t = model, learning_rate, beta_1, beta_2, 0
+        self.m, self.v = ([0] * (len(model.ws) + len(model.bs)) for _ in "mv")
+
+    def step(self, grads):
+        dws, dbs = grads
+        self.t += 1
+        moved = []
+        for i, (p, g) in enumerate(zip(self.model.ws + self.model.bs, dws + dbs, strict=True)):
+            self.m[i] = self.beta_1 * self.m[i] + (1 - self.beta_1) * g
+            self.v[i] = self.beta_2 * self.v[i] + (1 - self.beta_2) * g * g
+            m, v = self.m[i] / (1 - self.beta_1**self.t), self.v[i] / (1 - self.beta_2**self.t)
+            moved.append(p - self.lr * m / (np.sqrt(v) + 1e-8))
+        self.model.ws, self.model.bs = moved[: len(dws)], moved[len(dws) :]
+
+
+class SgdOfExamples:
+    """Its gradients have an axis of examples, which the stand-ins do not have."""
+
+    def __init__(self, lr=0.1):
+        self.lr = lr
+
+    def step(self, net, grads):
+        for name in net.weights:
+            net.weights[name] -= self.lr * np.mean(grads[name], 0)
+
+
+def test_a_model_may_have_lists_that_are_replaced():
+    assert check_update(AdamOfANetsLists).ok
+    assert "Adam's" in str(check_update(AdamOfANetsLists))
+
+
+def test_gradients_with_an_axis_more_are_not_judged():
+    report = check_update(SgdOfExamples)
+    assert report.ok
+    assert "single examples" in str(report)
+
+
+class NesterovByAWord:
+    """Nesterov's only if it is told so."""
+
+    def __init__(self, lr=0.01, momentum=0.9, nesterov=False):
+        self.lr, self.momentum, self.nesterov, self.v = lr, momentum, nesterov, {}
+
+    def step(self, layers, batch_size):
+        for i, layer in enumerate(layers):
+            for name in layer.params:
+                g = layer.grads[name] / batch_size
+                v = self.v[i, name] = self.momentum * self.v.get((i, name), 0) + g
+                layer.params[name] -= self.lr * (g + self.momentum * v if self.nesterov else v)
+
+
+class GradientDescentThatFits:
+    """Its parameters are made by fit, which is not called here."""
+
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def fit(self, X, y):
+        self.w, self.b = np.zeros(X.shape[1]), 0.0
+
+    def update_weights(self, dw, db):
+        self.w -= self.lr * dw
+        self.b -= self.lr * db
+
+
+def test_what_it_is_to_be_told_first_is_no_mistake_of_its_own():
+    assert check_update(NesterovByAWord).ok
+    report = check_update(GradientDescentThatFits)
+    assert report.ok
+    assert [row[1] for row in report.verdicts] == ["not checked"]
