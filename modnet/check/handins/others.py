@@ -130,7 +130,7 @@ def zeroed_at(project: Project) -> str:
 
 def clears_gradients(project: Project) -> bool:
     """Whether a line of the project sets the gradients of something else to zero, as whoever trains may do it."""
-    clears = re.compile(r"zero_?grad|reset_?grad|clear_?grad|(?<!self)\.(d?grads?|gradients?)\b.*(= *(0\b|0\.)|zeros|fill\(0)", re.I)
+    clears = re.compile(r"(zero|reset|clear)_?grad|(?<!self)\.(d?grads?|gradients?)\b.*(= *0\b|zeros|fill\(0)", re.I)
     return any(clears.search(text(file)) for file in project.files)
 
 

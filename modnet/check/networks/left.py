@@ -14,7 +14,7 @@ import numpy as np
 
 from modnet.check.networks.flow import ALL_UPDATES, InFunctions, numbers_within, stages_of, within
 from modnet.check.reading.lines import returned
-from modnet.check.reading.vocabulary import TRAINS, core, first_method
+from modnet.check.reading.vocabulary import BACKWARDS, TRAINS, core, first_method
 
 #: What holds parameters or gradients and is no name of one: layers[0].params["weight"], layers[0].grads["weight"], w.value.
 _HOLDER = re.compile(r"params?|parameters?|weights(?=.)|value|data|grads?|gradients?|dparams?")
@@ -25,7 +25,7 @@ def gives_gradients(cls: type) -> bool:
     """Whether a class goes back and does not move its parameters: it neither trains nor updates."""
     if issubclass(cls, InFunctions) or first_method(cls, (*TRAINS, *ALL_UPDATES)):
         return False
-    return all(len(stages) == 1 for stages in stages_of(cls))
+    return list(stages_of(cls)) == [(first_method(cls, BACKWARDS),)]
 
 
 def go_down(net: Any, held: dict[str, np.ndarray], found: Any, method: str, rate: float) -> None:
@@ -57,7 +57,8 @@ def _named(net: Any, found: Any, method: str) -> Any:
     line: Any = returned(getattr(net, method))
     if not isinstance(found, tuple) or len(getattr(line, "elts", ())) != len(found):
         return found
-    return {getattr(node, "attr", getattr(node, "id", str(i))): v for i, (node, v) in enumerate(zip(line.elts, found, strict=True))}
+    names = (getattr(node, "attr", getattr(node, "id", str(i))) for i, node in enumerate(line.elts))
+    return dict(zip(names, found, strict=True))
 
 
 def _words(place: str) -> list[str]:
@@ -65,7 +66,7 @@ def _words(place: str) -> list[str]:
 
 
 def _is_gradient(place: str) -> bool:
-    return any(_OF_GRADIENT.search(word) or _HOLDER.fullmatch(word) and "grad" in word for word in _words(place))
+    return any(_OF_GRADIENT.search(word) or (_HOLDER.fullmatch(word) and "grad" in word) for word in _words(place))
 
 
 def _key(place: str) -> tuple[str, ...]:

@@ -178,7 +178,7 @@ class Scored(Form):
         if self.style == "kept":
             several = result if isinstance(result, tuple) else ()
             beside = {n: copied(v.grad) for n, v in self._held().items() if _value_of(v)}
-            result = beside or next((v for v in several if isinstance(v, dict)), None)
+            result = beside or next((v for v in several if isinstance(v, dict)), {}) or None
         if not isinstance(result, dict | list | tuple):
             result = next((v for n in _GRADS if isinstance(v := getattr(self.net, n, None), dict | list | tuple)), result)
         return self._named(copied(result) if self.style == "kept" else result)

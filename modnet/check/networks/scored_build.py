@@ -152,7 +152,7 @@ _IF_NEEDED = {"depth": 2, "scale": 0.1}
 
 
 def _goes_through(cls: type, name: str) -> bool:
-    """Whether a constructor takes an argument as a list, by its lines: ``len(sizes)``, ``for size in sizes``, ``[n] + sizes``."""
+    """Whether a constructor takes an argument as a list, by its lines: ``len(sizes)``, ``for n in sizes``, ``[n] + sizes``."""
     name = re.escape(name)
     used = rf"(len|list|enumerate)\({name}\b|\bin {name}\b|\b{name}\[|\bzip\([^)]*\b{name}\b|\] \+ {name}\b|\b{name} \+ \["
     return bool(re.search(used, text_of(inspect.getattr_static(cls, "__init__"))))

@@ -97,11 +97,11 @@ def backward(
     method = method or backward_method(net)
     if not method:
         raise Misbehaviour("not-implemented", f"{name} has no {GRADIENT}(input, delta)")
-    asked = set(map(role, inspect.signature(getattr(net, method)).parameters))
-    itself = "loss" in asked and bool(re.search(r"self(\.forward)?\(", text_of(getattr(net, method))))  # it goes forward again
+    meant = set(map(role, inspect.signature(getattr(net, method)).parameters))
+    itself = "loss" in meant and bool(re.search(r"self(\.forward)?\(", text_of(getattr(net, method))))  # it goes forward again
     listed = isinstance(raw, list | tuple) and not itself  # the outputs of all layers, which backward is given again
     roles = {"X": raw if listed else X, "y": y, "yhat": last_output(raw, X), "delta": delta, "loss": loss, "rate": rate}
-    if "y" not in asked:  # whoever goes forward itself has its own output: it is given the truth, under whatever name
+    if "y" not in meant:  # whoever goes forward itself has its own output: it is given the truth, under whatever name
         roles["yhat"] = y if itself else raw if listed else roles["yhat"]
     arguments = filled(getattr(net, method), roles, (("delta",), ("X", "delta"), ("y", "yhat", "loss")))
     if arguments is None:

@@ -13,7 +13,6 @@ import numpy as np
 from modnet.check.reading.lines import text_of, words_compared
 from modnet.check.reading.vocabulary import TRAINS, meaning_of
 
-
 _TRAINING = re.compile("_*(" + "|".join(TRAINS) + ")", re.I)
 
 
