@@ -159,6 +159,8 @@ def _network(subject: Loaded, project: Project, options: Options) -> Report:
         try:
             report = examine_network_class(cls)
             add_own_loop(report, cls)
+            if form_of(cls) == "kept" and others.clears_gradients(project):  # then it may add them
+                report.findings = [f for f in report.findings if f.kind != "never-zeroed"]
         except Misbehaviour as problem:
             report = Report(subject.name)
             report.findings.append(Finding(problem.kind, subject.name, problem.message + ".", problem.hint, line=problem.line))

@@ -141,6 +141,12 @@ def zeroed_at(project: Project) -> str:
     return "; ".join(found[:3])
 
 
+def clears_gradients(project: Project) -> bool:
+    """Whether a line of the project sets the gradients of something else to zero, as whoever trains may do it."""
+    clears = re.compile(r"(zero|reset|clear)_?grad|(?<!self)\.(d?grads?|gradients?)\b.*(= *0\b|zeros|fill\(0)", re.I)
+    return any(clears.search(text(file)) for file in project.files)
+
+
 def scripts(project: Project) -> Iterator[tuple[list[ast.stmt], dict[str, Any]]]:
     """The statements of each file, and what the names in it mean; of a name that no file has read yet, what another says."""
     every = {n: v for file in project.files for n, v in project.namespace(file).items() if not n.startswith("__")}

@@ -275,6 +275,8 @@ def _examined(cls: type, shape: tuple[int, ...], special: tuple[type, type] | No
     run = Assembled(cls, shape, special)
     if not any(e.what == "backward" for e in run.calls):
         raise NotBuilt("it calls no backward of the layers that it was given")
+    if not run.alone and not run.told and run.problem is None and all(moved == 0.0 for moved in run.moves().values()):
+        raise NotBuilt("it is given no rate and no optimizer: its layers may move themselves, in their backward")
     end = ", a softmax and a cross-entropy of its own" if special else ""
     report = Report(f"{cls.__name__} of layers of the check's own{end}, {run.training}")
     judge(report, run)

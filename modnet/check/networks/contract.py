@@ -12,7 +12,7 @@ import numpy as np
 from modnet.check.asking.arrays import copied, gradients, is_gradient, looks_trained, parameters
 from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.asking.draws import same_draws
-from modnet.check.networks.calls import Watched, Way
+from modnet.check.networks.calls import Call, Watched, Way, same
 from modnet.check.networks.form import Form, Round
 from modnet.check.networks.judge import judge
 from modnet.check.networks.layers import containers_of, hint_for, label_of, last_output, layers_of
@@ -118,7 +118,11 @@ class Contract(Form):
     def ways(self) -> list[Way]:
         """One, if each layer is given what the one before it returned."""
         calls = self.turn.watched.calls
-        way = Way([c for c in calls if c.what == FORWARD], None, [c for c in calls[self.turn.begun :] if c.what != FORWARD])
+        first, later = calls[: self.turn.begun], calls[self.turn.begun :]
+        there, more = ([c for c in some if c.what == FORWARD] for some in (first, later))
+        if [c.layer for c in more] != [c.layer for c in there] or not all(map(_same_call, there, more)):
+            there += more  # it has not gone forward again on its way back, as whoever is given no output does
+        way = Way(there, None, [c for c in later if c.what != FORWARD])
         x = way.there[0].given if way.there else None
         right = x is not None and x.shape == self.X.shape and np.array_equal(x, self.X, equal_nan=x.dtype.kind == "f")
         return [way] if right and way.apart() is None and len({c.layer for c in way.there}) == len(way.there) else []
@@ -245,6 +249,10 @@ class Contract(Form):
             return quote(self.cls, self.method, r"\.reverse\(\)|\[::-1\]", r"reversed", r"\w")
         patterns = (question,) if question in (GRADIENT, DELTA) else (r"backward_update_gradient", r"backward", r"for")
         return quote(self.cls, self.method, *patterns)
+
+
+def _same_call(one: Call, other: Call) -> bool:
+    return same(one.given, other.given) and same(one.result, other.result)
 
 
 def _has_gradient(held: dict[str, np.ndarray]) -> bool:

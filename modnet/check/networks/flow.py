@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, call
-from modnet.check.reading.arguments import asks, method_given, needs
+from modnet.check.reading.arguments import asks, counts, method_given, needs
 from modnet.check.reading.lines import returned
 from modnet.check.reading.vocabulary import (
     BACKWARDS,
@@ -108,6 +108,7 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
     for p in given:
         kind, word = meaning_of(p.name, ("quiet", *values)), plain(p.name)
         kind = "pairs" if paired and _PAIRED.fullmatch(p.name) else kind
+        kind = "epochs" if not kind and counts(method, p.name) else kind
         kind = "rate" if p.default is p.empty and meaning_of(p.name, ("eps",)) else kind
         kind = "yhat" if kind == "y" and sure and p.name not in sure else kind
         if word in known and not (kind == "y" and len(truths) == 1):  # a forward may call its output y

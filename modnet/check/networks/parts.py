@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -25,6 +26,7 @@ from modnet.check.networks.standins import MSELoss
 from modnet.check.optimizers.named import family_of
 from modnet.check.reading.arguments import NotBuilt, asks, fill, required
 from modnet.check.reading.definitions import plain_name
+from modnet.check.reading.lines import text_of
 from modnet.check.reading.vocabulary import ADDS, first_method, meaning_of, written
 from modnet.check.styles import layer_calls
 
@@ -161,11 +163,29 @@ def put_together(
     """A network of these layers, told what it may be of these values; `NotBuilt` or `Misbehaviour` if it is not made so."""
     called, name, add = called or _called, cls.__name__, first_method(cls, ADDS)
     whole = {} if add else {"modules": layers, "net": layers}
-    net = called(f"{name}(...)", cls, values | whole, () if whole else _LEFT)
+    held = layers_argument(cls)
+    made = partial(cls, **{held: layers}) if held else cls
+    net = called(f"{name}(...)", made, values | whole, () if whole or held else _LEFT)
     for layer in layers if add else ():
         call(f"{name}.{add}", getattr(net, add), layer)
     set_up(net, values, called)
     return net
+
+
+def layers_argument(cls: type) -> str:
+    """The argument of a constructor that holds layers, by its lines: ``self.a = b``, and ``layer.forward`` for those in it.
+
+    Empty if its name says so, or if there is none.
+    """
+    lines = text_of(cls)
+    for p in asks(cls, by_name=True):
+        kept = re.search(rf"self\.(\w+)(?::[^=\n]*)? = (?:list\()?{re.escape(p.name)}\)?\s*$", lines, re.M)
+        through = kept and re.search(
+            rf"for (\w+) in (?:reversed\()?self\.{kept[1]}\b[^\n]*\n\s+[^\n]*\b\1\.(forward|backward|__call__)\(", lines
+        )
+        if through and p.default in (p.empty, None) and not meaning_of(p.name, ("modules", "net")):
+            return p.name
+    return ""
 
 
 def set_up(net: Any, values: dict[str, Any], called: Callable[..., Any] | None = None) -> bool:

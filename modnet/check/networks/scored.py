@@ -5,6 +5,8 @@ How a network is called is found out from its methods:
 * ``loss(x, t)`` gives the number and ``gradient(x, t)`` a dict of gradients by the names in ``params``;
 * ``loss(X, y)`` gives (number, gradients), and the scores if there is no y; a regularisation is an argument or an attribute;
 * ``forward(x, t)`` gives the number, and ``backward()`` puts the gradients into ``grads``, a list like ``params``;
+* ``compute_loss_and_gradients(X, y)``, or ``forward(X, y)``, gives the number, alone or first, and leaves the gradients beside
+  the parameters: in a dict by the same names, or as ``grad`` of an object that has the ``value``;
 * ``forward(x)`` gives the output, and ``backward(delta)`` lets each of its layers compute its own: then the number is the sum
   of delta times the output.
 """
@@ -31,7 +33,7 @@ from modnet.check.networks.layers import layers_of
 from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.reading.arguments import asks, needs
 from modnet.check.reading.definitions import plain_name
-from modnet.check.reading.lines import quote
+from modnet.check.reading.lines import quote, text_of
 from modnet.check.reading.vocabulary import FORWARD, OUTPUTS, REG, core
 from modnet.check.report import Finding, Report
 from modnet.check.styles.adapters import Adapted
@@ -45,6 +47,9 @@ _PARAMS = ("params", "parameters", "weights", "W")
 _GRADS = ("grads", "gradients", "grad", "dparams")
 _ENDS = ("softmax", "sigmoid", "logsoftmax")  # what a derivative of softmax and loss together may leave out
 _REG_TRIED = 0.3
+_KEEPS = re.compile(r"_*(compute|calc\w*|get)?_?(loss(es)?_?(and)?_?(grads?|gradients?)|forward_?(and)?_?backward)", re.I)
+_LEAVES = re.compile(r"self\._?(d?grads?|gradients?|dparams)\s*\[.*\]\s*[-+]?=", re.I)
+_HELD = ("value", "data", "val", "w")  # where an object that has a ``grad`` keeps the parameter
 
 
 def form_of(cls: type) -> str:
@@ -62,6 +67,18 @@ def form_of(cls: type) -> str:
         names = [p.name.lower() for p in asks(forward)]
         if len(names) == 2 and names[1] in _TRUTHS and not needs(backward):
             return "forward"
+    return "kept" if _keeping_method(cls) else ""
+
+
+def _keeping_method(cls: type) -> str:
+    """The method that gives the loss of x and t, and leaves the gradients where they are kept; empty if there is none."""
+    for name in dir(cls):
+        method = getattr(cls, name)
+        given = [p.name.lower() for p in asks(method)][:2] if callable(method) and name[:2] != "__" else []
+        if len(given) == 2 and given[0] in _INPUTS and given[1] in _TRUTHS:
+            alone = name == "forward" and not callable(getattr(cls, "backward", None))
+            if _KEEPS.fullmatch(name) or (alone and _LEAVES.search(text_of(method))):
+                return name
     return ""
 
 
@@ -85,7 +102,8 @@ class Scored(Form):
     def __init__(self, net: Any, x: np.ndarray, t: Any, reg: float = 0.0) -> None:
         self.style = form_of(type(net)) or ("delta" if has_layers(net) else "")
         gradient = _gradient_method(type(net)) if self.style == "gradient" else ""
-        super().__init__(type(net), gradient or {"both": "loss"}.get(self.style, "backward"))
+        keeping = _keeping_method(type(net)) if self.style == "kept" else ""
+        super().__init__(type(net), gradient or keeping or {"both": "loss"}.get(self.style, "backward"))
         self.net, self.x, self.t, self.reg, self.batch, self.name = copied(net), x, t, reg, len(x), self.cls.__name__
         if not self.style:
             raise Misbehaviour("unknown", f"{self.name}: how it gives its loss and its gradients is not known")
@@ -102,19 +120,28 @@ class Scored(Form):
         """What learns, in place, by name."""
         if self.inner is not None:
             return _without_place(self.inner.holds(self.net))
+        every = {n: getattr(v, _value_of(v), v) for n, v in self._held().items()}
+        return {n: v for n, v in every.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f" and v.size}
+
+    def _held(self) -> dict[str, Any]:
+        """What is kept as parameters, by name: arrays, or objects that have an array and its gradient."""
         named = (getattr(self.net, n, None) for n in _PARAMS)
-        held: Any = next((v for v in named if isinstance(v, dict | list | tuple) and len(v)), None)
+        given = (v() if self.style == "kept" and callable(v) and not needs(v) else v for v in named)
+        held: Any = next((v for v in given if isinstance(v, dict | list | tuple) and len(v)), None)
         if held is None:
-            held = {n: v for n, v in vars(self.net).items() if n[:2] != "_d"}
-        every = held.items() if isinstance(held, dict) else ((f"params[{i}]", v) for i, v in enumerate(held))
-        return {n: v for n, v in every if isinstance(v, np.ndarray) and v.dtype.kind == "f" and v.size}
+            return {n: v for n, v in vars(self.net).items() if n[:2] != "_d"}
+        return held if isinstance(held, dict) else {f"params[{i}]": v for i, v in enumerate(held)}
 
     def score(self) -> float:
         """The number for (x, t); a `Misbehaviour` if what comes is not one number."""
         if self.adds:
             return float((self.t * self.output()).sum())
-        name = "forward" if self.style == "forward" else "loss"
-        found = self._called(name)
+        name = {"forward": "forward", "kept": self.method}.get(self.style, "loss")
+        if self.style == "kept":  # its gradients stay as they are
+            found = self._called(name, net=copied(self.net))
+            found = found[0] if isinstance(found, tuple) and found else found
+        else:
+            found = self._called(name)
         if self.style == "both":
             if not (isinstance(found, tuple) and len(found) >= 2):
                 raise Misbehaviour("shape", f"loss(X, y) returns {_described(found)}, expected (loss, gradients)")
@@ -125,6 +152,8 @@ class Scored(Form):
 
     def output(self) -> np.ndarray:
         """The output for x."""
+        if self.style == "kept":
+            raise Misbehaviour("unknown", f"{self.name}: what gives its output is not known")
         if self.adds:
             assert self.inner is not None
             return np.asarray(self.inner.invoke(FORWARD, self.net, [self.x.copy()]), dtype=float)
@@ -147,9 +176,13 @@ class Scored(Form):
             result = self._called(self.method)
         if self.style == "both":
             result = result[1] if isinstance(result, tuple) and len(result) >= 2 else None
+        if self.style == "kept":
+            several = result if isinstance(result, tuple) else ()
+            beside = {n: copied(v.grad) for n, v in self._held().items() if _value_of(v)}
+            result = beside or next((v for v in several if isinstance(v, dict)), {}) or None
         if not isinstance(result, dict | list | tuple):
             result = next((v for n in _GRADS if isinstance(v := getattr(self.net, n, None), dict | list | tuple)), result)
-        return self._named(result)
+        return self._named(copied(result) if self.style == "kept" else result)
 
     def _named(self, result: Any) -> dict[str, Any]:
         names = list(self.parameters())
@@ -166,9 +199,9 @@ class Scored(Form):
         text = f"{self.method} returns {_described(result)}, expected gradients by the names of the parameters"
         raise Misbehaviour("not-implemented" if result is None else "unknown", text)
 
-    def _called(self, name: str, truth: bool = True) -> Any:
-        """A method, given x and t, in training if it can be told so."""
-        method = getattr(self.net, name)
+    def _called(self, name: str, truth: bool = True, net: Any = None) -> Any:
+        """A method of the network, or of this copy of it, given x and t, in training if it can be told so."""
+        method = getattr(self.net if net is None else net, name)
         arguments: list[Any] = [self.x.copy()]
         named: dict[str, Any] = {}
         for i, p in enumerate(asks(method)[1:]):
@@ -317,6 +350,12 @@ def _spelt(name: str) -> tuple[str, ...]:
     """What the gradient of a parameter may be called."""
     bare = core(str(name))
     return bare, "d" + bare, "grad" + bare, bare + "grad"
+
+
+def _value_of(held: Any) -> str:
+    """The attribute in which an object with a ``grad`` keeps its parameter; empty if it is none."""
+    kept = [n for n in _HELD if isinstance(getattr(held, n, None), np.ndarray)] if hasattr(held, "__dict__") else []
+    return next((n for n in kept if hasattr(held, "grad")), "")
 
 
 def _without_place(held: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

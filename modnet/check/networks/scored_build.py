@@ -13,7 +13,8 @@ from modnet.check.asking.arrays import copied
 from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers, spread
 from modnet.check.reading.arguments import NotBuilt, asks, called_as, switches
-from modnet.check.reading.vocabulary import meaning_of
+from modnet.check.reading.lines import text_of
+from modnet.check.reading.vocabulary import REG, meaning_of
 from modnet.check.report import Report
 
 _D, _H, _C = 3, 4, 3
@@ -125,9 +126,14 @@ def _arguments(cls: type, kind: _Kind, more: dict[str, Any]) -> dict[str, Any] |
     """Values for a constructor; None if one that is required has no known meaning."""
     found: dict[str, Any] = {}
     for p in asks(cls, by_name=True):
-        value = _value(meaning_of(p.name, _SIZES), p, kind)
+        several = _goes_through(cls, p.name)
+        value = _value(meaning_of(p.name, _SIZES), p, kind, several)
+        if value is None and p.default is p.empty and several and meaning_of(p.name, ("activations",)):
+            value = _bends(cls, len(kind.every) - 1)
         if value is not None:
             found[p.name] = value
+        elif p.default is p.empty and REG.match(p.name):
+            found[p.name] = 0.1
         elif p.default is p.empty and (what := meaning_of(p.name, more)):
             found[p.name] = copied(more[what])
         elif p.default is p.empty and meaning_of(p.name, ("modules",)):
@@ -145,9 +151,25 @@ _NUMBERS = {
 _IF_NEEDED = {"depth": 2, "scale": 0.1}
 
 
-def _value(role: str, p: inspect.Parameter, kind: _Kind) -> Any:
+def _goes_through(cls: type, name: str) -> bool:
+    """Whether a constructor takes an argument as a list, by its lines: ``len(sizes)``, ``for n in sizes``, ``[n] + sizes``."""
+    name = re.escape(name)
+    used = rf"(len|list|enumerate)\({name}\b|\bin {name}\b|\b{name}\[|\bzip\([^)]*\b{name}\b|\] \+ {name}\b|\b{name} \+ \["
+    return bool(re.search(used, text_of(inspect.getattr_static(cls, "__init__"))))
+
+
+def _bends(cls: type, many: int) -> list[str] | None:
+    """As many words for activations, of those that a class's lines compare: a smooth one between layers, none at the end."""
+    words = re.findall(r"['\"](tanh|sigmoid|relu|identity|linear|none)['\"]", text_of(cls), re.I)
+    named = {word.lower(): word for word in words}
+    between = [named[n] for n in ("tanh", "sigmoid", "relu") if n in named]
+    ends = [named[n] for n in ("identity", "linear", "none") if n in named] or between
+    return [*between[:1] * (many - 1), ends[0]] if between else None
+
+
+def _value(role: str, p: inspect.Parameter, kind: _Kind, several: bool) -> Any:
     needed, small = p.default is p.empty, kind.small
-    listed = isinstance(p.default, list | tuple) or "list" in str(p.annotation).lower()
+    listed = several or isinstance(p.default, list | tuple) or "list" in str(p.annotation).lower()
     if p.default is None and small and re.fullmatch(r"conv_?params?", p.name):
         return {"filter_num": 2, "filter_size": 3, "pad": 0, "stride": 1}
     if isinstance(p.default, dict) and small:
@@ -163,7 +185,7 @@ def _value(role: str, p: inspect.Parameter, kind: _Kind) -> Any:
     if role in ("hidden", "hiddens"):
         return kind.hidden
     if role == "output":
-        return kind.every[-1]
+        return list(kind.every[1:]) if several else kind.every[-1]
     return _NUMBERS.get(role, _IF_NEEDED.get(role) if needed else None)
 
 
@@ -185,7 +207,8 @@ def _data(net: Any, failed: list[Misbehaviour]) -> Iterator[tuple[np.ndarray, An
         classes = _classes(net, x)
         labels = np.arange(len(x)) % classes
         truths: list[Any] = [np.eye(classes)[labels], labels]
-        loss = getattr(type(net), "loss", None) or type(net).forward
+        kept = form_of(type(net)) == "kept"
+        loss = getattr(net, Scored(net, x, None).method) if kept else getattr(type(net), "loss", None) or type(net).forward
         if asks(loss)[1].name.lower().startswith("y"):
             truths.reverse()
         truths.append(rng.normal(size=(len(x), classes)))

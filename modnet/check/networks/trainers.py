@@ -36,6 +36,7 @@ from modnet.check.networks.flow import (
 )
 from modnet.check.networks.form import Form, difference
 from modnet.check.networks.judge import judge
+from modnet.check.networks.left import gives_gradients, go_down
 from modnet.check.networks.parts import Listed, Parts, assembled, told, trained_by
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import built
@@ -67,6 +68,8 @@ def trains(cls: type) -> bool:
     if issubclass(cls, InFunctions):
         return True
     words = _WORD.findall(cls.__name__)
+    if words and _NAMED.fullmatch(words[-1]):
+        words = [word for word in words if word.lower() not in ("layer", "layers")]  # a TwoLayerNet, a MultiLayerNetwork
     if array_arguments(cls) or form_of(cls) or not any(map(_NAMED.fullmatch, words)) or any(map(_NO_NETWORK.match, words)):
         return False
     return bool(forwards_of(cls) and any(stages_of(cls)))
@@ -115,6 +118,7 @@ class Trained(Form):
         self.epochs, self.less, self.size = epochs, less or (1.0 if one else _SHORT), size
         self.net, self.forward, self.stages, self.given_examples, self.begins = net, forward, stages, examples, begins
         self.told = any(is_rate(p.name) for stage in stages for p in asks(getattr(net, stage), by_name=True))
+        self.leaves = gives_gradients(type(net)) and not self.told
         self.x = examples.inputs[0]
         self.held = _parameters(net, forward, self.x)
         self.moved = self.stepped()
@@ -155,6 +159,8 @@ class Trained(Form):
                     _place(net, {"X": x, "y": y})
                     _forward(net, self.forward, inputs[0])
                 run(net, stage, values, known)
+        if self.leaves:
+            go_down(net, self.held, known.get(""), self.stages[0], rate)
 
     def number(self) -> np.ndarray:
         """All outputs, one after another."""

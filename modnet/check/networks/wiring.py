@@ -16,7 +16,7 @@ import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.networks.layers import last_output
-from modnet.check.reading.lines import does_nothing
+from modnet.check.reading.lines import does_nothing, text_of
 from modnet.check.reading.vocabulary import CONTRACT_BACKWARDS, DELTA, FORWARDS, GRADIENT, core, meaning_of
 
 _ROLES = ("yhat", "outputs", "X", "y", "delta", "loss", "rate", "step", "eps", "net", "modules", "encoder", "decoder")
@@ -97,10 +97,12 @@ def backward(
     method = method or backward_method(net)
     if not method:
         raise Misbehaviour("not-implemented", f"{name} has no {GRADIENT}(input, delta)")
-    listed = isinstance(raw, list | tuple)  # the outputs of all layers, which backward is given again
+    meant = set(map(role, inspect.signature(getattr(net, method)).parameters))
+    itself = "loss" in meant and bool(re.search(r"self(\.forward)?\(", text_of(getattr(net, method))))  # it goes forward again
+    listed = isinstance(raw, list | tuple) and not itself  # the outputs of all layers, which backward is given again
     roles = {"X": raw if listed else X, "y": y, "yhat": last_output(raw, X), "delta": delta, "loss": loss, "rate": rate}
-    if listed and "y" not in map(role, inspect.signature(getattr(net, method)).parameters):
-        roles["yhat"] = raw
+    if "y" not in meant:  # whoever goes forward itself has its own output: it is given the truth, under whatever name
+        roles["yhat"] = y if itself else raw if listed else roles["yhat"]
     arguments = filled(getattr(net, method), roles, (("delta",), ("X", "delta"), ("y", "yhat", "loss")))
     if arguments is None:
         asked = ", ".join(inspect.signature(getattr(net, method)).parameters)

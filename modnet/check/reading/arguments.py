@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.reading.lines import words_compared
-from modnet.check.reading.vocabulary import meaning_of
+from modnet.check.reading.lines import text_of, words_compared
+from modnet.check.reading.vocabulary import TRAINS, meaning_of
+
+_TRAINING = re.compile("_*(" + "|".join(TRAINS) + ")", re.I)
 
 
 class NotBuilt(Exception):
@@ -98,9 +100,18 @@ def fill(
         elif what in values and (needed or what not in leave):
             found[name] = values[what].copy() if isinstance(values[what], np.ndarray) else values[what]
             told.add(what)
+        elif needed and "epochs" in values and counts(function, name):
+            found[name] = values["epochs"]
+            told.add("epochs")
         elif needed:
             raise NotBuilt(f"what {name} of {getattr(function, '__name__', 'it')} means is not known")
     return found, told
+
+
+def counts(function: Any, name: str) -> bool:
+    """Whether an argument says how often a training is gone through, by its lines: for _ in range(name)."""
+    loop = re.search(rf"\bfor\s+\w+\s+in\s+(range|trange|tqdm\(\s*range)\(\s*{re.escape(name)}\s*\)", text_of(function))
+    return loop is not None and bool(_TRAINING.fullmatch(getattr(function, "__name__", "")))
 
 
 def positional(method: Any) -> list[inspect.Parameter] | None:

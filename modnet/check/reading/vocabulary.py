@@ -127,7 +127,7 @@ MEANINGS = {
     "every": r"(layers?|network)?(sizes?|dim(ension)?s?|shape|structure|architecture|widths?)|layers?(neurons|units|nodes)|"
     r"layersdims|layers?(sizelist|list)|sizelist",
     "hiddens": r"n?hid(den)?(size|dim|layer|unit|node|neuron|layersize|layerdim)?(s|list|slist)",
-    "hidden": rf"{_NUMBER}(hid(den)?|(couche)?cache(e|s|es)?){_SIZE}|nh|h",
+    "hidden": rf"{_NUMBER}(hid(den)?|(couche)?cache(e|s|es)?){_SIZE}|nh|h|nodes",
     "depth": r"(n|num|nb|number)(of)?(hidden)?layers?|hiddenlayernum",
     "dtype": r"dtype",
     "scale": r"(weights?|w|poids)?(init)?(scale|std|sigma|gain)|std(dev)?|facteur.*|ecarttype",
