@@ -194,8 +194,9 @@ def examine_loss_object(loss: Any, name: str, layout: str = "") -> Report:
             finding.message = f"{finding.message.rstrip('.')}; with one output it is right."
             if finding.kind == "scale":
                 finding.hint = "one of the two divides by the outputs too, the other by the examples alone: the same in both"
-    if right and first is not answered[0] and _applies_softmax(loss, calling):
-        first, right = answered[0], []  # it takes scores: right for some alone, such as those above 0
+    otherwise = any(f.weight == "wrong" and f.kind != "crash" for f in answered[0].findings)  # takes that, with other numbers
+    if right and otherwise and first is not answered[0] and _applies_softmax(loss, calling):
+        first, right = answered[0], []  # of scores: right for some alone, such as those above 0
     last = answered[-1]  # one example without an axis for the batch
     if right and last is not first and " (3,) " in last.subject:
         fresh = [f for f in last.findings if f.kind == "saturates" and _of_value(f, calling)]
