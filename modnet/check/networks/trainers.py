@@ -122,6 +122,9 @@ class Trained(Form):
         self.x = examples.inputs[0]
         self.held = _parameters(net, forward, self.x)
         self.moved = self.stepped()
+        if self.less == 1.0 and self._goes_on():
+            self.less = _SHORT
+            self.moved = self.stepped()
         outs = [_forward(net, forward, x) for x in examples.inputs]
         self.out, self.y = (np.concatenate([a.ravel() for a in arrays]) for arrays in (outs, examples.truths))
         self.batch = len(outs) if len(outs) > 1 else _COUNT if _COUNT in self.x.shape else 1
@@ -137,6 +140,19 @@ class Trained(Form):
         _box(after)
         now = dict(numbers_within(after))
         return {n: a - now[n] for n, a in self.held.items() if n in now and now[n].shape == a.shape}
+
+    def _goes_on(self) -> bool:
+        """Whether an epoch is more than one step, as in ``range(epochs + 1)``: two trainings are not one of two epochs then."""
+        twice, longer = copied(self.net), dict[str, np.ndarray]()
+        with suppress(*_TROUBLE):
+            self._step(twice)
+            self._step(twice)
+            self.epochs = 2
+            longer = self.stepped()
+        _box(twice)
+        now, self.epochs = dict(numbers_within(twice)), 1
+        told = any(not np.array_equal(a, self.moved[n]) for n, a in longer.items() if n in self.moved)
+        return told and any(n in now and not np.allclose(self.held[n] - now[n], a, rtol=1e-6) for n, a in longer.items())
 
     def _step(self, net: Any, less: float = 1.0) -> None:
         """Let a network like this one take a step."""

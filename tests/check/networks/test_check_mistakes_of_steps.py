@@ -373,3 +373,43 @@ def test_dense_layers_are_read_off_their_numbers(turned, end):
         assert found is not None
         for name, array in chain.gradients(delta, found[0]).items():  # two mistakes may give the same
             np.testing.assert_allclose(array, gradients[name], rtol=1e-3)
+
+
+COLUMNS = '''
+class NeuralNetwork:
+    """Examples are columns; a training takes one step more than it is told."""
+
+    def __init__(self, nx, nodes):
+        self.W1, self.b1 = np.random.randn(nodes, nx), np.zeros((nodes, 1))
+        self.W2, self.b2 = np.random.randn(1, nodes), np.zeros((1, 1))
+
+    def forward_prop(self, X):
+        self.A1 = sigmoid(self.W1 @ X + self.b1)
+        self.A2 = sigmoid(self.W2 @ self.A1 + self.b2)
+        return self.A1, self.A2
+
+    def train(self, X, Y, iterations=5000, alpha=0.05):
+        for i in range(iterations + 1):
+            A1, A2 = self.forward_prop(X)
+            self.gradient_descent(X, Y, A1, A2, alpha)
+        return A2
+
+    def gradient_descent(self, X, Y, A1, A2, alpha=0.05):
+        m = Y.shape[1]
+        dZ2 = A2 - Y
+        dZ1 = self.W2.T @ dZ2 * A1 * (1 - A1)
+        self.W2 = self.W2 - alpha * dZ2 @ A1.T / m
+        self.b2 = self.b2 - alpha * dZ2.sum(axis=1, keepdims=True) / m
+        self.W1 = self.W1 - alpha * dZ1 @ X.T / m
+        self.b1 = self.b1 - alpha * dZ1.sum(axis=1, keepdims=True) / m
+'''
+
+
+@pytest.mark.parametrize("more", ["", " + 1", " + 2"])
+def test_a_training_that_takes_more_steps_than_it_is_told_is_not_accused_of_their_gradients(more):
+    right = made(COLUMNS, "NeuralNetwork", ("iterations + 1", f"iterations{more}"))
+    report = examine_trained(right)
+    assert report.ok, report
+    assert len(report.verdicts) >= 3
+    wrong = made(COLUMNS, "NeuralNetwork", ("iterations + 1", f"iterations{more}"), (" * A1 * (1 - A1)", ""))
+    assert [f.kind for f in examine_trained(wrong).findings] == ["missing-factor"]
