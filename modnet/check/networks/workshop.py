@@ -59,7 +59,8 @@ class Workshop:
         self.modules, self.networks, self.wrong = sorted(modules, key=lambda c: c in wrong), networks, wrong
         above = dict.fromkeys(b for cls in modules for b in cls.__mro__[1:-1])
         self.bases = [*bases, *above]
-        self.losses = [c for c in losses if c not in wrong and re.search("mse|square|quadra", c.__name__, re.I)]
+        squared = [c for c in losses if c not in wrong and re.search("mse|square|quadra", c.__name__, re.I)]
+        self.losses = [c for c in squared if callable(getattr(c, "forward", None))]
         self.own = True  # whether layers are the hand-in's own
         self.used: set[type] = set()
 

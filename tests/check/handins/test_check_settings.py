@@ -718,3 +718,25 @@ def test_a_narrow_bias_beside_wide_weights_is_measured_as_narrow():
     assert check_module(NarrowBias(3, 2), (4, 3)).ok
     wrong = type("NarrowBias", (NarrowBias,), {"factor": 1.001})
     assert [f.kind for f in check_module(wrong(3, 2), (4, 3)).findings] == ["scale"]
+
+
+def test_a_loss_that_is_called_otherwise_is_not_put_beside_an_optimizer():
+    class MSE:
+        def cost(self, y, yhat):
+            return np.mean((yhat - y) ** 2)
+
+        def derivative(self, y, yhat):
+            return 2 * (yhat - y) / yhat.size
+
+    class Optim:
+        def __init__(self, net, loss, eps):
+            self.net, self.loss, self.eps = net, loss, eps
+
+        def step(self, X, y):
+            self.net.zero_grad()
+            self.net.backward(X, self.loss.backward(y, self.net.forward(X)))
+            self.net.update_parameters(self.eps)
+
+    report = Workshop([], [MSE]).examine_optim(Optim)  # the check itself does not stop
+    assert "with MSELoss" in report.subject
+    assert report.ok, report
