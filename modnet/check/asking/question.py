@@ -39,15 +39,9 @@ class Question:
         shape: tuple[int, ...],
         tolerance: float,
     ) -> None:
-        self.where, self.x, self.out, self.delta = where, x, out, delta
-        self.found, self.tolerance = found, tolerance
-        self.jacobian, self.entries, self.shape = found.value, entries, shape
-        flat = delta.ravel()
-        plus, minus = np.maximum(flat, 0), np.minimum(flat, 0)
-        self.truth = found.value @ flat
-        margin = tolerance * max(float(np.abs(self.truth).max(initial=0.0)), 1e-8)
-        self.low = found.low @ plus + found.high @ minus - margin
-        self.high = found.high @ plus + found.low @ minus + margin
+        self.where, self.x, self.out, self.entries, self.shape = where, x, out, entries, shape
+        self._found, self._tolerance, self._least = found, tolerance, 1e-8
+        self._weigh(delta)
         self.got = self.got_all = np.empty(0)
         self.moved: Callable[[np.ndarray], np.ndarray] = lambda _: out
         self.line = self.by = ""
@@ -59,29 +53,36 @@ class Question:
         """Whether every entry was varied."""
         return len(self.entries) == int(np.prod(self.shape))
 
-    def weighed(self, delta: np.ndarray) -> Question:
-        """The same with another delta."""
-        other = Question(self.where, self.x, self.out, delta, self.found, self.entries, self.shape, self.tolerance)
-        other.by = self.by
-        return other
+    @property
+    def jacobian(self) -> np.ndarray:
+        """The derivative of each output by each entry: (entries, outputs)."""
+        return self._found.value
 
     def settle(self, jacobian: np.ndarray) -> None:
         """Take a Jacobian that is exact to round-off in place of differences."""
-        self.jacobian, self.truth = jacobian, jacobian @ self.delta.ravel()
-        margin = 1e-9 * max(float(np.abs(self.truth).max(initial=0.0)), 1e-300)
-        self.low, self.high = self.truth - margin, self.truth + margin
+        self._found = Derivative(jacobian, jacobian, jacobian, np.zeros(len(jacobian), bool))
+        self._tolerance, self._least = 1e-9, 1e-300
+        self._weigh(self.delta)
+
+    def with_delta(self, delta: np.ndarray) -> Question:
+        """The same question with another delta, without an answer."""
+        other = copy(self)
+        other._weigh(delta)
+        return other
+
+    def _weigh(self, delta: np.ndarray) -> None:
+        """Take a delta: the truth, and what is admissible, are the Jacobian's rows weighed by it."""
+        self.delta, flat, found = delta, delta.ravel(), self._found
+        plus, minus = np.maximum(flat, 0), np.minimum(flat, 0)
+        self.truth = found.value @ flat
+        margin = self._tolerance * max(float(np.abs(self.truth).max(initial=0.0)), self._least)
+        self.low = found.low @ plus + found.high @ minus - margin
+        self.high = found.high @ plus + found.low @ minus + margin
 
     def answer(self, got: np.ndarray) -> None:
         """Take what the module returned."""
         self.got_all = got
         self.got = got.ravel()[self.entries]
-
-    def with_delta(self, delta: np.ndarray, ask: Callable[[np.ndarray], np.ndarray]) -> Question:
-        """The same question with another delta."""
-        other = copy(self)
-        other.delta, other.truth = delta, self.jacobian @ delta.ravel()
-        other.answer(ask(delta))
-        return other
 
     @property
     def excess(self) -> np.ndarray:

@@ -110,7 +110,8 @@ def diagnose_two(
     """
     for q in asked:
         try:
-            again = q.with_delta(draw_delta(q.out, 11), answer)
+            again = q.with_delta(draw_delta(q.out, 11))
+            again.answer(answer(again.delta))
             first, second = ([h for h in hypotheses(each) if h.changed] for each in (q, again))
             for one, other in itertools.combinations(first, 2):
                 if one.changed.keys() & other.changed.keys() or not q.is_like(_together(q, one.changed | other.changed)):

@@ -19,6 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from modnet.check.asking.numeric import factor_of
+from modnet.check.reading.definitions import FUNCTIONS
+
 Array = np.ndarray
 _MOST = 300  # orders of layers that are tried
 
@@ -31,27 +34,16 @@ class Bend(NamedTuple):
     factors: dict[str, Callable[[Array, Array], Array]]
 
 
-def _logistic(z: Array) -> Array:
-    return 1 / (1 + np.exp(-z))
-
-
+_logistic = FUNCTIONS["sigmoid"]
 BENDS = {
     "sigmoid": Bend(_logistic, lambda z, a: a * (1 - a), {"f(z)": lambda z, a: 1 - a, "1 - f(z)": lambda z, a: a}),
     "tanh": Bend(np.tanh, lambda z, a: 1 - a * a, {"the square": lambda z, a: 1 - a, "1": lambda z, a: -a * a}),
-    "ReLU": Bend(lambda z: np.maximum(z, 0), lambda z, a: (z > 0) * 1.0, {}),
-    "identity": Bend(lambda z: z, lambda z, a: np.ones_like(z), {}),
+    "ReLU": Bend(FUNCTIONS["relu"], lambda z, a: (z > 0) * 1.0, {}),
+    "identity": Bend(FUNCTIONS["identity"], lambda z, a: np.ones_like(z), {}),
     "leaky ReLU": Bend(lambda z: np.where(z > 0, z, 0.01 * z), lambda z, a: np.where(z > 0, 1.0, 0.01), {}),
-    "softplus": Bend(lambda z: np.log1p(np.exp(z)), lambda z, a: _logistic(z), {}),
+    "softplus": Bend(FUNCTIONS["softplus"], lambda z, a: _logistic(z), {}),
 }
-
-
-def _softmax(z: Array) -> Array:
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    found: Array = e / e.sum(axis=1, keepdims=True)
-    return found
-
-
-_ENDS: dict[str, Callable[[Array], Array]] = {**{name: bend.value for name, bend in BENDS.items()}, "softmax": _softmax}
+_ENDS = {**{name: bend.value for name, bend in BENDS.items()}, "softmax": FUNCTIONS["softmax"]}
 
 
 class Layer(NamedTuple):
@@ -294,7 +286,6 @@ def explained_by(
 
 def _rate(move: Array, gradient: Array) -> float | None:
     """The multiple of a gradient that a move is; None if it is none."""
-    power = float((gradient * gradient).sum())
-    rate = float((move * gradient).sum()) / power if np.isfinite(power) and power else 0.0
+    rate = factor_of(move, gradient)
     near = np.abs(move - rate * gradient).max() <= 1e-5 * max(np.abs(move).max(), 1e-300)
     return rate if near and np.isfinite(rate) else None

@@ -5,7 +5,7 @@ A form answers what it can. What it has no answer for, it says nothing about, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -190,9 +190,9 @@ class Measured(NamedTuple):
     said: list[Finding]
 
 
-def difference(form: Form, name: str, array: np.ndarray, narrow: bool = False) -> Question:
-    """The question about one parameter: the truth by differences of the form's numbers; narrow ones see no kink beside it."""
-    start, entries = array.copy(), chosen_entries(array.size)
+def _numbers_at(form: Form, array: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A form's numbers as a function of what is in an array, which is put back after each call."""
+    start = array.copy()
 
     def f(values: np.ndarray) -> np.ndarray:
         array[...] = values
@@ -201,6 +201,12 @@ def difference(form: Form, name: str, array: np.ndarray, narrow: bool = False) -
         finally:
             array[...] = start
 
+    return f
+
+
+def difference(form: Form, name: str, array: np.ndarray, narrow: bool = False) -> Question:
+    """The question about one parameter: the truth by differences of the form's numbers; narrow ones see no kink beside it."""
+    start, entries, f = array.copy(), chosen_entries(array.size), _numbers_at(form, array)
     short = array.dtype != np.float64
     if narrow and not short:
         found = beside(f, start, entries)
@@ -260,17 +266,12 @@ def _up_to_ones(shape: tuple[int, ...]) -> list[int]:
     return [n for n in shape if n != 1]
 
 
-def finer(form: Form, array: np.ndarray, q: Question, entries: Iterable[int]) -> None:
+def finer(form: Form, array: np.ndarray, q: Question, entries: np.ndarray) -> None:
     """Measure again, by steps so small that no ReLU turns within them: a bias moves every example."""
     if array.dtype != np.float64:
         return
-    h, start = 1e-6, array.copy()
-    for k in entries:
-        values = []
-        for step in (h, -h):
-            array.flat[q.entries[k]] += step
-            values.append(float(form.number().sum()))
-            array[...] = start
-        near = (values[0] - values[1]) / (2 * h)
-        if abs(near - q.got[k]) <= 1e-5 * np.abs(q.truth).max() + 1e-8 * max(abs(values[0]), 1.0):
+    slopes = beside(_numbers_at(form, array), array.copy(), q.entries[entries]).value.sum(axis=1)
+    bar = 1e-5 * np.abs(q.truth).max() + 1e-8 * max(abs(float(form.number().sum())), 1.0)
+    for k, slope in zip(entries, slopes, strict=True):
+        if abs(slope - q.got[k]) <= bar:
             q.low[k], q.high[k] = min(q.low[k], q.got[k]), max(q.high[k], q.got[k])

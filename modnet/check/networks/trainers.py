@@ -254,7 +254,7 @@ class Trained(Form):
         delta = slopes.copy()
         for row, weight in zip(self.owners, weights, strict=True):
             delta[row] *= weight
-        asked = {n: q.weighed(delta) for n, q in self.outputs.items()}
+        asked = {n: q.with_delta(delta) for n, q in self.outputs.items()}
         sizes = {n: float(np.abs(q.truth).max(initial=0.0)) for n, q in asked.items()}
         least = max(1e-9, 1e-6 * max(sizes.values(), default=0.0))
         self.asked = {n: q for n, q in asked.items() if np.isfinite(q.truth).all() and sizes[n] > least}
