@@ -293,7 +293,7 @@ def _draw(path: str, title: str, history: History, net: TableModel, table: Table
     from modnet import plotting
     from modnet.plotting.figures import new_figure
 
-    curves = len([name for name in history.shown() if not name.startswith("validation_")])
+    curves = len(history.curves())
     figure, axes = new_figure((4.6 * (curves + 1), 4.2), curves + 1)
     plotting.history(history, ax=axes[:curves])
     X, y = part.X, part.y

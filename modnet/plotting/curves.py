@@ -49,9 +49,7 @@ def history(
         raise TypeError(f"history: h is {short_repr(h)}, expected the History that fit returned")
     if not h.loss:
         raise ValueError("history: h has no epochs, expected at least one")
-    shown = h.shown()
-    trained = [name for name in shown if not name.startswith("validation_")]
-    curves = {name: (shown[name], shown.get(f"validation_{name}", [])) for name in trained}
+    curves = h.curves()
     said = f"{len(h.loss)} epoch{'s' * (len(h.loss) > 1)} of training"
     with drawing(ax, path, (5.2, 3.8), columns=len(curves), title=title, title_if_new=said) as (figure, axes):
         for panel, (name, (training, held_out)) in zip(axes, curves.items(), strict=False):

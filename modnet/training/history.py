@@ -74,6 +74,11 @@ class History:
         """Of all figures those that are worth showing: not a learning rate that stayed as it was."""
         return {name: values for name, values in self.columns().items() if name != "lr" or len(set(values)) > 1}
 
+    def curves(self) -> dict[str, tuple[list[float], list[float]]]:
+        """What is worth a picture each: by name the values in training, and those of validation, which may be none."""
+        shown = self.shown()
+        return {n: (v, shown.get(f"validation_{n}", [])) for n, v in shown.items() if not n.startswith("validation_")}
+
     def at(self, epoch: int) -> dict[str, float]:
         """The figures of one epoch, from 1, by name."""
         if whole(epoch, "History.at", "epoch") > self.epochs:

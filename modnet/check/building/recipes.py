@@ -102,7 +102,7 @@ class Recipe:
         self.parameters = inspect.signature(cls).parameters
         idle, unknown = unmeant(cls, self.arrays)
         required = [n for n, p in self.parameters.items() if p.default is p.empty and n not in self.arrays]
-        words = {n: [w for w in _words(cls, n) if "soft" not in w] for n in required}
+        words = {n: _words(cls, n) for n in required}
         self.chosen = {n: found for n, found in words.items() if found}  # what is chosen by a word, one of the author's
         guessed = dict.fromkeys(unknown, self.guess) if self.guess is not None else {}
         self.anything = dict.fromkeys(idle) | guessed | {n: found[0] for n, found in self.chosen.items() if n in unknown}
@@ -111,8 +111,7 @@ class Recipe:
             asked = ", ".join(p.name for p in self.parameters.values() if p.default is p.empty)
             raise NotBuilt(f"{self.name}({asked}): give an example with --make")
         self.roles: dict[str, str] = roles
-        named = _words(cls, roles.get("activation", "activation"))
-        self.words = [w for w in named if "soft" not in w]  # of an activation that is chosen by its name
+        self.words = _words(cls, roles.get("activation", "activation"))  # of an activation that is chosen by its name
         self.word = next(iter(self.words), "")
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if _CONNECTS.match(name) and (told := list(inspect.signature(method).parameters)[1:]):
@@ -235,9 +234,12 @@ class Recipe:
 
 
 def _words(make: Callable[..., Any], name: str) -> list[str]:
-    """The words that an argument of a class, or of a function that builds one, may be, by the lines that compare it."""
+    """The words that an argument of a class, or of a function that builds one, may be, by the lines that compare it.
+
+    But for a softmax, which couples what others leave apart.
+    """
     read = make.__mro__[:-1] if isinstance(make, type) else (make,)
-    return list(dict.fromkeys(w for each in read for w in words_compared(each, name)))
+    return list(dict.fromkeys(w for each in read for w in words_compared(each, name) if "soft" not in w))
 
 
 def waits_for(cls: type) -> str:
