@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import pytest
-
-from modnet.__main__ import main
+from answered import classes
 
 FORWARD = """
 import math
@@ -99,11 +96,7 @@ def checked(folder: Path, forward: str, backward: str) -> dict:
     (folder / "requirements.txt").write_text("numpy")
     (folder / "forward.py").write_text(forward)
     (folder / "backward.py").write_text(backward)
-    out = folder / "found.json"
-    with pytest.MonkeyPatch.context() as patch, out.open("w") as stream:
-        patch.setattr("sys.stdout", stream)
-        main(["check", str(folder), "--json"])
-    return {c["name"]: c for c in json.loads(out.read_text())[0]["classes"]}
+    return classes(folder)
 
 
 def test_right_ones(tmp_path):

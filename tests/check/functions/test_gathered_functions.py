@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-
-from modnet.__main__ import main
+from answered import classes
 
 FILE = """
 import numpy as np
@@ -97,11 +95,7 @@ class CostSlopes:
 def found(tmp_path_factory: pytest.TempPathFactory):
     path: Path = tmp_path_factory.mktemp("gathered") / "functions.py"
     path.write_text(FILE)
-    out = path.with_suffix(".json")
-    with pytest.MonkeyPatch.context() as patch, out.open("w") as stream:
-        patch.setattr("sys.stdout", stream)
-        main(["check", str(path), "--json"])
-    return {c["name"]: c for c in json.loads(out.read_text())[0]["classes"]}
+    return classes(path)
 
 
 @pytest.mark.parametrize("name", ["tanh_prime", "CurveDerivatives.bent", "CurveDerivatives.squared", "mae", "mae_prime", "mse"])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-
-from modnet.__main__ import main
+from answered import hand_ins
 
 ONE_ROW = """
 import numpy as np
@@ -474,14 +471,10 @@ def found(tmp_path_factory):
     (folder / "zeroes").mkdir()
     (folder / "zeroes" / "layers.py").write_text(OWN_NETWORK.split("class Sequentiel")[0], encoding="utf-8")
     (folder / "zeroes" / "train.py").write_text(ZEROES, encoding="utf-8")
-    answer = folder / "found.json"
-    with answer.open("w", encoding="utf-8") as file, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.stdout", file)
-        main(["check", *[str(folder / name) for name in (*texts, "zeroes")], "--json"])
-    classes = [(h["name"], c) for h in json.loads(answer.read_text(encoding="utf-8")) for c in h["classes"]]
     return {
-        (hand_in, c["name"]): ({f["kind"] for f in c["findings"]}, any(v["verdict"] != "not checked" for v in c["verdicts"]))
-        for hand_in, c in classes
+        (h["name"], c["name"]): ({f["kind"] for f in c["findings"]}, any(v["verdict"] != "not checked" for v in c["verdicts"]))
+        for h in hand_ins(*(folder / name for name in (*texts, "zeroes")))
+        for c in h["classes"]
     }
 
 

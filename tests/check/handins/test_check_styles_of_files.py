@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-
-from modnet.__main__ import main
+from answered import hand_ins
 
 LEFT_BEHIND = """
 import numpy as np
@@ -297,11 +294,9 @@ def found(tmp_path_factory):
     (folder / "pool").mkdir()
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
-    result = folder / "result.json"
-    main(["check", str(folder), "--json", str(result), "--jobs", "2"])
     return {
         (hand_in["name"], c["name"]): [(f["kind"], f["where"].split(".")[-1]) for f in c["findings"]] if c["checked"] else None
-        for hand_in in json.loads(result.read_text())
+        for hand_in in hand_ins(folder, options=("--jobs", "2"))
         for c in hand_in["classes"]
     }
 

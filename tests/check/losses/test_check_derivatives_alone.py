@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from answered import classes
 
-from modnet.__main__ import main
 from modnet.check.losses.derivatives import examine_derivative
 
 FILE = """
@@ -144,11 +143,10 @@ def test_mistakes_have_their_names(cls, kind, said):
     assert report.findings[0].where == f"{cls.__name__}.backward"
 
 
-def test_none_is_left_out_of_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_none_is_left_out_of_the_list(tmp_path: Path):
     (tmp_path / "losses.py").write_text(FILE)
-    main(["check", str(tmp_path / "losses.py"), "--json"])
-    classes = {c["name"]: c for c in json.loads(capsys.readouterr().out)[0]["classes"]}
-    words = {name: (c["verdicts"][0]["verdict"], c["verdicts"][0]["remark"]) for name, c in classes.items()}
+    found = classes(tmp_path / "losses.py")
+    words = {name: (c["verdicts"][0]["verdict"], c["verdicts"][0]["remark"]) for name, c in found.items()}
     assert words["Softmax_With_CategoricalCrossEntropy"][0] == "right"
     reasons = {
         "Quadratic_Loss": "neither a method nor the name says of which function",

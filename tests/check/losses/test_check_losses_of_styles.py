@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
+from answered import classes, hand_ins
 
-from modnet.__main__ import main
 from modnet.check import check_loss
 from modnet.check.functions.weighted import examine_weighted, is_weighted
 from modnet.check.losses.check import examine_loss_object
@@ -238,10 +236,7 @@ def half_prime(y_true, y_pred):
 
 def checked(tmp_path, text):
     (tmp_path / "course.py").write_text(text)
-    main(["check", str(tmp_path / "course.py"), "--jobs", "1", "--json", str(tmp_path / "out.json")])
-    handins = json.loads((tmp_path / "out.json").read_text())
-    classes = (handins if isinstance(handins, list) else handins["hand_ins"])[0]["classes"]
-    return {c["name"]: c for c in classes}
+    return classes(tmp_path / "course.py", options=("--jobs", "1"))
 
 
 def test_a_mean_is_judged_by_loss_and_layers_together(tmp_path, capsys):
@@ -292,9 +287,8 @@ def test_a_mean_is_judged_by_the_losses_and_layers_of_its_folder(tmp_path):
     for folder, divided in (("first", ""), ("second", " / len(self.d)")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "course.py").write_text(FILE.format(term=2, divided=divided).replace("def linear_loss", "def _l"))
-    main(["check", str(tmp_path), "--project", "--jobs", "1", "--json", str(tmp_path / "out.json")])
-    classes = json.loads((tmp_path / "out.json").read_text())[0]["classes"]
-    said = {(c["file"].split("/")[-2], c["name"]): [f["kind"] for f in c["findings"]] for c in classes}
+    (found,) = hand_ins(tmp_path, options=("--project", "--jobs", "1"))
+    said = {(c["file"].split("/")[-2], c["name"]): [f["kind"] for f in c["findings"]] for c in found["classes"]}
     assert said["first", "Linear"] == said["first", "SoftmaxCrossEntropy"] == []
     assert "scale" in said["second", "Linear"]
 

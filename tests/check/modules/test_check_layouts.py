@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
+from answered import classes
 
-from modnet.__main__ import main
 from modnet.check import check_module
 from modnet.check.modules.other_styles import examine_other
 
@@ -73,38 +71,37 @@ class MSE:
 """
 
 
-def classes(tmp_path, capsys, text):
+def of_file(tmp_path, text):
     (tmp_path / "layers.py").write_text(text)
-    main(["check", str(tmp_path), "--json"])
-    return {c["name"]: c for c in json.loads(capsys.readouterr().out)[0]["classes"]}
+    return classes(tmp_path)
 
 
-def findings(tmp_path, capsys, text, name="Softmax"):
-    return classes(tmp_path, capsys, text)[name]["findings"]
+def findings(tmp_path, text, name="Softmax"):
+    return of_file(tmp_path, text)[name]["findings"]
 
 
-def test_an_axis_that_is_chosen_is_the_last_one_of_an_example(tmp_path, capsys):
+def test_an_axis_that_is_chosen_is_the_last_one_of_an_example(tmp_path):
     right = "(dout * self.out).sum(axis=self.dim, keepdims=True)"
-    assert not findings(tmp_path, capsys, SOFTMAX.replace("SHARE", right))
-    found = findings(tmp_path, capsys, SOFTMAX.replace("SHARE", "dout * self.out"))
+    assert not findings(tmp_path, SOFTMAX.replace("SHARE", right))
+    found = findings(tmp_path, SOFTMAX.replace("SHARE", "dout * self.out"))
     assert [f["kind"] for f in found] == ["diagonal"]
 
 
-def test_which_axis_counts_examples_is_what_the_other_layers_say(tmp_path, capsys):
+def test_which_axis_counts_examples_is_what_the_other_layers_say(tmp_path):
     right = "(dout * self.out).sum(axis=self.dim, keepdims=True)"
     fixed = SOFTMAX.replace("SHARE", right).replace("self, dim=0", "self").replace("self.dim = dim", "self.dim = 0")
-    assert not findings(tmp_path, capsys, fixed)
-    (verdict,) = classes(tmp_path, capsys, fixed)["Softmax"]["verdicts"]
+    assert not findings(tmp_path, fixed)
+    (verdict,) = of_file(tmp_path, fixed)["Softmax"]["verdicts"]
     assert verdict["verdict"] == "not checked"
     assert "may be rows, which it mixes, or columns" in verdict["remark"]
-    assert "batch-coupled" in [f["kind"] for f in findings(tmp_path, capsys, fixed + IN_ROWS)]
-    assert not findings(tmp_path, capsys, fixed + IN_COLUMNS)
+    assert "batch-coupled" in [f["kind"] for f in findings(tmp_path, fixed + IN_ROWS)]
+    assert not findings(tmp_path, fixed + IN_COLUMNS)
     diagonal = fixed.replace(right, "dout * self.out")
-    assert [f["kind"] for f in findings(tmp_path, capsys, diagonal + IN_COLUMNS)] == ["diagonal"]
+    assert [f["kind"] for f in findings(tmp_path, diagonal + IN_COLUMNS)] == ["diagonal"]
 
 
-def test_a_softmax_that_hands_delta_on_is_another_form_beside_yhat_minus_y(tmp_path, capsys):
-    alone = findings(tmp_path, capsys, HANDED_ON)
+def test_a_softmax_that_hands_delta_on_is_another_form_beside_yhat_minus_y(tmp_path):
+    alone = findings(tmp_path, HANDED_ON)
     assert [(f["kind"], f["weight"]) for f in alone] == [("identity", "wrong")]
     beside = HANDED_ON + """
 def train(net, x, y_batch):
@@ -112,7 +109,7 @@ def train(net, x, y_batch):
     err = y_pred - y_batch
     net.backward(err)
 """
-    found = findings(tmp_path, capsys, beside)
+    found = findings(tmp_path, beside)
     assert [(f["kind"], f["weight"]) for f in found] == [("identity", "form")]
     line = beside.split("\n").index("    err = y_pred - y_batch") + 1
     assert f"layers.py, line {line}" in found[0]["message"]

@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from answered import classes
 
-from modnet.__main__ import main
 from modnet.check import check_module
 
 
@@ -120,10 +120,9 @@ class Gate:
 
 
 def test_a_matrix_that_is_given_may_have_to_be_square(tmp_path):
-    path, result = tmp_path / "gate.py", tmp_path / "result.json"
+    path = tmp_path / "gate.py"
     path.write_text(GATE)
-    main(["check", str(path), "--json", str(result)])
-    (found,) = json.loads(result.read_text())[0]["classes"]
+    (found,) = classes(path).values()
     assert found["checked"]
     assert found["findings"] == []
 
@@ -160,10 +159,9 @@ def linear_activation_backward(dA, cache, activation):
     ],
 )
 def test_examples_may_be_columns(tmp_path, right, wrong, kinds):
-    path, result = tmp_path / "dnn.py", tmp_path / "result.json"
+    path = tmp_path / "dnn.py"
     path.write_text(COLUMNS.replace(right, wrong, 1) if right else COLUMNS)
-    main(["check", str(path), "--json", str(result)])
-    found = {c["name"]: c for c in json.loads(result.read_text())[0]["classes"]}
+    found = classes(path)
     assert set(found) == {"linear_backward", "linear_activation_backward"}
     assert all(c["checked"] for c in found.values())
     said = {f["kind"] for f in found["linear_activation_backward"]["findings"]}

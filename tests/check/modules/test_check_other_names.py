@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
+from answered import classes
 
-from modnet.__main__ import main
 from modnet.check import check_module
 from modnet.check.modules.other_styles import examine_other
 
@@ -185,19 +183,18 @@ class Gate:
 
 
 def test_functions_of_a_file_are_paired_by_their_names(tmp_path):
-    path, result = tmp_path / "activations.py", tmp_path / "result.json"
+    path = tmp_path / "activations.py"
     path.write_text(FILE)
-    main(["check", str(path), "--json", str(result)])
-    classes = {c["name"]: c for c in json.loads(result.read_text())[0]["classes"]}
-    assert set(classes) == {"relu_prime", "d_sigmoid", "tanh", "leaky", "swish_grad", "Gate"}
-    assert all(c["checked"] for c in classes.values())
-    wrong = {name: [(f["kind"], f["where"]) for f in c["findings"]] for name, c in classes.items() if c["findings"]}
+    found = classes(path)
+    assert set(found) == {"relu_prime", "d_sigmoid", "tanh", "leaky", "swish_grad", "Gate"}
+    assert all(c["checked"] for c in found.values())
+    wrong = {name: [(f["kind"], f["where"]) for f in c["findings"]] for name, c in found.items() if c["findings"]}
     assert wrong == {
         "leaky": [("identity", "leaky(deriv=True)")],
         "swish_grad": [("sign", "swish_grad")],
         "tanh": [("sign", "tanh(deriv=True)")],
     }
-    assert classes["tanh"]["findings"][0]["line"] == "line 19: return 1 + y ** 2"  # the return under the flag
+    assert found["tanh"]["findings"][0]["line"] == "line 19: return 1 + y ** 2"  # the return under the flag
 
 
 # --- evaluation ------------------------------------------------------------------------------------------------------

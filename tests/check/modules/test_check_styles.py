@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
+from answered import classes
 
-from modnet.__main__ import main
 from modnet.check import check_module
 
 RNG = np.random.default_rng(0)
@@ -318,15 +316,13 @@ class Loss_Absolute:
 
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_file_of_these_styles_is_checked(tmp_path, wrong):
-    path, result = tmp_path / "layers.py", tmp_path / "result.json"
+    path = tmp_path / "layers.py"
     gradient = "(dout * x)[-1]" if wrong else "(dout * x).sum(axis=0)"
     path.write_text(FILE.format(gradient=gradient, sign="-" if wrong else ""))
-    main(["check", str(path), "--json", str(result)])
-    found = json.loads(result.read_text())
-    classes = {c["name"]: c for c in found[0]["classes"]}
-    assert set(classes) == {"scale_backward", "odd_backward", "Affine", "Loss_Absolute"}
-    assert not classes["odd_backward"]["checked"]  # nobody knows what `what` is
-    kinds = {name: [f["kind"] for f in c["findings"]] for name, c in classes.items() if c["checked"]}
+    found = classes(path)
+    assert set(found) == {"scale_backward", "odd_backward", "Affine", "Loss_Absolute"}
+    assert not found["odd_backward"]["checked"]  # nobody knows what `what` is
+    kinds = {name: [f["kind"] for f in c["findings"]] for name, c in found.items() if c["checked"]}
     expected = {"scale_backward": ["overwrites"], "Affine": [], "Loss_Absolute": ["sign"]}
     assert kinds == (expected if wrong else {name: [] for name in expected})
 
@@ -415,9 +411,7 @@ def test_a_padding_may_be_kept_as_numpy_takes_it(tmp_path, kept):
     text = WINDOWS[: WINDOWS.index("class Pool")].format(**RIGHT)
     text = text.replace("self.pad", "self.rows").replace("stride, pad\n", f"stride, pad\n        self.padding = {kept}\n")
     (tmp_path / "m.py").write_text(text)
-    main(["check", str(tmp_path / "m.py"), "--json", str(tmp_path / "out.json")])
-    (found,) = json.loads((tmp_path / "out.json").read_text())
-    assert {c["name"]: c["ok"] for c in found["classes"]} == {"Convolution": True}
+    assert {name: c["ok"] for name, c in classes(tmp_path / "m.py").items()} == {"Convolution": True}
 
 
 @pytest.mark.parametrize(
@@ -432,24 +426,23 @@ def test_a_padding_may_be_kept_as_numpy_takes_it(tmp_path, kept):
     ],
 )
 def test_layers_are_built_in_other_sizes(tmp_path, changed, cls, kinds):
-    path, result = tmp_path / "layers.py", tmp_path / "result.json"
+    path = tmp_path / "layers.py"
     path.write_text(WINDOWS.format(**RIGHT | changed))
-    main(["check", str(path), "--json", str(result)])
-    classes = {c["name"]: c for c in json.loads(result.read_text())[0]["classes"]}
-    assert all(classes[name]["checked"] for name in ("Convolution", "Pool", "Dense"))
-    said = {name: {f["kind"] for f in c["findings"]} for name, c in classes.items()}
-    assert {name: found for name, found in said.items() if found} == ({cls: kinds} if cls else {})
+    found = classes(path)
+    assert all(found[name]["checked"] for name in ("Convolution", "Pool", "Dense"))
+    said = {name: {f["kind"] for f in c["findings"]} for name, c in found.items()}
+    assert {name: some for name, some in said.items() if some} == ({cls: kinds} if cls else {})
 
 
 def test_a_number_in_an_array_is_taken_as_it_was(tmp_path):
-    path, result = tmp_path / "layers.py", tmp_path / "result.json"
+    path = tmp_path / "layers.py"
     path.write_text(
         "import numpy as np\n\nclass Twice:\n    def __init__(self):\n        self.factor = np.array([2.0])\n\n"
         "    def forward(self, x):\n        return float(self.factor) * x\n\n"
         "    def backward(self, dout):\n        return float(self.factor) * dout\n"
     )
-    main(["check", str(path), "--json", str(result)])
-    found = json.loads(result.read_text())[0]["classes"][0]["findings"]
+    (record,) = classes(path).values()
+    found = record["findings"]
     assert {f["kind"] for f in found} == {"old-numpy"}
     assert all("item()" in f["message"] for f in found)
     assert "float_" not in dir(np)  # numpy itself is as it was
