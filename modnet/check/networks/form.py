@@ -131,9 +131,9 @@ class Form:
         """How far training moves each parameter, in multiples of minus its gradient; None for no multiple."""
         return {}
 
-    def through_moved(self, names: list[str]) -> bool:
-        """Whether these parameters move by the derivative through others that have moved already."""
-        return False
+    def late(self, odd: list[str]) -> list[str]:
+        """The parameters that move by the derivative through others that have moved already; of those that are odd, if any."""
+        return []
 
     def cause(self) -> Finding | None:
         """The one mistake that explains how every parameter moves; None if it is not known."""

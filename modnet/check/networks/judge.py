@@ -239,9 +239,9 @@ def steps(f: Form) -> Findings:
     if (odd or far) and (cause := f.cause()) is not None:
         yield cause
         return
-    if odd and f.through_moved(odd):
-        text = f"{', '.join(odd)} moves by the derivative through weights that have moved already, not through the old ones."
-        yield f.finding("updates-first", text, "compute every delta first, then move the weights", odd[0])
+    if late := f.late(odd):
+        text = f"{', '.join(late)} moves by the derivative through weights that have moved already, not through the old ones."
+        yield f.finding("updates-first", text, "compute every delta first, then move the weights", late[0])
     elif odd and f.unzeroed():
         text = "gradients of the last step are still in the next one's: they are not set to zero in between."
         yield Finding("never-zeroed", "", text, "net.zero_grad() before backward, in every step")

@@ -108,6 +108,7 @@ class Trained(Form):
     loss: Loss
     slopes: np.ndarray | None = None
     simple = True
+    longer, steps = False, 0
 
     def __init__(
         self, net: Any, forward: str, stages: Sequence[str], examples: Examples, epochs: int = 1, begins: bool = False,
@@ -122,9 +123,6 @@ class Trained(Form):
         self.x = examples.inputs[0]
         self.held = _parameters(net, forward, self.x)
         self.moved = self.stepped()
-        if self.less == 1.0 and self._goes_on():
-            self.less = _SHORT
-            self.moved = self.stepped()
         outs = [_forward(net, forward, x) for x in examples.inputs]
         self.out, self.y = (np.concatenate([a.ravel() for a in arrays]) for arrays in (outs, examples.truths))
         self.batch = len(outs) if len(outs) > 1 else _COUNT if _COUNT in self.x.shape else 1
@@ -141,18 +139,26 @@ class Trained(Form):
         now = dict(numbers_within(after))
         return {n: a - now[n] for n, a in self.held.items() if n in now and now[n].shape == a.shape}
 
-    def _goes_on(self) -> bool:
-        """Whether an epoch is more than one step, as in ``range(epochs + 1)``: two trainings are not one of two epochs then."""
-        twice, longer = copied(self.net), dict[str, np.ndarray]()
+    def is_longer(self) -> bool:
+        """Whether a training of one epoch is several steps, as in ``range(epochs + 1)``: without an epoch it moves, too.
+
+        Or a second epoch adds less than the first moved. Of one that goes on by what it remembers it cannot be told how many.
+        """
+        epoch, two = (np.concatenate([m.ravel() for m in moved.values()]) for moved in (self.moved, self._moved_in(2)))
+        more = factor_of(two, epoch) - 1 if epoch.shape == two.shape else 1.0
+        self.longer = 0.01 < more < 0.6
+        self.steps = round(1 / more) if self.longer and abs(1 / more - round(1 / more)) < 1e-3 else 0
         with suppress(*_TROUBLE):
-            self._step(twice)
-            self._step(twice)
-            self.epochs = 2
-            longer = self.stepped()
-        _box(twice)
-        now, self.epochs = dict(numbers_within(twice)), 1
-        told = any(not np.array_equal(a, self.moved[n]) for n, a in longer.items() if n in self.moved)
-        return told and any(n in now and not np.allclose(self.held[n] - now[n], a, rtol=1e-6) for n, a in longer.items())
+            self.longer = self.longer or any(m.any() for m in self._moved_in(0).values())
+        return self.longer
+
+    def _moved_in(self, epochs: int, less: float = 1.0) -> dict[str, np.ndarray]:
+        """How far so many epochs move each parameter."""
+        before, self.epochs = self.epochs, epochs
+        try:
+            return self.stepped(less)
+        finally:
+            self.epochs = before
 
     def _step(self, net: Any, less: float = 1.0) -> None:
         """Let a network like this one take a step."""
@@ -343,11 +349,21 @@ class Trained(Form):
         found = self._rates(self.stepped(0.5)) if slower else {}
         return found or self._rates(self.moved)
 
-    def through_moved(self, names: list[str]) -> bool:
-        """Whether a step so short that nothing else moves is right."""
-        rates = self._rates(self.stepped(1e-4))
-        self._rates(self.moved)
-        return all(rates[n] is not None for n in names)
+    def late(self, odd: list[str]) -> list[str]:
+        """Those for which a step is right only if it is so short that nothing else moves."""
+        if odd:
+            rates = self._rates(self.stepped(1e-4))
+            self._rates(self.moved)
+            return odd if all(rates[n] is not None for n in odd) else []
+        if not self.steps:
+            return []
+        usual, two = 1 / self.less, copied(self.net)  # the last of its steps, as long as they usually are
+        self._step(two, usual)
+        last = Trained(two, self.forward, self.stages, self.given_examples, 1, self.begins, self.size, self.less)
+        one, more = self.stepped(usual), self._moved_in(2, usual)
+        last.moved = {n: more[n] - one[n] for n in last.moved if n in more and n in one}
+        last.by(self.loss)
+        return [n for n, rate in last.moves().items() if rate is None]
 
     def end(self) -> Iterator[Finding]:
         """Which examples an epoch takes, whether a mean is taken twice, and a second step moves by the first gradient, too."""
@@ -609,7 +625,7 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
         if not known and 2 * some < len(trained.asked) and not list(trained.moves().values())[-1]:
             continue  # that few of the first ones fit is chance: a mistake shows in what is before it
         report = _judged(name, trained)
-        if report.ok and trained is not whole:  # one after another: what a single one does is to be seen
+        if report.ok and trained is not whole and not trained.longer:  # what a single one does is to be seen
             added_up = added_up or report
             continue
         if known or {f.kind for f in report.findings} <= _OF_ALL:
@@ -641,12 +657,13 @@ def _by_a_loss(trained: Trained, make: Callable[..., Trained] | None) -> tuple[T
     fits = [trained.by(loss) for loss in _LOSSES]
     best = int(np.argmax(fits))
     trained.by(_LOSSES[best])
-    if make is None or 0 < fits[best] == len(trained.asked) or not trained.told or not trained.less == 1.0 < trained.batch:
+    if make is None or 0 < fits[best] == len(trained.asked) or not trained.told or trained.less < 1:
         return trained, fits[best]
     if trained.chain is None or trained.cause() is None:
         with suppress(*_TROUBLE):
             few, some = _by_a_loss(make(less=_SHORT), None)
-            if 0 < some == len(few.asked) and (few.chain is not None or np.ptp(few.weights) > ALIKE):
+            added_up = 0 < some == len(few.asked) and few.batch > 1
+            if few.is_longer() or (added_up and (few.chain is not None or np.ptp(few.weights) > ALIKE)):
                 return few, some
     return trained, fits[best]
 

@@ -413,3 +413,19 @@ def test_a_training_that_takes_more_steps_than_it_is_told_is_not_accused_of_thei
     assert len(report.verdicts) >= 3
     wrong = made(COLUMNS, "NeuralNetwork", ("iterations + 1", f"iterations{more}"), (" * A1 * (1 - A1)", ""))
     assert [f.kind for f in examine_trained(wrong).findings] == ["missing-factor"]
+    (back,) = (line for line in COLUMNS.split("\n") if "dZ1 = " in line)
+    moved = next(line for line in COLUMNS.split("\n") if "self.W2 = self.W2" in line)
+    late = made(COLUMNS, "NeuralNetwork", ("iterations + 1", f"iterations{more}"), (f"{back}\n", ""), (moved, f"{moved}\n{back}"))
+    assert [f.kind for f in examine_trained(late).findings] == ["updates-first"]
+
+
+@pytest.mark.parametrize("more", ["", " + 1"])
+def test_a_momentum_within_a_training_is_not_taken_for_weights_that_have_moved(more):
+    source = COLUMNS.replace("        for i in range(iterations + 1):", f"        v = {{}}\n        for i in range(iterations{more}):")
+    source = source.replace("A1, A2, alpha)", "A1, A2, alpha, v)").replace("alpha=0.05):\n        m =", "alpha=0.05, v=None):\n        m =")
+    for name in ("W2", "b2", "W1", "b1"):
+        (line,) = (line for line in source.split("\n") if f"self.{name} = self.{name} - " in line)
+        step = line.split(" - alpha * ")[1]
+        kept = f"        v['{name}'] = 0.9 * v.get('{name}', 0.0) + {step}\n        self.{name} = self.{name} - alpha * v['{name}']"
+        source = source.replace(line, kept)
+    assert examine_trained(made(source, "NeuralNetwork")).ok
