@@ -158,7 +158,7 @@ def as_float32(array: np.ndarray, who: Any, name: str) -> np.ndarray:
 def require_float32(number: float, who: str, name: str) -> float:
     """A number that a network in float32 can compute with, too; a ValueError if there it would be infinite."""
     if abs(number) > _LARGEST:
-        raise ValueError(f"{who}: {name} is {number:g}, expected at most 3.4e+38, the largest number of float32")
+        raise ValueError(f"{who}: {name} is {number:g}, expected at most 3.4e+38 in size, the largest number of float32")
     return number
 
 

@@ -106,7 +106,7 @@ def test_settings_by_hand():
     assert message(TypeError, setattr, norm, "eps", True) == f"BatchNorm: eps is True, {positive}"
     assert message(ValueError, setattr, norm, "eps", 10**5000) == f"BatchNorm: eps is outside the range of a float, {positive}"
     assert message(ValueError, setattr, norm, "eps", 1e50) == (
-        "BatchNorm: eps is 1e+50, expected at most 3.4e+38, the largest number of float32"
+        "BatchNorm: eps is 1e+50, expected at most 3.4e+38 in size, the largest number of float32"
     )
     assert message(ValueError, setattr, norm, "momentum", math.nan) == (
         "BatchNorm: momentum is nan, expected a number from 0 to 1"

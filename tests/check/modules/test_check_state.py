@@ -206,3 +206,18 @@ def test_what_a_class_counts_begins_anew_with_every_question(first):
         Counted.calls = first
         report = check_module(kind(), np.arange(1.0, 7.0).reshape(3, 2))
         assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("period", range(3, 8))
+def test_what_a_class_does_at_some_of_its_calls_is_not_taken_for_something_else(period):
+    for first in range(period):
+
+        class Counted:
+            calls = first
+
+            def forward(self, X):
+                type(self).calls += 1
+                return np.asarray(X) * (2.0 if type(self).calls % period == 0 else 1.0)
+
+        kinds = {finding.kind for finding in check_module(Counted(), (3, 2)).findings}
+        assert not kinds & {"integer-input", "batch-coupled", "uninitialised", "mutates"}, (first, kinds)
