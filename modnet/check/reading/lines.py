@@ -53,9 +53,14 @@ def quote(kind: type, method: str, *patterns: str) -> str:
 def text_of(function: Any) -> str:
     """The lines of a function or a class; empty if they cannot be read."""
     try:
-        return inspect.getsource(inspect.unwrap(function))
+        return _text_of(inspect.unwrap(getattr(function, "__func__", function)))
     except (OSError, TypeError):
         return ""
+
+
+@functools.lru_cache(1024)  # to find a class among its file's lines, Python parses all of them
+def _text_of(function: Any) -> str:
+    return inspect.getsource(function)
 
 
 def tree_of(function: Any) -> ast.FunctionDef | None:
