@@ -239,12 +239,13 @@ class Listed:
 
     def __init__(self, layers: list[Any], held: dict[str, Any]) -> None:
         self.layers, self.held = layers, held
+        found = (layer_calls.methods_of(type(layer)) for layer in layers)
+        self._forwards = [methods.value if methods is not None else "forward" for methods in found]
 
     def forward(self, x: Any) -> Any:
         """Through all layers."""
-        for layer in self.layers:
-            methods = layer_calls.methods_of(type(layer))
-            x = getattr(layer, methods.value if methods is not None else "forward")(x)
+        for layer, forward in zip(self.layers, self._forwards, strict=True):
+            x = getattr(layer, forward)(x)
         return x
 
 

@@ -57,6 +57,7 @@ REG = re.compile(
 )
 
 
+@functools.lru_cache(4096)
 def core(name: str) -> str:
     """A name without case and underscores."""
     return re.sub("[^a-z0-9]", "", name.lower())
