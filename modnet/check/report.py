@@ -20,7 +20,8 @@ _LONGEST = 2000  # characters of a message
 
 
 def visible(text: str, longest: int = _LONGEST) -> str:
-    """A stranger's text as it may be shown: not too long, and with control characters written out."""
+    """A stranger's text as it may be shown: not too long, control characters written out, and no places in memory."""
+    text = re.sub(r" at 0x[0-9a-fA-F]+(?=>)", "", text)  # another each time
     more = len(text) - longest
     shown = "".join(c if c == "\n" or unicodedata.category(c)[0] != "C" else ascii(c)[1:-1] for c in text[:longest])
     return shown + (f"... ({more} more characters)" if more > 0 else "")
@@ -159,7 +160,7 @@ class Report:
     """
 
     def __init__(self, subject: str) -> None:
-        self.subject = subject
+        self.subject = visible(subject)
         self.findings: list[Finding] = []
         self.verdicts: list[tuple[str, str, str]] = []
         self.notes: list[str] = []

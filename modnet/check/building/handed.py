@@ -18,12 +18,15 @@ class Activation:
 
     Parameters
     ----------
-    value, slope : f and f'. of_output : f' in terms of what f gave, if it is asked so.
+    name : in words. value, slope : f and f'. of_output : f' in terms of what f gave, if it is asked so.
     """
 
-    def __init__(self, value: _Curve, slope: _Curve, of_output: _Curve | None = None) -> None:
-        self.value, self.slope, self.of_output = value, slope, of_output
+    def __init__(self, name: str, value: _Curve, slope: _Curve, of_output: _Curve | None = None) -> None:
+        self.name, self.value, self.slope, self.of_output = name, value, slope, of_output
         self._z = np.zeros(())
+
+    def __repr__(self) -> str:
+        return self.name
 
     def __call__(self, z: Any, *flags: Any, **named: Any) -> Any:
         """f(z), or with a flag f'."""
@@ -61,9 +64,9 @@ def _bend(z: np.ndarray) -> np.ndarray:
 
 
 #: With the identity a layer is what it is without an activation; tanh is there with its derivative in terms of either.
-straight = Activation(np.array, np.ones_like)
-curve_by_output = Activation(np.tanh, _bend, lambda a: 1 - a**2)
-curve_by_input = Activation(np.tanh, _bend)
+straight = Activation("identity", np.array, np.ones_like)
+curve_by_output = Activation("tanh", np.tanh, _bend, lambda a: 1 - a**2)
+curve_by_input = Activation("tanh", np.tanh, _bend)
 
 
 class _Drawn:

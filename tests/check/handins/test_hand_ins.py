@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from answered import classes
 
+from modnet.check.building.handed import straight
 from modnet.check.handins import outside
 from modnet.check.handins.ask import ask
 from modnet.check.handins.classes import bases_of, kind_of, loaded_classes, loaded_packages, lost_classes
@@ -699,6 +701,18 @@ def test_json_holds_no_number_that_json_has_not():
 def test_a_strangers_text_is_made_visible_and_short():
     assert visible("\x1b[31mred\x07 \u202e é ✓\n") == "\\x1b[31mred\\x07 \\u202e é ✓\n"
     assert visible("x" * 10**6, 10) == "xxxxxxxxxx... (999990 more characters)"
+    assert visible(f"{object()} at 0x12") == "<object object> at 0x12"
+
+
+def test_no_place_in_memory_is_said_of_what_is_made_anew_each_time(tmp_path):
+    (tmp_path / "m.py").write_text(
+        "class Odd:\n    def forward(self, X):\n        raise ValueError(f'{self}')\n"
+        "    def backward_delta(self, input, delta):\n        return delta\n"
+    )
+    odd = classes(tmp_path / "m.py")["Odd"]
+    assert "m.Odd object>" in odd["findings"][0]["message"]
+    assert "0x" not in str(odd)
+    assert repr(straight) == "identity"  # it stands among the arguments of a pair of functions
 
 
 @pytest.mark.parametrize("use", [np.array, np.asarray, list, len])
