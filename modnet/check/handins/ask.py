@@ -17,7 +17,6 @@ the answer for what cannot be built or wired; a report in which every verdict is
 
 from __future__ import annotations
 
-import linecache
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -335,7 +334,7 @@ def _package(subject: Loaded, project: Project, options: Options) -> Report:
     """The report on a package that imports what no file defines."""
     held: Any = subject.cls
     number, source, _ = held.lacks[0]
-    line = Line(str(subject.file), number, linecache.getline(str(subject.file), number).strip())
+    line = Line(str(subject.file), number)
     names = [name for _, _, name in held.lacks]
     report = Report(subject.name)
     message = f"{', '.join(names)}: imported here, and defined nowhere. import {subject.file.parent.name} raises ImportError."
