@@ -282,6 +282,12 @@ def not_checked(name: str, why: str) -> Report:
 
 #: How much findings weigh, the most first; "not checked" and "right" beside them.
 WEIGHTS = ("wrong", "in part", "form", "not checked", "right")
+#: What a finding says that weighs so.
+MEANINGS = {
+    "wrong": "on an ordinary example",
+    "in part": "right on an ordinary example, wrong for some sizes, types, values or orders of calls",
+    "form": "right, in another form than asked for",
+}
 #: A mark for each of them, which says it without colour.
 MARKS = dict(zip(WEIGHTS, "✗◐≈?✓", strict=True))
 #: The colours of the page, light or dark, by the names that JupyterLab and VS Code give them; else some that show on both.
@@ -343,7 +349,7 @@ def finding_as_text(finding: dict[str, Any], earlier: str = "", code: Sequence[s
     elif finding["line"]:
         lines += wrapped(f"Your {place}{finding['line']}")
     if finding["hint"] and not earlier:
-        lines += wrapped("Look at: " + finding["hint"])
+        lines += wrapped("Hint: " + finding["hint"])
     return "\n".join(lines)
 
 
@@ -355,7 +361,7 @@ def _finding_as_html(finding: Finding) -> str:
     if finding.line:
         parts.append(f"<br>Your <code>{html.escape(finding.line)}</code>")
     if finding.hint:
-        parts.append(f"<br><i>Look at:</i> {html.escape(finding.hint)}")
+        parts.append(f"<br><i>Hint:</i> {html.escape(finding.hint)}")
     kind = kinds().get(finding.kind)
     if kind is not None:
         parts.append(f"<details><summary>what {kind.name} means</summary>{kind.as_html()}</details>")

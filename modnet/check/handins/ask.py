@@ -209,7 +209,7 @@ def _with_own_parts(report: Report, subject: Loaded, project: Project, parts: Pa
 def _of_right_parts(report: Report, subject: Loaded, parts: Parts) -> Report:
     """The report on a network of its author's parts; what may be the mistake of one of them is not said of the network."""
     if report.findings and parts.suspect:
-        return not_checked(subject.name, f"{', '.join(parts.suspect)} first")
+        return not_checked(subject.name, f"mend {', '.join(parts.suspect)} first")
     return report
 
 
@@ -356,7 +356,7 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     report.findings = [f for f in report.findings if f not in vague]
     if report.findings:
         return report
-    return not_checked(subject.name, f"{', '.join(dict.fromkeys(names))} first")
+    return not_checked(subject.name, f"mend {', '.join(dict.fromkeys(names))} first")
 
 
 def ask_object(made: Any, kind: str, shape: tuple[int, ...] | None = None) -> Report:

@@ -87,7 +87,8 @@ def back(f: Form) -> Findings:
             finding = _backwards(f, way, f.problem if way is every[-1] else None)
             if finding is not None:
                 if f.problem is not None:
-                    finding.message, finding.line = f"{finding.message} {f.problem.message}.", f.problem.line
+                    finding.message = f"{finding.message} {f.problem.message}."
+                    finding.line = finding.line or f.line("the way back") or f.problem.line
                 yield finding
                 return
 
@@ -137,7 +138,7 @@ def _deltas(f: Form, way: Way, wanted: list[int]) -> Finding | None:
             if finding is None and i == wanted[0]:
                 finding = f.wrong_start(way)
             if finding is None and delta is not None:
-                finding = wrong_delta(f, call, delta, deltas, i == wanted[0])
+                finding = wrong_delta(f, call, delta, deltas, f.after(way, i, delta), i == wanted[0])
             if finding is not None:
                 finding.line = f.line(call.what)
                 return finding

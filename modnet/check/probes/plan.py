@@ -84,7 +84,7 @@ class Examination:
                     if problem.kind == "foreign":
                         self.skipped[operation] = problem.message
                     elif self.subject.coupled and operation != FORWARD:
-                        self.skipped[operation] = "forward first"  # it may not take one example alone, as it is asked here
+                        self.skipped[operation] = "mend forward first"  # it may not take one example alone, as it is asked here
                     else:
                         found.append(self.misbehaved(operation, problem))
                     break
