@@ -164,6 +164,8 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain values, for JSON."""
+        if not self.file and isinstance(self.line, Line) and os.path.isfile(self.line.file):
+            self.locate(type(None))
         names = ("kind", "where", "message", "hint", "file", "cell", "line_number", "weight")
         return {
             **{name: getattr(self, name) for name in names},
@@ -342,8 +344,7 @@ def finding_as_text(finding: dict[str, Any], earlier: str = "", code: Sequence[s
     lines = [f"{finding['where']}: {finding['kind']}" + (f" ({', '.join(more)})" if more else "")]
     lines += [] if earlier else wrapped(finding["message"])
     lines += wrapped(finding["figures"])
-    place = f"{visible(os.path.basename(finding['file']))}, " if finding["file"] else ""
-    place += f"cell {finding['cell']}, " if finding["cell"] is not None else ""
+    place = _place(finding)
     if code:
         lines += [f"   Your {place.rstrip(', ')}:", *(f"   {line}" for line in code)]
     elif finding["line"]:
@@ -353,13 +354,19 @@ def finding_as_text(finding: dict[str, Any], earlier: str = "", code: Sequence[s
     return "\n".join(lines)
 
 
+def _place(finding: dict[str, Any]) -> str:
+    """The file of a finding as `Finding.as_dict` gives it, and its cell of a notebook, before the line."""
+    place = f"{visible(os.path.basename(finding['file']))}, " if finding["file"] else ""
+    return place + (f"cell {finding['cell']}, " if finding["cell"] is not None else "")
+
+
 def _finding_as_html(finding: Finding) -> str:
     weight = f" ({finding.weight})" if finding.weight != "wrong" else ""
     parts = [f"<b>{html.escape(finding.where)}: {html.escape(finding.kind)}</b>{weight}<br>{html.escape(finding.message)}"]
     if finding.figures():
         parts.append(f"<br><code>{html.escape(finding.figures())}</code>")
     if finding.line:
-        parts.append(f"<br>Your <code>{html.escape(finding.line)}</code>")
+        parts.append(f"<br>Your <code>{html.escape(_place(finding.as_dict()) + finding.line)}</code>")
     if finding.hint:
         parts.append(f"<br><i>Hint:</i> {html.escape(finding.hint)}")
     kind = kinds().get(finding.kind)

@@ -46,7 +46,7 @@ def answers(e: Examination) -> Findings:
         yield finding
     if not e.subject.out.size:
         shape = e.subject.out.shape
-        yield Finding("shape", "", f"forward returns an empty array, of shape {shape}.", "how many windows there are, for one")
+        yield Finding("shape", "", f"forward returns an empty array, of shape {shape}.", "the number of windows of one example")
         raise Judged
     yield from e.subject.conventions()
 

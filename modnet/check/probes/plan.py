@@ -147,7 +147,7 @@ class Examination:
         hint = {
             "not-implemented": f"write {name}" + ("" if operation == GRADIENT else ", and end it with return"),
             "shape": "the first axis counts examples; sum or reshape only over the other axes",
-            "crash": f"the shapes on that line: print them; given are {given}",
+            "crash": f"print the shapes on that line; given are {given}",
             "signature": f"def {name}({', '.join(['self', *names])})",
         }.get(problem.kind, "")
         return Finding(problem.kind, "", problem.message + ".", problem.hint or hint, line=problem.line)
