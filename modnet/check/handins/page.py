@@ -220,10 +220,11 @@ def _lines(handin: HandIn, finding: Record) -> tuple[str, str]:
     first, lines = handin.method(finding)
     place, numbers = _text(handin.place(finding)) if finding["file"] else "", range(first, first + len(lines))
     pairs = zip(numbers, map(_text, lines), strict=True)
-    marked = finding["line_number"] if needs_method(finding, lines) else 0
+    alone = needs_method(finding, lines)
+    marked = finding["line_number"] if alone else 0
     shown = (f"<mark>{n:4}  {line}</mark>" if n == marked else f"{n:4}  {line}" for n, line in pairs)
     method = f"lines {first} to {numbers[-1] if lines else 0}</summary><pre>{chr(10).join(shown)}</pre></details>"
-    if needs_method(finding, lines):
+    if alone:
         return f"<details open><summary>{place}, {method}", ""
     quoted = f"<pre>{place}{', ' if place else ''}{_text(finding['line'])}</pre>" if finding["line"] else ""
     return quoted, f"<details><summary>{method}" if len(lines) > 2 else ""  # a line and its def say no more than the line

@@ -75,16 +75,9 @@ class HandIn:
         found: dict[str, str] = {}
         for record in self.lost:
             found[record["name"]] = "not loaded"
-        for record in sorted(self.records, key=lambda r: (bool(r["report"]["findings"]), not r["checked"])):
+        for record in sorted(self.records, key=lambda r: WEIGHTS.index(weight_of(r)), reverse=True):
             kinds = _heaviest((f["kind"], f["weight"]) for f in record["report"]["findings"])
             found[record["name"]] = _in_words(kinds) or ("ok" if record["checked"] else "not checked")
-        return found
-
-    def weights(self) -> dict[str, str]:
-        """By class: "right", "wrong", "in part", "form" or "not checked". Of two classes of a name, the worse."""
-        found = {record["name"]: "not checked" for record in self.lost}
-        for record in sorted(self.records, key=lambda r: WEIGHTS.index(weight_of(r)), reverse=True):
-            found[record["name"]] = weight_of(record)
         return found
 
     def as_before(self) -> dict[tuple[str, str, str], str]:
@@ -330,6 +323,11 @@ def kinds_in(verdict: str) -> dict[str, str]:
     return {kind: weight or "wrong" for weight, _, kinds in parts for kind in kinds.split(", ")}
 
 
+def _heaviest_in(verdict: str) -> str:
+    """The largest weight of what a verdict names; else whether it is right or was not checked."""
+    return min(kinds_in(verdict).values(), key=WEIGHTS.index, default="right" if verdict == "ok" else "not checked")
+
+
 def said_weight(weight: str) -> str:
     """What stands behind a kind that is not wrong on an ordinary example."""
     return "" if weight == "wrong" else f" ({weight})"
@@ -402,7 +400,8 @@ def as_csv(handins: list[HandIn]) -> str:
     columns = ("right", "wrong", "in part", "form", "not checked")
     sheet.writerow(["hand-in", *columns, *names])
     for handin in handins:
-        verdicts, weights = handin.verdicts(), list(handin.weights().values())
+        verdicts = handin.verdicts()
+        weights = [_heaviest_in(verdict) for verdict in verdicts.values()]
         row = [handin.name, *map(weights.count, columns), *(verdicts.get(name, "") for name in names)]
         sheet.writerow([_plain(cell) for cell in row])
     return out.getvalue()

@@ -443,7 +443,7 @@ def test_what_belongs_to_whom(write):
         "project/linear.py": layers, "project/net.py": "from linear import TanH\n",
         "package/src/m.py": layers, "package/main.py": "from src.m import TanH\n",
         "folders/src/m.py": layers, "folders/src/n.py": "from src.m import TanH\n",
-        "flat/module.py": BASE, "flat/tanh.py": f"from module import Module\n{TANH}", "flat/net.py": "import tanh\nclass Net: pass\n",
+        "flat/module.py": BASE, "flat/tanh.py": f"from module import Module\n{TANH}", "flat/net.py": "import module\nclass Net: pass\n",
         "given/module.py": BASE, "given/ann.py": f"from module import Module\n{TANH}", "given/ben.py": f"import module\n{TANH}",
     })  # fmt: skip
     assert [(h.name, len(h.files)) for h in hand_ins([root / "list"])] == [("alice", 1), ("bob", 1), ("carol", 1), ("tools", 1)]
@@ -585,6 +585,8 @@ def test_the_mark_sheet_holds_numbers_and_no_formula(course):
     assert lines[0] == "hand-in,right,wrong,in part,form,not checked,Dense,SoftMax,Softmax,TanH,Tanh"
     assert lines[3] == "'=s2,1,1,0,0,0,,diagonal; in part: stateful,,ok,"
     assert lines[5] == "'=s4,1,0,0,0,1,,,not loaded,ok,"
+    course[0].records = [record("Linear", "diagonal"), record("Linear", "saturates"), record("Linear"), record("A", checked=False)]
+    assert as_csv(course[:1]).splitlines()[1] == "'=s0,0,1,0,0,1,not checked,diagonal"  # of two of a name, the worse
 
 
 def test_findings_say_what_they_weigh():
