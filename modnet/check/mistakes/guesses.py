@@ -171,7 +171,8 @@ def scale(q: Question, operation: str, factor: float, name: str, beside: bool = 
     elif batch > 1 and "size of the batch" in name and q.of_loss:
         hint = "the loss is a mean over the batch, so its derivative is divided by len(X) too"
     hint += "; and the sign in front" if minus else ""
-    return q.finding("scale", f"{but} {minus}{name}, times the truth.", hint)
+    comma = "," * ("," in name)
+    return q.finding("scale", f"{but} {minus}{name}{comma} times the truth.", hint)
 
 
 def factors(q: Question) -> tuple[float, ...]:

@@ -101,7 +101,7 @@ def _backwards(f: Form, way: Way, problem: Misbehaviour | None) -> Finding | Non
         return None
     once = len(set(down)) == len(down)
     if once and len(down) > 1 and calls and calls[0].layer == down[0]:
-        text = f"backward begins with {f.label(down[0])}, as forward does: it goes from the last to the first."
+        text = f"backward begins with {f.label(down[0])}, as forward does; it must go from the last to the first."
         return Finding("order", "", text, "for layer in reversed(self.layers): delta = layer.backward(delta)")
     wanted = [i for i in reversed(down) if i in up or not f.may_skip(way, i)]
     for i in dict.fromkeys(wanted if problem is None else ()):
