@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import inspect
+import io
+import linecache
 import os
 import re
 import textwrap
+import tokenize
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +22,7 @@ import numpy as np
 from modnet.check.kinds import kinds
 
 _LONGEST = 2000  # characters of a message
+_QUOTED = 120  # characters of a statement over several lines that is quoted whole
 
 
 def visible(text: str, longest: int = _LONGEST) -> str:
@@ -38,14 +44,53 @@ class Line(str):
     file: str
     number: int
 
-    def __new__(cls, file: str, number: int, text: str = "") -> Line:
-        """Make the text, and keep the place."""
+    def __new__(cls, file: str, number: int) -> Line:
+        """Read the statement that the line is part of, and keep the place."""
+        text = _statement(file, number)
         line = super().__new__(cls, f"line {number}: {visible(text, 300)}" if text else f"line {number}")
         line.file, line.number = file, number
         return line
 
-    def __getnewargs__(self) -> tuple[str, int, str]:  # type: ignore[override]  # for copies
-        return self.file, self.number, self.partition(": ")[2]
+    def __getnewargs__(self) -> tuple[str, int]:  # type: ignore[override]  # for copies
+        return self.file, self.number
+
+
+def _statement(file: str, number: int) -> str:
+    """The statement that a line is part of, as one line; of a long one, its first line and the line that is meant."""
+    lines, statements = code_lines("".join(linecache.getlines(file)))
+    whole = next((s for s in statements if number in s), range(number, number + 1))
+    parts = [(n, lines[n - 1].removesuffix("\\").rstrip()) for n in whole if lines[n - 1 : n] not in ([], [""])]
+    text = re.sub(r"(?<=[(\[{])\n|\n(?=[)\]}])", "", "\n".join(part for _, part in parts)).replace("\n", " ")
+    if len(parts) < 2 or len(text) <= _QUOTED:
+        return text
+    shown = [part for i, part in enumerate(parts) if i == 0 or part[0] == number]
+    return " ... ".join(part for _, part in shown) + " ..." * (shown[-1] != parts[-1])
+
+
+@functools.lru_cache(maxsize=64)
+def code_lines(text: str) -> tuple[list[str], list[range]]:
+    """The lines of code without comments and without a def before its statement; the numbers of those of each statement."""
+    lines, statements, before = text.split("\n"), list[range](), list[tokenize.TokenInfo]()
+    with suppress(tokenize.TokenError, SyntaxError):  # what comes before the mistake was read
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            row, column = token.start
+            if token.type == tokenize.COMMENT:
+                lines[row - 1] = lines[row - 1][:column]
+            elif token.type == tokenize.NEWLINE:
+                statements.append(range(before[0].start[0], row + 1))
+                before = []
+            elif token.type not in (tokenize.NL, tokenize.INDENT, tokenize.DEDENT):
+                if _is_head(before):
+                    lines[row - 1], before = " " * column + lines[row - 1][column:], []
+                before.append(token)
+    return [line.strip() for line in lines], statements
+
+
+def _is_head(tokens: list[tokenize.TokenInfo]) -> bool:
+    """Whether these are all of the line that begins a function."""
+    words = [token.string for token in tokens]
+    open_ones = sum(map(words.count, "([{")) - sum(map(words.count, ")]}"))
+    return words[-1:] == [":"] and words[0] in ("def", "async") and not open_ones
 
 
 @dataclass
@@ -120,6 +165,8 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain values, for JSON."""
+        if not self.file and isinstance(self.line, Line) and os.path.isfile(self.line.file):
+            self.locate(type(None))
         names = ("kind", "where", "message", "hint", "file", "cell", "line_number", "weight")
         return {
             **{name: getattr(self, name) for name in names},
@@ -238,6 +285,12 @@ def not_checked(name: str, why: str) -> Report:
 
 #: How much findings weigh, the most first; "not checked" and "right" beside them.
 WEIGHTS = ("wrong", "in part", "form", "not checked", "right")
+#: What a finding says that weighs so.
+MEANINGS = {
+    "wrong": "on an ordinary example",
+    "in part": "right on an ordinary example, wrong for some sizes, types, values or orders of calls",
+    "form": "right, in another form than asked for",
+}
 #: A mark for each of them, which says it without colour.
 MARKS = dict(zip(WEIGHTS, "✗◐≈?✓", strict=True))
 #: The colours of the page, light or dark, by the names that JupyterLab and VS Code give them; else some that show on both.
@@ -292,15 +345,20 @@ def finding_as_text(finding: dict[str, Any], earlier: str = "", code: Sequence[s
     lines = [f"{finding['where']}: {finding['kind']}" + (f" ({', '.join(more)})" if more else "")]
     lines += [] if earlier else wrapped(finding["message"])
     lines += wrapped(finding["figures"])
-    place = f"{visible(os.path.basename(finding['file']))}, " if finding["file"] else ""
-    place += f"cell {finding['cell']}, " if finding["cell"] is not None else ""
+    place = _place(finding)
     if code:
         lines += [f"   Your {place.rstrip(', ')}:", *(f"   {line}" for line in code)]
     elif finding["line"]:
         lines += wrapped(f"Your {place}{finding['line']}")
     if finding["hint"] and not earlier:
-        lines += wrapped("Look at: " + finding["hint"])
+        lines += wrapped("Hint: " + finding["hint"])
     return "\n".join(lines)
+
+
+def _place(finding: dict[str, Any]) -> str:
+    """The file of a finding as `Finding.as_dict` gives it, and its cell of a notebook, before the line."""
+    place = f"{visible(os.path.basename(finding['file']))}, " if finding["file"] else ""
+    return place + (f"cell {finding['cell']}, " if finding["cell"] is not None else "")
 
 
 def _finding_as_html(finding: Finding) -> str:
@@ -309,9 +367,9 @@ def _finding_as_html(finding: Finding) -> str:
     if finding.figures():
         parts.append(f"<br><code>{html.escape(finding.figures())}</code>")
     if finding.line:
-        parts.append(f"<br>Your <code>{html.escape(finding.line)}</code>")
+        parts.append(f"<br>Your <code>{html.escape(_place(finding.as_dict()) + finding.line)}</code>")
     if finding.hint:
-        parts.append(f"<br><i>Look at:</i> {html.escape(finding.hint)}")
+        parts.append(f"<br><i>Hint:</i> {html.escape(finding.hint)}")
     kind = kinds().get(finding.kind)
     if kind is not None:
         parts.append(f"<details><summary>what {kind.name} means</summary>{kind.as_html()}</details>")

@@ -59,7 +59,7 @@ def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
         others = [f for f in frames if "site-packages" not in f.filename and f.line]
         # The student's own line, if there is one, rather than the line of ours, or of Python's, that it called wrongly.
         own = next((f for f in reversed(others) if not f.filename.startswith(_NOT_OWN)), others[-1] if others else None)
-        line = "" if own is None else Line(own.filename, own.lineno or 0, own.line or "")
+        line = "" if own is None else Line(own.filename, own.lineno or 0)
         text = " ".join(visible(_text(error), 400).split())
         kind = "memory" if isinstance(error, MemoryError) else "crash"
         if isinstance(error, TypeError) and not others and "argument" in text:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import linecache
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -30,7 +29,6 @@ class Use(NamedTuple):
     new: str
     file: str
     line: int
-    text: str
     within: tuple[str, ...]
 
 
@@ -149,7 +147,7 @@ def note(old: str, new: str) -> None:
     while frame.f_back is not None and not frame.f_back.f_code.co_filename.startswith(LIBRARY):
         frame = frame.f_back
         within.append(frame.f_code.co_name)
-    use = Use(old, new, file, line, linecache.getline(file, line).strip(), tuple(within))
+    use = Use(old, new, file, line, tuple(within))
     if use not in used:
         used.append(use)
 
@@ -186,7 +184,7 @@ def say(report: Report, kind: type, since: int = 0) -> None:
         told.add(text)
         method = next((n for n in use.within if n != kind.__name__ and callable(getattr(kind, n, None))), "")
         where = f"{kind.__name__}.{method}" if method else kind.__name__
-        report.findings.append(Finding(wrong, where, text, hint, line=Line(use.file, use.line, use.text)))
+        report.findings.append(Finding(wrong, where, text, hint, line=Line(use.file, use.line)))
 
 
 def _of_one(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:

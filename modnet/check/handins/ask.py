@@ -17,7 +17,6 @@ the answer for what cannot be built or wired; a report in which every verdict is
 
 from __future__ import annotations
 
-import linecache
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -210,7 +209,7 @@ def _with_own_parts(report: Report, subject: Loaded, project: Project, parts: Pa
 def _of_right_parts(report: Report, subject: Loaded, parts: Parts) -> Report:
     """The report on a network of its author's parts; what may be the mistake of one of them is not said of the network."""
     if report.findings and parts.suspect:
-        return not_checked(subject.name, f"{', '.join(parts.suspect)} first")
+        return not_checked(subject.name, f"mend {', '.join(parts.suspect)} first")
     return report
 
 
@@ -335,7 +334,7 @@ def _package(subject: Loaded, project: Project, options: Options) -> Report:
     """The report on a package that imports what no file defines."""
     held: Any = subject.cls
     number, source, _ = held.lacks[0]
-    line = Line(str(subject.file), number, linecache.getline(str(subject.file), number).strip())
+    line = Line(str(subject.file), number)
     names = [name for _, _, name in held.lacks]
     report = Report(subject.name)
     message = f"{', '.join(names)}: imported here, and defined nowhere. import {subject.file.parent.name} raises ImportError."
@@ -357,7 +356,7 @@ def _with_right_parts(report: Report, subject: Loaded, project: Project) -> Repo
     report.findings = [f for f in report.findings if f not in vague]
     if report.findings:
         return report
-    return not_checked(subject.name, f"{', '.join(dict.fromkeys(names))} first")
+    return not_checked(subject.name, f"mend {', '.join(dict.fromkeys(names))} first")
 
 
 def ask_object(made: Any, kind: str, shape: tuple[int, ...] | None = None) -> Report:

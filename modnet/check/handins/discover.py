@@ -129,9 +129,18 @@ def _imported_names(file: Path) -> set[str]:
 
 
 def _is_one(files: list[Path]) -> bool:
-    """Whether a file imports another one that has layers or losses in it: files of one author, not one file a student."""
-    with_classes = {f.stem for f in files if _has_layers(f)}
-    return any(with_classes & (_imported_names(f) - {f.stem}) for f in files) if len(files) > 1 and with_classes else False
+    """Whether files are one author's, and not one file a student.
+
+    One imports another that has layers or losses in it; or one that has their base class, which may be what all students were
+    given, and no class is in two files: students hand in the same classes.
+    """
+    if len(files) < 2:
+        return False
+    classes = {f: [node.name for code in read(f)[0] for node in code.body if isinstance(node, ast.ClassDef)] for f in files}
+    every = [name for names in classes.values() for name in names]
+    bases = {f.stem for f in files if classes[f]} if len(every) == len(set(every)) else set()
+    layers = {f.stem for f in files if _has_layers(f)}
+    return any((layers | bases if classes[f] else layers) & (_imported_names(f) - {f.stem}) for f in files)
 
 
 def _reaches_below(folder: Path, files: list[Path]) -> bool:

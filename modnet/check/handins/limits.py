@@ -38,7 +38,6 @@ class Where(NamedTuple):
     method: str = ""
     file: str = ""
     line: int = 0
-    text: str = ""
 
 
 class Bounds:
@@ -105,8 +104,8 @@ class Bounds:
         for frame in own:
             line = _loop_around(frame.filename, frame.lineno or 0)
             if line:
-                return Where(own[0].name, frame.filename, line, linecache.getline(frame.filename, line).strip())
-        return Where(own[0].name, own[0].filename, own[0].lineno or 0, own[0].line or "") if own else Where()
+                return Where(own[0].name, frame.filename, line)
+        return Where(own[0].name, own[0].filename, own[0].lineno or 0) if own else Where()
 
 
 _OURS = (LIBRARY, os.path.dirname(os.__file__), "<")

@@ -20,7 +20,7 @@ from modnet.check.handins.results import (
     weight_of,
 )
 from modnet.check.kinds import kinds
-from modnet.check.report import MARKS, WEIGHTS, row_weights
+from modnet.check.report import MARKS, MEANINGS, WEIGHTS, row_weights
 
 _STYLE = """
 :root { color-scheme: light dark; --text: #1f2328; --page: #ffffff; --line: #d0d7de; --soft: #f6f8fa; --muted: #59636e;
@@ -49,7 +49,7 @@ div.finding { border-left: 3px solid var(--line); padding: .1em 0 .1em .8em; mar
 div.finding { color: inherit } .finding.wrong { border-color: var(--wrong) } .finding.part { border-color: var(--part) }
 ul { margin: .3em 0; padding-left: 1.4em } td span { white-space: nowrap } thead th { vertical-align: bottom }
 details pre { white-space: pre; overflow-x: auto } summary { color: var(--muted); cursor: pointer }
-mark { background: none; font-weight: 700; color: inherit }
+mark { background: none; font-weight: 700; color: inherit } .sheet { display: none }
 @media print {
   :root { --text: #000; --page: #fff; --line: #999; --soft: #fff; --muted: #444; --right: #000; --wrong: #000; --part: #000;
     --link: #000 }
@@ -59,6 +59,7 @@ mark { background: none; font-weight: 700; color: inherit }
   thead { display: table-header-group } tfoot { display: table-row-group }
   details pre { white-space: pre-wrap } tr, .finding, pre { break-inside: avoid }
   h2, h3, h3 + p { break-after: avoid } a { text-decoration: none } details:not([open]) { display: none }
+  .sheet { display: block } .wide + p { break-before: avoid }
   section { break-before: page } section > h2 { margin-top: 0 } .one section:first-of-type { break-before: auto }
   @page { size: A4 landscape; margin: 12mm }
 }
@@ -105,15 +106,14 @@ def _weight(weight: str) -> str:
 
 #: The class in the style sheet of what weighs so.
 _CLASSES = {"right": "right", "wrong": "wrong", "in part": "part", "form": "muted", "not checked": "muted"}
-_LEGEND = (
-    "<p class='muted'><span class='right'>✓</span> right &nbsp; <span class='wrong'>✗</span> wrong on an ordinary example "
-    "&nbsp; <span class='part'>◐</span> in part: right there, wrong for some sizes, types, values or orders of calls &nbsp; "
-    "≈ form: right, in another form than asked for &nbsp; ? not checked</p>"
-)
+_LEGEND = "<p class='muted'>" + " &nbsp; ".join(
+    f"<span class='{_CLASSES[weight]}'>{mark}</span> {weight}{f': {MEANINGS[weight]}' if weight in MEANINGS else ''}"
+    for weight, mark in MARKS.items()
+) + " &nbsp; – not there</p>"
 
 
 def _often(table: Table) -> str:
-    rows, whole = table.frequent[:12], sum(h.ok for h in table.handins)
+    rows, whole = table.often()[:12], sum(h.ok for h in table.handins)
     lines = (f"<li>{n} of {of}: {_text(name)}, {_link(kind)}{_weight(weight)}</li>" for n, of, name, kind, weight in rows)
     most = f"<p>Found most:</p><ul>{''.join(lines)}</ul>" if rows else ""
     return f"<p>{whole} of {len(table.handins)} hand-ins are right in every class.</p>{most}"
@@ -126,7 +126,7 @@ def _link(kind: str) -> str:
 def _cell(verdict: str | None) -> str:
     """A verdict with a mark: colour is not all that tells right from wrong, on paper neither."""
     if verdict is None:
-        return "<td></td>"
+        return "<td class='muted'>–</td>"
     if verdict == "ok":
         return "<td class='right'>✓</td>"
     if not kinds_in(verdict) or verdict.endswith(" ok"):
@@ -170,13 +170,12 @@ def _student(number: int, handin: HandIn, missing: list[str]) -> str:
         if links:
             count = f"<span class='{_CLASSES[weight]}'>{MARKS[weight]} {len(links)} {weight}</span>"
             parts.append(f"<p>{count}: {', '.join(links)}</p>")
-    if handin.unchecked:
-        parts.append(f"<p>? {len(handin.unchecked)} not checked: {_text(', '.join(r['name'] for r in handin.unchecked))}</p>")
     if missing:
         parts.append(f"<p class='wrong'>not there, and most others have it: {_text(', '.join(missing))}</p>")
     if not handin.records and not handin.lost:
         parts.append("<p class='wrong'>No module or loss was found.</p>")
-    parts += [f"<p class='muted'>? {_text(line)}</p>" for line in said_of_rest(handin)]
+    parts += [f"<p class='muted'>{'? ' * line.startswith('not ')}{_text(line)}</p>" for line in said_of_rest(handin)]
+    parts += [f"<div class='sheet'>{_LEGEND}</div>"] if handin.wrong else []  # which is handed back without the table
     before = handin.as_before()
     parts += [_class(handin, record, before, named[id(record)]) for record in handin.wrong]
     return "".join(parts) + "</section>\n"
@@ -211,7 +210,7 @@ def _class(handin: HandIn, record: Record, before: dict[tuple[str, str, str], st
         parts.append(quoted + (method if method not in shown else ""))
         shown.add(method)
         if finding["hint"] and not same:
-            parts.append(f"<p>Look at: {_text(finding['hint'])}</p>")
+            parts.append(f"<p>Hint: {_text(finding['hint'])}</p>")
         parts.append("</div>")
     return "".join(parts)
 
@@ -221,10 +220,11 @@ def _lines(handin: HandIn, finding: Record) -> tuple[str, str]:
     first, lines = handin.method(finding)
     place, numbers = _text(handin.place(finding)) if finding["file"] else "", range(first, first + len(lines))
     pairs = zip(numbers, map(_text, lines), strict=True)
-    marked = finding["line_number"] if needs_method(finding, lines) else 0
+    alone = needs_method(finding, lines)
+    marked = finding["line_number"] if alone else 0
     shown = (f"<mark>{n:4}  {line}</mark>" if n == marked else f"{n:4}  {line}" for n, line in pairs)
     method = f"lines {first} to {numbers[-1] if lines else 0}</summary><pre>{chr(10).join(shown)}</pre></details>"
-    if needs_method(finding, lines):
+    if alone:
         return f"<details open><summary>{place}, {method}", ""
     quoted = f"<pre>{place}{', ' if place else ''}{_text(finding['line'])}</pre>" if finding["line"] else ""
     return quoted, f"<details><summary>{method}" if len(lines) > 2 else ""  # a line and its def say no more than the line

@@ -16,7 +16,7 @@ from typing import Any
 from modnet.check.handins.loaded import code_name
 from modnet.check.handins.source import Code, read
 from modnet.check.reading.definitions import plain_name
-from modnet.check.report import WEIGHTS, finding_as_text, report_as_text, visible
+from modnet.check.report import MEANINGS, WEIGHTS, finding_as_text, report_as_text, visible
 
 Record = dict[str, Any]
 _COLUMNS = 14  # as many as can be read on a sheet of paper
@@ -75,16 +75,9 @@ class HandIn:
         found: dict[str, str] = {}
         for record in self.lost:
             found[record["name"]] = "not loaded"
-        for record in sorted(self.records, key=lambda r: (bool(r["report"]["findings"]), not r["checked"])):
+        for record in sorted(self.records, key=lambda r: WEIGHTS.index(weight_of(r)), reverse=True):
             kinds = _heaviest((f["kind"], f["weight"]) for f in record["report"]["findings"])
             found[record["name"]] = _in_words(kinds) or ("ok" if record["checked"] else "not checked")
-        return found
-
-    def weights(self) -> dict[str, str]:
-        """By class: "right", "wrong", "in part", "form" or "not checked". Of two classes of a name, the worse."""
-        found = {record["name"]: "not checked" for record in self.lost}
-        for record in sorted(self.records, key=lambda r: WEIGHTS.index(weight_of(r)), reverse=True):
-            found[record["name"]] = weight_of(record)
         return found
 
     def as_before(self) -> dict[tuple[str, str, str], str]:
@@ -174,7 +167,7 @@ def as_text(handin: HandIn) -> str:
     several = len({r["file"] for r in handin.records}) > 1 or len(handin.files) > 1
     wide, before = max((len(r["name"]) for r in handin.records), default=0), handin.as_before()
     for record in handin.records:
-        words = ", ".join(_finding(record, finding, before) for finding in record["report"]["findings"])
+        words = ", ".join(dict.fromkeys(_finding(record, f, before) for f in record["report"]["findings"]))
         words = words or ("ok" if record["checked"] else f"not checked: {record['remark']}")
         where = f"  [{handin.place(record)}]" if several or record["cell"] is not None else ""
         lines.append(f"{record['name'].ljust(wide)}  {words}{where}")
@@ -184,7 +177,11 @@ def as_text(handin: HandIn) -> str:
     left_out = [*_notes(handin), *_left_out(handin), *_not_asked(handin)]
     if left_out:
         lines += ["", *left_out]
-    return "\n".join([*lines, "", _summary(handin)]).strip("\n")
+    weights = {finding["weight"] for record in handin.wrong for finding in record["report"]["findings"]}
+    said = [f"{weight}: {MEANINGS[weight]}" for weight in WEIGHTS if weight in weights - {"wrong"}]
+    if weights:
+        said.append("What each kind means, with the right lines: docs/gradient_check.md, or the page that --html writes")
+    return "\n".join([*lines, "", *said, _summary(handin)]).strip("\n")
 
 
 def _finding(record: Record, finding: Record, before: dict[tuple[str, str, str], str]) -> str:
@@ -297,6 +294,10 @@ class Table:
         rows = [(n, having[k], title[k], kind, min(weights[k, kind], key=WEIGHTS.index)) for (k, kind), n in found.items()]
         self.frequent = sorted(rows, key=lambda row: (-row[0], row[2].lower(), row[3]))
 
+    def often(self) -> list[tuple[int, int, str, str, str]]:
+        """What more than one hand-in has, of what is frequent."""
+        return [row for row in self.frequent if row[0] > 1]
+
     def right(self, column: int) -> str:
         """How many of the hand-ins that have a class have it right, such as "18 of 23"."""
         verdicts = [row[column] for row in self.rows if row[column] is not None]
@@ -320,6 +321,11 @@ def kinds_in(verdict: str) -> dict[str, str]:
         return {}
     parts = [part.rpartition(": ") for part in verdict.split("; ")]
     return {kind: weight or "wrong" for weight, _, kinds in parts for kind in kinds.split(", ")}
+
+
+def _heaviest_in(verdict: str) -> str:
+    """The largest weight of what a verdict names; else whether it is right or was not checked."""
+    return min(kinds_in(verdict).values(), key=WEIGHTS.index, default="right" if verdict == "ok" else "not checked")
 
 
 def said_weight(weight: str) -> str:
@@ -365,9 +371,8 @@ def as_table(handins: list[HandIn], width: float = float("inf")) -> str:
         lines += [""] if lines else []
         lines += ["  ".join(row[i].ljust(wide[i]) for i in columns).rstrip() for row in rows]
         lines.insert(-1, "")
-    often = [f"{n} of {of}: {name}, {kind}{said_weight(weight)}" for n, of, name, kind, weight in table.frequent if n > 1]
-    if often:
-        lines += ["", *often[:10]]
+    often = [f"{n} of {of}: {name}, {kind}{said_weight(weight)}" for n, of, name, kind, weight in table.often()[:10]]
+    lines += ["", *often] if often else []
     whose: dict[str, list[str]] = {}
     for handin in handins:
         for line in _notes(handin) + _left_out(handin) + _unseen(handin):
@@ -395,7 +400,8 @@ def as_csv(handins: list[HandIn]) -> str:
     columns = ("right", "wrong", "in part", "form", "not checked")
     sheet.writerow(["hand-in", *columns, *names])
     for handin in handins:
-        verdicts, weights = handin.verdicts(), list(handin.weights().values())
+        verdicts = handin.verdicts()
+        weights = [_heaviest_in(verdict) for verdict in verdicts.values()]
         row = [handin.name, *map(weights.count, columns), *(verdicts.get(name, "") for name in names)]
         sheet.writerow([_plain(cell) for cell in row])
     return out.getvalue()

@@ -176,7 +176,7 @@ class _Class:
         }[kind]
         report = Report(name)
         where = f"{name}.{at.method}" if hasattr(self.subject.cls, at.method or "?") else name
-        line = Line(at.file, at.line, at.text) if at.file else ""
+        line = Line(at.file, at.line) if at.file else ""
         finding = Finding("crash" if kind in ("ended", "output") else kind, where, message, hint, line=line)
         finding.locate(self.subject.cls)
         report.findings.append(finding)

@@ -220,10 +220,10 @@ class LossSubject(Subject):
         text = f"the loss is not what {self.name} means."
         if np.allclose(out, factor * wanted, rtol=1e-5) and factor:
             per, n = self.x[0].size, len(self.x)
-            words = {1 / per: "1/{}, one over the number of features", 1 / n: "1/{}, one over the size of the batch"}
+            words = {1 / per: "1/{}, one over the number of features,", 1 / n: "1/{}, one over the size of the batch,"}
             name = next((w.format(round(1 / v)) for v, w in words.items() if np.isclose(factor, v)), f"{factor:.6g}")
             mean = np.isclose(factor, 1 / per)
-            hint = f"it is {name}, times the definition" + (": a mean over features, but the contract sums" if mean else "")
+            hint = "a mean over features, but the contract sums: .sum(axis=1)" if mean else "the constant in front"
             text = f"the loss is {name} times what {self.name} means."
             self.convention = True
         return Finding("forward", "", text, hint, given_weight="form" if self.convention and factor > 0 else "")

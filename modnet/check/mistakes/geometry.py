@@ -241,7 +241,7 @@ class Outcomes:
         if cause == "any":
             if problem is not None:
                 text = f"with {sizes} {problem.message}."
-                return Finding(problem.kind, "", text, "the shapes on that line", line=problem.line)
+                return Finding(problem.kind, "", text, "print the shapes on that line", line=problem.line)
             hint = "check a module of that size, to see how"
             if operation == FORWARD:
                 hint = "write down which inputs one output reads in that size, and compare"

@@ -170,7 +170,9 @@ def scale(q: Question, operation: str, factor: float, name: str, beside: bool = 
             hint += "; and the derivative of (yhat - y)^2 is 2 (yhat - y)"
     elif batch > 1 and "size of the batch" in name and q.of_loss:
         hint = "the loss is a mean over the batch, so its derivative is divided by len(X) too"
-    return q.finding("scale", f"{but} {minus}{name}, times the truth.", hint)
+    hint += "; and the sign in front" if minus else ""
+    comma = "," * ("," in name)
+    return q.finding("scale", f"{but} {minus}{name}{comma} times the truth.", hint)
 
 
 def factors(q: Question) -> tuple[float, ...]:
@@ -191,7 +193,7 @@ def factor_name(subject: Subject, q: Question, factor: float) -> str:
     names.setdefault(0.5, "1/2")
     sizes = {"number of inputs": features_in, "number of outputs": features_out}
     if q.of_loss:
-        sizes = {"number of features": features_in, "number of all numbers of yhat in the batch": batch * features_in}
+        sizes = {"number of features": features_in, "number of entries of yhat": batch * features_in}
         if batch > 1:
             names.setdefault(0.5 / batch, f"1/{2 * batch}, one over twice the size of the batch")
         if batch > 1 and features_in > 1:

@@ -30,7 +30,7 @@ def examine_chain(net: Any, loss: Any, X: np.ndarray, y: np.ndarray, right: bool
     ----------
     right : whether all layers are: then the gradients are compared with differences of the loss, too.
     """
-    report = Report(f"{type(net).__name__} of {len(layers_of(net))} layers, on {len(X)} examples")
+    report = Report(f"{type(net).__name__} of {len(layers_of(net))} layers, counted from 0, on {len(X)} examples")
     add_chain(report, net, loss, X, y, right)
     return report
 

@@ -87,7 +87,8 @@ def back(f: Form) -> Findings:
             finding = _backwards(f, way, f.problem if way is every[-1] else None)
             if finding is not None:
                 if f.problem is not None:
-                    finding.message, finding.line = f"{finding.message} {f.problem.message}.", f.problem.line
+                    finding.message = f"{finding.message} {f.problem.message}."
+                    finding.line = finding.line or f.line("the way back") or f.problem.line
                 yield finding
                 return
 
@@ -100,7 +101,7 @@ def _backwards(f: Form, way: Way, problem: Misbehaviour | None) -> Finding | Non
         return None
     once = len(set(down)) == len(down)
     if once and len(down) > 1 and calls and calls[0].layer == down[0]:
-        text = f"backward begins with {f.label(down[0])}, as forward does: it goes from the last to the first."
+        text = f"backward begins with {f.label(down[0])}, as forward does; it must go from the last to the first."
         return Finding("order", "", text, "for layer in reversed(self.layers): delta = layer.backward(delta)")
     wanted = [i for i in reversed(down) if i in up or not f.may_skip(way, i)]
     for i in dict.fromkeys(wanted if problem is None else ()):
@@ -137,7 +138,7 @@ def _deltas(f: Form, way: Way, wanted: list[int]) -> Finding | None:
             if finding is None and i == wanted[0]:
                 finding = f.wrong_start(way)
             if finding is None and delta is not None:
-                finding = wrong_delta(f, call, delta, deltas, i == wanted[0])
+                finding = wrong_delta(f, call, delta, deltas, f.after(way, i, delta), i == wanted[0])
             if finding is not None:
                 finding.line = f.line(call.what)
                 return finding

@@ -168,7 +168,7 @@ def _takes(net: Any, X: np.ndarray) -> bool:
 def hint_for(problem: Misbehaviour) -> str:
     """What to look at if a network could not be asked."""
     return {
-        "crash": "that line: print the shapes of what it is given, and compare them with what each layer takes",
+        "crash": "print the shapes of what that line is given, and compare them with what each layer takes",
         "not-implemented": "write it; the handout's skeleton has its name and arguments",
         "shape": "the first axis counts examples",
     }.get(problem.kind, "")

@@ -33,6 +33,12 @@ class Logged(Form):
     learning: dict[str, tuple[int, int]] = {}
     layers: Sequence[Any] = ()
     restored = False
+    lines = {
+        "the steps": ((), (r"update|\.step\(", r"-=")),
+        "a rate": ((), (r"[oO]ptim\w*\(", r"\b(eps|lr|alpha|eta)\b|rate")),
+        "the pairs": ((), (r"permutation|shuffle|choice", r"range\(|\[")),
+        "the examples": ((), (r"range\(.*//", r"permutation|shuffle|choice", r"range\(|\[")),
+    }
 
     def __init__(self, cls: type, method: str, again: Callable[..., Logged], outputs: int = 3) -> None:
         super().__init__(cls, method)

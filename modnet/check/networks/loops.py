@@ -134,11 +134,6 @@ class Loop(Logged):
     epochs = 30
     learning = {"W": (0, 0), "b": (0, 1)}
     rows = {name: name for name in ("the pairs", "the steps", "the examples")}
-    lines = {
-        "the steps": ((), (r"update", r"-=")),
-        "the pairs": ((), (r"permutation|shuffle|choice", r"range\(|\[")),
-        "the examples": ((), (r"permutation|shuffle|choice", r"range\(|\[")),
-    }
 
     def __init__(
         self, cls: type, form: str, hot: bool, named: str, net: Any = None, rate: float = Logged.rate

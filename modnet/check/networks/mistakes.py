@@ -14,6 +14,7 @@ from modnet.check.asking.question import ALIKE, Question
 from modnet.check.functions.weighted import regulariser
 from modnet.check.networks.calls import Call, Way, same
 from modnet.check.networks.form import Form
+from modnet.check.reading.vocabulary import GRADIENT
 from modnet.check.report import Finding
 
 # --- gradients -------------------------------------------------------------------------------------------------------
@@ -155,12 +156,15 @@ GRADIENTS: tuple[Callable[[Wrong], Iterator[tuple[Finding, list[str]]]], ...] = 
 # --- deltas ----------------------------------------------------------------------------------------------------------
 
 
-def wrong_delta(form: Form, call: Call, wanted: np.ndarray, others: dict[int, np.ndarray], last: bool) -> Finding | None:
+def wrong_delta(
+    form: Form, call: Call, wanted: np.ndarray, others: dict[int, np.ndarray], after: np.ndarray | None, last: bool
+) -> Finding | None:
     """Why a layer is given another delta than it must be; None if it is right.
 
     Parameters
     ----------
-    others : the deltas of the layers after it, and its own, by layer. last : whether it is the last layer.
+    others : the deltas of the layers after it, and its own, by layer. after : what it passes on itself. last : whether it is
+        the last layer.
     """
     got, which = call.given, f"{call.what} of {form.label(call.layer)}"
     if got is None or same(got, wanted):
@@ -177,9 +181,13 @@ def wrong_delta(form: Form, call: Call, wanted: np.ndarray, others: dict[int, np
             text = f"delta at {form.label(call.layer)} is {size} times what it must be."
             return Finding(kind, "", text, "delta goes on as it is; whoever trains divides by the size of the batch, once")
     of = next((i for i, delta in others.items() if i != call.layer and same(got, delta)), None)
+    if after is not None and call.what == GRADIENT and same(got, after):
+        text = f"{which} is given what backward_delta of the same layer returned."
+        hint = "the gradient first, with the same delta; then delta = layer.backward_delta(x, delta)"
+        return Finding(form.other_delta[1], "", text, hint)
     if last:
         text = f"{which} is not given the derivative of the loss."
-        return Finding(form.other_delta[1], "", text, "error = loss_prime(y, output)")
+        return Finding(form.other_delta[1], "", text, "begin with the derivative of the loss by the network's output")
     hint = "delta = layer.backward(delta), with the same name on both sides, before the layer below"
     text = f"{which} is given the delta of {form.label(of or 0)}."
     if of is None:

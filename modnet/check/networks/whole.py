@@ -48,7 +48,7 @@ def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:
     name = type(net).__name__
     X, y = np.array(X), np.array(y)
     X = X if X.dtype.kind == "f" or needs_integers(net, X) else X.astype(np.float64)
-    report = Report(f"{name} of {len(layers_of(net))} layers, with {type(loss).__name__}, on {len(X)} examples")
+    report = Report(f"{name} of {len(layers_of(net))} layers, counted from 0, with {type(loss).__name__}, on {len(X)} examples")
     try:
         with same_draws(), np.errstate(all="ignore"):
             out, seen = recorded(net, X)
@@ -66,7 +66,7 @@ def check_network(net: Any, loss: Any, X: Any, y: Any = None) -> Report:
     if report.ok:
         add_chain(report, net, loss, X, y)
     else:
-        report.verdict("the chain", right=None, remark="layers and loss first")
+        report.verdict("the chain", right=None, remark="mend the layers and the loss first")
     return report
 
 

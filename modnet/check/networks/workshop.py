@@ -225,7 +225,8 @@ class Workshop:
             if right or (report.ok and _says_something(report)):
                 return report
             stepped += [(type(net) in self.networks, report)] if not report.ok else []
-            tried.append(not_checked(cls.__name__, f"{type(net).__name__} and its layers first"))
+            own = self.networks[0].__name__ if self.networks else "the network"
+            tried.append(not_checked(cls.__name__, f"mend {own} and its layers first"))
         if not tried:
             return not_checked(cls.__name__, "no network to step with")
         if tried[0].findings and self._own_line(cls, tried[0]):

@@ -27,9 +27,13 @@ NOTHING_TOLD = "differences of forward say nothing here: it jumps between inputs
 #: What a factor of the formula that is left out looks like, too: 2 delta for the derivative of x^2.
 _ALIKE = {"identity", "scale"}
 _ALL = 2000  # numbers that are varied one by one, if a sample of them does not show what is wrong
-_SATURATES = (
-    "exp of a large number is infinite, and inf / inf or inf * 0 follow: write the derivative in terms of the output, which is "
-    "finite: out = self.forward(input), then out * (1 - out) for a sigmoid, 1 - out ** 2 for tanh"
+_DIVIDES = (
+    "a divisor is 0 there: if forward has log(p + eps), divide by p + eps, and by 1 - p + eps; else by np.maximum(p * (1 - p), "
+    "1e-12)"
+)
+_IN_TERMS_OF_THE_OUTPUT = (
+    "write the derivative in terms of the output, which is finite: out = self.forward(input), then out * (1 - out) for a "
+    "sigmoid, 1 - out ** 2 for tanh"
 )
 
 
@@ -340,8 +344,9 @@ def saturates(e: Examination) -> Findings:
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(got))[0])
             text = f"{subject.names[DELTA]} gives {got[at]:g} for {text}, although forward is finite."
             probabilities = float(np.abs(extreme).max()) <= 1
-            hint = "bound the divisor: np.maximum(p * (1 - p), 1e-12)" if probabilities else _SATURATES
-            yield subject.wrong(DELTA, "saturates", text, hint, r"exp\(|log\(|cosh\(|/", RETURN)
+            hint = _DIVIDES if probabilities else forward.overflows(subject, DELTA, _IN_TERMS_OF_THE_OUTPUT)
+            lines = ("/",) if probabilities else (r"exp\(|log\(|cosh\(", "/")
+            yield subject.wrong(DELTA, "saturates", text, hint, *lines, RETURN)
             return
 
 

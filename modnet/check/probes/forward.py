@@ -22,9 +22,14 @@ RETURN = r"^return\b"
 _NO_SPREAD = "their variance, deviation or norm is 0, or 0 / 0 follows: add a small eps before you divide by it"
 _NORMS = re.compile(r"batch_?norm|^bn", re.I)
 _IN_PLACE = r"\b{0}\s*(\[.*\])?\s*(\+|-|\*|/)=|\b{0}\s*\[.*\]\s*=[^=]|out\s*=\s*{0}\b|\b{0}\.(sort|fill|put)\("
-SATURATES = (
-    "exp of a large number is infinite, and inf / inf or log(0) follow: subtract the row's maximum before exp "
-    "(X - X.max(axis=-1, keepdims=True)), or write the formula with exp(-abs(x)) only"
+_OVERFLOWS = "exp of a large number is infinite, and inf / inf or log(0) follow: "
+_OF_ROWS = (
+    "begin with X = X - X.max(axis=-1, keepdims=True), which changes neither a softmax nor its cross-entropy, and write "
+    "log(softmax(X)) as X - log(sum(exp(X)))"
+)
+_OF_NUMBERS = (
+    "write the formula with exp(-abs(x)) only; exp(x) / (1 + exp(x)) is 1 / (1 + exp(-x)), and log(1 + exp(x)) is "
+    "np.logaddexp(0, x)"
 )
 Findings = Iterator[Finding | None]
 
@@ -41,7 +46,7 @@ def answers(e: Examination) -> Findings:
         yield finding
     if not e.subject.out.size:
         shape = e.subject.out.shape
-        yield Finding("shape", "", f"forward returns an empty array, of shape {shape}.", "how many windows there are, for one")
+        yield Finding("shape", "", f"forward returns an empty array, of shape {shape}.", "the number of windows of one example")
         raise Judged
     yield from e.subject.conventions()
 
@@ -108,7 +113,7 @@ def coupled(e: Examination) -> Findings:
         "the whole batch, with axis=0 over the examples"
     )
     finding = subject.wrong(FORWARD, "batch-coupled", text, hint, r"\.(sum|max|mean|min)\(|norm\(", RETURN)
-    yield finding.compare(moved[:1], out[:1], "with other examples beside it, else") if moved.shape == out.shape else finding
+    yield finding.compare(moved[:1], out[:1], "beside other examples") if moved.shape == out.shape else finding
     subject.coupled = True
     subject.narrow(1)  # one example alone shows what else there is to say
 
@@ -220,13 +225,16 @@ def _against(e: Examination, candidates: list[np.ndarray], out: np.ndarray) -> F
     e.defined, wanted = [i for i, _ in same[:4]], same[0][1]
     if not np.isfinite(out).all() and np.isfinite(wanted).all():
         finding: Finding | None = Finding(
-            "saturates", "", "forward gives NaN or infinity although the definition is finite.", SATURATES
+            "saturates", "", "forward gives NaN or infinity although the definition is finite.", overflows(subject)
         )
     else:
         finding = _in_whole_numbers(subject, out, wanted) or subject.other_forward(out, wanted, source[:-6])
         if finding is not None and finding.kind == "forward" and _flipped(e, out):
             finding.kind, finding.message = "flipped-kernel", "forward reads the window backwards."
             finding.hint = "weight i of the window belongs to position start + i of the input: no [::-1]"
+        elif finding is not None and finding.kind == "forward" and (count := _left_out(e, out)):
+            text = f"forward leaves out the last window: along an axis of the input it gives {count}, and {count + 1} fit."
+            return Finding("forward", "", text, "the number of windows is (length - k_size) // stride + 1")
     return None if finding is None else finding.compare(out, wanted, source)
 
 
@@ -259,6 +267,17 @@ def _flipped(e: Examination, out: np.ndarray) -> bool:
     return False
 
 
+def _left_out(e: Examination, out: np.ndarray) -> int:
+    """How many windows there are along an axis, if that is one less than fit; else 0."""
+    for axis in range(1, out.ndim):
+        count = out.shape[axis]
+        more = np.concatenate([out, out.take([-1], axis)], axis)
+        for wanted in e.wanted(e.subject.x, more, e.subject.fresh()):
+            if wanted.shape == more.shape and np.allclose(wanted.take(range(count), axis), out, rtol=1e-6, atol=1e-9):
+                return count
+    return 0
+
+
 def saturates(e: Examination) -> Findings:
     """It is finite for large input, if it is by definition."""
     subject = e.subject
@@ -266,7 +285,7 @@ def saturates(e: Examination) -> Findings:
         out = tried(subject.forward, extreme)
         if out is None or np.isfinite(out).all():
             continue
-        wanted = _finite_truth(e, extreme)
+        wanted, surely = _finite_truth(e, extreme)
         if wanted is not None and wanted.shape == out.shape:
             bad = ~np.isfinite(out) & np.isfinite(wanted)
         else:
@@ -274,17 +293,22 @@ def saturates(e: Examination) -> Findings:
         if bad.any():
             at = tuple(int(i) for i in np.argwhere(bad)[0])
             of_logarithm = "log(0) is infinite, and 0 * inf is NaN: bound the logarithm, np.maximum(np.log(p), -100), or clip p"
-            hint = of_logarithm if float(np.abs(extreme).max()) <= 1 else SATURATES  # of probabilities
+            hint = of_logarithm if float(np.abs(extreme).max()) <= 1 else overflows(subject)  # of probabilities
             lines = (r"np\.log\(.*np\.exp|exp\(", r"log\(", RETURN)
             small = tried(subject.forward, extreme / BIG) if float(np.abs(extreme).min()) == BIG else None
             if small is not None and not np.isfinite(small).all():
                 text, hint, lines = "equal numbers, of any size", _NO_SPREAD, (r"sqrt|\*\* *-?0?\.5|std|norm", r"/", RETURN)
             finding = subject.wrong(FORWARD, "saturates", f"forward gives {out[at]:g} for {text}.", hint, *lines)
             finding.index, finding.analytic = at, float(out[at])
-            if wanted is not None and wanted.shape == out.shape:
+            if wanted is not None and wanted.shape == out.shape and surely:
                 finding.numeric, finding.truth = float(wanted[at]), "the definition gives"
             yield finding
             return
+
+
+def overflows(subject: Subject, operation: str = FORWARD, instead: str = _OF_NUMBERS) -> str:
+    """What to do about an exp that overflows: in a formula that sums over a row, or else `instead`."""
+    return _OVERFLOWS + (_OF_ROWS if subject.quote(operation, r"\bsum\(") else instead)
 
 
 def _grows(subject: Subject, extreme: np.ndarray) -> bool:
@@ -295,14 +319,21 @@ def _grows(subject: Subject, extreme: np.ndarray) -> bool:
     return bool(np.isfinite(far).all() and float(np.abs(far).max()) > 1e6 * max(1.0, float(np.abs(near).max())))
 
 
-def _finite_truth(e: Examination, x: np.ndarray) -> np.ndarray | None:
-    """What forward should give for x, from the definition or from a function it was like so far; None if unknown."""
+def _finite_truth(e: Examination, x: np.ndarray) -> tuple[np.ndarray | None, bool]:
+    """What forward should give for x, from a definition or a function, None if unknown; and whether it was like that so far."""
     subject = e.subject
-    for wanted in e.wanted(x, subject.out, subject.fresh()) if e.reference is None else []:
-        if wanted.shape == subject.out.shape and np.isfinite(wanted).all():
-            return wanted
+    if e.reference is None:
+        there = e.wanted(x, subject.out, subject.fresh())
+        for near in (subject.x, (x / BIG).astype(x.dtype)):  # where as many definitions are finite
+            out = subject.forward(near)
+            so_far = e.wanted(near, out, subject.fresh())
+            like = [w.shape == out.shape and np.allclose(w, out, rtol=1e-4) for w in so_far]
+            if len(there) == len(like) and any(like):
+                return there[like.index(True)], True
+        if known := [w for w in there if w.shape == subject.out.shape and np.isfinite(w).all()]:
+            return known[0], False
     name = function_like(subject.x, subject.out)
-    return FUNCTIONS[name](x) if name else None
+    return FUNCTIONS[name](x) if name else None, True
 
 
 def integers(e: Examination, operation: str = FORWARD) -> Findings:

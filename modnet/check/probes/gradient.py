@@ -214,7 +214,7 @@ def zeroed(e: Examination) -> Findings:
     try:
         module = subject.there_and_back(subject.x, subject.weights(3))
     except Misbehaviour:
-        skip(e, ZERO, "the gradient first")
+        skip(e, ZERO, "mend the gradient first")
     before = gradients(module)
     subject.invoke(ZERO, module, [])
     for n, array in gradients(module).items():
@@ -265,7 +265,7 @@ def moves(e: Examination) -> Findings:
         try:
             module = subject.there_and_back(x, subject.weights(3))
         except Misbehaviour:
-            skip(e, UPDATE, "the gradient first")
+            skip(e, UPDATE, "mend the gradient first")
         held, before = gradients(module), {n: a.copy() for n, a in subject.parameters(module).items()}
         subject.invoke(UPDATE, module, [step])
         after = subject.parameters(module)

@@ -84,7 +84,7 @@ class Examination:
                     if problem.kind == "foreign":
                         self.skipped[operation] = problem.message
                     elif self.subject.coupled and operation != FORWARD:
-                        self.skipped[operation] = "forward first"  # it may not take one example alone, as it is asked here
+                        self.skipped[operation] = "mend forward first"  # it may not take one example alone, as it is asked here
                     else:
                         found.append(self.misbehaved(operation, problem))
                     break
@@ -147,7 +147,7 @@ class Examination:
         hint = {
             "not-implemented": f"write {name}" + ("" if operation == GRADIENT else ", and end it with return"),
             "shape": "the first axis counts examples; sum or reshape only over the other axes",
-            "crash": f"the shapes on that line: print them; given are {given}",
+            "crash": f"print the shapes on that line; given are {given}",
             "signature": f"def {name}({', '.join(['self', *names])})",
         }.get(problem.kind, "")
         return Finding(problem.kind, "", problem.message + ".", problem.hint or hint, line=problem.line)

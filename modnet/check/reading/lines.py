@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from modnet.check.report import Line
+from modnet.check.report import Line, code_lines
 
 #: The folder of the library: no line of a file in it is a stranger's.
 LIBRARY = str(Path(__file__).parents[2])
@@ -26,18 +26,9 @@ def source(kind: type, method: str) -> list[tuple[int, str]]:
         return []
     if str(inspect.getsourcefile(function)).startswith(LIBRARY):
         return []
-    tree, idle = tree_of(function), set[int]()
-    if tree is not None:
-        idle, (place, column) = _idle(tree, getattr(getattr(kind, method), "options", {})), _start(tree.body[0])
-        line = textwrap.dedent("".join(lines)).splitlines()[place].encode()
-        if line[:column].strip():
-            lines[place] = line[column:].decode()  # what is on the line of the def, after it
-    return [(first + i, re.sub(r"\s+#.*", "", line).strip()) for i, line in enumerate(lines) if i + 1 not in idle]
-
-
-def _start(node: ast.stmt) -> tuple[int, int]:
-    """The line on which a statement begins, counted from 0, and the byte."""
-    return node.lineno - 1, node.col_offset
+    tree, options = tree_of(function), getattr(getattr(kind, method), "options", {})
+    idle = set() if tree is None else _idle(tree, options)
+    return [(first + i, line) for i, line in enumerate(code_lines("".join(lines))[0][: len(lines)]) if i + 1 not in idle]
 
 
 def quote(kind: type, method: str, *patterns: str) -> str:
@@ -46,7 +37,7 @@ def quote(kind: type, method: str, *patterns: str) -> str:
     for pattern in patterns:
         fitting = [(i, text) for i, text in code if re.search(pattern, text) and not text.startswith(("def ", "#", '"'))]
         if fitting:
-            return Line(inspect.unwrap(getattr(kind, method)).__code__.co_filename, *fitting[-1])
+            return Line(inspect.unwrap(getattr(kind, method)).__code__.co_filename, fitting[-1][0])
     return ""
 
 

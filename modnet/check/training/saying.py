@@ -64,7 +64,7 @@ def of_nothing(base: Run, references: list[Trial], spent: str) -> TrainingFindin
     return TrainingFinding(
         "nothing-to-learn", "X, y",
         f"{seen}no reference does better on {on} than {always} ({setup.task.word} {setup.chance:.3g}) by more than chance.",
-        "whether X and y belong together, row by row, and whether what decides y is among the columns of X",
+        "look whether X and y belong together, row by row, and whether what decides y is among the columns of X",
         proof=f"{setup.task.word} on {on} {base.score:.3g} as it is; {scores}; {spent}",
     )  # fmt: skip
 

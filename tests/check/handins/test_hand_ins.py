@@ -445,10 +445,14 @@ def test_what_belongs_to_whom(write):
         "project/linear.py": layers, "project/net.py": "from linear import TanH\n",
         "package/src/m.py": layers, "package/main.py": "from src.m import TanH\n",
         "folders/src/m.py": layers, "folders/src/n.py": "from src.m import TanH\n",
+        "flat/module.py": BASE, "flat/tanh.py": f"from module import Module\n{TANH}", "flat/net.py": "import module\nclass Net: pass\n",
+        "given/module.py": BASE, "given/ann.py": f"from module import Module\n{TANH}", "given/ben.py": f"import module\n{TANH}",
     })  # fmt: skip
     assert [(h.name, len(h.files)) for h in hand_ins([root / "list"])] == [("alice", 1), ("bob", 1), ("carol", 1), ("tools", 1)]
     assert [(h.name, len(h.files)) for h in hand_ins([root / "project", root / "package"])] == [("project", 2), ("package", 2)]
     assert [(h.name, len(h.files)) for h in hand_ins([root / "folders"])] == [("folders", 2)]
+    assert [(h.name, len(h.files)) for h in hand_ins([root / "flat"])] == [("flat", 3)]
+    assert [h.name for h in hand_ins([root / "given"])] == ["ann", "ben", "module"]  # they hand in the same class
     both = [root / "project" / "linear.py", root / "project" / "net.py"]
     assert [h.files for h in hand_ins(both)] == [both]
     lone = hand_ins([root / "list" / "carol" / "src" / "m.py", root / "list" / "alice.py"])
@@ -564,12 +568,15 @@ def test_the_page_escapes_links_kinds_and_marks_without_colour(course):
     assert "id='kind-diagonal'" in page
     assert "<span>2 of 4:</span> diagonal" in page
     assert "<td><div class='wrong'>✗&nbsp;diagonal</div><div class='part'>◐&nbsp;stateful</div></td>" in page
-    assert "1 of 4: Softmax, <a href='#kind-stateful'>stateful</a><span class='muted'> (in part)</span>" in page
+    assert "<p>Found most:</p><ul><li>2 of 4: Softmax, <a href='#kind-diagonal'>diagonal</a></li></ul>" in page  # by more than one
+    assert "<a href='#kind-stateful'>stateful</a></b><span class='muted'> (in part)</span>" in page
+    assert "<td class='muted'>–</td>" in page
+    assert "&nbsp; – not there</p>" in page
     assert "line 3: return x" in page
     assert "<span class='wrong'>✗&nbsp;all</span>" in page
     assert "<span class='wrong'>✗ 1 wrong</span>: <a href='#class-1-0'>Softmax</a>" in page
     assert "<h3 id='class-1-0'><span class='wrong'>✗</span> Softmax" in page
-    assert "<p>? 1 not checked: Dense</p>" in page
+    assert page.count("not checked: Dense") == 1
     assert "1 of 2 classes right</span>: Tanh" in page
     for theme in ("prefers-color-scheme: dark", "@media print", "width=device-width"):
         assert theme in page
@@ -580,6 +587,8 @@ def test_the_mark_sheet_holds_numbers_and_no_formula(course):
     assert lines[0] == "hand-in,right,wrong,in part,form,not checked,Dense,SoftMax,Softmax,TanH,Tanh"
     assert lines[3] == "'=s2,1,1,0,0,0,,diagonal; in part: stateful,,ok,"
     assert lines[5] == "'=s4,1,0,0,0,1,,,not loaded,ok,"
+    course[0].records = [record("Linear", "diagonal"), record("Linear", "saturates"), record("Linear"), record("A", checked=False)]
+    assert as_csv(course[:1]).splitlines()[1] == "'=s0,0,1,0,0,1,not checked,diagonal"  # of two of a name, the worse
 
 
 def test_findings_say_what_they_weigh():
@@ -623,6 +632,10 @@ def test_what_is_said_of_an_earlier_class_is_said_once(tmp_path):
     for shown in (text, page):
         assert shown.count("use the input") == 1
         assert shown.count("another advice") == 1
+    assert text.count("in part: right on an ordinary example") == 1
+    assert page.count("<div class='sheet'><p class='muted'><span class='wrong'>✗</span> wrong: on an ordinary example") == 1
+    records[0]["report"]["findings"].append(records[0]["report"]["findings"][0] | {"message": "another one"})
+    assert as_text(handin).splitlines()[0] == "Linear   stateful (backward_delta, in part)"  # in a few words, once
 
 
 def test_the_method_is_shown_where_a_line_says_too_little(tmp_path):
@@ -686,9 +699,11 @@ def test_what_most_others_have_is_missed_and_a_function_that_trains_is_listed(co
     )
     assert list(training_loops([code])) == [("Optim.SGD", None, 2)]
     course[0].loops = course[1].loops = [{"name": "Optim.SGD", "file": "/x/m.py", "cell": None, "line": 2}]
+    course[0].records[0]["report"]["notes"] = ["it returns nothing"]
     page = as_html(course)
+    assert page.count("<p class='muted'>note on TanH: it returns nothing</p>") == 1
     assert page.count("most others have it: Softmax") == 1
-    assert page.count("not asked: Optim.SGD") == 2
+    assert page.count(">? not asked: Optim.SGD") == 2
     assert as_table(course).endswith("not asked, because they train: Optim.SGD (2)")
 
 

@@ -1,5 +1,7 @@
 """The checker, checked by mutation: right modules pass, and each mistake is found and named."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from corpus import BROKEN, CORRECT, LINE, Softmax
@@ -111,7 +113,7 @@ def test_a_finding_quotes_the_students_line():
     finding = check_module(Softmax2(), LINE).findings[0]
     assert finding.kind == "diagonal"
     assert "return delta * s * (1 - s)" in finding.line
-    assert "Your line" in str(finding)
+    assert f"Your {Path(__file__).name}, line {finding.line.number}: return" in str(finding)
 
 
 def test_a_class_in_place_of_an_object_is_refused():
