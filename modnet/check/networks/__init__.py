@@ -11,8 +11,8 @@ There is one plan for all of them: a network is built, driven, asked, and what i
    second call, the steps, the examples. Forms are those of the contract (`contract`), with a loss of its own (`scored`), moved
    by its own steps (`trainers`), and trainings of layers of ours, which keep a log (`logged`): a network put together by
    ``add`` (`assembled`), a loop, a function or a method around a network (`loops`, `descent`).
-4. Name: `mistakes` has the hypotheses, the simplest first; of a network that moves itself, `dense` has the way back through its
-   layers with each usual mistake.
+4. Name: `mistakes` has the hypotheses, the simplest first; `dense` has the way back through dense layers with each usual
+   mistake, for networks that move themselves and for those that hand out gradients.
 
 `check_steps` asks a loop by hand for its steps (`steps`). Read `whole` first, then `judge`.
 """

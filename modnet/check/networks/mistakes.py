@@ -131,6 +131,12 @@ def multiplied(w: Wrong) -> Iterator[tuple[Finding, list[str]]]:
             yield q.finding("missing-parameter", text, "is its layer reached on the way back?", line), [name]
 
 
+def through_dense_layers(w: Wrong) -> Iterator[tuple[Finding, list[str]]]:
+    """One mistake on the way back, which explains all gradients."""
+    if (finding := w.form.cause()) is not None:
+        yield finding, list(w.left)
+
+
 def otherwise(w: Wrong) -> Iterator[tuple[Finding, list[str]]]:
     """Whatever it is, it lies behind what is right."""
     right, names = [n for n, q in w.all.items() if q.right], ", ".join(w.left)
@@ -149,6 +155,7 @@ GRADIENTS: tuple[Callable[[Wrong], Iterator[tuple[Finding, list[str]]]], ...] = 
     regularised,
     of_another,
     multiplied,
+    through_dense_layers,
     otherwise,
 )
 

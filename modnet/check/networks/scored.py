@@ -25,8 +25,10 @@ import numpy as np
 from modnet.check.asking.arrays import copied
 from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.check.asking.draws import same_draws
-from modnet.check.asking.question import ALIKE
+from modnet.check.asking.numeric import factor_of
+from modnet.check.asking.question import ALIKE, Question
 from modnet.check.networks.calls import Call, Watched, Way, layers_within
+from modnet.check.networks.dense import LOSSES, chains, explained_by
 from modnet.check.networks.form import Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
 from modnet.check.networks.layers import layers_of
@@ -222,6 +224,14 @@ class Scored(Form):
                 )
         return found
 
+    def _truths(self, wide: int) -> np.ndarray | None:
+        """t as a row of so many numbers for each example; None if it is none."""
+        t = np.asarray(self.t)
+        if t.size == self.batch * wide:
+            return t.reshape(self.batch, wide).astype(float)
+        labels = t.size == self.batch and t.dtype.kind in "iu" and 0 <= t.min() <= t.max() < wide
+        return np.eye(wide)[t.ravel()] if labels else None
+
     # --- what is asked of every form
 
     def number(self) -> np.ndarray:
@@ -251,6 +261,22 @@ class Scored(Form):
             self.notes.append(text)
             return found._replace(wrong={})
         return found
+
+    def cause(self) -> Finding | None:
+        """The mistake on the way back, if it is made of dense layers: the derivatives of its loss are those of their chain."""
+        questions, wrong, _ = self.measured
+        if questions.keys() != self.parameters().keys():
+            return None
+        moves = {n: q.got_all for n, q in questions.items()}
+        for chain in chains(self.parameters(), self.x.reshape(self.batch, -1)):
+            out, t = chain.a[-1], self._truths(chain.a[-1].shape[1])
+            if t is None:
+                continue
+            for slopes in [t] if self.adds else [slope(out, t) for _, slope in LOSSES]:
+                if _is_derivative(questions, chain.gradients(chain.delta(slopes))):
+                    error = slopes if self.adds else out - t
+                    return self.caused(explained_by(chain, moves, slopes, error, {}), list(wrong))
+        return None
 
     def ways(self) -> list[Way]:
         """What it does with its layers, as far as it comes, if it crashed or its gradients differ, not all by one factor."""
@@ -336,6 +362,14 @@ class Scored(Form):
         if any(np.isclose(self.score(), v, rtol=1e-5) for v in (twice.mean(), twice.sum())):
             text = "the network ends in a softmax, and the loss takes one of its result again."
             yield Finding("softmax-twice", f"{self.name}.loss", text, "leave one of them out")
+
+
+def _is_derivative(questions: dict[str, Question], found: dict[str, np.ndarray]) -> bool:
+    """Whether these are the true gradients, all times one number."""
+    pairs = {n: (q.truth, found[n].ravel()[q.entries]) for n, q in questions.items()}
+    truth, values = (np.concatenate(some) for some in zip(*pairs.values(), strict=True))
+    near = 1e-5 * np.abs(truth).max(initial=0.0)
+    return bool(np.isfinite(values).all() and np.abs(truth - factor_of(truth, values) * values).max(initial=0.0) < near)
 
 
 def has_layers(net: Any) -> bool:

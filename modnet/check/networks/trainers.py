@@ -23,7 +23,7 @@ from modnet.check.asking.numeric import factor_of
 from modnet.check.asking.question import ALIKE, Question
 from modnet.check.building.recipes import array_arguments
 from modnet.check.networks.asbuilt import Script, as_built
-from modnet.check.networks.dense import Chain, chain_of, explained_by
+from modnet.check.networks.dense import LOSSES, Chain, Loss, chain_of, explained_by
 from modnet.check.networks.flow import (
     InFunctions,
     forwards_of,
@@ -60,7 +60,6 @@ _DRAWS = 10  # after which all have been drawn by whoever draws as many as there
 _HOLDS_OUT = re.compile(r"\bvali?d?|_val|test_|split\(.*(test|size)", re.I)
 _LONGEST = 8.0  # seconds for finding out what it takes
 _MORE = 20  # ways that are tried for a loss that is known, once its layers are right by another
-Loss = tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]
 
 
 def trains(cls: type) -> bool:
@@ -329,15 +328,11 @@ class Trained(Form):
         out, y, weights = self.out[self.owners], self.y[self.owners], self.weights[:, None]
         moved = {n: self.held[n] - m for n, m in self.moved.items()}
         error = (out - y if self.slopes is None else self.slopes[self.owners]) * weights
-        losses = [self.loss, *_LOSSES] if self.slopes is None else []
+        losses = [self.loss, *LOSSES] if self.slopes is None else []
         slopes = [loss[1](out, y) * weights for loss in losses] or [error]
-        every = (explained_by(chain, self.moved, chain.delta(s), error, moved) for s in slopes)
-        found = next(filter(None, every), None)
-        if found is None:
-            return None
-        wrong, rates = found
-        odd = [n for n, r in self._rates(self.moved).items() if r is None] or list(rates)
-        return self.finding(wrong.kind, f"{', '.join(odd)}: {wrong.text}", wrong.hint, odd[0], self.line("a step", odd[0]))
+        every = (explained_by(chain, self.moved, s, error, moved) for s in slopes)
+        odd = [n for n, r in self._rates(self.moved).items() if r is None] or list(self.asked)
+        return self.caused(next(filter(None, every), None), odd)
 
     def _rates(self, moved: dict[str, np.ndarray]) -> dict[str, float | None]:
         for n, q in self.asked.items():
@@ -548,12 +543,6 @@ def _forward(net: Any, name: str, x: np.ndarray) -> np.ndarray:
     return np.asarray(found, dtype=float)
 
 
-#: Losses by their slopes at an output and its truth.
-_LOSSES: tuple[Loss, ...] = (
-    ("the squared error", lambda out, y: out - y),
-    ("the cross-entropy", lambda out, y: -y / np.where(out > 0, out, np.nan)),
-    ("the binary cross-entropy", lambda out, y: (out - y) / np.where((out > 0) & (out < 1), out * (1 - out), np.nan)),
-)
 _OWN: Loss = ("a loss of its own", lambda out, y: np.ones_like(out))
 
 
@@ -608,7 +597,7 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
         if not known and not 0 < some == len(trained.asked):
             if own is not None:
                 continue
-            if any(map(trained.by_pairs, _LOSSES)):
+            if any(map(trained.by_pairs, LOSSES)):
                 wrong.append((len(trained.held), shape, _judged(name, trained)))
                 continue
             if some_by_own := trained.by_its_own():
@@ -654,9 +643,9 @@ def _by_a_loss(trained: Trained, make: Callable[..., Trained] | None) -> tuple[T
     If they are not all, and no mistake explains it, perhaps it has taken several steps, one after another: then in steps so
     short that they add up.
     """
-    fits = [trained.by(loss) for loss in _LOSSES]
+    fits = [trained.by(loss) for loss in LOSSES]
     best = int(np.argmax(fits))
-    trained.by(_LOSSES[best])
+    trained.by(LOSSES[best])
     if make is None or 0 < fits[best] == len(trained.asked) or not trained.told or trained.less < 1:
         return trained, fits[best]
     if trained.chain is None or trained.cause() is None:
