@@ -35,8 +35,9 @@ from modnet.check.networks.layers import layers_of
 from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.reading.arguments import asks, needs
 from modnet.check.reading.definitions import plain_name
+from modnet.check.reading.gradients import partner_of
 from modnet.check.reading.lines import quote, text_of
-from modnet.check.reading.vocabulary import FORWARD, OUTPUTS, REG, core
+from modnet.check.reading.vocabulary import FORWARD, OUTPUTS, REG
 from modnet.check.report import Finding, Report
 from modnet.check.styles.adapters import Adapted
 from modnet.check.styles.loss_calls import is_loss_name
@@ -191,9 +192,9 @@ class Scored(Form):
         if isinstance(result, list | tuple) and len(result) == 1 and isinstance(result[0], dict):
             result = result[0]
         if isinstance(result, dict):
-            by_core = {core(str(k)): v for k, v in result.items()}
-            fitting = {n: [result[n]] if n in result else [by_core[w] for w in _spelt(n) if w in by_core] for n in names}
-            return {n: found[0] for n, found in fitting.items() if found}
+            every = {f"grads[{k!r}]": v for k, v in result.items()} | {n: result[n] for n in names if n in result}
+            own = {n: n if n in result else partner_of(n, every) for n in names}
+            return {n: every[place] for n, place in own.items() if place is not None}
         if isinstance(result, list | tuple):
             return dict(zip(names, result, strict=False))
         if isinstance(result, np.ndarray) and len(names) == 1:
@@ -378,12 +379,6 @@ def has_layers(net: Any) -> bool:
         return False
     layers = layers_of(net)
     return layers[0] is not net and all(callable(getattr(layer, "backward", None)) for layer in layers)
-
-
-def _spelt(name: str) -> tuple[str, ...]:
-    """What the gradient of a parameter may be called."""
-    bare = core(str(name))
-    return bare, "d" + bare, "grad" + bare, bare + "grad"
 
 
 def _value_of(held: Any) -> str:
