@@ -13,16 +13,20 @@ from typing import Any
 import numpy as np
 
 from modnet.check.networks.flow import ALL_UPDATES, InFunctions, numbers_within, stages_of, within
+from modnet.check.networks.scored import has_layers
 from modnet.check.reading.gradients import partner_of
 from modnet.check.reading.lines import returned
 from modnet.check.reading.vocabulary import BACKWARDS, TRAINS, first_method
 
 
-def gives_gradients(cls: type) -> bool:
-    """Whether a class goes back and does not move its parameters: it neither trains nor updates."""
-    if issubclass(cls, InFunctions) or first_method(cls, (*TRAINS, *ALL_UPDATES)):
+def gives_gradients(net: Any) -> bool:
+    """Whether a network goes back and does not move its parameters: it neither trains nor updates.
+
+    One that goes back by layers of its own from a delta is asked for that (`scored`): no loss is needed.
+    """
+    if isinstance(net, InFunctions) or first_method(net, (*TRAINS, *ALL_UPDATES)) or has_layers(net):
         return False
-    return list(stages_of(cls)) == [(first_method(cls, BACKWARDS),)]
+    return list(stages_of(type(net))) == [(first_method(net, BACKWARDS),)]
 
 
 def go_down(net: Any, held: dict[str, np.ndarray], found: Any, method: str, rate: float) -> None:
