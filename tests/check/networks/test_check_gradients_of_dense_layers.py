@@ -9,6 +9,7 @@ from modnet.check import check_network
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import examine_network_class
 from modnet.check.networks.trainers import examine_trained, trains
+from modnet.check.reading.arguments import NotBuilt
 
 BENDS = {
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0),
@@ -260,3 +261,12 @@ def test_gradients_that_are_returned_or_left_are_named_alike(cls, bend, end, wro
     assert {f.kind for f in report.findings} == ({kind} if kind else set()), report
     if kind not in ("scale", "sign"):
         assert all(said in f.message for f in report.findings)
+
+
+def test_no_step_is_taken_by_gradients_of_what_is_not_known():
+    class TwoLayerNet(InDict):
+        def backward(self, dLdA2):
+            return super().backward(dLdA2)
+
+    with pytest.raises(NotBuilt, match="could not be asked"):
+        examine_trained(TwoLayerNet)
