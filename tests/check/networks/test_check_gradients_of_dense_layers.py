@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from modnet.check import check_network
+from modnet.check.networks.left import gives_gradients
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import examine_network_class
 from modnet.check.networks.trainers import examine_trained, trains
-from modnet.check.reading.arguments import NotBuilt
 
 BENDS = {
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0),
@@ -264,9 +264,14 @@ def test_gradients_that_are_returned_or_left_are_named_alike(cls, bend, end, wro
 
 
 def test_no_step_is_taken_by_gradients_of_what_is_not_known():
-    class TwoLayerNet(InDict):
+    class OfWhat(InDict):
         def backward(self, dLdA2):
             return super().backward(dLdA2)
 
-    with pytest.raises(NotBuilt, match="could not be asked"):
-        examine_trained(TwoLayerNet)
+    class Remembers(InDict):
+        def backward(self, x, y):
+            return super().backward(y)
+
+    assert gives_gradients(InDict(3, 4, 2))
+    assert gives_gradients(Remembers(3, 4, 2))
+    assert not gives_gradients(OfWhat(3, 4, 2))
