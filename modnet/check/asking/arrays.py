@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.reading.vocabulary import core
+from modnet.check.reading.gradients import is_gradient_name
 from modnet.engine.program import is_ours
 from modnet.module import Module
 from modnet.modules.container import Container
@@ -162,11 +162,6 @@ def _is_module(value: Any) -> bool:
     return callable(getattr(value, "forward", None)) and hasattr(value, "__dict__") and not isinstance(value, type)
 
 
-# --- which is the gradient of which -----------------------------------------------------------------------------------
-
-_HELD = re.compile(r"(.+)\['([\w/.]+)'\]")
-
-
 def arrays_within(value: Any, place: str = "", depth: int = 0, objects: bool = True) -> Iterator[tuple[str, np.ndarray]]:
     """Every float array within a value, in dicts and lists, and in layers if objects are looked into, by its place."""
     if isinstance(value, np.ndarray):
@@ -190,35 +185,3 @@ def _holds_numbers(value: Any) -> bool:
     """Whether an object within another is a layer, or a parameter: arrays, with a gradient among them."""
     held = [n for n, v in vars(value).items() if isinstance(v, np.ndarray)]
     return callable(getattr(value, "forward", None)) or any(map(is_gradient_name, held))
-
-
-def is_gradient_name(last: str) -> bool:
-    """Whether an array of this name is a gradient."""
-    return bool(re.search("grad", last, re.I) or (re.match(r"^d_?(ld)?_?[A-Za-z]", last) and last[1:2] != "e"))
-
-
-def partner_of(name: str, every: dict[str, np.ndarray]) -> str | None:
-    """The place of the gradient of a parameter, by its name: dW, dLdW, W_grad, grads[0], params['W']['grad']."""
-    *above, last = name.split(".")
-    front = "".join(part + "." for part in above)
-    swaps = [name.replace("value", "grad"), name.replace("params", "grads"), re.sub(r"^(\w+)\[", r"grads[", name)]
-    swaps += [re.sub(r"^\w+\['(\w+)'\]$", r"grads['d\1']", name), re.sub("param(eter)?s", "gradients", name)]
-    swaps += [re.sub(r"\.(value|data|array)s?$", f".{word}", name) for word in ("grad", "gradient")]  # of a Parameter
-    for other in swaps:
-        if other != name and other in every:
-            return other
-    own = core(last)
-    short = {"weights": "w", "weight": "w", "biases": "b", "bias": "b", "w": "weights", "b": "biases"}.get(own, own)
-    for word in (own, short, own.rstrip("s")):
-        wanted = {f"d{word}", f"dld{word}", f"grad{word}", f"{word}grad", f"{word}gradient", f"gradient{word}", f"{word}g"}
-        wanted |= {f"dl{word}", f"{word}grads", f"grads{word}", f"gradients{word}", f"{word}gradients", f"delta{word}"}
-        for other in every:
-            if other.startswith(front) and other != name and core(re.sub(r"\[\d+\]$", "", other[len(front) :])) in wanted:
-                return other
-    if (held := _HELD.fullmatch(name)) is None:
-        return None
-    keys = (core(held[2]), "d" + core(held[2]))  # the same key, in a dict whose name says that it holds gradients
-    beside = [m for other in every if (m := _HELD.fullmatch(other)) and "grad" in m[1].lower() and core(m[2]) in keys]
-    shape = every[name].shape if name in every else ()
-    best = min(beside, key=lambda m: (every[m[0]].shape != shape, core(held[1]) not in core(m[1])), default=None)
-    return None if best is None else best[0]

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import update_wrapper
+from types import MethodType
 from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.arrays import looks_trained, parameters
-from modnet.check.networks.layers import label_of
+from modnet.check.asking.arrays import copied, looks_trained, parameters
+from modnet.check.asking.calls import Misbehaviour, call
+from modnet.check.asking.numeric import factor_of
+from modnet.check.networks.layers import containers_of, label_of, last_output, layers_of
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE
+from modnet.engine.program import is_ours, is_wired
+from modnet.watch import activations
 
 
 @dataclass(eq=False)
@@ -59,16 +64,16 @@ class Way:
 def ways(calls: Iterable[Call]) -> Iterator[Way]:
     """Calls, from one way there and back to the next."""
     now = Way()
-    for call in calls:
-        if call.what == FORWARD:
-            if now.back or now.slope or (now.there and call.layer == now.there[0].layer):
+    for one in calls:
+        if one.what == FORWARD:
+            if now.back or now.slope or (now.there and one.layer == now.there[0].layer):
                 yield now
                 now = Way()
-            now.there.append(call)
-        elif call.what == "slope":
-            now.slope = now.slope or call
+            now.there.append(one)
+        elif one.what == "slope":
+            now.slope = now.slope or one
         else:
-            now.back.append(call)
+            now.back.append(one)
     yield now
 
 
@@ -95,11 +100,10 @@ def rows_of(array: np.ndarray, known: np.ndarray) -> list[int] | None:
     return None
 
 
-def multiple(move: np.ndarray, gradient: np.ndarray) -> float | None:
+def multiple(move: np.ndarray, gradient: np.ndarray, tolerance: float = 1e-6) -> float | None:
     """How many times a gradient a move is; None if it is no multiple."""
-    power = float((gradient**2).sum())
-    factor = float((move * gradient).sum()) / power if power else 0.0
-    return factor if np.allclose(move, factor * gradient, rtol=1e-6, atol=1e-12) else None
+    factor = factor_of(move, gradient)
+    return factor if np.allclose(move, factor * gradient, rtol=tolerance, atol=1e-12) else None
 
 
 def rates(held: list[np.ndarray], gradients: list[np.ndarray]) -> float | None:
@@ -139,43 +143,97 @@ def layers_within(net: Any) -> list[Any]:
 
 
 class Watched:
-    """Layers whose calls are written down from now on; those of a copy that is handed over."""
+    """Layers whose calls are written down from now on; those of a copy that is handed over.
 
-    def __init__(self, layers: Sequence[Any], operations: Sequence[str]) -> None:
-        self.layers, self.calls = list(layers), list[Call]()
+    Parameters
+    ----------
+    copies : whether what copies of them are asked is asked of them, too; else a copy has its own methods again.
+    """
+
+    def __init__(self, layers: Sequence[Any], operations: Sequence[str], copies: bool = True) -> None:
+        self.layers, self.calls, self.copies = list(layers), list[Call](), copies
         self._running: list[int] = []
         for i, layer in enumerate(self.layers):
             if not any(layer is other for other in self.layers[:i]):
                 for operation in operations:
                     if callable(method := getattr(layer, operation, None)):
                         with suppress(AttributeError):  # one that takes no attributes
-                            setattr(layer, operation, self._watched(operation, i, layer, method))
+                            setattr(layer, operation, _Watch(self, operation, i, method))
 
-    def _watched(self, operation: str, i: int, layer: Any, method: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(method)
-        def watched(*given: Any, **named: Any) -> Any:
-            if i in self._running:  # a layer that calls its own forward
-                return method(*given, **named)
-            arrays = [np.array(a) for a in (*given, *named.values()) if isinstance(a, np.ndarray)]
-            halves = operation in (GRADIENT, DELTA)
-            now = Call(operation, i, arrays[-1 if halves else 0] if arrays else None)
-            now.x = arrays[0] if halves and len(arrays) == 2 else None
-            if operation in (DELTA, UPDATE):
-                now.held = tuple(a.copy() for n, a in parameters(layer).items() if looks_trained(n))
-            self.calls.append(now)
-            self._running.append(i)
-            try:
-                out = result = method(*given, **named)
-            finally:
-                self._running.pop()
-            if out is None:  # some keep what they would return
-                names = ("output",) if operation == FORWARD else ("dinputs", "dx", "dX")
-                result = next((v for n in names if isinstance(v := getattr(layer, n, None), np.ndarray)), None)
-            now.result = np.array(result) if isinstance(result, np.ndarray) else None
-            return out
-
-        return watched
+    def ask(self, operation: str, i: int, method: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Let a layer do something, and write it down."""
+        if i in self._running:  # a layer that calls its own forward
+            return method(*given, **named)
+        layer, halves = self.layers[i], operation in (GRADIENT, DELTA)
+        arrays = [np.array(a) for a in (*given, *named.values()) if isinstance(a, np.ndarray)]
+        now = Call(operation, i, arrays[-1 if halves else 0] if arrays else None)
+        now.x = arrays[0] if halves and len(arrays) == 2 else None
+        if operation in (DELTA, UPDATE):
+            now.held = tuple(a.copy() for n, a in parameters(layer).items() if looks_trained(n))
+        self.calls.append(now)
+        self._running.append(i)
+        try:
+            out = result = method(*given, **named)
+        finally:
+            self._running.pop()
+        if out is None:  # some keep what they would return
+            names = ("output",) if operation == FORWARD else ("dinputs", "dx", "dX")
+            result = next((v for n in names if isinstance(v := getattr(layer, n, None), np.ndarray)), None)
+        now.result = np.array(result) if isinstance(result, np.ndarray) else None
+        return out
 
     def label(self, i: int) -> str:
         """A layer in words."""
         return label_of(i, self.layers[i])
+
+
+class _Watch:
+    """In the place of a layer's method."""
+
+    def __init__(self, watched: Watched, operation: str, i: int, method: Callable[..., Any]) -> None:
+        update_wrapper(self, method)
+        self.watched, self.operation, self.i, self.method = watched, operation, i, method
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return self.watched.ask(self.operation, self.i, self.method, given, named)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        twin = memo.get(id(self.watched.layers[self.i]))
+        own = getattr(type(twin), self.operation, None)
+        return self if self.watched.copies or own is None else MethodType(own, twin)
+
+
+def recorded(net: Any, X: np.ndarray) -> tuple[np.ndarray, list[np.ndarray | None]]:
+    """The network's output, and the input each layer gets; one that is used at several places gets the next at each."""
+    twin = copied(net)
+    layers = layers_of(twin)
+    containers = [] if is_wired(twin) else list(containers_of(twin, set()))
+    watched = Watched([*layers, *containers], (FORWARD,), copies=False)
+    given: dict[int, list[Any]] = {}
+    if is_wired(twin):
+        out, given = _activations(twin, X)
+    else:
+        out = call(f"{type(net).__name__}.forward", twin.forward, X.copy())
+    if out is None:
+        raise Misbehaviour("not-implemented", f"{type(net).__name__}.forward returns None")
+    for called in watched.calls:
+        given.setdefault(id(watched.layers[called.layer]), []).append(called.given)
+    for container in containers:
+        for x in given.get(id(container), [])[:1]:
+            for module, inputs in _activations(container, x)[1].items():
+                given.setdefault(module, []).extend(inputs)
+    seen = []
+    for layer in layers:
+        inputs = given.get(id(layer), [None])
+        seen.append(inputs.pop(0) if len(inputs) > 1 else inputs[0])
+    return last_output(out, X, len(layers)), seen
+
+
+def _activations(container: Any, X: np.ndarray) -> tuple[np.ndarray, dict[int, list[Any]]]:
+    """What one of the library's containers gives, and what its own modules are given, which run as rows: nobody calls them."""
+    steps, given = call(f"{type(container).__name__}.forward", activations, container, X), dict[int, list[Any]]()
+    for step in steps:
+        if is_ours(step.module):
+            whole = getattr(step.module, "reads_whole_numbers", False)
+            given.setdefault(id(step.module), []).append(step.input.astype(np.int64) if whole else np.array(step.input))
+    return steps.output, given

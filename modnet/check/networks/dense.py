@@ -1,7 +1,8 @@
 """A network's numbers read as a chain of dense layers, so that its way back can be written down: right, and with mistakes.
 
-Of a network that moves its own parameters nothing is seen but numbers: parameters, an output, how far a step moves. If weights
-with an activation between them give that output exactly, the network is this chain,
+Of a network nothing is seen but numbers: parameters, and an output and how far a step moves, or the derivatives of a loss and
+what it gives as its gradients. If weights with an activation between them have exactly this output, or these derivatives, the
+network is this chain,
 
 (1)  z_k = a_k W_k + b_k,   a_{k+1} = f(z_k),   a_0 = x
 (2)  dL/dW_k = a_k^T delta_k,   dL/db_k = sum of delta_k
@@ -44,6 +45,14 @@ BENDS = {
     "softplus": Bend(FUNCTIONS["softplus"], lambda z, a: _logistic(z), {}),
 }
 _ENDS = {**{name: bend.value for name, bend in BENDS.items()}, "softmax": FUNCTIONS["softmax"]}
+
+#: A loss: its name, and its slopes at an output and its truth.
+Loss = tuple[str, Callable[[Array, Array], Array]]
+LOSSES: tuple[Loss, ...] = (
+    ("the squared error", lambda out, y: out - y),
+    ("the cross-entropy", lambda out, y: -y / np.where(out > 0, out, np.nan)),
+    ("the binary cross-entropy", lambda out, y: (out - y) / np.where((out > 0) & (out < 1), out * (1 - out), np.nan)),
+)
 
 
 class Layer(NamedTuple):
@@ -127,22 +136,26 @@ def chain_of(held: dict[str, Array], x: Array, out: Array) -> Chain | None:
     """The chain that gives this output (rows) of x (rows) with these parameters; None if there is none."""
     if x.ndim != 2 or out.ndim != 2 or len(x) != len(out):
         return None
-    for layers in islice(_orders(dict(held), x.shape[1], out.shape[1]), _MOST):
+    every = chains(held, x, out.shape[1])
+    return next((chain for chain in every if np.allclose(chain.a[-1], out, rtol=1e-9, atol=1e-12)), None)
+
+
+def chains(held: dict[str, Array], x: Array, last: int = 0) -> Iterator[Chain]:
+    """Every chain that these parameters may be, at x (rows); last : how many numbers it gives, if that is known."""
+    for layers in islice(_orders(dict(held), x.shape[1], last), _MOST):
         for bend in BENDS if len(layers) > 1 else ("identity",):
             chain = Chain(held, layers, (x,), (), bend, "identity")
             for k, layer in enumerate(layers):
                 z = chain.a[-1] @ chain.weight(k) + (held[layer.bias].ravel() if layer.bias else 0.0)
                 chain = replace(chain, a=(*chain.a, BENDS[bend].value(z)), z=(*chain.z, z))
             for end, value in _ENDS.items():
-                if np.allclose(value(chain.z[-1]), out, rtol=1e-9, atol=1e-12):
-                    return replace(chain, a=(*chain.a[:-1], out), end=end)
-    return None
+                yield replace(chain, a=(*chain.a[:-1], value(chain.z[-1])), end=end)
 
 
 def _orders(held: dict[str, Array], width: int, last: int) -> Iterator[tuple[Layer, ...]]:
-    """All parameters as dense layers, one after another, from so many numbers to so many."""
+    """All parameters as dense layers, one after another, from so many numbers to so many, or to any number if that is 0."""
     if not held:
-        if width == last:
+        if last in (0, width):
             yield ()
         return
     for name, array in held.items():
@@ -167,11 +180,12 @@ def mistakes(chain: Chain, delta: Array, error: Array, moved: dict[str, Array]) 
 
     Parameters
     ----------
-    delta : dL/dz at the output. error : yhat - y, both weighted as the examples are. moved : the parameters after the step.
+    delta : dL/dz at the output. error : yhat - y, both weighted as the examples are. moved : the parameters after the step, if
+        one was taken.
     """
     last = len(chain.layers) - 1
     yield from _slopes(chain)
-    for group in _groups(range(1, last + 1)):
+    for group in _groups(range(1, last + 1)) if moved else ():
         text = f"delta goes through {_names(chain, group)} after the step has moved it."
         new = tuple((k, chain.weight(k, moved)) for k in group)
         yield Mistake("updates-first", text, "compute every delta first, then move the weights", weights=new)
@@ -198,11 +212,7 @@ def mistakes(chain: Chain, delta: Array, error: Array, moved: dict[str, Array]) 
                 text = f"the gradient of {name} is made of {words} instead of what {name} was given."
                 kind = "at-output" if words == "its own output" else "chain"
                 yield Mistake(kind, text, "x.T @ delta, with the layer's own x", inputs=((k, other),))
-    if chain.end in BENDS and chain.end != "identity":
-        for kind, words, slope in _instead(chain.end, chain.z[-1], chain.a[-1]):
-            if kind != "missing-factor" or words:  # the error alone is the delta of the cross-entropy
-                text = f"at the output {words or 'the derivative is left out'}."
-                yield Mistake(kind, text, _hint(chain.end), start=error * slope)
+    yield from (wrong for wrong in _starts(chain, error) if not _same(wrong.start, delta))
 
 
 def _slopes(chain: Chain) -> Iterator[Mistake]:
@@ -222,6 +232,19 @@ def _slopes(chain: Chain) -> Iterator[Mistake]:
         names = _names(chain, [k for k, _ in some]), _names(chain, [j for _, j in some])
         text = f"on the way back to {names[0]} the derivative is that at z of {names[1]}."
         yield Mistake("chain", text, "each layer's derivative at its own z", slopes=slopes)
+
+
+def _starts(chain: Chain, error: Array) -> Iterator[Mistake]:
+    """Another delta at the output."""
+    if chain.end in BENDS and chain.end != "identity":
+        for kind, words, slope in _instead(chain.end, chain.z[-1], chain.a[-1]):
+            text = f"at the output {words or 'the derivative is left out'}."
+            yield Mistake(kind, text, _hint(chain.end), start=error * slope)
+    other = {"sigmoid": "softmax", "softmax": "sigmoid"}.get(chain.end)
+    if other:
+        text = f"delta at the output is that of a {other} and its cross-entropy, and forward ends in a {chain.end}."
+        start = error + _ENDS[other](chain.z[-1]) - chain.a[-1]
+        yield Mistake("other-function", text, "y is taken from the output that the loss is given", start=start)
 
 
 def _groups(layers: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -262,25 +285,26 @@ def _hint(bend: str) -> str:
     return f"delta = (delta @ W.T) * f'(z); of the {bend} f'(z) = {written[bend]}" if bend in written else "delta * f'(z)"
 
 
-def _same(one: Sequence[float] | Array, other: Sequence[float] | Array) -> bool:
-    return np.shape(one) == np.shape(other) and np.allclose(one, other, rtol=1e-6, atol=1e-12)
+def _same(one: Array | None, other: Array) -> bool:
+    return one is not None and np.shape(one) == np.shape(other) and np.allclose(one, other, rtol=1e-6, atol=1e-12)
 
 
 def explained_by(
-    chain: Chain, moves: dict[str, Array], delta: Array, error: Array, moved: dict[str, Array]
-) -> tuple[Mistake, dict[str, float]] | None:
-    """The first mistake that explains every move, each a multiple of what it gives; None if none does.
+    chain: Chain, moves: dict[str, Array], slopes: Array, error: Array, moved: dict[str, Array]
+) -> Mistake | None:
+    """The first mistake of which every move, or every gradient, is the same multiple; None if there is none.
 
-    Returns
-    -------
-    mistake, rates : the multiples, by parameter.
+    Parameters
+    ----------
+    slopes : dL/doutput. error, moved : as in `mistakes`.
     """
+    delta = chain.delta(slopes)
     for wrong in mistakes(chain, delta, error, moved):
         given = chain.gradients(delta, wrong)
-        rates = {n: _rate(moves[n], g) for n, g in given.items() if n in moves}
-        known = [r for r in rates.values() if r is not None]
+        rates = [_rate(moves[n], g) for n, g in given.items() if n in moves]
+        known = [r for r in rates if r is not None]
         if known and len(known) == len(rates) == len(given) and np.ptp(known) <= 1e-3 * abs(known[0]) and known[0]:
-            return wrong, dict(zip(rates, known, strict=True))
+            return wrong
     return None
 
 

@@ -142,7 +142,7 @@ def run(net: Any, name: str, values: dict[str, Any], known: dict[str, Any]) -> A
 def _keep(net: Any, method: Any, found: Any, known: dict[str, Any]) -> None:
     """Keep what was returned under the names it was returned by; parameters of a network in functions change so."""
     known[""] = found
-    for name, value in _named(method, found):
+    for name, value in named_by(method, found):
         known |= {plain(name): value} if name else {}
         if isinstance(net, InFunctions):
             held = [n for n in vars(net) if plain(n) == plain(name)]
@@ -152,7 +152,7 @@ def _keep(net: Any, method: Any, found: Any, known: dict[str, Any]) -> None:
                 setattr(net, held[0], value)
 
 
-def _named(method: Any, found: Any) -> Iterator[tuple[str, Any]]:
+def named_by(method: Any, found: Any) -> Iterator[tuple[str, Any]]:
     """What a function returned, by the names in its last line; empty if there is none. A dict beside a value is a cache."""
     line = returned(method)
     pairs: list[tuple[Any, Any]] = [(line, found)]
@@ -166,7 +166,7 @@ def _named(method: Any, found: Any) -> Iterator[tuple[str, Any]]:
 
 def keep_start(net: InFunctions, found: Any) -> None:
     """Keep the first parameters of a network in functions."""
-    for name, value in _named(getattr(net, net.parts["start"]), found):
+    for name, value in named_by(getattr(net, net.parts["start"]), found):
         setattr(net, name or "parameters", value)
 
 

@@ -15,6 +15,7 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import EPS, beside, derivative
 from modnet.check.asking.question import Question, chosen_entries
 from modnet.check.networks.calls import Call, Way
+from modnet.check.networks.dense import Mistake
 from modnet.check.reading.lines import quote
 from modnet.check.report import Finding, Report
 
@@ -136,7 +137,7 @@ class Form:
         return []
 
     def cause(self) -> Finding | None:
-        """The one mistake that explains how every parameter moves; None if it is not known."""
+        """The one mistake that explains how every parameter moves, or every gradient; None if it is not known."""
         return None
 
     def unzeroed(self) -> bool:
@@ -170,6 +171,13 @@ class Form:
         methods, patterns = self.lines.get(question, ((), ()))
         there = [n for n in (*methods, self.method) if callable(getattr(self.cls, n, None))]
         return next((line for n in there if (line := quote(self.cls, n, *patterns))), "")
+
+    def caused(self, wrong: Mistake | None, names: Sequence[str]) -> Finding | None:
+        """The finding about a mistake on the way back through dense layers that shows in these parameters, if there is one."""
+        if wrong is None:
+            return None
+        line = self.line("a step", names[0])
+        return self.finding(wrong.kind, f"{', '.join(names)}: {wrong.text}", wrong.hint, names[0], line)
 
     def finding(self, kind: str, text: str, hint: str = "", name: str = "", line: str = "") -> Finding:
         """A finding, with the worst entry of a parameter if it is about one."""

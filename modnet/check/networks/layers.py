@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
-from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ import numpy as np
 from modnet.check.asking.arrays import copied
 from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.engine.program import is_ours, is_wired
-from modnet.watch import activations
 
 
 def layers_of(net: Any) -> list[Any]:
@@ -73,28 +70,6 @@ def label_of(i: int, layer: Any) -> str:
     return f"layer {i} {type(layer).__name__}"
 
 
-def recorded(net: Any, X: np.ndarray) -> tuple[np.ndarray, list[np.ndarray | None]]:
-    """The network's output, and the input each layer gets."""
-    twin = copied(net)
-    layers, seen = layers_of(twin), _Inputs()
-    for layer in {id(layer): layer for layer in layers}.values():
-        seen.record(layer)
-    if is_wired(twin):
-        out = seen.look_into(twin, X)
-    else:
-        containers = list(containers_of(twin, set()))
-        for container in containers:
-            seen.record(container)
-        out = call(f"{type(net).__name__}.forward", twin.forward, X.copy())
-        if out is None:
-            raise Misbehaviour("not-implemented", f"{type(net).__name__}.forward returns None")
-        for container in containers:
-            given = seen.of(container)
-            if given is not None:
-                seen.look_into(container, given)
-    return last_output(out, X, len(layers)), [seen.of(layer) for layer in layers]
-
-
 def last_output(raw: Any, X: np.ndarray, layers: int = 0) -> np.ndarray:
     """The network's output from what its forward returned: the array, or the last of the outputs of all layers.
 
@@ -106,52 +81,6 @@ def last_output(raw: Any, X: np.ndarray, layers: int = 0) -> np.ndarray:
     last = raw[0] if reversed_ else raw[-1]
     listed = len(raw) in (layers, layers + 1) or any(np.shape(a) != np.shape(last) for a in raw)
     return np.asarray(last) if listed and np.ndim(last) and len(last) == len(X) else np.asarray(raw)
-
-
-class _Inputs:
-    """What each module was given, call by call. One that is used at several places is asked about as often."""
-
-    def __init__(self) -> None:
-        self.given: dict[int, list[np.ndarray]] = {}
-        self.asked: dict[int, int] = {}
-
-    def record(self, module: Any) -> None:
-        """Note what forward of this module is given from now on, when Python calls it."""
-        with suppress(AttributeError):  # one that takes no attributes
-            module.forward = _Recorder(self, module, module.forward)
-
-    def note(self, module: Any, x: Any) -> None:
-        self.given.setdefault(id(module), []).append(np.array(x))
-
-    def look_into(self, container: Any, X: np.ndarray) -> Any:
-        """Note what the library's modules in one of its containers are given: they run as rows, and nobody calls them."""
-        steps = call(f"{type(container).__name__}.forward", activations, container, X)
-        for step in steps:
-            if is_ours(step.module):
-                whole = getattr(step.module, "reads_whole_numbers", False)
-                self.note(step.module, step.input.astype(np.int64) if whole else step.input)
-        return steps.output
-
-    def of(self, module: Any) -> np.ndarray | None:
-        """The input of a module's next place; None if it was never called."""
-        given, k = self.given.get(id(module), []), self.asked.get(id(module), 0)
-        self.asked[id(module)] = k + 1
-        return given[min(k, len(given) - 1)] if given else None
-
-
-class _Recorder:
-    """In the place of a module's forward: notes its input. A deep copy of the module has its own forward again."""
-
-    def __init__(self, inputs: _Inputs, module: Any, forward: Any) -> None:
-        self.inputs, self.module, self.forward = inputs, module, forward
-
-    def __call__(self, x: Any) -> Any:
-        self.inputs.note(self.module, x)
-        return self.forward(x)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        twin = memo.get(id(self.module))
-        return self.forward if twin is None else MethodType(type(twin).forward, twin)
 
 
 def needs_integers(net: Any, X: np.ndarray) -> bool:

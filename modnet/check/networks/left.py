@@ -12,20 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.networks.flow import ALL_UPDATES, InFunctions, numbers_within, stages_of, within
-from modnet.check.reading.lines import returned
-from modnet.check.reading.vocabulary import BACKWARDS, TRAINS, core, first_method
+from modnet.check.networks.flow import ALL_UPDATES, InFunctions, named_by, numbers_within, stages_of, within
+from modnet.check.reading.arguments import asks
+from modnet.check.reading.gradients import partner_of
+from modnet.check.reading.vocabulary import BACKWARDS, TRAINS, first_method, meaning_of
 
-#: What holds parameters or gradients and is no name of one: layers[0].params["weight"], layers[0].grads["weight"], w.value.
-_HOLDER = re.compile(r"params?|parameters?|weights(?=.)|value|data|grads?|gradients?|dparams?")
-_OF_GRADIENT = re.compile(r"^_*(grads?|gradients?|d)_?(?=[a-z])|_?(grads?|gradients?)$|(?<=.)_d$", re.I)
+_GIVEN = ("X", "y", "yhat", "outputs", "delta", "rate", "batch")
 
 
-def gives_gradients(cls: type) -> bool:
-    """Whether a class goes back and does not move its parameters: it neither trains nor updates."""
-    if issubclass(cls, InFunctions) or first_method(cls, (*TRAINS, *ALL_UPDATES)):
+def gives_gradients(net: Any) -> bool:
+    """Whether a network goes back from what is known, and moves nothing: it neither trains nor updates."""
+    back = first_method(net, BACKWARDS)
+    if isinstance(net, InFunctions) or first_method(net, (*TRAINS, *ALL_UPDATES)) or list(stages_of(type(net))) != [(back,)]:
         return False
-    return list(stages_of(cls)) == [(first_method(cls, BACKWARDS),)]
+    needed = [p.name for p in asks(getattr(net, back), by_name=True) if p.default is p.empty]
+    return all(meaning_of(n, _GIVEN) or n in vars(net) for n in needed)
 
 
 def go_down(net: Any, held: dict[str, np.ndarray], found: Any, method: str, rate: float) -> None:
@@ -44,35 +45,13 @@ def go_down(net: Any, held: dict[str, np.ndarray], found: Any, method: str, rate
 
 
 def _by_name(net: Any, held: dict[str, np.ndarray], found: Any, method: str) -> dict[str, np.ndarray]:
-    """Of each parameter, the array of its shape that has its name but for what makes it a gradient; empty if one has none."""
-    known = {_key(place): array for place, array in within(_named(net, found, method)) if isinstance(array, np.ndarray)}
-    known |= {_key(n): a for n, a in numbers_within(net) if n not in held and _is_gradient(n)}
-    pairs = {n: known.get(_key(n)) for n in held}
-    fitting = {n: g for n, g in pairs.items() if g is not None and g.size == held[n].size}
-    return {n: g.reshape(held[n].shape) for n, g in fitting.items()} if len(fitting) == len(held) else {}
-
-
-def _named(net: Any, found: Any, method: str) -> Any:
-    """What was returned, by the names of the last line if it has several."""
-    line: Any = returned(getattr(net, method))
-    if not isinstance(found, tuple) or len(getattr(line, "elts", ())) != len(found):
-        return found
-    names = (getattr(node, "attr", getattr(node, "id", str(i))) for i, node in enumerate(line.elts))
-    return dict(zip(names, found, strict=True))
-
-
-def _words(place: str) -> list[str]:
-    return re.findall(r"\w+", place)
-
-
-def _is_gradient(place: str) -> bool:
-    return any(_OF_GRADIENT.search(word) or (_HOLDER.fullmatch(word) and "grad" in word) for word in _words(place))
-
-
-def _key(place: str) -> tuple[str, ...]:
-    """The words of a place that say which parameter it is."""
-    words = (core(_OF_GRADIENT.sub("", word)) for word in _words(place) if not _HOLDER.fullmatch(word.strip("_").lower()))
-    return tuple(filter(None, words))
+    """Of each parameter, the array of its size that its name says; empty if one has none, or two the same."""
+    every = {n: a for n, a in numbers_within(net) if n not in held}
+    for name, value in named_by(getattr(net, method), found):
+        every |= {place: a for place, a in within(value, f"grads[{name!r}]") if isinstance(a, np.ndarray)}
+    pairs = {n: own for n in held if (own := partner_of(n, every)) is not None and every[own].size == held[n].size}
+    own_each = len(pairs) == len(held) == len(set(pairs.values()))
+    return {n: every[own].reshape(held[n].shape) for n, own in pairs.items()} if own_each else {}
 
 
 def _in_order(held: dict[str, np.ndarray], found: Any) -> dict[str, np.ndarray]:

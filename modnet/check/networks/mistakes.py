@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from modnet.check.asking.numeric import factor_of
 from modnet.check.asking.question import ALIKE, Question
 from modnet.check.functions.weighted import regulariser
-from modnet.check.networks.calls import Call, Way, same
+from modnet.check.networks.calls import Call, Way, multiple, same
 from modnet.check.networks.form import Form
 from modnet.check.reading.vocabulary import GRADIENT
 from modnet.check.report import Finding
@@ -93,8 +94,7 @@ def regularised(w: Wrong) -> Iterator[tuple[Finding, list[str]]]:
     for name, q in w.left.items():
         array = held[name].ravel()[q.entries].astype(float)
         rest = q.got - q.truth
-        power = float(array @ array)
-        factor = float(rest @ array) / power if power else 0.0
+        factor = factor_of(rest, array)
         near = 1e-4 * max(float(np.abs(rest).max(initial=0.0)), 1e-12) + 2 * float(np.abs(q.high - q.low).max(initial=0.0))
         alike = len(array) > 1 and abs(factor) > 1e-6 and np.abs(rest - factor * array).max() <= near
         if alike and q.factor(q.truth) is None:
@@ -132,6 +132,12 @@ def multiplied(w: Wrong) -> Iterator[tuple[Finding, list[str]]]:
             yield q.finding("missing-parameter", text, "is its layer reached on the way back?", line), [name]
 
 
+def through_dense_layers(w: Wrong) -> Iterator[tuple[Finding, list[str]]]:
+    """One mistake on the way back, which explains all gradients."""
+    if (finding := w.form.cause()) is not None:
+        yield finding, list(w.left)
+
+
 def otherwise(w: Wrong) -> Iterator[tuple[Finding, list[str]]]:
     """Whatever it is, it lies behind what is right."""
     right, names = [n for n, q in w.all.items() if q.right], ", ".join(w.left)
@@ -150,6 +156,7 @@ GRADIENTS: tuple[Callable[[Wrong], Iterator[tuple[Finding, list[str]]]], ...] = 
     regularised,
     of_another,
     multiplied,
+    through_dense_layers,
     otherwise,
 )
 
@@ -169,17 +176,13 @@ def wrong_delta(
     got, which = call.given, f"{call.what} of {form.label(call.layer)}"
     if got is None or same(got, wanted):
         return None
-    if got.size == wanted.size:
-        flat, true = got.ravel(), wanted.ravel()
-        power = float(true @ true)
-        factor = float(flat @ true) / power if power else 0.0
-        if factor and np.allclose(flat, factor * true, rtol=1e-5, atol=1e-9):
-            if last and form.up_to_factor:
-                text = f"{which} is given minus the derivative of the loss."
-                return Finding("sign", "", text, "output - y") if factor < 0 else None
-            kind, size = of_factor(form, factor)
-            text = f"delta at {form.label(call.layer)} is {size} times what it must be."
-            return Finding(kind, "", text, "delta goes on as it is; whoever trains divides by the size of the batch, once")
+    if got.size == wanted.size and (factor := multiple(got.ravel(), wanted.ravel(), 1e-5)):
+        if last and form.up_to_factor:
+            text = f"{which} is given minus the derivative of the loss."
+            return Finding("sign", "", text, "output - y") if factor < 0 else None
+        kind, size = of_factor(form, factor)
+        text = f"delta at {form.label(call.layer)} is {size} times what it must be."
+        return Finding(kind, "", text, "delta goes on as it is; whoever trains divides by the size of the batch, once")
     of = next((i for i, delta in others.items() if i != call.layer and same(got, delta)), None)
     if after is not None and call.what == GRADIENT and same(got, after):
         text = f"{which} is given what backward_delta of the same layer returned."

@@ -25,16 +25,19 @@ import numpy as np
 from modnet.check.asking.arrays import copied
 from modnet.check.asking.calls import Misbehaviour, call, tried
 from modnet.check.asking.draws import same_draws
-from modnet.check.asking.question import ALIKE
+from modnet.check.asking.numeric import factor_of
+from modnet.check.asking.question import ALIKE, Question
 from modnet.check.networks.calls import Call, Watched, Way, layers_within
+from modnet.check.networks.dense import LOSSES, chains, explained_by
 from modnet.check.networks.form import Form, Measured, Round, measure
 from modnet.check.networks.judge import judge
 from modnet.check.networks.layers import layers_of
 from modnet.check.networks.mistakes import Wrong, common_factor
 from modnet.check.reading.arguments import asks, needs
 from modnet.check.reading.definitions import plain_name
+from modnet.check.reading.gradients import partner_of
 from modnet.check.reading.lines import quote, text_of
-from modnet.check.reading.vocabulary import FORWARD, OUTPUTS, REG, core
+from modnet.check.reading.vocabulary import FORWARD, OUTPUTS, REG
 from modnet.check.report import Finding, Report
 from modnet.check.styles.adapters import Adapted
 from modnet.check.styles.loss_calls import is_loss_name
@@ -189,9 +192,9 @@ class Scored(Form):
         if isinstance(result, list | tuple) and len(result) == 1 and isinstance(result[0], dict):
             result = result[0]
         if isinstance(result, dict):
-            by_core = {core(str(k)): v for k, v in result.items()}
-            fitting = {n: [result[n]] if n in result else [by_core[w] for w in _spelt(n) if w in by_core] for n in names}
-            return {n: found[0] for n, found in fitting.items() if found}
+            every = {f"grads[{k!r}]": v for k, v in result.items()} | {n: result[n] for n in names if n in result}
+            own = {n: n if n in result else partner_of(n, every) for n in names}
+            return {n: every[place] for n, place in own.items() if place is not None}
         if isinstance(result, list | tuple):
             return dict(zip(names, result, strict=False))
         if isinstance(result, np.ndarray) and len(names) == 1:
@@ -222,6 +225,14 @@ class Scored(Form):
                 )
         return found
 
+    def _truths(self, wide: int) -> np.ndarray | None:
+        """t as a row of so many numbers for each example; None if it is none."""
+        t = np.asarray(self.t)
+        if t.size == self.batch * wide:
+            return t.reshape(self.batch, wide).astype(float)
+        labels = t.size == self.batch and t.dtype.kind in "iu" and 0 <= t.min() <= t.max() < wide
+        return np.eye(wide)[t.ravel()] if labels else None
+
     # --- what is asked of every form
 
     def number(self) -> np.ndarray:
@@ -251,6 +262,22 @@ class Scored(Form):
             self.notes.append(text)
             return found._replace(wrong={})
         return found
+
+    def cause(self) -> Finding | None:
+        """The mistake on the way back, if it is made of dense layers: the derivatives of its loss are those of their chain."""
+        questions, wrong, _ = self.measured
+        if questions.keys() != self.parameters().keys():
+            return None
+        moves = {n: q.got_all for n, q in questions.items()}
+        for chain in chains(self.parameters(), self.x.reshape(self.batch, -1)):
+            out, t = chain.a[-1], self._truths(chain.a[-1].shape[1])
+            if t is None:
+                continue
+            for slopes in [t] if self.adds else [slope(out, t) for _, slope in LOSSES]:
+                if _is_derivative(questions, chain.gradients(chain.delta(slopes))):
+                    error = slopes if self.adds else out - t
+                    return self.caused(explained_by(chain, moves, slopes, error, {}), list(wrong))
+        return None
 
     def ways(self) -> list[Way]:
         """What it does with its layers, as far as it comes, if it crashed or its gradients differ, not all by one factor."""
@@ -338,18 +365,20 @@ class Scored(Form):
             yield Finding("softmax-twice", f"{self.name}.loss", text, "leave one of them out")
 
 
+def _is_derivative(questions: dict[str, Question], found: dict[str, np.ndarray]) -> bool:
+    """Whether these are the true gradients, all times one number."""
+    pairs = {n: (q.truth, found[n].ravel()[q.entries]) for n, q in questions.items()}
+    truth, values = (np.concatenate(some) for some in zip(*pairs.values(), strict=True))
+    near = 1e-5 * np.abs(truth).max(initial=0.0)
+    return bool(np.isfinite(values).all() and np.abs(truth - factor_of(truth, values) * values).max(initial=0.0) < near)
+
+
 def has_layers(net: Any) -> bool:
     """Whether an object goes forward and back by the layers that it keeps in a list or a dict."""
     if not all(callable(getattr(net, n, None)) for n in ("forward", "backward")):
         return False
     layers = layers_of(net)
     return layers[0] is not net and all(callable(getattr(layer, "backward", None)) for layer in layers)
-
-
-def _spelt(name: str) -> tuple[str, ...]:
-    """What the gradient of a parameter may be called."""
-    bare = core(str(name))
-    return bare, "d" + bare, "grad" + bare, bare + "grad"
 
 
 def _value_of(held: Any) -> str:

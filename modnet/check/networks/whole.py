@@ -16,8 +16,9 @@ from modnet.check.asking.draws import same_draws
 from modnet.check.asking.question import draw_delta
 from modnet.check.losses.check import check_loss
 from modnet.check.modules.check import check_module
+from modnet.check.networks.calls import recorded
 from modnet.check.networks.contract import add_chain
-from modnet.check.networks.layers import hint_for, label_of, layers_of, needs_integers, recorded
+from modnet.check.networks.layers import hint_for, label_of, layers_of, needs_integers
 from modnet.check.networks.scored import Scored, examine_scored, form_of, has_layers
 from modnet.check.reading.lines import quote
 from modnet.check.report import Finding, Report

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from modnet.check.asking.arrays import gradients, is_gradient, is_gradient_name, is_of_library, looks_trained, partner_of
+from modnet.check.asking.arrays import gradients, is_gradient, is_of_library, looks_trained
 from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative, factor_of
 from modnet.check.asking.question import Question, direction
@@ -19,6 +19,7 @@ from modnet.check.mistakes.of_parameters import for_gradient
 from modnet.check.probes import delta, forward
 from modnet.check.probes.forward import Findings
 from modnet.check.probes.plan import Examination, Judged, Probe, skip
+from modnet.check.reading.gradients import is_gradient_name, partner_of
 from modnet.check.reading.vocabulary import GRADIENT, UPDATE, ZERO
 from modnet.check.report import Finding
 

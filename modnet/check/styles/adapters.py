@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.arrays import KEPT, arrays_within, is_gradient_name, looks_trained, partner_of
+from modnet.check.asking.arrays import KEPT, arrays_within, looks_trained
 from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.numeric import derivative
 from modnet.check.asking.question import Question
@@ -28,12 +28,12 @@ from modnet.check.asking.subject import Subject
 from modnet.check.building.recipes import Recipe
 from modnet.check.mistakes.guesses import Hypotheses, Hypothesis
 from modnet.check.reading.arguments import positional
+from modnet.check.reading.gradients import is_gradient_name, is_gradient_of, partner_of
 from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT
 from modnet.check.report import Finding, Report
 from modnet.check.styles import layer_calls
 from modnet.check.styles.called import OF_INPUT, PLACE, moves_by
 from modnet.check.styles.found_out import FoundOut
-from modnet.check.styles.several import is_gradient_of
 from modnet.check.styles.wording import in_words, relabel
 
 

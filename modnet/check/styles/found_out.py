@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from modnet.check.asking.arrays import arrays_within, is_gradient_name, partner_of
+from modnet.check.asking.arrays import arrays_within
 from modnet.check.asking.calls import Misbehaviour, tried
 from modnet.check.asking.numeric import along
 from modnet.check.building.recipes import STATE, Recipe, has_state
 from modnet.check.reading.arguments import positional
+from modnet.check.reading.gradients import is_gradient_name, partner_of
 from modnet.check.reading.vocabulary import DELTA, FORWARD, meaning_of
 from modnet.check.styles import layer_calls, several
 from modnet.check.styles.called import CACHE, INTO, PLACE, moves_by

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from modnet.check.asking.arrays import arrays_within
+from modnet.check.reading.gradients import is_gradient_of
 from modnet.check.reading.lines import returned
-from modnet.check.reading.vocabulary import core
 
 Shape = tuple[int, ...]
 _FROM_ABOVE = re.compile(r"^(d|delta|grad\w*|err\w*|up\w*)_?[a-z]|_(grad|delta)$", re.I)
@@ -55,12 +55,6 @@ def order(names: Sequence[str], of: Sequence[str]) -> list[int]:
     places = [[i for i, output in enumerate(of) if is_gradient_of(name, output)] for name in names]
     by_name = [found[0] for found in places if found]
     return by_name if len(set(by_name)) == len(names) else list(range(len(names)))
-
-
-def is_gradient_of(name: str, other: str) -> bool:
-    """Whether something of this name is the gradient of something of another name, so far as names tell."""
-    word = core(other)
-    return bool(word) and core(name) in {f"d{word}", f"dl{word}", f"dld{word}", f"grad{word}", f"{word}grad", f"delta{word}"}
 
 
 def shapes_beside(x: np.ndarray, module: Any, widths: Sequence[int]) -> list[Shape]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from modnet.check.asking.arrays import copied, parameters
 from modnet.check.asking.calls import Misbehaviour, call
-from modnet.check.networks.layers import layers_of, recorded
+from modnet.check.networks.calls import recorded
+from modnet.check.networks.layers import layers_of
 from modnet.check.networks.steps import Moves, Steps, rates_of
 from modnet.check.reading.definitions import affine
 from modnet.engine.program import is_ours

@@ -363,15 +363,16 @@ def test_dense_layers_are_read_off_their_numbers(turned, end):
     assert [(layer.weight, layer.bias, layer.turned) for layer in chain.layers] == [(f"W{k}", f"b{k}", turned) for k in range(3)]
     assert (chain.bend, chain.end) == ("tanh", end)
     assert chain_of(held, x, a + 0.1) is None
-    delta = rng.normal(size=a.shape)
+    slopes = rng.normal(size=a.shape)
+    delta = chain.delta(slopes)
     moves = chain.gradients(delta)
-    assert explained_by(chain, moves, delta, delta, {n: v - moves[n] for n, v in held.items()}) is None  # nothing is wrong
+    assert explained_by(chain, moves, slopes, delta, {n: v - moves[n] for n, v in held.items()}) is None  # nothing is wrong
     moved = {n: v - moves[n] for n, v in held.items()}
     for wrong in mistakes(chain, delta, delta + 0.1, moved):
         gradients = chain.gradients(delta, wrong)
-        found = explained_by(chain, gradients, delta, delta + 0.1, moved)
+        found = explained_by(chain, gradients, slopes, delta + 0.1, moved)
         assert found is not None
-        for name, array in chain.gradients(delta, found[0]).items():  # two mistakes may give the same
+        for name, array in chain.gradients(delta, found).items():  # two mistakes may give the same
             np.testing.assert_allclose(array, gradients[name], rtol=1e-3)
 
 

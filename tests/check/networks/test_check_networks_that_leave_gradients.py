@@ -98,7 +98,7 @@ class Softmax:
         (TwoLayerNet, "", set()),
         (TwoLayerNet, "added", {"never-zeroed"}),
         (TwoLayerNet, "reg", {"regulariser"}),
-        (TwoLayerNet, "bend", {"direction"}),
+        (TwoLayerNet, "bend", {"missing-factor"}),
         (Softmax, "", set()),
         (Softmax, "added", {"never-zeroed"}),
         (Softmax, "sum", {"scale"}),
