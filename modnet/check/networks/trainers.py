@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,7 @@ _NAMED = re.compile(
 )
 _NO_NETWORK = re.compile(r"cell|layer|norm|block|loss|connected|conv", re.I)
 _MORE = 20  # ways that are tried for a loss that is known, once its layers are right by another
+_WRONG = 3  # ways by which it may be wrong before no other is tried
 
 
 def trains(cls: type) -> bool:
@@ -70,15 +71,11 @@ def examine_training(function: Callable[..., Any], networks: Sequence[type], par
 
 @np.errstate(all="ignore")
 def _best(name: str, ways: Iterable[Mover], failed: list[Misbehaviour]) -> Report:
-    """The report on a network at the first way to let it take a step that is right, or at the one that says the most.
-
-    By a loss that is known if there is such a way: by any other the layers alone are judged.
-    """
-    wrong, closest = list[tuple[int, tuple[int, ...], Report]](), ""
-    own: Report | None = None
-    added_up: Report | None = None
-    more = _MORE
+    """The report on a network at the first way to let it take a step that is right, or at the one that says the most."""
+    tried, closest = _Tried(name), ""
     for mover in ways:
+        if tried.enough():
+            break
         try:
             trained = _one_step(mover)
         except Misbehaviour as problem:
@@ -86,54 +83,106 @@ def _best(name: str, ways: Iterable[Mover], failed: list[Misbehaviour]) -> Repor
             continue
         except TROUBLE:
             continue
-        more -= own is not None
-        if not more:
-            break
-        shape = (trained.batch, len(trained.mover.examples.inputs), *trained.x.shape)
-        if not trained.has_moved():
-            continue
-        short = trained.mover.less < 1
-        if any(short or shape == at or shape[1] < at[1] or (shape[0] < at[0] and _known(r)) for _, at, r in wrong):
-            continue  # it says no more
-        whole = trained
-        trained, some = _by_a_loss(trained)
-        known = some < len(trained.asked) and trained.cause() is not None
-        if not known and not 0 < some == len(trained.asked):
-            if own is not None:
-                continue
-            if any(map(trained.by_pairs, LOSSES)):
-                wrong.append((len(trained.held), shape, _judged(name, trained)))
-                continue
-            if some_by_own := trained.by_its_own():
-                report = _judged(name, trained)
-                if report.ok or some_by_own == len(trained.asked):
-                    own = report
-                else:
-                    wrong.append((some_by_own, shape, report))
-                continue
-            _by_the_best(trained)
-        if not some and not known:
-            closest = "what a step moves is the derivative of no loss that is known here, not even at the output"
-            continue
-        if not known and 2 * some < len(trained.asked) and not list(trained.moves().values())[-1]:
-            continue  # that few of the first ones fit is chance: a mistake shows in what is before it
-        report = _judged(name, trained)
-        if report.ok and trained is not whole and not trained.longer:  # what a single one does is to be seen
-            added_up = added_up or report
-            continue
-        if known or {f.kind for f in report.findings} <= _OF_ALL:
+        if (report := tried.judge(trained)) is not None:
             return report
-        wrong.append((some, shape, report))
-        if len(wrong) == 3:
-            break
-    certain = [one for one in wrong if _known(one[-1]) or one[1][0] == 1]
-    if (right := own or added_up) is not None and not (own is None and certain):
-        return right
-    if wrong:
-        return max(certain or wrong, key=lambda one: one[0])[-1]
+    if (best := tried.best()) is not None:
+        return best
     said = [f.message for f in sorted(failed, key=lambda f: f.kind != "unknown")]  # of its answers, before what it raises
     closest = closest or next(iter(said), "what its arguments mean is not known")
-    raise NotBuilt(f"{name} could not be asked: {closest}")
+    raise NotBuilt(f"{name} could not be asked: {tried.closest or closest}")
+
+
+class _Given(NamedTuple):
+    """How many examples a network is given at once, how often, and the shape of what it is given."""
+
+    batch: int
+    times: int
+    shape: tuple[int, ...]
+
+
+class _Wrong(NamedTuple):
+    """A way to let a network take a step by which it is wrong, and how many parameters move as by a loss that is known."""
+
+    fits: int
+    given: _Given
+    report: Report
+
+    def says_more(self, given: _Given) -> bool:
+        """Whether it says more than another way, in which a network is given this."""
+        fewer = given.batch < self.given.batch and _known(self.report)
+        return given == self.given or given.times < self.given.times or fewer
+
+
+class _Tried:
+    """What the ways to let a network take a step have said so far.
+
+    By a loss that is known if there is such a way: by any other the layers alone are judged.
+
+    Attributes
+    ----------
+    wrong : the ways by which it is wrong. own : the report by slopes of its own, if its layers are right by these.
+    added_up : the one by steps so short that they add up, if it is right by these. closest : why there is none.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.closest = name, ""
+        self.wrong = list[_Wrong]()
+        self.own: Report | None = None
+        self.added_up: Report | None = None
+        self._more = _MORE  # once it is right by slopes of its own
+
+    def enough(self) -> bool:
+        """Whether no other way is looked at."""
+        return not self._more or len(self.wrong) >= _WRONG
+
+    def judge(self, whole: Trained) -> Report | None:
+        """Note what one way says; the report if no other could say more."""
+        self._more -= self.own is not None
+        given = _Given(whole.batch, len(whole.mover.examples.inputs), whole.x.shape)
+        if not whole.has_moved() or (self.wrong and whole.mover.less < 1) or any(w.says_more(given) for w in self.wrong):
+            return None
+        trained, fits = _by_a_loss(whole)
+        known = fits < len(trained.asked) and trained.cause() is not None
+        if not known and not 0 < fits == len(trained.asked):
+            if self._by_other_slopes(trained, given):
+                return None
+            _by_the_best(trained)
+        if not fits and not known:
+            self.closest = "what a step moves is the derivative of no loss that is known here, not even at the output"
+            return None
+        if not known and 2 * fits < len(trained.asked) and not list(trained.moves().values())[-1]:
+            return None  # that few of the first ones fit is chance: a mistake shows in what is before it
+        report = _judged(self.name, trained)
+        if report.ok and trained is not whole and not trained.longer:  # what a single one does is to be seen
+            self.added_up = self.added_up or report
+            return None
+        if known or {f.kind for f in report.findings} <= _OF_ALL:
+            return report
+        self.wrong.append(_Wrong(fits, given, report))
+        return None
+
+    def _by_other_slopes(self, trained: Trained, given: _Given) -> bool:
+        """Judge a step that no known loss explains by the slopes it was made of; whether there are any, or were before."""
+        if self.own is not None:
+            return True
+        if any(map(trained.by_pairs, LOSSES)):
+            self.wrong.append(_Wrong(len(trained.held), given, _judged(self.name, trained)))
+            return True
+        if not (fits := trained.by_its_own()):
+            return False
+        report = _judged(self.name, trained)
+        if report.ok or fits == len(trained.asked):
+            self.own = report
+        else:
+            self.wrong.append(_Wrong(fits, given, report))
+        return True
+
+    def best(self) -> Report | None:
+        """The report of the way that says the most; None if none says anything."""
+        certain = [w for w in self.wrong if _known(w.report) or w.given.batch == 1]
+        if self.own is not None or (self.added_up is not None and not certain):
+            return self.own or self.added_up
+        return max(certain or self.wrong, key=lambda w: w.fits).report if self.wrong else None
 
 
 def _known(report: Report) -> bool:
