@@ -1023,3 +1023,33 @@ def test_what_it_is_to_be_told_first_is_no_mistake_of_its_own():
     report = check_update(GradientDescentThatFits)
     assert report.ok
     assert [row[1] for row in report.verdicts] == ["not checked"]
+
+
+class AskingGetters:
+    """Right: layers are asked and told by methods, also what it keeps beside."""
+
+    moves = -1.0
+
+    def __init__(self, learning_rate=1.0, momentum=0.5):
+        self.learning_rate, self.momentum = learning_rate, momentum
+
+    def update_params(self, layer):
+        kept = self.momentum * layer.get_weight_velocity() + self.moves * self.learning_rate * layer.get_d_weights()
+        layer.set_weight_velocity(kept)
+        layer.set_weights(layer.get_weights() + kept)
+        kept = self.momentum * layer.get_bias_velocity() + self.moves * self.learning_rate * layer.get_d_biases()
+        layer.set_bias_velocity(kept)
+        layer.set_biases(layer.get_biases() + kept)
+
+
+class AskingGettersUphill(AskingGetters):
+    """Wrong."""
+
+    moves = 1.0
+
+
+def test_a_layer_may_be_asked_by_methods_that_get_and_set():
+    report = check_update(AskingGetters)
+    assert report.ok, report
+    assert ("the rule", "right") in [row[:2] for row in report.verdicts]
+    assert [f.kind for f in check_update(AskingGettersUphill).findings] == ["sign"]
