@@ -41,7 +41,7 @@ from modnet.check.networks.parts import Listed, Parts, assembled, told, trained_
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.scored_build import built
 from modnet.check.reading.arguments import NotBuilt, asks, method_given
-from modnet.check.reading.lines import quote, text_of
+from modnet.check.reading.lines import miscalled, quote, text_of
 from modnet.check.reading.vocabulary import REG, TRAINS, is_rate, meaning_of
 from modnet.check.report import Finding, Report
 from modnet.check.styles.modes import is_mode
@@ -567,7 +567,14 @@ def examine_trained(cls: type, scripts: Iterable[Script] = (), parts: Parts | No
     scripts : of its author, who may build one. parts : of its author's, of which one may be put together.
     """
     failed = list[Misbehaviour]()
-    return _best(cls.__name__, _tried(_started(cls, scripts, parts or Parts(), failed), failed), failed)
+    try:
+        return _best(cls.__name__, _tried(_started(cls, scripts, parts or Parts(), failed), failed), failed)
+    except NotBuilt:
+        for problem in failed:
+            if meant := miscalled(cls, problem.message):
+                problem.hint = f"there is a method {meant}"
+                raise problem from None
+        raise
 
 
 def examine_training(function: Callable[..., Any], networks: Sequence[type], parts: Parts) -> Report:
@@ -591,6 +598,7 @@ def _best(name: str, ways: Iterable[Callable[..., Trained]], failed: list[Misbeh
             trained = _one_step(make)
         except Misbehaviour as problem:
             closest = closest or problem.message
+            failed.append(problem)
             continue
         except (TypeError, ValueError, AttributeError, IndexError, KeyError, StopIteration):
             continue
