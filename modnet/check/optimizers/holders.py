@@ -232,7 +232,7 @@ class Parameter(_AnyName):
 
     def kept(self, name: str) -> tuple[dict[str, Any], str] | None:
         """data, value, w; or grad."""
-        if not re.search("^_*(data|val(ue)?|w(eights?)?|param|array|d|grad(ient)?s?)$", name, re.I):
+        if not re.search("^_*(data|val(ue)?s?|w(eights?)?|param|array|d|grad(ient)?s?)$", name, re.I):
             return None
         return (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params), self.named
 
