@@ -182,6 +182,6 @@ def arrays_within(value: Any, place: str = "", depth: int = 0, objects: bool = T
 
 
 def _holds_numbers(value: Any) -> bool:
-    """Whether an object within another is a layer, or a parameter: arrays, with a gradient among them."""
-    held = [n for n, v in vars(value).items() if isinstance(v, np.ndarray)]
-    return callable(getattr(value, "forward", None)) or any(map(is_gradient_name, held))
+    """Whether an object within another is a layer, or a parameter: arrays, with a gradient among them, or a place for one."""
+    held = {n: isinstance(v, np.ndarray) for n, v in vars(value).items() if isinstance(v, np.ndarray) or v is None}
+    return callable(getattr(value, "forward", None)) or (any(held.values()) and any(map(is_gradient_name, held)))

@@ -57,7 +57,9 @@ def kind_of(cls: type) -> str:
         return ""
     if form_of(cls) or is_assembled(cls):
         return "network"
-    if is_optimizer(cls) and (steps_in_public(cls) or not (is_loop(cls) or trains(cls))):
+    layer = layer_methods(cls)
+    goes_back = layer is not None and not layer.slopes  # a layer that moves itself, or puts parameters in
+    if not goes_back and is_optimizer(cls) and (steps_in_public(cls) or not (is_loop(cls) or trains(cls))):
         return "optim"
     if _has(cls, "step") and any(map(_OF_PROGRESS.search, required(cls, "step") or [])):
         return ""  # it changes a rate, or stops, by how the training goes
@@ -291,7 +293,12 @@ def is_base(cls: type, bases: Collection[type]) -> bool:
             return False
         return not looks_relevant(cls) and all(does_nothing(getattr(cls, n), or_raises=True) for n in own)
     text = _lines_of(cls, name)
-    handed_on = [n for n in re.findall(r"return self\.(\w+)\(", text) if does_nothing(getattr(cls, n, None))]
+    heirs: list[type] = cls.__subclasses__()
+    handed_on = [
+        n
+        for n in re.findall(r"return self\.(\w+)\(", text)
+        if does_nothing(getattr(cls, n, None)) or all(n in vars(heir) for heir in heirs)
+    ]
     if cls in bases and (handed_on or any(_is_abstract(cls, n) for n in re.findall(r"self\.(\w+)\(", text))):
         return True  # what it calls is left to those that derive from it
     if name != "forward":
@@ -354,14 +361,19 @@ def _takes_modules(cls: type) -> bool:
 
 
 def _delegates(cls: type) -> bool:
-    """Whether a method of a class calls forward of something other than itself."""
+    """Whether a method of a class calls forward of something other than itself, or what it holds as a module."""
     trees = [tree_of(v) for k in cls.__mro__[:-1] for v in vars(k).values() if inspect.isfunction(v)]
     if None in trees:
         return True  # its lines cannot be read: its signature is all there is
     for node in (n for tree in trees if tree is not None for n in ast.walk(tree)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _FORWARD.search(node.func.attr):
-            owner = node.func.value
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        owner, name = node.func.value, node.func.attr
+        if isinstance(owner, ast.Name) and owner.id == "self":
+            if _TAKES_MODULES.search(name) and not hasattr(cls, name):
+                return True
+        elif _FORWARD.search(name):
             of_super = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
-            if not of_super and not (isinstance(owner, ast.Name) and owner.id == "self"):
+            if not of_super:
                 return True
     return False

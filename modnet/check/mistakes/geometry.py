@@ -206,8 +206,8 @@ class Outcomes:
 
     def of_forward(self) -> Finding | None:
         """The finding about forward, if it is wrong in some sizes only."""
-        problems = [a.problem for (_, operation), a in self.answers.items() if operation == FORWARD and a.problem is not None]
-        if self.cause(FORWARD) == "any" and problems and all(problem.kind == "crash" for problem in problems):
+        problems = [self.answer(label, FORWARD).problem for label, right in self._right(FORWARD).items() if not right]
+        if self.cause(FORWARD) == "any" and all(problem is not None and problem.kind == "crash" for problem in problems):
             return None  # a size it does not take
         return self.finding(FORWARD)
 

@@ -8,6 +8,7 @@ With a list of calls, they write down what they are asked.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from modnet.check.reading.vocabulary import FORWARD, core
 
 
 class _Spelt:
-    """Methods are found in any spelling: zeroGrad is zero_grad."""
+    """Methods are found in any spelling: zeroGrad is zero_grad; those that measure how it goes give 0."""
 
     calls: list[Call] | None = None
 
@@ -27,6 +28,8 @@ class _Spelt:
         """Nothing: what a base class of the hand-in asks for is not known."""
 
     def __getattr__(self, name: str) -> Any:
+        if re.search("score|accuracy", name, re.I):
+            return lambda *_, **__: np.zeros(1)
         own = next((n for n in dir(type(self)) if core(n) == core(name) and not n.startswith("__")), name)
         return object.__getattribute__(self, own)
 
@@ -175,7 +178,7 @@ class Sequential(_Spelt):
             module.update_parameters(next(iter(named.values()), gradient_step))
 
 
-class Optim:
+class Optim(_Spelt):
     """A right optimizer, whose step gives the mean loss, or (prediction, loss)."""
 
     def __init__(self, net: Any, loss: Any, eps: float, both: bool = False) -> None:

@@ -27,6 +27,7 @@ from modnet.check.networks.parts import Parts, trained_by
 from modnet.check.networks.scored import form_of
 from modnet.check.networks.trained import Trained
 from modnet.check.reading.arguments import NotBuilt
+from modnet.check.reading.lines import miscalled
 from modnet.check.report import Report
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -60,7 +61,14 @@ def examine_trained(cls: type, scripts: Iterable[Script] = (), parts: Parts | No
     scripts : of its author, who may build one. parts : of its author's, of which one may be put together.
     """
     failed = list[Misbehaviour]()
-    return _best(cls.__name__, movers(started(cls, scripts, parts or Parts(), failed), failed), failed)
+    try:
+        return _best(cls.__name__, movers(started(cls, scripts, parts or Parts(), failed), failed), failed)
+    except NotBuilt:
+        for problem in failed:
+            if meant := miscalled(cls, problem.message):
+                problem.hint = f"there is a method {meant}"
+                raise problem from None
+        raise
 
 
 def examine_training(function: Callable[..., Any], networks: Sequence[type], parts: Parts) -> Report:
@@ -80,6 +88,7 @@ def _best(name: str, ways: Iterable[Mover], failed: list[Misbehaviour]) -> Repor
             trained = _one_step(mover)
         except Misbehaviour as problem:
             closest = closest or problem.message
+            failed.append(problem)
             continue
         except TROUBLE:
             continue

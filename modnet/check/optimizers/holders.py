@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,15 @@ class Layer(_AnyName):
         gradient, bare = meaning(name)
         own, held = _BY_NAME.get(bare, ""), self.__dict__.get("grads" if gradient else "params", {})
         return (held, own) if own in held else None
+
+    def __getattr__(self, name: str) -> Any:
+        """What has one of its names, or a method that gets or sets it; what steps keep beside is zero at first."""
+        verb, _, word = name.partition("_")
+        if not word or verb not in ("get", "set"):
+            return super().__getattr__(name)
+        if verb == "get" and self.kept(word) is None:
+            self.__dict__.setdefault(word, np.zeros_like(self.params["b" if "bias" in word else "W"]))
+        return partial(getattr if verb == "get" else setattr, self, word)
 
     @property
     def params(self) -> dict[str, np.ndarray]:
@@ -222,7 +232,7 @@ class Parameter(_AnyName):
 
     def kept(self, name: str) -> tuple[dict[str, Any], str] | None:
         """data, value, w; or grad."""
-        if not re.search("^_*(data|val(ue)?|w(eights?)?|param|array|d|grad(ient)?s?)$", name, re.I):
+        if not re.search("^_*(data|val(ue)?s?|w(eights?)?|param|array|d|grad(ient)?s?)$", name, re.I):
             return None
         return (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params), self.named
 

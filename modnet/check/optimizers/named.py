@@ -86,14 +86,14 @@ def is_optimizer(cls: type) -> bool:
 
 
 def is_rule(function: Any) -> bool:
-    """Whether a function takes a step: ``(w, dw, config) -> (w, config)``, or ``(parameters, grads, ..., rate)``."""
+    """Whether a function takes a step: ``(w, dw, config) -> (w, config)``, or ``(parameters, grads, ...)`` with a rate."""
     names = [p.name.lower() for p in asks(function)]
     if len(names) == 3 and names[2] in ("config", "cfg", "conf"):
         return re.match(r"d_?[wx]|g$|grad|dtheta", names[1]) is not None
     meanings = roles_in(function)
     roles = ["param" if role == "model" else role for role in meanings.values()]
-    once = all(roles.count(role) == 1 for role in ("param", "grad", "rate"))
-    if not once or not set(roles) <= {"param", "grad", "rate", "state", "count", "number", "guard"}:
+    once = all(roles.count(role) == 1 for role in ("param", "grad")) and roles.count("rate") + roles.count("config") == 1
+    if not once or not set(roles) <= {"param", "grad", "rate", "config", "state", "memory", "count", "number", "guard"}:
         return False
     named = _STEPS_BY_NAME.search(function.__name__) or family_of(function.__name__)
     gradient = next(name for name, role in meanings.items() if role == "grad")
@@ -214,11 +214,14 @@ def examine_optimizer(cls: type, like: Any = None, networks: Iterable[type] = ()
     report = Report(f"{cls.__name__}, {STEPS} steps on two layers")
     method, problem = method_of(cls), None
     way: Way | None = None
+    most = -1
     for candidate in _ways(cls):
         try:
-            together = _run(maker, candidate, method, 2)
-            way = candidate
-            if any(m.any() for m in together.moves.values()):
+            tried = _run(maker, candidate, method, 2)
+            reached = sum(bool(m.any()) for m in tried.moves.values())
+            if reached > most:  # one array's rows may pass for a layer's parameters: the way in which most of them move
+                together, way, most = tried, candidate, reached
+            if reached == len(tried.moves):
                 break
         except Misbehaviour as raised:
             problem = problem or raised

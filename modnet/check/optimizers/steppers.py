@@ -38,6 +38,7 @@ _MEANT = (
     ("layer", r"\w*layer|module|node"),
     ("model", r"(\w+_)?(model|net(work)?|nn)|neural_?net(work)?|self"),
     ("config", r"config|cfg|conf"),
+    ("memory", r"state"),
     ("key", r"\w*(key|name|_?id|idx|index)|layer_?(num|no|number)|l"),
     ("bias state", r"[vsm]_?d?_?b(ias)?"),
     ("state", r"[vsmhr]|cache|velocit(y|ies)|sq(uare)?s?|moments?|[vsm]_?d?_?w(eights?)?"),
@@ -132,8 +133,8 @@ class Way(NamedTuple):
     ----------
     each : what it is given at a time: "all", "layer" or "one"; "whole" for a model that holds all parameters itself.
     pack : what all parameters come in, "" for layers that hold them, "holding" for layers that hold them in dicts,
-        "one gradient" for layers with grads of their weights, "objects" for parameters that hold their gradients, "model" for a
-        model with one matrix and one bias.
+        "one gradient" for layers with grads of their weights, "objects" for parameters that hold their gradients, and "pairs of
+        objects", "model" for a model with one matrix and one bias.
     """
 
     each: str
@@ -153,7 +154,7 @@ def ways_of(cls: type, made_with: Sequence[str] = ()) -> list[Way]:
     if "layer" in roles:
         return [Way("layer", ""), Way("layer", "one gradient")]
     if "grad" not in roles:
-        packs = ["objects"] * ("param" in (*made_with, *roles)) + ["", "one gradient", "holding"]
+        packs = ["objects", "pairs of objects"] * ("param" in (*made_with, *roles)) + ["", "one gradient", "holding"]
         if roles == ["param"] and not made_with:
             return [Way("layer", ""), *(Way("all", pack) for pack in packs)]
         return [*(Way("all", pack) for pack in packs), *whole]
@@ -220,11 +221,12 @@ class Setting:
         self.model: Any = None
         self.box = PACKS[way.pack](self._held()) if way.pack in PACKS else None
         self.order = flat(PACKS[way.pack]({n: n for n in self.places})) if way.pack in PACKS else list(self.places)
-        objects = [Parameter(*place) for place in self.places.values()] if way.pack == "objects" else layers
+        objects = [Parameter(*place) for place in self.places.values()] if "objects" in way.pack else layers
+        listed = list(zip(objects[::2], objects[1::2], strict=True)) if way.pack == "pairs of objects" else objects
         if way.each == "whole":
             self.model = Whole(self.box, PACKS[way.pack]({n: np.zeros_like(a) for n, a in self.values.items()}))
         model = self.model or model_for(self, layers)
-        self.whole = {"model": model, "layers": layers, "param": objects if self.box is None else self.box}
+        self.whole = {"model": model, "layers": layers, "param": listed if self.box is None else self.box}
         parts = {"all": [self.order], "whole": [self.order], "one": [[n] for n in self.order]}.get(way.each)
         parts = parts or [[f"W{i + 1}", f"b{i + 1}"] for i in range(self.layers)]
         first = maker(self.whole)
@@ -290,8 +292,8 @@ class Setting:
     def _argument(self, name: str, what: str, names: list[str], grads: Any, at: int, k: int) -> Any:
         """What one argument of a step is given."""
         layer, own = self.places[names[-1 if what.startswith("bias") else 0]]
-        if what == "config":
-            return self.kept.setdefault((names[0], name), dict(_CONFIG))
+        if what in ("config", "memory"):  # a memory is empty at first
+            return self.kept.setdefault((names[0], name), dict(_CONFIG) if what == "config" else {})
         if what.endswith("state"):
             zeros = {n: np.zeros_like(self.values[n]) for n in names}
             alone = zeros[names[-1 if what.startswith("bias") else 0]]
@@ -366,4 +368,4 @@ def model_for(s: Setting, layers: list[Any]) -> Model:
 
 
 _GUARD = 1e-8
-_CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9}
+_CONFIG = {"learning_rate": RATE, "momentum": 0.8, "decay_rate": 0.8, "beta1": 0.7, "beta2": 0.9, "epsilon": _GUARD}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import functools
 import inspect
 import re
@@ -175,6 +176,16 @@ def set_elsewhere(cls: type, method: str, message: str) -> bool:
     held = [f for k in cls.__mro__[:-1] for f in vars(k).values() if inspect.isfunction(f)]
     others = [f for f in held if f.__name__[:2] != "__" and f.__name__ != method and f"self.{f.__name__}(" not in own]
     return lacks is not None and any(re.search(rf"self\.{lacks[1]}\s*=[^=]", text_of(f)) for f in others)
+
+
+def miscalled(cls: type, message: str) -> str:
+    """The method that is meant by another name, which nothing of a class defines or sets, where that was called; else empty."""
+    lacks = re.search(rf"AttributeError: '{cls.__name__}' object has no attribute '(\w+)'", message)
+    text = "".join(text_of(k) for k in cls.__mro__[:-1])
+    if lacks is None or f".{lacks[1]}(" not in text or re.search(rf"\.{lacks[1]}\s*=[^=]", text):
+        return ""
+    methods = [n for n in dir(cls) if n[:2] != "__" and inspect.isfunction(getattr(cls, n))]
+    return next(iter(difflib.get_close_matches(lacks[1], methods, 1, 0.85)), "")
 
 
 def _calls_more(kind: Any) -> bool:

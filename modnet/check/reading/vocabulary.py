@@ -30,8 +30,8 @@ CONTRACT_BACKWARDS = (GRADIENT, "backward", DELTA, *BACKWARDS[1:])
 #: What an activation or a loss is, and its derivative.
 VALUES = (
     "forward", "loss", "calculate", "compute", "compute_loss", "compute_cost", "compute_error", "calculate_loss", "calc_loss",
-    "get_loss", "activate", "activation", "apply", "cost", "function", "func", "fn", "value", "evaluate", "f", "__call__",
-    "call",
+    "get_loss", "activate", "activation", "apply", "cost", "function", "func", "fn", "value", "evaluate", "eval", "f",
+    "__call__", "call",
 )  # fmt: skip
 DERIVATIVES = (
     "derivative", "prime", "gradient", "gradients", "grad", "deriv", "differentiate", "diff", "derivate", "activation_prime",
@@ -99,7 +99,7 @@ MEANINGS = {
     "none": r".*(test|callback).*|.*val(id.*)?|val(x|y|data|set|split|labels?|targets?|inputs?|loss|acc|frac|ratio|every).*",
     "quiet": r".*(verbose|print|display|plot|show|log|debug|every).*",
     "epochs": r"(?!crit).*(epoch|iter(?!ator|able)|ntimes).*|(n|num|max).*steps|(nb?|max|nombre)?(de)?(epoques?|ite)(max|nb)?",
-    "batch": r"(taille|size)?(de)?(mini)?(batch|lot)s?(size|taille|num)?|bs",
+    "batch": r"(taille|size)?(de)?(mini)?(batch|lot)s?(size|taille|num)?|bs(ize)?",
     "dataset": r"data(set)?",
     "loader": r"(train(ing)?)?(data)?loader|batches",
     # what goes forward and back
@@ -149,7 +149,7 @@ MEANINGS = {
     "padding": r"pad(ding)?|p|remplissage|rembourrage",
     "input": rf"{_NUMBER}(in|inp|inputs?|entrees?){_SIZE}|nx?|d|i|din|shape(in|input)|fanin|xdim|features?in|infeature",
     "output": rf"{_NUMBER}(out|outp|outputs?|sorties?|class(es)?){_SIZE}|m|o|c|ny|dout|fanout|ydim|dprime|"
-    r"features?out|outfeature|(nb?|num)?(neurone?s?|units|hid(den)?)|(nb?|num)?hid(den)?(dim|size|units?|nodes?|neurons?|s)?|"
+    r"features?out|outfeature|(nb?|num)?(neurone?s?|units|hid(den)?)|(nb?|num)?hid(den)?(dim(ension)?|size|units?|nodes?|neurons?|s)?|"
     r"shape(out|output)|d?(ff|feedforward)(dim|size|n)?|dimfeedforward|(n|d)?latent(dim|size|s)?|zdim|d[kv]",
     "features": r"(nb|num|n|nombre)?(de)?(features?|channels?|canaux)|dim(ension)?s?|size|d?model(dim|size)?|"
     r"d?emb(ed(ding)?)?(dims?|size)?|nembd?|(taille|dim)(du|de)?plongement",

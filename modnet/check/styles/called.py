@@ -76,6 +76,7 @@ class Called(Subject):
         self.place: Any = None  # where a derivative alone finds the input
         self.rates: list[str] = []  # attributes that are the rate of a step that backward takes
         self.own_rate, self.decays = 1.0, False  # what such a step is of the gradient, and whether it shrinks the weights
+        self.mover = ""  # a method that moves them after backward, given what comes from above and a rate
         self.one_each = False  # whether it gives the parameters' gradients for each example
         self.listed = False  # whether these come in one list with the input
         self.tupled = ""  # the argument that these come in as a tuple, such as a state (h, c)
@@ -306,6 +307,8 @@ class Called(Subject):
         except Misbehaviour as problem:
             problem.kind = problem.kind if self.box is None else "foreign"  # what its objects can do may be set elsewhere
             raise
+        if self.mover:
+            call(self.mover, getattr(module, self.mover), delta, rate)
         out = unboxed(out)
         if (not used or self.reading != "above") and (alone := layer_calls.times_above(out, delta)) is not None:
             return alone, {}  # the derivative alone

@@ -18,7 +18,7 @@ import numpy as np
 
 from modnet.check.asking.calls import Misbehaviour, answered, call
 from modnet.check.reading.arguments import asks, positional, required
-from modnet.check.reading.lines import calls_more, left_empty, returned
+from modnet.check.reading.lines import calls_more, left_empty, returned, text_of
 from modnet.check.reading.vocabulary import BACKWARDS, DERIVATIVES, FORWARDS, OPERATIONS, OUTPUTS, TRAINS, VALUES, apart
 from modnet.check.styles.modes import begin_anew, is_mode, mode_of
 from modnet.check.styles.several import names_returned
@@ -182,7 +182,8 @@ class Calling:
         asked = without_more(required(kind, names[0]) or [])
         order = order_of(asked)
         first = True if order is None else order
-        back = without_more(required(kind, names[1]) or []) if positional(getattr(loss, names[1])) is not None else asked
+        last = _handed_on(kind, names[1])
+        back = without_more(required(kind, last) or []) if positional(getattr(loss, last)) is not None else asked
         return cls(*names, first, tuple(meaning(back, first)), order is not None)
 
     def given_more(self, made: Any, truth: np.ndarray, prediction: np.ndarray) -> Calling:
@@ -253,6 +254,14 @@ class Calling:
             names = without_more([p.name for p in asks(method)])
             return call(name, functools.partial(method, **dict(zip(names, values, strict=False)), **more, **told))
         return call(name, functools.partial(method, *values, **told))
+
+
+def _handed_on(kind: type, name: str) -> str:
+    """The method to which one of any arguments hands them on, as backward(*args) to update_grad_input(*args); else itself."""
+    text = text_of(getattr(kind, name))
+    given = re.search(r"\(self, \*(\w+)", text)
+    found = re.findall(rf"\bself\.(\w+)\(\*{given[1]}\b", text) if given else []
+    return next((n for n in found if required(kind, n)), name)
 
 
 def _is_array(value: Any) -> bool:

@@ -25,7 +25,7 @@ def mode_of(name: str, default: Any, evaluating: bool = False) -> Any:
     """Training, or evaluation, whichever way it is said."""
     if isinstance(default, str) or name == "mode":
         return "test" if evaluating else "train"
-    return bool(_EVALUATION.match(name)) == evaluating
+    return bool(_EVALUATION.match(name.strip("_"))) == evaluating
 
 
 def switches_of(module: Any) -> dict[str, Any]:

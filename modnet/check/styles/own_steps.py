@@ -17,8 +17,11 @@ from modnet.check.asking.arrays import arrays_within
 from modnet.check.asking.calls import tried
 from modnet.check.asking.numeric import along
 from modnet.check.building.handed import Stepper
-from modnet.check.reading.vocabulary import DELTA, FORWARD, is_rate
+from modnet.check.reading.arguments import required
+from modnet.check.reading.gradients import is_gradient_name
+from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, is_rate
 from modnet.check.styles.called import Called
+from modnet.check.styles.layer_calls import is_above
 
 Arrays = dict[str, np.ndarray]
 _SLOT = re.compile("(^|_)opt(imi[sz]er)?(_|$)", re.I)  # for an optimizer
@@ -43,7 +46,7 @@ class Stepping(Called):
         given = self.updates or bool(self.rates or steppers)
         if not self.updates and not self._moving(first):
             self.rates = []
-            first, given = self._attached(), True
+            first, given = self._by_method() or self._attached(), True
         if not self._moving(first):
             return
         self.updates = True
@@ -51,6 +54,22 @@ class Stepping(Called):
             self.hidden, self.updates = "backward moves them by an optimizer of its own", False
             return
         self._explain(first, given)
+
+    def _by_method(self) -> list[Arrays]:
+        """The step by a method that is given what comes from above and a rate, after a backward that leaves no gradient."""
+        kind, module = type(self.original), self.copy()
+        asked = ((n, required(kind, n) or []) for n, _ in inspect.getmembers(kind, inspect.isfunction))
+        movers = [n for n, given in asked if len(given) == 2 and is_above(given[0]) and is_rate(given[1])]
+        if not movers or tried(self._there_and_back, module, also=_RAISED) is None:
+            return []
+        if any(is_gradient_name(n.split(".")[-1]) for n, _ in arrays_within(module)):
+            return []
+        for self.mover in movers:
+            if self._moving(first := self._steps(self.copy(), 1)):
+                self.names[GRADIENT] = self.mover
+                return first
+        self.mover = ""
+        return []
 
     def _attached(self) -> list[Arrays]:
         """The step by an optimizer that whoever trains sets on the layer, which it has from now on if it takes one."""

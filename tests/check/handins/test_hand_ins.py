@@ -365,10 +365,39 @@ class SGD(Optimizer):
 class Clipped(SGD):
     def step(self):
         super().step()
+
+class Criterion:
+    def forward(self, x, t):
+        return self.value_of(x, t)
+    def backward(self, x, t):
+        return self.slope_of(x, t)
+    def value_of(self, x, t):
+        return self.output
+    def slope_of(self, x, t):
+        return self.slope
+
+class Squares(Criterion):
+    def value_of(self, x, t):
+        return ((x - t) ** 2).sum()
+    def slope_of(self, x, t):
+        return 2 * (x - t)
+
+class Handing:
+    def forward(self, x):
+        return self.value_of(x)
+    def backward(self, d):
+        return 2 * d
+    def value_of(self, x):
+        return 2 * x
+
+class Alike(Handing):
+    pass
 """})  # fmt: skip
     _, found = load(root)
     kinds = {name: c.kind for name, c in found.items()}
-    assert kinds == {"Activation": "base", "Relu": "module", "Optimizer": "base", "SGD": "optim", "Clipped": "optim"}
+    steps = {"Optimizer": "base", "SGD": "optim", "Clipped": "optim"}
+    losses = {"Criterion": "base", "Squares": "loss", "Handing": "module", "Alike": "module"}
+    assert kinds == {"Activation": "base", "Relu": "module", **steps, **losses}
 
 
 def test_a_package_that_imports_what_no_file_defines(write):
@@ -488,6 +517,33 @@ class Chain(Activation):
         return X
 
 
+class Halves:
+    def __init__(self, encoder, decoder):
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, X):
+        return self.decoder(self.encoder(X))
+
+    def backward(self, input, delta):
+        return self.encoder.backward(input, self.decoder.backward(input, delta))
+
+
+class Put:
+    def __init__(self, size_in, size_out):
+        self.W = np.ones((size_in, size_out))
+
+    def __call__(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dz):
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T
+
+    def update_params(self, params):
+        self.W = params[0]
+
+
 class Cost:
     def forward(self, y, yhat):
         return y - yhat
@@ -510,7 +566,8 @@ class Dense:
 
 
 def test_kinds_of_classes():
-    assert [kind_of(c) for c in (Activation, Chain, Cost, Steps, Dense)] == ["module", "network", "loss", "optim", ""]
+    kinds = [kind_of(c) for c in (Activation, Chain, Halves, Put, Cost, Steps, Dense)]
+    assert kinds == ["module", "network", "network", "module", "loss", "optim", ""]
 
 
 # --- what is said ----------------------------------------------------------------------------------------------------

@@ -538,3 +538,84 @@ def test_a_loss_that_applies_a_softmax_itself_must_be_right_for_any_scores(cls, 
     report = examine_loss_object(cls(), cls.__name__)
     assert report.ok == right, report
     assert right or [f.kind for f in report.findings] == ["direction"]
+
+
+class HandedOn:
+    """Right: backward hands what it is given on to a method of its class."""
+
+    factor = 2.0
+
+    def forward(self, x, y):
+        self.kept = x
+        return ((x - y) ** 2).mean()
+
+    def backward(self, *given, **named):
+        self.update_grad_input(*given, **named)
+        return self.grad_input
+
+    def update_grad_input(self, t):
+        self.grad_input = self.factor * (self.kept - t) / t.size
+
+
+class HandedOnHalf(HandedOn):
+    """Wrong."""
+
+    factor = 1.0
+
+
+class OfWhatWasKept:
+    """Right: what backward hands on is what forward kept, and backward itself takes nothing."""
+
+    factor = 2.0
+
+    def forward(self, prediction, target):
+        self._kept = prediction, target
+        return ((prediction - target) ** 2).mean()
+
+    def backward(self):
+        return self._slope(*self._kept)
+
+    def _slope(self, prediction, target):
+        return self.factor * (prediction - target) / target.size
+
+
+class OfWhatWasKeptHalf(OfWhatWasKept):
+    """Wrong."""
+
+    factor = 1.0
+
+
+class EvalLoss:
+    """Right: eval is the loss."""
+
+    factor = 2.0
+
+    def eval(self, Y, Yhat):
+        return ((Y - Yhat) ** 2).mean()
+
+    def gradient(self, Y, Yhat):
+        return self.factor * (Yhat - Y) / Y.size
+
+
+class EvalLossTurned(EvalLoss):
+    """Wrong."""
+
+    factor = -2.0
+
+
+@pytest.mark.parametrize(
+    ("cls", "kinds"),
+    [
+        (HandedOn, []),
+        (HandedOnHalf, ["scale"]),
+        (OfWhatWasKept, []),
+        (OfWhatWasKeptHalf, ["scale"]),
+        (EvalLoss, []),
+        (EvalLossTurned, ["sign"]),
+    ],
+)
+def test_a_loss_is_asked_by_what_its_methods_hand_on_or_are_called(cls, kinds):
+    report = examine_loss_object(cls(), cls.__name__)
+    assert [f.kind for f in report.findings] == kinds, report
+    assert "wrong" in [row[1] for row in report.verdicts] or not kinds
+    assert any(row[1] == "right" for row in report.verdicts)

@@ -271,3 +271,37 @@ def test_a_momentum_that_changes_no_step_is_told(kind, wanted):
     report = examine_other(kind)
     assert [f.kind for f in report.findings] == wanted, report
     assert all("self.momentum" in f.line for f in report.findings)
+
+
+class MovedByAMethod:
+    """Right: backward leaves no gradient; a method is given what comes from above, and the rate."""
+
+    mean = False
+
+    def __init__(self, size_in, size_out):
+        self.W, self.b = np.random.randn(size_in, size_out), np.zeros((1, size_out))
+
+    def forward(self, data):
+        self.kept = data
+        return data @ self.W + self.b
+
+    def backward(self, grad_in):
+        return grad_in @ self.W.T
+
+    def update_weights(self, grad_in, eta):
+        count = len(grad_in) if self.mean else 1
+        self.W -= eta * self.kept.T @ grad_in / count
+        self.b -= eta * grad_in.sum(axis=0) / count
+
+
+class MovedByAMean(MovedByAMethod):
+    """Wrong."""
+
+    mean = True
+
+
+def test_a_method_may_move_a_layer_after_its_backward():
+    report = examine_other(MovedByAMethod)
+    assert report.ok, report
+    assert ("update_weights", "right") in [row[:2] for row in report.verdicts]
+    assert {(f.kind, f.where) for f in examine_other(MovedByAMean).findings} == {("scale", "MovedByAMean.update_weights")}

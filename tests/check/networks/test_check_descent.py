@@ -404,3 +404,30 @@ def test_an_optimizer_that_asks_the_network_for_its_own_is_replaced_by_one_of_ou
     assert report.ok, report
     assert [row[0] for row in report.verdicts] == ["the examples", "batches and epochs"]  # whose truth, is not known
     assert [f.kind for f in examine_descent(train_on_the_first).findings] == ["left-out"]
+
+
+def sgd_that_scores(data, label, optim, batch_size, iterations):
+    kept = data[len(data) % batch_size :], label[len(data) % batch_size :]
+    scores = []
+    for _ in range(iterations):
+        for some in batches(len(kept[0]), batch_size):
+            scores.append(optim.score(kept[0][some], kept[1][some])[-1])
+            optim.step(kept[0][some], kept[1][some])
+    return np.mean(scores)
+
+
+class OptimOfMeans(Optim):
+    def step(self, batch_x, batch_y):
+        super().step(batch_x, batch_y)
+        return self.loss.forward(batch_y, self.net.forward(batch_x))
+
+
+def sgd_of_means(network, loss, X, y, batch_size=64, gradient_step=1e-3, n_iter=100):
+    optim = OptimOfMeans(network, loss, gradient_step)
+    return [np.mean([optim.step(X[some], y[some]) for some in batches(len(X), batch_size)]) for _ in range(n_iter)]
+
+
+def test_what_a_training_measures_beside_is_answered():
+    assert [f.kind for f in examine_descent(sgd_that_scores).findings] == ["left-out"]
+    report = examine_descent(sgd_of_means)  # it takes the mean of what a loss gives for each batch: one number
+    assert report.ok, report

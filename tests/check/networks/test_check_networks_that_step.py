@@ -9,9 +9,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from modnet.check.asking.calls import Misbehaviour
 from modnet.check.networks.asbuilt import as_built
 from modnet.check.networks.flow import networks_among
 from modnet.check.networks.trainers import examine_trained, trains
+from modnet.check.reading.arguments import NotBuilt
 
 
 def sigmoid(z):
@@ -390,3 +392,60 @@ def test_what_is_no_network_is_not_taken_for_one():
     functions = {"linear_forward": forward_propagation, "linear_backward": backward_propagation, "update": update_parameters}
     assert not list(networks_among(functions, set(functions)))
     assert inspect.isfunction(functions["update"])
+
+
+class MiscalledNetwork:
+    """Wrong: its training asks for a method by another name than it has."""
+
+    def __init__(self, n_inputs, n_outputs):
+        self.sizes = n_inputs, n_outputs
+        self._init_weights()
+
+    def _init_weights(self):
+        self.W = np.random.randn(*self.sizes)
+
+    def predict(self, X):
+        return X @ self.W
+
+    def train(self, X, y, lr=0.1, epochs=1):
+        self.init_weights()
+        for _ in range(epochs):
+            self.W -= lr * X.T @ (self.predict(X) - y)
+
+
+class OpenNetwork(MiscalledNetwork):
+    """What it lacks is set from outside."""
+
+    def train(self, X, y, lr=0.1, epochs=1):
+        self.schedule(lr)
+        super().train(X, y, lr, epochs)
+
+
+class UnreadyNetwork(MiscalledNetwork):
+    """It has its layers only once it was told them."""
+
+    def __init__(self, n_inputs, n_outputs):
+        self.sizes = n_inputs, n_outputs
+
+    def tell(self, layers):
+        self.__layers: list = layers
+
+    def __init_layers(self):
+        pass
+
+    def predict(self, X):
+        return [layer.forward(X) for layer in self.__layers]
+
+    def train(self, X, y, lr=0.1, epochs=1):
+        for layer in self.__layers:
+            layer.move(lr)
+
+
+def test_a_method_by_another_name_is_a_crash_and_what_somebody_sets_is_none():
+    with pytest.raises(Misbehaviour, match="has no attribute 'init_weights'") as raised:
+        examine_trained(MiscalledNetwork)
+    assert raised.value.hint == "there is a method _init_weights"
+    with pytest.raises(NotBuilt, match="schedule"):
+        examine_trained(OpenNetwork)
+    with pytest.raises(NotBuilt, match="_UnreadyNetwork__layers"):
+        examine_trained(UnreadyNetwork)

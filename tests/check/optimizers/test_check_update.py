@@ -936,11 +936,26 @@ def perceptron_sgd_of_the_bias(perceptron_model, grad, lr=0.1):
     perceptron_model.b += lr * grad[1]
 
 
+def momentum_with_a_memory(variables, gradients, config, state):
+    at = 0
+    for of_layer, its_gradients in zip(variables, gradients, strict=True):
+        for value, gradient in zip(of_layer, its_gradients, strict=True):
+            velocity = state.setdefault(at, np.zeros_like(gradient))
+            np.add(config["momentum"] * velocity, config["learning_rate"] * gradient, out=velocity)
+            value -= velocity
+            at += 1
+
+
+def momentum_with_a_memory_of_the_weights(variables, gradients, config, state):
+    momentum_with_a_memory([layer[:1] for layer in variables], [layer[:1] for layer in gradients], config, state)
+
+
 @pytest.mark.parametrize(
     ("function", "kinds"),
     [
         (update_variables_rmsprop, []), (update_variables_rmsprop_without_square, ["missing-square"]),
         (perceptron_sgd, []), (perceptron_sgd_of_the_bias, ["sign"]),
+        (momentum_with_a_memory, []), (momentum_with_a_memory_of_the_weights, ["layer-not-trained"]),
     ],
 )  # fmt: skip
 def test_functions_that_take_a_step_in_any_order_of_arguments(function, kinds):
@@ -1023,3 +1038,54 @@ def test_what_it_is_to_be_told_first_is_no_mistake_of_its_own():
     report = check_update(GradientDescentThatFits)
     assert report.ok
     assert [row[1] for row in report.verdicts] == ["not checked"]
+
+
+class AskingGetters:
+    """Right: layers are asked and told by methods, also what it keeps beside."""
+
+    moves = -1.0
+
+    def __init__(self, learning_rate=1.0, momentum=0.5):
+        self.learning_rate, self.momentum = learning_rate, momentum
+
+    def update_params(self, layer):
+        kept = self.momentum * layer.get_weight_velocity() + self.moves * self.learning_rate * layer.get_d_weights()
+        layer.set_weight_velocity(kept)
+        layer.set_weights(layer.get_weights() + kept)
+        kept = self.momentum * layer.get_bias_velocity() + self.moves * self.learning_rate * layer.get_d_biases()
+        layer.set_bias_velocity(kept)
+        layer.set_biases(layer.get_biases() + kept)
+
+
+class AskingGettersUphill(AskingGetters):
+    """Wrong."""
+
+    moves = 1.0
+
+
+class SGDOfPairs:
+    """Right: it holds a pair of parameters for each layer, with their gradients."""
+
+    moves = -1.0
+
+    def __init__(self, params, learning_rate=0.1):
+        self.params, self.learning_rate = params, learning_rate
+
+    def step(self):
+        for weight, bias in self.params:
+            weight.values -= self.learning_rate * weight.grad
+            bias.values += self.moves * self.learning_rate * bias.grad
+
+
+class SGDOfPairsUphill(SGDOfPairs):
+    """Wrong."""
+
+    moves = 1.0
+
+
+@pytest.mark.parametrize(("cls", "wrong"), [(AskingGetters, AskingGettersUphill), (SGDOfPairs, SGDOfPairsUphill)])
+def test_what_holds_the_parameters_may_be_asked_by_methods_or_come_in_pairs(cls, wrong):
+    report = check_update(cls)
+    assert report.ok, report
+    assert ("the rule", "right") in [row[:2] for row in report.verdicts]
+    assert [f.kind for f in check_update(wrong).findings] == ["sign"]

@@ -20,7 +20,7 @@ TRAINING = ("x val", "y val", "none", "quiet", "epochs", "batch", "X", "y", "los
         ("validation_data val_loss_every test_size callbacks eval", "none"),
         ("verbose print_every log_every plot_loss", "quiet"),
         ("epochs nb_epochs n_iter max_iter iterations num_steps n_times", "epochs"),
-        ("batch_size batch minibatch_size taille_batch bs batch_num", "batch"),
+        ("batch_size batch minibatch_size taille_batch bs b_size batch_num", "batch"),
         ("n_batches nb_batch num_batch", ""),
         ("loss criterion loss_fn floss cost_function critere fct_loss", "loss"),
         ("optimizer optim optimiseur update_rule", "optimizer"),
