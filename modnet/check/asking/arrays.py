@@ -150,7 +150,10 @@ def gradients(module: Any) -> dict[str, np.ndarray]:
 
 def is_gradient(name: str) -> bool:
     """Whether an array that `gradients` gave may be a gradient: one in ``_gradient``, or of such a name."""
-    return bool(re.search(r"(^|\.|: )_parameters", name)) or "grad" in name.lower()
+    if re.search(r"(^|\.|: )_parameters", name):
+        return True
+    # gradInput and gradOutput are what it gave back, or was given
+    return "grad" in name.lower() and not re.search(r"grad_?(in|out)(puts?)?$", name, re.I)
 
 
 def looks_trained(name: str) -> bool:

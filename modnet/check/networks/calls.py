@@ -15,7 +15,7 @@ from modnet.check.asking.arrays import copied, looks_trained, parameters
 from modnet.check.asking.calls import Misbehaviour, call
 from modnet.check.asking.numeric import factor_of
 from modnet.check.networks.layers import containers_of, label_of, last_output, layers_of
-from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE
+from modnet.check.reading.vocabulary import BACKWARD, DELTA, FORWARD, GRADIENT, UPDATE
 from modnet.engine.program import is_ours, is_wired
 from modnet.watch import activations
 
@@ -156,7 +156,8 @@ class Watched:
         for i, layer in enumerate(self.layers):
             if not any(layer is other for other in self.layers[:i]):
                 for operation in operations:
-                    if callable(method := getattr(layer, operation, None)):
+                    whole = operation == BACKWARD and DELTA in operations and hasattr(layer, DELTA)  # it is asked in halves
+                    if callable(method := getattr(layer, operation, None)) and not whole:
                         with suppress(AttributeError):  # one that takes no attributes
                             setattr(layer, operation, _Watch(self, operation, i, method))
 
@@ -164,11 +165,11 @@ class Watched:
         """Let a layer do something, and write it down."""
         if i in self._running:  # a layer that calls its own forward
             return method(*given, **named)
-        layer, halves = self.layers[i], operation in (GRADIENT, DELTA)
+        layer, back = self.layers[i], operation in (GRADIENT, DELTA, BACKWARD)
         arrays = [np.array(a) for a in (*given, *named.values()) if isinstance(a, np.ndarray)]
-        now = Call(operation, i, arrays[-1 if halves else 0] if arrays else None)
-        now.x = arrays[0] if halves and len(arrays) == 2 else None
-        if operation in (DELTA, UPDATE):
+        now = Call(operation, i, arrays[-1 if back else 0] if arrays else None)
+        now.x = arrays[0] if back and len(arrays) == 2 else None
+        if operation in (DELTA, UPDATE, BACKWARD):
             now.held = tuple(a.copy() for n, a in parameters(layer).items() if looks_trained(n))
         self.calls.append(now)
         self._running.append(i)

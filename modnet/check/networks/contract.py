@@ -18,7 +18,7 @@ from modnet.check.networks.judge import judge
 from modnet.check.networks.layers import containers_of, hint_for, label_of, last_output, layers_of
 from modnet.check.networks.wiring import backward, backward_method, filled, give, own_method
 from modnet.check.reading.lines import does_nothing, quote
-from modnet.check.reading.vocabulary import DELTA, FORWARD, GRADIENT, UPDATE, UPDATES, ZEROS
+from modnet.check.reading.vocabulary import BACKWARD, DELTA, FORWARD, GRADIENT, UPDATE, UPDATES, ZEROS, written
 from modnet.check.report import Finding, Report
 from modnet.engine.program import is_ours, is_wired
 
@@ -146,11 +146,13 @@ class Contract(Form):
     def after(self, way: Way, i: int, delta: np.ndarray | None) -> np.ndarray | None:
         """What a fresh layer returns: the network may not ask for it, or not use it."""
         own, layer = next(c for c in way.there if c.layer == i), self._fresh_layers[i]
-        if own is way.there[0] or own.given is None or own.result is None or delta is None or not hasattr(layer, DELTA):
+        if own is way.there[0] or own.given is None or own.result is None or delta is None:
+            return None
+        if (back := getattr(layer, DELTA, None) or getattr(layer, BACKWARD, None)) is None:
             return None
         with suppress(Exception):  # a layer that remembers its input needs a forward
             layer.forward(own.given.copy())
-        return np.asarray(call(DELTA, give, layer.backward_delta, own.given.copy(), delta.reshape(own.result.shape).copy()))
+        return np.asarray(call(DELTA, give, back, own.given.copy(), delta.reshape(own.result.shape).copy()))
 
     # --- its gradients
 
@@ -227,7 +229,7 @@ class Contract(Form):
         for i, layer in enumerate(turn.layers):
             if _has_gradient(gradients(layer)):
                 with suppress(Exception):  # said of the layer
-                    layer.zero_grad()
+                    _zero(layer)
                     if _has_gradient(gradients(layer)):
                         continue
                     text = f"after {self.zero} of the network the gradient of {self.label(i)} is not zero."
@@ -255,6 +257,12 @@ def _same_call(one: Call, other: Call) -> bool:
     return same(one.given, other.given) and same(one.result, other.result)
 
 
+def _zero(layer: Any) -> None:
+    """Let a layer set its gradient to zero."""
+    for name in written(type(layer), ZEROS)[:1]:
+        getattr(layer, name)()
+
+
 def _has_gradient(held: dict[str, np.ndarray]) -> bool:
     return any(np.any(g) for n, g in held.items() if is_gradient(n))
 
@@ -271,7 +279,7 @@ class _Turn:
     def __init__(self, form: Contract, watch: bool = False) -> None:
         self.form, self.net = form, copied(form.net)
         self.layers, self.begun, self.delta = layers_of(self.net), 0, np.zeros(0)
-        self.watched = Watched(self.layers if watch else [], (FORWARD, GRADIENT, DELTA, UPDATE))
+        self.watched = Watched(self.layers if watch else [], (FORWARD, GRADIENT, DELTA, BACKWARD, UPDATE))
         self.gradients: list[dict[str, np.ndarray]] = []
 
     def ask(self, backwards: bool = False, forward_alone: bool = False) -> Round:
@@ -280,7 +288,7 @@ class _Turn:
         X, y = (form.X[::-1].copy(), form.y[::-1].copy()) if backwards else (form.X, form.y)
         for layer in self.layers:
             with suppress(Exception):  # said of the layer
-                layer.zero_grad()
+                _zero(layer)
         raw = call(f"{name}.{FORWARD}", self.net.forward, X.copy())
         out = last_output(raw, X, len(self.layers))
         if forward_alone:

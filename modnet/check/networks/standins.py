@@ -198,11 +198,43 @@ class Optim(_Spelt):
         return (yhat, number) if self.both else number
 
 
+class _AsInTorch(Tanh):
+    """A layer as Lua Torch's are: it keeps what it gave, and backward does both."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """What comes out."""
+        self.output = super().forward(x)
+        return self.output
+
+    def backward(self, x: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        """Add dL/dparameters, and give dL/dinput."""
+        self.accGradParameters(x, delta)
+        return self.updateGradInput(x, delta)
+
+    def accGradParameters(self, x: np.ndarray, delta: np.ndarray) -> None:
+        """Add dL/dparameters."""
+        self.backward_update_gradient(x, delta)
+
+    def updateGradInput(self, x: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        """dL/dinput."""
+        self.gradInput = self.backward_delta(x, delta)
+        return self.gradInput
+
+    def updateOutput(self, x: np.ndarray) -> np.ndarray:
+        """What comes out."""
+        return self.forward(x)
+
+    def zeroGradParameters(self) -> None:
+        """Set the gradient to zero."""
+        self.zero_grad()
+
+
 def derived(kind: type, bases: Sequence[type]) -> type:
     """A stand-in that is of a hand-in's own base class, too, as far as that can be."""
     for base in bases:
+        as_in_torch = (_AsInTorch,) if hasattr(base, "updateOutput") and issubclass(kind, Tanh) else ()
         try:
-            found = type(kind.__name__, (kind, base), {})
+            found = type(kind.__name__, (*as_in_torch, kind, base), {})
         except TypeError:
             continue
         if not inspect.isabstract(found):

@@ -10,6 +10,8 @@ from collections.abc import Collection
 FORWARD, DELTA, GRADIENT = "forward", "backward_delta", "backward_update_gradient"
 UPDATE, ZERO = "update_parameters", "zero_grad"
 OPERATIONS = (FORWARD, DELTA, GRADIENT, UPDATE, ZERO)
+#: What does both halves of the way back at once.
+BACKWARD = "backward"
 
 # --- methods ---------------------------------------------------------------------------------------------------------
 
@@ -40,7 +42,9 @@ DERIVATIVES = (
     "calculate_gradient", "calc_gradient", "get_gradient", "get_grad", "backward_activation", "d",
 )  # fmt: skip
 UPDATES = (UPDATE, "update_params", "update_weights")
-ZEROS = (ZERO, "zero_gradient", "zero_gradients", "reset_gradient", "reset_gradients", "reset_grad")
+ZEROS = (
+    ZERO, "zero_gradient", "zero_gradients", "zero_grad_parameters", "reset_gradient", "reset_gradients", "reset_grad",
+)  # fmt: skip
 TRAINS = (
     "fit", "train", "learn", "entrainer", "entraine", "entrainement", "apprendre", "apprend", "apprentissage", "train_on_batch",
     "train_step",
