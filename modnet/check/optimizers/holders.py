@@ -6,7 +6,7 @@ They answer to the names that several courses and books use.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -235,6 +235,13 @@ class Parameter(_AnyName):
         if not re.search("^_*(data|val(ue)?s?|w(eights?)?|param|array|d|grad(ient)?s?)$", name, re.I):
             return None
         return (self.of.grads if re.match("_*(d$|grad)", name) else self.of.params), self.named
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The two arrays, for whoever has them as a pair."""
+        return iter((self.of.params[self.named], self.of.grads[self.named]))
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        return [*self][place]
 
 
 Arrays = dict[str, np.ndarray]

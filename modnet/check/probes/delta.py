@@ -31,6 +31,8 @@ _DIVIDES = (
     "a divisor is 0 there: if forward has log(p + eps), divide by p + eps, and by 1 - p + eps; else by np.maximum(p * (1 - p), "
     "1e-12)"
 )
+#: Not by how many there are.
+_DIVISION = r"/(?! *\(?(len\b|[\w.]*(shape|size|samples?|batch|outputs?|count|num)|(self\.)?[nNm]\b|\d))"
 _IN_TERMS_OF_THE_OUTPUT = (
     "write the derivative in terms of the output, which is finite: out = self.forward(input), then out * (1 - out) for a "
     "sigmoid, 1 - out ** 2 for tanh"
@@ -345,7 +347,7 @@ def saturates(e: Examination) -> Findings:
             text = f"{subject.names[DELTA]} gives {got[at]:g} for {text}, although forward is finite."
             probabilities = float(np.abs(extreme).max()) <= 1
             hint = _DIVIDES if probabilities else forward.overflows(subject, DELTA, _IN_TERMS_OF_THE_OUTPUT)
-            lines = ("/",) if probabilities else (r"exp\(|log\(|cosh\(", "/")
+            lines = (_DIVISION, "/") if probabilities else (r"exp\(|log\(|cosh\(", "/")
             yield subject.wrong(DELTA, "saturates", text, hint, *lines, RETURN)
             return
 

@@ -231,3 +231,19 @@ def test_a_loss_that_clips_takes_probabilities_even_if_it_does_not_sum():
     assert [f.kind for f in report.findings] == ["shape", "saturates"]
     assert "probabilities of exactly 0 and 1" in report.findings[1].message
     assert "log(0)" in report.findings[1].hint
+
+
+def test_the_division_by_a_probability_is_quoted_and_not_that_by_how_many_there_are():
+    class CrossEntropyOfShares:
+        def forward(self, y, yhat):
+            return -np.sum(y * np.log(np.clip(yhat, 1e-7, 1 - 1e-7))) / len(y)
+
+        def backward(self, y, yhat):
+            samples = len(y)
+            grad = -y / yhat
+            return grad / samples
+
+    shares = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
+    report = check_loss(CrossEntropyOfShares(), np.eye(3)[[0, 2]], shares)
+    (finding,) = [f for f in report.findings if f.kind == "saturates"]
+    assert finding.line.endswith("grad = -y / yhat")

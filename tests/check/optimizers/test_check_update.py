@@ -1083,7 +1083,28 @@ class SGDOfPairsUphill(SGDOfPairs):
     moves = 1.0
 
 
-@pytest.mark.parametrize(("cls", "wrong"), [(AskingGetters, AskingGettersUphill), (SGDOfPairs, SGDOfPairsUphill)])
+class SGDOfTuples:
+    """Right: each parameter comes with its gradient beside it."""
+
+    def __init__(self, params, lr=0.1):
+        self.params, self.lr = params, lr
+
+    def step(self):
+        for param, grad in self.params:
+            param -= self.lr * grad
+
+
+class SGDOfTuplesUphill(SGDOfTuples):
+    """Wrong."""
+
+    def step(self):
+        for pair in self.params:
+            pair[0][...] += self.lr * pair[1]
+
+
+@pytest.mark.parametrize(
+    ("cls", "wrong"), [(AskingGetters, AskingGettersUphill), (SGDOfPairs, SGDOfPairsUphill), (SGDOfTuples, SGDOfTuplesUphill)]
+)
 def test_what_holds_the_parameters_may_be_asked_by_methods_or_come_in_pairs(cls, wrong):
     report = check_update(cls)
     assert report.ok, report
