@@ -52,7 +52,17 @@ LOSSES: tuple[Loss, ...] = (
     ("the squared error", lambda out, y: out - y),
     ("the cross-entropy", lambda out, y: -y / np.where(out > 0, out, np.nan)),
     ("the binary cross-entropy", lambda out, y: (out - y) / np.where((out > 0) & (out < 1), out * (1 - out), np.nan)),
+    ("the cross-entropy of scores", lambda out, y: _shares(out) - y),
 )
+OF_SCORES = LOSSES[-1]
+
+
+def _shares(scores: Array) -> Array:
+    """The softmax of the scores of an example, or of each row; of a single one the sigmoid."""
+    if scores.shape[-1:] in ((), (1,)):
+        return np.asarray(1 / (1 + np.exp(-scores)))
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 class Layer(NamedTuple):

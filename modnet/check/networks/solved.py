@@ -14,7 +14,7 @@ import numpy as np
 
 from modnet.check.asking.numeric import factor_of
 from modnet.check.asking.question import ALIKE, Question
-from modnet.check.networks.dense import LOSSES, Chain, Loss, chain_of, explained_by
+from modnet.check.networks.dense import LOSSES, OF_SCORES, Chain, Loss, chain_of, explained_by
 from modnet.check.networks.form import Form, difference
 from modnet.check.networks.mover import COUNT, Mover
 from modnet.check.networks.parts import Listed
@@ -107,7 +107,7 @@ class Solved(Form):
     def by(self, loss: Loss) -> int:
         """Take a loss; how many parameters have moved by its derivative, at all examples alike or else at some of them."""
         self.loss, self.slopes, self.truths = loss, None, list(range(self.batch))
-        slopes = loss[1](self.out, self.y)
+        slopes = self._slopes(loss)
         every = np.ones(self.batch)
         fits = self._take(slopes, every)
         if fits == len(self.asked) or self.batch == 1:
@@ -116,6 +116,14 @@ class Solved(Form):
             if self._take(slopes, weights) > fits:
                 return self._take(slopes, weights)
         return self._take(slopes, every)
+
+    def _slopes(self, loss: Loss) -> np.ndarray:
+        """Those of a loss at the outputs, example by example; none of scores where all may be probabilities already."""
+        slopes = np.full(self.out.size, np.nan)
+        if loss is not OF_SCORES or self.out.min() < 0 or self.out.max() > 1:
+            for row in self.owners:
+                slopes[row] = loss[1](self.out[row], self.y[row])
+        return slopes
 
     def _weights(self, slopes: np.ndarray) -> Iterator[np.ndarray]:
         """How often the examples are taken, the most often once: never, or in simple ratios; with others any loss would fit."""

@@ -326,13 +326,96 @@ def test_a_network_that_predicts_classes_is_asked_for_its_probabilities(wrong, k
     assert [f.kind for f in report.findings] == kinds, report
 
 
-def test_a_network_that_gives_classes_alone_is_not_checked_and_says_so():
-    class Perceptron(LinearRegression):
-        def predict(self, X):
-            return (X @ self.weights + self.bias > 0.5).astype(int)
+class Logistic:
+    """All of it is in fit, and predict gives classes alone, chosen by numbers that it has computed."""
 
+    wrong, chosen = "", "comprehension"
+
+    def __init__(self, lr=0.001, n_iters=1000):
+        self.lr, self.n_iters, self.weights, self.bias = lr, n_iters, None, None
+
+    def _sigmoid(self, x):
+        return 1 / (1 + np.exp(-x))
+
+    def fit(self, X, y):
+        n_samples, n_features = X.shape
+        self.weights, self.bias = np.zeros(n_features), 0
+        for _ in range(self.n_iters):
+            p = self._sigmoid(np.dot(X, self.weights) + self.bias)
+            error = y - p if self.wrong == "sign" else p - y
+            dw, db = np.dot(X.T, error) / n_samples, np.sum(error) / (1 if self.wrong == "sum" else n_samples)
+            self.weights -= self.lr * dw
+            self.bias -= (1.0 if self.wrong == "rate" else self.lr) * db
+
+    def predict(self, X):
+        p = self._sigmoid(np.dot(X, self.weights) + self.bias)
+        if self.chosen == "comparison":
+            return (p > 0.5).astype(int)
+        if self.chosen == "where":
+            return np.where(p >= 0.5, 1, 0)
+        return np.array([1 if one > 0.5 else 0 for one in p])
+
+
+@pytest.mark.parametrize("chosen", ["comprehension", "comparison", "where"])
+@pytest.mark.parametrize(("wrong", "kinds"), [("", []), ("sign", ["sign"]), ("rate", ["scale"]), ("sum", ["scale"])])
+def test_a_network_that_gives_classes_alone_is_asked_by_what_it_chooses_them_by(wrong, kinds, chosen):
+    report = examine_trained(type("LogisticRegression", (Logistic,), {"wrong": wrong, "chosen": chosen}))
+    assert [f.kind for f in report.findings] == kinds, report
+    assert any(verdict != "not checked" for _, verdict, _ in report.verdicts)
+
+
+class SoftmaxRegression:
+    """A matrix, and predict gives the largest score's place."""
+
+    wrong = ""
+
+    def __init__(self, n_features, n_classes, lr=0.1):
+        self.W, self.lr = np.random.randn(n_features, n_classes) * 0.01, lr
+
+    def fit(self, X, y, epochs=10):
+        for _ in range(epochs):
+            e = np.exp(X @ self.W)
+            p = e / e.sum(axis=1, keepdims=True)
+            p[np.arange(len(y)), y] -= 1
+            self.W -= self.lr * X.T @ (-p if self.wrong == "sign" else p) / len(y)
+
+    def predict(self, X):
+        return np.argmax(np.dot(X, self.W), axis=1)
+
+
+@pytest.mark.parametrize(("wrong", "kinds"), [("", []), ("sign", ["sign"])])
+def test_so_is_one_that_gives_the_place_of_the_largest(wrong, kinds):
+    report = examine_trained(type("SoftmaxRegression", (SoftmaxRegression,), {"wrong": wrong}))
+    assert [f.kind for f in report.findings] == kinds, report
+
+
+class Perceptron:
+    """Rosenblatt's rule: it learns by the classes that it gives."""
+
+    def __init__(self, n_features, lr=0.1):
+        self.weights, self.bias, self.lr = np.random.randn(n_features), np.zeros(1), lr
+
+    def predict(self, X):
+        return (X @ self.weights + self.bias > 0).astype(int)
+
+    def fit(self, X, y, epochs=10):
+        for _ in range(epochs):
+            error = y - self.predict(X)
+            self.weights += self.lr * X.T @ error
+            self.bias += self.lr * error.sum()
+
+
+class Unseen(LinearRegression):
+    """Its numbers are not computed of the array that it is given."""
+
+    def predict(self, X):
+        return (np.asarray(X) @ self.weights + self.bias > 0.5).astype(int)
+
+
+@pytest.mark.parametrize("cls", [Perceptron, Unseen])
+def test_a_network_that_goes_by_its_classes_or_hides_what_chooses_them_is_not_checked_and_says_so(cls):
     with pytest.raises(NotBuilt, match="gives classes, and no method gives the numbers"):
-        examine_trained(Perceptron)
+        examine_trained(cls)
 
 
 class KeepsItsInput:
