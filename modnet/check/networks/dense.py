@@ -59,10 +59,7 @@ OF_SCORES = LOSSES[-1]
 
 def _shares(scores: Array) -> Array:
     """The softmax of the scores of an example, or of each row; of a single one the sigmoid."""
-    if scores.shape[-1:] in ((), (1,)):
-        return np.asarray(1 / (1 + np.exp(-scores)))
-    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+    return _ENDS["sigmoid" if scores.shape[-1:] in ((), (1,)) else "softmax"](scores)
 
 
 class Layer(NamedTuple):

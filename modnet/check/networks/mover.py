@@ -225,6 +225,8 @@ def output_of(net: Any, name: str, x: np.ndarray) -> np.ndarray:
     if found is None:
         held = vars(net).items()
         found = next((v for n, v in held if isinstance(v, np.ndarray) and meaning_of(n, ("yhat", "outputs"))), None)
+    if isinstance(found, list) and all(isinstance(v, int | np.integer) for v in found):
+        found = np.array(found, int)
     if isinstance(found, np.ndarray) and found.dtype.kind in "iub":
         alone = given and not isinstance(net, InFunctions) and not _is_used(type(net), name)
         if alone and (numbers := _chosen_by(method, x, found)) is not None:

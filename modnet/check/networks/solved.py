@@ -54,6 +54,12 @@ class Solved(Form):
         self.owners = _rows(places.reshape(outs[0].shape), self.batch) if alone else places.reshape(self.batch, -1)
         self.weights, self.truths = np.ones(self.batch), list(range(self.batch))
 
+    @cached_property
+    def losses(self) -> tuple[Loss, ...]:
+        """Those by which it may have moved: none of scores if all outputs may be probabilities already."""
+        scores = self.out.min() < 0 or self.out.max() > 1
+        return tuple(loss for loss in LOSSES if scores or loss is not OF_SCORES)
+
     def has_moved(self) -> bool:
         """Whether its step moves anything."""
         return any(m.any() for m in self.moved.values())
@@ -118,11 +124,10 @@ class Solved(Form):
         return self._take(slopes, every)
 
     def _slopes(self, loss: Loss) -> np.ndarray:
-        """Those of a loss at the outputs, example by example; none of scores where all may be probabilities already."""
-        slopes = np.full(self.out.size, np.nan)
-        if loss is not OF_SCORES or self.out.min() < 0 or self.out.max() > 1:
-            for row in self.owners:
-                slopes[row] = loss[1](self.out[row], self.y[row])
+        """Those of a loss at the outputs, example by example."""
+        slopes = np.empty(self.out.size)
+        for row in self.owners:
+            slopes[row] = loss[1](self.out[row], self.y[row])
         return slopes
 
     def _weights(self, slopes: np.ndarray) -> Iterator[np.ndarray]:
@@ -188,7 +193,7 @@ class Solved(Form):
         out, y, weights = self.out[self.owners], self.y[self.owners], self.weights[:, None]
         moved = {n: self.held[n] - m for n, m in self.moved.items()}
         error = (out - y if self.slopes is None else self.slopes[self.owners]) * weights
-        losses = [self.loss, *LOSSES] if self.slopes is None else []
+        losses = [self.loss, *self.losses] if self.slopes is None else []
         slopes = [loss[1](out, y) * weights for loss in losses] or [error]
         every = (explained_by(chain, self.moved, s, error, moved) for s in slopes)
         odd = [n for n, r in self.rates(self.moved).items() if r is None] or list(self.asked)

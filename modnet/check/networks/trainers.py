@@ -18,7 +18,6 @@ from modnet.check.asking.calls import Misbehaviour
 from modnet.check.asking.question import ALIKE
 from modnet.check.building.recipes import array_arguments
 from modnet.check.networks.asbuilt import Script
-from modnet.check.networks.dense import LOSSES
 from modnet.check.networks.flow import InFunctions, forwards_of, stages_of
 from modnet.check.networks.found import movers, started
 from modnet.check.networks.judge import judge
@@ -174,7 +173,7 @@ class _Tried:
         """Judge a step that no known loss explains by the slopes it was made of; whether there are any, or were before."""
         if self.own is not None:
             return True
-        if any(map(trained.by_pairs, LOSSES)):
+        if any(map(trained.by_pairs, trained.losses)):
             self.wrong.append(_Wrong(len(trained.held), given, _judged(self.name, trained)))
             return True
         if not (fits := trained.by_its_own()):
@@ -201,9 +200,9 @@ def _known(report: Report) -> bool:
 
 def _by_the_best(trained: Trained) -> int:
     """Take the loss by which the most parameters have moved; how many these are."""
-    fits = [trained.by(loss) for loss in LOSSES]
+    fits = [trained.by(loss) for loss in trained.losses]
     best = int(np.argmax(fits))
-    trained.by(LOSSES[best])
+    trained.by(trained.losses[best])
     return fits[best]
 
 

@@ -351,12 +351,14 @@ class Logistic:
         p = self._sigmoid(np.dot(X, self.weights) + self.bias)
         if self.chosen == "comparison":
             return (p > 0.5).astype(int)
+        if self.chosen == "list":
+            return [0 if one <= 0.5 else 1 for one in p]
         if self.chosen == "where":
             return np.where(p >= 0.5, 1, 0)
         return np.array([1 if one > 0.5 else 0 for one in p])
 
 
-@pytest.mark.parametrize("chosen", ["comprehension", "comparison", "where"])
+@pytest.mark.parametrize("chosen", ["comprehension", "comparison", "where", "list"])
 @pytest.mark.parametrize(("wrong", "kinds"), [("", []), ("sign", ["sign"]), ("rate", ["scale"]), ("sum", ["scale"])])
 def test_a_network_that_gives_classes_alone_is_asked_by_what_it_chooses_them_by(wrong, kinds, chosen):
     report = examine_trained(type("LogisticRegression", (Logistic,), {"wrong": wrong, "chosen": chosen}))
@@ -387,6 +389,30 @@ class SoftmaxRegression:
 def test_so_is_one_that_gives_the_place_of_the_largest(wrong, kinds):
     report = examine_trained(type("SoftmaxRegression", (SoftmaxRegression,), {"wrong": wrong}))
     assert [f.kind for f in report.findings] == kinds, report
+
+
+class TakesSharesForScores(SoftmaxRegression):
+    """Wrong: what it trains by is the softmax of its output, which is one already."""
+
+    def _softmax(self, scores):
+        e = np.exp(scores)
+        return e / e.sum(axis=1, keepdims=True)
+
+    def fit(self, X, y, epochs=10):
+        for _ in range(epochs):
+            out = self.predict_proba(X)
+            slope = self._softmax(out)
+            slope[np.arange(len(y)), y] -= 1
+            delta = out * (slope - (slope * out).sum(axis=1, keepdims=True))
+            self.W -= self.lr * X.T @ delta / len(y)
+
+    def predict_proba(self, X):
+        return self._softmax(np.dot(X, self.W))
+
+
+def test_probabilities_are_not_taken_for_scores():
+    with pytest.raises(NotBuilt, match="the derivative of no loss that is known"):
+        examine_trained(TakesSharesForScores)
 
 
 class Perceptron:
